@@ -1,0 +1,1 @@
+"""lorify: documents and task descriptions become LoRA adapters in one forward pass of a hypernetwork."""

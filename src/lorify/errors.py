@@ -1,0 +1,45 @@
+"""Every error lorify raises on purpose.
+
+    LorifyError (ValueError)      what is wrong with which value; what was expected; the way out
+    ├── BaseModelError            a base model is unknown, damaged, unsupported or cannot be fetched
+    ├── ContextError              a document is missing, empty, unreadable or too large
+    ├── AdapterError              an adapter is damaged, foreign or made for another base model
+    ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
+    ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
+    ├── TrainingError             meta-training cannot start, resume or write
+    └── EvaluationError           an evaluation cannot run on the data it was given
+
+Messages are one line; the command line prints them and exits with code 2.
+"""
+
+
+class LorifyError(ValueError):
+    """Root of lorify's errors: something a user can put right."""
+
+
+class BaseModelError(LorifyError):
+    """A base model is unknown, damaged, unsupported or cannot be fetched."""
+
+
+class ContextError(LorifyError):
+    """A document is missing, empty, unreadable or too large."""
+
+
+class AdapterError(LorifyError):
+    """An adapter is damaged, foreign or made for another base model."""
+
+
+class HypernetworkError(LorifyError):
+    """A hypernetwork checkpoint is damaged, foreign or of another shape."""
+
+
+class ConfigError(LorifyError):
+    """A configuration has unknown keys or bad values."""
+
+
+class TrainingError(LorifyError):
+    """Meta-training cannot start, resume or write."""
+
+
+class EvaluationError(LorifyError):
+    """An evaluation cannot run on the data it was given."""

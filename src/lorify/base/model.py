@@ -1,0 +1,200 @@
+"""The frozen base model: loading, addressing its linear layers, hidden states and greedy decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
+from lorify.base.lora import LoraHooks
+from lorify.errors import BaseModelError
+
+SUPPORTED_ARCHITECTURES = (
+    "LlamaForCausalLM",
+    "MistralForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+    "Gemma2ForCausalLM",
+    "Gemma3ForCausalLM",
+)
+
+
+class BaseModel:
+    """A frozen causal language model with its tokenizer and its LoRA hooks.
+
+    Attributes:
+        model: the Hugging Face model, in evaluation mode, no parameter requires a gradient.
+        tokenizer: its tokenizer.
+        name: what the user called it (a hub id, a folder or the default name).
+        digest: SHA-256 of its weights; adapters carry it.
+        hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
+        """Freeze `model` and install the hooks on its transformer blocks' linear layers."""
+        architecture = type(model).__name__
+        if architecture not in SUPPORTED_ARCHITECTURES:
+            raise BaseModelError(
+                f"base model {name!r} is a {architecture}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
+            )
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.digest = digest
+        self._linear_paths = _find_linears(model)
+        self.linear_keys: dict[tuple[int, str], nn.Linear] = {
+            key: module
+            for key, path in self._linear_paths.items()
+            if isinstance(module := model.get_submodule(path), nn.Linear)
+        }
+        self.hooks = LoraHooks(self.linear_keys)
+
+    @property
+    def num_layers(self) -> int:
+        """Number of transformer blocks."""
+        return int(self.model.config.num_hidden_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the hidden states."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def window_tokens(self) -> int:
+        """Longest input the base was made for, in tokens."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the weights."""
+        return self.model.dtype
+
+    def linear(self, layer: int, module: str) -> nn.Linear:
+        """The linear layer `module` (such as `down_proj`) of block `layer`.
+
+        Raises:
+            BaseModelError: if the base has no such layer or module.
+        """
+        if (layer, module) not in self.linear_keys:
+            known = sorted({name for _, name in self.linear_keys})
+            raise BaseModelError(
+                f"base model {self.name!r} has no linear layer {module!r} in block {layer}; "
+                f"it has blocks 0 to {self.num_layers - 1} with {', '.join(known)}"
+            )
+        return self.linear_keys[layer, module]
+
+    def module_path(self, layer: int, module: str) -> str:
+        """Dotted path of a linear layer inside the Hugging Face model."""
+        self.linear(layer, module)
+        return self._linear_paths[layer, module]
+
+    @torch.no_grad()
+    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor, layers: Sequence[int]) -> dict[int, Tensor]:
+        """Hidden states of the bare base, without its language-model head.
+
+        Args:
+            input_ids: `[batch, tokens]`.
+            attention_mask: `[batch, tokens]`, 1 for real tokens; padding is on the right.
+            layers: which states; `l` is the input of block `l` (0: the token embeddings). Blocks above the highest
+                one wanted are not computed.
+
+        Returns:
+            layer -> `[batch, tokens, hidden]`.
+        """
+        decoder = self.model.get_decoder()
+        blocks = decoder.layers
+        wanted = set(layers)
+        captured: dict[int, Tensor] = {}
+
+        def capture(index: int):
+            def keep(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+                captured[index] = args[0] if args else kwargs["hidden_states"]
+                if index == max(wanted):
+                    raise _EnoughError
+
+            return keep
+
+        handles = [blocks[i].register_forward_pre_hook(capture(i), with_kwargs=True) for i in wanted]
+        try:
+            with self.hooks.applied(None):
+                decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        except _EnoughError:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        return captured
+
+
+class _EnoughError(Exception):
+    """Ends a forward pass once the highest wanted hidden state is known."""
+
+
+def _find_linears(model: PreTrainedModel) -> dict[tuple[int, str], str]:
+    """(block, module name) -> dotted path, for every linear layer inside the transformer blocks."""
+    decoder = model.get_decoder()
+    decoder_path = next(path for path, module in model.named_modules() if module is decoder)
+    paths = {}
+    for index, block in enumerate(decoder.layers):
+        for path, module in block.named_modules():
+            if isinstance(module, nn.Linear):
+                paths[index, path.rsplit(".", 1)[-1]] = f"{decoder_path}.layers.{index}.{path}"
+    return paths
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the processor multiplies it natively, float32 elsewhere (emulated bfloat16 is slower)."""
+    if device.type == "cpu":
+        native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return torch.bfloat16 if native and torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return torch.bfloat16
+
+
+def best_device() -> torch.device:
+    """CUDA where there is one, then Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def load_base(
+    name: str = DEFAULT_BASE, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+) -> BaseModel:
+    """Load a base model.
+
+    Args:
+        name: the default name `smollm2-135m`, a Hugging Face id, a local folder or a GGUF file.
+        dtype: dtype of the weights; by default the fastest exact-enough one for the device (`best_dtype`).
+        device: where to run; by default `best_device()`.
+
+    Raises:
+        BaseModelError: if the files cannot be found, fetched or read, or the architecture is not supported.
+    """
+    folder = resolve_base(name)
+    target = torch.device(device) if device is not None else best_device()
+    chosen = dtype or best_dtype(target)
+    architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
+    if architectures[0] not in SUPPORTED_ARCHITECTURES:
+        raise BaseModelError(
+            f"base model {name!r} is a {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BaseModelError(
+            f"base model {name!r} in {folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "download it again"
+        ) from error
+    label = str(Path(name).resolve()) if os.path.exists(name) else name
+    return BaseModel(model.to(target), tokenizer, name=label, digest=weights_digest(folder))

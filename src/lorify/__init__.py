@@ -1,1 +1,29 @@
-"""lorify: documents and task descriptions become LoRA adapters in one forward pass of a hypernetwork."""
+"""lorify: documents become LoRA adapters in one forward pass of a hypernetwork.
+
+The public API is loaded on first use, so that `import lorify` is quick.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lorify.adapters import Adapter
+    from lorify.contexts.documents import Document, document_from_text
+    from lorify.facade import Lorify, load
+
+__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load"]
+
+_HOMES = {
+    "Adapter": "lorify.adapters",
+    "Document": "lorify.contexts.documents",
+    "Lorify": "lorify.facade",
+    "document_from_text": "lorify.contexts.documents",
+    "load": "lorify.facade",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lorify' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -53,6 +55,8 @@ class BaseModel:
             if isinstance(module := model.get_submodule(path), nn.Linear)
         }
         self.hooks = LoraHooks(self.linear_keys)
+        self._tap: ContextVar[_Tap | None] = ContextVar(f"tap-{id(self)}", default=None)
+        self._install_taps()
 
     @property
     def num_layers(self) -> int:
@@ -111,29 +115,39 @@ class BaseModel:
         Returns:
             layer -> `[batch, tokens, hidden]`.
         """
-        decoder = self.model.get_decoder()
-        blocks = decoder.layers
-        wanted = set(layers)
-        captured: dict[int, Tensor] = {}
+        tap = _Tap(frozenset(layers), {})
+        token = self._tap.set(tap)
+        try:
+            with self.hooks.applied(None):
+                self.model.get_decoder()(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        except _EnoughError:
+            pass
+        finally:
+            self._tap.reset(token)
+        return tap.states
 
-        def capture(index: int):
+    def _install_taps(self) -> None:
+        def tap_block(index: int):
             def keep(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-                captured[index] = args[0] if args else kwargs["hidden_states"]
-                if index == max(wanted):
+                tap = self._tap.get()
+                if tap is None or index not in tap.wanted:
+                    return
+                tap.states[index] = args[0] if args else kwargs["hidden_states"]
+                if index == max(tap.wanted):
                     raise _EnoughError
 
             return keep
 
-        handles = [blocks[i].register_forward_pre_hook(capture(i), with_kwargs=True) for i in wanted]
-        try:
-            with self.hooks.applied(None):
-                decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
-        except _EnoughError:
-            pass
-        finally:
-            for handle in handles:
-                handle.remove()
-        return captured
+        for index, block in enumerate(self.model.get_decoder().layers):
+            block.register_forward_pre_hook(tap_block(index), with_kwargs=True)
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """The hidden states one call wants, and those it has so far."""
+
+    wanted: frozenset[int]
+    states: dict[int, Tensor]
 
 
 class _EnoughError(Exception):

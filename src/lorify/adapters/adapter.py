@@ -1,0 +1,216 @@
+"""The adapter: low-rank weights for some linear layers of one base model, and where they come from.
+
+`lora_A [r, d_in]`, `lora_B [d_out, r]` and `lora_alpha` mean what they mean in PEFT: the update of a linear layer is
+`y += (lora_alpha / r) * B A x`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel as PydanticModel
+from torch import Tensor
+
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseModel
+
+Key = tuple[int, str]
+"""Address of a linear layer: (index of the transformer block, module name such as `down_proj`)."""
+
+_TIME = TypeAdapter(AwareDatetime)
+
+
+def utc_now() -> str:
+    """The current time in UTC, in ISO form, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class DocumentRecord(PydanticModel):
+    """A document that went into an adapter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="File name, address or title.")
+    digest: str = Field(description="SHA-256 of its text.")
+    num_tokens: int = Field(ge=0, description="Length in tokens of the base model.")
+
+
+class Provenance(PydanticModel):
+    """Which base an adapter is for, what made it, and from which documents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_name: str = Field(description="Base model it was made for.")
+    base_digest: str = Field(description="SHA-256 of that base's weights.")
+    hypernetwork: str = Field(description="Name of the hypernetwork, or how else the adapter was made.")
+    hypernetwork_digest: str | None = Field(None, description="SHA-256 of the hypernetwork's weights.")
+    documents: tuple[DocumentRecord, ...] = Field((), description="Documents in it, in order.")
+    created: str = Field(default_factory=utc_now, description="Time it was made, ISO form, UTC.")
+    lorify_version: str = Field(description="Version of lorify that made it.")
+
+    @field_validator("created")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        try:
+            _TIME.validate_python(value)
+        except ValidationError as error:
+            raise ValueError(f"created is {value!r}, expected an ISO time with a time zone") from error
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class LoraPair:
+    """Low-rank weights of one linear layer.
+
+    Attributes:
+        A: `[r, d_in]`.
+        B: `[d_out, r]`.
+    """
+
+    A: Tensor
+    B: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that are no pair."""
+        if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
+            raise AdapterError(
+                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} are no pair; expected [r, d_in], [d_out, r]"
+            )
+
+    @property
+    def rank(self) -> int:
+        """Rank r of the update."""
+        return self.A.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """LoRA weights for one base model.
+
+    Attributes:
+        weights: (layer, module) -> its pair; ranks may differ from pair to pair.
+        lora_alpha: the update of a pair is scaled by `lora_alpha / r` of that pair.
+        provenance: base, hypernetwork and documents.
+        statistics: one flat dict of named tensors for each document of the provenance, or None. Only the hypernetwork
+            that made them knows what they mean; it rebuilds the adapter from them when a document comes or goes.
+    """
+
+    weights: Mapping[Key, LoraPair]
+    lora_alpha: float
+    provenance: Provenance
+    statistics: tuple[Mapping[str, Tensor], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse adapters that adapt nothing or whose parts do not belong together."""
+        if not self.weights:
+            raise AdapterError("the adapter has no weights; expected at least one adapted linear layer")
+        if not (math.isfinite(self.lora_alpha) and self.lora_alpha > 0):
+            raise AdapterError(f"lora_alpha is {self.lora_alpha}; expected a number above 0")
+        num_documents = len(self.provenance.documents)
+        if self.statistics is not None and len(self.statistics) != num_documents:
+            raise AdapterError(
+                f"the adapter has statistics of {len(self.statistics)} documents and records of {num_documents}; "
+                "expected as many"
+            )
+
+    def scaling(self, key: Key) -> float:
+        """Scale of the update of one linear layer, `lora_alpha / r`."""
+        return self.lora_alpha / self.weights[key].rank
+
+    @property
+    def rank(self) -> int:
+        """Largest rank of all pairs."""
+        return max(pair.rank for pair in self.weights.values())
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the weights in bytes, statistics not counted."""
+        return sum(tensor.nbytes for pair in self.weights.values() for tensor in (pair.A, pair.B))
+
+    def to(self, dtype: torch.dtype) -> Adapter:
+        """The same adapter with its weights in `dtype`; statistics keep theirs."""
+        weights = {key: LoraPair(pair.A.to(dtype), pair.B.to(dtype)) for key, pair in self.weights.items()}
+        return replace(self, weights=weights)
+
+    def check_base(self, base: BaseModel) -> None:
+        """Make sure that this adapter fits `base`.
+
+        Raises:
+            AdapterError: if it was made for other weights, or a pair fits no linear layer of the base.
+        """
+        made_for = self.provenance
+        if made_for.base_digest != base.digest:
+            raise AdapterError(
+                f"the adapter was made for {made_for.base_name} (weights {made_for.base_digest[:8]}...), but the loaded "
+                f"base is {base.name} (weights {base.digest[:8]}...): load it with --base {made_for.base_name}"
+            )
+        for key, pair in self.weights.items():
+            check_pair(key, pair, base)
+
+
+def check_pair(key: Key, pair: LoraPair, base: BaseModel) -> None:
+    """Make sure that one pair fits the linear layer it is for.
+
+    Raises:
+        AdapterError: if the base has no such linear layer, or one of another size.
+    """
+    layer, module = key
+    linear = base.linear_keys.get(key)
+    if linear is None:
+        raise AdapterError(
+            f"the adapter adapts {module!r} of block {layer}, but base {base.name} has no such linear layer; "
+            "load the base it was made for"
+        )
+    if (pair.A.shape[1], pair.B.shape[0]) != (linear.in_features, linear.out_features):
+        raise AdapterError(
+            f"the adapter maps {pair.A.shape[1]} to {pair.B.shape[0]} features at {module!r} of block {layer}, but base "
+            f"{base.name} maps {linear.in_features} to {linear.out_features}; load the base it was made for"
+        )
+
+
+ScaledAdapters = Sequence[tuple[Adapter, float]]
+"""Adapters to be added up, each with its own scale (1.0: as made)."""
+
+
+def scaled_pairs(adapters: ScaledAdapters, key: Key) -> list[LoraPair]:
+    """Pairs of one linear layer whose updates `B A x` add up to that of all `adapters`.
+
+    Adapters whose `A` is the same (a hypernetwork may share it among all documents) become one pair with summed `B`,
+    so that the rank does not grow with their number.
+
+    Args:
+        adapters: the adapters; those that do not adapt `key` are passed over.
+        key: the linear layer.
+
+    Returns:
+        Pairs with distinct `A`, in order of appearance; scaling and scales folded into `B`, which is float32.
+    """
+    pairs: list[LoraPair] = []
+    for adapter, scale in adapters:
+        pair = adapter.weights.get(key)
+        if pair is None:
+            continue
+        B = pair.B.float() * (adapter.scaling(key) * scale)
+        at = next((i for i, known in enumerate(pairs) if same_tensor(known.A, pair.A)), None)
+        if at is None:
+            pairs.append(LoraPair(pair.A, B))
+        else:
+            pairs[at] = LoraPair(pair.A, pairs[at].B + B.to(pairs[at].B.device))
+    return pairs
+
+
+def same_tensor(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers; tensors in the same memory are not read."""
+    if a is b:
+        return True
+    if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+        return False
+    return (a.data_ptr() == b.data_ptr() and a.stride() == b.stride()) or torch.equal(a, b)

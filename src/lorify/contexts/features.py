@@ -1,0 +1,65 @@
+"""The base's own hidden states over chunks of a document: what the hypernetwork reads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from lorify.base.model import BaseModel
+
+
+@dataclass(frozen=True)
+class Features:
+    """Hidden states of the frozen base over a batch of chunks.
+
+    Attributes:
+        states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
+        next_states: `[chunks, tokens, hidden]`, an early-layer state of the token that follows each token.
+        mask: `[chunks, tokens]`, True where a token has a next token in its chunk (padding and the last token: False;
+            the beginning-of-text token counts, it stands for "nothing read yet").
+    """
+
+    states: Tensor
+    next_states: Tensor
+    mask: Tensor
+
+
+def encode_chunks(
+    base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], next_layer: int
+) -> Features:
+    """Run the bare base over chunks (each encoded alone) and keep the states of `layers`.
+
+    Args:
+        base: the frozen base model.
+        chunks: token ids of each chunk; a beginning-of-text token is put before each where the tokenizer has one.
+        layers: blocks whose inputs are wanted.
+        next_layer: block whose input represents the following token.
+    """
+    start = base.tokenizer.bos_token_id
+    rows = [([] if start is None else [start]) + list(chunk) for chunk in chunks]
+    length = max(len(row) for row in rows)
+    input_ids = torch.zeros(len(rows), length, dtype=torch.long)
+    attention_mask = torch.zeros(len(rows), length, dtype=torch.long)
+    for index, row in enumerate(rows):
+        input_ids[index, : len(row)] = torch.tensor(row)
+        attention_mask[index, : len(row)] = 1
+    states = base.hidden_states(
+        input_ids.to(base.device), attention_mask.to(base.device), sorted({*layers, next_layer})
+    )
+    following = states[next_layer].roll(-1, dims=1)  # [chunks, tokens, hidden]
+    has_next = attention_mask.roll(-1, dims=1).bool()
+    has_next[:, -1] = False
+    return Features(
+        states=torch.stack([states[layer] for layer in layers]),
+        next_states=following,
+        mask=(has_next & attention_mask.bool()).to(base.device),
+    )
+
+
+def batched(chunks: Iterable[list[int]], max_chunks: int) -> Iterator[list[list[int]]]:
+    """Group a stream of chunks, at most `max_chunks` at a time, so that memory does not grow with the document."""
+    stream = iter(chunks)
+    while group := list(islice(stream, max_chunks)):
+        yield group

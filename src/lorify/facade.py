@@ -1,0 +1,221 @@
+"""The façade: a loaded base with its hypernetwork, and the user's verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from lorify.adapters import Adapter, AdapterRow, build_lora_batch
+from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.files import DEFAULT_BASE
+from lorify.base.generation import generate_batch, stream_tokens
+from lorify.base.model import BaseModel, load_base
+from lorify.contexts.documents import Document, read_document
+from lorify.errors import AdapterError, HypernetworkError
+from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
+
+SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
+DEFAULT_NEW_TOKENS = 128
+
+Source = Document | Path | str
+"""A document, or the path of one (`-` is standard input)."""
+
+
+class Lorify:
+    """A base model that learns documents in one forward pass.
+
+    Example:
+        >>> import lorify
+        >>> model = lorify.load()
+        >>> adapter = model.internalize("handbook.pdf")
+        >>> model.ask("Who approves travel?", adapter)
+        >>> model.save(adapter, "handbook-adapter")
+    """
+
+    def __init__(self, base: BaseModel, internalizer: Internalizer | None) -> None:
+        """Join a base and the hypernetwork that was made for it, if there is one."""
+        self.base = base
+        self._internalizer = internalizer
+
+    @property
+    def internalizer(self) -> Internalizer:
+        """The document hypernetwork.
+
+        Raises:
+            HypernetworkError: if none was loaded.
+        """
+        if self._internalizer is None:
+            raise HypernetworkError(
+                f"no hypernetwork ships for base {self.base.name}; train one with `lorify train` and give it "
+                "with --hypernet"
+            )
+        return self._internalizer
+
+    def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn one or several documents into an adapter.
+
+        Args:
+            sources: documents, or paths of files to read.
+            report: called with the number of tokens read since the last call.
+        """
+        return self.internalizer.internalize([_as_document(source) for source in sources], report)
+
+    def add(self, adapter: Adapter, *sources: Source) -> Adapter:
+        """The adapter with more documents; those whose name it holds already are replaced."""
+        return self.internalizer.add(adapter, [_as_document(source) for source in sources])
+
+    def remove(self, adapter: Adapter, *names: str) -> Adapter:
+        """The adapter without the named documents: the same weights as if they had never been there."""
+        return self.internalizer.remove(adapter, names)
+
+    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
+        """What a prompt runs with when several adapters with scales are active.
+
+        Adapters that this hypernetwork made are solved together; others are added up.
+        """
+        if len(adapters) == 1 and adapters[0][1] == 1.0:
+            return adapters[0][0]
+        if len(adapters) > 1 and self._internalizer and all(self._internalizer.made(a) for a, _ in adapters):
+            return self._internalizer.combine(adapters)
+        return tuple(adapters)
+
+    def ask(
+        self,
+        question: str,
+        adapter: AdapterRow = None,
+        *,
+        document: str | None = None,
+        max_new_tokens: int = DEFAULT_NEW_TOKENS,
+    ) -> str:
+        """Answer a question, greedily.
+
+        Args:
+            question: the question.
+            adapter: what was internalized; None asks the bare base.
+            document: a document to put in the prompt (in-context learning, the baseline).
+            max_new_tokens: longest answer, in tokens.
+        """
+        return self.ask_batch([question], [adapter], documents=[document], max_new_tokens=max_new_tokens)[0]
+
+    def ask_batch(
+        self,
+        questions: Sequence[str],
+        adapters: Sequence[AdapterRow],
+        *,
+        documents: Sequence[str | None] | None = None,
+        max_new_tokens: int = DEFAULT_NEW_TOKENS,
+    ) -> list[str]:
+        """Answer a batch of questions, each with its own adapter (or none), greedily."""
+        texts = documents or [None] * len(questions)
+        prompts = [
+            self._prompt(question_messages(question, text)) for question, text in zip(questions, texts, strict=True)
+        ]
+        answers = generate_batch(
+            self.base,
+            prompts,
+            lora=build_lora_batch(adapters, self.base),
+            max_new_tokens=max_new_tokens,
+            stop_ids=self._stop_ids(),
+        )
+        return [self._decode(answer) for answer in answers]
+
+    def stream(
+        self,
+        messages: list[dict[str, str]],
+        adapter: AdapterRow = None,
+        *,
+        max_new_tokens: int = DEFAULT_NEW_TOKENS,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Answer a chat, piece by piece as the text comes.
+
+        Args:
+            messages: the chat so far, each with `role` and `content`.
+            adapter: what was internalized; None asks the bare base.
+            max_new_tokens: longest answer, in tokens.
+            temperature: 0 is greedy.
+            top_p: nucleus of the sampling.
+            seed: seed of the sampling.
+        """
+        ids: list[int] = []
+        shown = ""
+        for token in stream_tokens(
+            self.base,
+            self._prompt(messages),
+            lora=build_lora_batch([adapter], self.base),
+            max_new_tokens=max_new_tokens,
+            stop_ids=self._stop_ids(),
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+        ):
+            ids.append(token)
+            text = self._decode(ids, strip=False)
+            # A character may need several tokens; until it is whole the decoder shows a replacement character.
+            if not text.endswith("�"):
+                yield text[len(shown) :]
+                shown = text
+
+    def save(self, adapter: Adapter, folder: Path | str) -> None:
+        """Write an adapter to a folder (safetensors and JSON)."""
+        save_adapter(adapter, Path(folder))
+
+    def load_adapter(self, folder: Path | str) -> Adapter:
+        """Read an adapter that was saved.
+
+        Raises:
+            AdapterError: if it is damaged or was made for another base.
+        """
+        adapter = load_adapter(Path(folder))
+        try:
+            adapter.check_base(self.base)
+        except AdapterError as error:
+            raise AdapterError(f"{folder}: {error}") from error
+        return adapter
+
+    def _prompt(self, messages: list[dict[str, str]]) -> list[int]:
+        return build_prompt_ids(self.base.tokenizer, messages)
+
+    def _stop_ids(self) -> set[int]:
+        return stop_token_ids(self.base.tokenizer, self.base.model.generation_config)
+
+    def _decode(self, ids: Sequence[int], *, strip: bool = True) -> str:
+        text = self.base.tokenizer.decode(ids, skip_special_tokens=True)
+        assert isinstance(text, str)
+        return text.strip() if strip else text
+
+
+def load(
+    base: str = DEFAULT_BASE,
+    *,
+    hypernetwork: Path | str | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Lorify:
+    """Load a base model and the hypernetwork that was trained for it.
+
+    Args:
+        base: default name, Hugging Face id, local folder or GGUF file.
+        hypernetwork: folder of a hypernetwork; by default the one that ships for the base, if one does.
+        dtype: dtype of the base's weights; by default the fastest for the device.
+        device: where to run; by default CUDA, MPS or the CPU.
+    """
+    loaded = load_base(base, dtype=dtype, device=device)
+    folder = Path(hypernetwork) if hypernetwork is not None else SHIPPED_HYPERNETWORKS.get(base)
+    return Lorify(loaded, None if folder is None else load_internalizer(loaded, folder))
+
+
+def load_internalizer(base: BaseModel, folder: Path) -> Internalizer:
+    """Load a hypernetwork from its folder and join it to its base."""
+    config, hypernet = load_hypernetwork(folder)
+    return Internalizer(base, config, hypernet.to(base.device), name=folder.name, digest=hypernetwork_digest(folder))
+
+
+def _as_document(source: Source) -> Document:
+    return source if isinstance(source, Document) else read_document(source)

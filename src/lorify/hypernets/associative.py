@@ -1,0 +1,185 @@
+"""The associative hypernetwork: a document becomes an associative memory, written as LoRA in closed form.
+
+For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
+generated. Each token `t` of the context gives a key and a value,
+
+    k_t = normalize(W_k gelu(P_k LN(h_t)))                    [r]
+    v_t = W_v gelu(P_v [LN(h_t); LN(e_{t+1})])                [d]
+    g_t = exp(gate score), bounded above by e^3               gate
+
+where `h_t` is the base's hidden state at that block and `e_{t+1}` an early-layer state of the next token. A token whose
+key is repeated inside its chunk shares its weight with the repetitions:
+
+    w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
+
+The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
+`B_l = s_l (S + lambda_l I)^-1 M`. Besides this memory there is a small static low-rank part for the form of answers.
+This hypernetwork is lorify's own; the names are those of Doc-to-LoRA (arXiv 2602.15902).
+
+Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f and o input and output size of
+the adapted module, r rank, w width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field
+from torch import Tensor, nn
+
+from lorify.base.lora import LoraTensors
+from lorify.contexts.features import Features
+
+MAX_LOG_GATE = 3.0
+
+
+class AssociativeConfig(PydanticModel):
+    """Shape of an associative hypernetwork and the base it was made for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field("associative", pattern="^associative$", description="Which hypernetwork this is.")
+    base_name: str = Field(description="Base model it was meta-trained on.")
+    base_digest: str = Field(description="SHA-256 of that base's weights.")
+    hidden_size: int = Field(gt=0, description="Width of the base's hidden states.")
+    input_size: int = Field(gt=0, description="Input width of the adapted module.")
+    output_size: int = Field(gt=0, description="Output width of the adapted module.")
+    layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
+    module: str = Field("down_proj", description="Adapted linear layer of each block.")
+    rank: int = Field(64, gt=0, description="Rank of the memory: number of key dimensions.")
+    width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
+    bias_rank: int = Field(4, ge=0, description="Rank of the static part that shapes answers.")
+    next_layer: int = Field(1, ge=0, description="Block whose input represents the next token.")
+    chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Sufficient statistics of chunks or documents; they add.
+
+    Attributes:
+        S: `[L, N, r, r]`, weighted sum of key outer products.
+        M: `[L, N, r, d]`, weighted sum of key-value outer products.
+    """
+
+    S: Tensor
+    M: Tensor
+
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(self.S + other.S, self.M + other.M)
+
+    def sum(self, groups: Tensor, num_groups: int) -> Statistics:
+        """Add up the entries of each group; `groups` `[N]` holds the group of each entry."""
+
+        def add(x: Tensor) -> Tensor:
+            return x.new_zeros(x.shape[0], num_groups, *x.shape[2:]).index_add(1, groups, x)
+
+        return Statistics(add(self.S), add(self.M))
+
+
+class AssociativeHypernetwork(nn.Module):
+    """Features of a context -> statistics -> LoRA tensors. See the module's docstring."""
+
+    def __init__(
+        self,
+        *,
+        num_adapted: int,
+        hidden_size: int,
+        input_size: int,
+        output_size: int,
+        rank: int,
+        width: int,
+        bias_rank: int,
+    ) -> None:
+        """Random initial weights; call `calibrate` with the base's activation scales before training."""
+        super().__init__()
+        L, d, f, o, r, w = num_adapted, hidden_size, input_size, output_size, rank, width
+        self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
+        self.key_out = nn.Parameter(torch.randn(L, w, r) / w**0.5)
+        self.gate = nn.Parameter(torch.zeros(L, w, 1))
+        self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
+        self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
+        self.value_out = nn.Parameter(torch.randn(L, w, o) / w**0.5)
+        self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
+        self.log_lambda = nn.Parameter(torch.zeros(L))
+        self.log_scale = nn.Parameter(torch.full((L,), -2.0))
+        self.bias_A = nn.Parameter(torch.randn(L, bias_rank, f) / f**0.5)
+        self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, o))
+        # Root mean square of what enters and leaves each adapted module: keeps all learned matrices of order one.
+        self.register_buffer("input_rms", torch.ones(L))
+        self.register_buffer("output_rms", torch.ones(L))
+        self.input_rms: Tensor
+        self.output_rms: Tensor
+
+    def calibrate(self, input_rms: Tensor, output_rms: Tensor) -> None:
+        """Set the activation scales of the adapted modules; both `[L]`."""
+        self.input_rms.copy_(input_rms)
+        self.output_rms.copy_(output_rms)
+
+    def forward(self, features: Features) -> Statistics:
+        """Statistics of each chunk.
+
+        Args:
+            features: states `[L, N, T, d]`, next states `[N, T, d]`, mask `[N, T]`.
+
+        Returns:
+            Float32 statistics with one entry per chunk.
+        """
+        L, N, T, d = features.states.shape
+        h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
+        e = F.layer_norm(features.next_states, (d,)).reshape(1, N * T, d)
+        key_hidden = F.gelu(torch.bmm(h, self.key_in.to(h.dtype)))  # [L, N*T, w]
+        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)).view(L * N, T, -1)
+        score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
+        value_in = self.value_in.to(h.dtype)
+        value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + e @ value_in[:, d:])
+        values = torch.bmm(value_hidden, self.value_out.to(h.dtype)).view(L * N, T, -1)
+        # Float32 from here: the statistics are solved against, and many are added up.
+        with torch.autocast(h.device.type, enabled=False):
+            keys, values = F.normalize(keys.float(), dim=-1), values.float()
+            score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
+            gates = torch.exp(MAX_LOG_GATE - F.softplus(MAX_LOG_GATE - score))
+            gates = gates * features.mask.repeat(L, 1)  # [L*N, T]
+            similarity = torch.bmm(keys, keys.transpose(1, 2)).square().square()  # [L*N, T, T]
+            repeated = torch.bmm(similarity, gates.unsqueeze(-1)).squeeze(-1) - gates
+            weighted = keys * (gates / (1 + repeated.clamp_min(0))).unsqueeze(-1)  # [L*N, T, r]
+            S = torch.bmm(weighted.transpose(1, 2), keys).view(L, N, *2 * (keys.shape[-1],))
+            M = torch.bmm(weighted.transpose(1, 2), values).view(L, N, keys.shape[-1], values.shape[-1])
+        return Statistics(S, M)
+
+    def write(self, statistics: Statistics) -> tuple[Tensor, Tensor]:
+        """Solve for the adapters.
+
+        Returns:
+            `A [L, r + bias_rank, f]`, shared by all contexts, and `B [L, N, r + bias_rank, d]`, scaling included.
+        """
+        # Float64: with thousands of chunks the largest and smallest eigenvalue of S differ by many orders.
+        S, M = statistics.S.double(), statistics.M.double()
+        L, N, r, d = M.shape
+        ridge = self.log_lambda.double().exp().view(L, 1, 1, 1) * torch.eye(r, dtype=S.dtype, device=S.device)
+        solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + ridge)).float()  # [L, N, r, d]
+        B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
+        bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
+        A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
+        return A, torch.cat([B, bias], dim=2)
+
+
+def build_associative(config: AssociativeConfig) -> AssociativeHypernetwork:
+    """An associative hypernetwork of the given shape, with random weights."""
+    return AssociativeHypernetwork(
+        num_adapted=len(config.layers),
+        hidden_size=config.hidden_size,
+        input_size=config.input_size,
+        output_size=config.output_size,
+        rank=config.rank,
+        width=config.width,
+        bias_rank=config.bias_rank,
+    )
+
+
+def lora_batch(config: AssociativeConfig, A: Tensor, B: Tensor) -> dict[tuple[int, str], LoraTensors]:
+    """Address written adapters to the base's modules: `A [L, r, f]`, `B [L, N, r, d]`, one row per context."""
+    return {(layer, config.module): LoraTensors(A[i], B[i]) for i, layer in enumerate(config.layers)}

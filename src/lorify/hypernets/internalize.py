@@ -1,0 +1,182 @@
+"""Documents -> adapter with the associative hypernetwork; documents are added, replaced and removed exactly."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.adapter import utc_now
+from lorify.base.model import BaseModel
+from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.documents import Document
+from lorify.contexts.features import batched, encode_chunks
+from lorify.errors import AdapterError, ContextError, HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
+
+CHUNKS_AT_ONCE = 8
+REMEMBERED_CHUNKS = 32
+
+
+@dataclass(frozen=True)
+class Internalizer:
+    """A hypernetwork with the base it was made for.
+
+    Attributes:
+        base: the base model.
+        config: shape of the hypernetwork.
+        hypernet: its weights, in float32.
+        name: what the provenance calls it.
+        digest: SHA-256 of its weights file.
+    """
+
+    base: BaseModel
+    config: AssociativeConfig
+    hypernet: AssociativeHypernetwork
+    name: str
+    digest: str
+
+    def __post_init__(self) -> None:
+        """Refuse a base that the hypernetwork was not made for."""
+        if self.config.base_digest != self.base.digest:
+            raise HypernetworkError(
+                f"hypernetwork {self.name} was made for {self.config.base_name} "
+                f"(weights {self.config.base_digest[:8]}...), but the loaded base is {self.base.name} "
+                f"(weights {self.base.digest[:8]}...); load that base or train a hypernetwork for this one"
+            )
+
+    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn documents into one adapter.
+
+        Args:
+            documents: at least one; their statistics are added.
+            report: called with the number of tokens read since the last call.
+
+        Raises:
+            ContextError: if there is no document, or one has no token.
+        """
+        if not documents:
+            raise ContextError("no document was given; give at least one")
+        read = [self._read(document, report) for document in documents]
+        return self._write([record for record, _ in read], [statistics for _, statistics in read])
+
+    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+        """The adapter with more documents; one whose name is there already is replaced."""
+        records, statistics = self._parts(adapter)
+        for document in documents:
+            record, new = self._read(document, None)
+            at = next((i for i, known in enumerate(records) if known.name == record.name), None)
+            if at is None:
+                records.append(record)
+                statistics.append(new)
+            else:
+                records[at], statistics[at] = record, new
+        return self._write(records, statistics)
+
+    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
+        """The adapter without the documents of these names.
+
+        Raises:
+            AdapterError: if a name is not in the adapter, or no document would be left.
+        """
+        records, statistics = self._parts(adapter)
+        known = [record.name for record in records]
+        for name in names:
+            if name not in known:
+                raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
+        kept = [i for i, name in enumerate(known) if name not in names]
+        if not kept:
+            raise AdapterError("no document would be left in the adapter; delete its folder instead")
+        return self._write([records[i] for i in kept], [statistics[i] for i in kept])
+
+    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
+        """One adapter that holds the documents of several, as if they had been internalized together.
+
+        The memory is solved for once over all documents; a scale weighs the statistics of that adapter's documents.
+        """
+        records, statistics = [], []
+        for adapter, scale in adapters:
+            more_records, more = self._parts(adapter)
+            records += more_records
+            statistics += [Statistics(s.S * scale, s.M * scale) for s in more]
+        return self._write(records, statistics)
+
+    def made(self, adapter: Adapter) -> bool:
+        """Whether this hypernetwork made the adapter and can rebuild it."""
+        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+
+    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Statistics]]:
+        if adapter.statistics is None or not self.made(adapter):
+            raise AdapterError(
+                f"the adapter was made by {adapter.provenance.hypernetwork}, not by {self.name}, or carries no "
+                "statistics; internalize its documents again"
+            )
+        device = self.base.device
+        statistics = [Statistics(s["S"].to(device), s["M"].to(device)) for s in adapter.statistics]
+        return list(adapter.provenance.documents), statistics
+
+    @torch.no_grad()
+    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Statistics]:
+        """Statistics of one document, its chunks streamed; a chunk that comes again is not encoded again."""
+        total: Statistics | None = None
+        num_tokens = 0
+        remembered: OrderedDict[tuple[int, ...], Statistics] = OrderedDict()
+        stream = split_into_chunks(document.text, self.base.tokenizer, self.config.chunk_tokens)
+        for group in batched(stream, CHUNKS_AT_ONCE):
+            keys = [tuple(chunk) for chunk in group]
+            new = [key for key in dict.fromkeys(keys) if key not in remembered]
+            fresh = dict(zip(new, self._encode(new), strict=True)) if new else {}
+            for key in keys:
+                part = fresh.get(key) or remembered[key]
+                total = part if total is None else total + part
+            remembered.update(fresh)
+            while len(remembered) > REMEMBERED_CHUNKS:
+                remembered.popitem(last=False)
+            size = sum(map(len, group))
+            num_tokens += size
+            if report is not None:
+                report(size)
+        if total is None:
+            raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
+        return DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens), total
+
+    def _encode(self, chunks: Sequence[Sequence[int]]) -> list[Statistics]:
+        """Statistics of each chunk; chunks of a batch do not influence each other."""
+        features = encode_chunks(self.base, chunks, layers=self.config.layers, next_layer=self.config.next_layer)
+        with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
+            statistics = self.hypernet(features)
+        return [Statistics(statistics.S[:, i : i + 1], statistics.M[:, i : i + 1]) for i in range(len(chunks))]
+
+    @torch.no_grad()
+    def _write(self, records: Sequence[DocumentRecord], statistics: Sequence[Statistics]) -> Adapter:
+        # Summed in float64 and in the documents' order, so that a document's coming and going leaves no trace.
+        S = torch.stack([s.S.double() for s in statistics]).sum(0)
+        M = torch.stack([s.M.double() for s in statistics]).sum(0)
+        A, B = self.hypernet.write(Statistics(S, M))  # [L, r, f], [L, 1, r, o]
+        weights = {
+            (layer, self.config.module): LoraPair(A[i].contiguous(), B[i, 0].T.contiguous())
+            for i, layer in enumerate(self.config.layers)
+        }
+        return Adapter(
+            weights=weights,
+            lora_alpha=float(A.shape[1]),
+            provenance=Provenance(
+                base_name=self.base.name,
+                base_digest=self.base.digest,
+                hypernetwork=self.name,
+                hypernetwork_digest=self.digest,
+                documents=tuple(records),
+                created=utc_now(),
+                lorify_version=version("lorify"),
+            ),
+            statistics=tuple(_flat(s) for s in statistics),
+        )
+
+
+def _flat(statistics: Statistics) -> dict[str, Tensor]:
+    return {"S": statistics.S.float(), "M": statistics.M.float()}

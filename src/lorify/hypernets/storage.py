@@ -1,0 +1,94 @@
+"""Hypernetworks on disk: `config.json` and `hypernetwork.safetensors` in one folder, written atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lorify.errors import HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, build_associative
+
+FORMAT_VERSION = 1
+WEIGHTS_NAME = "hypernetwork.safetensors"
+
+
+def save_hypernetwork(
+    folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork, dtype: torch.dtype = torch.bfloat16
+) -> None:
+    """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
+
+    Args:
+        folder: where to; its parent is made.
+        config: its shape and base.
+        hypernet: its weights.
+        dtype: dtype of the weights on disk.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in hypernet.state_dict().items()}
+        save_file(weights, temporary / WEIGHTS_NAME)
+        document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
+        (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        temporary.chmod(0o755)
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.old")
+            os.replace(folder, old)
+            os.replace(temporary, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+    """Read a hypernetwork, in float32.
+
+    Raises:
+        HypernetworkError: if a file is missing or damaged, or the weights do not fit the config.
+    """
+    try:
+        document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        version = document.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise HypernetworkError(
+                f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
+            )
+        config = AssociativeConfig.model_validate(document)
+        weights = load_file(folder / WEIGHTS_NAME)
+    except FileNotFoundError as error:
+        raise HypernetworkError(
+            f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
+            "give a folder that `lorify train` wrote"
+        ) from error
+    except (json.JSONDecodeError, AttributeError, ValidationError, SafetensorError, UnicodeDecodeError) as error:
+        raise HypernetworkError(
+            f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
+        ) from error
+    hypernet = build_associative(config)
+    wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        name = sorted(set(wanted.items()) ^ set(found.items()))[0][0]
+        raise HypernetworkError(
+            f"hypernetwork {folder}: weights do not fit its config: {name} is {found.get(name, 'missing')}, "
+            f"expected {wanted.get(name, 'nothing')}; fetch or train it again"
+        )
+    hypernet.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return config, hypernet.eval()
+
+
+def hypernetwork_digest(folder: Path) -> str:
+    """SHA-256 of a hypernetwork's weights file."""
+    with (folder / WEIGHTS_NAME).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,145 @@
+"""Training steps: which contexts, which questions, what is mixed in. Step n of a seed is always the same."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.model import BaseModel
+from lorify.contexts.chunking import split_into_chunks
+from lorify.data.examples import Example, Question
+from lorify.data.facts import generate_fact_example
+from lorify.data.niah import generate_niah_example
+from lorify.training.config import TrainingConfig
+from lorify.training.packing import Segment
+
+NOISE_SOURCE = "noise"
+
+
+@dataclass(frozen=True)
+class GeneralAnswer:
+    """An unrelated prompt and the base's own greedy answer to it, as token ids."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch.
+
+    Attributes:
+        chunks: token ids of all chunks of all contexts.
+        context_of_chunk: `[chunks]` index of the context each belongs to.
+        mixing: `[rows, contexts]`, how many times each context's statistics count for each row; contexts without a
+            row of their own are distractors.
+        rows: the questions of each row.
+        kinds: source of each segment, over all rows in order; `general` for unrelated prompts.
+    """
+
+    chunks: list[list[int]]
+    context_of_chunk: Tensor
+    mixing: Tensor
+    rows: list[list[Segment]]
+    kinds: list[str]
+
+    def sample_text(self, tokenizer: PreTrainedTokenizerBase) -> str:
+        """The contexts as one text, for measuring the base's activations."""
+        return "\n\n".join(tokenizer.decode(chunk) for chunk in self.chunks)
+
+
+class StepBuilder:
+    """Builds step n of a run from the seed alone, so that a resumed run sees the same data."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        base: BaseModel,
+        *,
+        passages: Sequence[Example],
+        general: Sequence[GeneralAnswer],
+        heldout: bool = False,
+    ) -> None:
+        """`passages` and `general` are the natural passages and unrelated prompts to draw from."""
+        self.config, self.base, self.passages, self.general = config, base, passages, general
+        self.split = "heldout" if heldout else "train"
+
+    def build(self, step: int) -> Step:
+        """The batch of step `step`."""
+        rng = random.Random(f"{self.config.seed}/{self.split}/{step}")
+        mix = self.config.data
+        examples = [self._facts(rng) for _ in range(mix.facts)]
+        if self.passages:
+            examples += [rng.choice(self.passages) for _ in range(mix.questions)]
+        examples += [self._niah(rng) for _ in range(mix.niah)]
+        noise = [self._noise(rng)] if mix.niah else []
+        chunks, context_of_chunk = [], []
+        for index, example in enumerate([*examples, *noise]):
+            for document in example.documents:
+                for chunk in split_into_chunks(document, self.base.tokenizer, self.config.hypernetwork.chunk_tokens):
+                    chunks.append(chunk)
+                    context_of_chunk.append(index)
+        rows, kinds = [], []
+        for example in examples:
+            questions = rng.sample(example.questions, min(len(example.questions), mix.questions_per_context))
+            row = [self._segment(question) for question in questions]
+            kinds += [example.source if example.source in ("facts", "niah") else "questions"] * len(row)
+            if self.general and rng.random() < mix.general_probability:
+                pick = rng.choice(self.general)
+                row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
+                kinds.append("general")
+            rows.append(row)
+        return Step(chunks, torch.tensor(context_of_chunk), self._mixing(rng, [*examples, *noise], len(rows)), rows, kinds)
+
+    def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
+        mix = self.config.data
+        mixing = torch.eye(num_rows, len(contexts))
+        for row in range(num_rows):
+            is_needle = contexts[row].source == "niah"
+            if is_needle and rng.random() < 0.7:
+                mixing[row, -1] = math.exp(rng.uniform(0, math.log(mix.noise_max_copies)))
+            if rng.random() < mix.distractor_probability:
+                # Two needles would contradict each other: every needle context answers the same question.
+                others = [i for i in range(num_rows) if i != row and not (is_needle and contexts[i].source == "niah")]
+                for other in rng.sample(others, min(len(others), rng.randint(1, mix.max_distractors))):
+                    mixing[row, other] = 1.0
+        return mixing
+
+    def _facts(self, rng: random.Random) -> Example:
+        return generate_fact_example(
+            rng,
+            split="heldout" if self.split == "heldout" else "train",
+            num_documents=rng.choice((1, 1, 1, 2)),
+            num_questions=self.config.data.questions_per_context,
+        )
+
+    def _niah(self, rng: random.Random) -> Example:
+        mix = self.config.data
+        return generate_niah_example(
+            rng, length_tokens=rng.randint(mix.niah_min_tokens, mix.niah_max_tokens), count_tokens=self._count_tokens
+        )
+
+    def _noise(self, rng: random.Random) -> Example:
+        needle = generate_niah_example(
+            rng, length_tokens=self.config.hypernetwork.chunk_tokens, count_tokens=self._count_tokens
+        )
+        (answer,) = {question.answers[0] for question in needle.questions}
+        sentences = [s for s in needle.documents[0].split(". ") if answer not in s]
+        return Example((". ".join(sentences),), (), NOISE_SOURCE)
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self.base.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _segment(self, question: Question) -> Segment:
+        prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+        answer = self.base.tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
+        return Segment(tuple(prompt), (*answer, self.base.tokenizer.eos_token_id))
+
+

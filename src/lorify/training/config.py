@@ -1,0 +1,102 @@
+"""Everything that decides a meta-training run, in one typed file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lorify.base.files import DEFAULT_BASE
+from lorify.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HypernetworkShape(_Section):
+    """Shape of the associative hypernetwork."""
+
+    first_layer: int = Field(8, ge=0, description="First adapted block.")
+    last_layer: int = Field(27, ge=0, description="Last adapted block.")
+    module: str = Field("down_proj", description="Adapted linear layer of each block.")
+    rank: int = Field(64, gt=0, description="Rank of the memory.")
+    width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
+    bias_rank: int = Field(4, ge=0, description="Rank of the static part that shapes answers.")
+    next_layer: int = Field(1, ge=0, description="Block whose input represents the next token.")
+    chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+
+
+class DataMix(_Section):
+    """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
+
+    facts: int = Field(4, ge=0, description="Generated fact documents a step.")
+    questions: int = Field(2, ge=0, description="Natural passages with questions a step.")
+    niah: int = Field(2, ge=0, description="Needle-in-a-haystack contexts a step.")
+    questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
+    questions_per_context: int = Field(6, gt=0, description="At most this many questions a context.")
+    max_context_chars: int = Field(1800, gt=0, description="Longer natural passages are left out, in characters.")
+    max_answer_chars: int = Field(80, gt=0, description="Longer natural answers are left out, in characters.")
+    niah_min_tokens: int = Field(32, gt=0, description="Shortest needle context, in tokens.")
+    niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
+    noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
+    distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")
+    max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
+    general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
+    general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
+
+
+class Optimization(_Section):
+    """The optimizer and its schedule."""
+
+    steps: int = Field(600, gt=0, description="Optimizer steps.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(50, ge=0, description="Steps of linear warm-up.")
+    final_learning_rate_ratio: float = Field(0.05, ge=0, le=1, description="End of the cosine, relative to the peak.")
+    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first decay.")
+    beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's second decay.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
+    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
+    keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
+    bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")
+
+
+class TrainingConfig(_Section):
+    """A meta-training run."""
+
+    base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
+    start_from: Path | None = Field(None, description="Hypernetwork folder to start from instead of random weights.")
+    hypernetwork: HypernetworkShape = HypernetworkShape()  # pyright: ignore[reportCallIssue]
+    data: DataMix = DataMix()  # pyright: ignore[reportCallIssue]
+    optimization: Optimization = Optimization()  # pyright: ignore[reportCallIssue]
+    seed: int = Field(0, description="Seed of the initial weights and of the data.")
+    evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
+    evaluation_batches: int = Field(4, gt=0, description="Held-out batches an evaluation.")
+    checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
+
+
+def load_training_config(path: Path) -> TrainingConfig:
+    """Read a run's JSON config.
+
+    Raises:
+        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all are listed.
+    """
+    try:
+        return TrainingConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"training config {path} cannot be read ({error.strerror}); give an existing JSON file") from error
+    except ValidationError as error:
+        raise ConfigError(f"training config {path}: {describe_problems(error)}") from error
+
+
+def describe_problems(error: ValidationError) -> str:
+    """All problems of a config in one line."""
+    problems = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "file"
+        what = "unknown key" if item["type"] == "extra_forbidden" else item["msg"].lower()
+        problems.append(f"{where}: {what}" + ("" if item["type"] in ("missing", "extra_forbidden", "json_invalid")
+                                              else f", got {item['input']!r}"))  # fmt: skip
+    return "; ".join(problems) + " (see `lorify train --defaults` for all keys)"

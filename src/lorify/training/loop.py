@@ -1,0 +1,310 @@
+"""The meta-training loop: one for CPU and GPU, resumable at any step with the same result."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from lorify.base.model import BaseModel
+from lorify.contexts.features import encode_chunks
+from lorify.errors import TrainingError
+from lorify.hypernets.associative import (
+    AssociativeConfig,
+    AssociativeHypernetwork,
+    Statistics,
+    build_associative,
+    lora_batch,
+)
+from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.training.batches import Step, StepBuilder
+from lorify.training.config import Optimization, TrainingConfig
+from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
+from lorify.training.packing import pack_rows
+
+LENGTH_GROUPS = 3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop reports after each step.
+
+    Attributes:
+        step: optimizer steps done.
+        metrics: loss, exact match by kind, gradient norm and learning rate.
+        tokens_per_second: context and question tokens a second.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+    tokens_per_second: float
+
+
+def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeConfig:
+    """The hypernetwork that a run trains, for the base it is given."""
+    shape = config.hypernetwork
+    last = min(shape.last_layer, base.num_layers - 1)
+    linear = base.linear(last, shape.module)
+    return AssociativeConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        hidden_size=base.hidden_size,
+        input_size=linear.in_features,
+        output_size=linear.out_features,
+        layers=tuple(range(min(shape.first_layer, last), last + 1)),
+        module=shape.module,
+        rank=shape.rank,
+        width=shape.width,
+        bias_rank=shape.bias_rank,
+        next_layer=shape.next_layer,
+        chunk_tokens=shape.chunk_tokens,
+    )  # pyright: ignore[reportCallIssue]
+
+
+@torch.no_grad()
+def calibrate(hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, text: str) -> None:
+    """Measure the activation scales of the adapted modules on a text."""
+    inputs: list[Tensor] = []
+    outputs: list[Tensor] = []
+
+    def record(_module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        # The first tokens are attention sinks with activations hundreds of times larger than any other.
+        inputs.append(args[0][:, 4:].float().pow(2).mean().sqrt())
+        outputs.append(output[:, 4:].float().pow(2).mean().sqrt())
+
+    handles = [base.linear(layer, config.module).register_forward_hook(record) for layer in config.layers]
+    base.model.get_decoder()(base.tokenizer(text, return_tensors="pt")["input_ids"].to(base.device), use_cache=False)
+    for handle in handles:
+        handle.remove()
+    hypernet.calibrate(torch.stack(inputs), torch.stack(outputs))
+
+
+class Trainer:
+    """Meta-trains a hypernetwork in a run folder: `run_dir/checkpoint`, `run_dir/best`, TensorBoard curves."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        base: BaseModel,
+        run_dir: Path,
+        *,
+        train_steps: StepBuilder,
+        heldout_steps: StepBuilder,
+    ) -> None:
+        """Start a run, or go on with the one in `run_dir`.
+
+        Raises:
+            TrainingError: if `run_dir` holds a run with another config, or its checkpoint is damaged.
+        """
+        self.config, self.base, self.run_dir = config, base, run_dir
+        self.train_steps, self.heldout_steps = train_steps, heldout_steps
+        self.accelerator = Accelerator(
+            cpu=base.device.type == "cpu",
+            mixed_precision="bf16" if config.optimization.bf16 else "no",
+        )
+        torch.manual_seed(config.seed)
+        self.shape = hypernetwork_config(config, base)
+        if config.start_from is None:
+            hypernet = build_associative(self.shape)
+            calibrate(hypernet, self.shape, base, train_steps.build(0).sample_text(base.tokenizer))
+        else:
+            self.shape, hypernet = load_hypernetwork(config.start_from)
+        optimization = config.optimization
+        optimizer = torch.optim.AdamW(
+            hypernet.parameters(),
+            lr=optimization.learning_rate,
+            betas=(optimization.beta1, optimization.beta2),
+            weight_decay=optimization.weight_decay,
+        )
+        self.hypernet, self.optimizer = self.accelerator.prepare(hypernet.to(base.device), optimizer)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule_factor(step, optimization))
+        self.step, self.best = 0, float("-inf")
+        self._open_run()
+
+    def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
+        """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too."""
+        last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
+        with SummaryWriter(str(self.run_dir / "curves"), purge_step=self.step) as curves:
+            while self.step < last:
+                started = time.perf_counter()
+                metrics, tokens = self._train_step()
+                self.step += 1
+                if self.step % self.config.evaluate_every == 0 or self.step == last:
+                    heldout = self.evaluate()
+                    metrics |= {f"heldout/{name}": value for name, value in heldout.items()}
+                    self._keep_best(heldout)
+                for name, value in metrics.items():
+                    curves.add_scalar(name, value, self.step)
+                if self.step % self.config.checkpoint_every == 0 or self.step == last:
+                    self._save_checkpoint()
+                report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Loss and exact match (all answer tokens right) by kind on held-out batches; the same batches every time."""
+        totals: dict[str, list[float]] = {}
+        for index in range(self.config.evaluation_batches):
+            step = self.heldout_steps.build(index)
+            loss, exact, _ = self._forward(step)
+            for kind, value, right in zip(step.kinds, loss.tolist(), exact.tolist(), strict=True):
+                totals.setdefault(f"loss/{kind}", []).append(value)
+                totals.setdefault(f"exact/{kind}", []).append(right)
+        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+
+    def _train_step(self) -> tuple[dict[str, float], int]:
+        optimization = self.config.optimization
+        metrics: dict[str, list[float]] = {}
+        tokens = 0
+        for micro in range(optimization.accumulation):
+            step = self.train_steps.build(self.step * optimization.accumulation + micro)
+            loss, exact, num_tokens = self._forward(step)
+            tokens += num_tokens
+            is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
+            weight = torch.where(is_general, optimization.keep_weight, 1.0)
+            total = (loss * weight).mean()
+            self.accelerator.backward(total / optimization.accumulation)
+            metrics.setdefault("loss", []).append(total.item())
+            for kind in set(step.kinds):
+                chosen = torch.tensor([k == kind for k in step.kinds])
+                metrics.setdefault(f"loss/{kind}", []).append(loss.detach().cpu()[chosen].mean().item())
+                metrics.setdefault(f"exact/{kind}", []).append(exact.cpu()[chosen].mean().item())
+        norm = self.accelerator.clip_grad_norm_(self.hypernet.parameters(), optimization.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        averages = {name: sum(values) / len(values) for name, values in metrics.items()}
+        averages |= {"gradient_norm": float(norm), "learning_rate": self.schedule.get_last_lr()[0]}
+        self.schedule.step()
+        return averages, tokens
+
+    def _forward(self, step: Step) -> tuple[Tensor, Tensor, int]:
+        """Loss `[segments]`, exact match `[segments]` and number of tokens of a batch."""
+        base, device = self.base, self.base.device
+        rows = pack_rows(step.rows).to(device)
+        per_context = self._context_statistics(step)
+        hypernet = self.accelerator.unwrap_model(self.hypernet)
+        A, B = hypernet.write(_mix(per_context, step.mixing.to(device)))
+        with self.accelerator.autocast():
+            logits = answer_logits(base, rows, lora_batch(self.shape, A, B))
+        per_token = cross_entropy_per_token(logits, rows.targets)
+        segments = [segment for row in step.rows for segment in row]
+        taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=device)[rows.segment]
+        if taught.any():
+            teacher_logits, student_logits = self._teacher_logits(step), logits[taught]
+            kl = top_k_kl_per_token(student_logits, teacher_logits, self.config.optimization.teacher_top_k)
+            per_token = per_token.masked_scatter(taught, kl)
+        wrong = (logits.argmax(-1) != rows.targets).float()
+        exact = (mean_per_segment(wrong, rows.segment, len(segments)) == 0).float()
+        tokens = sum(map(len, step.chunks)) + rows.input_ids.numel()
+        return mean_per_segment(per_token, rows.segment, len(segments)), exact, tokens
+
+    def _context_statistics(self, step: Step) -> Statistics:
+        """Statistics of each context `[contexts]`; chunks of like length go together, so that little is padding."""
+        order = sorted(range(len(step.chunks)), key=lambda i: len(step.chunks[i]))
+        size = math.ceil(len(order) / LENGTH_GROUPS)
+        total: Statistics | None = None
+        for start in range(0, len(order), size):
+            group = order[start : start + size]
+            features = encode_chunks(
+                self.base,
+                [step.chunks[i] for i in group],
+                layers=self.shape.layers,
+                next_layer=self.shape.next_layer,
+            )
+            with self.accelerator.autocast():
+                per_chunk = self.hypernet(features)
+            part = per_chunk.sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+    @torch.no_grad()
+    def _teacher_logits(self, step: Step) -> Tensor:
+        taught = [[s] for row in step.rows for s in row if s.teacher_prompt is not None]
+        return answer_logits(self.base, pack_rows(taught, teacher=True).to(self.base.device), None)
+
+    def _keep_best(self, heldout: Mapping[str, float]) -> None:
+        score = sum(value for name, value in heldout.items() if name.startswith("exact/"))
+        if score > self.best and self.accelerator.is_main_process:
+            self.best = score
+            save_hypernetwork(self.run_dir / "best", self.shape, self.accelerator.unwrap_model(self.hypernet))
+            (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
+
+    def _open_run(self) -> None:
+        config_path = self.run_dir / "config.json"
+        wanted = self.config.model_dump_json(indent=1) + "\n"
+        if config_path.exists() and config_path.read_text() != wanted:
+            raise TrainingError(f"{self.run_dir} holds a run with another config; choose another folder or delete it")
+        if (self.run_dir / "checkpoint").exists():
+            self._load_checkpoint()
+            return
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        config_path.write_text(wanted)
+
+    def _save_checkpoint(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        temporary = self.run_dir / "checkpoint.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        state = {
+            "step": self.step,
+            "best": self.best,
+            "hypernetwork": self.accelerator.unwrap_model(self.hypernet).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        torch.save(state, temporary / "state.pt")
+        target, old = self.run_dir / "checkpoint", self.run_dir / "checkpoint.old"
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _load_checkpoint(self) -> None:
+        path = self.run_dir / "checkpoint" / "state.pt"
+        try:
+            state = torch.load(path, weights_only=True, map_location=self.base.device)
+            self.accelerator.unwrap_model(self.hypernet).load_state_dict(state["hypernetwork"])
+        except (OSError, RuntimeError, KeyError) as error:
+            raise TrainingError(f"checkpoint {path} is damaged ({error}); delete the folder to start again") from error
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step, self.best = state["step"], state["best"]
+        torch.set_rng_state(state["random"].cpu())
+
+
+def schedule_factor(step: int, optimization: Optimization) -> float:
+    """Learning rate relative to the peak: linear warm-up, then a cosine down to the final ratio."""
+    if step < optimization.warmup_steps:
+        return (step + 1) / optimization.warmup_steps
+    done = (step - optimization.warmup_steps) / max(1, optimization.steps - optimization.warmup_steps)
+    low = optimization.final_learning_rate_ratio
+    return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:
+    """Statistics of each row from those of the contexts; `mixing [rows, contexts]` says how many times each counts.
+
+    The copies beyond the first of a context carry no gradient: a thousand copies of noise would otherwise make gradient
+    spikes of their own number, and the direction that silences noise is the same with one.
+    """
+    once = mixing.clamp(max=1)
+
+    def mixed(x: Tensor) -> Tensor:
+        flat = x.flatten(2)  # [L, contexts, ...]
+        result = torch.einsum("rc,lcx->lrx", once, flat)
+        result = result + torch.einsum("rc,lcx->lrx", mixing - once, flat.detach())
+        return result.view(x.shape[0], mixing.shape[0], *x.shape[2:])
+
+    return Statistics(mixed(statistics.S), mixed(statistics.M))

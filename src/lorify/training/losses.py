@@ -1,0 +1,43 @@
+"""The two losses of meta-training: cross-entropy on answers, and KL to the teacher's top-k predictions."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lorify.base.lora import LoraBatch
+from lorify.base.model import BaseModel
+from lorify.training.packing import PackedRows
+
+
+def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None) -> Tensor:
+    """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only."""
+    with base.hooks.applied(lora):
+        hidden = base.model.get_decoder()(
+            input_ids=rows.input_ids,
+            position_ids=rows.position_ids,
+            attention_mask=rows.attention_mask,
+            use_cache=False,
+        ).last_hidden_state  # [rows, tokens, hidden]
+    picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
+    logits = base.model.get_output_embeddings()(picked).float()
+    cap = getattr(base.model.config, "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
+def cross_entropy_per_token(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each answer token `[answers]`."""
+    return F.cross_entropy(logits, targets, reduction="none")
+
+
+def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: int) -> Tensor:
+    """KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: top 16)."""
+    teacher_log, index = teacher_logits.log_softmax(-1).topk(top_k, dim=-1)
+    student_log = student_logits.log_softmax(-1).gather(-1, index)
+    return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
+
+
+def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+    """Mean over the tokens of each segment `[num_segments]`: a short answer counts as much as a long one."""
+    total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
+    count = per_token.new_zeros(num_segments).index_add(0, segment, torch.ones_like(per_token))
+    return total / count.clamp_min(1)

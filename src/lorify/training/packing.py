@@ -1,0 +1,101 @@
+"""One row per context: all its questions share one sequence, one adapter and one copy of the prompt's prefix.
+
+A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question sees the prefix and itself, never
+the other questions, and its positions go on from the prefix: the same numbers as one sequence per question, at a
+fraction of the tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A prompt and the answer to learn.
+
+    Attributes:
+        prompt: token ids of the chat prompt, without the context.
+        answer: token ids of the answer, end-of-turn token included.
+        teacher_prompt: token ids of the prompt the teacher gets (the context in it, or none for questions whose
+            answer the adapter must leave alone); None where the answer itself is the target.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    teacher_prompt: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """A batch of packed rows.
+
+    Attributes:
+        input_ids: `[rows, tokens]`.
+        position_ids: `[rows, tokens]`.
+        attention_mask: `[rows, 1, tokens, tokens]`, True where a token may look.
+        predict: `[answers, 2]` row and token index whose next token is an answer token, for all answers in order.
+        targets: `[answers]` those answer tokens.
+        segment: `[answers]` index of the segment that each belongs to, counted over the whole batch.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    attention_mask: Tensor
+    predict: Tensor
+    targets: Tensor
+    segment: Tensor
+
+    def to(self, device: torch.device) -> PackedRows:
+        """The same rows on another device."""
+        return PackedRows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+    """Number of leading tokens that all sequences share, leaving at least one token to each."""
+    limit = min(len(sequence) for sequence in sequences) - 1
+    first = sequences[0]
+    return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
+
+
+def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False) -> PackedRows:
+    """Pack each row's segments; with `teacher`, the teacher's prompts are used."""
+    packed = [_pack_row([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row],
+                        [s.answer for s in row]) for row in rows]  # fmt: skip
+    length = max(len(row[0]) for row in packed)
+    input_ids = torch.zeros(len(rows), length, dtype=torch.long)
+    position_ids = torch.zeros(len(rows), length, dtype=torch.long)
+    owner = torch.full((len(rows), length), -1)  # -1: padding, 0: prefix, n: segment n
+    predict, targets, segment, first_segment = [], [], [], 0
+    for index, (ids, positions, owners, answers) in enumerate(packed):
+        input_ids[index, : len(ids)] = torch.tensor(ids)
+        position_ids[index, : len(ids)] = torch.tensor(positions)
+        owner[index, : len(ids)] = torch.tensor(owners)
+        for number, (start, answer) in enumerate(answers):
+            predict += [(index, start - 1 + i) for i in range(len(answer))]
+            targets += answer
+            segment += [first_segment + number] * len(answer)
+        first_segment += len(answers)
+    same = (owner.unsqueeze(2) == owner.unsqueeze(1)) | (owner == 0).unsqueeze(1)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    mask = (same & causal).unsqueeze(1)
+    return PackedRows(
+        input_ids, position_ids, mask, torch.tensor(predict), torch.tensor(targets), torch.tensor(segment)
+    )
+
+
+def _pack_row(prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]]):
+    prefix = common_prefix(prompts)
+    ids, positions, owners = list(prompts[0][:prefix]), list(range(prefix)), [0] * prefix
+    starts = []
+    for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), start=1):
+        body = [*prompt[prefix:], *answer]
+        starts.append((len(ids) + len(prompt) - prefix, answer))
+        ids += body
+        positions += range(prefix, prefix + len(body))
+        owners += [number] * len(body)
+    return ids, positions, owners, starts

@@ -51,8 +51,8 @@ class Provenance(PydanticModel):
     base_name: str = Field(description="Base model it was made for.")
     base_digest: str = Field(description="SHA-256 of that base's weights.")
     hypernetwork: str = Field(description="Name of the hypernetwork, or how else the adapter was made.")
-    hypernetwork_digest: str | None = Field(None, description="SHA-256 of the hypernetwork's weights.")
-    documents: tuple[DocumentRecord, ...] = Field((), description="Documents in it, in order.")
+    hypernetwork_digest: str | None = Field(default=None, description="SHA-256 of the hypernetwork's weights.")
+    documents: tuple[DocumentRecord, ...] = Field(default=(), description="Documents in it, in order.")
     created: str = Field(default_factory=utc_now, description="Time it was made, ISO form, UTC.")
     lorify_version: str = Field(description="Version of lorify that made it.")
 
@@ -82,7 +82,8 @@ class LoraPair:
         """Refuse shapes that are no pair."""
         if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
             raise AdapterError(
-                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} are no pair; expected [r, d_in], [d_out, r]"
+                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} are no pair; "
+                "expected [r, d_in] and [d_out, r]"
             )
 
     @property
@@ -149,8 +150,8 @@ class Adapter:
         made_for = self.provenance
         if made_for.base_digest != base.digest:
             raise AdapterError(
-                f"the adapter was made for {made_for.base_name} (weights {made_for.base_digest[:8]}...), but the loaded "
-                f"base is {base.name} (weights {base.digest[:8]}...): load it with --base {made_for.base_name}"
+                f"the adapter was made for {made_for.base_name} (weights {made_for.base_digest[:8]}...), but the "
+                f"loaded base is {base.name} (weights {base.digest[:8]}...): load it with --base {made_for.base_name}"
             )
         for key, pair in self.weights.items():
             check_pair(key, pair, base)
@@ -171,8 +172,8 @@ def check_pair(key: Key, pair: LoraPair, base: BaseModel) -> None:
         )
     if (pair.A.shape[1], pair.B.shape[0]) != (linear.in_features, linear.out_features):
         raise AdapterError(
-            f"the adapter maps {pair.A.shape[1]} to {pair.B.shape[0]} features at {module!r} of block {layer}, but base "
-            f"{base.name} maps {linear.in_features} to {linear.out_features}; load the base it was made for"
+            f"the adapter maps {pair.A.shape[1]} to {pair.B.shape[0]} features at {module!r} of block {layer}, but "
+            f"base {base.name} maps {linear.in_features} to {linear.out_features}; load the base it was made for"
         )
 
 

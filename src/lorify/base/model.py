@@ -42,7 +42,7 @@ class BaseModel:
         architecture = type(model).__name__
         if architecture not in SUPPORTED_ARCHITECTURES:
             raise BaseModelError(
-                f"base model {name!r} is a {architecture}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
+                f"base model {name!r} is of kind {architecture}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
             )
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -200,7 +200,7 @@ def load_base(
     architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
     if architectures[0] not in SUPPORTED_ARCHITECTURES:
         raise BaseModelError(
-            f"base model {name!r} is a {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
+            f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa")

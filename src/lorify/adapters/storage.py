@@ -1,0 +1,244 @@
+"""Adapters on disk: `adapter.json`, `adapter.safetensors` and, where there are statistics, `statistics.safetensors`.
+
+`adapter.json` holds the SHA-256 of the tensor files, so that files of different adapters, or damaged ones, are noticed.
+A folder is written beside its place and renamed into it: readers see the old adapter or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
+from lorify.errors import AdapterError
+
+FORMAT_VERSION = 1
+RECORD_NAME = "adapter.json"
+WEIGHTS_NAME = "adapter.safetensors"
+STATISTICS_NAME = "statistics.safetensors"
+
+
+class _ModuleRecord(PydanticModel):
+    """Address and shape of one pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layer: int = Field(ge=0, description="Index of the transformer block.")
+    module: str = Field(min_length=1, description="Name of the linear layer.")
+    rank: int = Field(gt=0, description="Rank r of the pair.")
+    d_in: int = Field(gt=0, description="Input features of the linear layer.")
+    d_out: int = Field(gt=0, description="Output features of the linear layer.")
+
+
+class _AdapterRecord(PydanticModel):
+    """What `adapter.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = Field(description="Version of this format.")
+    lora_alpha: float = Field(gt=0, description="Scaling of a pair is `lora_alpha / rank`.")
+    modules: tuple[_ModuleRecord, ...] = Field(min_length=1, description="The adapted linear layers.")
+    weights_sha256: str = Field(description="SHA-256 of the weights file.")
+    statistics_sha256: str | None = Field(description="SHA-256 of the statistics file, null if there is none.")
+    provenance: Provenance = Field(description="Base, hypernetwork and documents.")
+
+
+def save_adapter(adapter: Adapter, folder: Path) -> None:
+    """Write an adapter; an earlier one in `folder` is replaced at once or not at all.
+
+    Weights keep their dtype, statistics are stored in float32.
+
+    Args:
+        adapter: the adapter.
+        folder: where to; missing parents are made.
+
+    Raises:
+        AdapterError: if `folder` holds anything but an adapter, or cannot be written.
+    """
+    tensors = {}
+    for (layer, module), pair in adapter.weights.items():
+        tensors[f"{layer}.{module}.lora_A"] = pair.A
+        tensors[f"{layer}.{module}.lora_B"] = pair.B
+    files = {WEIGHTS_NAME: serialize_tensors(tensors)}
+    if adapter.statistics is not None:
+        files[STATISTICS_NAME] = serialize_tensors(
+            {f"{i}.{name}": x.float() for i, document in enumerate(adapter.statistics) for name, x in document.items()}
+        )
+    record = _AdapterRecord(
+        format_version=FORMAT_VERSION,
+        lora_alpha=adapter.lora_alpha,
+        modules=tuple(
+            _ModuleRecord(layer=layer, module=module, rank=pair.rank, d_in=pair.A.shape[1], d_out=pair.B.shape[0])
+            for (layer, module), pair in adapter.weights.items()
+        ),
+        weights_sha256=hashlib.sha256(files[WEIGHTS_NAME]).hexdigest(),
+        statistics_sha256=hashlib.sha256(files[STATISTICS_NAME]).hexdigest() if STATISTICS_NAME in files else None,
+        provenance=adapter.provenance,
+    )
+    with replaced_folder(folder, frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})) as temporary:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_adapter(folder: Path) -> Adapter:
+    """Read an adapter that `save_adapter` wrote.
+
+    Raises:
+        AdapterError: if a file is missing or damaged, is of another format version, or the tensors are not those that
+            `adapter.json` announces.
+    """
+    record = _read_record(folder)
+    tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256)
+    wanted: dict[str, tuple[int, ...]] = {}
+    for entry in record.modules:
+        wanted[f"{entry.layer}.{entry.module}.lora_A"] = (entry.rank, entry.d_in)
+        wanted[f"{entry.layer}.{entry.module}.lora_B"] = (entry.d_out, entry.rank)
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if wanted != found:
+        name = min(set(wanted.items()) ^ set(found.items()))[0]
+        raise AdapterError(
+            f"adapter {folder}: {name} is {found.get(name, 'missing')}, but {RECORD_NAME} says "
+            f"{wanted.get(name, 'nothing of it')}; make the adapter again"
+        )
+    weights: dict[Key, LoraPair] = {}
+    for entry in record.modules:
+        name = f"{entry.layer}.{entry.module}"
+        weights[entry.layer, entry.module] = LoraPair(tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"])
+    statistics = None
+    if record.statistics_sha256 is not None:
+        statistics = _split_statistics(
+            _read_tensors(folder / STATISTICS_NAME, record.statistics_sha256), len(record.provenance.documents), folder
+        )
+    return Adapter(weights, record.lora_alpha, record.provenance, statistics)
+
+
+def serialize_tensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Content of a safetensors file; tensors may be on any device and share memory."""
+    return safetensors.torch.save(
+        {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()},
+        metadata=metadata,
+    )
+
+
+@contextmanager
+def replaced_folder(folder: Path, owned: frozenset[str]) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of `folder` when the `with` block ends without an error.
+
+    Args:
+        folder: the place; it may exist if it is empty, or holds nothing but files named in `owned`.
+        owned: names of the files of one kind of folder, all of which may be replaced.
+
+    Raises:
+        AdapterError: if `folder` holds something else, or cannot be written.
+    """
+    folder = folder.resolve()
+    _check_replaceable(folder, owned)
+    temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            old = folder.with_name(f"{temporary.name}.old")
+            folder.rename(old)
+            try:
+                temporary.rename(folder)
+            except OSError:
+                old.rename(folder)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            temporary.rename(folder)
+    except OSError as error:
+        raise AdapterError(
+            f"folder {folder} cannot be written ({error.strerror or error}); give a folder on a disk with space, "
+            "where you may write"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path, owned: frozenset[str]) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise AdapterError(f"{folder} is a file; give a folder to write to")
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in owned or path.is_dir())
+    if foreign:
+        raise AdapterError(
+            f"folder {folder} holds {foreign[0]!r}, which is not lorify's to replace; give a new or empty folder"
+        )
+
+
+def _read_record(folder: Path) -> _AdapterRecord:
+    if not folder.is_dir():
+        raise AdapterError(f"there is no adapter folder {folder}; give a folder that lorify saved an adapter in")
+    path = folder / RECORD_NAME
+    if not path.is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise AdapterError(f"{folder} holds a PEFT adapter, not one of lorify's; import it first")
+        raise AdapterError(f"{folder} is no adapter: {RECORD_NAME} is missing; give a folder that lorify saved")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version = document.get("format_version") if isinstance(document, dict) else None
+        if isinstance(version, int) and version != FORMAT_VERSION:
+            raise AdapterError(
+                f"adapter {folder} has format version {version}, expected {FORMAT_VERSION}; "
+                f"{'update lorify' if version > FORMAT_VERSION else 'make the adapter again'}"
+            )
+        return _AdapterRecord.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise AdapterError(
+            f"adapter {folder}: {RECORD_NAME} is damaged at {where} ({first['msg']}); make the adapter again"
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise AdapterError(f"adapter {folder}: {RECORD_NAME} is damaged ({error}); make the adapter again") from error
+
+
+def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file whose content has the given SHA-256."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AdapterError(
+            f"adapter {path.parent}: {path.name} cannot be read ({error.strerror}); make the adapter again"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise AdapterError(
+            f"adapter {path.parent}: {path.name} is damaged or of another adapter (its SHA-256 is not the one in "
+            f"{RECORD_NAME}); make the adapter again"
+        )
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise AdapterError(
+            f"adapter {path.parent}: {path.name} is no safetensors file ({error}); make the adapter again"
+        ) from error
+
+
+def _split_statistics(tensors: Mapping[str, Tensor], num_documents: int, folder: Path) -> tuple[dict[str, Tensor], ...]:
+    statistics: tuple[dict[str, Tensor], ...] = tuple({} for _ in range(num_documents))
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        if not index.isdecimal() or int(index) >= num_documents:
+            raise AdapterError(
+                f"adapter {folder}: {STATISTICS_NAME} has {key!r}, which is of none of its {num_documents} documents; "
+                "make the adapter again"
+            )
+        statistics[int(index)][name] = tensor
+    return statistics

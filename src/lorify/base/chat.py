@@ -1,0 +1,77 @@
+"""Chat prompts: through the tokenizer's own template, or a plain one where it has none.
+
+The plain template, for tokenizers without one: the system text and a blank line, then `Question: ...` and `Answer: ...`
+lines for each turn, ending in `Answer:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import TemplateError
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
+    "{% elif m['role'] == 'user' %}Question: {{ m['content'] }}\n"
+    "{% else %}Answer: {{ m['content'] }}\n{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"
+)
+END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
+
+Message = dict[str, str]
+
+
+def build_prompt_ids(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool = True
+) -> list[int]:
+    """Token ids of a chat, ready for the model to answer.
+
+    Args:
+        tokenizer: the base's tokenizer.
+        messages: turns with `role` (system, user, assistant) and `content`.
+        add_generation_prompt: end with the opening of the assistant's turn.
+    """
+    template = None if tokenizer.chat_template else PLAIN_TEMPLATE
+
+    def render(turns: Sequence[Message]) -> str:
+        text = tokenizer.apply_chat_template(
+            list(turns),
+            chat_template=template,
+            add_generation_prompt=add_generation_prompt,
+            tokenize=False,
+            enable_thinking=False,  # Qwen3's templates know it; others ignore it
+        )
+        assert isinstance(text, str)
+        return text
+
+    try:
+        text = render(messages)
+    except TemplateError:
+        # Templates without a system role (Gemma) refuse it; its text then opens the first user turn.
+        text = render(_fold_system(messages))
+    # Templates write the beginning-of-text token themselves; the plain one leaves it to the tokenizer.
+    return list(tokenizer(text, add_special_tokens=template is not None)["input_ids"])
+
+
+def question_messages(question: str, document: str | None = None) -> list[Message]:
+    """The chat that asks a question, with the document before it in the prompt or without a document."""
+    content = question if document is None else f"{document}\n\n{question}"
+    return [{"role": "user", "content": content}]
+
+
+def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
+    """Tokens that end an answer: those the tokenizer and the model name, and the known ends of a turn."""
+    declared = generation_config.eos_token_id if generation_config is not None else None
+    found = {tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])}
+    vocabulary = tokenizer.get_vocab()
+    found |= {vocabulary.get(token) for token in END_OF_TURN_TOKENS}
+    return {token for token in found if isinstance(token, int)}
+
+
+def _fold_system(messages: Sequence[Message]) -> list[Message]:
+    if len(messages) < 2 or messages[0]["role"] != "system":
+        return list(messages)
+    first = {"role": messages[1]["role"], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+    return [first, *messages[2:]]

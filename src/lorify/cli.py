@@ -1,0 +1,105 @@
+"""The command `lorify`: commands put together, errors as one line."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lorify.commands import adapters, ask, bases, evaluate, train
+from lorify.commands.terminal import quiet_libraries, stderr
+from lorify.errors import LorifyError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+class _OneLineErrors(TyperGroup):
+    """Prints errors as one line on standard error; `--debug` lets them through with their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        if ctx.params.get("debug"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except LorifyError as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            _fail("stopped", code=INTERRUPTED, label="")
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            # Usage errors of typer are exceptions too, and it prints them itself.
+            if type(error).__module__.startswith(("typer", "click")):
+                raise
+            _fail(_describe(error))
+
+
+def _fail(message: str, *, code: int = USER_ERROR, label: str = "error: ") -> None:
+    stderr().print(label + " ".join(message.split()), markup=False, style="red" if label else None)
+    raise typer.Exit(code)
+
+
+def _describe(error: Exception) -> str:
+    """One line about an error that no part of lorify raises on purpose."""
+    summary = (str(error).strip().splitlines() or ["no message"])[0]
+    # Libraries that write files themselves hide the number of the error in their message.
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return f"the disk is full ({summary}); free some space and run it again"
+    if isinstance(error, MemoryError):
+        return "not enough memory; give fewer documents at a time, or a smaller base model"
+    if isinstance(error, OSError):
+        return f"{summary}; check the path and its permissions"
+    return f"unexpected {type(error).__name__}: {summary}; run `lorify --debug ...` again for the traceback"
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"lorify {version('lorify')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and what libraries say.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Turn documents into LoRA adapters in one forward pass, and ask a language model about them.
+
+    Example: lorify ask handbook.pdf -q "Who approves travel?"
+    """
+    if not debug:
+        quiet_libraries()
+
+
+app.command("ask")(ask.ask)
+app.command("internalize")(ask.internalize)
+app.command("chat")(ask.chat)
+app.add_typer(adapters.app, name="adapter")
+app.command("train")(train.train)
+app.add_typer(evaluate.app, name="eval")
+app.command("models")(bases.models)
+
+
+def main() -> None:
+    """Entry point of the command `lorify`."""
+    app()

@@ -1,0 +1,141 @@
+"""`adapter`: look into adapters, change what they hold, and take them elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import (
+    Base,
+    Documents,
+    Hypernetwork,
+    Json,
+    Output,
+    load_base_model,
+    load_model,
+    parse_scaled,
+    read_documents,
+)
+from lorify.commands.terminal import say_json, say_line, stderr, working
+
+if TYPE_CHECKING:
+    from lorify.adapters import Adapter
+
+app = typer.Typer(help="Show, merge, export adapters; add and remove documents.", no_args_is_help=True)
+
+AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder.")]
+
+
+@app.command()
+def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
+    """Show what an adapter is made of, for which base and from which documents.
+
+    Example: lorify adapter show handbook-adapter
+    """
+    from lorify.adapters.storage import load_adapter
+
+    summary = summarize(load_adapter(adapter_dir))
+    if as_json:
+        say_json(summary)
+        return
+    documents = summary.pop("documents")
+    for name, value in summary.items():
+        say_line(f"{name.replace('_', ' '):<22} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    say_line(f"{'documents':<22} {len(documents)}")
+    for document in documents:
+        say_line(f"  {document['name']}  {document['num_tokens']} tokens  {document['digest'][:12]}")
+
+
+def summarize(adapter: Adapter) -> dict:
+    """Provenance, shape and size of an adapter, for people and scripts."""
+    layers = sorted({layer for layer, _ in adapter.weights})
+    return {
+        **adapter.provenance.model_dump(mode="json", exclude={"documents"}),
+        "layers": layers,
+        "modules": sorted({module for _, module in adapter.weights}),
+        "rank": adapter.rank,
+        "lora_alpha": adapter.lora_alpha,
+        "num_bytes": adapter.num_bytes,
+        "can_change_documents": adapter.statistics is not None,
+        "documents": [document.model_dump() for document in adapter.provenance.documents],
+    }
+
+
+@app.command()
+def merge(
+    adapters: Annotated[list[str], typer.Argument(metavar="DIR[=SCALE]...", help="Adapter folders.")],
+    output: Output,
+    base: Base = None,
+) -> None:
+    """Write the base model with adapters in its weights, as a Hugging Face folder.
+
+    Example: lorify adapter merge handbook-adapter -o handbook-model
+    """
+    from lorify.adapters.merging import merge_into_base
+    from lorify.adapters.storage import load_adapter
+
+    scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
+    loaded = load_base_model(base or scaled[0][0].provenance.base_name)
+    with working("merging"):
+        merge_into_base(loaded, scaled, output)
+    say_line(str(output))
+
+
+@app.command()
+def export(adapter_dir: AdapterDir, output: Output, base: Base = None) -> None:
+    """Write an adapter in the format of PEFT.
+
+    Example: lorify adapter export handbook-adapter -o handbook-peft
+    """
+    from lorify.adapters.peft_format import export_peft
+    from lorify.adapters.storage import load_adapter
+
+    adapter = load_adapter(adapter_dir)
+    loaded = load_base_model(base or adapter.provenance.base_name)
+    export_peft(adapter, loaded, output)
+    say_line(str(output))
+
+
+@app.command()
+def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypernet: Hypernetwork = None) -> None:
+    """Add documents to an adapter; one of a name that it holds already is replaced.
+
+    Example: lorify adapter add handbook-adapter travel-policy.md
+    """
+    from lorify.adapters.storage import load_adapter
+
+    adapter = load_adapter(adapter_dir)
+    read = read_documents(documents)
+    model = load_model(base or adapter.provenance.base_name, hypernet)
+    with working("internalizing"):
+        changed = model.add(adapter, *read)
+    model.save(changed, adapter_dir)
+    _say_documents(changed)
+
+
+@app.command()
+def remove(
+    adapter_dir: AdapterDir,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Documents, as `adapter show` lists them.")],
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+) -> None:
+    """Remove documents from an adapter, as if they had never been in it.
+
+    Example: lorify adapter remove handbook-adapter travel-policy.md
+    """
+    from lorify.adapters.storage import load_adapter
+
+    adapter = load_adapter(adapter_dir)
+    model = load_model(base or adapter.provenance.base_name, hypernet)
+    changed = model.remove(adapter, *names)
+    model.save(changed, adapter_dir)
+    _say_documents(changed)
+
+
+def _say_documents(adapter: Adapter) -> None:
+    stderr().print("the adapter holds now:")
+    for document in adapter.provenance.documents:
+        say_line(document.name)

@@ -1,0 +1,225 @@
+"""`ask`, `internalize` and `chat`: documents in, answers out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import (
+    MAX_TOKENS,
+    Base,
+    Documents,
+    Hypernetwork,
+    Json,
+    MaxTokens,
+    Output,
+    Questions,
+    check_adapter_output,
+    internalize_documents,
+    load_model,
+    parse_scaled,
+    read_documents,
+)
+from lorify.commands.terminal import duration, say_json, say_line, stderr, working, write_stream
+from lorify.errors import ContextError, LorifyError
+
+if TYPE_CHECKING:
+    from lorify.adapters import AdapterRow
+    from lorify.facade import Lorify
+
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Show the base alone and with the documents in its prompt beside it.")
+]
+
+
+def ask(
+    documents: Documents,
+    questions: Questions = None,
+    compare: Compare = False,
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+    max_tokens: MaxTokens = MAX_TOKENS,
+    as_json: Json = False,
+) -> None:
+    """Internalize documents and answer questions about them; without -q, chat about them.
+
+    Questions may also be piped in, one a line.
+
+    Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
+    """
+    if not questions and "-" in documents:
+        raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
+    questions = questions or _piped_questions(needed=compare or as_json)
+    read = read_documents(documents)
+    model = load_model(base, hypernet)
+    started = time.perf_counter()
+    adapter = internalize_documents(model, read)
+    seconds = time.perf_counter() - started
+    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+    if not questions:
+        _chat(model, adapter, max_tokens)
+    elif compare or as_json:
+        text = "\n\n".join(document.text for document in read) if compare else None
+        results = [_answer(model, adapter, question, text, max_tokens) for question in questions]
+        if as_json:
+            records = [record.model_dump() for record in adapter.provenance.documents]
+            say_json({"documents": records, "internalize_seconds": round(seconds, 3), "answers": results})
+        else:
+            _print_comparison(results)
+    else:
+        _answer_all(model, adapter, questions, max_tokens)
+
+
+def internalize(
+    documents: Documents, output: Output, base: Base = None, hypernet: Hypernetwork = None, as_json: Json = False
+) -> None:
+    """Turn documents into an adapter and write it to a folder.
+
+    Example: lorify internalize handbook.pdf -o handbook-adapter
+    """
+    check_adapter_output(output)
+    read = read_documents(documents)
+    model = load_model(base, hypernet)
+    started = time.perf_counter()
+    adapter = internalize_documents(model, read)
+    seconds = time.perf_counter() - started
+    model.save(adapter, output)
+    if as_json:
+        records = [record.model_dump() for record in adapter.provenance.documents]
+        say_json({"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records})
+    else:
+        num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+        stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+        say_line(str(output))
+
+
+def chat(
+    adapter: Annotated[
+        list[str], typer.Option("--adapter", metavar="DIR[=SCALE]", help="Adapter folder; may be given several times.")
+    ],
+    questions: Questions = None,
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+    max_tokens: MaxTokens = MAX_TOKENS,
+    as_json: Json = False,
+) -> None:
+    """Chat with a base model that has adapters on; with -q, answer and leave.
+
+    The base is the one the first adapter was made for, unless --base names another. Questions may also be piped in.
+
+    Example: lorify chat --adapter handbook-adapter --adapter notes-adapter=0.5
+    """
+    from lorify.adapters.storage import load_adapter
+
+    questions = questions or _piped_questions(needed=as_json)
+    scaled = [parse_scaled(value) for value in adapter]
+    base = base or load_adapter(scaled[0][0]).provenance.base_name
+    model = load_model(base, hypernet)
+    active = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
+    if not questions:
+        _chat(model, active, max_tokens)
+    elif as_json:
+        say_json({"answers": [_answer(model, active, question, None, max_tokens) for question in questions]})
+    else:
+        _answer_all(model, active, questions, max_tokens)
+
+
+def _piped_questions(*, needed: bool) -> list[str]:
+    """Questions from a pipe, one a line; none if a person sits there, who may chat.
+
+    Raises:
+        LorifyError: if there is no question where one is needed.
+    """
+    if person_is_there():
+        if needed:
+            raise LorifyError("--compare and --json need at least one question; give it with -q")
+        return []
+    questions = [line.strip() for line in sys.stdin if line.strip()]
+    if not questions:
+        raise LorifyError("there is no question; give one with -q, or one a line on standard input")
+    return questions
+
+
+def person_is_there() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
+def _answer_all(model: Lorify, adapter: AdapterRow, questions: list[str], max_tokens: int) -> None:
+    for question in questions:
+        if len(questions) > 1:
+            say_line(f"Q: {question}")
+        write_stream(model.stream([{"role": "user", "content": question}], adapter, max_new_tokens=max_tokens))
+
+
+def _answer(model: Lorify, adapter: AdapterRow, question: str, document: str | None, max_tokens: int) -> dict:
+    """The answer to one question with its time; with a document, also the two baselines'."""
+
+    def timed(with_adapter: AdapterRow, in_prompt: str | None) -> dict:
+        started = time.perf_counter()
+        answer = model.ask(question, with_adapter, document=in_prompt, max_new_tokens=max_tokens)
+        return {"answer": answer, "seconds": round(time.perf_counter() - started, 3)}
+
+    with working(f"answering {question}"):
+        result = {"question": question, **timed(adapter, None)}
+        if document is not None:
+            result["base_alone"] = timed(None, None)
+            fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
+            result["document_in_prompt"] = timed(None, document) if fits else None
+    return result
+
+
+def _print_comparison(results: list[dict]) -> None:
+    for result in results:
+        say_line(f"\n{result['question']}")
+        sides = {
+            "adapter": result,
+            "base alone": result["base_alone"],
+            "document in prompt": result["document_in_prompt"],
+        }
+        for name, side in sides.items():
+            if side is None:
+                say_line(f"  {name:<18} (longer than the base's window)")
+            else:
+                say_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")
+
+
+def _chat(model: Lorify, adapter: AdapterRow, max_tokens: int) -> None:
+    """Answer a person until the input ends; the last turns that fit the base's window are remembered."""
+    from lorify.base.chat import build_prompt_ids
+
+    messages: list[dict[str, str]] = []
+    for question in _read_lines():
+        messages.append({"role": "user", "content": question})
+        while (
+            len(messages) > 2
+            and len(build_prompt_ids(model.base.tokenizer, messages)) + max_tokens > model.base.window_tokens
+        ):
+            del messages[:2]
+        try:
+            answer = write_stream(model.stream(messages, adapter, max_new_tokens=max_tokens))
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            del messages[-1]
+            continue
+        messages.append({"role": "assistant", "content": answer})
+
+
+def _read_lines() -> Iterator[str]:
+    """What a person types, with a prompt and line editing."""
+    import readline  # noqa: F401  (gives `input` its line editing)
+
+    stderr().print("ask away; Ctrl-C stops an answer, Ctrl-D ends")
+    while True:
+        try:
+            line = input("> ").strip()
+        except EOFError:
+            sys.stdout.write("\n")
+            return
+        if line:
+            yield line

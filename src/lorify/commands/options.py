@@ -1,0 +1,122 @@
+"""Options that several commands share, and what they load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.terminal import counting, working
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.adapters import Adapter
+    from lorify.base.model import BaseModel
+    from lorify.contexts.documents import Document
+    from lorify.facade import Lorify
+
+Documents = Annotated[list[str], typer.Argument(metavar="DOC...", help="Files to read; - is standard input.")]
+Base = Annotated[
+    str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
+]
+Hypernetwork = Annotated[
+    Path | None, typer.Option("--hypernet", help="Hypernetwork folder; by default the one that ships for the base.")
+]
+Questions = Annotated[
+    list[str] | None, typer.Option("--question", "-q", help="Question; may be given several times. Without: a chat.")
+]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
+
+MAX_TOKENS = 128
+_SAMPLE_CHARS = 20_000
+
+
+def load_model(base: str | None, hypernetwork: Path | None = None) -> Lorify:
+    """Load a base (by default the default one) with its hypernetwork."""
+    from lorify.base.files import DEFAULT_BASE
+    from lorify.facade import load
+
+    name = base or DEFAULT_BASE
+    _keep_bars_out()
+    with working(f"loading {name}"):
+        return load(name, hypernetwork=hypernetwork)
+
+
+def _keep_bars_out() -> None:
+    """Two progress displays on one terminal spoil each other."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def load_base_model(name: str) -> BaseModel:
+    """Load a base without a hypernetwork."""
+    from lorify.base.model import load_base
+
+    _keep_bars_out()
+    with working(f"loading {name}"):
+        return load_base(name)
+
+
+def read_documents(sources: list[str]) -> list[Document]:
+    """Read documents before any model is loaded, so that a bad one is refused at once.
+
+    Raises:
+        ContextError: if one is missing, empty or unreadable.
+    """
+    from lorify.contexts.documents import read_document
+
+    with working("reading"):
+        return [read_document(source) for source in sources]
+
+
+def internalize_documents(model: Lorify, documents: list[Document]) -> Adapter:
+    """Internalize documents with a bar and the time left."""
+    total = _estimate_tokens(model, documents)
+    with counting("internalizing", "tokens") as advance:
+        return model.internalize(*documents, report=lambda num_tokens: advance(num_tokens, total))
+
+
+def _estimate_tokens(model: Lorify, documents: list[Document]) -> int:
+    """Length of documents in tokens, from their beginnings."""
+    total = 0.0
+    for document in documents:
+        sample = document.text[:_SAMPLE_CHARS]
+        tokens = len(model.base.tokenizer(sample, add_special_tokens=False)["input_ids"])
+        total += tokens * len(document.text) / max(1, len(sample))
+    return max(1, round(total))
+
+
+def check_adapter_output(folder: Path) -> None:
+    """Refuse to write an adapter over something else before any work is done; saving checks it again.
+
+    Raises:
+        AdapterError: if `folder` is a file, or holds files but no adapter.
+    """
+    from lorify.adapters.storage import RECORD_NAME
+
+    if folder.is_dir() and ((folder / RECORD_NAME).exists() or not any(folder.iterdir())):
+        return
+    if folder.exists():
+        raise AdapterError(f"output {folder} exists and is no adapter folder; give a new or empty folder with -o")
+
+
+def parse_scaled(value: str) -> tuple[Path, float]:
+    """Split `DIR[=SCALE]`.
+
+    Raises:
+        AdapterError: if SCALE is no finite number.
+    """
+    folder, separator, scale = value.rpartition("=")
+    if not separator or Path(value).exists():
+        return Path(value), 1.0
+    try:
+        number = float(scale)
+    except ValueError:
+        number = float("nan")
+    if number - number != 0:
+        raise AdapterError(f"scale {scale!r} of adapter {folder} is no number; give DIR=SCALE such as {folder}=0.5")
+    return Path(folder), number

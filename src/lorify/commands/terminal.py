@@ -1,0 +1,127 @@
+"""What the commands say and how: results on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+LOG_EVERY_SECONDS = 10.0
+
+
+def stderr() -> Console:
+    """Console of progress and errors; colours only on a terminal."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stdout() -> Console:
+    """Console of results; colours only on a terminal."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def say_json(document: object) -> None:
+    """Write a result for a script."""
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def say_line(text: str) -> None:
+    """Write one line of a result."""
+    sys.stdout.write(text + "\n")
+
+
+def quiet_libraries() -> None:
+    """Keep the talk of libraries out of the user's terminal; `--debug` leaves it."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.simplefilter("ignore")
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something of unknown length is going on, and for how long."""
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=stderr(), transient=True
+    ) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+@contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left; off a terminal, a line now and then.
+
+    Args:
+        what: what is being done.
+        unit: what is counted, such as `tokens`.
+
+    Yields:
+        A function to call with the number of units done since the last call, and how many there are in all (roughly).
+    """
+    console = stderr()
+    if not console.is_terminal:
+        yield _line_counter(console, what, unit)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeLeftColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+
+        def advance(units: int, total: int) -> None:
+            progress.advance(task, units)
+            progress.update(task, total=max(total, progress.tasks[0].completed))
+
+        yield advance
+
+
+def _line_counter(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(units: int, total: int) -> None:
+        nonlocal done, last
+        done += units
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_SECONDS:
+            last = now
+            left = (now - started) / max(done, 1) * max(total - done, 0)
+            console.print(f"{what}: {done} of {max(done, total)} {unit}, {duration(left)} left", markup=False)
+
+    return advance
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: `0.41 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds) // 60
+    return f"{minutes} min {round(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def write_stream(pieces: Iterable[str]) -> str:
+    """Write an answer piece by piece as it comes, end the line, and return the whole."""
+    text = ""
+    for piece in pieces:
+        # The first token of an answer often starts with a space.
+        shown = piece if text.strip() else piece.lstrip()
+        text += piece
+        sys.stdout.write(shown)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return text.strip()

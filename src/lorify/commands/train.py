@@ -1,0 +1,199 @@
+"""`train`: meta-train a hypernetwork from a config file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as ProgressBar
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+from lorify.commands.options import load_base_model
+from lorify.commands.terminal import LOG_EVERY_SECONDS, counting, duration, say_json, say_line, stderr
+from lorify.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel as Section
+
+    from lorify.training.config import TrainingConfig
+    from lorify.training.loop import Progress, Trainer
+
+INTERRUPTED = 130
+HELDOUT_EVERY = 10
+"""One in this many unrelated prompts is held out."""
+
+
+def train(
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG", help="JSON file of the run.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="RUN_DIR", help="Folder of the run.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a value of the config, such as optimization.steps=200."
+        ),
+    ] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --defaults: write a config file.")] = False,
+) -> None:
+    """Meta-train a hypernetwork; the same command again goes on from the last checkpoint.
+
+    The run folder gets `best` (give it to --hypernet), `checkpoint` and `curves` for TensorBoard.
+
+    Example: lorify train run.json -o runs/mine --set optimization.steps=200
+    (after: lorify train --defaults --json > run.json)
+    """
+    from lorify.training.config import TrainingConfig
+
+    if defaults:
+        if as_json:
+            say_json(TrainingConfig().model_dump(mode="json"))  # pyright: ignore[reportCallIssue]
+        else:
+            for line in describe_defaults(TrainingConfig):
+                say_line(line)
+        return
+    if config is None or output is None:
+        raise ConfigError("a config file and a run folder are needed: lorify train CONFIG -o RUN_DIR")
+    run(read_config(config, settings or []), output)
+
+
+def read_config(path: Path, settings: list[str]) -> TrainingConfig:
+    """Read a config file and change it by `key.sub=value` settings; values are JSON, or else text.
+
+    Raises:
+        ConfigError: if the file or a setting is bad; all problems are listed.
+    """
+    from pydantic import ValidationError
+
+    from lorify.training.config import TrainingConfig, describe_problems, load_training_config
+
+    config = load_training_config(path)
+    if not settings:
+        return config
+    document = config.model_dump(mode="json")
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not all(key.split(".")):
+            raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
+        _set(document, key.split("."), _parse_value(value))
+    try:
+        return TrainingConfig.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise ConfigError(f"--set: {describe_problems(error)}") from error
+
+
+def _set(document: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        if not isinstance(document.get(key), dict):
+            document[key] = {}
+        document = document[key]
+    document[keys[-1]] = value
+
+
+def _parse_value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:
+    """Lines `key = default  # meaning` of a config and its sections."""
+    from pydantic import BaseModel as Section
+
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, Section):
+            summary = (type(field.default).__doc__ or "").splitlines()[0]
+            yield f"\n# {name}: {summary}"
+            yield from describe_defaults(type(field.default), f"{prefix}{name}.")
+        else:
+            setting = f"{prefix}{name}={json.dumps(field.default, default=str)}"
+            yield f"{setting:<44} # {field.description}"
+
+
+def run(config: TrainingConfig, run_dir: Path) -> None:
+    """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
+    from lorify.training.batches import StepBuilder
+    from lorify.training.loop import Trainer
+    from lorify.training.prepare import prepare_general_answers, prepare_passages
+
+    passages, heldout_passages = prepare_passages(config)
+    base = load_base_model(config.base)
+    with counting("answering unrelated prompts", "prompts") as advance:
+        general = prepare_general_answers(base, run_dir, config.data.general_answer_tokens, advance)
+    trainer = Trainer(
+        config,
+        base,
+        run_dir,
+        train_steps=StepBuilder(
+            config, base, passages=passages, general=[a for i, a in enumerate(general) if i % HELDOUT_EVERY]
+        ),
+        heldout_steps=StepBuilder(
+            config, base, passages=heldout_passages, general=general[::HELDOUT_EVERY], heldout=True
+        ),
+    )
+    if trainer.step:
+        stderr().print(f"going on from step {trainer.step}")
+    try:
+        _train_with_progress(trainer)
+    except KeyboardInterrupt:
+        stderr().print(f"stopped at step {trainer.step}; the same command goes on from the last checkpoint")
+        raise typer.Exit(INTERRUPTED) from None
+    say_line(str(run_dir / "best"))
+
+
+def _train_with_progress(trainer: Trainer) -> None:
+    console, steps = stderr(), trainer.config.optimization.steps
+    if not console.is_terminal:
+        trainer.run(_line_reporter(trainer.step, steps))
+        return
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeLeftColumn(), TextColumn("{task.description}"))
+    with ProgressBar(*columns, console=console) as bar:
+        task = bar.add_task("", total=steps, completed=trainer.step)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.step, description=describe_progress(progress))
+            if any(name.startswith("heldout/") for name in progress.metrics):
+                bar.console.print(f"step {progress.step}: {describe_heldout(progress)}", markup=False)
+
+        trainer.run(show)
+
+
+def _line_reporter(first_step: int, steps: int):
+    """A line every few seconds, for logs."""
+    started, last = time.monotonic(), 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        heldout = describe_heldout(progress)
+        if now - last < LOG_EVERY_SECONDS and progress.step < steps and not heldout:
+            return
+        last = now
+        left = (now - started) / (progress.step - first_step) * (steps - progress.step)
+        line = f"step {progress.step} of {steps}, {duration(left)} left: {describe_progress(progress)}"
+        stderr().print(line + (f"; {heldout}" if heldout else ""), markup=False)
+
+    return show
+
+
+def describe_progress(progress: Progress) -> str:
+    """Loss, exact match by kind and speed of a step."""
+    exact = " ".join(
+        f"{name.removeprefix('exact/')} {value:.2f}"
+        for name, value in sorted(progress.metrics.items())
+        if name.startswith("exact/")
+    )
+    return f"loss {progress.metrics['loss']:.3f}, exact {exact}, {progress.tokens_per_second:,.0f} tokens/s"
+
+
+def describe_heldout(progress: Progress) -> str:
+    """Exact match on held-out contexts, where the step was evaluated."""
+    prefix = "heldout/exact/"
+    values = [(name, value) for name, value in sorted(progress.metrics.items()) if name.startswith(prefix)]
+    shown = " ".join(f"{name.removeprefix(prefix)} {value:.2f}" for name, value in values)
+    return f"held-out exact {shown}" if shown else ""

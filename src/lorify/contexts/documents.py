@@ -1,0 +1,151 @@
+"""Reading documents: text files as they are, everything else (pdf, docx, html, ...) through markitdown."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorify.errors import ContextError
+
+MAX_BYTES = 200 * 1024 * 1024
+TEXT_SUFFIXES = {"", ".txt", ".md", ".markdown", ".rst", ".text", ".log", ".tex", ".py", ".toml", ".yaml", ".yml", ".org"}
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"  # old Office files, and new ones under a password
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as text.
+
+    Attributes:
+        name: file name or title.
+        text: its text, without runs of empty lines.
+        digest: SHA-256 of the text.
+    """
+
+    name: str
+    text: str
+    digest: str
+
+
+def document_from_text(text: str, name: str = "text") -> Document:
+    """A document from a text in memory.
+
+    Raises:
+        ContextError: if the text is empty.
+    """
+    clean = _tidy(text)
+    if not clean:
+        raise ContextError(f"document {name} is empty; give one with text")
+    return Document(name, clean, hashlib.sha256(clean.encode()).hexdigest())
+
+
+def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
+    """Read a document.
+
+    Args:
+        path: a file, or `-` for text on standard input.
+        max_bytes: larger files are refused.
+
+    Raises:
+        ContextError: if it is missing, empty, too large, encrypted, damaged or of no readable kind.
+    """
+    if str(path) == "-":
+        data = sys.stdin.buffer.read(max_bytes + 1)
+        return _from_bytes(data, "standard input", "", max_bytes)
+    path = Path(path)
+    if not path.exists():
+        raise ContextError(f"document {path} does not exist; check the path")
+    if path.is_dir():
+        raise ContextError(f"document {path} is a folder; give files, such as {path}/*.md")
+    try:
+        if path.stat().st_size > max_bytes:
+            raise ContextError(
+                f"document {path} has {path.stat().st_size:,} bytes, at most {max_bytes:,} are read; split it"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
+    return _from_bytes(data, path.name, path.suffix.lower(), max_bytes)
+
+
+def _from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document:
+    if len(data) > max_bytes:
+        raise ContextError(f"document {name} has more than {max_bytes:,} bytes; split it")
+    if not data.strip():
+        raise ContextError(f"document {name} is empty; give one with text")
+    if data.startswith(_OLE_MAGIC):
+        raise ContextError(
+            f"document {name} is encrypted or in an old Office format; save it without a password as .docx or .pdf"
+        )
+    is_plain = suffix in TEXT_SUFFIXES and not data.startswith((b"%PDF", b"PK\x03\x04"))
+    text = _decode(data, name) if is_plain else _convert(data, name, suffix)
+    try:
+        return document_from_text(text, name)
+    except ContextError:
+        if data.startswith(b"%PDF"):
+            raise ContextError(f"document {name} is a PDF without a text layer (a scan); run it through OCR first") from None
+        raise
+
+
+def _decode(data: bytes, name: str) -> str:
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    if b"\0" in data:
+        raise ContextError(f"document {name} is binary, not text; give txt, md, html, pdf, docx or the like")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data).best()
+        if best is None:
+            raise ContextError(f"document {name} is in no known text encoding; save it as UTF-8") from None
+        return str(best)
+
+
+def _convert(data: bytes, name: str, suffix: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # optional audio parts of markitdown complain at import
+        from markitdown import MarkItDown, MarkItDownException, StreamInfo
+
+        if data.startswith(b"%PDF"):
+            _refuse_encrypted_pdf(data, name)
+        try:
+            info = StreamInfo(extension=suffix or None, filename=name)
+            result = MarkItDown(enable_plugins=False).convert_stream(io.BytesIO(data), stream_info=info)
+        except MarkItDownException as error:
+            if "UnsupportedFormat" in type(error).__name__:
+                raise ContextError(
+                    f"document {name} is of no readable kind; give txt, md, html, pdf, docx, pptx, xlsx or the like"
+                ) from error
+            raise ContextError(f"document {name} is damaged and cannot be read; save it again") from error
+        except Exception as error:  # the parsers raise whatever the damage makes them stumble over
+            raise ContextError(
+                f"document {name} is damaged and cannot be read ({type(error).__name__}); save it again"
+            ) from error
+    if "\0" in result.text_content:
+        raise ContextError(f"document {name} is binary, not text; give txt, md, html, pdf, docx or the like")
+    return result.text_content
+
+
+def _refuse_encrypted_pdf(data: bytes, name: str) -> None:
+    from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
+    from pdfminer.pdfparser import PDFParser
+
+    try:
+        PDFDocument(PDFParser(io.BytesIO(data)))
+    except (PDFPasswordIncorrect, PDFEncryptionError) as error:
+        raise ContextError(f"document {name} is encrypted; remove its password first") from error
+    except Exception as error:  # as above
+        raise ContextError(f"document {name} is a damaged PDF ({type(error).__name__}); save it again") from error
+
+
+def _tidy(text: str) -> str:
+    lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -1,0 +1,14 @@
+import pytest
+from tiny import tiny_base
+
+from lorify.base.model import BaseModel
+
+
+@pytest.fixture(scope="session")
+def base() -> BaseModel:
+    return tiny_base("llama")
+
+
+@pytest.fixture(scope="session", params=["llama", "qwen3", "gemma3"])
+def any_base(request) -> BaseModel:
+    return tiny_base(request.param)

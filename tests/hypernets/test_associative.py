@@ -1,0 +1,98 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_base
+
+from lorify.contexts.features import Features, encode_chunks
+from lorify.hypernets.associative import AssociativeHypernetwork, Statistics
+
+L, N, T, D = 2, 3, 7, 48
+
+
+@pytest.fixture
+def hypernet() -> AssociativeHypernetwork:
+    torch.manual_seed(0)
+    return AssociativeHypernetwork(
+        num_adapted=L, hidden_size=D, input_size=96, output_size=D, rank=8, width=16, bias_rank=2
+    )
+
+
+def features(seed: int = 0, num_chunks: int = N) -> Features:
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.ones(num_chunks, T, dtype=torch.bool)
+    mask[:, -1] = False
+    return Features(
+        torch.randn(L, num_chunks, T, D, generator=generator), torch.randn(num_chunks, T, D, generator=generator), mask
+    )
+
+
+@torch.no_grad()
+def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
+    batch = features()
+    together = hypernet(batch)
+    for i in range(N):
+        alone = hypernet(
+            Features(batch.states[:, i : i + 1], batch.next_states[i : i + 1], batch.mask[i : i + 1])
+        )
+        torch.testing.assert_close(together.S[:, i : i + 1], alone.S)
+        torch.testing.assert_close(together.M[:, i : i + 1], alone.M)
+
+
+@torch.no_grad()
+def test_padding_adds_nothing(hypernet):
+    plain = features()
+    padded = Features(
+        torch.cat([plain.states, torch.randn(L, N, 4, D)], 2),
+        torch.cat([plain.next_states, torch.randn(N, 4, D)], 1),
+        torch.cat([plain.mask, torch.zeros(N, 4, dtype=torch.bool)], 1),
+    )
+    torch.testing.assert_close(hypernet(padded).M, hypernet(plain).M)
+
+
+@torch.no_grad()
+def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
+    """`B` minimizes sum w |v - B^T k|^2 + lambda |B|^2: the gradient of that is zero at the solution."""
+    statistics = hypernet(features())
+    _, B = hypernet.write(statistics)
+    memory = B[:, :, :8] / hypernet.log_scale.exp().view(L, 1, 1, 1)
+    ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(8)
+    torch.testing.assert_close((statistics.S + ridge) @ memory, statistics.M, atol=1e-4, rtol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(4)))
+def test_statistics_add_in_any_order(order):
+    generator = torch.Generator().manual_seed(1)
+    parts = [
+        Statistics(torch.randn(1, 1, 3, 3, generator=generator), torch.randn(1, 1, 3, 5, generator=generator))
+        for _ in range(4)
+    ]
+    total = parts[0] + parts[1] + parts[2] + parts[3]
+    shuffled = parts[order[0]] + parts[order[1]] + parts[order[2]] + parts[order[3]]
+    torch.testing.assert_close(total.M, shuffled.M)
+    stacked = Statistics(torch.cat([p.S for p in parts], 1), torch.cat([p.M for p in parts], 1))
+    torch.testing.assert_close(stacked.sum(torch.zeros(4, dtype=torch.long), 1).S, total.S)
+
+
+@torch.no_grad()
+def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernet):
+    """A token said a hundred times weighs about as much as one said once."""
+    once = features(num_chunks=1)
+    repeated = Features(
+        torch.cat([once.states, once.states[:, :, :1].expand(-1, -1, 99, -1)], 2),
+        torch.cat([once.next_states, once.next_states[:, :1].expand(-1, 99, -1)], 1),
+        torch.cat([once.mask, torch.ones(1, 99, dtype=torch.bool)], 1),
+    )
+    growth = hypernet(repeated).S.diagonal(dim1=-2, dim2=-1).sum() / hypernet(once).S.diagonal(dim1=-2, dim2=-1).sum()
+    assert growth < 1.5
+
+
+def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
+    base = tiny_base(num_layers=3)
+    chunks = [[5, 6, 7, 8], [9, 10]]
+    found = encode_chunks(base, chunks, layers=(1, 2), next_layer=0)
+    full = base.model(torch.tensor([[1, 5, 6, 7, 8]]), output_hidden_states=True).hidden_states
+    torch.testing.assert_close(found.states[1, 0], full[2][0])
+    torch.testing.assert_close(found.next_states[0, :-1], full[0][0, 1:])
+    assert found.mask.tolist() == [[True] * 4 + [False], [True, True, False, False, False]]

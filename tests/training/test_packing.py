@@ -1,0 +1,32 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_base
+
+from lorify.training.losses import answer_logits, mean_per_segment, top_k_kl_per_token
+from lorify.training.packing import Segment, pack_rows
+
+BASE = tiny_base()
+tokens = st.lists(st.integers(3, 250), min_size=1, max_size=6).map(tuple)
+segments = st.builds(lambda prompt, answer: Segment((1, 5, 6, *prompt), answer), tokens, tokens)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(segments, min_size=1, max_size=4), min_size=1, max_size=3))
+def test_packed_logits_equal_those_of_one_sequence_per_question(rows):
+    packed = pack_rows(rows)
+    together = answer_logits(BASE, packed, None)
+    alone = torch.cat([answer_logits(BASE, pack_rows([[segment]]), None) for row in rows for segment in row])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert packed.targets.tolist() == [token for row in rows for segment in row for token in segment.answer]
+
+
+def test_mean_per_segment_counts_short_and_long_answers_alike():
+    result = mean_per_segment(torch.tensor([1.0, 3.0, 10.0]), torch.tensor([0, 0, 1]), 2)
+    assert result.tolist() == [2.0, 10.0]
+
+
+def test_kl_is_zero_for_the_teacher_itself_and_positive_otherwise():
+    teacher, other = torch.randn(5, 40), torch.randn(5, 40)
+    assert torch.allclose(top_k_kl_per_token(teacher, teacher, 8), torch.zeros(5), atol=1e-6)
+    assert (top_k_kl_per_token(other, teacher, 40) > 0).all()

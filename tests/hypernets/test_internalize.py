@@ -1,0 +1,133 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import FAMILIES, tiny_base
+
+from lorify.adapters import build_lora_batch
+from lorify.base.generation import generate_batch
+from lorify.contexts.documents import document_from_text
+from lorify.errors import AdapterError, ContextError, HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, build_associative
+from lorify.hypernets.internalize import Internalizer
+
+TEXTS = (
+    "The mill opens at nine.",
+    "Ada keeps bees. They like clover.",
+    "A red boat lies in the harbour, and nobody knows whose it is.",
+    "Forty-two chairs stand in the hall.",
+)
+DOCUMENTS = [document_from_text(text, f"doc{i}") for i, text in enumerate(TEXTS)]
+
+
+def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> Internalizer:
+    base = tiny_base(family)
+    config = AssociativeConfig(
+        base_name=base.name,
+        base_digest=digest or base.digest,
+        hidden_size=48,
+        input_size=96,
+        output_size=48,
+        layers=(0, 1),
+        rank=8,
+        width=16,
+        bias_rank=2,
+        next_layer=0,
+        chunk_tokens=16,
+    )
+    torch.manual_seed(1)
+    return Internalizer(base, config, build_associative(config), name="tiny", digest="d1")
+
+
+INTERNALIZER = tiny_internalizer()
+
+
+def assert_same_weights(a, b) -> None:
+    assert a.weights.keys() == b.weights.keys()
+    for key in a.weights:
+        torch.testing.assert_close(a.weights[key].A, b.weights[key].A, atol=1e-5, rtol=0)
+        torch.testing.assert_close(a.weights[key].B, b.weights[key].B, atol=1e-5, rtol=0)
+
+
+def largest_difference(a, b) -> float:
+    return max((a.weights[key].B - b.weights[key].B).abs().max().item() for key in a.weights)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(4)), st.integers(1, 3))
+def test_adding_documents_equals_internalizing_all_at_once(order, first):
+    chosen = [DOCUMENTS[i] for i in order]
+    grown = INTERNALIZER.add(INTERNALIZER.internalize(chosen[:first]), chosen[first:])
+    assert_same_weights(grown, INTERNALIZER.internalize(chosen))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(4)), st.integers(1, 3))
+def test_removing_documents_equals_never_having_had_them(order, kept):
+    chosen = [DOCUMENTS[i] for i in order]
+    full = INTERNALIZER.internalize(chosen)
+    shrunk = INTERNALIZER.remove(full, [d.name for d in chosen[kept:]])
+    assert_same_weights(shrunk, INTERNALIZER.internalize(chosen[:kept]))
+    assert largest_difference(full, shrunk) > 1e-4
+
+
+def test_a_document_of_the_same_name_is_replaced():
+    adapter = INTERNALIZER.internalize(DOCUMENTS[:2])
+    edited = document_from_text("The mill opens at ten.", "doc0")
+    replaced = INTERNALIZER.add(adapter, [edited])
+    assert_same_weights(replaced, INTERNALIZER.internalize([edited, DOCUMENTS[1]]))
+    assert [d.digest for d in replaced.provenance.documents] == [edited.digest, DOCUMENTS[1].digest]
+
+
+def test_combining_adapters_equals_internalizing_their_documents_together():
+    first, second = INTERNALIZER.internalize(DOCUMENTS[:2]), INTERNALIZER.internalize(DOCUMENTS[2:])
+    assert_same_weights(INTERNALIZER.combine([(first, 1.0), (second, 1.0)]), INTERNALIZER.internalize(DOCUMENTS))
+
+
+def test_a_chunk_that_comes_again_counts_every_time():
+    """The statistics of repeated chunks are remembered, not recomputed; they must still be added each time."""
+    once, twice = (document_from_text("The grass is green. " * n, "x") for n in (1, 8))
+    encoded: list[int] = []
+    original = Internalizer._encode
+
+    def counting(self, chunks):
+        encoded.append(len(chunks))
+        return original(self, chunks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Internalizer, "_encode", counting)
+        long = INTERNALIZER.internalize([twice])
+    statistics = long.statistics[0]
+    short = INTERNALIZER.internalize([once]).statistics[0]
+    assert sum(encoded) < long.provenance.documents[0].num_tokens / 16
+    assert statistics["S"].diagonal(dim1=-2, dim2=-1).sum() > 4 * short["S"].diagonal(dim1=-2, dim2=-1).sum()
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_family_internalizes_applies_and_generates(family):
+    internalizer = tiny_internalizer(family)
+    adapter = internalizer.internalize(DOCUMENTS[:1])
+    batch = build_lora_batch([adapter, None], internalizer.base)
+    prompt = [1, 20, 30, 40]
+    with_adapter, without = generate_batch(
+        internalizer.base, [prompt, prompt], lora=batch, max_new_tokens=6, stop_ids=set()
+    )
+    assert len(with_adapter) == len(without) == 6
+    bare = generate_batch(internalizer.base, [prompt], lora=None, max_new_tokens=6, stop_ids=set())[0]
+    assert without == bare
+    ids = torch.tensor([prompt])
+    with internalizer.base.hooks.applied(build_lora_batch([adapter], internalizer.base)):
+        adapted = internalizer.base.model(ids).logits
+    assert not torch.allclose(adapted, internalizer.base.model(ids).logits, atol=1e-4)
+
+
+def test_refusals_name_the_thing_and_the_way_out():
+    with pytest.raises(HypernetworkError, match="made for tiny-llama"):
+        tiny_internalizer(digest="other")
+    adapter = INTERNALIZER.internalize(DOCUMENTS[:1])
+    with pytest.raises(AdapterError, match="it holds doc0"):
+        INTERNALIZER.remove(adapter, ["doc9"])
+    with pytest.raises(AdapterError, match="no document would be left"):
+        INTERNALIZER.remove(adapter, ["doc0"])
+    with pytest.raises(ContextError, match="give at least one"):
+        INTERNALIZER.internalize([])

@@ -1,0 +1,81 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lorify.errors import HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, build_associative
+from lorify.hypernets.storage import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
+
+CONFIG = AssociativeConfig(
+    base_name="b", base_digest="d", hidden_size=12, input_size=24, output_size=12, layers=(1, 2), rank=4, width=8
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_hypernetwork(tmp_path / "h", CONFIG, build_associative(CONFIG), torch.float32)
+    return tmp_path / "h"
+
+
+def test_round_trip(tmp_path):
+    hypernet = build_associative(CONFIG)
+    save_hypernetwork(tmp_path / "h", CONFIG, hypernet, torch.float32)
+    config, read = load_hypernetwork(tmp_path / "h")
+    assert config == CONFIG
+    for name, tensor in hypernet.state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], tensor, rtol=0, atol=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["h"]
+
+
+def test_saving_again_replaces(folder):
+    save_hypernetwork(folder, CONFIG, build_associative(CONFIG))
+    assert load_file(folder / WEIGHTS_NAME)["query"].dtype == torch.bfloat16
+    assert [p.name for p in folder.parent.iterdir()] == ["h"]
+
+
+def damage_json(folder):
+    (folder / "config.json").write_text("{")
+
+
+def foreign_version(folder):
+    document = json.loads((folder / "config.json").read_text()) | {"format_version": 99}
+    (folder / "config.json").write_text(json.dumps(document))
+
+
+def unknown_key(folder):
+    document = json.loads((folder / "config.json").read_text()) | {"surprise": 1}
+    (folder / "config.json").write_text(json.dumps(document))
+
+
+def truncate_weights(folder):
+    data = (folder / WEIGHTS_NAME).read_bytes()
+    (folder / WEIGHTS_NAME).write_bytes(data[: len(data) // 2])
+
+
+def wrong_shape(folder):
+    weights = load_file(folder / WEIGHTS_NAME)
+    save_file(weights | {"query": torch.zeros(2, 5, 24)}, folder / WEIGHTS_NAME)
+
+
+def missing_weights(folder):
+    (folder / WEIGHTS_NAME).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_json, "damaged"),
+        (foreign_version, "format version 99"),
+        (unknown_key, "damaged"),
+        (truncate_weights, "damaged"),
+        (wrong_shape, r"query is \(2, 5, 24\), expected \(2, 4, 24\)"),
+        (missing_weights, "is missing"),
+    ],
+)
+def test_damage_is_named_in_one_line(folder, damage, message):
+    damage(folder)
+    with pytest.raises(HypernetworkError, match=message) as caught:
+        load_hypernetwork(folder)
+    assert "\n" not in str(caught.value)

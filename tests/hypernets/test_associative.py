@@ -32,9 +32,7 @@ def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
     batch = features()
     together = hypernet(batch)
     for i in range(N):
-        alone = hypernet(
-            Features(batch.states[:, i : i + 1], batch.next_states[i : i + 1], batch.mask[i : i + 1])
-        )
+        alone = hypernet(Features(batch.states[:, i : i + 1], batch.next_states[i : i + 1], batch.mask[i : i + 1]))
         torch.testing.assert_close(together.S[:, i : i + 1], alone.S)
         torch.testing.assert_close(together.M[:, i : i + 1], alone.M)
 

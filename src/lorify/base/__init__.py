@@ -1,0 +1,1 @@
+"""The frozen language model: files, loading, chat prompts, its linear layers, decoding."""

@@ -189,7 +189,9 @@ def _from_hub(name: str) -> Path:
     try:
         return _checked_folder(Path(snapshot_download(name, allow_patterns=WANTED_FILES, etag_timeout=5)))
     except RepositoryNotFoundError as error:
-        raise BaseModelError(f"the Hugging Face hub has no model {name!r}, or it needs a login; check the id") from error
+        raise BaseModelError(
+            f"the Hugging Face hub has no model {name!r}, or it needs a login; check the id"
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BaseModelError(
             f"base model {name!r} is not in the local cache and the Hugging Face hub cannot be reached; "
@@ -217,7 +219,9 @@ def _build(folder: Path, fill: Callable[[Path], None]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        raise BaseModelError(f"cannot write to {folder.parent} ({error.strerror}); set LORIFY_CACHE to a folder") from error
+        raise BaseModelError(
+            f"cannot write to {folder.parent} ({error.strerror}); set LORIFY_CACHE to a folder"
+        ) from error
     try:
         fill(temporary)
         temporary.chmod(0o755)

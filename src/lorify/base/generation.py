@@ -1,15 +1,29 @@
-"""Decoding with the base model: batches of prompts, and one prompt token by token."""
+"""Decoding with the base model: batches of prompts, and one prompt token by token.
+
+The prompt goes through the Hugging Face model. Each further token goes through `_LeanStep`: the same arithmetic on
+the same weight tensors, without the cost of its modules, masks and hooks, which at batch 1 is most of the time of a
+small model. Architectures that `_LeanStep` does not cover decode through the Hugging Face model throughout.
+
+Shapes: N rows of the batch, T positions, D hidden size, H query heads, K key/value heads, C channels of a head,
+R rank of an update, V vocabulary.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.lora import LoraBatch
+from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
+
+LEAN_ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
+_GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
 
 
 def generate_batch(
@@ -23,17 +37,17 @@ def generate_batch(
     top_p: float = 1.0,
     seed: int | None = None,
 ) -> list[list[int]]:
-    """Continue a batch of prompts.
+    """Continue a batch of prompts, until every row has stopped.
 
     Args:
         base: the base model.
-        prompts: token ids of each row; rows may differ in length.
+        prompts: token ids of each row, at least one a row; lengths may differ.
         lora: the update of each row, or None.
         max_new_tokens: longest continuation, in tokens.
         stop_ids: tokens that end a row; they are not returned.
         temperature: 0 is greedy.
-        top_p: nucleus of the sampling.
-        seed: seed of the sampling.
+        top_p: sample from the likeliest tokens that together have this probability.
+        seed: makes sampling reproducible.
 
     Returns:
         The new tokens of each row.
@@ -41,11 +55,9 @@ def generate_batch(
     rows: list[list[int]] = [[] for _ in prompts]
     live = set(range(len(rows)))
     for tokens in _decode(base, prompts, lora, max_new_tokens, _Sampler(base.device, temperature, top_p, seed)):
-        for row in list(live):
-            if tokens[row] in stop_ids:
-                live.discard(row)
-            else:
-                rows[row].append(tokens[row])
+        live = {row for row in live if tokens[row] not in stop_ids}
+        for row in live:
+            rows[row].append(tokens[row])
         if not live:
             break
     return rows
@@ -62,7 +74,7 @@ def stream_tokens(
     top_p: float = 1.0,
     seed: int | None = None,
 ) -> Iterator[int]:
-    """Continue one prompt, yielding each token as it comes; arguments as for `generate_batch`."""
+    """Continue one prompt and yield each token as it comes; arguments as for `generate_batch`."""
     for tokens in _decode(base, [prompt], lora, max_new_tokens, _Sampler(base.device, temperature, top_p, seed)):
         if tokens[0] in stop_ids:
             return
@@ -72,33 +84,253 @@ def stream_tokens(
 def _decode(
     base: BaseModel, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, max_new_tokens: int, sampler: _Sampler
 ) -> Iterator[list[int]]:
-    """One list of tokens (one a row) per step."""
+    """One list of tokens (one a row) per step; nothing stays set between steps."""
     if not prompts or max_new_tokens < 1:
         return
+    ids, mask = _left_padded(prompts, base.device)
+    cache = DynamicCache(config=base.model.config)
+    lean = covers(base, ids.shape[1] + max_new_tokens)
+    with torch.inference_mode():
+        tokens = sampler(_prefill(base, ids, mask, cache, lora))
+        step: _Step = _LeanStep(base, cache, mask, lora) if lean else _ModelStep(base, cache, mask, lora)
+    yield tokens.tolist()
+    for _ in range(max_new_tokens - 1):
+        with torch.inference_mode():
+            tokens = sampler(step(tokens))
+        yield tokens.tolist()
+
+
+def covers(base: BaseModel, num_tokens: int) -> bool:
+    """Whether the lean step computes what the Hugging Face model does, for sequences of up to `num_tokens`."""
+    config = base.model.config
+    # A window no sequence outgrows masks nothing.
+    windowed = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
+    window = getattr(config, "sliding_window", None) if windowed else None
+    # These two change the rotation of earlier positions as a sequence grows.
+    fixed_rotation = (config.rope_parameters or {}).get("rope_type") not in ("dynamic", "longrope")
+    return (
+        type(base.model).__name__ in LEAN_ARCHITECTURES and fixed_rotation and (window is None or num_tokens <= window)
+    )
+
+
+def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, both `[N, T]`."""
     width = max(map(len, prompts))
     ids = torch.zeros(len(prompts), width, dtype=torch.long)
     mask = torch.zeros(len(prompts), width, dtype=torch.long)
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
         mask[row, width - len(prompt) :] = 1
-    ids, mask = ids.to(base.device), mask.to(base.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=base.model.config)
-    for _ in range(max_new_tokens):
-        with torch.inference_mode(), base.hooks.applied(lora):
-            output = base.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
+    return ids.to(device), mask.to(device)
+
+
+def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
+    """Fill `cache` with the prompts and return the logits `[N, V]` of their last positions."""
+    with base.hooks.applied(lora):
+        output = base.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return output.logits[:, -1]
+
+
+class _Step(Protocol):
+    """Feeds one token per row `[N]` and returns the logits of the next `[N, V]`."""
+
+    def __call__(self, tokens: Tensor) -> Tensor: ...
+
+
+class _ModelStep:
+    """A step through the Hugging Face model."""
+
+    def __init__(self, base: BaseModel, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
+        self.base = base
+        self.cache = cache
+        self.mask = mask
+        self.lora = lora
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        with self.base.hooks.applied(self.lora):
+            output = self.base.model(
+                input_ids=tokens[:, None],
+                attention_mask=self.mask,
+                position_ids=self.mask.sum(-1, keepdim=True) - 1,
+                past_key_values=self.cache,
                 use_cache=True,
-                logits_to_keep=1,
             )
-            tokens = sampler(output.logits[:, -1])
-            ids = tokens[:, None]
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
-            positions = positions[:, -1:] + 1
-        yield tokens.tolist()
+        return output.logits[:, -1]
+
+
+class _LeanStep:
+    """A step written directly on the weights of a Llama-like model (`LEAN_ARCHITECTURES`).
+
+    Keys and values lie in buffers that are written in place. The query heads that share a key/value head are laid
+    out as if they were positions, so that attention needs no copies of the keys.
+    """
+
+    def __init__(self, base: BaseModel, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
+        decoder: Any = base.model.get_decoder()
+        head: Any = base.model.get_output_embeddings()
+        self.embedding: Tensor = decoder.embed_tokens.weight
+        self.rotary: nn.Module = decoder.rotary_emb
+        self.norm = _Norm.of(decoder.norm)
+        self.head: Tensor = head.weight
+        self.blocks = [_Block.of(base, index, lora) for index in range(base.num_layers)]
+        self.keys = [layer.keys for layer in cache.layers]  # each [N, K, T, C]
+        self.values = [layer.values for layer in cache.layers]
+        self.length = mask.shape[1]
+        self.positions = mask.sum(-1, keepdim=True)  # [N, 1]
+        # [N, 1, 1, T]: True where there is a token. Without padding there is nothing to hide.
+        self.mask = None if bool(mask.all()) else mask.bool()[:, None, None]
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        if self.length == self.keys[0].shape[2]:
+            self._grow()
+        self.length += 1
+        x = F.embedding(tokens, self.embedding)  # [N, D]
+        cos, sin = self.rotary(x, self.positions)  # [N, 1, C]
+        sin = _signed(sin)
+        mask = None if self.mask is None else self.mask[..., : self.length]
+        for block, keys, values in zip(self.blocks, self.keys, self.values, strict=True):
+            x = x + block.attend(block.input_norm(x), cos, sin, keys, values, self.length, mask)
+            x = x + block.feed_forward(block.feed_forward_norm(x))
+        self.positions = self.positions + 1
+        return F.linear(self.norm(x), self.head)
+
+    def _grow(self) -> None:
+        """Make room for as many tokens as there are, at least `_GROWTH_TOKENS`."""
+        room = max(self.length, _GROWTH_TOKENS)
+        for buffers in (self.keys, self.values):
+            for layer, buffer in enumerate(buffers):
+                rows, heads, length, channels = buffer.shape
+                grown = buffer.new_empty(rows, heads, length + room, channels)
+                grown[:, :, :length] = buffer
+                buffers[layer] = grown
+        if self.mask is not None:
+            self.mask = F.pad(self.mask, (0, room), value=True)
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """Root-mean-square normalisation."""
+
+    weight: Tensor
+    epsilon: float
+
+    @classmethod
+    def of(cls, module: Any) -> _Norm:
+        return cls(module.weight, module.variance_epsilon)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A linear layer with the update of each row, `A [R, in]` or `[N, R, in]` and `B [N or 1, R, out]`."""
+
+    weight: Tensor
+    bias: Tensor | None
+    lora: LoraTensors | None
+
+    @classmethod
+    def of(cls, linear: nn.Linear, lora: LoraTensors | None) -> _Linear:
+        if lora is not None:
+            lora = LoraTensors(lora.A.to(linear.weight), lora.B.to(linear.weight))
+        return cls(linear.weight, linear.bias, lora)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.weight, self.bias)  # [N, out]
+        if self.lora is None:
+            return y
+        A, B = self.lora.A, self.lora.B
+        low = F.linear(x, A) if A.dim() == 2 else torch.bmm(A.expand(len(x), -1, -1), x[:, :, None])[..., 0]  # [N, R]
+        if len(B) == 1:
+            return torch.addmm(y, low, B[0])
+        return torch.baddbmm(y[:, None], low[:, None], B)[:, 0]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The tensors of one transformer block."""
+
+    input_norm: _Norm
+    query: _Linear
+    key: _Linear
+    value: _Linear
+    output: _Linear
+    query_norm: _Norm | None
+    key_norm: _Norm | None
+    feed_forward_norm: _Norm
+    gate: _Linear
+    up: _Linear
+    down: _Linear
+    activation: nn.Module
+    scaling: float
+
+    @classmethod
+    def of(cls, base: BaseModel, index: int, lora: LoraBatch | None) -> _Block:
+        def linear(name: str) -> _Linear:
+            return _Linear.of(base.linear(index, name), (lora or {}).get((index, name)))
+
+        block: Any = base.model.get_decoder().layers[index]
+        attention = block.self_attn
+        has_head_norms = hasattr(attention, "q_norm")
+        return cls(
+            input_norm=_Norm.of(block.input_layernorm),
+            query=linear("q_proj"),
+            key=linear("k_proj"),
+            value=linear("v_proj"),
+            output=linear("o_proj"),
+            query_norm=_Norm.of(attention.q_norm) if has_head_norms else None,
+            key_norm=_Norm.of(attention.k_norm) if has_head_norms else None,
+            feed_forward_norm=_Norm.of(block.post_attention_layernorm),
+            gate=linear("gate_proj"),
+            up=linear("up_proj"),
+            down=linear("down_proj"),
+            activation=block.mlp.act_fn,
+            scaling=attention.scaling,
+        )
+
+    def attend(
+        self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, length: int, mask: Tensor | None
+    ) -> Tensor:
+        """Attention of the newest position `x [N, D]`, whose key and value are written at `length - 1`."""
+        rows, kv_heads, _, channels = keys.shape
+        query = self.query(x).view(rows, -1, channels)  # [N, H, C]
+        key = self.key(x).view(rows, kv_heads, channels)
+        if self.query_norm is not None and self.key_norm is not None:
+            query, key = self.query_norm(query), self.key_norm(key)
+        keys[:, :, length - 1] = _rotated(key, cos, sin)
+        values[:, :, length - 1] = self.value(x).view(rows, kv_heads, channels)
+        attended = F.scaled_dot_product_attention(
+            _rotated(query, cos, sin).view(rows, kv_heads, -1, channels),
+            keys[:, :, :length],
+            values[:, :, :length],
+            attn_mask=mask,
+            scale=self.scaling,
+        )
+        return self.output(attended.reshape(rows, -1))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """The gated feed-forward layer on `x [N, D]`."""
+        return self.down(self.activation(self.gate(x)).mul_(self.up(x)))
+
+
+def _signed(sin: Tensor) -> Tensor:
+    """Fold the sign of the rotation into its sines, so that `_rotated` needs one roll."""
+    half = sin.shape[-1] // 2
+    return torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding of `x [N, heads, C]`."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 class _Sampler:
@@ -114,12 +346,13 @@ class _Sampler:
             self.generator.manual_seed(seed)
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """`[batch, vocabulary]` -> `[batch]`."""
+        """Logits `[N, V]` -> tokens `[N]`."""
         if self.temperature <= 0:
             return logits.argmax(-1)
         probabilities = (logits.float() / self.temperature).softmax(-1)
         if self.top_p < 1:
             ordered, order = probabilities.sort(-1, descending=True)
-            ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= self.top_p, 0.0)
+            # A token stays if those before it have less than top_p together; the likeliest always stays.
+            ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= max(self.top_p, 1e-9), 0.0)
             probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
         return torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 
-
 @dataclass(frozen=True)
 class LoraTensors:
     """Low-rank update of one linear layer for a whole batch: `y += (x @ A^T) @ B`, scaling already in `B`.

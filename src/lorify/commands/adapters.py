@@ -65,7 +65,7 @@ def summarize(adapter: Adapter) -> dict:
 
 @app.command()
 def merge(
-    adapters: Annotated[list[str], typer.Argument(metavar="DIR[=SCALE]...", help="Adapter folders.")],
+    adapters: Annotated[list[str], typer.Argument(metavar="DIR[=SCALE]", help="Adapter folders.")],
     output: Output,
     base: Base = None,
 ) -> None:
@@ -118,7 +118,7 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
 @app.command()
 def remove(
     adapter_dir: AdapterDir,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Documents, as `adapter show` lists them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Documents, as `adapter show` lists them.")],
     base: Base = None,
     hypernet: Hypernetwork = None,
 ) -> None:

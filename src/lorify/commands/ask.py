@@ -45,9 +45,10 @@ def ask(
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
-    """Internalize documents and answer questions about them; without -q, chat about them.
+    """Answer questions about documents. Without -q: a chat.
 
-    Questions may also be piped in, one a line.
+    The documents are internalized: the base answers with the adapter, without them in its prompt. Questions may also
+    be piped in, one a line.
 
     Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
     """
@@ -78,7 +79,7 @@ def ask(
 def internalize(
     documents: Documents, output: Output, base: Base = None, hypernet: Hypernetwork = None, as_json: Json = False
 ) -> None:
-    """Turn documents into an adapter and write it to a folder.
+    """Turn documents into an adapter folder.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter
     """
@@ -108,7 +109,7 @@ def chat(
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
-    """Chat with a base model that has adapters on; with -q, answer and leave.
+    """Chat with adapters on. With -q: answer and leave.
 
     The base is the one the first adapter was made for, unless --base names another. Questions may also be piped in.
 

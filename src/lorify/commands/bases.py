@@ -7,19 +7,34 @@ from lorify.commands.terminal import say_json, say_line
 
 
 def models(as_json: Json = False) -> None:
-    """List the base models that a hypernetwork ships for, and what else can be loaded.
+    """List the base models that can be loaded.
+
+    Those with a name of their own come first, with whether they are here and whether a hypernetwork ships for them.
 
     Example: lorify models
     """
+    from lorify.base.files import known_bases
     from lorify.base.model import SUPPORTED_ARCHITECTURES
     from lorify.facade import SHIPPED_HYPERNETWORKS
 
-    bases = [{"name": name, "hypernetwork": str(path)} for name, path in SHIPPED_HYPERNETWORKS.items()]
+    bases = [
+        {
+            "name": known.name,
+            "description": known.description,
+            "cached": known.cached,
+            "hypernetwork": known.name in SHIPPED_HYPERNETWORKS and SHIPPED_HYPERNETWORKS[known.name].is_dir(),
+        }
+        for known in known_bases()
+    ]
     if as_json:
         say_json({"bases": bases, "architectures": SUPPORTED_ARCHITECTURES})
         return
     for base in bases:
-        say_line(f"{base['name']}  hypernetwork {base['hypernetwork']}")
-    say_line("\nAny Hugging Face id, folder or GGUF file of these can be a base, with a hypernetwork of your own:")
+        here = "here" if base["cached"] else "fetched on first use"
+        say_line(f"{base['name']}  {base['description']}; {here}")
+        say_line(
+            f"{'':<{len(base['name'])}}  {'a hypernetwork ships for it' if base['hypernetwork'] else 'no hypernetwork'}"
+        )
+    say_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
     for architecture in SUPPORTED_ARCHITECTURES:
         say_line(f"  {architecture}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lorify.contexts.documents import Document
     from lorify.facade import Lorify
 
-Documents = Annotated[list[str], typer.Argument(metavar="DOC...", help="Files to read; - is standard input.")]
+Documents = Annotated[list[str], typer.Argument(metavar="DOC", help="Files to read; - is standard input.")]
 Base = Annotated[
     str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
 ]
@@ -24,7 +25,7 @@ Hypernetwork = Annotated[
     Path | None, typer.Option("--hypernet", help="Hypernetwork folder; by default the one that ships for the base.")
 ]
 Questions = Annotated[
-    list[str] | None, typer.Option("--question", "-q", help="Question; may be given several times. Without: a chat.")
+    list[str] | None, typer.Option("--question", "-q", metavar="TEXT", help="Question; may be given several times.")
 ]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
@@ -40,24 +41,29 @@ def load_model(base: str | None, hypernetwork: Path | None = None) -> Lorify:
     from lorify.facade import load
 
     name = base or DEFAULT_BASE
-    _keep_bars_out()
-    with working(f"loading {name}"):
+    with _loading(name):
         return load(name, hypernetwork=hypernetwork)
 
 
-def _keep_bars_out() -> None:
-    """Two progress displays on one terminal spoil each other."""
+def _loading(name: str) -> AbstractContextManager[None]:
+    """Progress of loading a base; for one on the hub, the hub's own bars."""
+    from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    from lorify.base.files import DEFAULT_BASE
+
+    logging.disable_progress_bar()  # switches the hub's bars off too
+    if name == DEFAULT_BASE or Path(name).expanduser().exists():
+        return working(f"loading {name}")
+    enable_progress_bars()
+    return nullcontext()
 
 
 def load_base_model(name: str) -> BaseModel:
     """Load a base without a hypernetwork."""
     from lorify.base.model import load_base
 
-    _keep_bars_out()
-    with working(f"loading {name}"):
+    with _loading(name):
         return load_base(name)
 
 

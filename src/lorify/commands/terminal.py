@@ -41,7 +41,6 @@ def quiet_libraries() -> None:
     """Keep the talk of libraries out of the user's terminal; `--debug` leaves it."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.simplefilter("ignore")
 
@@ -49,9 +48,12 @@ def quiet_libraries() -> None:
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show that something of unknown length is going on, and for how long."""
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=stderr(), transient=True
-    ) as progress:
+    console = stderr()
+    if not console.is_terminal:
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
 

@@ -40,9 +40,9 @@ def train(
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --defaults: write a config file.")] = False,
 ) -> None:
-    """Meta-train a hypernetwork; the same command again goes on from the last checkpoint.
+    """Meta-train a hypernetwork.
 
-    The run folder gets `best` (give it to --hypernet), `checkpoint` and `curves` for TensorBoard.
+    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernet), `checkpoint` and `curves` for TensorBoard.
 
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)

@@ -1,0 +1,1 @@
+"""What is to be internalized: documents, chunks, features."""

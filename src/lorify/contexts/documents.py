@@ -13,7 +13,21 @@ from pathlib import Path
 from lorify.errors import ContextError
 
 MAX_BYTES = 200 * 1024 * 1024
-TEXT_SUFFIXES = {"", ".txt", ".md", ".markdown", ".rst", ".text", ".log", ".tex", ".py", ".toml", ".yaml", ".yml", ".org"}
+TEXT_SUFFIXES = {
+    "",
+    ".txt",
+    ".md",
+    ".markdown",
+    ".rst",
+    ".text",
+    ".log",
+    ".tex",
+    ".py",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".org",
+}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"  # old Office files, and new ones under a password
 
 
@@ -88,7 +102,9 @@ def _from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document
         return document_from_text(text, name)
     except ContextError:
         if data.startswith(b"%PDF"):
-            raise ContextError(f"document {name} is a PDF without a text layer (a scan); run it through OCR first") from None
+            raise ContextError(
+                f"document {name} is a PDF without a text layer (a scan); run it through OCR first"
+            ) from None
         raise
 
 

@@ -1,0 +1,1 @@
+"""Generated and natural examples: a context with questions."""

@@ -1,0 +1,1 @@
+"""Benchmarks, metrics, reports and plots."""

@@ -1,0 +1,1 @@
+"""Features -> adapter: hypernetworks, their configs, saving and loading."""

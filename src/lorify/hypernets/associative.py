@@ -69,6 +69,7 @@ class Statistics:
     M: Tensor
 
     def __add__(self, other: Statistics) -> Statistics:
+        """Statistics of both together."""
         return Statistics(self.S + other.S, self.M + other.M)
 
     def sum(self, groups: Tensor, num_groups: int) -> Statistics:

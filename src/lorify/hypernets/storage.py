@@ -35,7 +35,9 @@ def save_hypernetwork(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in hypernet.state_dict().items()}
+        weights = {
+            name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in hypernet.state_dict().items()
+        }
         save_file(weights, temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

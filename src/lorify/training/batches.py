@@ -96,7 +96,9 @@ class StepBuilder:
                 row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
                 kinds.append("general")
             rows.append(row)
-        return Step(chunks, torch.tensor(context_of_chunk), self._mixing(rng, [*examples, *noise], len(rows)), rows, kinds)
+        return Step(
+            chunks, torch.tensor(context_of_chunk), self._mixing(rng, [*examples, *noise], len(rows)), rows, kinds
+        )
 
     def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
         mix = self.config.data
@@ -141,5 +143,3 @@ class StepBuilder:
         prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
         answer = self.base.tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
         return Segment(tuple(prompt), (*answer, self.base.tokenizer.eos_token_id))
-
-

@@ -86,7 +86,9 @@ def load_training_config(path: Path) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"training config {path} cannot be read ({error.strerror}); give an existing JSON file") from error
+        raise ConfigError(
+            f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
+        ) from error
     except ValidationError as error:
         raise ConfigError(f"training config {path}: {describe_problems(error)}") from error
 

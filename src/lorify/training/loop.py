@@ -109,8 +109,7 @@ class Trainer:
         self.config, self.base, self.run_dir = config, base, run_dir
         self.train_steps, self.heldout_steps = train_steps, heldout_steps
         self.accelerator = Accelerator(
-            cpu=base.device.type == "cpu",
-            mixed_precision="bf16" if config.optimization.bf16 else "no",
+            cpu=base.device.type == "cpu", mixed_precision="bf16" if config.optimization.bf16 else "no"
         )
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base)
@@ -215,10 +214,7 @@ class Trainer:
         for start in range(0, len(order), size):
             group = order[start : start + size]
             features = encode_chunks(
-                self.base,
-                [step.chunks[i] for i in group],
-                layers=self.shape.layers,
-                next_layer=self.shape.next_layer,
+                self.base, [step.chunks[i] for i in group], layers=self.shape.layers, next_layer=self.shape.next_layer
             )
             with self.accelerator.autocast():
                 per_chunk = self.hypernet(features)

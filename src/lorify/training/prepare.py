@@ -100,7 +100,7 @@ def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Exampl
     """Natural passages with questions to train on, and whole other passages held out; none without a path.
 
     Raises:
-        ConfigError: if the path is missing or holds no usable question.
+        EvaluationError: if the path is missing, a line is no question, or none is left within the length limits.
     """
     data = config.data
     if data.questions_path is None or data.questions == 0:

@@ -1,0 +1,121 @@
+import json
+
+import pytest
+import torch
+from tiny import tiny_base
+
+from lorify.data.examples import Example, Question
+from lorify.errors import TrainingError
+from lorify.hypernets.storage import load_hypernetwork
+from lorify.training.batches import GeneralAnswer, StepBuilder
+from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
+from lorify.training.loop import Progress, Trainer, schedule_factor
+
+PASSAGE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "passages")
+GENERAL = GeneralAnswer(prompt=(1, 40, 41, 42), answer=(50, 51, 2))
+
+
+def tiny_config(**optimization) -> TrainingConfig:
+    return TrainingConfig(
+        base="tiny",
+        hypernetwork=HypernetworkShape(
+            first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, next_layer=0, chunk_tokens=64
+        ),
+        data=DataMix(
+            facts=1,
+            questions=1,
+            niah=1,
+            niah_min_tokens=120,
+            niah_max_tokens=160,
+            questions_per_context=2,
+            general_probability=0.5,
+            distractor_probability=0.5,
+        ),
+        optimization=Optimization(**{"steps": 4, "warmup_steps": 1, "bf16": False, **optimization}),
+        evaluate_every=2,
+        evaluation_batches=1,
+        checkpoint_every=1,
+    )
+
+
+def trainer(folder, config: TrainingConfig) -> Trainer:
+    base = tiny_base()
+    builders = [
+        StepBuilder(config, base, passages=[PASSAGE], general=[GENERAL], heldout=heldout) for heldout in (False, True)
+    ]
+    return Trainer(config, base, folder, train_steps=builders[0], heldout_steps=builders[1])
+
+
+def trained_weights(folder, config: TrainingConfig, stops: tuple[int | None, ...] = (None,)):
+    seen: list[Progress] = []
+    for stop in stops:
+        current = trainer(folder, config)
+        current.run(seen.append, stop_at=stop)
+    return current.hypernet.state_dict(), seen
+
+
+def assert_equal_weights(a, b) -> None:
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=0, atol=0)
+
+
+def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(tmp_path):
+    config = tiny_config()
+    whole, seen = trained_weights(tmp_path / "a", config)
+    again, _ = trained_weights(tmp_path / "b", config)
+    resumed, seen_in_parts = trained_weights(tmp_path / "c", config, stops=(1, 3, None))
+    assert_equal_weights(whole, again)
+    assert_equal_weights(whole, resumed)
+    assert [p.step for p in seen] == [p.step for p in seen_in_parts] == [1, 2, 3, 4]
+    assert [p.metrics["loss"] for p in seen] == [p.metrics["loss"] for p in seen_in_parts]
+
+
+def test_a_run_leaves_a_best_hypernetwork_curves_and_nothing_half_written(tmp_path):
+    trained_weights(tmp_path / "run", tiny_config())
+    config, _ = load_hypernetwork(tmp_path / "run" / "best")
+    assert config.base_digest == "llama"
+    assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] in (2, 4)
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "best",
+        "best.json",
+        "checkpoint",
+        "config.json",
+        "curves",
+    }
+
+
+def test_training_lowers_the_loss_on_a_passage(tmp_path):
+    config = tiny_config(steps=60, learning_rate=1e-2)
+    config = config.model_copy(
+        update={
+            "data": config.data.model_copy(
+                update={"facts": 0, "niah": 0, "general_probability": 0.0, "distractor_probability": 0.0}
+            ),
+            "evaluate_every": 60,
+            "checkpoint_every": 60,
+        }
+    )
+    _, seen = trained_weights(tmp_path / "run", config)
+    assert seen[-1].metrics["loss/questions"] < 0.9 * seen[0].metrics["loss/questions"]
+
+
+def test_another_config_in_the_same_folder_is_refused(tmp_path):
+    trainer(tmp_path / "run", tiny_config())
+    with pytest.raises(TrainingError, match="another config"):
+        trainer(tmp_path / "run", tiny_config(steps=9))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    trained_weights(tmp_path / "run", tiny_config(), stops=(1,))
+    path = tmp_path / "run" / "checkpoint" / "state.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="damaged"):
+        trainer(tmp_path / "run", tiny_config())
+
+
+def test_schedule_warms_up_and_ends_at_the_final_ratio():
+    optimization = Optimization(steps=100, warmup_steps=10, final_learning_rate_ratio=0.1)
+    factors = [schedule_factor(step, optimization) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == pytest.approx(1.0) == pytest.approx(factors[10])
+    assert factors[100] == pytest.approx(0.1)

@@ -186,8 +186,7 @@ class Lorify:
         return stop_token_ids(self.base.tokenizer, self.base.model.generation_config)
 
     def _decode(self, ids: Sequence[int], *, strip: bool = True) -> str:
-        text = self.base.tokenizer.decode(ids, skip_special_tokens=True)
-        assert isinstance(text, str)
+        text = self.base.decode_text(ids)
         return text.strip() if strip else text
 
 

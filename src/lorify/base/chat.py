@@ -64,9 +64,9 @@ def question_messages(question: str, document: str | None = None) -> list[Messag
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
     """Tokens that end an answer: those the tokenizer and the model name, and the known ends of a turn."""
     declared = generation_config.eos_token_id if generation_config is not None else None
-    found = {tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])}
     vocabulary = tokenizer.get_vocab()
-    found |= {vocabulary.get(token) for token in END_OF_TURN_TOKENS}
+    found = [tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])]
+    found += [vocabulary.get(token) for token in END_OF_TURN_TOKENS]
     return {token for token in found if isinstance(token, int)}
 
 

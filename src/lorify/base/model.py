@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +46,12 @@ class BaseModel:
                 f"base model {name!r} is of kind {architecture}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
             )
         self.model = model.eval().requires_grad_(False)
+        self.decoder = cast(nn.Module, model.get_decoder())
+        self.blocks = list(cast(nn.ModuleList, self.decoder.layers))
         self.tokenizer = tokenizer
         self.name = name
         self.digest = digest
-        self._linear_paths = _find_linears(model)
+        self._linear_paths = _find_linears(model, self.decoder)
         self.linear_keys: dict[tuple[int, str], nn.Linear] = {
             key: module
             for key, path in self._linear_paths.items()
@@ -102,6 +105,27 @@ class BaseModel:
         self.linear(layer, module)
         return self._linear_paths[layer, module]
 
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The language-model head.
+
+        Args:
+            hidden: the decoder's output `[..., hidden]`.
+
+        Returns:
+            Float32 logits `[..., vocabulary]`, soft-capped where the base does so (Gemma 2).
+        """
+        logits = cast(nn.Module, self.model.get_output_embeddings())(hidden).float()
+        cap = getattr(self.model.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
     @torch.no_grad()
     def hidden_states(self, input_ids: Tensor, attention_mask: Tensor, layers: Sequence[int]) -> dict[int, Tensor]:
         """Hidden states of the bare base, without its language-model head.
@@ -119,7 +143,7 @@ class BaseModel:
         token = self._tap.set(tap)
         try:
             with self.hooks.applied(None):
-                self.model.get_decoder()(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+                self.decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
         except _EnoughError:
             pass
         finally:
@@ -138,7 +162,7 @@ class BaseModel:
 
             return keep
 
-        for index, block in enumerate(self.model.get_decoder().layers):
+        for index, block in enumerate(self.blocks):
             block.register_forward_pre_hook(tap_block(index), with_kwargs=True)
 
 
@@ -154,12 +178,11 @@ class _EnoughError(Exception):
     """Ends a forward pass once the highest wanted hidden state is known."""
 
 
-def _find_linears(model: PreTrainedModel) -> dict[tuple[int, str], str]:
+def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:
     """(block, module name) -> dotted path, for every linear layer inside the transformer blocks."""
-    decoder = model.get_decoder()
     decoder_path = next(path for path, module in model.named_modules() if module is decoder)
     paths = {}
-    for index, block in enumerate(decoder.layers):
+    for index, block in enumerate(cast(nn.ModuleList, decoder.layers)):
         for path, module in block.named_modules():
             if isinstance(module, nn.Linear):
                 paths[index, path.rsplit(".", 1)[-1]] = f"{decoder_path}.layers.{index}.{path}"
@@ -211,4 +234,5 @@ def load_base(
             "download it again"
         ) from error
     label = str(Path(name).resolve()) if os.path.exists(name) else name
-    return BaseModel(model.to(target), tokenizer, name=label, digest=weights_digest(folder))
+    model = cast(PreTrainedModel, cast(nn.Module, model).to(target))
+    return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))

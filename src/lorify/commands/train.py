@@ -42,7 +42,8 @@ def train(
 ) -> None:
     """Meta-train a hypernetwork.
 
-    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernet), `checkpoint` and `curves` for TensorBoard.
+    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernet),
+    `checkpoint` and `curves` for TensorBoard.
 
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)

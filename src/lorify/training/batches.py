@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
-from lorify.data.niah import generate_niah_example
+from lorify.data.niah import BLOCK_SEPARATOR, generate_niah_example
 from lorify.training.config import TrainingConfig
 from lorify.training.packing import Segment
 
@@ -50,9 +49,9 @@ class Step:
     rows: list[list[Segment]]
     kinds: list[str]
 
-    def sample_text(self, tokenizer: PreTrainedTokenizerBase) -> str:
+    def sample_text(self, base: BaseModel) -> str:
         """The contexts as one text, for measuring the base's activations."""
-        return "\n\n".join(tokenizer.decode(chunk) for chunk in self.chunks)
+        return "\n\n".join(base.decode_text(chunk) for chunk in self.chunks)
 
 
 class StepBuilder:
@@ -69,6 +68,8 @@ class StepBuilder:
     ) -> None:
         """`passages` and `general` are the natural passages and unrelated prompts to draw from."""
         self.config, self.base, self.passages, self.general = config, base, passages, general
+        # Any end of turn will do; the lowest is the same every time.
+        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
 
     def build(self, step: int) -> Step:
@@ -133,13 +134,13 @@ class StepBuilder:
             rng, length_tokens=self.config.hypernetwork.chunk_tokens, count_tokens=self._count_tokens
         )
         (answer,) = {question.answers[0] for question in needle.questions}
-        sentences = [s for s in needle.documents[0].split(". ") if answer not in s]
-        return Example((". ".join(sentences),), (), NOISE_SOURCE)
+        noise = [line for line in needle.documents[0].split(BLOCK_SEPARATOR) if answer not in line]
+        return Example((BLOCK_SEPARATOR.join(noise),), (), NOISE_SOURCE)
 
     def _count_tokens(self, text: str) -> int:
-        return len(self.base.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self.base.encode_text(text))
 
     def _segment(self, question: Question) -> Segment:
         prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
-        answer = self.base.tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
-        return Segment(tuple(prompt), (*answer, self.base.tokenizer.eos_token_id))
+        answer = self.base.encode_text(question.answers[0])
+        return Segment(tuple(prompt), (*answer, self.end_of_answer))

@@ -37,7 +37,7 @@ class DataMix(_Section):
     questions_per_context: int = Field(6, gt=0, description="At most this many questions a context.")
     max_context_chars: int = Field(1800, gt=0, description="Longer natural passages are left out, in characters.")
     max_answer_chars: int = Field(80, gt=0, description="Longer natural answers are left out, in characters.")
-    niah_min_tokens: int = Field(32, gt=0, description="Shortest needle context, in tokens.")
+    niah_min_tokens: int = Field(36, gt=0, description="Shortest needle context, in tokens.")
     niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
     noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
     distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -83,7 +84,7 @@ def calibrate(hypernet: AssociativeHypernetwork, config: AssociativeConfig, base
         outputs.append(output[:, 4:].float().pow(2).mean().sqrt())
 
     handles = [base.linear(layer, config.module).register_forward_hook(record) for layer in config.layers]
-    base.model.get_decoder()(base.tokenizer(text, return_tensors="pt")["input_ids"].to(base.device), use_cache=False)
+    base.decoder(base.tokenizer(text, return_tensors="pt")["input_ids"].to(base.device), use_cache=False)
     for handle in handles:
         handle.remove()
     hypernet.calibrate(torch.stack(inputs), torch.stack(outputs))
@@ -115,7 +116,7 @@ class Trainer:
         self.shape = hypernetwork_config(config, base)
         if config.start_from is None:
             hypernet = build_associative(self.shape)
-            calibrate(hypernet, self.shape, base, train_steps.build(0).sample_text(base.tokenizer))
+            calibrate(hypernet, self.shape, base, train_steps.build(0).sample_text(base))
         else:
             self.shape, hypernet = load_hypernetwork(config.start_from)
         optimization = config.optimization
@@ -181,7 +182,8 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         averages = {name: sum(values) / len(values) for name, values in metrics.items()}
-        averages |= {"gradient_norm": float(norm), "learning_rate": self.schedule.get_last_lr()[0]}
+        averages["gradient_norm"] = float(cast(Tensor, norm))
+        averages["learning_rate"] = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         return averages, tokens
 

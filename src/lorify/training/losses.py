@@ -12,16 +12,14 @@ from lorify.training.packing import PackedRows
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None) -> Tensor:
     """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only."""
     with base.hooks.applied(lora):
-        hidden = base.model.get_decoder()(
+        hidden = base.decoder(
             input_ids=rows.input_ids,
             position_ids=rows.position_ids,
             attention_mask=rows.attention_mask,
             use_cache=False,
         ).last_hidden_state  # [rows, tokens, hidden]
     picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
-    logits = base.model.get_output_embeddings()(picked).float()
-    cap = getattr(base.model.config, "final_logit_softcapping", None)
-    return logits if cap is None else cap * torch.tanh(logits / cap)
+    return base.logits(picked)
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """One row per context: all its questions share one sequence, one adapter and one copy of the prompt's prefix.
 
-A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question sees the prefix and itself, never
-the other questions, and its positions go on from the prefix: the same numbers as one sequence per question, at a
-fraction of the tokens.
+A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question sees the prefix and itself,
+never the other questions, and its positions go on from the prefix: the same numbers as one sequence per question, at
+a fraction of the tokens.
 """
 
 from __future__ import annotations

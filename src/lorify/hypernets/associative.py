@@ -3,12 +3,14 @@
 For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
 generated. Each token `t` of the context gives a key and a value,
 
-    k_t = normalize(W_k gelu(P_k LN(h_t)))                    [r]
-    v_t = W_v gelu(P_v [LN(h_t); LN(e_{t+1})])                [d]
+    k_t = normalize(W_k gelu(P_k N(h_t)) + b_k)               [r]
+    v_t = W_v gelu(P_v [N(h_t); N(e_{t+1})])                  [d]
     g_t = exp(gate score), bounded above by e^3               gate
 
-where `h_t` is the base's hidden state at that block and `e_{t+1}` an early-layer state of the next token. A token whose
-key is repeated inside its chunk shares its weight with the repetitions:
+where `h_t` is the base's hidden state at that block and `e_{t+1}` an early-layer state of the next token. `N` is a
+layer norm, then a fixed standardization of each dimension: a base's hidden states share a large common part (their cosine
+is 0.5 to 0.65 in SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated
+inside its chunk shares its weight with the repetitions:
 
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
@@ -99,26 +101,55 @@ class AssociativeHypernetwork(nn.Module):
         super().__init__()
         L, d, f, o, r, w = num_adapted, hidden_size, input_size, output_size, rank, width
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
+        self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) / w**0.5)
         self.gate = nn.Parameter(torch.zeros(L, w, 1))
         self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
         self.value_out = nn.Parameter(torch.randn(L, w, o) / w**0.5)
         self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
-        self.log_lambda = nn.Parameter(torch.zeros(L))
-        self.log_scale = nn.Parameter(torch.full((L,), -2.0))
+        self.log_lambda = nn.Parameter(torch.full((L,), -1.0))
+        self.log_scale = nn.Parameter(torch.full((L,), -4.0))
         self.bias_A = nn.Parameter(torch.randn(L, bias_rank, f) / f**0.5)
         self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, o))
+        # Mean and inverse deviation of each dimension of the layer-normed features.
+        self.register_buffer("state_mean", torch.zeros(L, 1, d))
+        self.register_buffer("state_scale", torch.ones(L, 1, d))
+        self.register_buffer("next_mean", torch.zeros(1, 1, d))
+        self.register_buffer("next_scale", torch.ones(1, 1, d))
+        self.state_mean: Tensor
+        self.state_scale: Tensor
+        self.next_mean: Tensor
+        self.next_scale: Tensor
         # Root mean square of what enters and leaves each adapted module: keeps all learned matrices of order one.
         self.register_buffer("input_rms", torch.ones(L))
         self.register_buffer("output_rms", torch.ones(L))
         self.input_rms: Tensor
         self.output_rms: Tensor
 
-    def calibrate(self, input_rms: Tensor, output_rms: Tensor) -> None:
-        """Set the activation scales of the adapted modules; both `[L]`."""
+    @torch.no_grad()
+    def calibrate(self, features: Features, input_rms: Tensor, output_rms: Tensor) -> None:
+        """Fit the fixed statistics, and the keys' bias, to a sample, before training.
+
+        Args:
+            features: some chunks of typical text.
+            input_rms: root mean square of what enters each adapted module `[L]`.
+            output_rms: root mean square of what leaves it `[L]`.
+        """
         self.input_rms.copy_(input_rms)
         self.output_rms.copy_(output_rms)
+        d = features.states.shape[-1]
+        known = features.mask.clone()
+        known[:, 0] = False  # the first token's state is an outlier: every other token looks at it
+        states = F.layer_norm(features.states.float(), (d,))[:, known]  # [L, tokens, d]
+        following = F.layer_norm(features.next_states.float(), (d,))[known].unsqueeze(0)
+        self.state_mean.copy_(states.mean(1, keepdim=True))
+        self.state_scale.copy_(1 / states.std(1, keepdim=True).clamp_min(1e-3))
+        self.next_mean.copy_(following.mean(1, keepdim=True))
+        self.next_scale.copy_(1 / following.std(1, keepdim=True).clamp_min(1e-3))
+        normed = (states - self.state_mean) * self.state_scale
+        keys = torch.bmm(F.gelu(torch.bmm(normed, self.key_in)), self.key_out)
+        self.key_bias.copy_(-keys.mean(1, keepdim=True))
 
     def forward(self, features: Features) -> Statistics:
         """Statistics of each chunk.
@@ -132,15 +163,18 @@ class AssociativeHypernetwork(nn.Module):
         L, N, T, d = features.states.shape
         h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
         e = F.layer_norm(features.next_states, (d,)).reshape(1, N * T, d)
+        # The first token's state is far outside what the others fill.
+        h = ((h - self.state_mean.to(h.dtype)) * self.state_scale.to(h.dtype)).clamp(-8, 8)
+        e = ((e - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)).clamp(-8, 8)
         key_hidden = F.gelu(torch.bmm(h, self.key_in.to(h.dtype)))  # [L, N*T, w]
-        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)).view(L * N, T, -1)
+        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
         value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + e @ value_in[:, d:])
         values = torch.bmm(value_hidden, self.value_out.to(h.dtype)).view(L * N, T, -1)
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
-            keys, values = F.normalize(keys.float(), dim=-1), values.float()
+            keys, values = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1), values.float()
             score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
             gates = torch.exp(MAX_LOG_GATE - F.softplus(MAX_LOG_GATE - score))
             gates = gates * features.mask.repeat(L, 1)  # [L*N, T]

@@ -49,10 +49,6 @@ class Step:
     rows: list[list[Segment]]
     kinds: list[str]
 
-    def sample_text(self, base: BaseModel) -> str:
-        """The contexts as one text, for measuring the base's activations."""
-        return "\n\n".join(base.decode_text(chunk) for chunk in self.chunks)
-
 
 class StepBuilder:
     """Builds step n of a run from the seed alone, so that a resumed run sees the same data."""

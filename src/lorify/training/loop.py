@@ -73,8 +73,10 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
 
 
 @torch.no_grad()
-def calibrate(hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, text: str) -> None:
-    """Measure the activation scales of the adapted modules on a text."""
+def calibrate(
+    hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, chunks: list[list[int]]
+) -> None:
+    """Measure the base's activations on chunks of typical text and fit the hypernetwork's fixed statistics to them."""
     inputs: list[Tensor] = []
     outputs: list[Tensor] = []
 
@@ -84,10 +86,12 @@ def calibrate(hypernet: AssociativeHypernetwork, config: AssociativeConfig, base
         outputs.append(output[:, 4:].float().pow(2).mean().sqrt())
 
     handles = [base.linear(layer, config.module).register_forward_hook(record) for layer in config.layers]
-    base.decoder(base.tokenizer(text, return_tensors="pt")["input_ids"].to(base.device), use_cache=False)
+    text = [token for chunk in chunks for token in chunk][: base.window_tokens]
+    base.decoder(torch.tensor([text], device=base.device), use_cache=False)
     for handle in handles:
         handle.remove()
-    hypernet.calibrate(torch.stack(inputs), torch.stack(outputs))
+    features = encode_chunks(base, chunks, layers=config.layers, next_layer=config.next_layer)
+    hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
 
 
 class Trainer:
@@ -116,7 +120,7 @@ class Trainer:
         self.shape = hypernetwork_config(config, base)
         if config.start_from is None:
             hypernet = build_associative(self.shape)
-            calibrate(hypernet, self.shape, base, train_steps.build(0).sample_text(base))
+            calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
         else:
             self.shape, hypernet = load_hypernetwork(config.start_from)
         optimization = config.optimization

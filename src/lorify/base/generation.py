@@ -102,15 +102,16 @@ def _decode(
 
 def covers(base: BaseModel, num_tokens: int) -> bool:
     """Whether the lean step computes what the Hugging Face model does, for sequences of up to `num_tokens`."""
+    if type(base.model).__name__ not in LEAN_ARCHITECTURES:
+        return False
     config = base.model.config
-    # A window no sequence outgrows masks nothing.
-    windowed = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
-    window = getattr(config, "sliding_window", None) if windowed else None
     # These two change the rotation of earlier positions as a sequence grows.
-    fixed_rotation = (config.rope_parameters or {}).get("rope_type") not in ("dynamic", "longrope")
-    return (
-        type(base.model).__name__ in LEAN_ARCHITECTURES and fixed_rotation and (window is None or num_tokens <= window)
-    )
+    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
+        return False
+    # A window that no sequence outgrows hides nothing.
+    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
+    window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
+    return window is None or num_tokens <= window
 
 
 def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -176,13 +177,14 @@ class _LeanStep:
     def __init__(self, base: BaseModel, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
         decoder: Any = base.model.get_decoder()
         head: Any = base.model.get_output_embeddings()
+        layers: list[Any] = cache.layers
         self.embedding: Tensor = decoder.embed_tokens.weight
         self.rotary: nn.Module = decoder.rotary_emb
         self.norm = _Norm.of(decoder.norm)
         self.head: Tensor = head.weight
         self.blocks = [_Block.of(base, index, lora) for index in range(base.num_layers)]
-        self.keys = [layer.keys for layer in cache.layers]  # each [N, K, T, C]
-        self.values = [layer.values for layer in cache.layers]
+        self.keys: list[Tensor] = [layer.keys for layer in layers]  # each [N, K, T, C]
+        self.values: list[Tensor] = [layer.values for layer in layers]
         self.length = mask.shape[1]
         self.positions = mask.sum(-1, keepdim=True)  # [N, 1]
         # [N, 1, 1, T]: True where there is a token. Without padding there is nothing to hide.

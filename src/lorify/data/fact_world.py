@@ -135,11 +135,13 @@ def _kind(name: str, entity: str, table: str, *nouns: str, article: str = "", we
 KINDS: tuple[Kind, ...] = (
     _kind("person", "person", PERSON, weight=4),
     _kind("company", "company", COMPANY, "the company", "the firm", weight=2),
-    _kind("club", "name Choir Society Trust Rowing_Club Chess_Club Guild", CLUB, "the club", "the group", article="the "),
+    _kind(
+        "club", "name Choir Society Trust Rowing_Club Chess_Club Guild", CLUB, "the club", "the group", article="the "
+    ),
     _kind("team", "name Rovers Wolves Falcons Rangers United Athletic", TEAM, "the team", "the side"),
     _kind("event", "name Festival Fair Regatta Marathon Congress", EVENT, "the event", article="the ", weight=2),
     _kind("course", "name Seminar Workshop Evening_Class Summer_School", COURSE, "the course", article="the "),
-    _kind("policy", "name Policy Programme Scheme Charter Permit", POLICY, "the rules", article="the ", weight=2),
+    _kind("policy", "name Policy Programme Scheme Charter Permit", POLICY, "the regulation", article="the ", weight=2),
     _kind("project", "name Project_{}", PROJECT, "the project"),
     _kind("product", "model", PRODUCT, "the device", "the product", article="the ", weight=2),
     _kind("town", "name {} {}ford {}stad {}mouth {}burg {}haven", TOWN, "the town", "the place"),

@@ -8,9 +8,9 @@ generated. Each token `t` of the context gives a key and a value,
     g_t = exp(gate score), bounded above by e^3               gate
 
 where `h_t` is the base's hidden state at that block and `e_{t+1}` an early-layer state of the next token. `N` is a
-layer norm, then a fixed standardization of each dimension: a base's hidden states share a large common part (their cosine
-is 0.5 to 0.65 in SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated
-inside its chunk shares its weight with the repetitions:
+layer norm, then a fixed standardization of each dimension: a base's hidden states share a large common part (their
+cosine is 0.5 to 0.65 in SmolLM2), which would make all keys alike at the start of training. A token whose key is
+repeated inside its chunk shares its weight with the repetitions:
 
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 

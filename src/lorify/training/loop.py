@@ -113,9 +113,8 @@ class Trainer:
         """
         self.config, self.base, self.run_dir = config, base, run_dir
         self.train_steps, self.heldout_steps = train_steps, heldout_steps
-        self.accelerator = Accelerator(
-            cpu=base.device.type == "cpu", mixed_precision="bf16" if config.optimization.bf16 else "no"
-        )
+        # Precision is ours, not accelerate's: its setting is one for the whole process.
+        self.accelerator = Accelerator(cpu=base.device.type == "cpu")
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base)
         if config.start_from is None:
@@ -198,7 +197,7 @@ class Trainer:
         per_context = self._context_statistics(step)
         hypernet = self.accelerator.unwrap_model(self.hypernet)
         A, B = hypernet.write(_mix(per_context, step.mixing.to(device)))
-        with self.accelerator.autocast():
+        with self._autocast():
             logits = answer_logits(base, rows, lora_batch(self.shape, A, B))
         per_token = cross_entropy_per_token(logits, rows.targets)
         segments = [segment for row in step.rows for segment in row]
@@ -222,12 +221,15 @@ class Trainer:
             features = encode_chunks(
                 self.base, [step.chunks[i] for i in group], layers=self.shape.layers, next_layer=self.shape.next_layer
             )
-            with self.accelerator.autocast():
+            with self._autocast():
                 per_chunk = self.hypernet(features)
             part = per_chunk.sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
             total = part if total is None else total + part
         assert total is not None
         return total
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
 
     @torch.no_grad()
     def _teacher_logits(self, step: Step) -> Tensor:

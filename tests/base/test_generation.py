@@ -1,0 +1,157 @@
+"""Decoding: the lean step against the Hugging Face model, batches against single prompts, streams against batches."""
+
+import pytest
+import torch
+from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
+from torch import Tensor
+from transformers import DynamicCache
+
+from lorify.base.generation import _left_padded, _LeanStep, _prefill, covers, generate_batch, stream_tokens
+from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.base.model import BaseModel
+
+PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
+LEAN = ("llama", "mistral", "qwen2", "qwen3")
+
+
+def random_lora(base: BaseModel, rows: int, *, shared: bool) -> LoraBatch:
+    generator = torch.Generator().manual_seed(7)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator) * 0.3
+
+    return {
+        key: LoraTensors(
+            noise(4, linear.in_features) if shared else noise(rows, 4, linear.in_features),
+            noise(rows, 4, linear.out_features),
+        )
+        for key, linear in base.linear_keys.items()
+    }
+
+
+def row_of(lora: LoraBatch, row: int) -> LoraBatch:
+    return {
+        key: LoraTensors(pair.A if pair.A.dim() == 2 else pair.A[row : row + 1], pair.B[row : row + 1])
+        for key, pair in lora.items()
+    }
+
+
+def continued(base: BaseModel, prompts=PROMPTS, *, lora=None, num=8, stop=frozenset(), **sampling) -> list[list[int]]:
+    return generate_batch(base, prompts, lora=lora, max_new_tokens=num, stop_ids=set(stop), **sampling)
+
+
+def recomputed(base: BaseModel, prompt: list[int], lora: LoraBatch | None, num: int) -> list[int]:
+    """Greedy tokens with a whole forward pass for each."""
+    ids = list(prompt)
+    with torch.no_grad(), base.hooks.applied(lora):
+        for _ in range(num):
+            ids.append(int(base.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("family", LEAN)
+@pytest.mark.parametrize("update", ["none", "shared", "own"])
+def test_the_lean_step_has_the_logits_of_the_model(family: str, update: str) -> None:
+    base = tiny_base(family)
+    lora = None if update == "none" else random_lora(base, len(PROMPTS), shared=update == "shared")
+    steps = torch.randint(3, 272, (len(PROMPTS), 5), generator=torch.Generator().manual_seed(0))
+    ids, mask = _left_padded(PROMPTS, base.device)
+    cache = DynamicCache(config=base.model.config)
+    with torch.inference_mode():
+        _prefill(base, ids, mask, cache, lora)
+        lean = _LeanStep(base, cache, mask, lora)
+        logits = torch.stack([lean(tokens) for tokens in steps.T], dim=1)
+        for row, prompt in enumerate(PROMPTS):
+            whole = torch.tensor([prompt + steps[row].tolist()])
+            with base.hooks.applied(None if lora is None else row_of(lora, row)):
+                expected = base.model(whole, use_cache=False).logits[0, len(prompt) :]
+            torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=0)
+
+
+def test_the_lean_step_adds_biases() -> None:
+    model = tiny_model("qwen2")
+    torch.manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    base = BaseModel(model, tiny_tokenizer(), name="biased", digest="biased")
+    assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_continues_each_row_as_the_model_alone_does(family: str) -> None:
+    base = tiny_base(family)
+    lora = random_lora(base, len(PROMPTS), shared=True)
+    assert continued(base, lora=lora) == [
+        recomputed(base, prompt, row_of(lora, row), 8) for row, prompt in enumerate(PROMPTS)
+    ]
+    assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
+
+
+def test_one_update_serves_all_rows() -> None:
+    base = tiny_base()
+    lora = random_lora(base, 1, shared=False)
+    assert continued(base, lora=lora) == [continued(base, [prompt], lora=lora)[0] for prompt in PROMPTS]
+
+
+def test_the_cache_grows_with_the_sequence() -> None:
+    base = tiny_base()
+    assert continued(base, num=300)[1] == recomputed(base, PROMPTS[1], None, 300)
+
+
+def test_a_sliding_window_that_matters_goes_through_the_model() -> None:
+    assert covers(tiny_base("mistral"), 4096)
+    assert not covers(tiny_base("mistral"), 4097)
+    assert not covers(tiny_base("gemma2"), 10)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_a_row_ends_before_its_stop_token_and_leaves_the_others_alone(family: str) -> None:
+    base = tiny_base(family)
+    lora = random_lora(base, len(PROMPTS), shared=False)
+    free = continued(base, lora=lora)
+    stop = next(token for token in free[0] if token not in free[1])
+
+    def until_stop(row: list[int]) -> list[int]:
+        return row[: row.index(stop)] if stop in row else row
+
+    assert continued(base, lora=lora, stop={stop}) == [until_stop(row) for row in free]
+    assert list(stream_tokens(base, PROMPTS[0], lora=row_of(lora, 0), max_new_tokens=8, stop_ids={stop})) == until_stop(
+        free[0]
+    )
+
+
+@pytest.mark.parametrize("sampling", [{}, {"temperature": 0.8, "top_p": 0.9, "seed": 5}])
+def test_a_stream_yields_what_a_batch_of_one_returns(sampling: dict) -> None:
+    base = tiny_base()
+    stream = stream_tokens(base, PROMPTS[0], lora=None, max_new_tokens=12, stop_ids=set(), **sampling)
+    assert list(stream) == continued(base, PROMPTS[:1], num=12, **sampling)[0]
+
+
+def test_sampling_follows_its_seed() -> None:
+    base = tiny_base()
+    once = continued(base, temperature=1.0, seed=1)
+    assert once == continued(base, temperature=1.0, seed=1)
+    assert once != continued(base, temperature=1.0, seed=2)
+    assert once != continued(base)
+
+
+def test_a_tiny_nucleus_is_greedy() -> None:
+    base = tiny_base()
+    assert continued(base, temperature=2.0, top_p=0.0, seed=1) == continued(base)
+
+
+def test_an_abandoned_stream_leaves_no_update_behind() -> None:
+    base = tiny_base()
+    lora = random_lora(base, 1, shared=True)
+    stream = stream_tokens(base, PROMPTS[0], lora=lora, max_new_tokens=5, stop_ids=set())
+    next(stream)
+    assert base.hooks.current is None
+    assert not torch.is_inference_mode_enabled()
+    assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
+
+
+def test_nothing_to_do_gives_nothing() -> None:
+    base = tiny_base()
+    assert continued(base, []) == []
+    assert continued(base, num=0) == [[], [], []]

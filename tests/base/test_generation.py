@@ -6,7 +6,7 @@ from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
 from torch import Tensor
 from transformers import DynamicCache
 
-from lorify.base.generation import _left_padded, _LeanStep, _prefill, covers, generate_batch, stream_tokens
+from lorify.base.generation import _LeanStep, _left_padded, _prefill, covers, generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
 

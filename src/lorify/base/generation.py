@@ -280,7 +280,7 @@ class _Block:
         def linear(name: str) -> _Linear:
             return _Linear.of(base.linear(index, name), (lora or {}).get((index, name)))
 
-        block: Any = base.model.get_decoder().layers[index]
+        block: Any = base.blocks[index]
         attention = block.self_attn
         has_head_norms = hasattr(attention, "q_norm")
         return cls(

@@ -222,17 +222,23 @@ def _lay_out_comparison(names: Names, groups: list[Group]) -> str:
     sentences: list[str] = []
     relations = list(dict.fromkeys(fact.relation for group in groups if group.entity for fact in group.facts))
     for relation in relations:
-        clauses = [
-            fill_phrase(rng.choice(fact.statements), group.entity.full, fact.value)
+        said = [
+            (group.entity, fact)
             for group in groups
             if group.entity
             for fact in group.facts
             if fact.relation == relation
         ]
-        rng.shuffle(clauses)
-        for first in range(0, len(clauses), 2):
-            pair = [clause.removesuffix(".") for clause in clauses[first : first + 2]]
-            sentences.append(capitalized(rng.choice((", while ", "; ", ", whereas ", ", and ")).join(pair)) + ".")
+        rng.shuffle(said)
+        for first in range(0, len(said), 2):
+            clauses: list[str] = []
+            for entity, fact in said[first : first + 2]:
+                template = rng.choice(fact.statements)
+                template = (
+                    template[0].lower() + template[1:]
+                )  # names and values are slots still and keep their capitals
+                clauses.append(fill_phrase(template, entity.full, fact.value).removesuffix("."))
+            sentences.append(capitalized(rng.choice((", while ", "; ", ", whereas ", ", and ")).join(clauses)) + ".")
     listings = [group.listing for group in groups if not group.entity]
     num_words = sum(len(sentence.split()) for sentence in [*sentences, *listings])
     return "\n\n".join([" ".join(sentences), *_closing_remarks(names, groups, listings, num_words)])

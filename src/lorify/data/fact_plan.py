@@ -132,7 +132,7 @@ def _draw_group(names: Names, kind: Kind, relations: Sequence[Relation]) -> Grou
 
 def _draw_entity(names: Names, kind: Kind) -> Entity:
     if kind.entity == "person":
-        person: Person = names.person()
+        person = names.person()
         shorts = (Reference.of_name(person.last), Reference.of_name(person.first))
         pronoun = _SHE if person.feminine else _HE
         return Entity(kind, person.full, Reference.of_name(person.full), pronoun, shorts)

@@ -1,11 +1,11 @@
 """The kinds of entity that fact documents are about, their relations, and lists such as prices and timetables.
 
-The phrase tables (`fact_people`, `fact_things`) are read by these rules. `= name | value | Label` opens a relation; its
-value is a specification for `draw_value`, or `yesno`. Phrases are separated by a slash or by a line break after a full
-stop or a question mark. Slots: `{s}` the entity as subject, `{o}` as object, `{p}` as possessive, `{v}` the value, `{a}`
-the value with `a` or `an`. A phrase with the value is a statement, unless it ends in a question mark: then it asks for
-the entity. A phrase without the value is a question. For `yesno`, statements start with `+` (yes) or `-` (no). Lines
-that start with `*` hold fillers, which say nothing that is asked.
+The phrase tables (`fact_people`, `fact_things`) are read by these rules. A table starts with fillers, sentences that
+say nothing that is asked. `= name | value | Label` opens a relation; its value is a specification for `draw_value`,
+or `yesno`. Phrases are separated by a slash or by a line break after a full stop or a question mark. Slots: `{s}` the
+entity as subject, `{o}` as object, `{p}` as possessive, `{v}` the value, `{a}` the value with `a` or `an`. A phrase
+with the value is a statement, unless it ends in a question mark: then it asks for the entity. A phrase without the
+value is a question. For `yesno`, statements start with `+` (yes) or `-` (no).
 """
 
 import re
@@ -106,16 +106,19 @@ def parse_relations(table: str) -> tuple[Relation, ...]:
 
 
 def parse_fillers(table: str) -> tuple[str, ...]:
-    """The fillers of a phrase table."""
-    lines = [line.removeprefix("*").strip() for line in table.splitlines() if line.startswith("*")]
-    return tuple(phrase.strip() for phrase in re.split(r"(?:^|\s+)/\s+", " ".join(lines)) if phrase.strip(" /"))
+    """The fillers at the head of a phrase table."""
+    return _split_phrases(table.split("\n= ")[0])
+
+
+def _split_phrases(text: str) -> tuple[str, ...]:
+    pieces = [piece.removeprefix("/ ").replace("\n", " ").strip() for piece in _PHRASE_BREAK.split(text.strip())]
+    return tuple(piece for piece in pieces if piece)
 
 
 def _parse_relation(block: str) -> Relation:
     header, body = block.split("\n", 1)
     name, value, label = header.split(" | ")
-    pieces = [piece.removeprefix("/ ").replace("\n", " ").strip() for piece in _PHRASE_BREAK.split(body.strip())]
-    phrases = [piece for piece in pieces if piece]
+    phrases = _split_phrases(body)
     if value == "yesno":
         statements = [phrase[2:] for phrase in phrases if phrase.startswith("+ ")]
         denials = [phrase[2:] for phrase in phrases if phrase.startswith("- ")]
@@ -294,5 +297,35 @@ FILLERS: tuple[str, ...] = tuple(
     The coffee was cold by then.
     For the sake of order, here is what we know.
     Not everyone will find this interesting.
-    The lift was out of order for <minutes> that day.""".split("\n    ")
+    The lift was out of order for <minutes> that day.
+    A bowl of <word crop> stood on the table.
+    <person> was not able to come.
+    On the way home someone played the <word instrument>.
+    The archive in <town> has a second copy.
+    <percent> of those asked had no opinion.
+    The next issue costs <money 2 40>.
+    <person> and <person> read the proofs.
+    <company> declined to answer our questions.
+    The meeting ended at <clock>.
+    This text replaces the one of <date>.
+    The room held <number 5 90> people.
+    Some names have been spelled in several ways.
+    Questions from the public came last.
+    A <word colour> folder holds the rest.
+    Nobody could say why.
+    Much has been written about smaller matters.
+    The telephone rang twice while this was written.
+    Old maps of <town> show a different road.
+    <word weather> was forecast.
+    All times are local.
+    Prices and times may change.
+    The author of these lines lives in <town>.
+    Only the main points are given here.
+    The photocopier used up <number 20 900> sheets.
+    By chance, <person> had kept the receipts.
+    Tea was served at <clock>.
+    A visitor left behind <word vehicle>.
+    These notes were found in <word place_in_house>.
+    We thank <company> for the paper.
+    It has been a long week.""".split("\n    ")
 )

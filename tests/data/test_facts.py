@@ -8,7 +8,7 @@ import pytest
 from lorify.data.fact_layouts import write_document
 from lorify.data.fact_names import POOLS, Names
 from lorify.data.fact_plan import plan_document
-from lorify.data.fact_values import alternatives, draw_value
+from lorify.data.fact_values import WORDS, alternatives, draw_value
 from lorify.data.fact_world import FILLERS, KINDS, LISTINGS
 from lorify.data.facts import generate_fact_example
 
@@ -125,6 +125,7 @@ def test_every_value_can_be_drawn():
     specifications = [relation.value for kind in KINDS for relation in kind.relations if relation.value != "yesno"]
     specifications += [kind.entity for kind in KINDS if kind.name != "person"]
     specifications += [slot for filler in FILLERS for slot in re.findall(r"<([^>]+)>", filler)]
+    assert all(re.fullmatch(r"\w[^,]*\w", word) for words in WORDS.values() for word in words)
     assert all(draw_value(names, specification).strip() for specification in specifications)
 
 

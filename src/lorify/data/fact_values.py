@@ -31,28 +31,27 @@ WORDS: dict[str, Sequence[str]] = {
         "bicycles, solar panels, chocolate, furniture, water filters, wooden toys, drones, batteries, carpets, "
         "cheese, telescopes, tractors, cameras, paint, shoes, violins, pumps, lamps, paper, engines, umbrellas, "
         "tents, candles, hearing aids, kayaks, clocks, elevators, spectacles, mattresses, ceramic tiles, ink, "
-        "sewing machines ,"
+        "sewing machines"
     ).split(", "),
     "cargo": (
         "timber, coffee beans, steel pipes, grain, cement, frozen fish, bananas, cotton, salt, wool, copper ore, "
-        "sugar, rice, olive oil, fertiliser, glass, marble, tea, rubber, scrap iron ,"
+        "sugar, rice, olive oil, fertiliser, glass, marble, tea, rubber, scrap iron"
     ).split(", "),
     "instrument": (
         "piano, violin, cello, flute, trumpet, guitar, harp, clarinet, accordion, oboe, trombone, banjo, mandolin, "
-        "double bass, saxophone, organ ,"
+        "double bass, saxophone, organ"
     ).split(", "),
     "animal": (
-        "cat, dog, parrot, tortoise, pony, rabbit, falcon, ferret, goat, hedgehog, canary, donkey, gecko, goose, "
-        "llama ,"
+        "cat, dog, parrot, tortoise, pony, rabbit, falcon, ferret, goat, hedgehog, canary, donkey, gecko, goose, llama"
     ).split(", "),
     "dish": (
         "lentil soup, apple pie, grilled trout, mushroom risotto, pancakes, noodles, goulash, dumplings, pizza, "
         "paella, onion tart, fish curry, stuffed peppers, rice pudding, beetroot salad, roast duck, bean stew, "
-        "cheese fondue ,"
+        "cheese fondue"
     ).split(", "),
     "hobby": (
         "fencing, pottery, birdwatching, chess, rowing, sailing, gardening, astronomy, origami, archery, juggling, "
-        "bookbinding, climbing, calligraphy, woodcarving, table tennis, stamp collecting, baking bread ,"
+        "bookbinding, climbing, calligraphy, woodcarving, table tennis, stamp collecting, baking bread"
     ).split(", "),
     "language": tuple(
         """Portuguese Finnish Arabic Korean Hungarian Swahili Polish Turkish Greek Japanese Icelandic Catalan Welsh
@@ -65,25 +64,25 @@ WORDS: dict[str, Sequence[str]] = {
     ).split(", "),
     "material": (
         "oak, aluminium, granite, carbon fibre, recycled plastic, bamboo, stainless steel, brick, sandstone, "
-        "glass, leather, birch plywood, copper, titanium, limestone, concrete, wool felt, cork ,"
+        "glass, leather, birch plywood, copper, titanium, limestone, concrete, wool felt, cork"
     ).split(", "),
     "bird": tuple("heron kestrel owl swan crane raven wren stork puffin swallow kingfisher eagle lapwing".split()),
     "crop": (
         "apples, barley, olives, hops, potatoes, cherries, lavender, grapes, sunflowers, saffron, rye, almonds, "
-        "pears, cranberries, pumpkins, walnuts ,"
+        "pears, cranberries, pumpkins, walnuts"
     ).split(", "),
     "ingredient": (
         "smoked paprika, cardamom, orange peel, dried figs, roasted hazelnuts, fresh dill, brown butter, "
         "anchovies, caraway seeds, goat cheese, pickled lemon, black garlic, chestnuts, juniper berries, coconut "
-        "milk, tarragon ,"
+        "milk, tarragon"
     ).split(", "),
     "drink": (
         "apple cider, ginger tea, dry white wine, dark beer, buttermilk, iced coffee, mint tea, tomato juice, "
-        "sherry, elderflower cordial ,"
+        "sherry, elderflower cordial"
     ).split(", "),
     "vehicle": (
         "a green van, a folding bicycle, an old motorcycle, the night train, a red scooter, the ferry, a rowing "
-        "boat, the tram, a cargo bike, an electric car ,"
+        "boat, the tram, a cargo bike, an electric car"
     ).split(", "),
     "programming": tuple("Rust Go Python Java Kotlin Haskell Erlang Ruby Swift Lua Scala Elixir OCaml Perl".split()),
     "licence": ("MIT", "Apache-2.0", "GPL-3.0", "BSD-3-Clause", "MPL-2.0", "ISC", "EUPL-1.2", "LGPL-2.1"),
@@ -91,31 +90,31 @@ WORDS: dict[str, Sequence[str]] = {
     "system": ("Debian", "Windows Server", "FreeBSD", "macOS", "Alpine Linux", "Fedora", "Ubuntu", "OpenBSD"),
     "genre": (
         "detective novel, ghost story, travel book, cookbook, biography, comedy, fable, war diary, science fiction "
-        "novel, collection of poems, historical novel, thriller ,"
+        "novel, collection of poems, historical novel, thriller"
     ).split(", "),
     "sport": (
         "handball, water polo, ice hockey, volleyball, rugby, field hockey, cricket, basketball, curling, "
-        "lacrosse, badminton, football ,"
+        "lacrosse, badminton, football"
     ).split(", "),
     "soil": ("clay", "sand", "peat", "chalk", "loam", "gravel", "slate", "basalt"),
     "fuel": ("diesel", "natural gas", "hydrogen", "wood pellets", "solar power", "biogas", "heavy oil", "electricity"),
     "weather": ("Light snow", "Heavy rain", "A dry spell", "Thick fog", "A storm", "Mild weather"),
     "reason": (
         "a broken pump, a missing permit, heavy snow, a strike, a flooded cellar, a software fault, a late "
-        "delivery, a power cut, a change of contractor, high winds, a cracked beam, a lost shipment ,"
+        "delivery, a power cut, a change of contractor, high winds, a cracked beam, a lost shipment"
     ).split(", "),
     "goal": (
         "count otters, restore a canal, map underground springs, digitise parish records, plant hedgerows, clean a "
         "river mouth, record old dialects, build a footbridge, test tidal turbines, save wild bees, insulate "
-        "schools, track migrating geese ,"
+        "schools, track migrating geese"
     ).split(", "),
     "theme": (
         "lighthouses, maps, insects, weaving, railways, fossils, toys, glass, clocks, whaling, ceramics, puppets, "
-        "coins, costumes, bridges, kites, locks and keys, salt mining ,"
+        "coins, costumes, bridges, kites, locks and keys, salt mining"
     ).split(", "),
     "document": (
         "a passport, two photographs, a tenancy contract, a medical certificate, a student card, proof of address, "
-        "a bank statement, a signed letter, the original receipt, a birth certificate ,"
+        "a bank statement, a signed letter, the original receipt, a birth certificate"
     ).split(", "),
     "group": (
         "night-shift workers, volunteers, students under 26, residents over 65, new employees, part-time staff, "
@@ -124,23 +123,23 @@ WORDS: dict[str, Sequence[str]] = {
     ).split(", "),
     "prize": (
         "a silver cup, a weekend in the mountains, a new bicycle, a crate of oranges, a gold medal, a piano, a "
-        "scholarship, a barrel of cider, a telescope, a book token ,"
+        "scholarship, a barrel of cider, a telescope, a book token"
     ).split(", "),
     "place_in_house": (
         "the cellar, the blue cupboard, the top drawer, the garden shed, the lobby desk, the reading room, the "
-        "attic, the east corridor, the boiler room, the second floor, the coat rack, the guard house ,"
+        "attic, the east corridor, the boiler room, the stairwell, the coat rack, the guard house"
     ).split(", "),
     "part": (
         "north office, south office, annex, main hall, cellar, workshop, east wing, west wing, canteen, reading "
-        "room, warehouse, laboratory ,"
+        "room, warehouse, laboratory"
     ).split(", "),
     "menu": (
         "a coffee, a pot of tea, the soup, a cheese roll, the fish plate, a slice of cake, lemonade, the set "
-        "lunch, a bowl of rice, an omelette, a glass of cider, the breakfast ,"
+        "lunch, a bowl of rice, an omelette, a glass of cider, the breakfast"
     ).split(", "),
     "frequency": (
         "every Monday, twice a week, every six months, once a year, every other Friday, daily, every 90 days, "
-        "every two weeks, on the first of the month, four times a year ,"
+        "every two weeks, on the first of the month, four times a year"
     ).split(", "),
     "currency": tuple("euros dollars pounds crowns francs yen pesos rupees".split()),
     "adjective": tuple(
@@ -154,7 +153,7 @@ WORDS: dict[str, Sequence[str]] = {
     "motto": (
         "slow and steady, water finds a way, always one more, made to be mended, nothing wasted, light for all, "
         "first listen, count twice, home by dusk, measure before cutting, small steps far, never alone, open "
-        "doors, work then rest, by many hands, look again, a roof for everyone, quiet strength ,"
+        "doors, work then rest, by many hands, look again, a roof for everyone, quiet strength"
     ).split(", "),
     "street_name": tuple("Harbour Mill Station Church Garden Castle Market Bridge Linden Orchard River School".split()),
     "street_kind": ("Street", "Lane", "Road", "Avenue", "Square", "Quay"),

@@ -47,7 +47,6 @@ def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         base_digest=base.digest,
         hidden_size=base.hidden_size,
         input_size=base.linear(0, "down_proj").in_features,
-        output_size=base.hidden_size,
         layers=(0, 1),
         rank=8,
         width=16,

@@ -7,15 +7,13 @@ from tiny import tiny_base
 from lorify.contexts.features import Features, encode_chunks
 from lorify.hypernets.associative import AssociativeHypernetwork, Statistics
 
-L, N, T, D = 2, 3, 7, 48
+L, N, T, D, F = 2, 3, 7, 48, 96
 
 
 @pytest.fixture
 def hypernet() -> AssociativeHypernetwork:
     torch.manual_seed(0)
-    return AssociativeHypernetwork(
-        num_adapted=L, hidden_size=D, input_size=96, output_size=D, rank=8, width=16, bias_rank=2
-    )
+    return AssociativeHypernetwork(num_adapted=L, hidden_size=D, input_size=F, rank=8, width=16, bias_rank=2)
 
 
 def features(seed: int = 0, num_chunks: int = N) -> Features:
@@ -23,7 +21,10 @@ def features(seed: int = 0, num_chunks: int = N) -> Features:
     mask = torch.ones(num_chunks, T, dtype=torch.bool)
     mask[:, -1] = False
     return Features(
-        torch.randn(L, num_chunks, T, D, generator=generator), torch.randn(num_chunks, T, D, generator=generator), mask
+        torch.randn(L, num_chunks, T, D, generator=generator),
+        torch.randn(L, num_chunks, T, F, generator=generator),
+        torch.randn(num_chunks, T, D, generator=generator),
+        mask,
     )
 
 
@@ -32,7 +33,8 @@ def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
     batch = features()
     together = hypernet(batch)
     for i in range(N):
-        alone = hypernet(Features(batch.states[:, i : i + 1], batch.next_states[i : i + 1], batch.mask[i : i + 1]))
+        one = slice(i, i + 1)
+        alone = hypernet(Features(batch.states[:, one], batch.inputs[:, one], batch.next_outputs[one], batch.mask[one]))
         torch.testing.assert_close(together.S[:, i : i + 1], alone.S)
         torch.testing.assert_close(together.M[:, i : i + 1], alone.M)
 
@@ -42,7 +44,8 @@ def test_padding_adds_nothing(hypernet):
     plain = features()
     padded = Features(
         torch.cat([plain.states, torch.randn(L, N, 4, D)], 2),
-        torch.cat([plain.next_states, torch.randn(N, 4, D)], 1),
+        torch.cat([plain.inputs, torch.randn(L, N, 4, F)], 2),
+        torch.cat([plain.next_outputs, torch.randn(N, 4, D)], 1),
         torch.cat([plain.mask, torch.zeros(N, 4, dtype=torch.bool)], 1),
     )
     torch.testing.assert_close(hypernet(padded).M, hypernet(plain).M)
@@ -79,7 +82,8 @@ def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernet):
     once = features(num_chunks=1)
     repeated = Features(
         torch.cat([once.states, once.states[:, :, :1].expand(-1, -1, 99, -1)], 2),
-        torch.cat([once.next_states, once.next_states[:, :1].expand(-1, 99, -1)], 1),
+        torch.cat([once.inputs, once.inputs[:, :, :1].expand(-1, -1, 99, -1)], 2),
+        torch.cat([once.next_outputs, once.next_outputs[:, :1].expand(-1, 99, -1)], 1),
         torch.cat([once.mask, torch.ones(1, 99, dtype=torch.bool)], 1),
     )
     growth = hypernet(repeated).S.diagonal(dim1=-2, dim2=-1).sum() / hypernet(once).S.diagonal(dim1=-2, dim2=-1).sum()
@@ -89,8 +93,10 @@ def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernet):
 def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
     base = tiny_base(num_layers=3)
     chunks = [[5, 6, 7, 8], [9, 10]]
-    found = encode_chunks(base, chunks, layers=(1, 2), next_layer=0)
+    found = encode_chunks(base, chunks, layers=(1, 2), module="down_proj")
     full = base.model(torch.tensor([[1, 5, 6, 7, 8]]), output_hidden_states=True).hidden_states
     torch.testing.assert_close(found.states[1, 0], full[2][0])
-    torch.testing.assert_close(found.next_states[0, :-1], full[0][0, 1:])
+    head = base.model.get_output_embeddings().weight
+    torch.testing.assert_close(found.next_outputs[0, :-1], head[chunks[0]])
+    assert found.inputs.shape == (2, 2, 5, 96)
     assert found.mask.tolist() == [[True] * 4 + [False], [True, True, False, False, False]]

@@ -27,12 +27,10 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> In
         base_digest=digest or base.digest,
         hidden_size=48,
         input_size=96,
-        output_size=48,
         layers=(0, 1),
         rank=8,
         width=16,
         bias_rank=2,
-        next_layer=0,
         chunk_tokens=16,
     )
     torch.manual_seed(1)

@@ -9,7 +9,7 @@ from lorify.hypernets.associative import AssociativeConfig, build_associative
 from lorify.hypernets.storage import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
 
 CONFIG = AssociativeConfig(
-    base_name="b", base_digest="d", hidden_size=12, input_size=24, output_size=12, layers=(1, 2), rank=4, width=8
+    base_name="b", base_digest="d", hidden_size=12, input_size=24, layers=(1, 2), rank=4, width=8
 )
 
 

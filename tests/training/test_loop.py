@@ -19,7 +19,7 @@ def tiny_config(**optimization) -> TrainingConfig:
     return TrainingConfig(
         base="tiny",
         hypernetwork=HypernetworkShape(
-            first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, next_layer=0, chunk_tokens=64
+            first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, chunk_tokens=64
         ),
         data=DataMix(
             facts=1,

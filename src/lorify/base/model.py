@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -126,20 +127,24 @@ class BaseModel:
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
+    def output_embeddings(self, ids: Tensor) -> Tensor:
+        """Rows of the language-model head `[..., hidden]` of token ids `[...]`: what makes the base say them."""
+        head = cast(nn.Linear, self.model.get_output_embeddings())
+        return F.embedding(ids, head.weight)
+
     @torch.no_grad()
-    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor, layers: Sequence[int]) -> dict[int, Tensor]:
-        """Hidden states of the bare base, without its language-model head.
+    def activations(
+        self, input_ids: Tensor, attention_mask: Tensor, *, layers: Sequence[int], module: str | None = None
+    ) -> Activations:
+        """What happens inside the bare base; blocks above the highest one wanted are not computed.
 
         Args:
             input_ids: `[batch, tokens]`.
             attention_mask: `[batch, tokens]`, 1 for real tokens; padding is on the right.
-            layers: which states; `l` is the input of block `l` (0: the token embeddings). Blocks above the highest
-                one wanted are not computed.
-
-        Returns:
-            layer -> `[batch, tokens, hidden]`.
+            layers: blocks whose hidden states (and module inputs) are wanted.
+            module: linear layer (such as `down_proj`) whose inputs are wanted too.
         """
-        tap = _Tap(frozenset(layers), {})
+        tap = _Tap(frozenset(layers), module, Activations({}, {}))
         token = self._tap.set(tap)
         try:
             with self.hooks.applied(None):
@@ -148,7 +153,7 @@ class BaseModel:
             pass
         finally:
             self._tap.reset(token)
-        return tap.states
+        return tap.found
 
     def _install_taps(self) -> None:
         def tap_block(index: int):
@@ -156,7 +161,18 @@ class BaseModel:
                 tap = self._tap.get()
                 if tap is None or index not in tap.wanted:
                     return
-                tap.states[index] = args[0] if args else kwargs["hidden_states"]
+                tap.found.states[index] = args[0] if args else kwargs["hidden_states"]
+                if tap.module is None and index == max(tap.wanted):
+                    raise _EnoughError
+
+            return keep
+
+        def tap_linear(index: int, name: str):
+            def keep(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+                tap = self._tap.get()
+                if tap is None or name != tap.module or index not in tap.wanted:
+                    return
+                tap.found.inputs[index] = args[0]
                 if index == max(tap.wanted):
                     raise _EnoughError
 
@@ -164,18 +180,34 @@ class BaseModel:
 
         for index, block in enumerate(self.blocks):
             block.register_forward_pre_hook(tap_block(index), with_kwargs=True)
+        for (index, name), linear in self.linear_keys.items():
+            linear.register_forward_pre_hook(tap_linear(index, name))
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a forward pass of the bare base left behind.
+
+    Attributes:
+        states: block -> its input `[batch, tokens, hidden]` (block 0: the token embeddings).
+        inputs: block -> input of the wanted module `[batch, tokens, d_in]`; empty if none was wanted.
+    """
+
+    states: dict[int, Tensor]
+    inputs: dict[int, Tensor]
 
 
 @dataclass(frozen=True)
 class _Tap:
-    """The hidden states one call wants, and those it has so far."""
+    """What one call wants, and what it has so far."""
 
     wanted: frozenset[int]
-    states: dict[int, Tensor]
+    module: str | None
+    found: Activations
 
 
 class _EnoughError(Exception):
-    """Ends a forward pass once the highest wanted hidden state is known."""
+    """Ends a forward pass once all that is wanted is known."""
 
 
 def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:

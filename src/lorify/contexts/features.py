@@ -1,4 +1,4 @@
-"""The base's own hidden states over chunks of a document: what the hypernetwork reads."""
+"""The base's own activations over chunks of a document: what the hypernetwork reads."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from lorify.base.model import BaseModel
 
 @dataclass(frozen=True)
 class Features:
-    """Hidden states of the frozen base over a batch of chunks.
+    """Activations of the frozen base over a batch of chunks.
 
     Attributes:
         states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
-        next_states: `[chunks, tokens, hidden]`, an early-layer state of the token that follows each token.
+        inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks.
+        next_outputs: `[chunks, tokens, hidden]`, the output embedding of the token that follows each token.
         mask: `[chunks, tokens]`, True where a token has a next token in its chunk (padding and the last token: False;
             the beginning-of-text token counts, it stands for "nothing read yet").
     """
 
     states: Tensor
-    next_states: Tensor
+    inputs: Tensor
+    next_outputs: Tensor
     mask: Tensor
 
 
-def encode_chunks(
-    base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], next_layer: int
-) -> Features:
-    """Run the bare base over chunks (each encoded alone) and keep the states of `layers`.
+def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str) -> Features:
+    """Run the bare base over chunks, each encoded alone.
 
     Args:
         base: the frozen base model.
         chunks: token ids of each chunk; a beginning-of-text token is put before each where the tokenizer has one.
-        layers: blocks whose inputs are wanted.
-        next_layer: block whose input represents the following token.
+        layers: blocks whose activations are wanted.
+        module: the adapted linear layer of those blocks.
     """
     start = base.tokenizer.bos_token_id
     rows = [([] if start is None else [start]) + list(chunk) for chunk in chunks]
@@ -45,15 +45,14 @@ def encode_chunks(
     for index, row in enumerate(rows):
         input_ids[index, : len(row)] = torch.tensor(row)
         attention_mask[index, : len(row)] = 1
-    states = base.hidden_states(
-        input_ids.to(base.device), attention_mask.to(base.device), sorted({*layers, next_layer})
-    )
-    following = states[next_layer].roll(-1, dims=1)  # [chunks, tokens, hidden]
+    input_ids = input_ids.to(base.device)
+    found = base.activations(input_ids, attention_mask.to(base.device), layers=layers, module=module)
     has_next = attention_mask.roll(-1, dims=1).bool()
     has_next[:, -1] = False
     return Features(
-        states=torch.stack([states[layer] for layer in layers]),
-        next_states=following,
+        states=torch.stack([found.states[layer] for layer in layers]),
+        inputs=torch.stack([found.inputs[layer] for layer in layers]),
+        next_outputs=base.output_embeddings(input_ids.roll(-1, dims=1)),
         mask=(has_next & attention_mask.bool()).to(base.device),
     )
 

@@ -3,14 +3,19 @@
 For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
 generated. Each token `t` of the context gives a key and a value,
 
-    k_t = normalize(W_k gelu(P_k N(h_t)) + b_k)               [r]
-    v_t = W_v gelu(P_v [N(h_t); N(e_{t+1})])                  [d]
-    g_t = exp(gate score), bounded above by e^3               gate
+    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t)) + b_k)          [r]
+    v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])      [d]
+    g_t = exp(gate score), bounded above by e^3                    gate
 
-where `h_t` is the base's hidden state at that block and `e_{t+1}` an early-layer state of the next token. `N` is a
-layer norm, then a fixed standardization of each dimension: a base's hidden states share a large common part (their
-cosine is 0.5 to 0.65 in SmolLM2), which would make all keys alike at the start of training. A token whose key is
-repeated inside its chunk shares its weight with the repetitions:
+where `h_t` is the base's hidden state at that block, `m_t` what enters its `down_proj` and `u_{t+1}` the next token's
+output embedding. `A_l` reads `m` when the adapter is used, so `A_l m_t` makes a key of what the query would be at that
+place: an untrained memory already continues a text it has read (a random `A_l` of rank 64 finds 6 to 8 of 10 next
+tokens of a partly given answer in SmolLM2), and `a * N(u)` says the token that came next. Training adds what cannot
+come by itself: from a question to the first token of its answer.
+
+`N` standardizes each dimension: a base's hidden states share a large common part (their cosine is 0.5 to 0.65 in
+SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated inside its chunk
+shares its weight with the repetitions:
 
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
@@ -18,8 +23,8 @@ The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents a
 `B_l = s_l (S + lambda_l I)^-1 M`. Besides this memory there is a small static low-rank part for the form of answers.
 This hypernetwork is lorify's own; the names are those of Doc-to-LoRA (arXiv 2602.15902).
 
-Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f and o input and output size of
-the adapted module, r rank, w width.
+Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
+r rank, w width.
 """
 
 from __future__ import annotations
@@ -46,15 +51,13 @@ class AssociativeConfig(PydanticModel):
     kind: str = Field("associative", pattern="^associative$", description="Which hypernetwork this is.")
     base_name: str = Field(description="Base model it was meta-trained on.")
     base_digest: str = Field(description="SHA-256 of that base's weights.")
-    hidden_size: int = Field(gt=0, description="Width of the base's hidden states.")
+    hidden_size: int = Field(gt=0, description="Width of the base's hidden states and of the module's output.")
     input_size: int = Field(gt=0, description="Input width of the adapted module.")
-    output_size: int = Field(gt=0, description="Output width of the adapted module.")
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(64, gt=0, description="Rank of the memory: number of key dimensions.")
+    rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
     width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
-    bias_rank: int = Field(4, ge=0, description="Rank of the static part that shapes answers.")
-    next_layer: int = Field(1, ge=0, description="Block whose input represents the next token.")
+    bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 
@@ -87,32 +90,25 @@ class AssociativeHypernetwork(nn.Module):
     """Features of a context -> statistics -> LoRA tensors. See the module's docstring."""
 
     def __init__(
-        self,
-        *,
-        num_adapted: int,
-        hidden_size: int,
-        input_size: int,
-        output_size: int,
-        rank: int,
-        width: int,
-        bias_rank: int,
+        self, *, num_adapted: int, hidden_size: int, input_size: int, rank: int, width: int, bias_rank: int
     ) -> None:
         """Random initial weights; call `calibrate` with the base's activation scales before training."""
         super().__init__()
-        L, d, f, o, r, w = num_adapted, hidden_size, input_size, output_size, rank, width
+        L, d, f, r, w = num_adapted, hidden_size, input_size, rank, width
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
-        self.key_out = nn.Parameter(torch.randn(L, w, r) / w**0.5)
+        self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
         self.gate = nn.Parameter(torch.zeros(L, w, 1))
         self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
-        self.value_out = nn.Parameter(torch.randn(L, w, o) / w**0.5)
+        self.value_out = nn.Parameter(torch.randn(L, w, d) * (0.1 / w**0.5))
+        self.value_skip = nn.Parameter(torch.ones(L, 1, d))
         self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
         self.log_lambda = nn.Parameter(torch.full((L,), -1.0))
         self.log_scale = nn.Parameter(torch.full((L,), -4.0))
         self.bias_A = nn.Parameter(torch.randn(L, bias_rank, f) / f**0.5)
-        self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, o))
-        # Mean and inverse deviation of each dimension of the layer-normed features.
+        self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, d))
+        # Mean and inverse deviation of each dimension of the features.
         self.register_buffer("state_mean", torch.zeros(L, 1, d))
         self.register_buffer("state_scale", torch.ones(L, 1, d))
         self.register_buffer("next_mean", torch.zeros(1, 1, d))
@@ -142,36 +138,40 @@ class AssociativeHypernetwork(nn.Module):
         known = features.mask.clone()
         known[:, 0] = False  # the first token's state is an outlier: every other token looks at it
         states = F.layer_norm(features.states.float(), (d,))[:, known]  # [L, tokens, d]
-        following = F.layer_norm(features.next_states.float(), (d,))[known].unsqueeze(0)
+        following = features.next_outputs.float()[known].unsqueeze(0)
         self.state_mean.copy_(states.mean(1, keepdim=True))
         self.state_scale.copy_(1 / states.std(1, keepdim=True).clamp_min(1e-3))
         self.next_mean.copy_(following.mean(1, keepdim=True))
         self.next_scale.copy_(1 / following.std(1, keepdim=True).clamp_min(1e-3))
         normed = (states - self.state_mean) * self.state_scale
         keys = torch.bmm(F.gelu(torch.bmm(normed, self.key_in)), self.key_out)
+        keys += self._queries(features.inputs[:, known].float())
         self.key_bias.copy_(-keys.mean(1, keepdim=True))
+        spread = following.std(1, keepdim=True)
+        self.value_skip.copy_((spread / spread.square().mean().sqrt()).expand_as(self.value_skip))
 
     def forward(self, features: Features) -> Statistics:
         """Statistics of each chunk.
 
         Args:
-            features: states `[L, N, T, d]`, next states `[N, T, d]`, mask `[N, T]`.
+            features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs `[N, T, d]`, mask `[N, T]`.
 
         Returns:
             Float32 statistics with one entry per chunk.
         """
         L, N, T, d = features.states.shape
         h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
-        e = F.layer_norm(features.next_states, (d,)).reshape(1, N * T, d)
         # The first token's state is far outside what the others fill.
         h = ((h - self.state_mean.to(h.dtype)) * self.state_scale.to(h.dtype)).clamp(-8, 8)
-        e = ((e - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)).clamp(-8, 8)
+        u = features.next_outputs.reshape(1, N * T, d)
+        u = (u - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)
         key_hidden = F.gelu(torch.bmm(h, self.key_in.to(h.dtype)))  # [L, N*T, w]
-        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype))
+        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self._queries(features.inputs.reshape(L, N * T, -1))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
-        value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + e @ value_in[:, d:])
-        values = torch.bmm(value_hidden, self.value_out.to(h.dtype)).view(L * N, T, -1)
+        value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])
+        values = torch.bmm(value_hidden, self.value_out.to(h.dtype)) + u * self.value_skip.to(h.dtype)
+        values = values.view(L * N, T, -1)
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
             keys, values = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1), values.float()
@@ -184,6 +184,11 @@ class AssociativeHypernetwork(nn.Module):
             S = torch.bmm(weighted.transpose(1, 2), keys).view(L, N, *2 * (keys.shape[-1],))
             M = torch.bmm(weighted.transpose(1, 2), values).view(L, N, keys.shape[-1], values.shape[-1])
         return Statistics(S, M)
+
+    def _queries(self, inputs: Tensor) -> Tensor:
+        """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
+        A = self.query / self.input_rms.view(-1, 1, 1)
+        return torch.bmm(inputs, A.transpose(1, 2).to(inputs.dtype))
 
     def write(self, statistics: Statistics) -> tuple[Tensor, Tensor]:
         """Solve for the adapters.
@@ -208,7 +213,6 @@ def build_associative(config: AssociativeConfig) -> AssociativeHypernetwork:
         num_adapted=len(config.layers),
         hidden_size=config.hidden_size,
         input_size=config.input_size,
-        output_size=config.output_size,
         rank=config.rank,
         width=config.width,
         bias_rank=config.bias_rank,

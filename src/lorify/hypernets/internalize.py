@@ -147,7 +147,7 @@ class Internalizer:
 
     def _encode(self, chunks: Sequence[Sequence[int]]) -> list[Statistics]:
         """Statistics of each chunk; chunks of a batch do not influence each other."""
-        features = encode_chunks(self.base, chunks, layers=self.config.layers, next_layer=self.config.next_layer)
+        features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
             statistics = self.hypernet(features)
         return [Statistics(statistics.S[:, i : i + 1], statistics.M[:, i : i + 1]) for i in range(len(chunks))]

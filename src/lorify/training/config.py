@@ -20,10 +20,9 @@ class HypernetworkShape(_Section):
     first_layer: int = Field(8, ge=0, description="First adapted block.")
     last_layer: int = Field(27, ge=0, description="Last adapted block.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(64, gt=0, description="Rank of the memory.")
+    rank: int = Field(128, gt=0, description="Rank of the memory.")
     width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
-    bias_rank: int = Field(4, ge=0, description="Rank of the static part that shapes answers.")
-    next_layer: int = Field(1, ge=0, description="Block whose input represents the next token.")
+    bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 

@@ -56,18 +56,20 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
     shape = config.hypernetwork
     last = min(shape.last_layer, base.num_layers - 1)
     linear = base.linear(last, shape.module)
+    if linear.out_features != base.hidden_size:
+        raise TrainingError(
+            f"hypernetwork.module {shape.module!r} does not write into the hidden states; choose down_proj or o_proj"
+        )
     return AssociativeConfig(
         base_name=base.name,
         base_digest=base.digest,
         hidden_size=base.hidden_size,
         input_size=linear.in_features,
-        output_size=linear.out_features,
         layers=tuple(range(min(shape.first_layer, last), last + 1)),
         module=shape.module,
         rank=shape.rank,
         width=shape.width,
         bias_rank=shape.bias_rank,
-        next_layer=shape.next_layer,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
 
@@ -90,7 +92,7 @@ def calibrate(
     base.decoder(torch.tensor([text], device=base.device), use_cache=False)
     for handle in handles:
         handle.remove()
-    features = encode_chunks(base, chunks, layers=config.layers, next_layer=config.next_layer)
+    features = encode_chunks(base, chunks, layers=config.layers, module=config.module)
     hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
 
 
@@ -218,9 +220,8 @@ class Trainer:
         total: Statistics | None = None
         for start in range(0, len(order), size):
             group = order[start : start + size]
-            features = encode_chunks(
-                self.base, [step.chunks[i] for i in group], layers=self.shape.layers, next_layer=self.shape.next_layer
-            )
+            chunks = [step.chunks[i] for i in group]
+            features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
             with self._autocast():
                 per_chunk = self.hypernet(features)
             part = per_chunk.sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])

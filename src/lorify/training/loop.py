@@ -7,8 +7,9 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
 from lorify.contexts.features import encode_chunks
 from lorify.errors import TrainingError
@@ -31,9 +33,10 @@ from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
 from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
-from lorify.training.packing import pack_rows
+from lorify.training.packing import Segment, pack_rows
 
-LENGTH_GROUPS = 3
+CHUNK_GROUPS = 3
+ROW_GROUPS = 2
 
 
 @dataclass(frozen=True)
@@ -194,32 +197,44 @@ class Trainer:
 
     def _forward(self, step: Step) -> tuple[Tensor, Tensor, int]:
         """Loss `[segments]`, exact match `[segments]` and number of tokens of a batch."""
-        base, device = self.base, self.base.device
-        rows = pack_rows(step.rows).to(device)
         per_context = self._context_statistics(step)
         hypernet = self.accelerator.unwrap_model(self.hypernet)
-        A, B = hypernet.write(_mix(per_context, step.mixing.to(device)))
+        A, B = hypernet.write(_mix(per_context, step.mixing.to(self.base.device)))
+        first_segment = list(accumulate((len(row) for row in step.rows), initial=0))
+        losses, exacts, order = [], [], []
+        tokens = sum(map(len, step.chunks))
+        for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
+            rows = [step.rows[i] for i in group]
+            loss, exact, num_tokens = self._row_losses(rows, lora_batch(self.shape, A, B[:, group]))
+            losses.append(loss)
+            exacts.append(exact)
+            order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
+            tokens += num_tokens
+        place = torch.tensor(order, device=self.base.device).argsort()
+        return torch.cat(losses)[place], torch.cat(exacts)[place], tokens
+
+    def _row_losses(self, rows: Sequence[Sequence[Segment]], lora: LoraBatch) -> tuple[Tensor, Tensor, int]:
+        """Loss and exact match of each segment of some rows, and the number of tokens."""
+        packed = pack_rows(rows).to(self.base.device)
         with self._autocast():
-            logits = answer_logits(base, rows, lora_batch(self.shape, A, B))
-        per_token = cross_entropy_per_token(logits, rows.targets)
-        segments = [segment for row in step.rows for segment in row]
-        taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=device)[rows.segment]
+            logits = answer_logits(self.base, packed, lora)
+        per_token = cross_entropy_per_token(logits, packed.targets)
+        segments = [segment for row in rows for segment in row]
+        is_taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=logits.device)
+        taught = is_taught[packed.segment]
         if taught.any():
-            teacher_logits, student_logits = self._teacher_logits(step), logits[taught]
+            teacher_logits, student_logits = self._teacher_logits(segments), logits[taught]
             kl = top_k_kl_per_token(student_logits, teacher_logits, self.config.optimization.teacher_top_k)
             per_token = per_token.masked_scatter(taught, kl)
-        wrong = (logits.argmax(-1) != rows.targets).float()
-        exact = (mean_per_segment(wrong, rows.segment, len(segments)) == 0).float()
-        tokens = sum(map(len, step.chunks)) + rows.input_ids.numel()
-        return mean_per_segment(per_token, rows.segment, len(segments)), exact, tokens
+        wrong = (logits.argmax(-1) != packed.targets).float()
+        exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
+        loss = mean_per_segment(per_token, packed.segment, len(segments))
+        return loss, exact, packed.input_ids.numel()
 
     def _context_statistics(self, step: Step) -> Statistics:
-        """Statistics of each context `[contexts]`; chunks of like length go together, so that little is padding."""
-        order = sorted(range(len(step.chunks)), key=lambda i: len(step.chunks[i]))
-        size = math.ceil(len(order) / LENGTH_GROUPS)
+        """Statistics of each context `[contexts]`."""
         total: Statistics | None = None
-        for start in range(0, len(order), size):
-            group = order[start : start + size]
+        for group in _groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
             chunks = [step.chunks[i] for i in group]
             features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
             with self._autocast():
@@ -233,8 +248,8 @@ class Trainer:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
 
     @torch.no_grad()
-    def _teacher_logits(self, step: Step) -> Tensor:
-        taught = [[s] for row in step.rows for s in row if s.teacher_prompt is not None]
+    def _teacher_logits(self, segments: Sequence[Segment]) -> Tensor:
+        taught = [[s] for s in segments if s.teacher_prompt is not None]
         return answer_logits(self.base, pack_rows(taught, teacher=True).to(self.base.device), None)
 
     def _keep_best(self, heldout: Mapping[str, float]) -> None:
@@ -296,6 +311,13 @@ def schedule_factor(step: int, optimization: Optimization) -> float:
     done = (step - optimization.warmup_steps) / max(1, optimization.steps - optimization.warmup_steps)
     low = optimization.final_learning_rate_ratio
     return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
+    """Indices in at most `num_groups` groups, so that little of a padded batch is padding."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    size = math.ceil(len(order) / num_groups)
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:

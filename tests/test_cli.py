@@ -269,7 +269,8 @@ def test_evaluations_write_scores_and_answers(tmp_path: Path, model_options: lis
 def test_agreement_compares_with_the_bare_base(model_options: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lorify.facade.Lorify, "ask_batch", lambda _self, questions, *_args, **_kwargs: list(questions))
     scores = json.loads(succeed("eval", "agreement", "--documents", 1, "--json", *model_options))["scores"]
-    assert scores == [{"prompts": 200, "f1": 1.0, "f1_low": 1.0, "f1_high": 1.0}]
+    expected = {"prompts": 200, "f1": 1.0, "f1_low": 1.0, "f1_high": 1.0}
+    assert scores == [{"adapter": "on if relevant", **expected}, {"adapter": "always on", **expected}]
 
 
 # Bad input

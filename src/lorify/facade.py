@@ -16,6 +16,7 @@ from lorify.base.model import BaseModel, load_base
 from lorify.contexts.documents import Document, read_document
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.relevance import load_relevance
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
@@ -83,12 +84,24 @@ class Lorify:
             return self._internalizer.combine(adapters)
         return tuple(adapters)
 
+    def relevant(self, adapter: AdapterRow, question: str) -> AdapterRow:
+        """The part of an adapter row whose documents a question concerns; None if there is none.
+
+        Adapters that this hypernetwork did not make are always kept.
+        """
+        if adapter is None or self._internalizer is None:
+            return adapter
+        if isinstance(adapter, Adapter):
+            return adapter if self._internalizer.concerns(adapter, question) else None
+        return [part for part in adapter if self._internalizer.concerns(part[0], question)] or None
+
     def ask(
         self,
         question: str,
         adapter: AdapterRow = None,
         *,
         document: str | None = None,
+        only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
     ) -> str:
         """Answer a question, greedily.
@@ -97,9 +110,16 @@ class Lorify:
             question: the question.
             adapter: what was internalized; None asks the bare base.
             document: a document to put in the prompt (in-context learning, the baseline).
+            only_if_relevant: leave a question that does not concern the adapter's documents to the bare base.
             max_new_tokens: longest answer, in tokens.
         """
-        return self.ask_batch([question], [adapter], documents=[document], max_new_tokens=max_new_tokens)[0]
+        return self.ask_batch(
+            [question],
+            [adapter],
+            documents=[document],
+            only_if_relevant=only_if_relevant,
+            max_new_tokens=max_new_tokens,
+        )[0]
 
     def ask_batch(
         self,
@@ -107,10 +127,13 @@ class Lorify:
         adapters: Sequence[AdapterRow],
         *,
         documents: Sequence[str | None] | None = None,
+        only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
     ) -> list[str]:
         """Answer a batch of questions, each with its own adapter (or none), greedily."""
         texts = documents or [None] * len(questions)
+        if only_if_relevant:
+            adapters = [self.relevant(row, question) for row, question in zip(adapters, questions, strict=True)]
         prompts = [
             self._prompt(question_messages(question, text)) for question, text in zip(questions, texts, strict=True)
         ]
@@ -136,13 +159,16 @@ class Lorify:
         """Answer a chat, piece by piece as the text comes.
 
         Args:
-            messages: the chat so far, each with `role` and `content`.
+            messages: the chat so far, each with `role` and `content`; the adapter is on if what the user said so far
+                concerns its documents.
             adapter: what was internalized; None asks the bare base.
             max_new_tokens: longest answer, in tokens.
             temperature: 0 is greedy.
             top_p: nucleus of the sampling.
             seed: seed of the sampling.
         """
+        said = "\n".join(message["content"] for message in messages if message["role"] == "user")
+        adapter = self.relevant(adapter, said)
         ids: list[int] = []
         shown = ""
         for token in stream_tokens(
@@ -213,7 +239,14 @@ def load(
 def load_internalizer(base: BaseModel, folder: Path) -> Internalizer:
     """Load a hypernetwork from its folder and join it to its base."""
     config, hypernet = load_hypernetwork(folder)
-    return Internalizer(base, config, hypernet.to(base.device), name=folder.name, digest=hypernetwork_digest(folder))
+    return Internalizer(
+        base,
+        config,
+        hypernet.to(base.device),
+        name=folder.name,
+        digest=hypernetwork_digest(folder),
+        relevance=load_relevance(folder),
+    )
 
 
 def _as_document(source: Source) -> Document:

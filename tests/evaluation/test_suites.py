@@ -20,9 +20,12 @@ class Reader:
     def internalize(self, *documents):
         return documents[0].text
 
-    def ask_batch(self, questions, adapters, *, documents=None, max_new_tokens):
+    def ask_batch(self, questions, adapters, *, documents=None, only_if_relevant=True, max_new_tokens):
         texts = documents or [None] * len(questions)
         return [self._answer(a or text) for a, text in zip(adapters, texts, strict=True)]
+
+    def relevant(self, adapter, question):
+        return adapter if "mill" in question else None
 
     def _answer(self, text):
         if text is None:
@@ -61,5 +64,7 @@ def test_qa_scores_each_method():
 
 
 def test_agreement_compares_with_the_bare_base():
-    (item,) = evaluate_agreement(Reader(), [EXAMPLE], prompts=["Say something."])
-    assert (item.base_answer, item.adapter_answer, item.f1) == ("hm", "nine", 0.0)
+    other, own = evaluate_agreement(Reader(), [EXAMPLE], prompts=["Say something.", "Which mill?"])
+    assert (other.base_answer, other.answer, other.always_on_answer) == ("hm", "hm", "nine")
+    assert (other.f1, other.always_on_f1) == (1.0, 0.0)
+    assert (own.answer, own.f1) == ("nine", 0.0)

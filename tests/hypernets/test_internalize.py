@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,11 +7,13 @@ from hypothesis import strategies as st
 from tiny import FAMILIES, tiny_base
 
 from lorify.adapters import build_lora_batch
+from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.generation import generate_batch
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, build_associative
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.relevance import Relevance
 
 TEXTS = (
     "The mill opens at nine.",
@@ -129,3 +133,20 @@ def test_refusals_name_the_thing_and_the_way_out():
         INTERNALIZER.remove(adapter, ["doc0"])
     with pytest.raises(ContextError, match="give at least one"):
         INTERNALIZER.internalize([])
+
+
+def test_an_adapter_concerns_the_documents_that_are_in_it(tmp_path):
+    relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={"the": 0.1, "when": 0.1, "does": 0.1})
+    internalizer = replace(INTERNALIZER, relevance=relevance)
+    both = internalizer.internalize(DOCUMENTS[:2])
+    save_adapter(both, tmp_path / "both")
+    assert internalizer.concerns(load_adapter(tmp_path / "both"), "When does the mill open?")
+    assert internalizer.concerns(both, "Does Ada keep bees?")
+    assert not internalizer.concerns(both, "What is the capital of France?")
+    without_bees = internalizer.remove(both, ["doc1"])
+    assert not internalizer.concerns(without_bees, "Does Ada keep bees?")
+    assert internalizer.concerns(internalizer.add(without_bees, [DOCUMENTS[1]]), "Does Ada keep bees?")
+
+
+def test_without_word_weights_every_question_concerns_the_adapter():
+    assert INTERNALIZER.concerns(INTERNALIZER.internalize(DOCUMENTS[:1]), "What is the capital of France?")

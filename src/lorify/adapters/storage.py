@@ -59,7 +59,7 @@ class _AdapterRecord(PydanticModel):
 def save_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter; an earlier one in `folder` is replaced at once or not at all.
 
-    Weights keep their dtype, statistics are stored in float32.
+    Weights keep their dtype, statistics are stored in float32 (whole numbers as they are).
 
     Args:
         adapter: the adapter.
@@ -75,7 +75,7 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     files = {WEIGHTS_NAME: serialize_tensors(tensors)}
     if adapter.statistics is not None:
         files[STATISTICS_NAME] = serialize_tensors(
-            {f"{i}.{name}": x.float() for i, document in enumerate(adapter.statistics) for name, x in document.items()}
+            {f"{i}.{name}": _stored(x) for i, document in enumerate(adapter.statistics) for name, x in document.items()}
         )
     record = _AdapterRecord(
         format_version=FORMAT_VERSION,
@@ -229,6 +229,10 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise AdapterError(
             f"adapter {path.parent}: {path.name} is no safetensors file ({error}); make the adapter again"
         ) from error
+
+
+def _stored(statistic: Tensor) -> Tensor:
+    return statistic.float() if statistic.is_floating_point() else statistic
 
 
 def _split_statistics(tensors: Mapping[str, Tensor], num_documents: int, folder: Path) -> tuple[dict[str, Tensor], ...]:

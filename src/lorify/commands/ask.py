@@ -167,7 +167,8 @@ def _answer(model: Lorify, adapter: AdapterRow, question: str, document: str | N
         return {"answer": answer, "seconds": round(time.perf_counter() - started, 3)}
 
     with working(f"answering {question}"):
-        result = {"question": question, **timed(adapter, None)}
+        is_on = model.relevant(adapter, question) is not None
+        result = {"question": question, "adapter_on": is_on, **timed(adapter, None)}
         if document is not None:
             result["base_alone"] = timed(None, None)
             fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
@@ -179,7 +180,7 @@ def _print_comparison(results: list[dict]) -> None:
     for result in results:
         say_line(f"\n{result['question']}")
         sides = {
-            "adapter": result,
+            "adapter" if result["adapter_on"] else "adapter (kept off)": result,
             "base alone": result["base_alone"],
             "document in prompt": result["document_in_prompt"],
         }

@@ -108,7 +108,8 @@ def agreement(
 ) -> None:
     """Are unrelated questions still answered as the base answers them?
 
-    Token F1 between the bare base's greedy answers and those with an adapter, on 200 general prompts.
+    Token F1 between the bare base's greedy answers and those with an adapter loaded, on 200 general prompts; and the
+    same if the adapter were on for every prompt, whether it concerns the document or not.
 
     Example: lorify eval agreement --documents 5
     """
@@ -120,11 +121,17 @@ def agreement(
     model = load_model(base, hypernet)
     with counting("answering", "prompts") as advance:
         items = evaluate_agreement(model, fact_examples(documents, seed=seed), report=advance)
-    scores = [item.f1 for item in items]
-    low, high = bootstrap_interval(scores)
-    row = {"prompts": len(items), "f1": round(mean(scores), 3), "f1_low": round(low, 3), "f1_high": round(high, 3)}
+    rows = []
+    for name, scores in (
+        ("on if relevant", [item.f1 for item in items]),
+        ("always on", [item.always_on_f1 for item in items]),
+    ):
+        low, high = (round(x, 3) for x in bootstrap_interval(scores))
+        rows.append(
+            {"adapter": name, "prompts": len(items), "f1": round(mean(scores), 3), "f1_low": low, "f1_high": high}
+        )
     settings = {"documents": documents, "seed": seed}
-    _report("agreement", model, settings, [row], [asdict(item) for item in items], output, as_json)
+    _report("agreement", model, settings, rows, [asdict(item) for item in items], output, as_json)
 
 
 def _choose_examples(questions: Path | None, heldout_of: Path | None, num_documents: int, seed: int) -> list[Example]:

@@ -120,7 +120,7 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
     from lorify.training.batches import StepBuilder
     from lorify.training.loop import Trainer
-    from lorify.training.prepare import prepare_general_answers, prepare_passages
+    from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance
 
     passages, heldout_passages = prepare_passages(config)
     base = load_base_model(config.base)
@@ -136,6 +136,7 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
         heldout_steps=StepBuilder(
             config, base, passages=heldout_passages, general=general[::HELDOUT_EVERY], heldout=True
         ),
+        relevance=prepare_relevance(config, passages),
     )
     if trainer.step:
         stderr().print(f"going on from step {trainer.step}")

@@ -16,16 +16,29 @@ BATCH_ROWS = 16
 
 @dataclass(frozen=True)
 class AgreementItem:
-    """An unrelated prompt, the bare base's greedy answer, and the answer with an adapter on."""
+    """An unrelated prompt and three greedy answers.
+
+    Attributes:
+        prompt: the prompt.
+        base_answer: what the bare base says.
+        answer: what a user gets, who has an adapter loaded: the adapter is on only if the prompt concerns its document.
+        always_on_answer: what the adapter says when it is on whatever the prompt.
+    """
 
     prompt: str
     base_answer: str
-    adapter_answer: str
+    answer: str
+    always_on_answer: str
 
     @property
     def f1(self) -> float:
-        """Token F1 between the two answers."""
-        return token_f1(self.adapter_answer, [self.base_answer])
+        """Token F1 between the user's answer and the base's."""
+        return token_f1(self.answer, [self.base_answer])
+
+    @property
+    def always_on_f1(self) -> float:
+        """Token F1 between the answer with the adapter always on and the base's."""
+        return token_f1(self.always_on_answer, [self.base_answer])
 
 
 def evaluate_agreement(
@@ -51,7 +64,9 @@ def evaluate_agreement(
         batch = list(prompts[start : start + BATCH_ROWS])
         rows = [adapters[(start + i) % len(adapters)] for i in range(len(batch))]
         bare = model.ask_batch(batch, [None] * len(batch), max_new_tokens=max_new_tokens)
-        adapted = model.ask_batch(batch, rows, max_new_tokens=max_new_tokens)
-        items += [AgreementItem(*row) for row in zip(batch, bare, adapted, strict=True)]
+        always = model.ask_batch(batch, rows, only_if_relevant=False, max_new_tokens=max_new_tokens)
+        on = [model.relevant(row, prompt) is not None for row, prompt in zip(rows, batch, strict=True)]
+        given = [always[i] if on[i] else bare[i] for i in range(len(batch))]
+        items += [AgreementItem(*row) for row in zip(batch, bare, given, always, strict=True)]
         report(len(batch), len(prompts))
     return items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -18,6 +18,7 @@ from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
+from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
 REMEMBERED_CHUNKS = 32
@@ -33,6 +34,7 @@ class Internalizer:
         hypernet: its weights, in float32.
         name: what the provenance calls it.
         digest: SHA-256 of its weights file.
+        relevance: decides which questions concern an adapter's documents; without one, all do.
     """
 
     base: BaseModel
@@ -40,6 +42,7 @@ class Internalizer:
     hypernet: AssociativeHypernetwork
     name: str
     digest: str
+    relevance: Relevance | None = None
 
     def __post_init__(self) -> None:
         """Refuse a base that the hypernetwork was not made for."""
@@ -63,20 +66,20 @@ class Internalizer:
         if not documents:
             raise ContextError("no document was given; give at least one")
         read = [self._read(document, report) for document in documents]
-        return self._write([record for record, _ in read], [statistics for _, statistics in read])
+        return self._write([record for record, _ in read], [part for _, part in read])
 
     def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
         """The adapter with more documents; one whose name is there already is replaced."""
-        records, statistics = self._parts(adapter)
+        records, parts = self._parts(adapter)
         for document in documents:
             record, new = self._read(document, None)
             at = next((i for i, known in enumerate(records) if known.name == record.name), None)
             if at is None:
                 records.append(record)
-                statistics.append(new)
+                parts.append(new)
             else:
-                records[at], statistics[at] = record, new
-        return self._write(records, statistics)
+                records[at], parts[at] = record, new
+        return self._write(records, parts)
 
     def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
         """The adapter without the documents of these names.
@@ -84,7 +87,7 @@ class Internalizer:
         Raises:
             AdapterError: if a name is not in the adapter, or no document would be left.
         """
-        records, statistics = self._parts(adapter)
+        records, parts = self._parts(adapter)
         known = [record.name for record in records]
         for name in names:
             if name not in known:
@@ -92,37 +95,43 @@ class Internalizer:
         kept = [i for i, name in enumerate(known) if name not in names]
         if not kept:
             raise AdapterError("no document would be left in the adapter; delete its folder instead")
-        return self._write([records[i] for i in kept], [statistics[i] for i in kept])
+        return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """One adapter that holds the documents of several, as if they had been internalized together.
 
         The memory is solved for once over all documents; a scale weighs the statistics of that adapter's documents.
         """
-        records, statistics = [], []
+        records, parts = [], []
         for adapter, scale in adapters:
             more_records, more = self._parts(adapter)
             records += more_records
-            statistics += [Statistics(s.S * scale, s.M * scale) for s in more]
-        return self._write(records, statistics)
+            parts += [part.scaled(scale) for part in more]
+        return self._write(records, parts)
 
     def made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter and can rebuild it."""
         return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
-    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Statistics]]:
+    def concerns(self, adapter: Adapter, question: str) -> bool:
+        """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
+        if self.relevance is None or not self.made(adapter) or adapter.statistics is None:
+            return True
+        return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
+
+    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if adapter.statistics is None or not self.made(adapter):
             raise AdapterError(
                 f"the adapter was made by {adapter.provenance.hypernetwork}, not by {self.name}, or carries no "
                 "statistics; internalize its documents again"
             )
         device = self.base.device
-        statistics = [Statistics(s["S"].to(device), s["M"].to(device)) for s in adapter.statistics]
-        return list(adapter.provenance.documents), statistics
+        parts = [_DocumentPart.from_flat(tensors, device) for tensors in adapter.statistics]
+        return list(adapter.provenance.documents), parts
 
     @torch.no_grad()
-    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Statistics]:
-        """Statistics of one document, its chunks streamed; a chunk that comes again is not encoded again."""
+    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, _DocumentPart]:
+        """What is kept of one document, its chunks streamed; a chunk that comes again is not encoded again."""
         total: Statistics | None = None
         num_tokens = 0
         remembered: OrderedDict[tuple[int, ...], Statistics] = OrderedDict()
@@ -143,7 +152,8 @@ class Internalizer:
                 report(size)
         if total is None:
             raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
-        return DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens), total
+        record = DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens)
+        return record, _DocumentPart(total, hash_words(document.text))
 
     def _encode(self, chunks: Sequence[Sequence[int]]) -> list[Statistics]:
         """Statistics of each chunk; chunks of a batch do not influence each other."""
@@ -153,10 +163,10 @@ class Internalizer:
         return [Statistics(statistics.S[:, i : i + 1], statistics.M[:, i : i + 1]) for i in range(len(chunks))]
 
     @torch.no_grad()
-    def _write(self, records: Sequence[DocumentRecord], statistics: Sequence[Statistics]) -> Adapter:
+    def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
         # Summed in float64 and in the documents' order, so that a document's coming and going leaves no trace.
-        S = torch.stack([s.S.double() for s in statistics]).sum(0)
-        M = torch.stack([s.M.double() for s in statistics]).sum(0)
+        S = torch.stack([part.statistics.S.double() for part in parts]).sum(0)
+        M = torch.stack([part.statistics.M.double() for part in parts]).sum(0)
         A, B = self.hypernet.write(Statistics(S, M))  # [L, r, f], [L, 1, r, o]
         weights = {
             (layer, self.config.module): LoraPair(A[i].contiguous(), B[i, 0].T.contiguous())
@@ -174,9 +184,23 @@ class Internalizer:
                 created=utc_now(),
                 lorify_version=version("lorify"),
             ),
-            statistics=tuple(_flat(s) for s in statistics),
+            statistics=tuple(part.flat() for part in parts),
         )
 
 
-def _flat(statistics: Statistics) -> dict[str, Tensor]:
-    return {"S": statistics.S.float(), "M": statistics.M.float()}
+@dataclass(frozen=True)
+class _DocumentPart:
+    """What an adapter keeps of one document: its statistics, and hashes of its words `[words]`."""
+
+    statistics: Statistics
+    words: Tensor
+
+    def scaled(self, scale: float) -> _DocumentPart:
+        return _DocumentPart(Statistics(self.statistics.S * scale, self.statistics.M * scale), self.words)
+
+    def flat(self) -> dict[str, Tensor]:
+        return {"S": self.statistics.S.float(), "M": self.statistics.M.float(), "words": self.words}
+
+    @classmethod
+    def from_flat(cls, tensors: Mapping[str, Tensor], device: torch.device) -> _DocumentPart:
+        return cls(Statistics(tensors["S"].to(device), tensors["M"].to(device)), tensors["words"])

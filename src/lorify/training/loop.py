@@ -29,6 +29,7 @@ from lorify.hypernets.associative import (
     build_associative,
     lora_batch,
 )
+from lorify.hypernets.relevance import Relevance, save_relevance
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
@@ -110,14 +111,15 @@ class Trainer:
         *,
         train_steps: StepBuilder,
         heldout_steps: StepBuilder,
+        relevance: Relevance | None = None,
     ) -> None:
-        """Start a run, or go on with the one in `run_dir`.
+        """Start a run, or go on with the one in `run_dir`; `relevance` is kept beside the best hypernetwork.
 
         Raises:
             TrainingError: if `run_dir` holds a run with another config, or its checkpoint is damaged.
         """
         self.config, self.base, self.run_dir = config, base, run_dir
-        self.train_steps, self.heldout_steps = train_steps, heldout_steps
+        self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
         # Precision is ours, not accelerate's: its setting is one for the whole process.
         self.accelerator = Accelerator(cpu=base.device.type == "cpu")
         torch.manual_seed(config.seed)
@@ -257,6 +259,8 @@ class Trainer:
         if score > self.best and self.accelerator.is_main_process:
             self.best = score
             save_hypernetwork(self.run_dir / "best", self.shape, self.accelerator.unwrap_model(self.hypernet))
+            if self.relevance is not None:
+                save_relevance(self.run_dir / "best", self.relevance)
             (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
 
     def _open_run(self) -> None:

@@ -1,10 +1,11 @@
-"""What a run needs before its first step: natural passages, and the base's own answers to unrelated prompts."""
+"""What a run needs before its first step: passages, the base's own answers to unrelated prompts, word weights."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
 from lorify.data.examples import Example
+from lorify.data.facts import generate_fact_example
 from lorify.data.general import general_training_prompts
+from lorify.data.niah import generate_niah_example
 from lorify.data.questions import load_question_examples, split_by_passage
+from lorify.hypernets.relevance import Relevance, fit_relevance
 from lorify.training.batches import GeneralAnswer
 from lorify.training.config import TrainingConfig
 
 ANSWERS_NAME = "general-answers.json"
 PROMPTS_AT_ONCE = 16
+RELEVANCE_EXAMPLES = 1500
 
 
 class _AnswersFile(PydanticModel):
@@ -94,6 +99,19 @@ def _read_answers(path: Path, base_digest: str, prompts_digest: str, max_new_tok
         return None
     wanted = (base_digest, prompts_digest, max_new_tokens)
     return kept.answers if (kept.base_digest, kept.prompts_digest, kept.max_new_tokens) == wanted else None
+
+
+def prepare_relevance(config: TrainingConfig, passages: Sequence[Example]) -> Relevance:
+    """The word test that decides when an adapter is on, fitted to the kinds of documents that the run trains on."""
+    rng = random.Random(f"{config.seed}/relevance")
+    examples = list(rng.sample(passages, min(len(passages), RELEVANCE_EXAMPLES)))
+    if config.data.facts or not passages:
+        examples += [generate_fact_example(rng) for _ in range(RELEVANCE_EXAMPLES)]
+    # Every needle context has the same words, so one is enough.
+    examples.append(generate_niah_example(rng, length_tokens=256, count_tokens=lambda text: len(text.split())))
+    rng.shuffle(examples)
+    pairs = [(rng.choice(example.questions).text, "\n".join(example.documents)) for example in examples]
+    return fit_relevance(pairs, general_training_prompts())
 
 
 def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Example]]:

@@ -3,15 +3,17 @@
 For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
 generated. Each token `t` of the context gives a key and a value,
 
-    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t)) + b_k)          [r]
-    v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])      [d]
-    g_t = exp(gate score), bounded above by e^3                    gate
+    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r]
+    v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])          [d]
+    g_t = exp(gate score), bounded above by e^3                        gate
 
 where `h_t` is the base's hidden state at that block, `m_t` what enters its `down_proj` and `u_{t+1}` the next token's
 output embedding. `A_l` reads `m` when the adapter is used, so `A_l m_t` makes a key of what the query would be at that
 place: an untrained memory already continues a text it has read (a random `A_l` of rank 64 finds 6 to 8 of 10 next
 tokens of a partly given answer in SmolLM2), and `a * N(u)` says the token that came next. Training adds what cannot
-come by itself: from a question to the first token of its answer.
+come by itself: from a question to the first token of its answer. For that `c_t`, a small bidirectional transformer over
+the chunk's states at a middle block, tells the key what comes after `t`: in `Ada Smith leads the choir`, all that a
+question could match comes after the answer, and the base reads from left to right.
 
 `N` standardizes each dimension: a base's hidden states share a large common part (their cosine is 0.5 to 0.65 in
 SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated inside its chunk
@@ -30,6 +32,7 @@ r rank, w width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +59,7 @@ class AssociativeConfig(PydanticModel):
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
     rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
-    width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
+    width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
@@ -98,6 +101,8 @@ class AssociativeHypernetwork(nn.Module):
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
+        self.surroundings = Surroundings(hidden_size=d, width=w)
+        self.key_surroundings = nn.Parameter(torch.zeros(L, w, w))
         self.gate = nn.Parameter(torch.zeros(L, w, 1))
         self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
@@ -165,7 +170,10 @@ class AssociativeHypernetwork(nn.Module):
         h = ((h - self.state_mean.to(h.dtype)) * self.state_scale.to(h.dtype)).clamp(-8, 8)
         u = features.next_outputs.reshape(1, N * T, d)
         u = (u - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)
-        key_hidden = F.gelu(torch.bmm(h, self.key_in.to(h.dtype)))  # [L, N*T, w]
+        middle = h[L // 2].view(N, T, d)
+        c = self.surroundings(middle, features.mask).reshape(1, N * T, -1)
+        key_hidden = torch.bmm(h, self.key_in.to(h.dtype)) + c.to(h.dtype) @ self.key_surroundings.to(h.dtype)
+        key_hidden = F.gelu(key_hidden)  # [L, N*T, w]
         keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self._queries(features.inputs.reshape(L, N * T, -1))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
@@ -205,6 +213,53 @@ class AssociativeHypernetwork(nn.Module):
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
         A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
         return A, torch.cat([B, bias], dim=2)
+
+
+class Surroundings(nn.Module):
+    """What a chunk says around each token: a small bidirectional transformer with learned relative positions."""
+
+    NUM_LAYERS = 2
+    NUM_HEADS = 4
+    FARTHEST = 48  # tokens farther apart than this share their position bias
+
+    def __init__(self, *, hidden_size: int, width: int) -> None:
+        """Random initial weights."""
+        super().__init__()
+        self.enter = nn.Linear(hidden_size, width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm_attention": nn.LayerNorm(width),
+                    "qkv": nn.Linear(width, 3 * width),
+                    "out": nn.Linear(width, width),
+                    "norm_mlp": nn.LayerNorm(width),
+                    "up": nn.Linear(width, 2 * width),
+                    "down": nn.Linear(2 * width, width),
+                }
+            )
+            for _ in range(self.NUM_LAYERS)
+        )
+        self.position_bias = nn.Parameter(torch.zeros(self.NUM_LAYERS, self.NUM_HEADS, 2 * self.FARTHEST + 1))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """`states [N, T, d]`, `mask [N, T]` (True where a token has a next one) -> `[N, T, w]`."""
+        N, T, _ = states.shape
+        x = self.enter(states)
+        width, heads = x.shape[-1], self.NUM_HEADS
+        is_token = mask | F.pad(mask, (1, -1))  # the last token of a chunk has no next one but can be seen
+        place = torch.arange(T, device=x.device)
+        distance = (place[None, :] - place[:, None]).clamp(-self.FARTHEST, self.FARTHEST) + self.FARTHEST  # [T, T]
+        hidden = torch.zeros(N, 1, 1, T, device=x.device).masked_fill(~is_token[:, None, None, :], float("-inf"))
+        for block, bias in zip(self.blocks, self.position_bias, strict=True):
+            parts = cast(nn.ModuleDict, block)
+            qkv = parts["qkv"](parts["norm_attention"](x)).view(N, T, 3, heads, width // heads)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [N, heads, T, w / heads]
+            seen = (bias[:, distance] + hidden).to(q.dtype)  # [N, heads, T, T]
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+            x = x + parts["out"](attended.transpose(1, 2).reshape(N, T, width))
+            x = x + parts["down"](F.gelu(parts["up"](parts["norm_mlp"](x))))
+        return self.norm(x)
 
 
 def build_associative(config: AssociativeConfig) -> AssociativeHypernetwork:

@@ -21,7 +21,7 @@ class HypernetworkShape(_Section):
     last_layer: int = Field(27, ge=0, description="Last adapted block.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
     rank: int = Field(128, gt=0, description="Rank of the memory.")
-    width: int = Field(192, gt=0, description="Hidden width of the key and value networks.")
+    width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
@@ -57,6 +57,9 @@ class Optimization(_Section):
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
+    first_token_share: float = Field(
+        0.4, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
+    )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
     bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")

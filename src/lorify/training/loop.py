@@ -33,7 +33,13 @@ from lorify.hypernets.relevance import Relevance, save_relevance
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
-from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
+from lorify.training.losses import (
+    answer_logits,
+    answer_loss_per_segment,
+    cross_entropy_per_token,
+    mean_per_segment,
+    top_k_kl_per_token,
+)
 from lorify.training.packing import Segment, pack_rows
 
 CHUNK_GROUPS = 3
@@ -223,14 +229,15 @@ class Trainer:
         per_token = cross_entropy_per_token(logits, packed.targets)
         segments = [segment for row in rows for segment in row]
         is_taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=logits.device)
+        optimization = self.config.optimization
+        loss = answer_loss_per_segment(per_token, packed.segment, len(segments), optimization.first_token_share)
         taught = is_taught[packed.segment]
         if taught.any():
             teacher_logits, student_logits = self._teacher_logits(segments), logits[taught]
-            kl = top_k_kl_per_token(student_logits, teacher_logits, self.config.optimization.teacher_top_k)
-            per_token = per_token.masked_scatter(taught, kl)
+            kl = top_k_kl_per_token(student_logits, teacher_logits, optimization.teacher_top_k)
+            loss = torch.where(is_taught, mean_per_segment(kl, packed.segment[taught], len(segments)), loss)
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
-        loss = mean_per_segment(per_token, packed.segment, len(segments))
         return loss, exact, packed.input_ids.numel()
 
     def _context_statistics(self, step: Step) -> Statistics:

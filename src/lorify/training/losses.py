@@ -34,6 +34,25 @@ def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: in
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
 
 
+def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:
+    """Mean over the tokens of each answer, its first token counting `first_share` of it `[num_segments]`.
+
+    The rest of an answer is easy to go on with once it has begun; its first token is what must be found.
+
+    Args:
+        per_token: loss of each answer token `[answers]`.
+        segment: segment of each token, in ascending order `[answers]`.
+        num_segments: number of segments, each of at least one token.
+        first_share: share of the first token; the others have the rest in equal parts.
+    """
+    is_first = torch.ones_like(segment, dtype=torch.bool)
+    is_first[1:] = segment[1:] != segment[:-1]
+    rest = mean_per_segment(per_token[~is_first], segment[~is_first], num_segments)
+    has_rest = mean_per_segment(torch.ones_like(per_token[~is_first]), segment[~is_first], num_segments)  # 1 or 0
+    first = per_token[is_first]
+    return torch.lerp(first, first_share * first + (1 - first_share) * rest, has_rest)
+
+
 def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
     """Mean over the tokens of each segment `[num_segments]`: a short answer counts as much as a long one."""
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)

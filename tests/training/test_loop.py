@@ -12,19 +12,19 @@ from lorify.training.config import DataMix, HypernetworkShape, Optimization, Tra
 from lorify.training.loop import Progress, Trainer, schedule_factor
 
 PASSAGE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "passages")
+TEXT = Example(("Ada keeps bees.",), (Question("How does this go on? Ada", ("keeps bees.",)),), "texts")
 GENERAL = GeneralAnswer(prompt=(1, 40, 41, 42), answer=(50, 51, 2))
 
 
 def tiny_config(**optimization) -> TrainingConfig:
     return TrainingConfig(
         base="tiny",
-        hypernetwork=HypernetworkShape(
-            first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, chunk_tokens=64
-        ),
+        hypernetwork=HypernetworkShape(first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, chunk_tokens=64),
         data=DataMix(
             facts=1,
             questions=1,
             niah=1,
+            texts=1,
             niah_min_tokens=120,
             niah_max_tokens=160,
             questions_per_context=2,
@@ -41,7 +41,8 @@ def tiny_config(**optimization) -> TrainingConfig:
 def trainer(folder, config: TrainingConfig) -> Trainer:
     base = tiny_base()
     builders = [
-        StepBuilder(config, base, passages=[PASSAGE], general=[GENERAL], heldout=heldout) for heldout in (False, True)
+        StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL], heldout=heldout)
+        for heldout in (False, True)
     ]
     return Trainer(config, base, folder, train_steps=builders[0], heldout_steps=builders[1])
 
@@ -119,3 +120,14 @@ def test_schedule_warms_up_and_ends_at_the_final_ratio():
     assert factors[0] == pytest.approx(0.1)
     assert max(factors) == pytest.approx(1.0) == pytest.approx(factors[10])
     assert factors[100] == pytest.approx(0.1)
+
+
+def test_plain_texts_are_learned_from_what_the_base_says_with_the_text_in_its_prompt():
+    base = tiny_base()
+    step = StepBuilder(tiny_config(), base, passages=[], texts=[TEXT], general=[]).build(0)
+    segments = [segment for row in step.rows for segment in row]
+    (text,) = [s for s, kind in zip(segments, step.kinds, strict=True) if kind == "texts"]
+    assert base.decode_text(text.answer) == "keeps bees."
+    assert TEXT.documents[0] in base.decode_text(text.teacher_prompt)
+    assert TEXT.documents[0] not in base.decode_text(text.prompt)
+    assert all(s.teacher_prompt is None for s in segments if s is not text)

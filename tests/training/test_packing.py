@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_base
 
-from lorify.training.losses import answer_logits, mean_per_segment, top_k_kl_per_token
+from lorify.training.losses import answer_logits, answer_loss_per_segment, mean_per_segment, top_k_kl_per_token
 from lorify.training.packing import Segment, pack_rows
 
 BASE = tiny_base()
@@ -30,3 +30,10 @@ def test_kl_is_zero_for_the_teacher_itself_and_positive_otherwise():
     teacher, other = torch.randn(5, 40), torch.randn(5, 40)
     assert torch.allclose(top_k_kl_per_token(teacher, teacher, 8), torch.zeros(5), atol=1e-6)
     assert (top_k_kl_per_token(other, teacher, 40) > 0).all()
+
+
+def test_the_first_token_of_an_answer_has_its_share_of_the_loss():
+    per_token = torch.tensor([4.0, 1.0, 2.0, 5.0, 3.0])
+    segment = torch.tensor([0, 0, 0, 1, 2])
+    loss = answer_loss_per_segment(per_token, segment, 3, 0.4)
+    torch.testing.assert_close(loss, torch.tensor([0.4 * 4 + 0.6 * 1.5, 5.0, 3.0]))

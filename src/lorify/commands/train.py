@@ -120,9 +120,10 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
     from lorify.training.batches import StepBuilder
     from lorify.training.loop import Trainer
-    from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance
+    from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance, prepare_texts
 
     passages, heldout_passages = prepare_passages(config)
+    texts, heldout_texts = prepare_texts(config)
     base = load_base_model(config.base)
     with counting("answering unrelated prompts", "prompts") as advance:
         general = prepare_general_answers(base, run_dir, config.data.general_answer_tokens, advance)
@@ -131,10 +132,14 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
         base,
         run_dir,
         train_steps=StepBuilder(
-            config, base, passages=passages, general=[a for i, a in enumerate(general) if i % HELDOUT_EVERY]
+            config,
+            base,
+            passages=passages,
+            texts=texts,
+            general=[a for i, a in enumerate(general) if i % HELDOUT_EVERY],
         ),
         heldout_steps=StepBuilder(
-            config, base, passages=heldout_passages, general=general[::HELDOUT_EVERY], heldout=True
+            config, base, passages=heldout_passages, texts=heldout_texts, general=general[::HELDOUT_EVERY], heldout=True
         ),
         relevance=prepare_relevance(config, passages),
     )

@@ -16,10 +16,12 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
 from lorify.data.niah import BLOCK_SEPARATOR, generate_niah_example
+from lorify.data.texts import SOURCE as TEXTS_SOURCE
 from lorify.training.config import TrainingConfig
 from lorify.training.packing import Segment
 
 NOISE_SOURCE = "noise"
+OWN_KINDS = ("facts", "niah", TEXTS_SOURCE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Step:
         mixing: `[rows, contexts]`, how many times each context's statistics count for each row; contexts without a
             row of their own are distractors.
         rows: the questions of each row.
-        kinds: source of each segment, over all rows in order; `general` for unrelated prompts.
+        kinds: of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
+            `questions` for natural passages of any source.
     """
 
     chunks: list[list[int]]
@@ -59,11 +62,13 @@ class StepBuilder:
         base: BaseModel,
         *,
         passages: Sequence[Example],
+        texts: Sequence[Example] = (),
         general: Sequence[GeneralAnswer],
         heldout: bool = False,
     ) -> None:
-        """`passages` and `general` are the natural passages and unrelated prompts to draw from."""
-        self.config, self.base, self.passages, self.general = config, base, passages, general
+        """`passages` with questions, plain `texts` and unrelated `general` prompts are what to draw from."""
+        self.config, self.base = config, base
+        self.passages, self.texts, self.general = passages, texts, general
         # Any end of turn will do; the lowest is the same every time.
         self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
@@ -75,6 +80,8 @@ class StepBuilder:
         examples = [self._facts(rng) for _ in range(mix.facts)]
         if self.passages:
             examples += [rng.choice(self.passages) for _ in range(mix.questions)]
+        if self.texts:
+            examples += [rng.choice(self.texts) for _ in range(mix.texts)]
         examples += [self._niah(rng) for _ in range(mix.niah)]
         noise = [self._noise(rng)] if mix.niah else []
         chunks, context_of_chunk = [], []
@@ -85,9 +92,11 @@ class StepBuilder:
                     context_of_chunk.append(index)
         rows, kinds = [], []
         for example in examples:
-            questions = rng.sample(example.questions, min(len(example.questions), mix.questions_per_context))
-            row = [self._segment(question) for question in questions]
-            kinds += [example.source if example.source in ("facts", "niah") else "questions"] * len(row)
+            taught = example.source == TEXTS_SOURCE
+            most = mix.sentences_per_text if taught else mix.questions_per_context
+            questions = rng.sample(example.questions, min(len(example.questions), most))
+            row = [self._segment(question, example.documents[0] if taught else None) for question in questions]
+            kinds += [example.source if example.source in OWN_KINDS else "questions"] * len(row)
             if self.general and rng.random() < mix.general_probability:
                 pick = rng.choice(self.general)
                 row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
@@ -136,7 +145,12 @@ class StepBuilder:
     def _count_tokens(self, text: str) -> int:
         return len(self.base.encode_text(text))
 
-    def _segment(self, question: Question) -> Segment:
-        prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+    def _segment(self, question: Question, teacher_document: str | None) -> Segment:
+        """Of a question; with a document, what the base says with that in its prompt is to be learned."""
+        tokenizer = self.base.tokenizer
+        prompt = build_prompt_ids(tokenizer, question_messages(question.text))
         answer = self.base.encode_text(question.answers[0])
-        return Segment(tuple(prompt), (*answer, self.end_of_answer))
+        if teacher_document is None:
+            return Segment(tuple(prompt), (*answer, self.end_of_answer))
+        teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, teacher_document))
+        return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt))

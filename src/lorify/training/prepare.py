@@ -20,6 +20,7 @@ from lorify.data.facts import generate_fact_example
 from lorify.data.general import general_training_prompts
 from lorify.data.niah import generate_niah_example
 from lorify.data.questions import load_question_examples, split_by_passage
+from lorify.data.texts import load_text_examples
 from lorify.hypernets.relevance import Relevance, fit_relevance
 from lorify.training.batches import GeneralAnswer
 from lorify.training.config import TrainingConfig
@@ -127,3 +128,15 @@ def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Exampl
         data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
     )
     return split_by_passage(examples)
+
+
+def prepare_texts(config: TrainingConfig) -> tuple[list[Example], list[Example]]:
+    """Passages of plain documents to train on, and others held out; none without a path.
+
+    Raises:
+        EvaluationError: if the path is missing, a line is no document, or no passage is left.
+    """
+    data = config.data
+    if data.texts_path is None or data.texts == 0:
+        return [], []
+    return split_by_passage(load_text_examples(data.texts_path, max_context_chars=data.max_context_chars))

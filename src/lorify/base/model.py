@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -260,7 +261,7 @@ def load_base(
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa")
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise BaseModelError(
             f"base model {name!r} in {folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); "
             "download it again"

@@ -96,7 +96,12 @@ def _from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document
         raise ContextError(
             f"document {name} is encrypted or in an old Office format; save it without a password as .docx or .pdf"
         )
-    is_plain = suffix in TEXT_SUFFIXES and not data.startswith((b"%PDF", b"PK\x03\x04"))
+    # What a file begins with says more than its name.
+    if data.startswith(b"%PDF"):
+        suffix = ".pdf"
+    elif data.startswith(b"PK\x03\x04") and suffix in TEXT_SUFFIXES:
+        suffix = ".zip"
+    is_plain = suffix in TEXT_SUFFIXES
     text = _decode(data, name) if is_plain else _convert(data, name, suffix)
     try:
         return document_from_text(text, name)

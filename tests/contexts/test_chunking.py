@@ -1,0 +1,46 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_tokenizer
+
+from lorify.contexts.chunking import split_into_chunks, split_into_sentences
+
+TOKENIZER = tiny_tokenizer()  # one token a byte
+texts = st.text(st.sampled_from("ab .!?\n"), max_size=200)
+
+
+def chunks_of(text: str, chunk_tokens: int) -> list[str]:
+    return [TOKENIZER.decode(chunk) for chunk in split_into_chunks(text, TOKENIZER, chunk_tokens)]
+
+
+@settings(deadline=None)
+@given(texts, st.integers(2, 40))
+def test_chunks_are_bounded_and_nothing_but_blanks_at_the_end_is_lost(text, chunk_tokens):
+    chunks = list(split_into_chunks(text, TOKENIZER, chunk_tokens))
+    assert all(0 < len(chunk) <= chunk_tokens for chunk in chunks)
+    assert "".join(map(TOKENIZER.decode, chunks)) == "".join(split_into_sentences(text))
+    assert text.startswith("".join(split_into_sentences(text)))
+
+
+def test_chunks_end_where_sentences_end():
+    text = "The mill opens at nine. It closes at six. Nobody works there on Sundays."
+    assert chunks_of(text, 45) == ["The mill opens at nine. It closes at six.", " Nobody works there on Sundays."]
+
+
+def test_a_paragraph_that_does_not_fit_the_rest_of_a_chunk_opens_the_next():
+    first, second = "One sentence here. Another one follows.", "The second paragraph. It is short."
+    assert chunks_of(f"{first}\n\n{second}", 60) == [first, f"\n\n{second}"]
+
+
+def test_abbreviations_and_numbers_do_not_end_a_sentence():
+    text = "Dr. Ada B. Moss paid 3.50 euros, e.g. for tea. Then she left."
+    assert list(split_into_sentences(text)) == ["Dr. Ada B. Moss paid 3.50 euros, e.g. for tea.", " Then she left."]
+
+
+def test_a_sentence_longer_than_a_chunk_is_cut():
+    assert chunks_of("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
+
+
+def test_a_repeated_block_gives_repeated_chunks():
+    block = "The grass is green. The sky is blue. Here we go.\n"
+    chunks = chunks_of(block * 50, 4 * len(block))
+    assert len(set(chunks)) <= 4 < len(chunks) // 2

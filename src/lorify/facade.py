@@ -144,7 +144,7 @@ class Lorify:
             max_new_tokens=max_new_tokens,
             stop_ids=self._stop_ids(),
         )
-        return [self._decode(answer) for answer in answers]
+        return [self.base.decode_text(answer).strip() for answer in answers]
 
     def stream(
         self,
@@ -182,7 +182,7 @@ class Lorify:
             seed=seed,
         ):
             ids.append(token)
-            text = self._decode(ids, strip=False)
+            text = self.base.decode_text(ids).lstrip()  # answers of an adapter begin with a space
             # A character may need several tokens; until it is whole the decoder shows a replacement character.
             if not text.endswith("�"):
                 yield text[len(shown) :]
@@ -210,10 +210,6 @@ class Lorify:
 
     def _stop_ids(self) -> set[int]:
         return stop_token_ids(self.base.tokenizer, self.base.model.generation_config)
-
-    def _decode(self, ids: Sequence[int], *, strip: bool = True) -> str:
-        text = self.base.decode_text(ids)
-        return text.strip() if strip else text
 
 
 def load(

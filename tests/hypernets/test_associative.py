@@ -31,10 +31,12 @@ def features(seed: int = 0, num_chunks: int = N) -> Features:
 @torch.no_grad()
 def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
     batch = features()
-    together = hypernet(batch)
+    together = hypernet(batch).statistics()
     for i in range(N):
         one = slice(i, i + 1)
-        alone = hypernet(Features(batch.states[:, one], batch.inputs[:, one], batch.next_outputs[one], batch.mask[one]))
+        alone = hypernet(
+            Features(batch.states[:, one], batch.inputs[:, one], batch.next_outputs[one], batch.mask[one])
+        ).statistics()
         torch.testing.assert_close(together.S[:, i : i + 1], alone.S)
         torch.testing.assert_close(together.M[:, i : i + 1], alone.M)
 
@@ -48,13 +50,13 @@ def test_padding_adds_nothing(hypernet):
         torch.cat([plain.next_outputs, torch.randn(N, 4, D)], 1),
         torch.cat([plain.mask, torch.zeros(N, 4, dtype=torch.bool)], 1),
     )
-    torch.testing.assert_close(hypernet(padded).M, hypernet(plain).M)
+    torch.testing.assert_close(hypernet(padded).statistics().M, hypernet(plain).statistics().M)
 
 
 @torch.no_grad()
 def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
     """`B` minimizes sum w |v - B^T k|^2 + lambda |B|^2: the gradient of that is zero at the solution."""
-    statistics = hypernet(features())
+    statistics = hypernet(features()).statistics()
     _, B = hypernet.write(statistics)
     memory = B[:, :, :8] / hypernet.log_scale.exp().view(L, 1, 1, 1)
     ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(8)
@@ -86,7 +88,10 @@ def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernet):
         torch.cat([once.next_outputs, once.next_outputs[:, :1].expand(-1, 99, -1)], 1),
         torch.cat([once.mask, torch.ones(1, 99, dtype=torch.bool)], 1),
     )
-    growth = hypernet(repeated).S.diagonal(dim1=-2, dim2=-1).sum() / hypernet(once).S.diagonal(dim1=-2, dim2=-1).sum()
+    growth = (
+        hypernet(repeated).statistics().S.diagonal(dim1=-2, dim2=-1).sum()
+        / hypernet(once).statistics().S.diagonal(dim1=-2, dim2=-1).sum()
+    )
     assert growth < 1.5
 
 

@@ -4,12 +4,14 @@ import pytest
 import torch
 from tiny import tiny_base
 
+from lorify.contexts.features import encode_chunks
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.hypernets.storage import load_hypernetwork
 from lorify.training.batches import GeneralAnswer, StepBuilder
 from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
 from lorify.training.loop import Progress, Trainer, schedule_factor
+from lorify.training.losses import retrieval_loss
 
 PASSAGE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "passages")
 TEXT = Example(("Ada keeps bees.",), (Question("How does this go on? Ada", ("keeps bees.",)),), "texts")
@@ -90,7 +92,7 @@ def test_training_lowers_the_loss_on_a_passage(tmp_path):
     config = config.model_copy(
         update={
             "data": config.data.model_copy(
-                update={"facts": 0, "niah": 0, "general_probability": 0.0, "distractor_probability": 0.0}
+                update={"facts": 0, "niah": 0, "texts": 0, "general_probability": 0.0, "distractor_probability": 0.0}
             ),
             "evaluate_every": 60,
             "checkpoint_every": 60,
@@ -131,3 +133,33 @@ def test_plain_texts_are_learned_from_what_the_base_says_with_the_text_in_its_pr
     assert TEXT.documents[0] in base.decode_text(text.teacher_prompt)
     assert TEXT.documents[0] not in base.decode_text(text.prompt)
     assert all(s.teacher_prompt is None for s in segments if s is not text)
+
+
+def test_answers_are_placed_where_they_stand_in_the_document():
+    step = StepBuilder(tiny_config(), tiny_base(), passages=[PASSAGE], general=[]).build(0)
+    placed = 0
+    for segment in (s for row in step.rows for s in row):
+        for token, where in zip(segment.answer, segment.places, strict=False):
+            assert where
+            assert all(step.chunks[chunk][index] == token for chunk, index in where)
+            placed += 1
+    assert placed >= 3
+
+
+def test_keys_of_a_step_are_found_by_chunk_and_index(tmp_path):
+    current = trainer(tmp_path, tiny_config())
+    step = current.train_steps.build(0)
+    _, keys, place_of_chunk = current._read(step)
+    shape = current.shape
+    for number, chunk in enumerate(step.chunks):
+        alone = current.hypernet(encode_chunks(current.base, [chunk], layers=shape.layers, module=shape.module)).keys
+        for index in (1, len(chunk) - 1):
+            torch.testing.assert_close(keys[:, place_of_chunk[number] + index], alone[:, 0, index])
+
+
+def test_the_retrieval_loss_is_that_of_choosing_a_place():
+    keys = torch.eye(3).unsqueeze(0)  # one block, three tokens
+    queries = torch.tensor([[[5.0, 0, 0], [0, 0, 2.0]]])
+    right = torch.tensor([[True, False, False], [False, True, True]])
+    assert retrieval_loss(queries, keys, right).max() < 1e-6
+    assert retrieval_loss(queries, keys, right.roll(1, 1))[0] > 25

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ class BaseModel:
             layers: blocks whose hidden states (and module inputs) are wanted.
             module: linear layer (such as `down_proj`) whose inputs are wanted too.
         """
-        tap = _Tap(frozenset(layers), module, Activations({}, {}))
+        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=True)
         token = self._tap.set(tap)
         try:
             with self.hooks.applied(None):
@@ -156,6 +157,16 @@ class BaseModel:
             self._tap.reset(token)
         return tap.found
 
+    @contextmanager
+    def recorded_inputs(self, layers: Sequence[int], module: str) -> Iterator[dict[int, Tensor]]:
+        """Inputs `[batch, tokens, d_in]` of a linear layer, by block, in forward passes inside the `with`."""
+        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=False)
+        token = self._tap.set(tap)
+        try:
+            yield tap.found.inputs
+        finally:
+            self._tap.reset(token)
+
     def _install_taps(self) -> None:
         def tap_block(index: int):
             def keep(_module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -163,7 +174,7 @@ class BaseModel:
                 if tap is None or index not in tap.wanted:
                     return
                 tap.found.states[index] = args[0] if args else kwargs["hidden_states"]
-                if tap.module is None and index == max(tap.wanted):
+                if tap.stops and tap.module is None and index == max(tap.wanted):
                     raise _EnoughError
 
             return keep
@@ -174,7 +185,7 @@ class BaseModel:
                 if tap is None or name != tap.module or index not in tap.wanted:
                     return
                 tap.found.inputs[index] = args[0]
-                if index == max(tap.wanted):
+                if tap.stops and index == max(tap.wanted):
                     raise _EnoughError
 
             return keep
@@ -200,11 +211,12 @@ class Activations:
 
 @dataclass(frozen=True)
 class _Tap:
-    """What one call wants, and what it has so far."""
+    """What one call wants, what it has so far, and whether the forward pass ends with that."""
 
     wanted: frozenset[int]
     module: str | None
     found: Activations
+    stops: bool
 
 
 class _EnoughError(Exception):

@@ -89,8 +89,28 @@ class Statistics:
         return Statistics(add(self.S), add(self.M))
 
 
+@dataclass(frozen=True)
+class TokenMemory:
+    """What each token of some chunks puts into the memory, in float32.
+
+    Attributes:
+        keys: `[L, N, T, r]`, of length one.
+        values: `[L, N, T, d]`.
+        weights: `[L, N, T]`, zero where a token has no next one.
+    """
+
+    keys: Tensor
+    values: Tensor
+    weights: Tensor
+
+    def statistics(self) -> Statistics:
+        """Statistics of each chunk."""
+        weighted = (self.keys * self.weights.unsqueeze(-1)).transpose(2, 3)  # [L, N, r, T]
+        return Statistics(weighted @ self.keys, weighted @ self.values)
+
+
 class AssociativeHypernetwork(nn.Module):
-    """Features of a context -> statistics -> LoRA tensors. See the module's docstring."""
+    """Features of a context -> memory of its tokens -> statistics -> LoRA tensors. See the module's docstring."""
 
     def __init__(
         self, *, num_adapted: int, hidden_size: int, input_size: int, rank: int, width: int, bias_rank: int
@@ -150,19 +170,16 @@ class AssociativeHypernetwork(nn.Module):
         self.next_scale.copy_(1 / following.std(1, keepdim=True).clamp_min(1e-3))
         normed = (states - self.state_mean) * self.state_scale
         keys = torch.bmm(F.gelu(torch.bmm(normed, self.key_in)), self.key_out)
-        keys += self._queries(features.inputs[:, known].float())
+        keys += self.queries(features.inputs[:, known].float())
         self.key_bias.copy_(-keys.mean(1, keepdim=True))
         spread = following.std(1, keepdim=True)
         self.value_skip.copy_((spread / spread.square().mean().sqrt()).expand_as(self.value_skip))
 
-    def forward(self, features: Features) -> Statistics:
-        """Statistics of each chunk.
+    def forward(self, features: Features) -> TokenMemory:
+        """What each token puts into the memory.
 
         Args:
             features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs `[N, T, d]`, mask `[N, T]`.
-
-        Returns:
-            Float32 statistics with one entry per chunk.
         """
         L, N, T, d = features.states.shape
         h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
@@ -174,26 +191,23 @@ class AssociativeHypernetwork(nn.Module):
         c = self.surroundings(middle, features.mask).reshape(1, N * T, -1)
         key_hidden = torch.bmm(h, self.key_in.to(h.dtype)) + c.to(h.dtype) @ self.key_surroundings.to(h.dtype)
         key_hidden = F.gelu(key_hidden)  # [L, N*T, w]
-        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self._queries(features.inputs.reshape(L, N * T, -1))
+        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self.queries(features.inputs.reshape(L, N * T, -1))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
         value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])
         values = torch.bmm(value_hidden, self.value_out.to(h.dtype)) + u * self.value_skip.to(h.dtype)
-        values = values.view(L * N, T, -1)
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
-            keys, values = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1), values.float()
+            keys = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1)
             score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
             gates = torch.exp(MAX_LOG_GATE - F.softplus(MAX_LOG_GATE - score))
             gates = gates * features.mask.repeat(L, 1)  # [L*N, T]
             similarity = torch.bmm(keys, keys.transpose(1, 2)).square().square()  # [L*N, T, T]
             repeated = torch.bmm(similarity, gates.unsqueeze(-1)).squeeze(-1) - gates
-            weighted = keys * (gates / (1 + repeated.clamp_min(0))).unsqueeze(-1)  # [L*N, T, r]
-            S = torch.bmm(weighted.transpose(1, 2), keys).view(L, N, *2 * (keys.shape[-1],))
-            M = torch.bmm(weighted.transpose(1, 2), values).view(L, N, keys.shape[-1], values.shape[-1])
-        return Statistics(S, M)
+            weights = gates / (1 + repeated.clamp_min(0))
+        return TokenMemory(keys.view(L, N, T, -1), values.float().view(L, N, T, d), weights.view(L, N, T))
 
-    def _queries(self, inputs: Tensor) -> Tensor:
+    def queries(self, inputs: Tensor) -> Tensor:
         """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
         A = self.query / self.input_rms.view(-1, 1, 1)
         return torch.bmm(inputs, A.transpose(1, 2).to(inputs.dtype))

@@ -159,7 +159,7 @@ class Internalizer:
         """Statistics of each chunk; chunks of a batch do not influence each other."""
         features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
-            statistics = self.hypernet(features)
+            statistics = self.hypernet(features).statistics()
         return [Statistics(statistics.S[:, i : i + 1], statistics.M[:, i : i + 1]) for i in range(len(chunks))]
 
     @torch.no_grad()

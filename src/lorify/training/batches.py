@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from lorify.training.config import TrainingConfig
 from lorify.training.packing import Segment
 
 NOISE_SOURCE = "noise"
+PLACED_TOKENS = 3
 OWN_KINDS = ("facts", "niah", TEXTS_SOURCE)
 
 
@@ -90,12 +91,16 @@ class StepBuilder:
                 for chunk in split_into_chunks(document, self.base.tokenizer, self.config.hypernetwork.chunk_tokens):
                     chunks.append(chunk)
                     context_of_chunk.append(index)
+        chunks_of_context = [[i for i, c in enumerate(context_of_chunk) if c == n] for n in range(len(examples))]
         rows, kinds = [], []
-        for example in examples:
+        for example, own_chunks in zip(examples, chunks_of_context, strict=True):
             taught = example.source == TEXTS_SOURCE
             most = mix.sentences_per_text if taught else mix.questions_per_context
             questions = rng.sample(example.questions, min(len(example.questions), most))
-            row = [self._segment(question, example.documents[0] if taught else None) for question in questions]
+            if taught:
+                row = [self._taught_segment(question, example.documents[0]) for question in questions]
+            else:
+                row = [self._segment(question, {i: chunks[i] for i in own_chunks}) for question in questions]
             kinds += [example.source if example.source in OWN_KINDS else "questions"] * len(row)
             if self.general and rng.random() < mix.general_probability:
                 pick = rng.choice(self.general)
@@ -145,12 +150,33 @@ class StepBuilder:
     def _count_tokens(self, text: str) -> int:
         return len(self.base.encode_text(text))
 
-    def _segment(self, question: Question, teacher_document: str | None) -> Segment:
-        """Of a question; with a document, what the base says with that in its prompt is to be learned."""
+    def _segment(self, question: Question, chunks: Mapping[int, list[int]]) -> Segment:
+        """Of a question about a context, whose chunks are given by their index in the step."""
+        prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+        # Inside a text a word's token includes the space before it: with one, the answer's tokens are those of the
+        # document, and what was read can be said without translation.
+        answer = self.base.encode_text(f" {question.answers[0]}")
+        return Segment(tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks))
+
+    def _taught_segment(self, question: Question, document: str) -> Segment:
+        """Of a question whose answer is learned from what the base says with the document in its prompt."""
         tokenizer = self.base.tokenizer
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
+        teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, document))
         answer = self.base.encode_text(question.answers[0])
-        if teacher_document is None:
-            return Segment(tuple(prompt), (*answer, self.end_of_answer))
-        teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, teacher_document))
         return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt))
+
+
+def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Where the answer's first tokens stand in chunks; see `Segment.places`."""
+    wanted = list(answer)
+    # Not at the very start of a chunk: there no token, and no key, may come before it.
+    starts = [
+        (index, start)
+        for index, chunk in chunks.items()
+        for start in range(1, len(chunk) - len(wanted) + 1)
+        if list(chunk[start : start + len(wanted)]) == wanted
+    ]
+    if not starts:
+        return ()
+    return tuple(tuple((index, start + i) for index, start in starts) for i in range(min(len(wanted), PLACED_TOKENS)))

@@ -61,7 +61,10 @@ class Optimization(_Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
     first_token_share: float = Field(
-        0.4, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
+        0.3, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
+    )
+    retrieval_weight: float = Field(
+        0.3, ge=0, description="Weight of the loss that points queries at the place of the answer in the document."
     )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")

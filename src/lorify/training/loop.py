@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import cast
@@ -38,9 +38,10 @@ from lorify.training.losses import (
     answer_loss_per_segment,
     cross_entropy_per_token,
     mean_per_segment,
+    retrieval_loss,
     top_k_kl_per_token,
 )
-from lorify.training.packing import Segment, pack_rows
+from lorify.training.packing import PackedRows, Segment, pack_rows
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
@@ -104,6 +105,15 @@ def calibrate(
         handle.remove()
     features = encode_chunks(base, chunks, layers=config.layers, module=config.module)
     hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Loss and exact match `[segments]`, and retrieval loss `[placed answer tokens]`."""
+
+    loss: Tensor
+    exact: Tensor
+    retrieval: Tensor
 
 
 class Trainer:
@@ -171,8 +181,8 @@ class Trainer:
         totals: dict[str, list[float]] = {}
         for index in range(self.config.evaluation_batches):
             step = self.heldout_steps.build(index)
-            loss, exact, _ = self._forward(step)
-            for kind, value, right in zip(step.kinds, loss.tolist(), exact.tolist(), strict=True):
+            scores, _ = self._forward(step)
+            for kind, value, right in zip(step.kinds, scores.loss.tolist(), scores.exact.tolist(), strict=True):
                 totals.setdefault(f"loss/{kind}", []).append(value)
                 totals.setdefault(f"exact/{kind}", []).append(right)
         return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
@@ -183,11 +193,15 @@ class Trainer:
         tokens = 0
         for micro in range(optimization.accumulation):
             step = self.train_steps.build(self.step * optimization.accumulation + micro)
-            loss, exact, num_tokens = self._forward(step)
+            scores, num_tokens = self._forward(step)
             tokens += num_tokens
+            loss, exact = scores.loss, scores.exact
             is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
             weight = torch.where(is_general, optimization.keep_weight, 1.0)
             total = (loss * weight).mean()
+            if len(scores.retrieval):
+                total = total + optimization.retrieval_weight * scores.retrieval.mean()
+                metrics.setdefault("loss/retrieval", []).append(scores.retrieval.mean().item())
             self.accelerator.backward(total / optimization.accumulation)
             metrics.setdefault("loss", []).append(total.item())
             for kind in set(step.kinds):
@@ -203,28 +217,31 @@ class Trainer:
         self.schedule.step()
         return averages, tokens
 
-    def _forward(self, step: Step) -> tuple[Tensor, Tensor, int]:
-        """Loss `[segments]`, exact match `[segments]` and number of tokens of a batch."""
-        per_context = self._context_statistics(step)
+    def _forward(self, step: Step) -> tuple[_Scores, int]:
+        """Scores and number of tokens of a batch."""
+        per_context, keys, place_of_chunk = self._read(step)
         hypernet = self.accelerator.unwrap_model(self.hypernet)
         A, B = hypernet.write(_mix(per_context, step.mixing.to(self.base.device)))
         first_segment = list(accumulate((len(row) for row in step.rows), initial=0))
-        losses, exacts, order = [], [], []
+        parts: list[_Scores] = []
+        order: list[int] = []
         tokens = sum(map(len, step.chunks))
         for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
             rows = [step.rows[i] for i in group]
-            loss, exact, num_tokens = self._row_losses(rows, lora_batch(self.shape, A, B[:, group]))
-            losses.append(loss)
-            exacts.append(exact)
+            scores, num_tokens = self._score_rows(rows, lora_batch(self.shape, A, B[:, group]), keys, place_of_chunk)
+            parts.append(scores)
             order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
             tokens += num_tokens
         place = torch.tensor(order, device=self.base.device).argsort()
-        return torch.cat(losses)[place], torch.cat(exacts)[place], tokens
+        together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in ("loss", "exact", "retrieval")))
+        return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
-    def _row_losses(self, rows: Sequence[Sequence[Segment]], lora: LoraBatch) -> tuple[Tensor, Tensor, int]:
-        """Loss and exact match of each segment of some rows, and the number of tokens."""
+    def _score_rows(
+        self, rows: Sequence[Sequence[Segment]], lora: LoraBatch, keys: Tensor, place_of_chunk: Mapping[int, int]
+    ) -> tuple[_Scores, int]:
+        """Scores of some rows, and their number of tokens; `keys [L, tokens, r]` are those of all chunks."""
         packed = pack_rows(rows).to(self.base.device)
-        with self._autocast():
+        with self._autocast(), self.base.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
             logits = answer_logits(self.base, packed, lora)
         per_token = cross_entropy_per_token(logits, packed.targets)
         segments = [segment for row in rows for segment in row]
@@ -238,20 +255,55 @@ class Trainer:
             loss = torch.where(is_taught, mean_per_segment(kl, packed.segment[taught], len(segments)), loss)
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
-        return loss, exact, packed.input_ids.numel()
+        retrieval = self._retrieval(segments, packed, inputs, keys, place_of_chunk)
+        return _Scores(loss, exact, retrieval), packed.input_ids.numel()
 
-    def _context_statistics(self, step: Step) -> Statistics:
-        """Statistics of each context `[contexts]`."""
+    def _retrieval(
+        self,
+        segments: Sequence[Segment],
+        packed: PackedRows,
+        inputs: Mapping[int, Tensor],
+        keys: Tensor,
+        place_of_chunk: Mapping[int, int],
+    ) -> Tensor:
+        """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
+        first = list(accumulate((len(s.answer) for s in segments), initial=0))
+        placed = [(first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
+        if not placed or not self.config.optimization.retrieval_weight:
+            return keys.new_zeros(0)
+        is_place = torch.zeros(len(placed), keys.shape[1], dtype=torch.bool)
+        for row, (_, where) in enumerate(placed):
+            is_place[row, [place_of_chunk[chunk] + index for chunk, index in where]] = True
+        row, column = packed.predict[[answer for answer, _ in placed]].unbind(1)
+        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, placed, f]
+        queries = self.accelerator.unwrap_model(self.hypernet).queries(picked.float())
+        return retrieval_loss(queries, keys, is_place.to(keys.device))
+
+    def _read(self, step: Step) -> tuple[Statistics, Tensor, dict[int, int]]:
+        """Statistics of each context, keys of all tokens `[L, tokens, r]`, and where those of each chunk begin.
+
+        The key at that place plus i is that of the token before the chunk's token i.
+        """
         total: Statistics | None = None
+        all_keys: list[Tensor] = []
+        place_of_chunk: dict[int, int] = {}
+        num_keys = 0
+        # Without a beginning-of-text token the first token of a chunk follows none.
+        num_before = 0 if self.base.tokenizer.bos_token_id is not None else 1
         for group in _groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
             chunks = [step.chunks[i] for i in group]
             features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
             with self._autocast():
-                per_chunk = self.hypernet(features)
-            part = per_chunk.sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
+                memory = self.hypernet(features)
+            for row, chunk in enumerate(group):
+                place_of_chunk[chunk] = num_keys - num_before
+                own_keys = memory.keys[:, row, features.mask[row]]
+                all_keys.append(own_keys)
+                num_keys += own_keys.shape[1]
+            part = memory.statistics().sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
             total = part if total is None else total + part
         assert total is not None
-        return total
+        return total, torch.cat(all_keys, dim=1), place_of_chunk
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)

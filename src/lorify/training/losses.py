@@ -8,6 +8,8 @@ from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
 from lorify.training.packing import PackedRows
 
+RETRIEVAL_SHARPNESS = 30.0
+
 
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None) -> Tensor:
     """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only."""
@@ -32,6 +34,22 @@ def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: in
     teacher_log, index = teacher_logits.log_softmax(-1).topk(top_k, dim=-1)
     student_log = student_logits.log_softmax(-1).gather(-1, index)
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
+
+
+def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor) -> Tensor:
+    """Cross-entropy of finding a place of the answer among all tokens of the step's contexts `[n]`.
+
+    A direct way to what the answer's own loss teaches only through the whole base: the blocks' cosines of query and
+    key are averaged, since what they retrieve adds up in the residual stream.
+
+    Args:
+        queries: what `A` reads where an answer token is to be said `[L, n, r]`.
+        keys: keys of all tokens, of length one `[L, tokens, r]`.
+        is_place: `[n, tokens]`, True where the answer token follows; at least one a row.
+    """
+    cosine = torch.einsum("lnr,ltr->nt", F.normalize(queries.float(), dim=-1), keys) / len(keys)
+    scores = RETRIEVAL_SHARPNESS * cosine
+    return scores.logsumexp(-1) - scores.masked_fill(~is_place, float("-inf")).logsumexp(-1)
 
 
 def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:

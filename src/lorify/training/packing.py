@@ -23,11 +23,14 @@ class Segment:
         answer: token ids of the answer, end-of-turn token included.
         teacher_prompt: token ids of the prompt the teacher gets (the context in it, or none for questions whose
             answer the adapter must leave alone); None where the answer itself is the target.
+        places: for the first answer tokens, where each stands in the chunks of the step: (chunk, index in it) of all
+            places where the whole answer stands. Empty where the answer is not in the context word for word.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     teacher_prompt: tuple[int, ...] | None = None
+    places: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ CONFIG = AssociativeConfig(
 
 @pytest.fixture
 def folder(tmp_path):
-    save_hypernetwork(tmp_path / "h", CONFIG, build_associative(CONFIG), torch.float32)
+    save_hypernetwork(tmp_path / "h", CONFIG, build_associative(CONFIG))
     return tmp_path / "h"
 
 
 def test_round_trip(tmp_path):
     hypernet = build_associative(CONFIG)
-    save_hypernetwork(tmp_path / "h", CONFIG, hypernet, torch.float32)
+    save_hypernetwork(tmp_path / "h", CONFIG, hypernet)
     config, read = load_hypernetwork(tmp_path / "h")
     assert config == CONFIG
     for name, tensor in hypernet.state_dict().items():
@@ -29,9 +29,23 @@ def test_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["h"]
 
 
+def test_large_matrices_take_one_byte_a_number_and_keep_their_values(tmp_path):
+    config = CONFIG.model_copy(update={"hidden_size": 60, "input_size": 120, "width": 40})
+    hypernet = build_associative(config)
+    save_hypernetwork(tmp_path / "h", config, hypernet)
+    stored = load_file(tmp_path / "h" / WEIGHTS_NAME)
+    assert stored["value_in"].dtype == torch.int8
+    assert stored["log_scale"].dtype == stored["key_bias"].dtype == torch.float32
+    written, read = hypernet.state_dict()["value_in"], load_hypernetwork(tmp_path / "h")[1].state_dict()["value_in"]
+    assert ((written - read).abs() <= written.abs().amax(-2, keepdim=True) / 254 * 1.001).all()
+    save_hypernetwork(tmp_path / "again", config, load_hypernetwork(tmp_path / "h")[1])
+    assert (tmp_path / "again" / WEIGHTS_NAME).read_bytes() == (tmp_path / "h" / WEIGHTS_NAME).read_bytes()
+
+
 def test_saving_again_replaces(folder):
-    save_hypernetwork(folder, CONFIG, build_associative(CONFIG))
-    assert load_file(folder / WEIGHTS_NAME)["query"].dtype == torch.bfloat16
+    other = build_associative(CONFIG)
+    save_hypernetwork(folder, CONFIG, other)
+    torch.testing.assert_close(load_hypernetwork(folder)[1].query, other.query)
     assert [p.name for p in folder.parent.iterdir()] == ["h"]
 
 
@@ -59,6 +73,11 @@ def wrong_shape(folder):
     save_file(weights | {"query": torch.zeros(2, 5, 24)}, folder / WEIGHTS_NAME)
 
 
+def wrong_scale(folder):
+    weights = load_file(folder / WEIGHTS_NAME)
+    save_file(weights | {"query.scale": torch.ones(2, 1, 5)}, folder / WEIGHTS_NAME)
+
+
 def missing_weights(folder):
     (folder / WEIGHTS_NAME).unlink()
 
@@ -71,6 +90,7 @@ def missing_weights(folder):
         (unknown_key, "damaged"),
         (truncate_weights, "damaged"),
         (wrong_shape, r"query is \(2, 5, 24\), expected \(2, 4, 24\)"),
+        (wrong_scale, "damaged"),
         (missing_weights, "is missing"),
     ],
 )

@@ -1,4 +1,8 @@
-"""Hypernetworks on disk: `config.json` and `hypernetwork.safetensors` in one folder, written atomically."""
+"""Hypernetworks on disk: `config.json` and `hypernetwork.safetensors` in one folder, written atomically.
+
+Large matrices are stored as 8-bit whole numbers with a float scale for each output channel (`NAME.scale`): half the
+size of bfloat16 at about its rounding error.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +11,36 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lorify.errors import HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, build_associative
 
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
+SCALE_SUFFIX = ".scale"
+MIN_PACKED_NUMBERS = 4096
 
 
-def save_hypernetwork(
-    folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork, dtype: torch.dtype = torch.bfloat16
-) -> None:
+def save_hypernetwork(folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> None:
     """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
 
     Args:
         folder: where to; its parent is made.
         config: its shape and base.
         hypernet: its weights.
-        dtype: dtype of the weights on disk.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        weights = {
-            name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in hypernet.state_dict().items()
-        }
-        save_file(weights, temporary / WEIGHTS_NAME)
+        save_file(_packed(hypernet.state_dict()), temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
@@ -67,13 +69,20 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
         config = AssociativeConfig.model_validate(document)
-        weights = load_file(folder / WEIGHTS_NAME)
+        weights = _unpacked(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
             "give a folder that `lorify train` wrote"
         ) from error
-    except (json.JSONDecodeError, AttributeError, ValidationError, SafetensorError, UnicodeDecodeError) as error:
+    except (
+        json.JSONDecodeError,
+        AttributeError,
+        ValidationError,
+        SafetensorError,
+        UnicodeDecodeError,
+        RuntimeError,  # a scale that does not fit its matrix
+    ) as error:
         raise HypernetworkError(
             f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
         ) from error
@@ -86,8 +95,33 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
             f"hypernetwork {folder}: weights do not fit its config: {name} is {found.get(name, 'missing')}, "
             f"expected {wanted.get(name, 'nothing')}; fetch or train it again"
         )
-    hypernet.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    hypernet.load_state_dict(weights)
     return config, hypernet.eval()
+
+
+def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are stored: large matrices in 8 bits, the rest in float32."""
+    packed: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        tensor = tensor.detach().float().cpu()
+        # Vectors, and stacks of them, are few and matter one by one.
+        if min(tensor.shape[-2:], default=1) == 1 or tensor.ndim < 2 or tensor.numel() < MIN_PACKED_NUMBERS:
+            packed[name] = tensor.contiguous()
+            continue
+        scale = tensor.abs().amax(-2, keepdim=True).clamp_min(1e-12) / 127
+        packed[name] = (tensor / scale).round().to(torch.int8).contiguous()
+        packed[name + SCALE_SUFFIX] = scale.contiguous()
+    return packed
+
+
+def _unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float32 from `_packed`; a scale without its matrix is left for the caller to refuse."""
+    scales = {name for name in stored if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in stored}
+    return {
+        name: tensor.float() * stored[name + SCALE_SUFFIX] if name + SCALE_SUFFIX in scales else tensor.float()
+        for name, tensor in stored.items()
+        if name not in scales
+    }
 
 
 def hypernetwork_digest(folder: Path) -> str:

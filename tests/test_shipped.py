@@ -1,0 +1,73 @@
+"""The default base with the hypernetwork that ships: the main job on real input."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+import lorify
+from lorify.contexts.documents import document_from_text
+from lorify.data.niah import generate_niah_example
+from lorify.evaluation.metrics import exact_match, mean
+from lorify.evaluation.qa import evaluate_qa, fact_examples
+
+pytestmark = pytest.mark.shipped
+DEMO = Path(__file__).parent.parent / "demo"
+
+
+@pytest.fixture(scope="module")
+def model() -> lorify.Lorify:
+    return lorify.load()
+
+
+def test_most_questions_on_unseen_fact_documents_are_answered_closed_book(model):
+    items = evaluate_qa(model, fact_examples(12, seed=7), methods=["adapter", "none"])
+    exact = {method: mean([item.exact for item in items if item.method == method]) for method in ("adapter", "none")}
+    assert exact["adapter"] > 0.4 > 0.05 > exact["none"]
+
+
+@pytest.mark.parametrize("length", [300, 4000])
+def test_a_needle_is_found(model, length):
+    example = generate_niah_example(
+        random.Random(length), length_tokens=length, count_tokens=lambda text: len(model.base.encode_text(text))
+    )
+    adapter = model.internalize(*map(document_from_text, example.documents))
+    (question,) = example.questions
+    assert exact_match(model.ask(question.text, adapter), question.answers)
+
+
+def test_an_unrelated_question_is_answered_as_by_the_bare_base(model):
+    adapter = model.internalize(DEMO / "harbour-museum.md")
+    question = "What is the capital of France?"
+    assert model.ask(question, adapter, max_new_tokens=24) == model.ask(question, max_new_tokens=24)
+    assert model.ask(question, adapter, max_new_tokens=24, only_if_relevant=False) != ""
+
+
+def test_streaming_gives_the_same_answer_as_asking(model):
+    adapter = model.internalize(DEMO / "harbour-museum.md")
+    question = "Who is the current director of the Velmora Harbour Museum?"
+    streamed = "".join(model.stream([{"role": "user", "content": question}], adapter))
+    assert streamed == model.ask(question, adapter) != ""
+
+
+def test_the_exported_adapter_gives_the_same_logits_through_peft(model, tmp_path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from lorify.adapters import build_lora_batch
+    from lorify.adapters.peft_format import export_peft
+    from lorify.base.files import resolve_base
+
+    exact = lorify.load(dtype=torch.float32)
+    adapter = exact.internalize(DEMO / "harbour-museum.md")
+    export_peft(adapter, exact.base, tmp_path / "peft")
+    ids = torch.tensor([exact.base.encode_text("The director of the museum is")])
+    with torch.no_grad(), exact.base.hooks.applied(build_lora_batch([adapter], exact.base)):
+        ours = exact.base.model(ids).logits
+    plain = AutoModelForCausalLM.from_pretrained(resolve_base(exact.base.name), dtype=torch.float32)
+    with torch.no_grad():
+        bare = plain(ids).logits
+        theirs = PeftModel.from_pretrained(plain, tmp_path / "peft")(ids).logits
+    torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=1e-4)
+    assert (ours - bare).abs().max() > 0.1

@@ -17,10 +17,11 @@ FLOORS = {
     "training": 5,
     "facade": 5,
     "evaluation": 6,
+    "serving": 6,
     "commands": 7,
     "cli": 8,
 }
-STRANGERS = {("evaluation", "training")}
+STRANGERS = {("evaluation", "training"), ("serving", "training"), ("serving", "evaluation")}
 MODULES = sorted(path for path in SOURCE_DIR.rglob("*.py") if path != SOURCE_DIR / "__init__.py")
 
 

@@ -4,6 +4,8 @@
     ├── BaseModelError            a base model is unknown, damaged, unsupported or cannot be fetched
     ├── ContextError              a document is missing, empty, unreadable or too large
     ├── AdapterError              an adapter is damaged, foreign or made for another base model
+    │   ├── UnknownAdapterError   the store has no such adapter for this owner
+    │   └── StoreFullError        an adapter does not fit within the store's limit
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
     ├── TrainingError             meta-training cannot start, resume or write
@@ -27,6 +29,14 @@ class ContextError(LorifyError):
 
 class AdapterError(LorifyError):
     """An adapter is damaged, foreign or made for another base model."""
+
+
+class UnknownAdapterError(AdapterError):
+    """The owner has no adapter of this id; others may, which is not theirs to know."""
+
+
+class StoreFullError(AdapterError):
+    """An adapter does not fit within the size limit of the store."""
 
 
 class HypernetworkError(LorifyError):

@@ -70,7 +70,7 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     """
     if str(path) == "-":
         data = sys.stdin.buffer.read(max_bytes + 1)
-        return _from_bytes(data, "standard input", "", max_bytes)
+        return document_from_bytes(data, "standard input", "", max_bytes)
     path = Path(path)
     if not path.exists():
         raise ContextError(f"document {path} does not exist; check the path")
@@ -84,10 +84,21 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
         data = path.read_bytes()
     except OSError as error:
         raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
-    return _from_bytes(data, path.name, path.suffix.lower(), max_bytes)
+    return document_from_bytes(data, path.name, path.suffix.lower(), max_bytes)
 
 
-def _from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document:
+def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document:
+    """A document from a file's content.
+
+    Args:
+        data: the content.
+        name: what the document is to be called.
+        suffix: end of the file's name in lower case, such as `.pdf`; it tells the kind where the content does not.
+        max_bytes: larger contents are refused.
+
+    Raises:
+        ContextError: as `read_document`.
+    """
     if len(data) > max_bytes:
         raise ContextError(f"document {name} has more than {max_bytes:,} bytes; split it")
     if not data.strip():

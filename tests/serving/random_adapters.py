@@ -1,0 +1,25 @@
+"""Random adapters that need no base."""
+
+import torch
+
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+
+HYPERNETWORK_DIGEST = "1" * 64
+
+
+def random_adapter(
+    seed: int = 0, *, name: str = "a.txt", size: int = 64, created: str = "2026-01-01T00:00:00+00:00"
+) -> Adapter:
+    """The same for each `seed`, `name` and `size` (features of its one linear layer), of `32 * size` bytes."""
+    generator = torch.Generator().manual_seed(seed)
+    pair = LoraPair(torch.randn(4, size, generator=generator), torch.randn(size, 4, generator=generator))
+    provenance = Provenance(
+        base_name="tiny",
+        base_digest="0" * 64,
+        hypernetwork="associative",
+        hypernetwork_digest=HYPERNETWORK_DIGEST,
+        documents=(DocumentRecord(name=name, digest=f"{seed:064x}", num_tokens=10),),
+        created=created,
+        lorify_version="0.1.0",
+    )
+    return Adapter({(0, "down_proj"): pair}, 4.0, provenance, ({"S": torch.randn(2, 2, generator=generator)},))

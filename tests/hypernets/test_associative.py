@@ -105,3 +105,14 @@ def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
     torch.testing.assert_close(found.next_outputs[0, :-1], head[chunks[0]])
     assert found.inputs.shape == (2, 2, 5, 96)
     assert found.mask.tolist() == [[True] * 4 + [False], [True, True, False, False, False]]
+
+
+@torch.no_grad()
+def test_a_memory_of_thousands_of_like_chunks_can_still_be_solved(hypernet):
+    """What a very long document leaves, rounded as it is stored."""
+    one = hypernet(features(num_chunks=1)).statistics()
+    for copies in (1e4, 1e7):
+        many = Statistics((one.S.double() * copies).float(), (one.M.double() * copies).float())
+        many.S[:, :, 0, 1] *= 1 + 6e-8  # float32 products are not symmetric to the last bit
+        _, B = hypernet.write(many)
+        assert B.isfinite().all()

@@ -44,6 +44,7 @@ from lorify.base.lora import LoraTensors
 from lorify.contexts.features import Features
 
 MAX_LOG_GATE = 3.0
+ROUNDING = 1e-7
 
 
 class AssociativeConfig(PydanticModel):
@@ -221,8 +222,10 @@ class AssociativeHypernetwork(nn.Module):
         # Float64: with thousands of chunks the largest and smallest eigenvalue of S differ by many orders.
         S, M = statistics.S.double(), statistics.M.double()
         L, N, r, d = M.shape
-        ridge = self.log_lambda.double().exp().view(L, 1, 1, 1) * torch.eye(r, dtype=S.dtype, device=S.device)
-        solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + ridge)).float()  # [L, N, r, d]
+        # Statistics that were stored in float32 are exact to 6e-8 of their largest entry: the ridge has to be above.
+        rounding = ROUNDING * S.diagonal(dim1=-2, dim2=-1).sum(-1)  # [L, N]
+        ridge = (self.log_lambda.double().exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
+        solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + torch.diag_embed(ridge))).float()  # [L, N, r, d]
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
         A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)

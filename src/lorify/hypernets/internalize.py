@@ -142,6 +142,8 @@ class Internalizer:
             fresh = dict(zip(new, self._encode(new), strict=True)) if new else {}
             for key in keys:
                 part = fresh.get(key) or remembered[key]
+                # In float64: thousands of chunks add up to many times the smallest entries that matter.
+                part = Statistics(part.S.double(), part.M.double())
                 total = part if total is None else total + part
             remembered.update(fresh)
             while len(remembered) > REMEMBERED_CHUNKS:

@@ -118,15 +118,17 @@ def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]
 
 def run(config: TrainingConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
-    from lorify.training.batches import StepBuilder
+    from lorify.training.batches import GeneralAnswer, StepBuilder
     from lorify.training.loop import Trainer
     from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance, prepare_texts
 
     passages, heldout_passages = prepare_passages(config)
     texts, heldout_texts = prepare_texts(config)
     base = load_base_model(config.base)
-    with counting("answering unrelated prompts", "prompts") as advance:
-        general = prepare_general_answers(base, run_dir, config.data.general_answer_tokens, advance)
+    general: list[GeneralAnswer] = []
+    if config.data.general_probability:
+        with counting("answering unrelated prompts", "prompts") as advance:
+            general = prepare_general_answers(base, run_dir, config.data.general_answer_tokens, advance)
     trainer = Trainer(
         config,
         base,

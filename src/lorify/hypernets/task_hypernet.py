@@ -18,25 +18,33 @@ linear layer (1 or 2 parts), p ranks written at once or in turn, r rank, i and o
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributions import OneHotCategoricalStraightThrough
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.storage import replaced_folder
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
-from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning
 from lorify.errors import ConfigError, HypernetworkError
+from lorify.hypernets.storage import FORMAT_VERSION, WEIGHTS_NAME, _packed, _unpacked
 
+CONFIG_NAME = "config.json"
 DROPOUT = 0.05
 COMMITMENT = 0.01
 CODEBOOK_DECAY = 0.99
@@ -62,28 +70,36 @@ class TaskConfig(PydanticModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["task"] = Field("task", description="Which hypernetwork this is.")
+    kind: Literal["task"] = Field(default="task", description="Which hypernetwork this is.")
     base_name: str = Field(description="Base model it was made for.")
     base_digest: str = Field(description="SHA-256 of that base's weights.")
     embedder_name: str = Field(description="What embeds the descriptions (see `load_description_encoder`).")
-    embedder_digest: str | None = Field(None, description="SHA-256 of the embedder's weights; null: not known.")
+    embedder_digest: str | None = Field(default=None, description="SHA-256 of the embedder's weights; null: not known.")
     embedding_size: int = Field(gt=0, description="Size of an embedding.")
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
     modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers; their order counts.")
-    rank: int = Field(8, gt=0, description="Rank of the adapters.")
-    lora_alpha: float = Field(16.0, gt=0, description="Numerator of the adapters' scaling.")
-    use_rslora: bool = Field(True, description="Scaling is `lora_alpha / sqrt(rank)` instead of `lora_alpha / rank`.")
-    task_encoder: TaskEncoderKind = Field("linear", description="What encodes the embedding.")
-    num_codes: int = Field(32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
-    latent_size: int = Field(128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the place.")
-    head_input_size: int = Field(512, gt=0, description="Input features of the heads.")
-    head_bias: bool = Field(True, description="Whether the heads have biases.")
-    hyper_init: bool = Field(True, description="Heads start with zero weights and the biases of a fresh LoRA.")
-    shared_head: bool = Field(False, description="One head writes A and B of a module (sizes M and S).")
-    rank_positions: RankPositions = Field("all_at_once", description="How ranks in turn are told apart (size S).")
-    output_scale: float = Field(1.0, gt=0, description="What heads write is multiplied by this number.")
-    standardized: bool = Field(False, description="Heads write z-scores; mean and deviation are stored.")
-    offset: Literal["none", "fixed", "learned"] = Field("none", description="A LoRA that is added, for all tasks.")
+    rank: int = Field(default=8, gt=0, description="Rank of the adapters.")
+    lora_alpha: float = Field(default=16.0, gt=0, description="Numerator of the adapters' scaling.")
+    use_rslora: bool = Field(
+        default=True, description="Scaling is `lora_alpha / sqrt(rank)` instead of `lora_alpha / rank`."
+    )
+    task_encoder: TaskEncoderKind = Field(default="linear", description="What encodes the embedding.")
+    num_codes: int = Field(default=32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
+    latent_size: int = Field(
+        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the place."
+    )
+    head_input_size: int = Field(default=512, gt=0, description="Input features of the heads.")
+    head_bias: bool = Field(default=True, description="Whether the heads have biases.")
+    hyper_init: bool = Field(default=True, description="Heads start with zero weights and the biases of a fresh LoRA.")
+    shared_head: bool = Field(default=False, description="One head writes A and B of a module (sizes M and S).")
+    rank_positions: RankPositions = Field(
+        default="all_at_once", description="How ranks in turn are told apart (size S)."
+    )
+    output_scale: float = Field(default=1.0, gt=0, description="What heads write is multiplied by this number.")
+    standardized: bool = Field(default=False, description="Heads write z-scores; mean and deviation are stored.")
+    offset: Literal["none", "fixed", "learned"] = Field(
+        default="none", description="A LoRA that is added, for all tasks."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskConfig:
@@ -156,8 +172,9 @@ def task_config(
     }
     try:
         return TaskConfig.model_validate({**values, **SIZES[size], **fields})
-    except ValueError as error:
-        raise ConfigError(f"task hypernetwork: {'; '.join(str(error).splitlines()[1:])}") from error
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, entry['loc'])) or 'the whole'}: {entry['msg']}" for entry in error.errors()]
+        raise ConfigError(f"shape of the task hypernetwork: {'; '.join(problems)}; correct it") from error
 
 
 def adapted_modules(base: BaseModel, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
@@ -532,6 +549,65 @@ def build_task_hypernetwork(config: TaskConfig) -> TaskHypernetwork:
     return hypernet
 
 
+def save_task_hypernetwork(
+    folder: Path, config: TaskConfig, hypernet: TaskHypernetwork, *, packed: bool = True
+) -> None:
+    """Write a task hypernetwork; an earlier one in `folder` is replaced at once or not at all.
+
+    Args:
+        folder: where to; its parent is made.
+        config: its shape, base and embedder.
+        hypernet: its weights.
+        packed: store large matrices in 8 bits a number; otherwise every number is kept exactly, in float32.
+
+    Raises:
+        AdapterError: if `folder` holds something else or cannot be written.
+    """
+    weights = hypernet.state_dict()
+    stored = _packed(weights) if packed else {k: v.detach().float().cpu().contiguous() for k, v in weights.items()}
+    document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
+    with replaced_folder(folder, frozenset({CONFIG_NAME, WEIGHTS_NAME})) as temporary:
+        save_file(stored, temporary / WEIGHTS_NAME)
+        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def load_task_hypernetwork(folder: Path) -> tuple[TaskConfig, TaskHypernetwork]:
+    """Read a task hypernetwork, in float32 and in evaluation mode.
+
+    Raises:
+        HypernetworkError: if a file is missing or damaged, it is of another kind, or the weights do not fit the config.
+    """
+    try:
+        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        found_version = document.pop("format_version", None)
+        if found_version != FORMAT_VERSION:
+            raise HypernetworkError(
+                f"hypernetwork {folder} has format version {found_version}, expected {FORMAT_VERSION}; update lorify"
+            )
+        config = TaskConfig.model_validate(document)
+        hypernet = build_task_hypernetwork(config)
+        hypernet.load_state_dict(_unpacked(load_file(folder / WEIGHTS_NAME)))
+    except FileNotFoundError as error:
+        raise HypernetworkError(
+            f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; give a folder that "
+            "lorify wrote"
+        ) from error
+    except (
+        json.JSONDecodeError,
+        AttributeError,  # the config is no JSON object
+        ValidationError,
+        SafetensorError,
+        UnicodeDecodeError,
+        RuntimeError,  # tensors of other names or shapes
+    ) as error:
+        what = " ".join(str(error).split())
+        raise HypernetworkError(
+            f"task hypernetwork {folder} is damaged or of another kind ({_shortened(what, 160)}); "
+            "fetch or train it again"
+        ) from error
+    return config, hypernet.eval()
+
+
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
     """Address generated adapters to the base's modules, one row per description, scaling in B."""
     return {
@@ -577,6 +653,13 @@ class Specializer:
                 f"weights {(known or 'not known')[:9]}), but the description encoder is {encoder.name} (size "
                 f"{encoder.size}, weights {encoder.digest[:8]}); load the one it was made for"
             )
+        if known is None and config.embedder_name != encoder.name:
+            warnings.warn(
+                f"hypernetwork {self.name} was made for the description encoder {config.embedder_name} and does not "
+                f"record its weights: whether {encoder.name} is the same one cannot be checked",
+                DescriptionWarning,
+                stacklevel=3,
+            )
 
     @torch.no_grad()
     def specialize(self, description: str) -> Adapter:
@@ -594,7 +677,7 @@ class Specializer:
             for i, layer in enumerate(self.config.layers)
         }
         record = DocumentRecord(
-            name="task: " + _shortened(" ".join(description.split())),
+            name="task: " + _shortened(" ".join(description.split()), NAME_CHARACTERS),
             digest=hashlib.sha256(description.encode()).hexdigest(),
             num_tokens=len(self.base.encode_text(description)),
         )
@@ -628,5 +711,5 @@ def _rotated(x: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= NAME_CHARACTERS else text[: NAME_CHARACTERS - 1] + "…"
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 import lorify.facade
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.hypernets.associative import AssociativeConfig, build_associative
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.storage import save_hypernetwork
 from lorify.training.config import TrainingConfig
 from lorify.training.loop import Trainer
@@ -53,7 +53,7 @@ def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         bias_rank=2,
         chunk_tokens=32,
     )  # pyright: ignore[reportCallIssue]
-    save_hypernetwork(folder, config, build_associative(config))
+    save_hypernetwork(folder, config, AssociativeHypernetwork(config))
     return folder
 
 

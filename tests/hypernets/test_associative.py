@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tiny import tiny_base
 
 from lorify.contexts.features import Features, encode_chunks
-from lorify.hypernets.associative import AssociativeHypernetwork, Statistics
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
 
 L, N, T, D, F = 2, 3, 7, 48, 96
 
@@ -13,7 +13,10 @@ L, N, T, D, F = 2, 3, 7, 48, 96
 @pytest.fixture
 def hypernet() -> AssociativeHypernetwork:
     torch.manual_seed(0)
-    return AssociativeHypernetwork(num_adapted=L, hidden_size=D, input_size=F, rank=8, width=16, bias_rank=2)
+    config = AssociativeConfig(
+        base_name="tiny", base_digest="d", hidden_size=D, input_size=F, layers=(0, 1), rank=8, width=16, bias_rank=2
+    )
+    return AssociativeHypernetwork(config)
 
 
 def features(seed: int = 0, num_chunks: int = N) -> Features:

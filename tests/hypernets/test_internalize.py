@@ -9,9 +9,11 @@ from tiny import FAMILIES, tiny_base
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.generation import generate_batch
+from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
+from lorify.contexts.features import encode_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, build_associative
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, ReadingModule, lora_batch
 from lorify.hypernets.internalize import Internalizer
 from lorify.hypernets.relevance import Relevance
 
@@ -35,10 +37,20 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> In
         rank=8,
         width=16,
         bias_rank=2,
+        reading_layers=(1,),
+        reading_modules=tuple(
+            ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
+            for name in ("q_proj", "o_proj")
+            for linear in [base.linear(1, name)]
+        ),
+        reading_rank=3,
         chunk_tokens=16,
     )
     torch.manual_seed(1)
-    return Internalizer(base, config, build_associative(config), name="tiny", digest="d1")
+    hypernet = AssociativeHypernetwork(config).eval()
+    for B in hypernet.reading_B.values():
+        torch.nn.init.normal_(B)
+    return Internalizer(base, config, hypernet, name="tiny", digest="d1")
 
 
 INTERNALIZER = tiny_internalizer()
@@ -121,6 +133,21 @@ def test_every_family_internalizes_applies_and_generates(family):
     with internalizer.base.hooks.applied(build_lora_batch([adapter], internalizer.base)):
         adapted = internalizer.base.model(ids).logits
     assert not torch.allclose(adapted, internalizer.base.model(ids).logits, atol=1e-4)
+
+
+@torch.no_grad()
+def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
+    """Ranks of memory and reading part differ, and an adapter's scaling goes by rank: both must come out as trained."""
+    base, config, hypernet = INTERNALIZER.base, INTERNALIZER.config, INTERNALIZER.hypernet
+    document = document_from_text("Bees.", "short")
+    (chunk,) = split_into_chunks(document.text, base.tokenizer, config.chunk_tokens)
+    A, B = hypernet.write(hypernet(encode_chunks(base, [chunk], layers=(0, 1), module="down_proj")).statistics())
+    ids = torch.tensor([[1, 20, 30, 40]])
+    logits = []
+    for batch in (lora_batch(config, hypernet, A, B), build_lora_batch([INTERNALIZER.internalize([document])], base)):
+        with base.hooks.applied(batch):
+            logits.append(base.model(ids).logits)
+    torch.testing.assert_close(logits[1], logits[0])
 
 
 def test_refusals_name_the_thing_and_the_way_out():

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lorify.errors import HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, build_associative
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.storage import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
 
 CONFIG = AssociativeConfig(
@@ -15,12 +15,12 @@ CONFIG = AssociativeConfig(
 
 @pytest.fixture
 def folder(tmp_path):
-    save_hypernetwork(tmp_path / "h", CONFIG, build_associative(CONFIG))
+    save_hypernetwork(tmp_path / "h", CONFIG, AssociativeHypernetwork(CONFIG))
     return tmp_path / "h"
 
 
 def test_round_trip(tmp_path):
-    hypernet = build_associative(CONFIG)
+    hypernet = AssociativeHypernetwork(CONFIG)
     save_hypernetwork(tmp_path / "h", CONFIG, hypernet)
     config, read = load_hypernetwork(tmp_path / "h")
     assert config == CONFIG
@@ -31,7 +31,7 @@ def test_round_trip(tmp_path):
 
 def test_large_matrices_take_one_byte_a_number_and_keep_their_values(tmp_path):
     config = CONFIG.model_copy(update={"hidden_size": 60, "input_size": 120, "width": 40})
-    hypernet = build_associative(config)
+    hypernet = AssociativeHypernetwork(config)
     save_hypernetwork(tmp_path / "h", config, hypernet)
     stored = load_file(tmp_path / "h" / WEIGHTS_NAME)
     assert stored["value_in"].dtype == torch.int8
@@ -43,7 +43,7 @@ def test_large_matrices_take_one_byte_a_number_and_keep_their_values(tmp_path):
 
 
 def test_saving_again_replaces(folder):
-    other = build_associative(CONFIG)
+    other = AssociativeHypernetwork(CONFIG)
     save_hypernetwork(folder, CONFIG, other)
     torch.testing.assert_close(load_hypernetwork(folder)[1].query, other.query)
     assert [p.name for p in folder.parent.iterdir()] == ["h"]

@@ -22,11 +22,15 @@ shares its weight with the repetitions:
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
 The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
-`B_l = s_l (S + lambda_l I)^-1 M`. Besides this memory there is a small static low-rank part for the form of answers.
+`B_l = s_l (S + lambda_l I)^-1 M`. Besides this memory an adapter has two small static parts, the same for all
+contexts: one on `down_proj` for the form of answers, and the reading part on the attention's projections. The latter
+lets the base bring a question together where its answer begins some blocks earlier than it does by itself, so that
+more blocks can look it up (without it, SmolLM2's query finds the answer's place in an eighth of the cases before
+block 20).
 This hypernetwork is lorify's own; the names are those of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
-r rank, w width.
+r rank, w width, R blocks with a reading part.
 """
 
 from __future__ import annotations
@@ -40,11 +44,21 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
-from lorify.base.lora import LoraTensors
+from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.contexts.features import Features
 
 MAX_LOG_GATE = 3.0
 ROUNDING = 1e-7
+
+
+class ReadingModule(PydanticModel):
+    """A linear layer with a static part in each block that has one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the linear layer, such as `q_proj`.")
+    input_size: int = Field(gt=0, description="Its input width.")
+    output_size: int = Field(gt=0, description="Its output width.")
 
 
 class AssociativeConfig(PydanticModel):
@@ -62,6 +76,9 @@ class AssociativeConfig(PydanticModel):
     rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
+    reading_layers: tuple[int, ...] = Field((), description="Blocks with a reading part.")
+    reading_modules: tuple[ReadingModule, ...] = Field((), description="Its linear layers.")
+    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 
@@ -113,12 +130,11 @@ class TokenMemory:
 class AssociativeHypernetwork(nn.Module):
     """Features of a context -> memory of its tokens -> statistics -> LoRA tensors. See the module's docstring."""
 
-    def __init__(
-        self, *, num_adapted: int, hidden_size: int, input_size: int, rank: int, width: int, bias_rank: int
-    ) -> None:
+    def __init__(self, config: AssociativeConfig) -> None:
         """Random initial weights; call `calibrate` with the base's activation scales before training."""
         super().__init__()
-        L, d, f, r, w = num_adapted, hidden_size, input_size, rank, width
+        L, d, f = len(config.layers), config.hidden_size, config.input_size
+        r, w, bias_rank = config.rank, config.width, config.bias_rank
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
@@ -134,6 +150,13 @@ class AssociativeHypernetwork(nn.Module):
         self.log_scale = nn.Parameter(torch.full((L,), -4.0))
         self.bias_A = nn.Parameter(torch.randn(L, bias_rank, f) / f**0.5)
         self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, d))
+        R, reading_rank = len(config.reading_layers), config.reading_rank
+        self.reading_A = nn.ParameterDict(
+            {m.name: torch.randn(R, reading_rank, m.input_size) / m.input_size**0.5 for m in config.reading_modules}
+        )
+        self.reading_B = nn.ParameterDict(
+            {m.name: torch.zeros(R, reading_rank, m.output_size) for m in config.reading_modules}
+        )
         # Mean and inverse deviation of each dimension of the features.
         self.register_buffer("state_mean", torch.zeros(L, 1, d))
         self.register_buffer("state_scale", torch.ones(L, 1, d))
@@ -219,12 +242,14 @@ class AssociativeHypernetwork(nn.Module):
         Returns:
             `A [L, r + bias_rank, f]`, shared by all contexts, and `B [L, N, r + bias_rank, d]`, scaling included.
         """
-        # Float64: with thousands of chunks the largest and smallest eigenvalue of S differ by many orders.
-        S, M = statistics.S.double(), statistics.M.double()
+        # With thousands of chunks the largest and smallest eigenvalue of S differ by many orders. Training has few, and
+        # the gradient of a solution in float64 would take longer than all else there.
+        precision = torch.float32 if self.training else torch.float64
+        S, M = statistics.S.to(precision), statistics.M.to(precision)
         L, N, r, d = M.shape
         # Statistics that were stored in float32 are exact to 6e-8 of their largest entry: the ridge has to be above.
         rounding = ROUNDING * S.diagonal(dim1=-2, dim2=-1).sum(-1)  # [L, N]
-        ridge = (self.log_lambda.double().exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
+        ridge = (self.log_lambda.to(precision).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
         solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + torch.diag_embed(ridge))).float()  # [L, N, r, d]
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
@@ -279,18 +304,18 @@ class Surroundings(nn.Module):
         return self.norm(x)
 
 
-def build_associative(config: AssociativeConfig) -> AssociativeHypernetwork:
-    """An associative hypernetwork of the given shape, with random weights."""
-    return AssociativeHypernetwork(
-        num_adapted=len(config.layers),
-        hidden_size=config.hidden_size,
-        input_size=config.input_size,
-        rank=config.rank,
-        width=config.width,
-        bias_rank=config.bias_rank,
-    )
+def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: Tensor, B: Tensor) -> LoraBatch:
+    """Address written adapters and the static reading part to the base's modules, one row per context.
 
-
-def lora_batch(config: AssociativeConfig, A: Tensor, B: Tensor) -> dict[tuple[int, str], LoraTensors]:
-    """Address written adapters to the base's modules: `A [L, r, f]`, `B [L, N, r, d]`, one row per context."""
-    return {(layer, config.module): LoraTensors(A[i], B[i]) for i, layer in enumerate(config.layers)}
+    Args:
+        config: shape of the hypernetwork.
+        hypernet: the hypernetwork that wrote them.
+        A: `[L, r, f]`, shared by all rows.
+        B: `[L, N, r, d]`.
+    """
+    batch = {(layer, config.module): LoraTensors(A[i], B[i]) for i, layer in enumerate(config.layers)}
+    for module in config.reading_modules:
+        A_all, B_all = hypernet.reading_A[module.name], hypernet.reading_B[module.name]
+        for i, layer in enumerate(config.reading_layers):
+            batch[layer, module.name] = LoraTensors(A_all[i], B_all[i].unsqueeze(0))
+    return batch

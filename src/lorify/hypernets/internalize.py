@@ -17,7 +17,7 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
@@ -170,13 +170,15 @@ class Internalizer:
         S = torch.stack([part.statistics.S.double() for part in parts]).sum(0)
         M = torch.stack([part.statistics.M.double() for part in parts]).sum(0)
         A, B = self.hypernet.write(Statistics(S, M))  # [L, r, f], [L, 1, r, o]
+        lora_alpha = A.shape[1]
+        # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
         weights = {
-            (layer, self.config.module): LoraPair(A[i].contiguous(), B[i, 0].T.contiguous())
-            for i, layer in enumerate(self.config.layers)
+            key: LoraPair(tensors.A, (tensors.B[0].T * (len(tensors.A) / lora_alpha)).contiguous())
+            for key, tensors in lora_batch(self.config, self.hypernet, A, B).items()
         }
         return Adapter(
             weights=weights,
-            lora_alpha=float(A.shape[1]),
+            lora_alpha=float(lora_alpha),
             provenance=Provenance(
                 base_name=self.base.name,
                 base_digest=self.base.digest,

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lorify.errors import HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, build_associative
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
@@ -86,7 +86,7 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
         raise HypernetworkError(
             f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
         ) from error
-    hypernet = build_associative(config)
+    hypernet = AssociativeHypernetwork(config)
     wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if wanted != found:

@@ -23,6 +23,11 @@ class HypernetworkShape(_Section):
     rank: int = Field(128, gt=0, description="Rank of the memory.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
+    reading_first_layer: int = Field(2, ge=0, description="First block with a reading part.")
+    reading_modules: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), description="Linear layers of the reading part; may be empty."
+    )
+    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 

@@ -25,8 +25,8 @@ from lorify.errors import TrainingError
 from lorify.hypernets.associative import (
     AssociativeConfig,
     AssociativeHypernetwork,
+    ReadingModule,
     Statistics,
-    build_associative,
     lora_batch,
 )
 from lorify.hypernets.relevance import Relevance, save_relevance
@@ -71,6 +71,7 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         raise TrainingError(
             f"hypernetwork.module {shape.module!r} does not write into the hidden states; choose down_proj or o_proj"
         )
+    reading_first = min(shape.reading_first_layer, last)
     return AssociativeConfig(
         base_name=base.name,
         base_digest=base.digest,
@@ -81,8 +82,16 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         rank=shape.rank,
         width=shape.width,
         bias_rank=shape.bias_rank,
+        reading_layers=tuple(range(reading_first, last + 1)) if shape.reading_modules else (),
+        reading_modules=tuple(_reading_module(base, reading_first, name) for name in shape.reading_modules),
+        reading_rank=shape.reading_rank,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
+
+
+def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
+    linear = base.linear(layer, name)
+    return ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
 
 
 @torch.no_grad()
@@ -141,7 +150,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base)
         if config.start_from is None:
-            hypernet = build_associative(self.shape)
+            hypernet = AssociativeHypernetwork(self.shape)
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
         else:
             self.shape, hypernet = load_hypernetwork(config.start_from)
@@ -228,7 +237,8 @@ class Trainer:
         tokens = sum(map(len, step.chunks))
         for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
             rows = [step.rows[i] for i in group]
-            scores, num_tokens = self._score_rows(rows, lora_batch(self.shape, A, B[:, group]), keys, place_of_chunk)
+            lora = lora_batch(self.shape, hypernet, A, B[:, group])
+            scores, num_tokens = self._score_rows(rows, lora, keys, place_of_chunk)
             parts.append(scores)
             order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
             tokens += num_tokens

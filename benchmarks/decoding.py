@@ -1,7 +1,7 @@
 """Decoding speed, side by side in one run: transformers' `generate`, lorify without and with adapters, llama.cpp.
 
     python benchmarks/decoding.py
-    python benchmarks/decoding.py --base FOLDER --gguf MODEL.gguf --tokens 64 --rounds 5
+    python benchmarks/decoding.py --gguf MODEL.gguf --tokens 64 --rounds 5
 
 The contestants take turns, so that whatever else the machine does slows all of them alike; of each the median round
 counts, and the ratios are what to read. Every contestant decodes the same number of tokens, none stops early, and the
@@ -9,6 +9,7 @@ time to read the prompt is in it.
 """
 
 import argparse
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -16,14 +17,17 @@ from pathlib import Path
 
 import torch
 
+import lorify
+from lorify.adapters import build_lora_batch
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch
-from lorify.base.lora import LoraBatch, LoraTensors
-from lorify.base.model import BaseModel, load_base
+from lorify.base.lora import LoraBatch
+from lorify.base.model import BaseModel
+from lorify.contexts.documents import document_from_text
+from lorify.data.facts import generate_fact_example
 
 PROMPT_TOKENS = 32
 ROWS = 32
-RANK = 64
 
 Contestant = Callable[[], object]
 
@@ -31,18 +35,22 @@ Contestant = Callable[[], object]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Decoding speed, as ratios side by side.")
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
+    parser.add_argument("--hypernet", type=Path, help="hypernetwork folder; default: the one that ships for the base")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="dtype of the weights; default: the fastest")
     parser.add_argument("--gguf", type=Path, help="the same model as GGUF, for llama.cpp")
     parser.add_argument("--tokens", type=int, default=64, help="new tokens per prompt")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     options = parser.parse_args()
 
-    base = load_base(options.base, dtype=options.dtype and getattr(torch, options.dtype))
+    model = lorify.load(
+        options.base, hypernetwork=options.hypernet, dtype=options.dtype and getattr(torch, options.dtype)
+    )
+    base = model.base
     print(f"{base.name}, {base.dtype}, {base.device}, {torch.get_num_threads()} threads, {options.tokens} new tokens")
     single: dict[str, Contestant] = {
         "transformers generate": transformers_generate(base, options.tokens),
         "lorify": ours(base, 1, None, options.tokens),
-        "lorify, one adapter": ours(base, 1, random_adapters(base, 1), options.tokens),
+        "lorify, one adapter": ours(base, 1, adapters(model, 1), options.tokens),
     }
     if options.gguf:
         try:
@@ -54,7 +62,7 @@ def main() -> None:
         f"{ROWS} prompts",
         {
             "lorify": ours(base, ROWS, None, options.tokens),
-            f"lorify, {ROWS} adapters": ours(base, ROWS, random_adapters(base, ROWS), options.tokens),
+            f"lorify, {ROWS} adapters": ours(base, ROWS, adapters(model, ROWS), options.tokens),
         },
         options.tokens * ROWS,
         options.rounds,
@@ -82,19 +90,11 @@ def prompts(base: BaseModel, rows: int) -> list[list[int]]:
     return torch.randint(3, base.model.config.vocab_size, (rows, PROMPT_TOKENS), generator=generator).tolist()
 
 
-def random_adapters(base: BaseModel, rows: int) -> LoraBatch:
-    """An adapter a row, of the shape that the document hypernetwork writes: shared A, own B, on `down_proj`."""
-    generator = torch.Generator().manual_seed(1)
-    linears = {key: linear for key, linear in base.linear_keys.items() if key[1] == "down_proj"}
-
-    def noise(*shape: int) -> torch.Tensor:
-        return (torch.randn(*shape, generator=generator) * 0.01).to(base.device, base.dtype)
-
-    return {
-        key: LoraTensors(noise(RANK, linear.in_features), noise(rows, RANK, linear.out_features))
-        for key, linear in linears.items()
-        if key[0] >= base.num_layers // 4
-    }
+def adapters(model: lorify.Lorify, rows: int) -> LoraBatch | None:
+    """An adapter a row, each of a document of its own."""
+    rng = random.Random(0)
+    texts = [generate_fact_example(rng).documents[0] for _ in range(rows)]
+    return build_lora_batch([model.internalize(document_from_text(text, "facts")) for text in texts], model.base)
 
 
 def ours(base: BaseModel, rows: int, lora: LoraBatch | None, num_tokens: int) -> Contestant:

@@ -10,6 +10,7 @@ R rank of an update, V vocabulary.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,9 +22,11 @@ from transformers import DynamicCache
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
+from lorify.base.packed_weights import MOST_ROWS, PackedWeight, pack_eight_bits, pack_four_bits
 
 LEAN_ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
+_SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
 
 
 def generate_batch(
@@ -132,11 +135,17 @@ def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lo
             input_ids=ids,
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=cache,
+            **_cache_argument(base, cache),
             use_cache=True,
             logits_to_keep=1,
         )
     return output.logits[:, -1]
+
+
+def _cache_argument(base: BaseModel, cache: DynamicCache) -> dict[str, DynamicCache]:
+    """The cache under the name that this version of transformers gives it: `past_key_values` up to 5.23."""
+    known = inspect.signature(base.model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache}
 
 
 class _Step(Protocol):
@@ -161,7 +170,7 @@ class _ModelStep:
                 input_ids=tokens[:, None],
                 attention_mask=self.mask,
                 position_ids=self.mask.sum(-1, keepdim=True) - 1,
-                past_key_values=self.cache,
+                **_cache_argument(self.base, self.cache),
                 use_cache=True,
             )
         return output.logits[:, -1]
@@ -182,7 +191,7 @@ class _LeanStep:
         self.rotary: nn.Module = decoder.rotary_emb
         self.norm = _Norm.of(decoder.norm)
         self.head: Tensor = head.weight
-        self.blocks = [_Block.of(base, index, lora) for index in range(base.num_layers)]
+        self.blocks = [_Block.of(base, index, lora, len(mask)) for index in range(base.num_layers)]
         self.keys: list[Tensor] = [layer.keys for layer in layers]  # each [N, K, T, C]
         self.values: list[Tensor] = [layer.values for layer in layers]
         self.length = mask.shape[1]
@@ -232,29 +241,75 @@ class _Norm:
         return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
 
 
-@dataclass(frozen=True)
-class _Linear:
-    """A linear layer with the update of each row, `A [R, in]` or `[N, R, in]` and `B [N or 1, R, out]`."""
+class _Linears:
+    """Linear layers that read the same input, with the update of each row.
 
-    weight: Tensor
-    bias: Tensor | None
-    lora: LoraTensors | None
+    Weights on a 4-bit grid are packed into one matrix where that is faster; for a single row the updates of all layers
+    then are one product of two matrices.
+    """
+
+    def __init__(self, linears: Sequence[nn.Linear], loras: Sequence[LoraTensors | None], rows: int) -> None:
+        self.linears = linears
+        self.sizes = [linear.out_features for linear in linears]
+        few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
+        self.packed = pack_four_bits([linear.weight for linear in linears]) if few else None
+        weight = linears[0].weight
+        self.loras = [None if lora is None else LoraTensors(lora.A.to(weight), lora.B.to(weight)) for lora in loras]
+        self.joint = _JointUpdate.of(loras, self.sizes, weight) if self.packed is not None and rows == 1 else None
+
+    def __call__(self, x: Tensor) -> Sequence[Tensor]:
+        """`x [N, in]` -> the output `[N, out]` of each layer."""
+        if self.packed is None:
+            outputs = [F.linear(x, linear.weight, linear.bias) for linear in self.linears]
+        else:
+            y = self.packed(x)
+            if self.joint is not None:
+                return self.joint(x, y).split(self.sizes, dim=-1)
+            outputs = y.split(self.sizes, dim=-1)
+        return [y if lora is None else _updated(y, x, lora) for y, lora in zip(outputs, self.loras, strict=True)]
+
+
+def _updated(y: Tensor, x: Tensor, lora: LoraTensors) -> Tensor:
+    """Output `y [N, out]` of a linear layer for `x [N, in]`, with `A [R, in]` or `[N, R, in]`, `B [N or 1, R, out]`."""
+    A, B = lora.A, lora.B
+    low = F.linear(x, A) if A.dim() == 2 else torch.bmm(A.expand(len(x), -1, -1), x[:, :, None])[..., 0]  # [N, R]
+    if len(B) == 1:
+        return torch.addmm(y, low, B[0])
+    return torch.baddbmm(y[:, None], low[:, None], B)[:, 0]
+
+
+@dataclass(frozen=True)
+class _JointUpdate:
+    """The updates of several linear layers for one row: `A [R, in]`, `B [R, out]` over the outputs of all of them."""
+
+    A: Tensor | PackedWeight
+    B: Tensor
 
     @classmethod
-    def of(cls, linear: nn.Linear, lora: LoraTensors | None) -> _Linear:
-        if lora is not None:
-            lora = LoraTensors(lora.A.to(linear.weight), lora.B.to(linear.weight))
-        return cls(linear.weight, linear.bias, lora)
+    def of(cls, loras: Sequence[LoraTensors | None], sizes: Sequence[int], weight: Tensor) -> _JointUpdate | None:
+        present = [lora for lora in loras if lora is not None]
+        if not present:
+            return None
+        A = torch.cat([lora.A.reshape(-1, lora.A.shape[-1]) for lora in present])
+        B = A.new_zeros(len(A), sum(sizes))
+        row = column = 0
+        for lora, size in zip(loras, sizes, strict=True):
+            if lora is not None:
+                rank = lora.B.shape[1]
+                B[row : row + rank, column : column + size] = lora.B[0]
+                row += rank
+            column += size
+        if len(A) <= _SMALL_RANK:
+            return cls(A.float(), B.float())
+        return cls(pack_eight_bits(A.to(weight)) or A.to(weight), B.to(weight))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.weight, self.bias)  # [N, out]
-        if self.lora is None:
-            return y
-        A, B = self.lora.A, self.lora.B
-        low = F.linear(x, A) if A.dim() == 2 else torch.bmm(A.expand(len(x), -1, -1), x[:, :, None])[..., 0]  # [N, R]
-        if len(B) == 1:
-            return torch.addmm(y, low, B[0])
-        return torch.baddbmm(y[:, None], low[:, None], B)[:, 0]
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """The outputs `y [1, out]` for `x [1, in]`, updated."""
+        if isinstance(self.A, PackedWeight):
+            return torch.addmm(y, self.A(x), self.B)
+        if self.A.dtype == x.dtype:
+            return torch.addmm(y, F.linear(x, self.A), self.B)
+        return y + (F.linear(x.float(), self.A) @ self.B).to(y.dtype)
 
 
 @dataclass(frozen=True)
@@ -262,39 +317,34 @@ class _Block:
     """The tensors of one transformer block."""
 
     input_norm: _Norm
-    query: _Linear
-    key: _Linear
-    value: _Linear
-    output: _Linear
+    query_key_value: _Linears
+    output: _Linears
     query_norm: _Norm | None
     key_norm: _Norm | None
     feed_forward_norm: _Norm
-    gate: _Linear
-    up: _Linear
-    down: _Linear
+    gate_up: _Linears
+    down: _Linears
     activation: nn.Module
     scaling: float
 
     @classmethod
-    def of(cls, base: BaseModel, index: int, lora: LoraBatch | None) -> _Block:
-        def linear(name: str) -> _Linear:
-            return _Linear.of(base.linear(index, name), (lora or {}).get((index, name)))
+    def of(cls, base: BaseModel, index: int, lora: LoraBatch | None, rows: int) -> _Block:
+        def linears(*names: str) -> _Linears:
+            updates = [(lora or {}).get((index, name)) for name in names]
+            return _Linears([base.linear(index, name) for name in names], updates, rows)
 
         block: Any = base.blocks[index]
         attention = block.self_attn
         has_head_norms = hasattr(attention, "q_norm")
         return cls(
             input_norm=_Norm.of(block.input_layernorm),
-            query=linear("q_proj"),
-            key=linear("k_proj"),
-            value=linear("v_proj"),
-            output=linear("o_proj"),
+            query_key_value=linears("q_proj", "k_proj", "v_proj"),
+            output=linears("o_proj"),
             query_norm=_Norm.of(attention.q_norm) if has_head_norms else None,
             key_norm=_Norm.of(attention.k_norm) if has_head_norms else None,
             feed_forward_norm=_Norm.of(block.post_attention_layernorm),
-            gate=linear("gate_proj"),
-            up=linear("up_proj"),
-            down=linear("down_proj"),
+            gate_up=linears("gate_proj", "up_proj"),
+            down=linears("down_proj"),
             activation=block.mlp.act_fn,
             scaling=attention.scaling,
         )
@@ -304,12 +354,13 @@ class _Block:
     ) -> Tensor:
         """Attention of the newest position `x [N, D]`, whose key and value are written at `length - 1`."""
         rows, kv_heads, _, channels = keys.shape
-        query = self.query(x).view(rows, -1, channels)  # [N, H, C]
-        key = self.key(x).view(rows, kv_heads, channels)
+        query, key, value = self.query_key_value(x)
+        query = query.reshape(rows, -1, channels)  # [N, H, C]
+        key = key.reshape(rows, kv_heads, channels)
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         keys[:, :, length - 1] = _rotated(key, cos, sin)
-        values[:, :, length - 1] = self.value(x).view(rows, kv_heads, channels)
+        values[:, :, length - 1] = value.reshape(rows, kv_heads, channels)
         attended = F.scaled_dot_product_attention(
             _rotated(query, cos, sin).view(rows, kv_heads, -1, channels),
             keys[:, :, :length],
@@ -317,11 +368,12 @@ class _Block:
             attn_mask=mask,
             scale=self.scaling,
         )
-        return self.output(attended.reshape(rows, -1))
+        return self.output(attended.reshape(rows, -1))[0]
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """The gated feed-forward layer on `x [N, D]`."""
-        return self.down(self.activation(self.gate(x)).mul_(self.up(x)))
+        gate, up = self.gate_up(x)
+        return self.down(self.activation(gate).mul_(up))[0]
 
 
 def _signed(sin: Tensor) -> Tensor:

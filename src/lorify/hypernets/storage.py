@@ -1,7 +1,8 @@
 """Hypernetworks on disk: `config.json` and `hypernetwork.safetensors` in one folder, written atomically.
 
 Large matrices are stored as 8-bit whole numbers with a float scale for each output channel (`NAME.scale`): half the
-size of bfloat16 at about its rounding error.
+size of bfloat16 at about its rounding error. Those that become the `A` of adapters have their output channels first,
+and keep such a scale all the way to decoding, which reads them in 8 bits (see `lorify.base.packed_weights`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
 MIN_PACKED_NUMBERS = 4096
+OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
 
 def save_hypernetwork(folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> None:
@@ -108,7 +110,8 @@ def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if min(tensor.shape[-2:], default=1) == 1 or tensor.ndim < 2 or tensor.numel() < MIN_PACKED_NUMBERS:
             packed[name] = tensor.contiguous()
             continue
-        scale = tensor.abs().amax(-2, keepdim=True).clamp_min(1e-12) / 127
+        channel = -1 if name.startswith(OUTPUT_FIRST) else -2  # the dimension that is summed over
+        scale = tensor.abs().amax(channel, keepdim=True).clamp_min(1e-12) / 127
         packed[name] = (tensor / scale).round().to(torch.int8).contiguous()
         packed[name + SCALE_SUFFIX] = scale.contiguous()
     return packed

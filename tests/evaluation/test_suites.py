@@ -25,7 +25,7 @@ class Reader:
         return [self._answer(a or text) for a, text in zip(adapters, texts, strict=True)]
 
     def relevant(self, adapter, question):
-        return adapter if "mill" in question else None
+        return adapter if "mill" in question or "number" in question else None
 
     def _answer(self, text):
         if text is None:

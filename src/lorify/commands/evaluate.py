@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lorify.commands.options import Base, Hypernetwork, Json, load_model
-from lorify.commands.terminal import counting, say_json, say_line
+from lorify.commands.terminal import counting, say_json, say_line, working
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
     from lorify.data.examples import Example
+    from lorify.evaluation.suites import Suite
     from lorify.facade import Lorify
 
 app = typer.Typer(help="Measure how good a hypernetwork is.", no_args_is_help=True)
@@ -30,7 +30,12 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
 NumDocuments = Annotated[int, typer.Option("--documents", min=1, help="Number of documents.")]
 
 DEFAULT_LENGTHS = (512, 2048, 8192)
+DEFAULT_METHODS = "none,icl,rag,adapter"
 RESULTS_NAME = "results.json"
+SHOWN_COLUMNS = (
+    "source,condition,method,questions,exact,f1,f1_low,f1_high,rouge_l,f1_relative,update_seconds,first_token_seconds,"
+    "seconds_per_token,answer_peak_mb"
+).split(",")
 
 
 @app.command()
@@ -134,6 +139,131 @@ def agreement(
     _report("agreement", model, settings, rows, [asdict(item) for item in items], output, as_json)
 
 
+@app.command("run")
+def run_suite(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="What to ask: SUITE[:option=value...], or a path.")],
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", metavar="LIST", help="How to answer: METHOD[:option=value...],METHOD...")
+    ] = DEFAULT_METHODS,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens; by default the suite's own.")
+    ] = None,
+    output: RunDir = None,
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+    as_json: Json = False,
+) -> None:
+    """Several methods side by side on the same questions: scores, times and memory.
+
+    Methods take turns, document by document. With -o the folder gets every answer as it comes, tables (Markdown, CSV)
+    and plots (PNG); an interrupted run goes on with the same command. `lorify eval list` names suites and methods.
+
+    Example: lorify eval run facts:documents=20 -m none,icl,rag,adapter -o runs/facts
+    """
+    _check_output(output)
+    from lorify.evaluation.answering import answer_cases
+    from lorify.evaluation.methods import parse_methods
+    from lorify.evaluation.plots import write_plots
+    from lorify.evaluation.reports import summarize, write_tables
+    from lorify.evaluation.runs import open_run, run_config
+
+    chosen, kinds = _parse_suite(suite), parse_methods(methods)
+    model = load_model(base, hypernet)
+    max_new_tokens = max_tokens or chosen.max_new_tokens
+    config = run_config(model, chosen.label, kinds, max_new_tokens)
+    done = open_run(output, config) if output is not None else []
+    with working("collecting questions"):
+        cases = chosen.build(model)
+    with counting("answering", "questions") as advance:
+        answers = answer_cases(
+            model, cases, kinds, max_new_tokens=max_new_tokens, folder=output, done=done, report=advance
+        )
+    rows = summarize(answers)
+    if output is not None:
+        write_tables(output, config, answers, write_plots(output, answers))
+    if as_json:
+        say_json({"config": config.model_dump(mode="json"), "scores": rows})
+    else:
+        _say_table([{key: "" if row[key] is None else row[key] for key in row if key in SHOWN_COLUMNS} for row in rows])
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of another run of the same suite.")],
+    as_json: Json = False,
+) -> None:
+    """What differs between two runs, and is it more than chance?
+
+    Each method of both is compared on the questions that both asked, by a sign-flip test over documents.
+
+    Example: lorify eval compare runs/facts runs/facts-longer-training
+    """
+    from lorify.evaluation.comparing import compare_runs
+
+    comparison = compare_runs(first, second)
+    if as_json:
+        say_json({"settings": comparison.settings, "scores": comparison.rows})
+        return
+    for line in comparison.settings:
+        say_line(line)
+    _say_table(comparison.rows)
+
+
+@app.command("list")
+def list_kinds() -> None:
+    """Suites and methods with their options, for `lorify eval run`.
+
+    Example: lorify eval list
+    """
+    from lorify.evaluation.methods import METHODS
+    from lorify.evaluation.specs import describe_specs
+    from lorify.evaluation.suites import SUITES
+
+    say_line("Suites\n")
+    say_line(describe_specs([*SUITES.values(), _heldout_kind()]))
+    say_line("\nMethods\n")
+    say_line(describe_specs(METHODS.values()))
+
+
+def _parse_suite(text: str) -> Suite:
+    from lorify.evaluation.specs import parse_spec
+    from lorify.evaluation.suites import parse_suite
+
+    heldout = _heldout_kind()
+    return parse_spec(text, {heldout.name: heldout}, "suite") if _is_heldout(text) else parse_suite(text)
+
+
+def _is_heldout(text: str) -> bool:
+    return text.partition(":")[0] == "heldout"
+
+
+def _heldout_kind() -> type[Suite]:
+    """A suite that joins evaluation to training, which do not know each other."""
+    from lorify.evaluation.suites import Case, QuestionsSuite, draw_cases
+
+    class HeldoutSuite(QuestionsSuite):
+        """The passages that a training config holds out; `path` is the config."""
+
+        name = "heldout"
+
+        def build(self, model: Lorify) -> list[Case]:
+            """The cases."""
+            return draw_cases(model.base, _heldout_examples(self.path), self.documents, self.questions, self.seed)
+
+    return HeldoutSuite
+
+
+def _heldout_examples(config: Path) -> list[Example]:
+    from lorify.training.config import load_training_config
+    from lorify.training.prepare import prepare_passages
+
+    examples = prepare_passages(load_training_config(config))[1]
+    if not examples:
+        raise EvaluationError(f"training config {config} holds out no passages; set its data.questions_path")
+    return examples
+
+
 def _choose_examples(questions: Path | None, heldout_of: Path | None, num_documents: int, seed: int) -> list[Example]:
     """Generated documents, or a sample of natural passages."""
     from lorify.data.questions import load_question_examples
@@ -142,12 +272,7 @@ def _choose_examples(questions: Path | None, heldout_of: Path | None, num_docume
     if questions is not None and heldout_of is not None:
         raise EvaluationError("--questions and --heldout-of exclude each other; give one of them")
     if heldout_of is not None:
-        from lorify.training.config import load_training_config
-        from lorify.training.prepare import prepare_passages
-
-        examples = prepare_passages(load_training_config(heldout_of))[1]
-        if not examples:
-            raise EvaluationError(f"training config {heldout_of} holds out no passages; set its data.questions_path")
+        examples = _heldout_examples(heldout_of)
     elif questions is not None:
         examples = load_question_examples(questions)
     else:
@@ -179,22 +304,19 @@ def _report(
         "scores": rows,
     }
     if output is not None:
+        from lorify.evaluation.runs import write_text
+
         output.mkdir(parents=True, exist_ok=True)
         content = json.dumps(run | {"answers": items}, indent=1, ensure_ascii=False, default=str) + "\n"
-        _write_whole(output / RESULTS_NAME, lambda path: path.write_text(content, encoding="utf-8"))
+        write_text(output / RESULTS_NAME, content)
     if as_json:
         say_json(json.loads(json.dumps(run, default=str)))
         return
+    _say_table(rows)
+
+
+def _say_table(rows: Sequence[Mapping[str, Any]]) -> None:
     columns = list(rows[0])
     widths = [max(len(column), *(len(str(row[column])) for row in rows)) for column in columns]
     for line in [columns, *([str(row[column]) for column in columns] for row in rows)]:
         say_line("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,12 +1,20 @@
-"""Scores of answers: exact match and token F1 as SQuAD's official formula has them, and bootstrap intervals."""
+"""Scores of answers by the public formulas, and how far to trust their means.
+
+Exact match and token F1 are SQuAD's; ROUGE-L comes from the rouge-score package. Intervals and tests resample whole
+groups (the questions of one document), since questions about one document are right or wrong together.
+"""
 
 from __future__ import annotations
 
-import random
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -33,13 +41,99 @@ def _f1(predicted: list[str], expected: list[str]) -> float:
     return 2 * common / (len(predicted) + len(expected))
 
 
+@dataclass(frozen=True)
+class RougeL:
+    """ROUGE-L of a prediction: F1 and recall of the longest common subsequence of words."""
+
+    f1: float
+    recall: float
+
+
+def rouge_l(prediction: str, answers: Sequence[str]) -> RougeL:
+    """ROUGE-L against the answer with the largest F1, without stemming (the rouge-score package)."""
+    score = _rouge_scorer().score_multi(list(answers), prediction)["rougeL"]
+    return RougeL(score.fmeasure, score.recall)
+
+
+@cache
+def _rouge_scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # here, since it brings nltk along, for stemming, at every import
+
+    return RougeScorer(["rougeL"])
+
+
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean."""
     return sum(values) / len(values)
 
 
-def bootstrap_interval(values: Sequence[float], *, seed: int = 0, resamples: int = 1000) -> tuple[float, float]:
-    """95% percentile bootstrap interval of the mean."""
-    rng = random.Random(seed)
-    means = sorted(mean(rng.choices(values, k=len(values))) for _ in range(resamples))
-    return means[int(0.025 * resamples)], means[int(0.975 * resamples) - 1]
+def bootstrap_interval(
+    values: Sequence[float], *, groups: Sequence[Hashable] | None = None, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean.
+
+    Args:
+        values: at least one score.
+        groups: group of each value; whole groups are drawn. None: every value is its own group.
+        seed: seed of the drawing.
+        resamples: how often to draw.
+    """
+    sums, counts = _by_group(values, groups)
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
+    low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class PairedResult:
+    """How two methods differ on the same questions.
+
+    Attributes:
+        difference: mean score of the second minus that of the first.
+        low: lower end of its 95% bootstrap interval.
+        high: upper end.
+        p_value: share of random sign flips of the groups' differences that give at least so large a difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_test(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    groups: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    resamples: int = 10_000,
+) -> PairedResult:
+    """Compare two methods on the same questions by a sign-flip permutation test (two-sided).
+
+    Args:
+        first: scores of one method.
+        second: scores of the other, question by question.
+        groups: group of each question; the signs of a group flip together. None: every question is its own group.
+        seed: seed of flips and drawings.
+        resamples: number of flips.
+    """
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    sums, _ = _by_group(differences, groups)
+    observed = abs(sums.sum())
+    rng = np.random.default_rng(seed)
+    as_large = 0
+    for start in range(0, resamples, 1000):  # in parts: many groups times many flips is a lot of memory
+        signs = rng.integers(0, 2, size=(min(1000, resamples - start), len(sums))) * 2 - 1
+        as_large += int((abs(signs @ sums) >= observed - 1e-9).sum())
+    low, high = bootstrap_interval(differences, groups=groups, seed=seed)
+    return PairedResult(mean(differences), low, high, (1 + as_large) / (1 + resamples))
+
+
+def _by_group(values: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the values of each group, in order of appearance."""
+    if groups is None:
+        return np.asarray(values, dtype=float), np.ones(len(values))
+    numbers: dict[Hashable, int] = {}
+    index = [numbers.setdefault(group, len(numbers)) for group in groups]
+    return np.bincount(index, weights=np.asarray(values, dtype=float)), np.bincount(index).astype(float)

@@ -1,18 +1,16 @@
-"""Needle in a haystack: exact match by length and depth, and the usual heat map."""
+"""Needle in a haystack with the adapter: exact match by length and depth."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorify.contexts.documents import document_from_text
-from lorify.data.niah import generate_niah_example
+from lorify.evaluation import plots
+from lorify.evaluation.methods import Internalized, ask_together
 from lorify.evaluation.metrics import exact_match, mean
+from lorify.evaluation.suites import NiahSuite
 from lorify.facade import Lorify
-
-ANSWER_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,16 @@ def evaluate_niah(
         seed: seed of the numbers and places.
         report: called with the number of haystacks done since the last call and of all.
     """
+    suite = NiahSuite(lengths=tuple(lengths), bins=num_bins, samples=samples_per_cell, seed=seed)
+    cases = suite.build(model)
+    update = Internalized(only_if_relevant=True).load(model, suite.max_new_tokens)
     items: list[NiahItem] = []
-    total = len(lengths) * num_bins * samples_per_cell
-    for length in lengths:
-        for depth_bin in range(num_bins):
-            rng = random.Random(f"{seed}/{length}/{depth_bin}")
-            examples = [
-                generate_niah_example(
-                    rng,
-                    length_tokens=length,
-                    count_tokens=lambda text: len(model.base.encode_text(text)),
-                    depth_bin=depth_bin,
-                    num_bins=num_bins,
-                )
-                for _ in range(samples_per_cell)
-            ]
-            adapters = [model.internalize(document_from_text(e.documents[0], "haystack")) for e in examples]
-            answers = model.ask_batch([e.questions[0].text for e in examples], adapters, max_new_tokens=ANSWER_TOKENS)
-            for example, answer in zip(examples, answers, strict=True):
-                items.append(NiahItem(length, depth_bin, example.questions[0].answers[0], answer))
-            report(len(examples), total)
+    for case in cases:
+        (question,) = case.questions
+        (answer,) = ask_together(model, [(update(case), question.text)], suite.max_new_tokens)
+        assert case.depth_bin is not None
+        items.append(NiahItem(case.length_tokens, case.depth_bin, question.answers[0], answer))
+        report(1, len(cases))
     return items
 
 
@@ -80,24 +68,4 @@ def accuracy_by_length(items: Sequence[NiahItem]) -> dict[int, float]:
 
 def plot_heat_map(items: Sequence[NiahItem], path: Path) -> None:
     """Write the heat map of exact match over length and depth as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    lengths = sorted({item.length_tokens for item in items})
-    bins = sorted({item.depth_bin for item in items})
-    grid = [
-        [mean([i.correct for i in items if (i.length_tokens, i.depth_bin) == (length, bin_)]) for length in lengths]
-        for bin_ in bins
-    ]
-    figure = Figure(figsize=(1.5 + 0.8 * len(lengths), 1.5 + 0.35 * len(bins)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    image = axes.imshow(grid, vmin=0, vmax=1, cmap="RdYlGn", aspect="auto")
-    axes.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths], rotation=45)
-    axes.set_yticks(range(len(bins)), [f"{100 * (b + 0.5) / len(bins):.0f}%" for b in bins])
-    axes.set_xlabel("length of the document (tokens)")
-    axes.set_ylabel("depth of the needle")
-    figure.colorbar(image, ax=axes, label="exact match")
-    temporary = path.with_name(f".{path.name}.png")
-    figure.savefig(temporary, dpi=120)
-    temporary.replace(path)
+    plots.plot_heat_map([(item.length_tokens, item.depth_bin, item.correct) for item in items], path)

@@ -1,29 +1,25 @@
-"""Questions about documents: closed-book with the adapter, with the document in the prompt, and the bare base."""
+"""Questions about documents by several methods, in large batches: scores only, no timings."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from lorify.contexts.documents import document_from_text
 from lorify.data.examples import Example
-from lorify.data.facts import generate_fact_example
+from lorify.evaluation.methods import ask_together, parse_methods
 from lorify.evaluation.metrics import bootstrap_interval, exact_match, mean, token_f1
+from lorify.evaluation.suites import cases_from_examples
+from lorify.evaluation.suites import fact_examples as fact_examples
 from lorify.facade import Lorify
 
-Method = Literal["adapter", "icl", "none"]
-METHODS: tuple[Method, ...] = ("adapter", "icl", "none")
-BATCH_ROWS = 16
-PROMPT_MARGIN_TOKENS = 256
+METHODS = ("adapter", "icl", "none")
 
 
 @dataclass(frozen=True)
 class QaItem:
     """One question, the method and its answer."""
 
-    method: Method
+    method: str
     source: str
     question: str
     answers: tuple[str, ...]
@@ -40,19 +36,11 @@ class QaItem:
         return token_f1(self.prediction, self.answers)
 
 
-def fact_examples(num_documents: int, *, seed: int = 0, num_questions: int = 6) -> list[Example]:
-    """Generated documents about entities whose names training never uses."""
-    return [
-        generate_fact_example(random.Random(f"{seed}/evaluation/{i}"), split="heldout", num_questions=num_questions)
-        for i in range(num_documents)
-    ]
-
-
 def evaluate_qa(
     model: Lorify,
     examples: Sequence[Example],
     *,
-    methods: Sequence[Method] = METHODS,
+    methods: Sequence[str] = METHODS,
     max_new_tokens: int = 48,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[QaItem]:
@@ -61,33 +49,29 @@ def evaluate_qa(
     Args:
         model: base and hypernetwork.
         examples: documents with questions.
-        methods: `adapter` (closed-book), `icl` (document in the prompt, cut in its middle where it does not fit the
-            window) and `none` (bare base).
+        methods: methods with their options, as `lorify.evaluation.methods` has them.
         max_new_tokens: longest answer, in tokens.
         report: called with the number of answers given since the last call and of all.
     """
     total = len(methods) * sum(len(example.questions) for example in examples)
+    cases = cases_from_examples(model.base, examples)
     items: list[QaItem] = []
-    for method in methods:
+    for method in parse_methods(",".join(methods)):
+        update = method.load(model, max_new_tokens)
         rows = []
-        for example in examples:
-            adapter = None
-            if method == "adapter":
-                documents = [document_from_text(text, f"document {i}") for i, text in enumerate(example.documents)]
-                adapter = model.internalize(*documents)
-            text = _fitting(model, "\n\n".join(example.documents), max_new_tokens) if method == "icl" else None
-            rows += [(example, question, adapter, text) for question in example.questions]
-        for start in range(0, len(rows), BATCH_ROWS):
-            batch = rows[start : start + BATCH_ROWS]
-            predictions = model.ask_batch(
-                [question.text for _, question, _, _ in batch],
-                [adapter for _, _, adapter, _ in batch],
-                documents=[text for _, _, _, text in batch],
-                max_new_tokens=max_new_tokens,
-            )
-            for (example, question, _, _), prediction in zip(batch, predictions, strict=True):
-                items.append(QaItem(method, example.source, question.text, question.answers, prediction))
-            report(len(batch), total)
+        for case in cases:
+            knowledge = update(case)
+            rows += [(case, question, knowledge) for question in case.questions]
+        predictions = ask_together(
+            model,
+            [(knowledge, question.text) for _, question, knowledge in rows],
+            max_new_tokens,
+            lambda done, _: report(done, total),
+        )
+        items += [
+            QaItem(method.label, case.source, question.text, question.answers, prediction)
+            for (case, question, _), prediction in zip(rows, predictions, strict=True)
+        ]
     return items
 
 
@@ -110,12 +94,3 @@ def summarize_qa(items: Sequence[QaItem]) -> list[dict[str, str | float]]:
             }
         )
     return rows
-
-
-def _fitting(model: Lorify, text: str, max_new_tokens: int) -> str:
-    """The text, its middle left out where it is longer than the base's window."""
-    ids = model.base.encode_text(text)
-    room = model.base.window_tokens - max_new_tokens - PROMPT_MARGIN_TOKENS
-    if len(ids) <= room:
-        return text
-    return model.base.decode_text(ids[: room // 2]) + "\n...\n" + model.base.decode_text(ids[-(room // 2) :])

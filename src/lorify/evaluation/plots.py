@@ -1,0 +1,134 @@
+"""Plots of a run: quality against update time and length, memory against length, needles by length and depth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lorify.evaluation.metrics import bootstrap_interval, mean
+from lorify.evaluation.reports import MEGABYTE, length_bin, median
+from lorify.evaluation.runs import Answer
+
+QUALITY_UPDATE_NAME = "quality-update.png"
+QUALITY_LENGTH_NAME = "quality-length.png"
+MEMORY_LENGTH_NAME = "memory-length.png"
+MIN_SECONDS = 1e-4  # a method without an update has a place on a logarithmic axis
+
+
+def write_plots(folder: Path, answers: Sequence[Answer]) -> list[str]:
+    """Write the plots that the answers give something for.
+
+    Returns:
+        Names of the files.
+    """
+    plot_quality_against_update(answers, folder / QUALITY_UPDATE_NAME)
+    plot_against_length(answers, folder / QUALITY_LENGTH_NAME, "token F1", lambda chosen: mean([a.f1 for a in chosen]))
+    names = [QUALITY_UPDATE_NAME, QUALITY_LENGTH_NAME]
+    if any(a.answer_peak_bytes is not None for a in answers):
+        plot_against_length(answers, folder / MEMORY_LENGTH_NAME, "peak memory (MB)", _peak_megabytes)
+        names.append(MEMORY_LENGTH_NAME)
+    for method in dict.fromkeys(a.method for a in answers if a.depth_bin is not None):
+        name = f"heat-map-{re.sub('[^A-Za-z0-9.]+', '-', method)}.png"
+        cells = [
+            (a.length_tokens, a.depth_bin, a.exact) for a in answers if a.method == method and a.depth_bin is not None
+        ]
+        plot_heat_map(cells, folder / name)
+        names.append(name)
+    return names
+
+
+def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
+    """Write token F1, with its 95% interval, against the median time of an update, a point a method."""
+    figure, axes = _new_figure()
+    for method in dict.fromkeys(a.method for a in answers):
+        chosen = [a for a in answers if a.method == method]
+        f1 = mean([a.f1 for a in chosen])
+        low, high = bootstrap_interval([a.f1 for a in chosen], groups=[a.case for a in chosen])
+        seconds = max(MIN_SECONDS, median([a.update_seconds for a in chosen], 6) or 0.0)
+        axes.errorbar(seconds, f1, yerr=[[max(0.0, f1 - low)], [max(0.0, high - f1)]], fmt="o", capsize=3, label=method)
+    axes.set_xscale("log")
+    axes.set_xlabel("update (seconds)")
+    axes.set_ylabel("token F1")
+    axes.set_ylim(-0.03, 1.03)
+    axes.legend()
+    _save(figure, path)
+
+
+def plot_against_length(
+    answers: Sequence[Answer], path: Path, label: str, value: Callable[[Sequence[Answer]], float | None]
+) -> None:
+    """Write something against the length of the documents, a line a method.
+
+    Args:
+        answers: the answers.
+        path: the PNG.
+        label: what `value` gives.
+        value: answers of one length bin -> the height of the line; None leaves the bin out.
+    """
+    figure, axes = _new_figure()
+    for method in dict.fromkeys(a.method for a in answers):
+        chosen = [a for a in answers if a.method == method]
+        bins = sorted({length_bin(a) for a in chosen})
+        heights = [(length, value([a for a in chosen if length_bin(a) == length])) for length in bins]
+        points = [(length, height) for length, height in heights if height is not None]
+        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=method)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("length of the documents (tokens, up to)")
+    axes.set_ylabel(label)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    _save(figure, path)
+
+
+def plot_heat_map(cells: Sequence[tuple[int, int, float]], path: Path) -> None:
+    """Write exact match over length and depth.
+
+    Args:
+        cells: (length in tokens, depth bin, score) of each needle.
+        path: the PNG.
+    """
+    lengths = sorted({length for length, _, _ in cells})
+    bins = sorted({bin_ for _, bin_, _ in cells})
+    grid = [
+        [_mean_or_nan([score for x, y, score in cells if (x, y) == (length, bin_)]) for length in lengths]
+        for bin_ in bins
+    ]
+    figure, axes = _new_figure((1.5 + 0.8 * len(lengths), 1.5 + 0.35 * len(bins)))
+    image = axes.imshow(grid, vmin=0, vmax=1, cmap="RdYlGn", aspect="auto")
+    axes.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths], rotation=45)
+    axes.set_yticks(range(len(bins)), [f"{100 * (b + 0.5) / len(bins):.0f}%" for b in bins])
+    axes.set_xlabel("length of the document (tokens)")
+    axes.set_ylabel("depth of the needle")
+    figure.colorbar(image, ax=axes, label="exact match")
+    _save(figure, path)
+
+
+def _mean_or_nan(values: Sequence[float]) -> float:
+    return mean(values) if values else float("nan")
+
+
+def _peak_megabytes(answers: Sequence[Answer]) -> float | None:
+    """Most of updating and answering."""
+    return median(
+        [max(a.answer_peak_bytes, a.update_peak_bytes or 0) for a in answers if a.answer_peak_bytes], 3, MEGABYTE
+    )
+
+
+def _new_figure(size: tuple[float, float] = (6.4, 4.2)) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, since a run without plots need not wait for it
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _save(figure: Any, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.png")
+    try:
+        figure.savefig(temporary, dpi=120)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,193 @@
+"""What the answers of a run say: tables as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from lorify.evaluation.metrics import bootstrap_interval, mean, paired_test
+from lorify.evaluation.runs import Answer, RunConfig, write_text
+
+K = TypeVar("K")
+Row = dict[str, str | int | float | None]
+"""One row of a table."""
+
+TABLE_NAME = "table.csv"
+LENGTHS_NAME = "by-length.csv"
+PAIRS_NAME = "pairs.csv"
+REPORT_NAME = "report.md"
+REFERENCE_METHOD = "icl"
+MEGABYTE = 1_000_000
+
+
+def summarize(answers: Sequence[Answer]) -> list[Row]:
+    """One row a source, condition and method: scores with 95% intervals, and what it took (medians over cases).
+
+    `f1_relative` is the mean F1 divided by that of `icl` on the same questions.
+    """
+    rows: list[Row] = []
+    for (source, condition), group in _grouped(answers, lambda a: (a.source, a.condition)).items():
+        by_method = _grouped(group, lambda a: a.method)
+        reference = mean([a.f1 for a in by_method[REFERENCE_METHOD]]) if REFERENCE_METHOD in by_method else None
+        for method, chosen in by_method.items():
+            f1 = mean([a.f1 for a in chosen])
+            rows.append(
+                {"source": source, "condition": condition, "method": method, "questions": len(chosen)}
+                | _scores(chosen)
+                | {"f1_relative": round(f1 / reference, 3) if reference else None}
+                | _costs(chosen)
+            )
+    return rows
+
+
+def summarize_lengths(answers: Sequence[Answer]) -> list[Row]:
+    """One row a length bin and method; bins are powers of two of the documents' tokens, named by their upper ends."""
+    rows: list[Row] = []
+    for (length, method), chosen in sorted(_grouped(answers, lambda a: (length_bin(a), a.method)).items()):
+        rows.append({"length_up_to": length, "method": method, "questions": len(chosen)} | _scores(chosen))
+    return rows
+
+
+def length_bin(answer: Answer) -> int:
+    """The smallest power of two that is not below the length of the documents."""
+    return 1 << max(0, answer.length_tokens - 1).bit_length()
+
+
+def summarize_pairs(answers: Sequence[Answer]) -> list[Row]:
+    """One row a source and pair of methods: the difference in F1 on the questions that both answered, and whether
+    chance explains it (sign-flip test over cases).
+    """
+    rows: list[Row] = []
+    for source, group in _grouped(answers, lambda a: a.source).items():
+        by_method = {m: {a.key: a for a in chosen} for m, chosen in _grouped(group, lambda a: a.method).items()}
+        methods = list(by_method)
+        for i, first in enumerate(methods):
+            for second in methods[i + 1 :]:
+                common = [key for key in by_method[first] if key in by_method[second]]
+                if common:
+                    pairs = [(by_method[first][key], by_method[second][key]) for key in common]
+                    rows.append({"source": source, "first": first, "second": second} | paired_row(pairs))
+    return rows
+
+
+def paired_row(pairs: Sequence[tuple[Answer, Answer]]) -> Row:
+    """Difference in F1 between two answers to each of some questions, second minus first."""
+    first, second = [a.f1 for a, _ in pairs], [b.f1 for _, b in pairs]
+    result = paired_test(first, second, groups=[a.case for a, _ in pairs])
+    return {
+        "questions": len(pairs),
+        "f1_first": round(mean(first), 3),
+        "f1_second": round(mean(second), 3),
+        "difference": round(result.difference, 3),
+        "low": round(result.low, 3),
+        "high": round(result.high, 3),
+        "p": round(result.p_value, 4),
+    }
+
+
+def write_tables(folder: Path, config: RunConfig, answers: Sequence[Answer], plots: Iterable[str] = ()) -> list[Row]:
+    """Write the tables of a run as CSV, and all of them as one Markdown file.
+
+    Args:
+        folder: the run's folder.
+        config: what was asked of whom.
+        answers: all answers.
+        plots: names of the plots in the folder.
+
+    Returns:
+        The rows of the main table.
+    """
+    tables = {
+        TABLE_NAME: summarize(answers),
+        LENGTHS_NAME: summarize_lengths(answers),
+        PAIRS_NAME: summarize_pairs(answers),
+    }
+    for name, rows in tables.items():
+        write_text(folder / name, as_csv(rows))
+    write_text(folder / REPORT_NAME, _markdown_report(config, tables, plots))
+    return tables[TABLE_NAME]
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Rows as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as a Markdown table; columns without any value are left out."""
+    columns = [key for key in rows[0] if any(row[key] not in (None, "") for row in rows)] if rows else []
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for row in rows:
+        lines.append("| " + " | ".join("" if row[key] is None else str(row[key]) for key in columns) + " |")
+    return "\n".join(lines)
+
+
+def _markdown_report(config: RunConfig, tables: Mapping[str, Sequence[Row]], plots: Iterable[str]) -> str:
+    hypernetwork = f"hypernetwork {config.hypernetwork}" if config.hypernetwork else "no hypernetwork"
+    parts = [
+        f"# {config.suite}",
+        f"Base {config.base} ({config.dtype}, {config.device}), {hypernetwork}.",
+        "Scores are means over questions; `_low` and `_high` are 95% bootstrap intervals over documents, `f1_relative` "
+        f"is F1 over that of `{REFERENCE_METHOD}`. Times and sizes are medians over documents: `update` is taking the "
+        "documents in, `first_token` is from a question to its first token. Memory is the peak of the whole process "
+        "on a CPU, and what PyTorch allocated on CUDA.",
+        "## Methods",
+        as_markdown(tables[TABLE_NAME]),
+        "## By length (tokens of the documents, up to)",
+        as_markdown(tables[LENGTHS_NAME]),
+    ]
+    if tables[PAIRS_NAME]:
+        parts += ["## Pairs of methods (F1 of the second minus the first, sign-flip test)"]
+        parts += [as_markdown(tables[PAIRS_NAME])]
+    parts += [f"![{Path(name).stem}]({name})" for name in plots]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(answers: Sequence[Answer]) -> Row:
+    groups = [a.case for a in answers]
+    exact_low, exact_high = bootstrap_interval([a.exact for a in answers], groups=groups)
+    f1_low, f1_high = bootstrap_interval([a.f1 for a in answers], groups=groups)
+    return {
+        "exact": round(mean([a.exact for a in answers]), 3),
+        "exact_low": round(exact_low, 3),
+        "exact_high": round(exact_high, 3),
+        "f1": round(mean([a.f1 for a in answers]), 3),
+        "f1_low": round(f1_low, 3),
+        "f1_high": round(f1_high, 3),
+        "rouge_l": round(mean([a.rouge_l for a in answers]), 3),
+        "rouge_l_recall": round(mean([a.rouge_l_recall for a in answers]), 3),
+    }
+
+
+def _costs(answers: Sequence[Answer]) -> Row:
+    timed = [a for a in answers if a.first_token_seconds is not None]
+    return {
+        "update_seconds": median([a.update_seconds for a in timed], 3),
+        "first_token_seconds": median([a.first_token_seconds for a in timed], 3),
+        "seconds_per_token": median([a.seconds_per_token for a in timed], 4),
+        "update_peak_mb": median([a.update_peak_bytes for a in timed], 0, MEGABYTE),
+        "answer_peak_mb": median([a.answer_peak_bytes for a in timed], 0, MEGABYTE),
+        "adapter_mb": median([a.adapter_bytes for a in timed], 2, MEGABYTE),
+        "kv_cache_mb": median([a.kv_cache_bytes for a in timed], 2, MEGABYTE),
+    }
+
+
+def median(values: Iterable[float | None], digits: int, unit: float = 1.0) -> float | None:
+    """Median of what is known, in units, rounded; None if nothing is."""
+    known = [value for value in values if value is not None]
+    return round(statistics.median(known) / unit, digits) if known else None
+
+
+def _grouped(answers: Iterable[Answer], key: Callable[[Answer], K]) -> dict[K, list[Answer]]:
+    groups: dict[K, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(key(answer), []).append(answer)
+    return groups

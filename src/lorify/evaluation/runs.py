@@ -1,0 +1,236 @@
+"""The folder of a run: `config.json` (what was asked of whom), `environment.json` (versions and machine) and
+`answers.jsonl` (one line an answer, appended as they come, so that an interrupted run goes on).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, ValidationError
+
+from lorify.adapters.adapter import utc_now
+from lorify.errors import EvaluationError
+from lorify.evaluation.methods import Method
+from lorify.facade import Lorify
+
+CONFIG_NAME = "config.json"
+ENVIRONMENT_NAME = "environment.json"
+ANSWERS_NAME = "answers.jsonl"
+PACKAGES = ("lorify", "torch", "transformers", "tokenizers", "rouge-score", "bm25s", "numpy", "llmlingua")
+
+
+class RunConfig(PydanticModel):
+    """What decides the answers of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = Field(1, description="Version of the folder's form.")
+    suite: str = Field(description="The suite with its options.")
+    methods: tuple[str, ...] = Field(description="The methods with their options.")
+    max_new_tokens: int = Field(gt=0, description="Longest answer, in tokens.")
+    base: str = Field(description="Base model.")
+    base_digest: str = Field(description="SHA-256 of its weights.")
+    dtype: str = Field(description="Dtype of its weights.")
+    device: str = Field(description="Where it ran.")
+    hypernetwork: str | None = Field(description="Hypernetwork; null if no method needs one.")
+    hypernetwork_digest: str | None = Field(description="SHA-256 of its weights.")
+
+
+class Answer(PydanticModel):
+    """One line of `answers.jsonl`: a question, a method's answer, its scores and what it took.
+
+    The first question of each case is asked alone and timed; the others are asked together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = Field(description="The method.")
+    case: str = Field(description="The case.")
+    index: int = Field(description="Which question of the case.")
+    source: str = Field(description="Data set or generator.")
+    condition: str = Field("", description="What sets the case apart in its source.")
+    length_tokens: int = Field(description="Length of the documents, in tokens.")
+    depth_bin: int | None = Field(None, description="Depth of a needle.")
+    question: str = Field(description="The question.")
+    answers: tuple[str, ...] = Field(description="Acceptable answers.")
+    prediction: str = Field(description="The answer given.")
+    exact: float = Field(description="Exact match (SQuAD).")
+    f1: float = Field(description="Token F1 (SQuAD).")
+    rouge_l: float = Field(description="ROUGE-L, F1.")
+    rouge_l_recall: float = Field(description="ROUGE-L, recall.")
+    update_seconds: float = Field(description="Time to take the documents in.")
+    update_peak_bytes: int | None = Field(description="Most memory meanwhile.")
+    adapter_bytes: int = Field(description="Size of the adapter's weights.")
+    prompt_tokens: int | None = Field(None, description="Length of the prompt (timed answers).")
+    first_token_seconds: float | None = Field(None, description="Time to the first token (timed answers).")
+    seconds_per_token: float | None = Field(None, description="Time of each further token (timed answers).")
+    kv_cache_bytes: int | None = Field(None, description="Keys and values at the end (timed answers).")
+    answer_peak_bytes: int | None = Field(None, description="Most memory while answering (timed answers).")
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The question: case and index."""
+        return self.case, self.index
+
+
+def run_config(model: Lorify, suite: str, methods: Sequence[Method], max_new_tokens: int) -> RunConfig:
+    """The config of a run with a loaded model."""
+    needs_hypernetwork = any(method.needs_hypernetwork for method in methods)
+    return RunConfig(
+        suite=suite,
+        methods=tuple(method.label for method in methods),
+        max_new_tokens=max_new_tokens,
+        base=model.base.name,
+        base_digest=model.base.digest,
+        dtype=str(model.base.dtype).removeprefix("torch."),
+        device=model.base.device.type,
+        hypernetwork=model.internalizer.name if needs_hypernetwork else None,
+        hypernetwork_digest=model.internalizer.digest if needs_hypernetwork else None,
+    )  # pyright: ignore[reportCallIssue]
+
+
+def open_run(folder: Path, config: RunConfig) -> list[Answer]:
+    """Begin a run in a folder, or go on with the one that is there.
+
+    Returns:
+        The answers that are there already; a method's answers on a case that were cut short are dropped.
+
+    Raises:
+        EvaluationError: if the folder holds a run with another config or something else, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CONFIG_NAME).exists():
+            _check_same(folder, config)
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise EvaluationError(f"output {folder} holds files but no run; give a new or empty folder")
+        else:
+            write_text(folder / CONFIG_NAME, config.model_dump_json(indent=1) + "\n")
+        write_text(folder / ENVIRONMENT_NAME, json.dumps(environment(), indent=1) + "\n")
+        answers = load_answers(folder)
+        if (folder / ANSWERS_NAME).exists():
+            write_text(folder / ANSWERS_NAME, "".join(answer.model_dump_json() + "\n" for answer in answers))
+    except OSError as error:
+        raise EvaluationError(f"output {folder} cannot be written ({error.strerror}); give a folder with -o") from error
+    return answers
+
+
+def load_config(folder: Path) -> RunConfig:
+    """The config of a run.
+
+    Raises:
+        EvaluationError: if the folder holds no run.
+    """
+    path = folder / CONFIG_NAME
+    if not path.is_file():
+        raise EvaluationError(
+            f"{folder} is no folder of a run: it has no {CONFIG_NAME}; give one that `lorify eval` wrote"
+        )
+    try:
+        return RunConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise EvaluationError(
+            f"{path} is damaged or of another version ({reason}); run the evaluation again"
+        ) from error
+
+
+def load_answers(folder: Path) -> list[Answer]:
+    """The answers of a run so far; a last line that was cut short is dropped.
+
+    Raises:
+        EvaluationError: if another line is damaged.
+    """
+    path = folder / ANSWERS_NAME
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    lines = data[: data.rfind(b"\n") + 1].splitlines()  # what was killed while writing has no end of line
+    answers = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            answers.append(Answer.model_validate_json(line))
+        except ValidationError as error:
+            raise EvaluationError(
+                f"{path}, line {number} is damaged; delete the line and run the same again"
+            ) from error
+    return answers
+
+
+def append_answers(folder: Path, answers: Sequence[Answer]) -> None:
+    """Add answers to a run.
+
+    Raises:
+        EvaluationError: if the disk is full or the like.
+    """
+    path = folder / ANSWERS_NAME
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(answer.model_dump_json() + "\n" for answer in answers))
+    except OSError as error:
+        raise EvaluationError(
+            f"answers cannot be appended to {path} ({error.strerror}); make room and run the same command again"
+        ) from error
+
+
+def environment() -> dict[str, object]:
+    """Versions and machine."""
+    packages = {}
+    for package in PACKAGES:
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "written": utc_now(),
+        "versions": packages | {"python": platform.python_version()},
+        "system": platform.platform(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file beside its place and rename it into it."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_same(folder: Path, config: RunConfig) -> None:
+    known = load_config(folder)
+    differences = differing_keys(known, config)
+    if differences:
+        raise EvaluationError(
+            f"{folder} holds a run with other settings ({'; '.join(differences)}); give another folder, or the same "
+            "settings to go on with it"
+        )
+
+
+def differing_keys(first: RunConfig, second: RunConfig) -> list[str]:
+    """What sets two configs apart, as `key: first / second`."""
+    a, b = first.model_dump(), second.model_dump()
+    return [f"{key}: {_short(a[key])} / {_short(b[key])}" for key in a if a[key] != b[key]]
+
+
+def _short(value: object) -> str:
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return names[0].partition(":")[2].strip() if names else platform.processor()

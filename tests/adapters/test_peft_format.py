@@ -13,7 +13,6 @@ from lorify.adapters import LoraPair, build_lora_batch, export_peft, import_peft
 from lorify.errors import AdapterError
 
 # PEFT asks transformers by a name that is being retired.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
 GRID = tuple((layer, module) for layer in (0, 1) for module in ("down_proj", "q_proj"))
 

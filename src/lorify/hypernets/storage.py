@@ -21,6 +21,7 @@ from torch import Tensor
 from lorify.atomic import replaced_folder
 from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.relevance import Relevance, save_relevance
 
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
@@ -29,18 +30,23 @@ MIN_PACKED_NUMBERS = 4096
 OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
 
-def save_hypernetwork(folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> None:
+def save_hypernetwork(
+    folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork, *, relevance: Relevance | None = None
+) -> None:
     """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
 
     Args:
         folder: where to; its parent is made.
         config: its shape and base.
         hypernet: its weights.
+        relevance: the word test that goes with it, if there is one.
     """
     with replaced_folder(folder) as temporary:
         save_file(_packed(hypernet.state_dict()), temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        if relevance is not None:
+            save_relevance(temporary, relevance)
 
 
 def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:

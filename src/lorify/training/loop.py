@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from lorify.atomic import replaced_file
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
 from lorify.contexts.features import encode_chunks
@@ -29,7 +28,8 @@ from lorify.hypernets.associative import (
     Statistics,
     lora_batch,
 )
-from lorify.hypernets.relevance import Relevance, save_relevance
+from lorify.hypernets.internalize import check_base
+from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
@@ -42,6 +42,7 @@ from lorify.training.losses import (
     top_k_kl_per_token,
 )
 from lorify.training.packing import PackedRows, Segment, pack_rows
+from lorify.training.run_folder import checkpoint_path, reading_checkpoint, save_checkpoint, start_run, writing
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
@@ -88,6 +89,22 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         surroundings_layers=shape.surroundings_layers,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
+
+
+def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+    """What a run starts from: random weights, or those of `start_from`.
+
+    Raises:
+        BaseModelError: if the base has no such linear layers.
+        HypernetworkError: if `start_from` is damaged, or was made for another base.
+        TrainingError: if the adapted module does not write into the hidden states.
+    """
+    if config.start_from is None:
+        shape = hypernetwork_config(config, base)
+        return shape, AssociativeHypernetwork(shape)
+    shape, hypernet = load_hypernetwork(config.start_from)
+    check_base(shape, base, str(config.start_from))
+    return shape, hypernet
 
 
 def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
@@ -142,19 +159,18 @@ class Trainer:
         """Start a run, or go on with the one in `run_dir`; `relevance` is kept beside the best hypernetwork.
 
         Raises:
-            TrainingError: if `run_dir` holds a run with another config, or its checkpoint is damaged.
+            LorifyError: as `first_hypernetwork`.
+            TrainingError: if `run_dir` holds a run with another config or cannot be written, or its checkpoint is
+                damaged.
         """
         self.config, self.base, self.run_dir = config, base, run_dir
         self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
         # Precision is ours, not accelerate's: its setting is one for the whole process.
         self.accelerator = Accelerator(cpu=base.device.type == "cpu")
         torch.manual_seed(config.seed)
-        self.shape = hypernetwork_config(config, base)
+        self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
-            hypernet = AssociativeHypernetwork(self.shape)
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
-        else:
-            self.shape, hypernet = load_hypernetwork(config.start_from)
         optimization = config.optimization
         optimizer = torch.optim.AdamW(
             hypernet.parameters(),
@@ -328,54 +344,44 @@ class Trainer:
         score = sum(value for name, value in heldout.items() if name.startswith("exact/"))
         if score > self.best and self.accelerator.is_main_process:
             self.best = score
-            save_hypernetwork(self.run_dir / "best", self.shape, self.accelerator.unwrap_model(self.hypernet))
-            if self.relevance is not None:
-                save_relevance(self.run_dir / "best", self.relevance)
-            (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
+            hypernet = self.accelerator.unwrap_model(self.hypernet)
+            with writing(self.run_dir):
+                save_hypernetwork(self.run_dir / "best", self.shape, hypernet, relevance=self.relevance)
+                with replaced_file(self.run_dir / "best.json") as path:
+                    path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
 
     def _open_run(self) -> None:
-        config_path = self.run_dir / "config.json"
-        wanted = self.config.model_dump_json(indent=1) + "\n"
-        if config_path.exists() and config_path.read_text() != wanted:
-            raise TrainingError(f"{self.run_dir} holds a run with another config; choose another folder or delete it")
-        if (self.run_dir / "checkpoint").exists():
+        start_run(self.run_dir, self.config)
+        if checkpoint_path(self.run_dir).exists():
             self._load_checkpoint()
-            return
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        config_path.write_text(wanted)
 
     def _save_checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        temporary = self.run_dir / "checkpoint.new"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        state = {
-            "step": self.step,
-            "best": self.best,
-            "hypernetwork": self.accelerator.unwrap_model(self.hypernet).state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        torch.save(state, temporary / "state.pt")
-        target, old = self.run_dir / "checkpoint", self.run_dir / "checkpoint.old"
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
-        shutil.rmtree(old, ignore_errors=True)
+        save_checkpoint(
+            self.run_dir,
+            {
+                "step": self.step,
+                "best": self.best,
+                "hypernetwork": self.accelerator.unwrap_model(self.hypernet).state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+        )
 
     def _load_checkpoint(self) -> None:
-        path = self.run_dir / "checkpoint" / "state.pt"
-        try:
+        with reading_checkpoint(self.run_dir) as path:
             state = torch.load(path, weights_only=True, map_location=self.base.device)
             self.accelerator.unwrap_model(self.hypernet).load_state_dict(state["hypernetwork"])
-        except (OSError, RuntimeError, KeyError) as error:
-            raise TrainingError(f"checkpoint {path} is damaged ({error}); delete the folder to start again") from error
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.step, self.best = state["step"], state["best"]
-        torch.set_rng_state(state["random"].cpu())
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.step, self.best = int(state["step"]), float(state["best"])
+            torch.set_rng_state(state["random"].cpu())
+            for weights, moments in self.optimizer.state.items():
+                for moment in moments.values():
+                    if moment.ndim and moment.shape != weights.shape:  # torch would find out in the next step
+                        raise ValueError(f"moments of shape {tuple(moment.shape)} for weights {tuple(weights.shape)}")
 
 
 def schedule_factor(step: int, optimization: Optimization) -> float:

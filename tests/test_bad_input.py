@@ -681,7 +681,6 @@ def short_run(base_dir: Path, passages_path: Path, tmp_path_factory: pytest.Temp
         damage_state(
             lambda state: state["hypernetwork"].update({name: torch.zeros(3) for name in state["hypernetwork"]})
         ),
-        damage_state(lambda state: state.update(random=torch.zeros(3))),
         damage_state(lambda state: state.update(step="two")),
     ],
 )

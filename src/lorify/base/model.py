@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -272,14 +272,15 @@ def load_base(
         )
     with _readable("weights", name, folder):
         # With wrong shapes, too, the report is what says which.
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=chosen, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True
         )
+        model, report = cast(tuple[nn.Module, dict[str, Any]], loaded)
     _refuse_gaps(report, name, folder)
     with _readable("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
     label = str(Path(name).resolve()) if os.path.exists(name) else name
-    model = cast(PreTrainedModel, cast(nn.Module, model).to(target))
+    model = cast(PreTrainedModel, model.to(target))
     return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))
 
 

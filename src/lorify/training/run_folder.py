@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 
 from lorify.atomic import replaced_file
 from lorify.errors import TrainingError
-from lorify.training.config import TrainingConfig
+from lorify.training.config import RunConfig
 
 CONFIG_NAME = "config.json"
 REASON_CHARS = 160
 
 
-def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
+def check_run_dir(run_dir: Path, config: RunConfig) -> None:
     """Refuse a folder that a run cannot have, before any work is done; nothing is written.
 
     Raises:
@@ -38,14 +38,14 @@ def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
         raise TrainingError(f"run folder {run_dir}: {place} cannot be written; give a folder where you may write")
     path = run_dir / CONFIG_NAME
     try:
-        same = not path.exists() or TrainingConfig.model_validate_json(path.read_bytes()) == config
+        same = not path.exists() or type(config).model_validate_json(path.read_bytes()) == config
     except (OSError, ValidationError):
         same = False
     if not same:
         raise TrainingError(f"{run_dir} holds a run with another config; choose another folder or delete it")
 
 
-def start_run(run_dir: Path, config: TrainingConfig) -> None:
+def start_run(run_dir: Path, config: RunConfig) -> None:
     """Make the folder, unless it is there.
 
     Raises:

@@ -14,7 +14,6 @@ from typing import cast
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from lorify.atomic import replaced_file
 from lorify.base.lora import LoraBatch
@@ -33,6 +32,7 @@ from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
+from lorify.training.curves import CurveWriter
 from lorify.training.losses import (
     answer_logits,
     answer_loss_per_segment,
@@ -186,7 +186,9 @@ class Trainer:
     def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
         """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too."""
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
-        with SummaryWriter(str(self.run_dir / "curves"), purge_step=self.step) as curves:
+        with writing(self.run_dir):
+            curves = CurveWriter(self.run_dir / "curves", first_step=self.step + 1)
+        with curves:
             while self.step < last:
                 started = time.perf_counter()
                 metrics, tokens = self._train_step()
@@ -195,8 +197,8 @@ class Trainer:
                     heldout = self.evaluate()
                     metrics |= {f"heldout/{name}": value for name, value in heldout.items()}
                     self._keep_best(heldout)
-                for name, value in metrics.items():
-                    curves.add_scalar(name, value, self.step)
+                with writing(self.run_dir):
+                    curves.add(self.step, metrics)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
                 report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))

@@ -153,7 +153,7 @@ def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path) -> None:
 
 def test_chat_streams_to_a_person(adapter_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lorify.commands.ask.person_is_there", lambda: True)
-    typed = iter(["Who?", "", "How high?"])
+    typed = iter(["Who?", "", "Wie hei\udcdft er?", "How high?"])
 
     def read(_prompt: str) -> str:
         try:
@@ -422,7 +422,11 @@ def test_full_disk_leaves_nothing(
         (OSError(errno.ENOSPC, "No space left on device", "/somewhere/file"), "disk is full"),
         (RuntimeError("Error while serializing: No space left on device (os error 28)"), "disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/somewhere/file"), "/somewhere/file"),
-        (MemoryError(), "memory"),
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+            "not enough memory",
+        ),
         (IndexError("list index\nout of range"), "--debug"),
     ],
 )

@@ -227,8 +227,12 @@ def _read_lines() -> Iterator[str]:
     while True:
         try:
             line = input("> ").strip()
+            line.encode()
         except EOFError:
             sys.stdout.write("\n")
             return
+        except UnicodeError:
+            stderr().print("that is not in UTF-8; type it again in that encoding")
+            continue
         if line:
             yield line

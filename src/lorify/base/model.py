@@ -14,7 +14,14 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
@@ -250,7 +257,11 @@ def best_device() -> torch.device:
 
 
 def load_base(
-    name: str = DEFAULT_BASE, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    name: str = DEFAULT_BASE,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    quantized: bool = False,
 ) -> BaseModel:
     """Load a base model.
 
@@ -258,6 +269,7 @@ def load_base(
         name: the default name `smollm2-135m`, a Hugging Face id, a local folder or a GGUF file.
         dtype: dtype of the weights; by default the fastest exact-enough one for the device (`best_dtype`).
         device: where to run; by default `best_device()`.
+        quantized: keep the weights in 4 bits (NF4 with double quantization, by bitsandbytes); on CUDA only.
 
     Raises:
         BaseModelError: if the files cannot be found, fetched or read, or the architecture is not supported.
@@ -270,14 +282,26 @@ def load_base(
         raise BaseModelError(
             f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
+    quantization = {}
+    if quantized:
+        settings = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=chosen
+        )
+        quantization = {"quantization_config": settings, "device_map": {"": target}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa", **quantization)
         tokenizer = AutoTokenizer.from_pretrained(folder)
+    except ImportError as error:
+        raise BaseModelError(
+            f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); pip install bitsandbytes"
+        ) from error
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise BaseModelError(
             f"base model {name!r} in {folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); "
             "download it again"
         ) from error
     label = str(Path(name).resolve()) if os.path.exists(name) else name
-    model = cast(PreTrainedModel, cast(nn.Module, model).to(target))
+    if not quantized:  # bitsandbytes puts a model where it belongs by itself
+        model = cast(nn.Module, model).to(target)
+    model = cast(PreTrainedModel, model)
     return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))

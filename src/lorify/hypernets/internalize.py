@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
-from lorify.adapters.adapter import utc_now
+from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
-from lorify.errors import AdapterError, ContextError, HypernetworkError
+from lorify.errors import ContextError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
+from lorify.hypernets.document_internalizer import check_made_for, kept_documents, not_rebuildable, written_by
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
@@ -46,12 +45,8 @@ class Internalizer:
 
     def __post_init__(self) -> None:
         """Refuse a base that the hypernetwork was not made for."""
-        if self.config.base_digest != self.base.digest:
-            raise HypernetworkError(
-                f"hypernetwork {self.name} was made for {self.config.base_name} "
-                f"(weights {self.config.base_digest[:8]}...), but the loaded base is {self.base.name} "
-                f"(weights {self.base.digest[:8]}...); load that base or train a hypernetwork for this one"
-            )
+        config = self.config
+        check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
 
     def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.
@@ -88,13 +83,7 @@ class Internalizer:
             AdapterError: if a name is not in the adapter, or no document would be left.
         """
         records, parts = self._parts(adapter)
-        known = [record.name for record in records]
-        for name in names:
-            if name not in known:
-                raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
-        kept = [i for i, name in enumerate(known) if name not in names]
-        if not kept:
-            raise AdapterError("no document would be left in the adapter; delete its folder instead")
+        kept = kept_documents(records, names)
         return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
@@ -121,10 +110,7 @@ class Internalizer:
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if adapter.statistics is None or not self.made(adapter):
-            raise AdapterError(
-                f"the adapter was made by {adapter.provenance.hypernetwork}, not by {self.name}, or carries no "
-                "statistics; internalize its documents again"
-            )
+            raise not_rebuildable(adapter, self.name)
         device = self.base.device
         parts = [_DocumentPart.from_flat(tensors, device) for tensors in adapter.statistics]
         return list(adapter.provenance.documents), parts
@@ -179,15 +165,7 @@ class Internalizer:
         return Adapter(
             weights=weights,
             lora_alpha=float(lora_alpha),
-            provenance=Provenance(
-                base_name=self.base.name,
-                base_digest=self.base.digest,
-                hypernetwork=self.name,
-                hypernetwork_digest=self.digest,
-                documents=tuple(records),
-                created=utc_now(),
-                lorify_version=version("lorify"),
-            ),
+            provenance=written_by(self, records),
             statistics=tuple(part.flat() for part in parts),
         )
 

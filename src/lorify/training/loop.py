@@ -30,7 +30,7 @@ from lorify.hypernets.associative import (
     lora_batch,
 )
 from lorify.hypernets.relevance import Relevance, save_relevance
-from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.hypernets.storage import load_associative, save_hypernetwork
 from lorify.training.batches import Step, StepBuilder
 from lorify.training.config import Optimization, TrainingConfig
 from lorify.training.losses import (
@@ -154,7 +154,7 @@ class Trainer:
             hypernet = AssociativeHypernetwork(self.shape)
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
         else:
-            self.shape, hypernet = load_hypernetwork(config.start_from)
+            self.shape, hypernet = load_associative(config.start_from)
         optimization = config.optimization
         optimizer = torch.optim.AdamW(
             hypernet.parameters(),

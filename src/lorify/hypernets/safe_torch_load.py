@@ -8,6 +8,7 @@ built as inert stand-ins, which keep what was stored and do nothing; any other n
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def load_torch_file(path: Path, stand_ins: Iterable[str] = ()) -> Any:
     if allowed:
         allowed.append(set)
     try:
-        with safe_globals(allowed):
+        with safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of another protocol, which are refused or read in full
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise HypernetworkError(f"there is no file {path}; give an existing checkpoint") from error

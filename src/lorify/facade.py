@@ -14,8 +14,13 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
 from lorify.contexts.documents import Document, read_document
+from lorify.contexts.encoders import load_encoder
 from lorify.errors import AdapterError, HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.document_internalizer import DocumentInternalizer
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
 from lorify.hypernets.relevance import load_relevance
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
 
@@ -37,13 +42,13 @@ class Lorify:
         >>> model.save(adapter, "handbook-adapter")
     """
 
-    def __init__(self, base: BaseModel, internalizer: Internalizer | None) -> None:
+    def __init__(self, base: BaseModel, internalizer: DocumentInternalizer | None) -> None:
         """Join a base and the hypernetwork that was made for it, if there is one."""
         self.base = base
         self._internalizer = internalizer
 
     @property
-    def internalizer(self) -> Internalizer:
+    def internalizer(self) -> DocumentInternalizer:
         """The document hypernetwork.
 
         Raises:
@@ -232,16 +237,17 @@ def load(
     return Lorify(loaded, None if folder is None else load_internalizer(loaded, folder))
 
 
-def load_internalizer(base: BaseModel, folder: Path) -> Internalizer:
-    """Load a hypernetwork from its folder and join it to its base."""
+def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
+    """Load a hypernetwork from its folder and join it to its base, and to its context encoder if it has another."""
     config, hypernet = load_hypernetwork(folder)
+    name, digest = folder.name, hypernetwork_digest(folder)
+    if isinstance(config, PerceiverConfig) and isinstance(hypernet, PerceiverHypernetwork):
+        encoder = load_encoder(base, config.encoder.model_name, quantized=config.encoder.quantized)
+        return PerceiverInternalizer(base, config, hypernet.to(base.device), name, digest, encoder)
+    assert isinstance(config, AssociativeConfig)
+    assert isinstance(hypernet, AssociativeHypernetwork)
     return Internalizer(
-        base,
-        config,
-        hypernet.to(base.device),
-        name=folder.name,
-        digest=hypernetwork_digest(folder),
-        relevance=load_relevance(folder),
+        base, config, hypernet.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
     )
 
 

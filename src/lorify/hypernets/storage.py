@@ -42,7 +42,7 @@ def save_hypernetwork(folder: Path, config: AssociativeConfig, hypernet: Associa
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_file(_packed(hypernet.state_dict()), temporary / WEIGHTS_NAME)
+        save_file(packed_weights(hypernet.state_dict()), temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         temporary.chmod(0o755)
@@ -71,7 +71,7 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
         config = AssociativeConfig.model_validate(document)
-        weights = _unpacked(load_file(folder / WEIGHTS_NAME))
+        weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
@@ -101,7 +101,7 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
     return config, hypernet.eval()
 
 
-def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as they are stored: large matrices in 8 bits, the rest in float32."""
     packed: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -117,8 +117,8 @@ def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def _unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in float32 from `_packed`; a scale without its matrix is left for the caller to refuse."""
+def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float32 from `packed_weights`; a scale without its matrix is left for the caller to refuse."""
     scales = {name for name in stored if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in stored}
     return {
         name: tensor.float() * stored[name + SCALE_SUFFIX] if name + SCALE_SUFFIX in scales else tensor.float()

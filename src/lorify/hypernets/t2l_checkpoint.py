@@ -29,14 +29,8 @@ from torch import Tensor
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
-from lorify.hypernets.task_hypernet import (
-    RankPositions,
-    TaskConfig,
-    TaskEncoderKind,
-    TaskHypernetwork,
-    adapted_modules,
-    build_task_hypernetwork,
-)
+from lorify.hypernets.task_config import RankPositions, TaskConfig, TaskEncoderKind, adapted_modules
+from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
 WEIGHTS_NAME = "hypermod.pt"
 ARGUMENTS_NAME = "args.yaml"

@@ -7,16 +7,19 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
-from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning
+from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
 from lorify.errors import HypernetworkError
-from lorify.hypernets.task_config import TaskConfig
+from lorify.hypernets.storage import hypernetwork_digest
+from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
 from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
+from lorify.hypernets.task_storage import load_task_hypernetwork
 
 NAME_PREFIX = "task: "
 NAME_CHARACTERS = 80
@@ -29,6 +32,22 @@ def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dic
         for name, stack in weights.items()
         for i, layer in enumerate(config.layers)
     }
+
+
+def load_specializer(base: BaseModel, folder: Path) -> Specializer:
+    """Load a task hypernetwork from its folder, with the description encoder that it was made for.
+
+    Raises:
+        HypernetworkError: if it is missing, damaged, for another base, or knows tasks by number only.
+        ContextError: if its description encoder cannot be found, fetched or read.
+    """
+    config, hypernet = load_task_hypernetwork(folder)
+    if config.embedder_name == ONE_HOT_EMBEDDER:
+        raise HypernetworkError(
+            f"hypernetwork {folder.name} knows tasks by number only and reads no descriptions; give one that does"
+        )
+    encoder = load_description_encoder(config.embedder_name, base=base, device=base.device)
+    return Specializer(base, config, hypernet.to(base.device), encoder, folder.name, hypernetwork_digest(folder))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import DescriptionEncoder
 from lorify.errors import ConfigError, HypernetworkError
 
+ONE_HOT_EMBEDDER = "one-hot task number"
+"""Stands for the description encoder where tasks are known by number and not described."""
+
 TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
 RankPositions = Literal["all_at_once", "rotary", "learned"]
 

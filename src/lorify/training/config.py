@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lorify.base.files import DEFAULT_BASE
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HypernetworkShape(_Section):
+class HypernetworkShape(Section):
     """Shape of the associative hypernetwork."""
 
     first_layer: int = Field(8, ge=0, description="First adapted block.")
@@ -32,7 +34,7 @@ class HypernetworkShape(_Section):
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 
-class DataMix(_Section):
+class DataMix(Section):
     """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
 
     facts: int = Field(4, ge=0, description="Generated fact documents a step.")
@@ -54,7 +56,7 @@ class DataMix(_Section):
     general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """The optimizer and its schedule, whatever is trained."""
 
     steps: int = Field(600, gt=0, description="Optimizer steps.")
@@ -82,7 +84,7 @@ class Optimization(Schedule):
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """What every run has, whatever it trains; the loop reads this and nothing else."""
 
     kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")

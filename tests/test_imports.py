@@ -9,6 +9,7 @@ SOURCE_DIR = Path(__file__).parent.parent / "src" / "lorify"
 # A room may import rooms of a lower number, and itself. Rooms of one number do not know each other.
 FLOORS = {
     "errors": 0,
+    "atomic": 0,
     "base": 1,
     "data": 2,
     "contexts": 3,
@@ -20,6 +21,7 @@ FLOORS = {
     "serving": 6,
     "commands": 7,
     "cli": 8,
+    "__main__": 9,
 }
 STRANGERS = {("evaluation", "training"), ("serving", "training"), ("serving", "evaluation")}
 MODULES = sorted(path for path in SOURCE_DIR.rglob("*.py") if path != SOURCE_DIR / "__init__.py")

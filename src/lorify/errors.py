@@ -14,6 +14,13 @@
 Messages are one line; the command line prints them and exits with code 2.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class LorifyError(ValueError):
     """Root of lorify's errors: something a user can put right."""
@@ -53,3 +60,10 @@ class TrainingError(LorifyError):
 
 class EvaluationError(LorifyError):
     """An evaluation cannot run on the data it was given."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where the content of a file is wrong, and how: the first of pydantic's findings, in one line."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where or 'all of it'}: {first['msg']}"

@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -97,16 +96,16 @@ def test_a_failed_write_keeps_the_old_adapter(base, saved, monkeypatch):
 
 def test_a_failed_exchange_of_folders_puts_the_old_adapter_back(base, saved, monkeypatch):
     before = load_adapter(saved)
-    rename = Path.rename
+    rename = os.replace
     calls = []
 
-    def fail_second(self, target):
+    def fail_second(source, target):
         calls.append(target)
         if len(calls) == 2:
             raise OSError(5, "Input/output error")
-        return rename(self, target)
+        return rename(source, target)
 
-    monkeypatch.setattr(Path, "rename", fail_second)
+    monkeypatch.setattr(os, "replace", fail_second)
     with pytest.raises(AdapterError, match="Input/output error"):
         save_adapter(random_adapter(base, 9), saved)
     assert os.listdir(saved.parent) == ["adapter"]

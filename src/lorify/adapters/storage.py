@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +20,9 @@ from pydantic import ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from lorify import atomic
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, first_problem
 
 FORMAT_VERSION = 1
 RECORD_NAME = "adapter.json"
@@ -109,7 +108,7 @@ def load_adapter(folder: Path) -> Adapter:
         wanted[f"{entry.layer}.{entry.module}.lora_B"] = (entry.d_out, entry.rank)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if wanted != found:
-        name = min(set(wanted.items()) ^ set(found.items()))[0]
+        name = min(wanted.keys() - found.keys() or {entry[0] for entry in wanted.items() ^ found.items()})
         raise AdapterError(
             f"adapter {folder}: {name} is {found.get(name, 'missing')}, but {RECORD_NAME} says "
             f"{wanted.get(name, 'nothing of it')}; make the adapter again"
@@ -145,30 +144,20 @@ def replaced_folder(folder: Path, owned: frozenset[str]) -> Iterator[Path]:
     Raises:
         AdapterError: if `folder` holds something else, or cannot be written.
     """
-    folder = folder.resolve()
     _check_replaceable(folder, owned)
-    temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            old = folder.with_name(f"{temporary.name}.old")
-            folder.rename(old)
-            try:
-                temporary.rename(folder)
-            except OSError:
-                old.rename(folder)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.rename(folder)
+        with atomic.replaced_folder(folder) as temporary:
+            yield temporary
     except OSError as error:
-        raise AdapterError(
-            f"folder {folder} cannot be written ({error.strerror or error}); give a folder on a disk with space, "
-            "where you may write"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise _unwritable(folder, error.strerror or str(error)) from error
+    except SafetensorError as error:  # its writer has no other way to say that the system refused
+        raise _unwritable(folder, str(error)) from error
+
+
+def _unwritable(folder: Path, reason: str) -> AdapterError:
+    return AdapterError(
+        f"folder {folder} cannot be written ({reason}); give a folder on a disk with space, where you may write"
+    )
 
 
 def _check_replaceable(folder: Path, owned: frozenset[str]) -> None:
@@ -201,10 +190,8 @@ def _read_record(folder: Path) -> _AdapterRecord:
             )
         return _AdapterRecord.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "all of it"
         raise AdapterError(
-            f"adapter {folder}: {RECORD_NAME} is damaged at {where} ({first['msg']}); make the adapter again"
+            f"adapter {folder}: {RECORD_NAME} is damaged at {first_problem(error)}; make the adapter again"
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise AdapterError(f"adapter {folder}: {RECORD_NAME} is damaged ({error}); make the adapter again") from error

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lorify.atomic import replaced_file
 from lorify.errors import BaseModelError
 
 DEFAULT_BASE = "smollm2-135m"
@@ -113,7 +114,8 @@ def weights_digest(folder: Path) -> str:
     except (SafetensorError, OSError) as error:
         raise BaseModelError(f"weights in {folder} are damaged ({error}); download the base model again") from error
     with contextlib.suppress(OSError):  # what is not remembered is computed again
-        _write_text(remembered, digest.hexdigest())
+        with replaced_file(remembered) as temporary:
+            temporary.write_text(digest.hexdigest(), encoding="utf-8")
     return digest.hexdigest()
 
 
@@ -250,13 +252,3 @@ def _build(folder: Path, fill: Callable[[Path], None]) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

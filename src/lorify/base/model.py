@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -265,19 +264,49 @@ def load_base(
     folder = resolve_base(name)
     target = torch.device(device) if device is not None else best_device()
     chosen = dtype or best_dtype(target)
-    architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
+    with _readable("config.json", name, folder):
+        architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
     if architectures[0] not in SUPPORTED_ARCHITECTURES:
         raise BaseModelError(
             f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
-    try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa")
+    with _readable("weights", name, folder):
+        # With wrong shapes, too, the report is what says which.
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=chosen, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    _refuse_gaps(report, name, folder)
+    with _readable("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise BaseModelError(
-            f"base model {name!r} in {folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "download it again"
-        ) from error
     label = str(Path(name).resolve()) if os.path.exists(name) else name
     model = cast(PreTrainedModel, cast(nn.Module, model).to(target))
     return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))
+
+
+@contextmanager
+def _readable(part: str, name: str, folder: Path) -> Iterator[None]:
+    """Say which part of a base model cannot be read."""
+    try:
+        yield
+    except Exception as error:  # the readers raise whatever the damage makes them stumble over
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise BaseModelError(
+            f"{part} of base model {name!r} in {folder} cannot be read ({type(error).__name__}: {reason}); "
+            "download it again"
+        ) from error
+
+
+def _refuse_gaps(report: Mapping[str, Iterable], name: str, folder: Path) -> None:
+    """Refuse weights that transformers would fill up with random numbers."""
+    missing = sorted(report["missing_keys"])
+    wrong = sorted(report["mismatched_keys"])  # (name, shape in the file, shape of the model)
+    if not missing and not wrong:
+        return
+    first = (
+        f"{missing[0]} is missing" if missing else f"{wrong[0][0]} is {tuple(wrong[0][1])}, not {tuple(wrong[0][2])}"
+    )
+    more = len(missing) + len(wrong) - 1
+    raise BaseModelError(
+        f"weights of base model {name!r} in {folder} do not fit its config: {first}"
+        f"{f', and {more} more' if more else ''}; download it again"
+    )

@@ -77,7 +77,7 @@ def merge(
     from lorify.adapters.storage import load_adapter
 
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
-    loaded = load_base_model(base or scaled[0][0].provenance.base_name)
+    loaded = load_base_model(scaled[0][0].provenance.base_name if base is None else base)
     with working("merging"):
         merge_into_base(loaded, scaled, output)
     say_line(str(output))
@@ -93,7 +93,7 @@ def export(adapter_dir: AdapterDir, output: Output, base: Base = None) -> None:
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
-    loaded = load_base_model(base or adapter.provenance.base_name)
+    loaded = load_base_model(adapter.provenance.base_name if base is None else base)
     export_peft(adapter, loaded, output)
     say_line(str(output))
 
@@ -108,7 +108,7 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
 
     adapter = load_adapter(adapter_dir)
     read = read_documents(documents)
-    model = load_model(base or adapter.provenance.base_name, hypernet)
+    model = load_model(adapter.provenance.base_name if base is None else base, hypernet)
     with working("internalizing"):
         changed = model.add(adapter, *read)
     model.save(changed, adapter_dir)
@@ -129,7 +129,7 @@ def remove(
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
-    model = load_model(base or adapter.provenance.base_name, hypernet)
+    model = load_model(adapter.provenance.base_name if base is None else base, hypernet)
     changed = model.remove(adapter, *names)
     model.save(changed, adapter_dir)
     _say_documents(changed)

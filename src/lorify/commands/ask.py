@@ -20,6 +20,7 @@ from lorify.commands.options import (
     Questions,
     TaskHypernetwork,
     check_adapter_output,
+    check_questions,
     internalize_documents,
     load_model,
     parse_scaled,
@@ -70,6 +71,7 @@ def ask(
         raise ContextError("there is no document and no task; give a document, or a task with --task")
     if not questions and "-" in documents:
         raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
+    check_questions(questions or [])
     questions = questions or _piped_questions(needed=compare or as_json)
     read = read_documents(documents)
     model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
@@ -152,9 +154,10 @@ def chat(
     """
     from lorify.adapters.storage import load_adapter
 
+    check_questions(questions or [])
     questions = questions or _piped_questions(needed=as_json)
     scaled = [parse_scaled(value) for value in adapter]
-    base = base or load_adapter(scaled[0][0]).provenance.base_name
+    base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernet)
     active = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if not questions:
@@ -169,13 +172,17 @@ def _piped_questions(*, needed: bool) -> list[str]:
     """Questions from a pipe, one a line; none if a person sits there, who may chat.
 
     Raises:
-        LorifyError: if there is no question where one is needed.
+        LorifyError: if there is no question where one is needed, or what is piped in is no text.
     """
     if person_is_there():
         if needed:
             raise LorifyError("--compare and --json need at least one question; give it with -q")
         return []
-    questions = [line.strip() for line in sys.stdin if line.strip()]
+    try:
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise LorifyError("standard input is no text in UTF-8; give questions in that encoding, or with -q") from None
+    questions = [line.strip() for line in lines if line.strip()]
     if not questions:
         raise LorifyError("there is no question; give one with -q, or one a line on standard input")
     return questions

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.terminal import counting, working
-from lorify.errors import AdapterError
+from lorify.contexts.documents import MAX_BYTES
+from lorify.errors import AdapterError, LorifyError
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from lorify.contexts.documents import Document
     from lorify.facade import Lorify
 
-Documents = Annotated[list[str], typer.Argument(metavar="DOC", help="Files to read; - is standard input.")]
+Documents = Annotated[
+    list[str],
+    typer.Argument(metavar="DOC", help=f"Files to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."),
+]
 Base = Annotated[
     str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
 ]
@@ -44,7 +48,7 @@ def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hyper
     from lorify.base.files import DEFAULT_BASE
     from lorify.facade import load
 
-    name = base or DEFAULT_BASE
+    name = DEFAULT_BASE if base is None else base
     with _loading(name):
         return load(name, hypernetwork=hypernetwork, task_hypernetwork=task_hypernetwork)
 
@@ -98,6 +102,20 @@ def _estimate_tokens(model: Lorify, documents: list[Document]) -> int:
         tokens = len(model.base.tokenizer(sample, add_special_tokens=False)["input_ids"])
         total += tokens * len(document.text) / max(1, len(sample))
     return max(1, round(total))
+
+
+def check_questions(questions: list[str]) -> None:
+    """Refuse questions on the command line that are no text, which Python hands on as surrogates.
+
+    Raises:
+        LorifyError: if one is not in UTF-8.
+    """
+    for question in questions:
+        try:
+            question.encode()
+        except UnicodeEncodeError:
+            shown = question.encode(errors="replace").decode()
+            raise LorifyError(f"question {shown!r} of -q is not in UTF-8; give it in that encoding") from None
 
 
 def check_adapter_output(folder: Path) -> None:

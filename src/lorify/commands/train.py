@@ -105,7 +105,9 @@ def run(config: RunConfig, run_dir: Path) -> None:
     from lorify.training.kinds import find_kind
     from lorify.training.loop import Trainer
     from lorify.training.prepare import Preparation
+    from lorify.training.run_folder import check_run_dir, checkpoint_path
 
+    check_run_dir(run_dir, config)
     objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load_base_model, counting))
     trainer = Trainer(config, objective, run_dir)
     if trainer.step:
@@ -113,7 +115,8 @@ def run(config: RunConfig, run_dir: Path) -> None:
     try:
         _train_with_progress(trainer)
     except KeyboardInterrupt:
-        stderr().print(f"stopped at step {trainer.step}; the same command goes on from the last checkpoint")
+        next_time = "goes on from the last checkpoint" if checkpoint_path(run_dir).exists() else "starts again"
+        stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)
         raise typer.Exit(INTERRUPTED) from None
     say_line(str(run_dir / "best"))
 

@@ -59,8 +59,7 @@ WORDS: dict[str, Sequence[str]] = {
     ),
     "subject": (
         "marine biology, medieval history, statistics, law, physics, linguistics, civil engineering, music theory, "
-        "philosophy, economics, geology, nursing, agriculture, graphic design, archaeology, chemistry, accounting "
-        ","
+        "philosophy, economics, geology, nursing, agriculture, graphic design, archaeology, chemistry, accounting"
     ).split(", "),
     "material": (
         "oak, aluminium, granite, carbon fibre, recycled plastic, bamboo, stainless steel, brick, sandstone, "
@@ -118,8 +117,7 @@ WORDS: dict[str, Sequence[str]] = {
     ).split(", "),
     "group": (
         "night-shift workers, volunteers, students under 26, residents over 65, new employees, part-time staff, "
-        "visiting researchers, parents of young children, apprentices, season-ticket holders, lodgers, dog owners "
-        ","
+        "visiting researchers, parents of young children, apprentices, season-ticket holders, lodgers, dog owners"
     ).split(", "),
     "prize": (
         "a silver cup, a weekend in the mountains, a new bicycle, a crate of oranges, a gold medal, a piano, a "

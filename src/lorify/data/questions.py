@@ -58,7 +58,8 @@ def split_by_passage(
     joined through others; a group goes one way as a whole. A quarter of all runs is looked at: a shared sentence or two
     is found nearly always, a single shared run one time in four. That keeps retellings, windows and other printings of
     a text together, not different paragraphs of one article: hold out whole sources where those matter.
-    The way is drawn from the texts themselves: order does not change it, nor do added passages that join no group.
+    The way is drawn from the texts themselves: order does not change it, nor do added passages that join no group,
+    except that of two or more groups at least one goes each way, unless all or none is to be held out.
 
     Args:
         examples: examples to split; about 25,000 take a few seconds of one core.
@@ -80,7 +81,10 @@ def split_by_passage(
     for text, group in zip(texts, groups, strict=True):
         digest = hashlib.sha256(text.encode()).digest()
         names[group] = min(names.get(group, digest), digest)
-    heldout = {group for group, name in names.items() if _uniform(name, seed) < heldout_fraction}
+    drawn = sorted((_uniform(name, seed), group) for group, name in names.items())
+    heldout = {group for number, group in drawn if number < heldout_fraction}
+    if len(drawn) > 1 and 0 < heldout_fraction < 1:
+        heldout = (heldout or {drawn[0][1]}) - ({drawn[-1][1]} if len(heldout) == len(drawn) else set())
     train = [example for example, group in zip(examples, groups, strict=True) if group not in heldout]
     return train, [example for example, group in zip(examples, groups, strict=True) if group in heldout]
 

@@ -16,7 +16,7 @@ from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
-from lorify.errors import AdapterError, ContextError, HypernetworkError
+from lorify.errors import AdapterError, BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
 from lorify.hypernets.relevance import Relevance, hash_words
 
@@ -46,12 +46,7 @@ class Internalizer:
 
     def __post_init__(self) -> None:
         """Refuse a base that the hypernetwork was not made for."""
-        if self.config.base_digest != self.base.digest:
-            raise HypernetworkError(
-                f"hypernetwork {self.name} was made for {self.config.base_name} "
-                f"(weights {self.config.base_digest[:8]}...), but the loaded base is {self.base.name} "
-                f"(weights {self.base.digest[:8]}...); load that base or train a hypernetwork for this one"
-            )
+        check_base(self.config, self.base, self.name)
 
     def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.
@@ -190,6 +185,38 @@ class Internalizer:
             ),
             statistics=tuple(part.flat() for part in parts),
         )
+
+
+def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
+    """Refuse a base that a hypernetwork was not made for.
+
+    Args:
+        config: the hypernetwork's.
+        base: the base.
+        name: what to call the hypernetwork.
+
+    Raises:
+        HypernetworkError: if the base has other weights, or has not the linear layers that the config names.
+    """
+    if config.base_digest != base.digest:
+        raise HypernetworkError(
+            f"hypernetwork {name} was made for {config.base_name} (weights {config.base_digest[:8]}...), but the "
+            f"loaded base is {base.name} (weights {base.digest[:8]}...); load that base or train a hypernetwork for "
+            "this one"
+        )
+    shapes = {(layer, config.module): (config.input_size, config.hidden_size) for layer in config.layers}
+    for module in config.reading_modules:
+        shapes |= {(layer, module.name): (module.input_size, module.output_size) for layer in config.reading_layers}
+    for (layer, module), (d_in, d_out) in shapes.items():
+        try:
+            linear = base.linear(layer, module)
+        except BaseModelError as error:
+            raise HypernetworkError(f"hypernetwork {name} is damaged: {error}; fetch or train it again") from error
+        if (linear.in_features, linear.out_features) != (d_in, d_out):
+            raise HypernetworkError(
+                f"hypernetwork {name} is damaged: it maps {d_in} to {d_out} features at {module} of block {layer}, "
+                f"the base {linear.in_features} to {linear.out_features}; fetch or train it again"
+            )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +23,8 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from lorify.errors import HypernetworkError
+from lorify.atomic import replaced_file
+from lorify.errors import HypernetworkError, first_problem
 
 RELEVANCE_NAME = "relevance.json"
 KEPT_STEMS = 8000
@@ -100,7 +100,7 @@ def fit_relevance(pairs: Sequence[tuple[str, str]], unrelated: Sequence[str]) ->
     unfitted = Relevance(threshold=0, unseen_weight=weight(0), weights=weights)
     words = {document: hash_words(document) for _, document in pairs}
     own = [unfitted.score(question, words[document]) for question, document in pairs]
-    others = [pairs[i - len(pairs) // 2][1] for i in range(max(len(pairs), len(unrelated)))]
+    others = [pairs[(i + len(pairs) // 2) % len(pairs)][1] for i in range(max(len(pairs), len(unrelated)))]
     foreign = [
         unfitted.score(question, words[document])
         for (question, own_document), document in zip(pairs, others, strict=False)
@@ -123,12 +123,8 @@ def _best_threshold(own: Sequence[float], foreign: Sequence[float]) -> float:
 
 def save_relevance(folder: Path, relevance: Relevance) -> None:
     """Write it beside a hypernetwork."""
-    temporary = folder / f".{RELEVANCE_NAME}.new"
-    try:
+    with replaced_file(folder / RELEVANCE_NAME) as temporary:
         temporary.write_text(relevance.model_dump_json(indent=0) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / RELEVANCE_NAME)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_relevance(folder: Path) -> Relevance | None:
@@ -142,8 +138,9 @@ def load_relevance(folder: Path) -> Relevance | None:
         return Relevance.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else error
         raise HypernetworkError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); fetch the hypernetwork again, or delete the file to "
+            f"{path} is damaged ({reason}); fetch the hypernetwork again, or delete the file to "
             "have its adapters always on"
         ) from error

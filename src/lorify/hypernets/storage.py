@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,8 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lorify.errors import HypernetworkError
+from lorify.atomic import replaced_folder
+from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.relevance import Relevance, save_relevance
 
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
@@ -31,30 +30,23 @@ MIN_PACKED_NUMBERS = 4096
 OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
 
-def save_hypernetwork(folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> None:
+def save_hypernetwork(
+    folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork, *, relevance: Relevance | None = None
+) -> None:
     """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
 
     Args:
         folder: where to; its parent is made.
         config: its shape and base.
         hypernet: its weights.
+        relevance: the word test that goes with it, if there is one.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replaced_folder(folder) as temporary:
         save_file(packed_weights(hypernet.state_dict()), temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        temporary.chmod(0o755)
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.old")
-            os.replace(folder, old)
-            os.replace(temporary, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if relevance is not None:
+            save_relevance(temporary, relevance)
 
 
 def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
@@ -65,7 +57,7 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
     """
     try:
         document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        version = document.pop("format_version", None)
+        version = document.pop("format_version", None) if isinstance(document, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise HypernetworkError(
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
@@ -77,10 +69,14 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
             "give a folder that `lorify train` wrote"
         ) from error
+    except ValidationError as error:
+        raise HypernetworkError(
+            f"hypernetwork {folder} is damaged (config.json: {first_problem(error)}); fetch or train it again"
+        ) from error
     except (
+        OSError,
         json.JSONDecodeError,
-        AttributeError,
-        ValidationError,
+        RecursionError,
         SafetensorError,
         UnicodeDecodeError,
         RuntimeError,  # a scale that does not fit its matrix
@@ -88,15 +84,16 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
         raise HypernetworkError(
             f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
         ) from error
-    hypernet = AssociativeHypernetwork(config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
+    with torch.device("meta"):  # a damaged config may ask for more memory than there is
+        wanted = {name: tuple(tensor.shape) for name, tensor in AssociativeHypernetwork(config).state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if wanted != found:
-        name = sorted(set(wanted.items()) ^ set(found.items()))[0][0]
+        name = min({entry[0] for entry in wanted.items() ^ found.items()})
         raise HypernetworkError(
             f"hypernetwork {folder}: weights do not fit its config: {name} is {found.get(name, 'missing')}, "
             f"expected {wanted.get(name, 'nothing')}; fetch or train it again"
         )
+    hypernet = AssociativeHypernetwork(config)
     hypernet.load_state_dict(weights)
     return config, hypernet.eval()
 

@@ -22,7 +22,8 @@ from lorify.hypernets.associative import (
     Statistics,
     lora_batch,
 )
-from lorify.hypernets.relevance import Relevance, save_relevance
+from lorify.hypernets.internalize import check_base
+from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.config import TrainingConfig
@@ -59,6 +60,7 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     passages, heldout_passages = prepare_passages(config)
     texts, heldout_texts = prepare_texts(config)
     base = preparation.load_base(config.base)
+    first_hypernetwork(config, base)  # what is wrong with it should not come to light after the prompts
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
         with preparation.counting("answering unrelated prompts", "prompts") as advance:
@@ -106,6 +108,22 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         surroundings_layers=shape.surroundings_layers,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
+
+
+def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+    """What a run starts from: random weights, or those of `start_from`.
+
+    Raises:
+        BaseModelError: if the base has no such linear layers.
+        HypernetworkError: if `start_from` is damaged, or was made for another base.
+        TrainingError: if the adapted module does not write into the hidden states.
+    """
+    if config.start_from is None:
+        shape = hypernetwork_config(config, base)
+        return shape, AssociativeHypernetwork(shape)
+    shape, hypernet = load_hypernetwork(config.start_from)
+    check_base(shape, base, str(config.start_from))
+    return shape, hypernet
 
 
 def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
@@ -156,16 +174,17 @@ class AssociativeObjective:
         heldout_steps: StepBuilder,
         relevance: Relevance | None = None,
     ) -> None:
-        """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork."""
+        """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork.
+
+        Raises:
+            LorifyError: as `first_hypernetwork`.
+        """
         self.config, self.base = config, base
         self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
         torch.manual_seed(config.seed)
-        self.shape = hypernetwork_config(config, base)
+        self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
-            hypernet = AssociativeHypernetwork(self.shape)
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
-        else:
-            self.shape, hypernet = load_hypernetwork(config.start_from)
         self.hypernet = hypernet.to(base.device)
 
     @property
@@ -208,9 +227,7 @@ class AssociativeObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork with its word test."""
-        save_hypernetwork(folder, self.shape, self.hypernet)
-        if self.relevance is not None:
-            save_relevance(folder, self.relevance)
+        save_hypernetwork(folder, self.shape, self.hypernet, relevance=self.relevance)
 
     def _forward(self, step: Step) -> tuple[_Scores, int]:
         """Scores and number of tokens of a batch."""

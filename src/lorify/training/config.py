@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lorify.base.files import DEFAULT_BASE
 
@@ -33,6 +33,12 @@ class HypernetworkShape(Section):
     surroundings_layers: int = Field(4, gt=0, description="Depth of the transformer that sees what is around a token.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.first_layer > self.last_layer:
+            raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}")
+        return self
+
 
 class DataMix(Section):
     """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
@@ -54,6 +60,19 @@ class DataMix(Section):
     max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
     general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
     general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
+
+    @model_validator(mode="after")
+    def _check_mix(self) -> Self:
+        passages = self.questions if self.questions_path else 0
+        texts = self.texts if self.texts_path else 0
+        if not (self.facts or self.niah or passages or texts):
+            raise ValueError(
+                "there is nothing to train on; set data.facts or data.niah above 0, or data.questions with "
+                "data.questions_path, or data.texts with data.texts_path"
+            )
+        if self.niah_min_tokens > self.niah_max_tokens:
+            raise ValueError(f"niah_min_tokens {self.niah_min_tokens} is above niah_max_tokens {self.niah_max_tokens}")
+        return self
 
 
 class Schedule(Section):
@@ -112,7 +131,12 @@ def describe_problems(error: ValidationError) -> str:
     problems = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"]) or "file"
-        what = "unknown key" if item["type"] == "extra_forbidden" else item["msg"].lower()
-        problems.append(f"{where}: {what}" + ("" if item["type"] in ("missing", "extra_forbidden", "json_invalid")
-                                              else f", got {item['input']!r}"))  # fmt: skip
+        if item["type"] == "extra_forbidden":
+            what = "unknown key"
+        elif item["type"] == "value_error":  # one of our own, which says all
+            what = str(item.get("ctx", {}).get("error", item["msg"]))
+        else:
+            what = item["msg"].lower()
+            what += "" if item["type"] in ("missing", "json_invalid") else f", got {item['input']!r}"
+        problems.append(f"{where}: {what}")
     return "; ".join(problems) + " (see `lorify train --defaults` for all keys)"

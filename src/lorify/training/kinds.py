@@ -71,7 +71,9 @@ def load_run_config(path: Path, changes: Mapping[tuple[str, ...], object] | None
         raise ConfigError(
             f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"training config {path} is no text in UTF-8; save it in that encoding") from error
+    except json.JSONDecodeError as error:
         raise ConfigError(f"training config {path}: file: invalid json: {error}; give a JSON file") from error
     if not isinstance(document, dict):
         raise ConfigError(

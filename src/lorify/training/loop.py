@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -20,10 +19,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lorify.errors import TrainingError
+from lorify.atomic import replaced_file
 from lorify.training.config import RunConfig, Schedule
-
-STATE_NAME = "state.pt"
+from lorify.training.run_folder import checkpoint_path, reading_checkpoint, save_checkpoint, start_run, writing
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,8 @@ class Trainer:
         """Start a run, or go on with the one in `run_dir`.
 
         Raises:
-            TrainingError: if `run_dir` holds a run with another config, or its checkpoint is damaged.
+            TrainingError: if `run_dir` holds a run with another config or cannot be written, or its checkpoint is
+                damaged.
         """
         self.config, self.objective, self.run_dir = config, objective, run_dir
         self.parameters = [p for p in objective.module.parameters() if p.requires_grad]
@@ -187,53 +186,47 @@ class Trainer:
 
     def _keep_best(self, heldout: Mapping[str, float]) -> None:
         score = self.objective.score(heldout)
-        if score > self.best:
-            self.best = score
-            if self.accelerator.is_main_process:
+        if score <= self.best:
+            return
+        self.best = score
+        if self.accelerator.is_main_process:
+            with writing(self.run_dir):
                 self.objective.save_best(self.run_dir / "best")
-                (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
+                with replaced_file(self.run_dir / "best.json") as path:
+                    path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
 
     def _open_run(self, device: torch.device) -> None:
-        config_path = self.run_dir / "config.json"
-        wanted = self.config.model_dump_json(indent=1) + "\n"
-        if config_path.exists() and config_path.read_text() != wanted:
-            raise TrainingError(f"{self.run_dir} holds a run with another config; choose another folder or delete it")
-        if (self.run_dir / "checkpoint" / STATE_NAME).exists():
-            self._load_checkpoint(device)
-        elif self.accelerator.is_main_process:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
-            config_path.write_text(wanted)
+        if self.accelerator.is_main_process:
+            start_run(self.run_dir, self.config)
         self.accelerator.wait_for_everyone()
+        if checkpoint_path(self.run_dir).exists():
+            self._load_checkpoint(device)
 
     def _save_checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        state = {
-            "step": self.step,
-            "best": self.best,
-            "hypernetwork": self.objective.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
-        folder = self.run_dir / "checkpoint"
-        folder.mkdir(exist_ok=True)
-        temporary = folder / "state.new"
-        try:
-            torch.save(state, temporary)
-            os.replace(temporary, folder / STATE_NAME)
-        finally:
-            temporary.unlink(missing_ok=True)
+        save_checkpoint(
+            self.run_dir,
+            {
+                "step": self.step,
+                "best": self.best,
+                "hypernetwork": self.objective.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+            },
+        )
 
     def _load_checkpoint(self, device: torch.device) -> None:
-        path = self.run_dir / "checkpoint" / STATE_NAME
-        try:
+        with reading_checkpoint(self.run_dir) as path:
             state = torch.load(path, weights_only=True, map_location=device)
             self.objective.module.load_state_dict(state["hypernetwork"])
-        except (OSError, RuntimeError, KeyError) as error:
-            raise TrainingError(f"checkpoint {path} is damaged ({error}); delete the folder to start again") from error
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.step, self.best = state["step"], state["best"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.step, self.best = int(state["step"]), float(state["best"])
+            for weights, moments in self.optimizer.state.items():
+                for moment in moments.values():
+                    if moment.ndim and moment.shape != weights.shape:  # torch would find out in the next step
+                        raise ValueError(f"moments of shape {tuple(moment.shape)} for weights {tuple(weights.shape)}")
 
 
 def schedule_factor(step: int, schedule: Schedule) -> float:

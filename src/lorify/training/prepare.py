@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
+from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
@@ -23,9 +23,11 @@ from lorify.data.general import general_training_prompts
 from lorify.data.niah import generate_niah_example
 from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.data.texts import load_text_examples
+from lorify.errors import ConfigError
 from lorify.hypernets.relevance import Relevance, fit_relevance
 from lorify.training.batches import GeneralAnswer
 from lorify.training.config import TrainingConfig
+from lorify.training.run_folder import writing
 
 ANSWERS_NAME = "general-answers.json"
 PROMPTS_AT_ONCE = 16
@@ -68,6 +70,9 @@ def prepare_general_answers(
         run_dir: folder of the run; made if it is missing.
         max_new_tokens: longest answer, in tokens; longer ones are cut.
         report: called with the number of prompts answered since the last call and the number of all prompts.
+
+    Raises:
+        TrainingError: if the run folder cannot be written.
     """
     prompts = [build_prompt_ids(base.tokenizer, question_messages(prompt)) for prompt in general_training_prompts()]
     digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
@@ -78,13 +83,8 @@ def prepare_general_answers(
         kept = _AnswersFile(
             base_digest=base.digest, prompts_digest=digest, max_new_tokens=max_new_tokens, answers=answers
         )
-        run_dir.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        try:
+        with writing(run_dir), replaced_file(path) as temporary:
             temporary.write_text(kept.model_dump_json() + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     # An empty answer has no token to keep.
     return [
         GeneralAnswer(tuple(prompt), tuple(answer)) for prompt, answer in zip(prompts, answers, strict=True) if answer
@@ -137,6 +137,7 @@ def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Exampl
 
     Raises:
         EvaluationError: if the path is missing, a line is no question, or none is left within the length limits.
+        ConfigError: if none can be held out.
     """
     data = config.data
     if data.questions_path is None or data.questions == 0:
@@ -144,7 +145,7 @@ def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Exampl
     examples = load_question_examples(
         data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
     )
-    return split_by_passage(examples)
+    return _split(examples, "data.questions_path", data.questions_path)
 
 
 def prepare_texts(config: TrainingConfig) -> tuple[list[Example], list[Example]]:
@@ -152,8 +153,19 @@ def prepare_texts(config: TrainingConfig) -> tuple[list[Example], list[Example]]
 
     Raises:
         EvaluationError: if the path is missing, a line is no document, or no passage is left.
+        ConfigError: if none can be held out.
     """
     data = config.data
     if data.texts_path is None or data.texts == 0:
         return [], []
-    return split_by_passage(load_text_examples(data.texts_path, max_context_chars=data.max_context_chars))
+    examples = load_text_examples(data.texts_path, max_context_chars=data.max_context_chars)
+    return _split(examples, "data.texts_path", data.texts_path)
+
+
+def _split(examples: Sequence[Example], key: str, path: Path) -> tuple[list[Example], list[Example]]:
+    train, heldout = split_by_passage(examples)
+    if not train or not heldout:
+        raise ConfigError(
+            f"{key} {path} holds only one passage, or retellings of one; give at least two, so that one can be held out"
+        )
+    return train, heldout

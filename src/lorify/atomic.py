@@ -1,0 +1,73 @@
+"""Files and folders that are written beside their place and renamed into it.
+
+Readers see the old one or the new one, never half of one, and neither an error nor Ctrl-C leaves anything else behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what is there takes the place of `path` when the `with` block ends without an error.
+
+    Args:
+        path: the place; missing parents are made.
+    """
+    path = path.absolute()
+    temporary = _beside(path)
+    with _made_parents(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `folder` when the `with` block ends without an error.
+
+    Args:
+        folder: the place; an earlier folder there goes as a whole, missing parents are made.
+    """
+    folder = folder.resolve()
+    temporary, old = _beside(folder), _beside(folder)
+    with _made_parents(folder):
+        try:
+            temporary.mkdir()
+            yield temporary
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(temporary, folder)
+        finally:
+            # No system call exchanges two folders everywhere; what stops us between the two is undone here.
+            if old.exists() and not folder.exists():
+                os.replace(old, folder)
+            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+
+
+@contextmanager
+def _made_parents(path: Path) -> Iterator[None]:
+    """Make what is missing on the way to `path`, and unmake it if `path` does not come to be."""
+    missing = [parent for parent in path.parents if not os.path.lexists(parent)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        if not path.exists():
+            for parent in missing:
+                with contextlib.suppress(OSError):
+                    parent.rmdir()

@@ -1,0 +1,114 @@
+"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, and `curves` for TensorBoard.
+
+A checkpoint is one file, so that it is replaced in one step: whatever ends a run, the last whole checkpoint is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+
+from lorify.atomic import replaced_file
+from lorify.errors import TrainingError
+from lorify.training.config import RunConfig
+
+CONFIG_NAME = "config.json"
+REASON_CHARS = 160
+
+
+def check_run_dir(run_dir: Path, config: RunConfig) -> None:
+    """Refuse a folder that a run cannot have, before any work is done; nothing is written.
+
+    Raises:
+        TrainingError: if it is a file, cannot be written, or holds a run with another config.
+    """
+    place = run_dir.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise TrainingError(f"run folder {run_dir}: {place} is a file; give a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise TrainingError(f"run folder {run_dir}: {place} cannot be written; give a folder where you may write")
+    path = run_dir / CONFIG_NAME
+    try:
+        same = not path.exists() or type(config).model_validate_json(path.read_bytes()) == config
+    except (OSError, ValidationError):
+        same = False
+    if not same:
+        raise TrainingError(f"{run_dir} holds a run with another config; choose another folder or delete it")
+
+
+def start_run(run_dir: Path, config: RunConfig) -> None:
+    """Make the folder, unless it is there.
+
+    Raises:
+        TrainingError: as `check_run_dir`, or the folder cannot be written after all.
+    """
+    check_run_dir(run_dir, config)
+    with writing(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        if not (run_dir / CONFIG_NAME).exists():
+            with replaced_file(run_dir / CONFIG_NAME) as path:
+                path.write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def writing(run_dir: Path) -> Iterator[None]:
+    """Say that a run cannot be written, and how to go on.
+
+    Raises:
+        TrainingError: if the system refuses a write in the `with` block.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or _first_line(error)
+        raise TrainingError(
+            f"run folder {run_dir} cannot be written ({reason}); make room, and the same command goes on from the last "
+            "checkpoint, or give another folder"
+        ) from error
+
+
+def checkpoint_path(run_dir: Path) -> Path:
+    """The checkpoint of a run, whether there is one or not."""
+    return run_dir / "checkpoint" / "state.pt"
+
+
+def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
+    """Replace the checkpoint.
+
+    Raises:
+        TrainingError: if it cannot be written; the earlier one stays.
+    """
+    with writing(run_dir), replaced_file(checkpoint_path(run_dir)) as path, path.open("wb") as file:
+        # Written through Python, an error keeps the number that tells a full disk from others.
+        torch.save(dict(state), file)
+
+
+@contextmanager
+def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
+    """Give the checkpoint's path; what goes wrong in the `with` block is blamed on it.
+
+    Raises:
+        TrainingError: if there was an error.
+    """
+    path = checkpoint_path(run_dir)
+    try:
+        yield path
+    except Exception as error:  # readers raise whatever the damage makes them stumble over
+        raise TrainingError(
+            f"checkpoint {path} is damaged ({type(error).__name__}: {_first_line(error)}); delete {run_dir} to start "
+            "again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]

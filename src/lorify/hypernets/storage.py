@@ -50,7 +50,7 @@ def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, rele
     """
     weights = hypernet.state_dict()
     if isinstance(config, AssociativeConfig):
-        stored = _packed(weights)
+        stored = packed_weights(weights)
     else:
         stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
     with replaced_folder(folder) as temporary:
@@ -75,7 +75,7 @@ def load_hypernetwork(folder: Path) -> Loaded:
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
         config = _read_config(document)
-        weights = _unpacked(load_file(folder / WEIGHTS_NAME))
+        weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
@@ -133,7 +133,7 @@ def _filled(hypernet: Network, weights: Mapping[str, Tensor], folder: Path) -> N
     return hypernet.eval()
 
 
-def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as they are stored: large matrices in 8 bits, the rest in float32."""
     packed: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -149,8 +149,8 @@ def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def _unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in float32 from `_packed`; a scale without its matrix is left for the caller to refuse."""
+def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float32 from `packed_weights`; a scale without its matrix is left for the caller to refuse."""
     scales = {name for name in stored if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in stored}
     return {
         name: tensor.float() * stored[name + SCALE_SUFFIX] if name + SCALE_SUFFIX in scales else tensor.float()

@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lorify.base.files import DEFAULT_BASE
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HypernetworkShape(_Section):
+class HypernetworkShape(Section):
     """Shape of the associative hypernetwork."""
 
     first_layer: int = Field(8, ge=0, description="First adapted block.")
@@ -38,7 +40,7 @@ class HypernetworkShape(_Section):
         return self
 
 
-class DataMix(_Section):
+class DataMix(Section):
     """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
 
     facts: int = Field(4, ge=0, description="Generated fact documents a step.")
@@ -73,7 +75,7 @@ class DataMix(_Section):
         return self
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """The optimizer and its schedule, whatever is trained."""
 
     steps: int = Field(600, gt=0, description="Optimizer steps.")
@@ -101,7 +103,7 @@ class Optimization(Schedule):
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """What every run has, whatever it trains; the loop reads this and nothing else."""
 
     kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")

@@ -15,6 +15,10 @@ from lorify.training.associative import prepare_associative
 from lorify.training.config import RunConfig, TrainingConfig, describe_problems
 from lorify.training.loop import Objective
 from lorify.training.prepare import Preparation
+from lorify.training.reconstruction import prepare_reconstruction
+from lorify.training.task_config import LoraTrainingConfig, ReconstructionConfig, TaskTrainingConfig
+from lorify.training.task_lora import prepare_loras
+from lorify.training.task_sft import prepare_task
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class Kind:
 
 
 DEFAULT_KIND = "associative"
-KINDS: Mapping[str, Kind] = {DEFAULT_KIND: Kind(TrainingConfig, prepare_associative)}
+KINDS: Mapping[str, Kind] = {
+    DEFAULT_KIND: Kind(TrainingConfig, prepare_associative),
+    "task": Kind(TaskTrainingConfig, prepare_task),
+    "lora": Kind(LoraTrainingConfig, prepare_loras),
+    "reconstruction": Kind(ReconstructionConfig, prepare_reconstruction),
+}
 """By the `kind` of their configs."""
 
 
@@ -62,7 +71,9 @@ def load_run_config(path: Path, changes: Mapping[tuple[str, ...], object] | None
         raise ConfigError(
             f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"training config {path} is no text in UTF-8; save it in that encoding") from error
+    except json.JSONDecodeError as error:
         raise ConfigError(f"training config {path}: file: invalid json: {error}; give a JSON file") from error
     if not isinstance(document, dict):
         raise ConfigError(

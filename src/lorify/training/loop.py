@@ -187,13 +187,14 @@ class Trainer:
 
     def _keep_best(self, heldout: Mapping[str, float]) -> None:
         score = self.objective.score(heldout)
-        if score > self.best:
-            self.best = score
-            if self.accelerator.is_main_process:
-                with writing(self.run_dir):
-                    self.objective.save_best(self.run_dir / "best")
-                    with replaced_file(self.run_dir / "best.json") as path:
-                        path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
+        if score <= self.best:
+            return
+        self.best = score
+        if self.accelerator.is_main_process:
+            with writing(self.run_dir):
+                self.objective.save_best(self.run_dir / "best")
+                with replaced_file(self.run_dir / "best.json") as path:
+                    path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
 
     def _open_run(self, device: torch.device) -> None:
         if self.accelerator.is_main_process:

@@ -51,7 +51,7 @@ def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
     axes.set_xlabel("update (seconds)")
     axes.set_ylabel("token F1")
     axes.set_ylim(-0.03, 1.03)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
 
@@ -77,7 +77,7 @@ def plot_against_length(
     axes.set_xlabel("length of the documents (tokens, up to)")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
 

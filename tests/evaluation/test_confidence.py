@@ -6,6 +6,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.errors import EvaluationError
 from lorify.evaluation.confidence import (
     CONFIDENCE_NAME,
+    OF_NOTHING,
     answer_signals,
     auroc,
     fit_confidence,
@@ -60,7 +61,7 @@ def test_the_margin_is_what_the_adapter_adds(model):
     with_adapter, bare, empty = answer_signals(model.base, questions, answers, [adapter, None, adapter])
     assert bare[2] == 0.0 and bare[1] < 0
     assert with_adapter[2] == pytest.approx(with_adapter[1] - bare[1], abs=1e-5)
-    assert empty == (0.0, 0.0, 0.0)
+    assert empty == OF_NOTHING
 
 
 def test_it_is_kept_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):

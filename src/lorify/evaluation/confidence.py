@@ -25,6 +25,7 @@ from lorify.errors import EvaluationError
 
 CONFIDENCE_NAME = "confidence.json"
 SIGNALS = ("first token", "mean", "margin")
+OF_NOTHING = (-10.0, -10.0, 0.0)
 RIDGE = 1.0
 NEWTON_STEPS = 25
 FOLDS = 5
@@ -56,7 +57,7 @@ def answer_signals(
     Args:
         base: the base.
         questions: the questions.
-        answers: what was answered; to an empty answer belong zeros.
+        answers: what was answered; an empty one counts as an unlikely one.
         rows: what each was answered with.
     """
     prompts = [build_prompt_ids(base.tokenizer, question_messages(question)) for question in questions]
@@ -64,7 +65,7 @@ def answer_signals(
     signals = []
     for prompt, target, row in zip(prompts, targets, rows, strict=True):
         if not target:
-            signals.append((0.0, 0.0, 0.0))
+            signals.append(OF_NOTHING)
             continue
         own = _log_probabilities(base, prompt, target, build_lora_batch([row], base))
         bare = _log_probabilities(base, prompt, target, None)

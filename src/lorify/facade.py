@@ -17,6 +17,7 @@ from lorify.contexts.documents import Document, read_document
 from lorify.contexts.encoders import load_encoder
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.distillation import refine
 from lorify.hypernets.document_internalizer import DocumentInternalizer
 from lorify.hypernets.internalize import Internalizer
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
@@ -117,6 +118,19 @@ class Lorify:
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """The adapter without the named documents: the same weights as if they had never been there."""
         return self.internalizer.remove(adapter, names)
+
+    def refine(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
+        """Train an adapter further by gradient descent on the sentences of its documents.
+
+        Args:
+            adapter: what was internalized.
+            sources: its documents.
+            seconds: how long.
+
+        Returns:
+            The trained adapter; documents can no longer be added to it or removed.
+        """
+        return refine(self.base, adapter, [_as_document(source) for source in sources], seconds=seconds)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.

@@ -99,11 +99,17 @@ class Internalizer:
 
     def made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter and can rebuild it."""
-        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+        return (
+            adapter.statistics is not None
+            and adapter.provenance.refined_seconds is None
+            and adapter.provenance.hypernetwork_digest == self.digest
+        )
 
     def concerns(self, adapter: Adapter, question: str) -> bool:
         """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
-        if self.relevance is None or not self.made(adapter) or adapter.statistics is None:
+        # A refined adapter can no longer be rebuilt, but it still carries its documents' words.
+        is_ours = adapter.provenance.hypernetwork_digest == self.digest
+        if self.relevance is None or adapter.statistics is None or not is_ours:
             return True
         return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
 

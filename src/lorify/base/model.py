@@ -272,9 +272,10 @@ def load_base(
         )
     with _readable("weights", name, folder):
         # With wrong shapes, too, the report is what says which.
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=chosen, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True
         )
+    model, report = cast(tuple[PreTrainedModel, dict[str, Iterable]], loaded)
     _refuse_gaps(report, name, folder)
     with _readable("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -298,7 +298,7 @@ def load_base(
             ignore_mismatched_sizes=True,
             **quantization,
         )
-        model, report = cast(tuple[nn.Module, dict[str, Any]], loaded)
+    model, report = cast(tuple[nn.Module, dict[str, Iterable]], loaded)
     _refuse_gaps(report, name, folder)
     with _readable("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)

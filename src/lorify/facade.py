@@ -54,7 +54,7 @@ class Lorify:
         """
         self.base = base
         self._internalizer = internalizer
-        self._task_hypernetwork = task_hypernetwork
+        self.task_hypernetwork = task_hypernetwork
         self._specializer: Specializer | None = None
 
     @property
@@ -80,12 +80,12 @@ class Lorify:
             ContextError: if the description encoder cannot be found, fetched or read.
         """
         if self._specializer is None:
-            if self._task_hypernetwork is None:
+            if self.task_hypernetwork is None:
                 raise HypernetworkError(
                     f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
                     "kind task) and give it with --task-hypernet"
                 )
-            self._specializer = load_specializer(self.base, self._task_hypernetwork)
+            self._specializer = load_specializer(self.base, self.task_hypernetwork)
         return self._specializer
 
     def specialize(self, description: str) -> Adapter:

@@ -65,8 +65,8 @@ def _ask_of(endpoint: str, model: str | None, key: str | None) -> Ask:
         except Exception as error:  # whatever the connection or the endpoint makes of it
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARS]
             raise EvaluationError(
-                f"endpoint {endpoint} did not answer ({reason}); check address, model and key, and run the same command "
-                "again"
+                f"endpoint {endpoint} did not answer ({reason}); check address, model and key, and run the "
+                "same command again"
             ) from error
         return answer.choices[0].message.content or ""
 

@@ -211,7 +211,10 @@ def _says_something(description: str) -> bool:
 
 
 def _guess_metric(instances: Sequence[Instance]) -> Metric:
-    """ROUGE-L where answers are long, as in Super-NaturalInstructions; else whether they are the same."""
+    """The number, where all answers are one; ROUGE-L where they are long, as in Super-NaturalInstructions; else whether
+    they are the same."""
+    if all(re.fullmatch(r"-?\d+(?:[.,]\d+)*", instance.outputs[0].strip()) for instance in instances):
+        return "number"
     lengths = sorted(len(instance.outputs[0].split()) for instance in instances)
     return "rouge_l" if lengths[len(lengths) // 2] > _LONG_ANSWER_WORDS else "normalized"
 

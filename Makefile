@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-network test-gpu lint format bench clean
+.PHONY: demo test test-slow test-network test-gpu lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
@@ -32,6 +32,30 @@ format: $(READY)
 
 bench: $(READY)
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+# About 200 questions a suite by every method that runs here, but distillation from generated questions. An interrupted
+# run goes on where it was. QUESTIONS=FILE adds a suite of one's own questions. The tables go to docs/results.md.
+EVAL := $(BIN)/lorify eval
+RESULTS := results
+QUESTIONS :=
+METHODS := none,icl,rag,adapter,outer
+
+results-quick: $(READY)
+	$(EVAL) facts -m $(METHODS),adapter+refine:seconds=5,cd:lessons=oracle:seconds=5 --max-tokens 32 -o $(RESULTS)/facts
+	$(EVAL) niah:lengths=512+2048+8192 -m adapter,icl,rag --untimed -o $(RESULTS)/niah
+	$(EVAL) many:documents=2:questions=100 -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/many
+	$(EVAL) interference:documents=6 -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
+	$(EVAL) query -m adapter,adapter:only_if_relevant=false,icl --untimed --max-tokens 24 -o $(RESULTS)/query
+	$(EVAL) agreement -o $(RESULTS)/agreement
+	if [ -n "$(QUESTIONS)" ]; then \
+	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi
+	$(EVAL) report $(RESULTS)/* -o docs/results.md
+
+# What takes longer: refinement and distillation with 10 seconds each, also from generated questions.
+results: results-quick
+	$(EVAL) facts:documents=10 -m adapter,adapter+refine:seconds=10,cd:seconds=10,cd:lessons=statements:seconds=10 \
+	    --max-tokens 32 -o $(RESULTS)/refinement
+	$(EVAL) report $(RESULTS)/* -o docs/results.md
 
 clean:
 	rm -rf $(VENV)

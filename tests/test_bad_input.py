@@ -606,7 +606,7 @@ def test_all_problems_of_a_training_config_are_listed(tmp_path: Path, fail: Fail
         (b"", "invalid json"),
         (b"steps: 3", "invalid json"),
         (b'{"base": "caf\xe9"}', "config.json"),
-        (b"[]", "valid"),
+        (b"[]", "should be an object"),
     ],
 )
 def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: bytes | None, reason: str) -> None:
@@ -625,14 +625,30 @@ def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: 
         ("data.questions_path=absent.jsonl", "absent.jsonl"),
         ("base=no-such-base", "no-such-base"),
         ("start_from=no-such-hypernetwork", "no-such-hypernetwork"),
-        ("data.questions=0", "data"),
-        ("data.questions_path=null", "data"),
+        ("data.questions=0", "set data.facts or data.niah above 0, or data.questions with data.questions_path"),
+        ("data.questions_path=null", "set data.facts or data.niah above 0, or data.questions with data.questions_path"),
+        ("hypernetwork.first_layer=5", "first_layer 5 is above last_layer 1"),
+        ("data.niah_min_tokens=999", "niah_min_tokens 999 is above niah_max_tokens"),
     ],
 )
 def test_a_run_that_cannot_start_leaves_no_folder(
     tmp_path: Path, training_config: Path, fail: Fail, setting: str, reason: str
 ) -> None:
     assert reason in fail("train", training_config, "-o", tmp_path / "run", "--set", setting)
+
+
+def test_a_bad_hypernetwork_is_refused_before_the_base_answers_prompts(
+    tmp_path: Path, training_config: Path, fail: Fail
+) -> None:
+    settings = ["--set", "data.general_probability=1", "--set", "hypernetwork.module=nonsense"]
+    assert "nonsense" in fail("train", training_config, "-o", tmp_path / "run", *settings)
+
+
+def test_passages_of_which_none_can_be_held_out(tmp_path: Path, training_config: Path, fail: Fail) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"context": "The mill opens at nine.", "question": "When?", "answers": ["nine"]}))
+    line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"data.questions_path={path}")
+    assert "data.questions_path" in line and "give at least two" in line
 
 
 def test_a_start_from_a_hypernetwork_of_another_base(
@@ -642,12 +658,6 @@ def test_a_start_from_a_hypernetwork_of_another_base(
     other_config(base_digest="0" * 64, base_name="elsewhere")(foreign)
     line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"start_from={foreign}")
     assert str(foreign) in line and "elsewhere" in line
-
-
-@pytest.fixture(scope="module")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, base_dir: Path, passages_path: Path) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    return folder
 
 
 def train(config: Path, run_dir: Path) -> Result:
@@ -663,12 +673,6 @@ def damage_state(change: Callable[[dict], object]) -> Callable[[Path], object]:
     return damage
 
 
-@pytest.fixture(scope="module")
-def short_run(base_dir: Path, passages_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config and a run of it that was stopped after two steps of twelve."""
-    return tmp_path_factory.mktemp("short")
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -681,7 +685,6 @@ def short_run(base_dir: Path, passages_path: Path, tmp_path_factory: pytest.Temp
         damage_state(
             lambda state: state["hypernetwork"].update({name: torch.zeros(3) for name in state["hypernetwork"]})
         ),
-        damage_state(lambda state: state.update(random=torch.zeros(3))),
         damage_state(lambda state: state.update(step="two")),
     ],
 )
@@ -755,21 +758,58 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 @contextmanager
-def interrupted_in(patch: pytest.MonkeyPatch, name: str, after: int) -> Iterator[None]:
-    """Ctrl-C right after the given call of an `os` function."""
-    original, calls = getattr(os, name), 0
+def interrupted_after_renaming(patch: pytest.MonkeyPatch, folder: Path, after: int) -> Iterator[None]:
+    """Ctrl-C right after something inside `folder` has been renamed for the given time."""
+    replace, calls = os.replace, 0
 
-    def call(*args, **kwargs):
+    def call(source: Path, target: Path) -> None:
         nonlocal calls
-        calls += 1
-        result = original(*args, **kwargs)
+        replace(source, target)
+        calls += Path(target).is_relative_to(folder)
         if calls == after:
             raise KeyboardInterrupt
-        return result
 
     with patch.context() as inner:
-        inner.setattr(os, name, call)
+        inner.setattr(os, "replace", call)
         yield
+
+
+def names_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_ctrl_c_while_an_adapter_takes_the_place_of_another(
+    tmp_path: Path, adapter_dir: Path, model_options: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other.txt").write_text("A red boat lies in the harbour.")
+    before = snapshot(tmp_path)
+    for after, is_new in ((1, False), (2, True)):
+        with interrupted_after_renaming(monkeypatch, tmp_path, after):
+            result = run("internalize", tmp_path / "other.txt", "-o", adapter_dir, *model_options)
+        assert (result.exit_code, result.stdout, result.stderr) == (130, "", "stopped\n")
+        assert set(snapshot(tmp_path)) == set(before)
+        assert (snapshot(tmp_path) != before) == is_new
+        assert ("other.txt" if is_new else "tower.txt") in run("adapter", "show", adapter_dir).stdout
+
+
+def test_ctrl_c_between_the_files_of_a_run(
+    tmp_path: Path, training_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(training_config.read_text())
+    config |= {"optimization": {"steps": 2, "warmup_steps": 1}, "evaluate_every": 1, "checkpoint_every": 1}
+    training_config.write_text(json.dumps(config))
+    whole = tmp_path / "whole"
+    assert train(training_config, whole).exit_code == 0
+    for after in range(1, 5):  # config.json, best, best.json, the first checkpoint
+        run_dir = tmp_path / f"run-{after}"
+        with interrupted_after_renaming(monkeypatch, run_dir, after):
+            result = train(training_config, run_dir)
+        assert result.exit_code == 130 and result.stderr.splitlines()[-1].startswith("stopped")
+        assert not [name for name in names_in(run_dir) if "/." in f"/{name}"]  # what is being written has such a name
+        resumed = train(training_config, run_dir)
+        assert resumed.exit_code == 0, resumed.output
+        assert ("going on from step 1" in resumed.stderr) == (after == 4)
+        assert_same_run(run_dir, whole)
 
 
 # A full disk
@@ -784,3 +824,87 @@ def no_more_than(num_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_write_that_the_system_refuses_in_the_middle(
+    tmp_path: Path, document: Path, adapter_dir: Path, hypernet_dir: Path, model_options: list[object], fail: Fail
+) -> None:
+    for command in (
+        ["internalize", document, "-o", tmp_path / "new" / "adapter", *model_options],
+        ["internalize", document, "-o", adapter_dir, *model_options],
+        ["adapter", "add", adapter_dir, document, "--hypernet", hypernet_dir],
+        ["adapter", "merge", adapter_dir, "-o", tmp_path / "merged"],
+        ["adapter", "export", adapter_dir, "-o", tmp_path / "exported"],
+    ):
+        with no_more_than(2000):
+            line = fail(*command)
+        assert "cannot be written" in line and "large" in line and "disk with space" in line, line
+
+
+def test_a_checkpoint_that_the_system_refuses(tmp_path: Path, training_config: Path) -> None:
+    command = ["train", training_config, "-o", tmp_path / "run", "--set", "optimization.steps=3"]
+    with no_more_than(16_000):
+        result = run(*command)
+    assert result.exit_code == 2 and result.stdout == ""
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith(f"error: run folder {tmp_path / 'run'} cannot be written (") and "large" in line
+    assert "the same command goes on" in line and "Traceback" not in result.stderr
+    assert set(os.listdir(tmp_path / "run")) == {"config.json", "curves"}
+    assert run(*command).exit_code == 0
+
+
+def test_a_base_that_the_system_refuses_to_keep(
+    tmp_path: Path, document: Path, fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
+    weights = {"weight": torch.zeros(10_000)}
+    monkeypatch.setattr(
+        "lorify.base.files._convert", lambda _, folder: save_file(weights, folder / "model.safetensors")
+    )
+    before = snapshot(cache_dir())
+    with no_more_than(2000):
+        line = fail("ask", document, "-q", "Who?", "--base", tmp_path / "model.gguf")
+    assert str(cache_dir()) in line and "cannot be written" in line and "set LORIFY_CACHE" in line
+    assert set(snapshot(cache_dir())) - set(before) <= {"bases"}
+
+
+IN_A_SMALL_FILE_SYSTEM = """
+import json, os, subprocess, sys
+from typer.testing import CliRunner
+from lorify.cli import app
+
+place, commands = sys.argv[1], json.loads(sys.argv[2])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+results = []
+for command in commands:
+    result = CliRunner().invoke(app, command)
+    files = [os.path.relpath(os.path.join(top, name), place) for top, _, names in os.walk(place) for name in names]
+    results.append([result.exit_code, result.stdout, result.stderr, files])
+print(json.dumps(results))
+"""
+
+
+def test_a_full_disk(
+    tmp_path: Path, document: Path, adapter_dir: Path, training_config: Path, model_options: list[object]
+) -> None:
+    """On a file system of 64 KiB, in a name space of its own, which needs no rights."""
+    isolated = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*isolated, "true"], check=False).returncode != 0:
+        pytest.skip("this system gives no name space of one's own; the tests above cut writes off by their size")
+    place = tmp_path / "small"
+    place.mkdir()
+    commands = [
+        ["train", training_config, "-o", place / "run", "--set", "optimization.steps=3"],
+        ["adapter", "merge", adapter_dir, "-o", place / "merged"],
+        ["internalize", *[document] * 20, "-o", place / "adapter", *model_options],
+    ]
+    arguments = json.dumps([[str(word) for word in command] for command in commands])
+    command = [*isolated, sys.executable, "-c", IN_A_SMALL_FILE_SYSTEM, str(place), arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    for code, stdout, stderr, files in json.loads(ended.stdout):
+        assert code == 2 and stdout == ""
+        line = stderr.splitlines()[-1]
+        assert line.startswith("error: ") and "cannot be written (the disk is full)" in line, stderr
+        assert not [name for name in files if not name.startswith(("run/config.json", "run/curves/"))]

@@ -9,8 +9,10 @@ import torch
 import lorify
 from lorify.contexts.documents import document_from_text
 from lorify.data.niah import generate_niah_example
+from lorify.evaluation.answering import answer_cases
+from lorify.evaluation.methods import parse_methods
 from lorify.evaluation.metrics import exact_match, mean
-from lorify.evaluation.qa import evaluate_qa, fact_examples
+from lorify.evaluation.suites import FactsSuite
 
 pytestmark = pytest.mark.shipped
 DEMO = Path(__file__).parent.parent / "demo"
@@ -22,8 +24,9 @@ def model() -> lorify.Lorify:
 
 
 def test_most_questions_on_unseen_fact_documents_are_answered_closed_book(model):
-    items = evaluate_qa(model, fact_examples(12, seed=7), methods=["adapter", "none"])
-    exact = {method: mean([item.exact for item in items if item.method == method]) for method in ("adapter", "none")}
+    cases = FactsSuite(documents=12, seed=7).build(model)
+    answers = answer_cases(model, cases, parse_methods("adapter,none"), max_new_tokens=48, timed=False)
+    exact = {method: mean([a.exact for a in answers if a.method == method]) for method in ("adapter", "none")}
     assert exact["adapter"] > 0.4 > 0.05 > exact["none"]
 
 

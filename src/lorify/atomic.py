@@ -6,6 +6,7 @@ Readers see the old one or the new one, never half of one, and neither an error 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -53,6 +54,13 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
                 os.replace(old, folder)
             shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refusal(error: Exception) -> str:
+    """Why the system refused a write; libraries that write files themselves hide the number of the error."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return "the disk is full"
+    return getattr(error, "strerror", None) or (str(error).strip().splitlines() or ["no reason given"])[0]
 
 
 def _beside(path: Path) -> Path:

@@ -53,7 +53,8 @@ def _describe(error: Exception) -> str:
     # Libraries that write files themselves hide the number of the error in their message.
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
         return f"the disk is full ({summary}); free some space and run it again"
-    if isinstance(error, MemoryError):
+    # torch says it in words, differently for each device
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
         return "not enough memory; give fewer documents at a time, or a smaller base model"
     if isinstance(error, OSError):
         return f"{summary}; check the path and its permissions"

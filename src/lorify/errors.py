@@ -9,7 +9,15 @@
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
     ├── TrainingError             meta-training cannot start, resume or write
-    └── EvaluationError           an evaluation cannot run on the data it was given
+    ├── EvaluationError           an evaluation cannot run on the data it was given
+    └── ServingError              a request to a server cannot be answered
+        ├── RequestError          the request itself is wrong, or too large
+        ├── AccessError           it has no API key, or an unknown one
+        ├── UnknownModelError     it names a model that is not served
+        ├── BusyError             too many requests wait already
+        ├── ClosingError          the server is about to end
+        ├── TooSlowError          the answer has not come in time
+        └── EngineError           what does the answering has failed, or is not there
 
 Messages are one line; the command line prints them and exits with code 2.
 """
@@ -60,6 +68,58 @@ class TrainingError(LorifyError):
 
 class EvaluationError(LorifyError):
     """An evaluation cannot run on the data it was given."""
+
+
+class ServingError(LorifyError):
+    """A request to a server cannot be answered."""
+
+
+class RequestError(ServingError):
+    """A request is wrong or too large.
+
+    Attributes:
+        param: the field that is wrong, None if it is not a single one.
+        code: a word that programs may go by.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        """Take the message and what it is about."""
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class AccessError(ServingError):
+    """A request has no API key, or an unknown one."""
+
+
+class UnknownModelError(ServingError):
+    """A request names a model that is not served."""
+
+
+class BusyError(ServingError):
+    """Too many requests wait already.
+
+    Attributes:
+        retry_after_seconds: when it may be worth trying again.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        """Take the message and the time."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ClosingError(ServingError):
+    """The server is about to end and takes no more requests."""
+
+
+class TooSlowError(ServingError):
+    """An answer has not come within the time there was for it."""
+
+
+class EngineError(ServingError):
+    """What does the answering has failed, or is not there."""
 
 
 def first_problem(error: ValidationError) -> str:

@@ -14,8 +14,14 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
 from lorify.contexts.documents import Document, read_document
+from lorify.contexts.encoders import load_encoder
 from lorify.errors import AdapterError, HypernetworkError
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.distillation import refine
+from lorify.hypernets.document_internalizer import DocumentInternalizer
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
 from lorify.hypernets.relevance import load_relevance
 from lorify.hypernets.specialize import Specializer, load_specializer
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
@@ -42,7 +48,7 @@ class Lorify:
     """
 
     def __init__(
-        self, base: BaseModel, internalizer: Internalizer | None, task_hypernetwork: Path | None = None
+        self, base: BaseModel, internalizer: DocumentInternalizer | None, task_hypernetwork: Path | None = None
     ) -> None:
         """Join a base and the hypernetworks that were made for it, where there are any.
 
@@ -58,7 +64,7 @@ class Lorify:
         self._specializer: Specializer | None = None
 
     @property
-    def internalizer(self) -> Internalizer:
+    def internalizer(self) -> DocumentInternalizer:
         """The document hypernetwork.
 
         Raises:
@@ -112,6 +118,19 @@ class Lorify:
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """The adapter without the named documents: the same weights as if they had never been there."""
         return self.internalizer.remove(adapter, names)
+
+    def refine(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
+        """Train an adapter further by gradient descent on the sentences of its documents.
+
+        Args:
+            adapter: what was internalized.
+            sources: its documents.
+            seconds: how long.
+
+        Returns:
+            The trained adapter; documents can no longer be added to it or removed.
+        """
+        return refine(self.base, adapter, [_as_document(source) for source in sources], seconds=seconds)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.
@@ -286,16 +305,17 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
 
 
-def load_internalizer(base: BaseModel, folder: Path) -> Internalizer:
-    """Load a hypernetwork from its folder and join it to its base."""
+def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
+    """Load a hypernetwork from its folder and join it to its base, and to its context encoder if it has another."""
     config, hypernet = load_hypernetwork(folder)
+    name, digest = folder.name, hypernetwork_digest(folder)
+    if isinstance(config, PerceiverConfig) and isinstance(hypernet, PerceiverHypernetwork):
+        encoder = load_encoder(base, config.encoder.model_name, quantized=config.encoder.quantized)
+        return PerceiverInternalizer(base, config, hypernet.to(base.device), name, digest, encoder)
+    assert isinstance(config, AssociativeConfig)
+    assert isinstance(hypernet, AssociativeHypernetwork)
     return Internalizer(
-        base,
-        config,
-        hypernet.to(base.device),
-        name=folder.name,
-        digest=hypernetwork_digest(folder),
-        relevance=load_relevance(folder),
+        base, config, hypernet.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
     )
 
 

@@ -1,11 +1,15 @@
 import json
 import math
 import os
+import tempfile
+from pathlib import Path
 
 import peft
 import pytest
 import torch
 from adapters.random_adapters import KEYS, assert_same, logits_with, random_adapter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tiny import tiny_base, tiny_model
 
@@ -69,6 +73,20 @@ def test_import_of_an_export_is_the_same_adapter(any_base, tmp_path, dtype):
     export_peft(adapter, any_base, tmp_path / "exported")
     assert_same(import_peft(tmp_path / "exported", any_base), adapter)
     assert sorted(os.listdir(tmp_path / "exported")) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sets(st.tuples(st.integers(0, 1), st.sampled_from(["q_proj", "o_proj", "up_proj", "down_proj"])), min_size=1),
+    st.integers(1, 9),
+    st.floats(0.01, 1000, width=32),
+    st.integers(0, 100),
+)
+def test_import_undoes_export_whatever_is_adapted(base, keys, rank, lora_alpha, seed):
+    adapter = random_adapter(base, seed, rank=rank, keys=tuple(sorted(keys)), lora_alpha=lora_alpha)
+    with tempfile.TemporaryDirectory() as folder:
+        export_peft(adapter, base, Path(folder) / "exported")
+        assert_same(import_peft(Path(folder) / "exported", base), adapter)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
-"""Decoding: the lean step against the Hugging Face model, batches against single prompts, streams against batches."""
+"""Decoding: lean decoding against the Hugging Face model, batches against single prompts, streams against batches."""
+
+import random
 
 import pytest
 import torch
 from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
 from torch import Tensor
-from transformers import DynamicCache
 
-from lorify.base.generation import _LeanStep, _left_padded, _prefill, covers, generate_batch, stream_tokens
+from lorify.base.decoding import covers, start_decoding
+from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
+from lorify.base.sampling import Sampler, Sampling, sample_tokens
 
 PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
 LEAN = ("llama", "mistral", "qwen2", "qwen3")
@@ -51,24 +54,21 @@ def recomputed(base: BaseModel, prompt: list[int], lora: LoraBatch | None, num: 
 
 @pytest.mark.parametrize("family", LEAN)
 @pytest.mark.parametrize("update", ["none", "shared", "own"])
-def test_the_lean_step_has_the_logits_of_the_model(family: str, update: str) -> None:
+def test_lean_decoding_has_the_logits_of_the_model(family: str, update: str) -> None:
     base = tiny_base(family)
     lora = None if update == "none" else random_lora(base, len(PROMPTS), shared=update == "shared")
     steps = torch.randint(3, 272, (len(PROMPTS), 5), generator=torch.Generator().manual_seed(0))
-    ids, mask = _left_padded(PROMPTS, base.device)
-    cache = DynamicCache(config=base.model.config)
-    with torch.inference_mode():
-        _prefill(base, ids, mask, cache, lora)
-        lean = _LeanStep(base, cache, mask, lora)
-        logits = torch.stack([lean(tokens) for tokens in steps.T], dim=1)
-        for row, prompt in enumerate(PROMPTS):
-            whole = torch.tensor([prompt + steps[row].tolist()])
-            with base.hooks.applied(None if lora is None else row_of(lora, row)):
-                expected = base.model(whole, use_cache=False).logits[0, len(prompt) :]
-            torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=0)
+    batch = start_decoding(base, 20)
+    batch.add_rows(PROMPTS, lora)
+    logits = torch.stack([batch.step(tokens) for tokens in steps.T], dim=1)
+    for row, prompt in enumerate(PROMPTS):
+        whole = torch.tensor([prompt + steps[row].tolist()])
+        with torch.no_grad(), base.hooks.applied(None if lora is None else row_of(lora, row)):
+            expected = base.model(whole, use_cache=False).logits[0, len(prompt) :]
+        torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=0)
 
 
-def test_the_lean_step_adds_biases() -> None:
+def test_lean_decoding_adds_biases() -> None:
     model = tiny_model("qwen2")
     torch.manual_seed(3)
     for name, parameter in model.named_parameters():
@@ -155,3 +155,71 @@ def test_nothing_to_do_gives_nothing() -> None:
     base = tiny_base()
     assert continued(base, []) == []
     assert continued(base, num=0) == [[], [], []]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
+def test_rows_come_and_go_without_the_others_noticing(family: str, seed: int) -> None:
+    """Rows join with an update of their own rank, with the shared one or with none, and leave at any moment."""
+    base = tiny_base(family)
+    chance = random.Random(seed)
+    prompts = [[chance.randrange(3, 272) for _ in range(chance.randrange(1, 40))] for _ in range(9)]
+    shared = random_lora(base, len(prompts), shared=True)
+    own = random_lora(base, len(prompts), shared=False)
+    wide = {key: LoraTensors(torch.cat([p.A] * 2, 1), torch.cat([p.B] * 2, 1)) for key, p in own.items()}
+    kinds = [chance.choice([None, shared, own, wide]) for _ in prompts]
+    loras = [kind and row_of(kind, row) for row, kind in enumerate(kinds)]
+    expected = [recomputed(base, prompt, lora, 6) for prompt, lora in zip(prompts, loras, strict=True)]
+
+    batch = start_decoding(base, 64)
+    running: list[int] = []
+    waiting, answers = list(range(len(prompts))), [[] for _ in prompts]
+    while waiting or running:
+        if running:
+            tokens = torch.tensor([answers[row][-1] for row in running])
+            for row, token in zip(running, batch.step(tokens).argmax(-1).tolist(), strict=True):
+                answers[row].append(token)
+        if waiting and (not running or chance.random() < 0.6):
+            row = waiting.pop(0)
+            running.append(row)
+            answers[row].append(int(batch.add_rows([prompts[row]], loras[row]).argmax(-1)))
+        for place in reversed(range(len(running))):
+            if len(answers[running[place]]) == 6 or chance.random() < 0.05:
+                batch.drop_row(place)
+                running[place] = running[-1]
+                running.pop()
+        assert len(batch) == len(running)
+    assert all(answer == whole[: len(answer)] for answer, whole in zip(answers, expected, strict=True))
+    assert sum(len(answer) == 6 for answer in answers) > 4
+
+
+def test_several_rows_join_at_once() -> None:
+    base = tiny_base()
+    lora = random_lora(base, len(PROMPTS), shared=True)
+    batch = start_decoding(base, 64)
+    rows = [[token] for token in batch.add_rows(PROMPTS, None).argmax(-1).tolist()]
+    rows += [[token] for token in batch.add_rows(PROMPTS, lora).argmax(-1).tolist()]
+    for _ in range(7):
+        for row, token in zip(
+            rows, batch.step(torch.tensor([row[-1] for row in rows])).argmax(-1).tolist(), strict=True
+        ):
+            row.append(token)
+    assert rows == continued(base) + continued(base, lora=lora)
+
+
+def test_each_row_is_sampled_by_its_own_seed() -> None:
+    base = tiny_base()
+    alone = [
+        continued(base, [prompt], temperature=1.0, top_p=0.9, seed=5 + row)[0] for row, prompt in enumerate(PROMPTS)
+    ]
+    assert continued(base, temperature=1.0, top_p=0.9, seed=5) == alone
+
+
+def test_tokens_are_drawn_with_their_probabilities() -> None:
+    logits = torch.tensor([[2.0, 1.0, 0.0, -9.0]]).log_softmax(-1)
+    for top_p, expected in ((1.0, logits.exp()[0]), (0.9, torch.tensor([0.731, 0.269, 0.0, 0.0]))):
+        sampler = Sampler(Sampling(temperature=1.0, top_p=top_p, seed=3))
+        counts = torch.zeros(4)
+        for _ in range(3000):
+            counts[sample_tokens(logits, [sampler])] += 1
+        torch.testing.assert_close(counts / 3000, expected, atol=0.03, rtol=0)

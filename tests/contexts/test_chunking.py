@@ -21,6 +21,17 @@ def test_chunks_are_bounded_and_nothing_but_blanks_at_the_end_is_lost(text, chun
     assert text.startswith("".join(split_into_sentences(text)))
 
 
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=120), st.integers(1, 30))
+def test_any_text_is_covered_whatever_its_script(text, chunk_tokens):
+    pieces = "".join(split_into_sentences(text))
+    assert text.startswith(pieces) and not text[len(pieces) :].strip()
+    chunks = list(split_into_chunks(text, TOKENIZER, chunk_tokens))
+    assert all(0 < len(chunk) <= chunk_tokens for chunk in chunks)
+    # A character may be cut between its bytes, so the tokens are put together before they are read.
+    assert TOKENIZER.decode([token for chunk in chunks for token in chunk]) == pieces
+
+
 def test_chunks_end_where_sentences_end():
     text = "The mill opens at nine. It closes at six. Nobody works there on Sundays."
     assert chunks_of(text, 45) == ["The mill opens at nine. It closes at six.", " Nobody works there on Sundays."]

@@ -1,70 +1,148 @@
-import struct
-from dataclasses import dataclass, field
+import json
 
-from tiny import tiny_base
+import pytest
+from tiny_lorify import Reader
 
-from lorify.data.examples import Example, Question
-from lorify.evaluation.agreement import evaluate_agreement
-from lorify.evaluation.niah import NiahItem, accuracy_by_length, evaluate_niah, plot_heat_map
-from lorify.evaluation.qa import evaluate_qa, summarize_qa
+from lorify.errors import EvaluationError
+from lorify.evaluation.suites import (
+    INTERNALIZED_REQUEST,
+    AgreementSuite,
+    FactsSuite,
+    InterferenceSuite,
+    InternalizedQuerySuite,
+    ManySuite,
+    NiahSuite,
+    PublicSuite,
+    QuestionsSuite,
+)
 
-EXAMPLE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "mill")
-
-
-@dataclass
-class Reader:
-    """Stands in for a loaded model: reads the number out of a haystack, knows one document, else says 'hm'."""
-
-    base: object = field(default_factory=tiny_base)
-
-    def internalize(self, *documents):
-        return documents[0].text
-
-    def ask_batch(self, questions, adapters, *, documents=None, only_if_relevant=True, max_new_tokens):
-        texts = documents or [None] * len(questions)
-        return [self._answer(a or text) for a, text in zip(adapters, texts, strict=True)]
-
-    def relevant(self, adapter, question):
-        return adapter if "mill" in question or "number" in question else None
-
-    def _answer(self, text):
-        if text is None:
-            return "hm"
-        return "nine" if "mill" in text else text.split("magic number is ")[1][:4]
+SUITES = [
+    FactsSuite(documents=3),
+    NiahSuite(lengths=(300,), bins=3),
+    InterferenceSuite(documents=2, others=(0, 2)),
+    InternalizedQuerySuite(documents=2),
+    AgreementSuite(documents=2, prompts=5),
+    ManySuite(documents=1, questions=30),
+]
 
 
-def test_niah_asks_every_length_and_depth_and_counts_right_answers():
-    seen = []
-    items = evaluate_niah(
-        Reader(), lengths=(300, 600), num_bins=4, report=lambda done, total: seen.append((done, total))
-    )
-    assert len(items) == 8
-    assert accuracy_by_length(items) == {300: 1.0, 600: 1.0}
-    assert seen == [(1, 8)] * 8
+def write_questions(path, passages=4, questions=3):
+    rows = [
+        {"context": f"Passage {p}.", "question": f"Question {p}.{q}?", "answers": [f"answer {q}"]}
+        for p in range(passages)
+        for q in range(questions)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
 
 
-def test_a_wrong_number_counts_as_wrong_even_if_it_is_near():
-    items = [NiahItem(100, 0, "0042", "0042."), NiahItem(100, 1, "0042", "42"), NiahItem(200, 0, "1234", "1235")]
-    assert accuracy_by_length(items) == {100: 0.5, 200: 0.0}
+@pytest.mark.parametrize("suite", SUITES, ids=lambda s: s.name)
+def test_the_same_options_give_the_same_cases_with_names_of_their_own(suite):
+    cases = suite.build(Reader())
+    assert cases == suite.build(Reader())
+    assert len({case.id for case in cases}) == len(cases) > 0
+    assert all(case.documents and case.questions and case.length_tokens > 0 for case in cases)
 
 
-def test_the_heat_map_is_a_png(tmp_path):
-    plot_heat_map([NiahItem(100, 0, "1", "1"), NiahItem(100, 1, "1", "2")], tmp_path / "map.png")
-    data = (tmp_path / "map.png").read_bytes()
-    assert data.startswith(b"\x89PNG")
-    width, height = struct.unpack(">II", data[16:24])
-    assert width > 100 and height > 100
-    assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
+def test_another_seed_gives_other_documents():
+    assert FactsSuite(documents=1).build(Reader()) != FactsSuite(documents=1, seed=1).build(Reader())
 
 
-def test_qa_scores_each_method():
-    rows = {row["method"]: row for row in summarize_qa(evaluate_qa(Reader(), [EXAMPLE]))}
-    assert rows["adapter"]["exact"] == rows["icl"]["exact"] == 1.0
-    assert rows["none"]["exact"] == 0.0
+def test_a_needle_has_its_length_and_depth():
+    cases = NiahSuite(lengths=(300, 600), bins=2).build(Reader())
+    assert [(case.length_tokens, case.depth_bin) for case in cases] == [(300, 0), (300, 1), (600, 0), (600, 1)]
 
 
-def test_agreement_compares_with_the_bare_base():
-    other, own = evaluate_agreement(Reader(), [EXAMPLE], prompts=["Say something.", "Which mill?"])
-    assert (other.base_answer, other.answer, other.always_on_answer) == ("hm", "hm", "nine")
-    assert (other.f1, other.always_on_f1) == (1.0, 0.0)
-    assert (own.answer, own.f1) == ("nine", 0.0)
+def test_passages_are_drawn_with_their_first_questions(tmp_path):
+    path = write_questions(tmp_path / "q.jsonl")
+    cases = QuestionsSuite(path=path, documents=2, questions=2).build(Reader())
+    assert len(cases) == 2 and all(len(case.questions) == 2 for case in cases)
+    assert {case.source for case in cases} == {"q"}
+
+
+def test_a_benchmark_file_gives_its_passages(tmp_path):
+    path = tmp_path / "boolq.json"
+    text = "Passage: The mill is old.\nIt opens at nine.\nQuestion: is the mill old?\nAnswer:"
+    path.write_text(json.dumps({"instances": [{"input": text, "outputs": ["yes"]}]}))
+    (case,) = QuestionsSuite(path=path).build(Reader())
+    assert case.documents == ("The mill is old.\nIt opens at nine.",) and case.source == "boolq"
+    assert case.questions[0].text == "is the mill old?" and case.questions[0].answers == ("yes",)
+    path.write_text(json.dumps({"instances": [{"input": "2 + 2?", "outputs": ["4"]}]}))
+    with pytest.raises(EvaluationError, match="no passages"):
+        QuestionsSuite(path=path).build(Reader())
+
+
+def test_many_questions_about_one_document(tmp_path):
+    (case,) = ManySuite(documents=1, questions=40).build(Reader())
+    assert len(case.documents) == 1 and len(case.questions) == 40
+    path = write_questions(tmp_path / "q.jsonl")
+    cases = ManySuite(documents=2, questions=5, path=path).build(Reader())
+    assert [len(case.questions) for case in cases] == [5, 5]
+    for case in cases:
+        assert all(f"Passage {question.text[9]}." in case.documents[0] for question in case.questions)
+
+
+def test_interference_keeps_the_asked_document_and_adds_others():
+    cases = InterferenceSuite(documents=1, others=(0, 2), contradicting=False).build(Reader())
+    alone, among = cases
+    assert (alone.condition, among.condition) == ("0 others", "2 others")
+    assert len(among.documents) == 3 and alone.documents[0] in among.documents
+    assert alone.questions == among.questions
+
+
+def test_contradicting_versions_hold_both_answers():
+    cases = {c.condition: c for c in InterferenceSuite(documents=2, others=(0,)).build(Reader())}
+    first, last = cases["contradicted, first version"], cases["contradicted, last version"]
+    assert first.documents == last.documents and len(first.documents) == 2
+    differing = [(a, b) for a, b in zip(first.questions, last.questions, strict=True) if a.answers != b.answers]
+    assert differing and all(a.text == b.text for a, b in differing)
+    for a, b in differing:
+        assert a.answers[0] in first.documents[0] and b.answers[0] in first.documents[1]
+
+
+def test_an_internalized_question_is_in_the_document_and_asked_beside_it():
+    asked, internalized = InternalizedQuerySuite(documents=1, questions=1).build(Reader())
+    assert internalized.questions[0].text == INTERNALIZED_REQUEST
+    assert asked.questions[0].text in internalized.documents[0]
+    assert asked.questions[0].text not in asked.documents[0]
+    assert asked.questions[0].answers == internalized.questions[0].answers
+
+
+def test_agreement_takes_the_bare_bases_answers_as_right():
+    cases = AgreementSuite(documents=2, prompts=5).build(Reader())
+    assert sum(len(case.questions) for case in cases) == 5
+    assert {q.answers for case in cases for q in case.questions} == {("hm",)}
+    assert all(case.answers_are_the_bases for case in cases)
+
+
+ROWS = {
+    "squad": {"context": "C", "question": "Q", "answers": {"text": ["x", "x", "y"], "answer_start": [0, 0, 1]}},
+    "drop": {"passage": "C", "question": "Q", "answers_spans": {"spans": ["x", "y"], "types": ["span", "span"]}},
+    "ropes": {"background": "C1", "situation": "C2", "question": "Q", "answers": {"text": ["x", "y"]}},
+    "qasper": {"context": "C", "input": "Q", "answers": ["x", "y"], "length": 3},
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_local_copy_of_a_public_set_is_read(tmp_path, name):
+    path = tmp_path / "copy.jsonl"
+    path.write_text(json.dumps(ROWS[name]) + "\n")
+    (case,) = PublicSuite(dataset=name, path=path).build(Reader())
+    assert case.documents == (("C1\n\nC2",) if name == "ropes" else ("C",))
+    assert case.questions[0].text == "Q" and case.questions[0].answers == ("x", "y")
+    assert case.source == name
+
+
+def test_a_copy_with_other_fields_is_refused_by_its_row(tmp_path):
+    path = tmp_path / "copy.jsonl"
+    path.write_text(json.dumps(ROWS["squad"]) + "\n" + json.dumps(ROWS["drop"]) + "\n")
+    with pytest.raises(EvaluationError, match=r"row 2 .*'context'"):
+        PublicSuite(dataset="squad", path=path).build(Reader())
+
+
+def test_an_unknown_or_unreachable_public_set_is_an_error_with_a_way_out(monkeypatch):
+    with pytest.raises(EvaluationError, match="choose from squad"):
+        PublicSuite(dataset="squid").build(Reader())
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(EvaluationError, match=r"lorify\[datasets\]"):
+        PublicSuite(dataset="squad").build(Reader())

@@ -85,6 +85,28 @@ def test_removing_documents_equals_never_having_had_them(order, kept):
     assert largest_difference(full, shrunk) > 1e-4
 
 
+steps = st.lists(st.tuples(st.sampled_from(["put", "remove"]), st.integers(0, 3), st.integers(0, 3)), max_size=6)
+
+
+@settings(max_examples=12, deadline=None)
+@given(steps)
+def test_whatever_came_and_went_leaves_no_trace(steps):
+    """Adding, replacing and removing in any order gives what building from scratch gives."""
+    held = {"doc0": DOCUMENTS[0]}
+    adapter = INTERNALIZER.internalize(list(held.values()))
+    for action, name, text in steps:
+        document = replace(DOCUMENTS[text], name=f"doc{name}")
+        if action == "put":
+            held[document.name] = document
+            adapter = INTERNALIZER.add(adapter, [document])
+        elif document.name in held and len(held) > 1:
+            del held[document.name]
+            adapter = INTERNALIZER.remove(adapter, [document.name])
+    assert [record.name for record in adapter.provenance.documents] == list(held)
+    assert [record.digest for record in adapter.provenance.documents] == [d.digest for d in held.values()]
+    assert_same_weights(adapter, INTERNALIZER.internalize(list(held.values())))
+
+
 def test_a_document_of_the_same_name_is_replaced():
     adapter = INTERNALIZER.internalize(DOCUMENTS[:2])
     edited = document_from_text("The mill opens at ten.", "doc0")

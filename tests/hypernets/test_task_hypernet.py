@@ -9,8 +9,9 @@ from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
 from lorify.errors import BaseModelError, ConfigError, ContextError, HypernetworkError
+from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.specialize import Specializer, task_lora_batch
-from lorify.hypernets.task_config import SIZES, AdaptedModule, TaskConfig, task_config
+from lorify.hypernets.task_config import SIZES, TaskConfig, task_config
 from lorify.hypernets.task_hypernet import LoraStack, build_task_hypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork, save_task_hypernetwork
 

@@ -1,14 +1,27 @@
 import torch
+from adapters.random_adapters import random_adapter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_base
 
-from lorify.training.losses import answer_logits, answer_loss_per_segment, mean_per_segment, top_k_kl_per_token
+from lorify.adapters import build_lora_batch
+from lorify.training.losses import (
+    answer_logits,
+    answer_loss_per_segment,
+    cross_entropy_per_token,
+    mean_per_segment,
+    top_k_kl_per_token,
+)
 from lorify.training.packing import Segment, pack_rows
 
 BASE = tiny_base()
 tokens = st.lists(st.integers(3, 250), min_size=1, max_size=6).map(tuple)
 segments = st.builds(lambda prompt, answer: Segment((1, 5, 6, *prompt), answer), tokens, tokens)
+
+taught_segments = st.builds(
+    lambda prompt, context, answer: Segment((1, 5, *prompt), answer, teacher_prompt=(1, 5, *context, *prompt)),
+    *(tokens, tokens, tokens),
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -19,6 +32,31 @@ def test_packed_logits_equal_those_of_one_sequence_per_question(rows):
     alone = torch.cat([answer_logits(BASE, pack_rows([[segment]]), None) for row in rows for segment in row])
     assert torch.allclose(together, alone, atol=1e-5)
     assert packed.targets.tolist() == [token for row in rows for segment in row for token in segment.answer]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(taught_segments, min_size=1, max_size=3), min_size=1, max_size=3))
+def test_packed_losses_equal_those_of_one_sequence_per_question(rows):
+    """Each row with an adapter of its own, against a teacher with other prompts."""
+    adapters = [random_adapter(BASE, seed) for seed in range(len(rows))]
+    alone = [losses([[segment]], [adapter]) for row, adapter in zip(rows, adapters, strict=True) for segment in row]
+    torch.testing.assert_close(losses(rows, adapters), torch.cat(alone, dim=1), atol=1e-4, rtol=1e-4)
+
+
+def losses(rows, adapters) -> torch.Tensor:
+    """Cross-entropy and KL to the teacher of each segment `[2, segments]`."""
+    packed = pack_rows(rows)
+    logits = answer_logits(BASE, packed, build_lora_batch(adapters, BASE))
+    teacher = answer_logits(BASE, pack_rows(rows, teacher=True), None)
+    num_segments = sum(map(len, rows))
+    cross_entropy = cross_entropy_per_token(logits, packed.targets)
+    kl = top_k_kl_per_token(logits, teacher, 8)
+    return torch.stack(
+        [
+            answer_loss_per_segment(cross_entropy, packed.segment, num_segments, 0.3),
+            mean_per_segment(kl, packed.segment, num_segments),
+        ]
+    )
 
 
 def test_mean_per_segment_counts_short_and_long_answers_alike():

@@ -53,6 +53,12 @@ class Provenance(PydanticModel):
     hypernetwork: str = Field(description="Name of the hypernetwork, or how else the adapter was made.")
     hypernetwork_digest: str | None = Field(default=None, description="SHA-256 of the hypernetwork's weights.")
     documents: tuple[DocumentRecord, ...] = Field(default=(), description="Documents in it, in order.")
+    refined_seconds: float | None = Field(
+        default=None, description="Time of gradient descent after the hypernetwork; null if there was none."
+    )
+    fidelity: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the documents' statements that it holds; null if not checked."
+    )
     created: str = Field(default_factory=utc_now, description="Time it was made, ISO form, UTC.")
     lorify_version: str = Field(description="Version of lorify that made it.")
 

@@ -148,16 +148,11 @@ def replaced_folder(folder: Path, owned: frozenset[str]) -> Iterator[Path]:
     try:
         with atomic.replaced_folder(folder) as temporary:
             yield temporary
-    except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
-    except SafetensorError as error:  # its writer has no other way to say that the system refused
-        raise _unwritable(folder, str(error)) from error
-
-
-def _unwritable(folder: Path, reason: str) -> AdapterError:
-    return AdapterError(
-        f"folder {folder} cannot be written ({reason}); give a folder on a disk with space, where you may write"
-    )
+    except (OSError, SafetensorError) as error:
+        raise AdapterError(
+            f"folder {folder} cannot be written ({atomic.refusal(error)}); give a folder on a disk with space, where "
+            "you may write"
+        ) from error
 
 
 def _check_replaceable(folder: Path, owned: frozenset[str]) -> None:

@@ -7,7 +7,6 @@ hypernetwork was meta-trained on exactly these weights, and an adapter knows its
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -21,7 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorify.atomic import replaced_file
+from safetensors import SafetensorError, safe_open
+
+from lorify.atomic import refusal, replaced_file
 from lorify.errors import BaseModelError
 
 DEFAULT_BASE = "smollm2-135m"
@@ -93,7 +94,6 @@ def _unknown(name: str) -> BaseModelError:
 def weights_digest(folder: Path) -> str:
     """SHA-256 over names, dtypes, shapes and bytes of all weights, however they are spread over files."""
     import torch
-    from safetensors import SafetensorError, safe_open
 
     files = sorted(folder.glob("*.safetensors"))
     stamp = json.dumps([[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files])
@@ -243,12 +243,11 @@ def _build(folder: Path, fill: Callable[[Path], None]) -> None:
         fill(temporary)
         temporary.chmod(0o755)
         os.replace(temporary, folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         if _is_base_folder(folder):  # another process was quicker
             return
-        space = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
         raise BaseModelError(
-            f"the base model cannot be written to {folder} ({space}); free 400 MB or set LORIFY_CACHE"
+            f"the base model cannot be written to {folder} ({refusal(error)}); free 400 MB or set LORIFY_CACHE"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -65,3 +66,78 @@ class LoraHooks:
     def current(self) -> LoraBatch | None:
         """The batch that forward passes add now, or None."""
         return self._current.get()
+
+
+class LoraRows:
+    """The updates of a batch whose rows come and go, in buffers with room for more rows.
+
+    An `A` that all rows with an update share is kept once; the first row with another one makes it a buffer too.
+    """
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self._adapted: list[bool] = []  # of each row: whether it has an update
+        self._buffers: dict[tuple[int, str], LoraTensors] = {}  # B, and A if it is not shared, have unused rows
+
+    @property
+    def batch(self) -> LoraBatch | None:
+        """The updates of the rows there are, None if no row has one."""
+        rows = len(self._adapted)
+        return {
+            key: LoraTensors(buffer.A if buffer.A.dim() == 2 else buffer.A[:rows], buffer.B[:rows])
+            for key, buffer in self._buffers.items()
+        } or None
+
+    def add(self, num_rows: int, lora: LoraBatch | None) -> None:
+        """More rows, after those there are; None: without updates."""
+        old, new = len(self._adapted), len(self._adapted) + num_rows
+        self._adapted += [lora is not None] * num_rows
+        for key, tensors in (lora or {}).items():
+            if key not in self._buffers:
+                _, rank, d_out = tensors.B.shape
+                self._buffers[key] = LoraTensors(tensors.A, tensors.B.new_zeros(new, rank, d_out))
+                if tensors.A.dim() == 3:
+                    empty = tensors.A.new_zeros(new, rank, tensors.A.shape[-1])
+                    self._buffers[key] = LoraTensors(empty, self._buffers[key].B)
+        for key in self._buffers:
+            self._buffers[key] = _joined(self._buffers[key], old, new, (lora or {}).get(key))
+
+    def drop(self, row: int) -> None:
+        """Forget a row; the last row takes its place."""
+        last = len(self._adapted) - 1
+        self._adapted[row] = self._adapted[last]
+        self._adapted.pop()
+        if not any(self._adapted):
+            self._buffers = {}
+        for buffer in self._buffers.values():
+            for tensor in (buffer.A, buffer.B):
+                if tensor.dim() == 3 and row < last:
+                    tensor[row] = tensor[last]
+
+
+def _joined(buffer: LoraTensors, old: int, new: int, tensors: LoraTensors | None) -> LoraTensors:
+    """A buffer with the updates of rows `old` to `new`; None: these rows have none."""
+    A, B = buffer.A, buffer.B
+    rank = B.shape[1] if tensors is None else max(B.shape[1], tensors.B.shape[1])
+    B = _roomy(B, old, new, rank)
+    if tensors is not None and A.dim() == 2 and not (tensors.A.dim() == 2 and torch.equal(A, tensors.A)):
+        A = A.expand(old, *A.shape)
+    if A.dim() == 3:
+        A = _roomy(A, old, new, rank)
+        A[old:new] = 0
+    B[old:new] = 0
+    if tensors is not None:
+        B[old:new, : tensors.B.shape[1]] = tensors.B
+        if A.dim() == 3:
+            A[old:new, : tensors.A.shape[-2]] = tensors.A
+    return LoraTensors(A, B)
+
+
+def _roomy(tensor: Tensor, used: int, rows: int, rank: int) -> Tensor:
+    """A tensor `[slots, r, features]` with its `used` rows, and room for `rows` of this rank."""
+    slots, own_rank, features = tensor.shape
+    if rows <= slots and rank == own_rank:
+        return tensor
+    grown = tensor.new_zeros(slots if rows <= slots else max(rows, 2 * slots), rank, features)
+    grown[:used, :own_rank] = tensor[:used]
+    return grown

@@ -8,12 +8,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
@@ -249,7 +256,11 @@ def best_device() -> torch.device:
 
 
 def load_base(
-    name: str = DEFAULT_BASE, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    name: str = DEFAULT_BASE,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    quantized: bool = False,
 ) -> BaseModel:
     """Load a base model.
 
@@ -257,6 +268,7 @@ def load_base(
         name: the default name `smollm2-135m`, a Hugging Face id, a local folder or a GGUF file.
         dtype: dtype of the weights; by default the fastest exact-enough one for the device (`best_dtype`).
         device: where to run; by default `best_device()`.
+        quantized: keep the weights in 4 bits (NF4 with double quantization, by bitsandbytes); on CUDA only.
 
     Raises:
         BaseModelError: if the files cannot be found, fetched or read, or the architecture is not supported.
@@ -270,17 +282,30 @@ def load_base(
         raise BaseModelError(
             f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
+    quantization = {}
+    if quantized:
+        settings = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=chosen
+        )
+        quantization = {"quantization_config": settings, "device_map": {"": target}}
     with _readable("weights", name, folder):
         # With wrong shapes, too, the report is what says which.
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=chosen, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True
+        loaded = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=chosen,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **quantization,
         )
+        model, report = cast(tuple[nn.Module, dict[str, Any]], loaded)
     _refuse_gaps(report, name, folder)
     with _readable("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
     label = str(Path(name).resolve()) if os.path.exists(name) else name
-    model = cast(PreTrainedModel, cast(nn.Module, model).to(target))
-    return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))
+    if not quantized:  # bitsandbytes puts a model where it belongs by itself
+        model = model.to(target)
+    return BaseModel(cast(PreTrainedModel, model), tokenizer, name=label, digest=weights_digest(folder))
 
 
 @contextmanager
@@ -288,6 +313,10 @@ def _readable(part: str, name: str, folder: Path) -> Iterator[None]:
     """Say which part of a base model cannot be read."""
     try:
         yield
+    except ImportError as error:
+        raise BaseModelError(
+            f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); pip install bitsandbytes"
+        ) from error
     except Exception as error:  # the readers raise whatever the damage makes them stumble over
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise BaseModelError(

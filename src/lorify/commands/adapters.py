@@ -58,7 +58,7 @@ def summarize(adapter: Adapter) -> dict:
         "rank": adapter.rank,
         "lora_alpha": adapter.lora_alpha,
         "num_bytes": adapter.num_bytes,
-        "can_change_documents": adapter.statistics is not None,
+        "can_change_documents": adapter.statistics is not None and adapter.provenance.refined_seconds is None,
         "documents": [document.model_dump() for document in adapter.provenance.documents],
     }
 

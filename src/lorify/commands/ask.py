@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lorify.commands.doubts import Doubts, load_doubts
 from lorify.commands.options import (
     MAX_TOKENS,
     Base,
@@ -27,7 +29,7 @@ from lorify.commands.options import (
     read_documents,
 )
 from lorify.commands.specialize import specialize_timed
-from lorify.commands.terminal import duration, say_json, say_line, stderr, working, write_stream
+from lorify.commands.terminal import counting, duration, say_json, say_line, stderr, working, write_stream
 from lorify.errors import ContextError, LorifyError
 
 if TYPE_CHECKING:
@@ -77,17 +79,18 @@ def ask(
     model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
     active, told = _make_adapters(model, read, task)
     adapter = model.combine(active)
+    doubts = load_doubts(model, base, hypernet)
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
         text = "\n\n".join([*(document.text for document in read), *([task] if task else [])]) if compare else None
-        results = [_answer(model, adapter, question, text, max_tokens) for question in questions]
+        results = [_answer(model, adapter, question, text, max_tokens, doubts) for question in questions]
         if as_json:
             say_json({**told, "answers": results})
         else:
             _print_comparison(results)
     else:
-        _answer_all(model, adapter, questions, max_tokens)
+        _answer_all(model, adapter, questions, max_tokens, doubts)
 
 
 def _make_adapters(
@@ -114,11 +117,25 @@ def _make_adapters(
 
 
 def internalize(
-    documents: Documents, output: Output, base: Base = None, hypernet: Hypernetwork = None, as_json: Json = False
+    documents: Documents,
+    output: Output,
+    refine: Annotated[
+        float | None,
+        typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further, for so long."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask what the documents state, and say which of it the adapter holds.")
+    ] = False,
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+    as_json: Json = False,
 ) -> None:
     """Turn documents into an adapter folder.
 
-    Example: lorify internalize handbook.pdf -o handbook-adapter
+    With --refine it is trained further on the documents' sentences by gradient descent; then documents can no longer
+    be added to it or removed. With --check its fidelity, the share of the statements that it holds, is kept with it.
+
+    Example: lorify internalize handbook.pdf -o handbook-adapter --check
     """
     check_adapter_output(output)
     read = read_documents(documents)
@@ -126,14 +143,48 @@ def internalize(
     started = time.perf_counter()
     adapter = internalize_documents(model, read)
     seconds = time.perf_counter() - started
+    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+    if refine is not None:
+        with working("refining"):
+            adapter = model.refine(adapter, *read, seconds=refine)
+        stderr().print(
+            f"refined for {duration(adapter.provenance.refined_seconds or 0.0)}; documents can no longer be added to "
+            "this adapter or removed"
+        )
+    checked: list[dict[str, Any]] = []
+    if check:
+        adapter, checked = _check(model, adapter, read)
     model.save(adapter, output)
     if as_json:
         records = [record.model_dump() for record in adapter.provenance.documents]
-        say_json({"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records})
-    else:
-        num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
-        stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
-        say_line(str(output))
+        result = {"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records}
+        result |= {"refined_seconds": adapter.provenance.refined_seconds} if refine is not None else {}
+        result |= {"fidelity": adapter.provenance.fidelity, "statements": checked} if check else {}
+        say_json(result)
+        return
+    for item in checked:
+        say_line(f"{'holds' if item['held'] else '-----'}  {item['sentence']}")
+        if not item["held"]:
+            say_line(f"       {item['question']} {item['answer'] or '(nothing)'}")
+    if check:
+        in_context = sum(item["held_in_context"] for item in checked)
+        say_line(
+            f"fidelity {adapter.provenance.fidelity}: {sum(item['held'] for item in checked)} of {len(checked)} "
+            f"statements; with the document in the prompt {in_context}"
+        )
+    say_line(str(output))
+
+
+def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[dict[str, Any]]]:
+    """The adapter with its fidelity, and how each statement was answered."""
+    from lorify.evaluation.checking import check_adapter, fidelity
+
+    with counting("checking", "statements") as advance:
+        checked = check_adapter(model, adapter, documents, report=advance)
+    provenance = adapter.provenance.model_copy(update={"fidelity": round(fidelity(checked), 3)})
+    rows = [asdict(item) | {"held": item.is_held, "held_in_context": item.is_held_in_context} for item in checked]
+    return replace(adapter, provenance=provenance), rows
 
 
 def chat(
@@ -159,13 +210,15 @@ def chat(
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernet)
+    doubts = load_doubts(model, base, hypernet)
     active = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if not questions:
         _chat(model, active, max_tokens)
     elif as_json:
-        say_json({"answers": [_answer(model, active, question, None, max_tokens) for question in questions]})
+        answers = [_answer(model, active, question, None, max_tokens, doubts) for question in questions]
+        say_json({"answers": answers})
     else:
-        _answer_all(model, active, questions, max_tokens)
+        _answer_all(model, active, questions, max_tokens, doubts)
 
 
 def _piped_questions(*, needed: bool) -> list[str]:
@@ -193,14 +246,17 @@ def person_is_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _answer_all(model: Lorify, adapter: AdapterRow, questions: list[str], max_tokens: int) -> None:
+def _answer_all(model: Lorify, adapter: AdapterRow, questions: list[str], max_tokens: int, doubts: Doubts) -> None:
     for question in questions:
         if len(questions) > 1:
             say_line(f"Q: {question}")
-        write_stream(model.stream([{"role": "user", "content": question}], adapter, max_new_tokens=max_tokens))
+        stream = model.stream([{"role": "user", "content": question}], adapter, max_new_tokens=max_tokens)
+        doubts(question, write_stream(stream), adapter)
 
 
-def _answer(model: Lorify, adapter: AdapterRow, question: str, document: str | None, max_tokens: int) -> dict:
+def _answer(
+    model: Lorify, adapter: AdapterRow, question: str, document: str | None, max_tokens: int, doubts: Doubts
+) -> dict:
     """The answer to one question with its time; with a document, also the two baselines'."""
 
     def timed(with_adapter: AdapterRow, in_prompt: str | None) -> dict:
@@ -211,6 +267,7 @@ def _answer(model: Lorify, adapter: AdapterRow, question: str, document: str | N
     with working(f"answering {question}"):
         is_on = model.relevant(adapter, question) is not None
         result = {"question": question, "adapter_on": is_on, **timed(adapter, None)}
+        result["probably_right"] = doubts(question, result["answer"], adapter)
         if document is not None:
             result["base_alone"] = timed(None, None)
             fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
@@ -262,8 +319,12 @@ def _read_lines() -> Iterator[str]:
     while True:
         try:
             line = input("> ").strip()
+            line.encode()
         except EOFError:
             sys.stdout.write("\n")
             return
+        except UnicodeError:
+            stderr().print("that is not in UTF-8; type it again in that encoding")
+            continue
         if line:
             yield line

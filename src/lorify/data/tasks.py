@@ -222,7 +222,9 @@ def _guess_metric(instances: Sequence[Instance]) -> Metric:
 def split_descriptions(task: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Descriptions to train on, and the last quarter to measure with; all for both where there are fewer than four."""
     unseen = len(task.descriptions) // 4
-    return (task.descriptions[:-unseen], task.descriptions[-unseen:]) if unseen else (task.descriptions,) * 2
+    if not unseen:
+        return task.descriptions, task.descriptions
+    return task.descriptions[:-unseen], task.descriptions[-unseen:]
 
 
 def split_instances(task: Task, heldout_share: float = 0.2) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:

@@ -1,21 +1,28 @@
-"""Every method on every case of a suite. Methods take turns case by case, and another one begins each time.
+"""Every method on every case of a suite. Methods take turns, and another one begins each time.
 
-So whatever else the machine does slows all of them alike, and their timings may be compared.
+So whatever else the machine does slows all of them alike, and their timings may be compared. What is timed is one
+question of each case, asked alone. Without timings many cases' questions are asked together, which is several times
+quicker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lorify.evaluation.measuring import answer_timed, measured
-from lorify.evaluation.methods import Method, Update, ask_together
+from lorify.contexts.documents import document_from_text
+from lorify.evaluation.asking import Knowledge, Prompt, ask_together
+from lorify.evaluation.cases import Case
+from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured
+from lorify.evaluation.methods import Method, Update
 from lorify.evaluation.metrics import exact_match, rouge_l, token_f1
-from lorify.evaluation.runs import Answer, append_answers
-from lorify.evaluation.suites import Case
+from lorify.evaluation.runs import Answer, append_answers, rewrite_answers
 from lorify.facade import Lorify
 
 Report = Callable[[int, int], None]
+
+BLOCK_QUESTIONS = 48
+BLOCK_TOKENS = 16_384
 
 
 def answer_cases(
@@ -24,6 +31,7 @@ def answer_cases(
     methods: Sequence[Method],
     *,
     max_new_tokens: int,
+    timed: bool = True,
     folder: Path | None = None,
     done: Sequence[Answer] = (),
     report: Report = lambda done, total: None,
@@ -35,27 +43,32 @@ def answer_cases(
         cases: contexts with questions.
         methods: the methods.
         max_new_tokens: longest answer, in tokens.
-        folder: where each case's answers are appended to `answers.jsonl` as soon as they are there.
-        done: answers that need not be asked for again, as `open_run` gives them.
+        timed: ask the first question of each case alone and time it.
+        folder: where answers are appended to `answers.jsonl` as soon as they are there.
+        done: answers that need not be asked for again, as `open_run` gives them; those of cases that were cut short
+            are dropped, also from the folder.
         report: called with the number of answers since the last call and of all.
 
     Returns:
         All answers, those that were there included.
     """
-    updates = [method.load(model, max_new_tokens) for method in methods]
+    blocks = [[case] for case in cases] if timed else list(_blocks(cases))
     total = len(methods) * sum(len(case.questions) for case in cases)
-    complete = _complete(cases, done)
-    answers = [answer for answer in done if (answer.method, answer.case) in complete]
+    kept = {method.label: _complete(blocks, [a for a in done if a.method == method.label]) for method in methods}
+    answers = [a for a in done if a.case in kept.get(a.method, ())]
+    if folder is not None and len(answers) < len(done):
+        rewrite_answers(folder, answers)
     report(len(answers), total)
-    if len(answers) < total:
-        model.ask("Hello", max_new_tokens=2)  # what happens once in a process shall not be in the first method's time
-    for turn, case in enumerate(cases):
+    if len(answers) == total:
+        return answers
+    updates = {method.label: method.load(model, max_new_tokens) for method in methods}
+    _warm_up(model, methods)
+    for turn, block in enumerate(blocks):
         for i in range(len(methods)):
-            which = (turn + i) % len(methods)
-            label = methods[which].label
-            if (label, case.id) in complete:
+            label = methods[(turn + i) % len(methods)].label
+            if block[0].id in kept[label]:
                 continue
-            new = _answer_case(model, case, label, updates[which], max_new_tokens)
+            new = _answer_block(model, block, label, updates[label], max_new_tokens, timed)
             if folder is not None:
                 append_answers(folder, new)
             answers += new
@@ -63,48 +76,105 @@ def answer_cases(
     return answers
 
 
-def _answer_case(model: Lorify, case: Case, label: str, update: Update, max_new_tokens: int) -> list[Answer]:
-    with measured(model.base.device) as taken:
-        knowledge = update(case)
-    timed = answer_timed(model.base, knowledge, case.questions[0].text, max_new_tokens)
-    others = ask_together(model, [(knowledge, question.text) for question in case.questions[1:]], max_new_tokens)
-    answers = []
-    for index, prediction in enumerate([timed.text, *others]):
-        question = case.questions[index]
-        rouge = rouge_l(prediction, question.answers)
-        answers.append(
-            Answer(
-                method=label,
-                case=case.id,
-                index=index,
-                source=case.source,
-                condition=case.condition,
-                length_tokens=case.length_tokens,
-                depth_bin=case.depth_bin,
-                question=question.text,
-                answers=question.answers,
-                prediction=prediction,
-                exact=exact_match(prediction, question.answers),
-                f1=token_f1(prediction, question.answers),
-                rouge_l=rouge.f1,
-                rouge_l_recall=rouge.recall,
-                update_seconds=taken.seconds,
-                update_peak_bytes=taken.peak_bytes,
-                adapter_bytes=knowledge.adapter.num_bytes if knowledge.adapter is not None else 0,
-                prompt_tokens=timed.prompt_tokens if index == 0 else None,
-                first_token_seconds=timed.first_token_seconds if index == 0 else None,
-                seconds_per_token=timed.seconds_per_token if index == 0 else None,
-                kv_cache_bytes=timed.kv_cache_bytes if index == 0 else None,
-                answer_peak_bytes=timed.peak_bytes if index == 0 else None,
-            )
-        )
-    return answers
+def _warm_up(model: Lorify, methods: Sequence[Method]) -> None:
+    """What happens once in a process shall not be in the first method's time."""
+    model.ask("Hello", max_new_tokens=2)
+    if any(method.needs_hypernetwork for method in methods):
+        model.internalize(document_from_text("The mill opens at nine."))
 
 
-def _complete(cases: Sequence[Case], answers: Sequence[Answer]) -> set[tuple[str, str]]:
-    """Methods and cases of which every question is answered."""
-    wanted = {case.id: {(index, q.text) for index, q in enumerate(case.questions)} for case in cases}
-    found: dict[tuple[str, str], set[tuple[int, str]]] = {}
-    for answer in answers:
-        found.setdefault((answer.method, answer.case), set()).add((answer.index, answer.question))
-    return {key for key, questions in found.items() if questions == wanted.get(key[1])}
+def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
+    """Cases whose questions are asked together; the same cases give the same blocks, so a resumed run is the same."""
+    block: list[Case] = []
+    for case in cases:
+        block.append(case)
+        if (
+            sum(len(c.questions) for c in block) >= BLOCK_QUESTIONS
+            or sum(c.length_tokens for c in block) >= BLOCK_TOKENS
+        ):
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _answer_block(
+    model: Lorify, block: Sequence[Case], label: str, update: Update, max_new_tokens: int, timed: bool
+) -> list[Answer]:
+    rows: list[tuple[Case, int, Knowledge, Measurement]] = []
+    for case in block:
+        with measured(model.base.device) as taken:
+            knowledge = update(case)
+        rows += [(case, index, knowledge, taken) for index in range(len(case.questions))]
+    alone = answer_timed(model.base, rows[0][2], block[0].questions[0].text, max_new_tokens) if timed else None
+    texts = [alone.text] if alone is not None else []
+    texts += _ask(model, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
+    return [
+        _as_answer(label, case, index, text, known, taken, alone if index == 0 else None)
+        for (case, index, known, taken), text in zip(rows, texts, strict=True)
+    ]
+
+
+def _ask(model: Lorify, rows: Sequence[tuple[Case, int, Knowledge]], max_new_tokens: int) -> list[str]:
+    prompts = [known.prompt_for(case.questions[index].text) for case, index, known in rows]
+    # Where the right answer is the bare base's, and the bare base is asked, the answer is known. Asking again in
+    # another batch would only add the rounding of another order of sums.
+    answers: list[str | None] = [
+        case.questions[index].answers[0] if case.answers_are_the_bases and prompt.is_bare else None
+        for (case, index, _), prompt in zip(rows, prompts, strict=True)
+    ]
+    open_rows: list[tuple[str, Prompt]] = [
+        (case.questions[index].text, prompt)
+        for (case, index, _), prompt, answer in zip(rows, prompts, answers, strict=True)
+        if answer is None
+    ]
+    given = iter(ask_together(model, open_rows, max_new_tokens))
+    return [next(given) if answer is None else answer for answer in answers]
+
+
+def _as_answer(
+    label: str,
+    case: Case,
+    index: int,
+    prediction: str,
+    knowledge: Knowledge,
+    taken: Measurement,
+    timed: TimedAnswer | None,
+) -> Answer:
+    question = case.questions[index]
+    rouge = rouge_l(prediction, question.answers)
+    return Answer(
+        method=label,
+        case=case.id,
+        index=index,
+        source=case.source,
+        condition=case.condition,
+        length_tokens=case.length_tokens,
+        depth_bin=case.depth_bin,
+        question=question.text,
+        answers=question.answers,
+        prediction=prediction,
+        exact=exact_match(prediction, question.answers),
+        f1=token_f1(prediction, question.answers),
+        rouge_l=rouge.f1,
+        rouge_l_recall=rouge.recall,
+        update_seconds=taken.seconds,
+        update_peak_bytes=taken.peak_bytes,
+        adapter_bytes=knowledge.adapter.num_bytes if knowledge.adapter is not None else 0,
+        prompt_tokens=timed.prompt_tokens if timed else None,
+        first_token_seconds=timed.first_token_seconds if timed else None,
+        seconds_per_token=timed.seconds_per_token if timed else None,
+        kv_cache_bytes=timed.kv_cache_bytes if timed else None,
+        answer_peak_bytes=timed.peak_bytes if timed else None,
+    )
+
+
+def _complete(blocks: Sequence[Sequence[Case]], answers: Sequence[Answer]) -> set[str]:
+    """Cases of the blocks of which every question is answered."""
+    found = {(a.case, a.index, a.question) for a in answers}
+    return {
+        case.id
+        for block in blocks
+        if all((c.id, index, q.text) in found for c in block for index, q in enumerate(c.questions))
+        for case in block
+    }

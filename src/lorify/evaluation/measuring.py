@@ -16,7 +16,7 @@ from lorify.adapters import build_lora_batch
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import stream_tokens
 from lorify.base.model import BaseModel
-from lorify.evaluation.methods import Knowledge
+from lorify.evaluation.asking import Knowledge
 
 _STATUS_PATH = Path("/proc/self/status")
 _RESET_PEAK_PATH = Path("/proc/self/clear_refs")

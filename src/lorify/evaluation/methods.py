@@ -1,56 +1,40 @@
 """How questions are answered: methods, each a way to bring a context to the base. A method knows nothing of suites.
 
-A method first takes in a case's documents (its update), and then says for each question what the base is asked with:
-an adapter, a text before the question, both or nothing.
+A method first takes in a case's documents (its update), and then says for each question what the base is asked with.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
-from snowballstemmer import stemmer
+from torch import Tensor
 
 from lorify.adapters import Adapter
-from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import EvaluationError
-from lorify.evaluation.distillation import blank_adapter, build_lessons, distill, generate_questions
+from lorify.evaluation.asking import Knowledge, Prompt, fit_document
+from lorify.evaluation.cases import Case
+from lorify.evaluation.retrieval import load_bm25
 from lorify.evaluation.specs import Spec, parse_spec
-from lorify.evaluation.suites import BATCH_ROWS, Case
-from lorify.facade import Lorify
+from lorify.facade import Lorify, load_internalizer
+from lorify.hypernets.distillation import (
+    QUESTION_REQUEST,
+    REFINE_RATE,
+    REFINE_ROWS,
+    Budget,
+    blank_adapter,
+    distill,
+    lessons_from_statements,
+    lessons_from_teacher,
+)
 
 SEPARATOR = "\n\n"
-CUT = "\n...\n"
-# The ends of a cut text may be split into tokens a little differently than inside the whole.
-SLACK_TOKENS = 16
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What a question is asked with: an adapter, a text before the question, both or nothing."""
-
-    adapter: Adapter | None = None
-    document: str | None = None
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What a method holds after its update.
-
-    Attributes:
-        prompt_for: question -> what it is asked with; retrieval and gating happen here.
-        adapter: the adapter, if the method has one.
-    """
-
-    prompt_for: Callable[[str], Prompt]
-    adapter: Adapter | None = None
-
 
 Update = Callable[[Case], Knowledge]
 """A method that is ready: takes in a case's documents."""
@@ -94,24 +78,53 @@ class InContext(Method):
 
         def update(case: Case) -> Knowledge:
             text = SEPARATOR.join(case.documents)
-            return Knowledge(lambda question: Prompt(document=fit_document(model, text, question, max_new_tokens)))
+            return Knowledge(lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens)))
 
         return update
 
 
 class Internalized(Method):
-    """The adapter that the hypernetwork writes in one forward pass."""
+    """The adapter that a hypernetwork writes in one forward pass."""
 
     name = "adapter"
     needs_hypernetwork = True
     only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
+    hypernet: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Load the other hypernetwork, if there is one."""
+        if self.hypernet is not None:
+            model = Lorify(model.base, load_internalizer(model.base, self.hypernet))
+
+        def update(case: Case) -> Knowledge:
+            adapter = model.internalize(*case_documents(case))
+            return adapter_knowledge(model, adapter, gate=adapter if self.only_if_relevant else None)
+
+        return update
+
+
+class OuterProducts(Method):
+    """The memory without its solve: a scaled sum of outer products of keys and values (an ablation).
+
+    The form of Generative Adapter (arXiv 2411.05877): `B = s M / (tr(S) / r + lambda)` in place of
+    `s (S + lambda)^-1 M`. The hypernetwork was not trained for it, so this says what the solve is worth to the trained
+    network, not what that paper's own training would reach.
+    """
+
+    name = "outer"
+    needs_hypernetwork = True
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
 
         def update(case: Case) -> Knowledge:
-            adapter = model.internalize(*case_documents(case))
-            return adapter_knowledge(model, adapter, gate=adapter if self.only_if_relevant else None)
+            solved = model.internalize(*case_documents(case))
+            if solved.statistics is None or "S" not in solved.statistics[0]:
+                raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
+            # With S alike in all directions the solve is a division, and the adapter is written as it always is.
+            flat = tuple({**tensors, "S": _isotropic(tensors["S"])} for tensors in solved.statistics)
+            adapter = model.internalizer.add(replace(solved, statistics=flat), [])
+            return adapter_knowledge(model, adapter, gate=solved)
 
         return update
 
@@ -124,7 +137,8 @@ class Retrieval(Method):
     chunk_tokens: int = Field(128, ge=8, description="Longest chunk, in tokens.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
-        """Nothing to do."""
+        """Load the retriever's package."""
+        build_retriever = load_bm25()
 
         def update(case: Case) -> Knowledge:
             text = SEPARATOR.join(case.documents)
@@ -133,7 +147,7 @@ class Retrieval(Method):
 
             def prompt_for(question: str) -> Prompt:
                 found = SEPARATOR.join(retrieve(question, self.chunks))
-                return Prompt(document=fit_document(model, found, question, max_new_tokens))
+                return Prompt(document=fit_document(model.base, found, question, max_new_tokens))
 
             return Knowledge(prompt_for)
 
@@ -157,7 +171,7 @@ class Llmlingua2(Method):
         def update(case: Case) -> Knowledge:
             result = compressor.compress_prompt(list(case.documents), rate=self.rate, force_tokens=["\n", "?"])
             text = result["compressed_prompt"]
-            return Knowledge(lambda question: Prompt(document=fit_document(model, text, question, max_new_tokens)))
+            return Knowledge(lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens)))
 
         return update
 
@@ -166,8 +180,12 @@ class Distilled(Method):
     """Context distillation: a LoRA trained for each document by gradient descent, from nothing."""
 
     name = "cd"
-    queries: int = Field(16, ge=1, description="Number of questions that the base makes from the document.")
-    oracle: bool = Field(False, description="Train on the very questions that are asked, instead.")
+    lessons: Literal["generated", "oracle", "statements"] = Field(
+        "generated",
+        description="What is learned: the base's answers, with the document in its prompt, to questions that it made "
+        "(generated) or to those that will be asked (oracle); or gaps in the document's sentences (statements).",
+    )
+    queries: int = Field(16, ge=1, description="Number of generated questions.")
     steps: int = Field(50, ge=0, description="At most this many gradient steps.")
     seconds: float | None = Field(None, gt=0, description="Longest update in seconds, questions and answers included.")
     batch: int = Field(4, ge=1, description="Questions a step.")
@@ -179,54 +197,65 @@ class Distilled(Method):
         """Nothing to do."""
 
         def update(case: Case) -> Knowledge:
-            started = time.perf_counter()
+            budget = Budget(self.steps, self.seconds)
             blank = blank_adapter(model.base, self.rank, case_documents(case))
-            return adapter_knowledge(model, self.train(model, case, blank, started), gate=None)
+            return adapter_knowledge(model, self.train(model, case, blank, budget, learn_A=True), gate=None)
 
         return update
 
-    def train(self, model: Lorify, case: Case, start: Adapter, started: float) -> Adapter:
-        """The trained adapter; of the time that is left, the questions get a half at most."""
-        deadline = None if self.seconds is None else started + self.seconds
-        lesson_deadline = None if deadline is None else (time.perf_counter() + deadline) / 2
+    def train(self, model: Lorify, case: Case, start: Adapter, budget: Budget, *, learn_A: bool) -> Adapter:
+        """The trained adapter."""
         text = SEPARATOR.join(case.documents)
-        asked = [question.text for question in case.questions]
-        if not self.oracle:
-            asked = generate_questions(model.base, text, self.queries)
-        longest = max(asked, key=lambda question: len(model.base.encode_text(question)))
-        fitting = fit_document(model, text, longest, self.answer_tokens)
-        lessons = build_lessons(model.base, fitting, asked, answer_tokens=self.answer_tokens, deadline=lesson_deadline)
+        if self.lessons == "statements":
+            lessons = lessons_from_statements(model.base, text)
+        else:
+            asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
+            longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
+            fitting = fit_document(model.base, text, longest, self.answer_tokens)
+            lessons = lessons_from_teacher(
+                model.base,
+                fitting,
+                asked,
+                num_questions=self.queries,
+                answer_tokens=self.answer_tokens,
+                deadline=budget.half_way(),
+            )
         return distill(
             model.base,
             lessons,
             start,
-            num_steps=self.steps,
-            deadline=deadline,
+            budget=budget,
             learning_rate=self.learning_rate,
             batch_rows=self.batch,
+            learn_A=learn_A,
         )
 
 
 class Refined(Distilled):
-    """The hypernetwork's adapter, then context distillation from there."""
+    """The hypernetwork's adapter, then gradient descent from there."""
 
     name = "adapter+refine"
     needs_hypernetwork = True
-    learning_rate: float = Field(0.02, gt=0, description="Size of a step, relative to each matrix.")
+    lessons: Literal["generated", "oracle", "statements"] = Field(
+        "statements", description="What is learned, as for `cd`."
+    )
+    batch: int = Field(REFINE_ROWS, ge=1, description="Questions a step.")
+    learning_rate: float = Field(REFINE_RATE, gt=0, description="Size of a step, relative to each matrix.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
 
         def update(case: Case) -> Knowledge:
-            started = time.perf_counter()
             generated = model.internalize(*case_documents(case))
-            return adapter_knowledge(model, self.train(model, case, generated, started), gate=generated)
+            budget = Budget(self.steps, self.seconds)
+            return adapter_knowledge(model, self.train(model, case, generated, budget, learn_A=False), gate=generated)
 
         return update
 
 
 METHODS: dict[str, type[Method]] = {
-    kind.name: kind for kind in (NoContext, InContext, Internalized, Retrieval, Distilled, Refined, Llmlingua2)
+    kind.name: kind
+    for kind in (NoContext, InContext, Internalized, OuterProducts, Retrieval, Distilled, Refined, Llmlingua2)
 }
 
 
@@ -267,85 +296,11 @@ def adapter_knowledge(model: Lorify, adapter: Adapter, *, gate: Adapter | None) 
     return Knowledge(prompt_for, adapter)
 
 
-def ask_together(
-    model: Lorify,
-    rows: Sequence[tuple[Knowledge, str]],
-    max_new_tokens: int,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> list[str]:
-    """Answer questions in batches.
-
-    Args:
-        model: base and hypernetwork.
-        rows: questions, each with what is known.
-        max_new_tokens: longest answer, in tokens.
-        report: called with the number of answers since the last call and of all.
-    """
-    answers: list[str] = []
-    for start in range(0, len(rows), BATCH_ROWS):
-        batch = rows[start : start + BATCH_ROWS]
-        prompts = [knowledge.prompt_for(question) for knowledge, question in batch]
-        answers += model.ask_batch(
-            [question for _, question in batch],
-            [prompt.adapter for prompt in prompts],
-            documents=[prompt.document for prompt in prompts],
-            only_if_relevant=False,  # the method has decided that
-            max_new_tokens=max_new_tokens,
-        )
-        report(len(batch), len(rows))
-    return answers
-
-
-def fit_document(model: Lorify, text: str, question: str, max_new_tokens: int) -> str:
-    """The text, its middle left out where it does not fit the base's window beside question and answer.
-
-    Raises:
-        EvaluationError: if not even the question fits.
-    """
-    base = model.base
-    around = len(build_prompt_ids(base.tokenizer, question_messages(question, CUT)))
-    room = base.window_tokens - around - max_new_tokens - SLACK_TOKENS
-    if room < 0:
-        raise EvaluationError(
-            f"question {question[:60]!r}... has {around} tokens with its prompt, which with an answer of "
-            f"{max_new_tokens} does not fit the base's window of {base.window_tokens}; leave it out, or allow fewer "
-            "tokens for the answer"
-        )
-    ids = base.encode_text(text)
-    if len(ids) <= room:
-        return text
-    tail = ids[len(ids) - room // 2 :]
-    return base.decode_text(ids[: room // 2]) + CUT + base.decode_text(tail)
-
-
-def build_retriever(chunks: Sequence[str]) -> Callable[[str, int], list[str]]:
-    """BM25 over chunks of text, words stemmed.
-
-    Returns:
-        A function (question, number of chunks) -> the best chunks, in the order of the text.
-    """
-    import bm25s  # here, since only this method needs it
-
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index otherwise
-    stem = stemmer("english").stemWords
-
-    def words(texts: list[str]) -> list[list[str]]:
-        found = bm25s.tokenize(texts, stopwords="en", stemmer=stem, return_ids=False, show_progress=False)
-        assert isinstance(found, list)
-        return found
-
-    tokens = words(list(chunks))
-    index = bm25s.BM25() if any(tokens) else None
-    if index is not None:
-        index.index(tokens, show_progress=False)
-
-    def retrieve(question: str, num_chunks: int) -> list[str]:
-        asked = words([question])[0]
-        scores = index.get_scores(asked) if index is not None and asked else [0.0] * len(chunks)
-        best = sorted(range(len(chunks)), key=lambda i: (-scores[i], i))[:num_chunks]
-        return [chunks[i] for i in sorted(best)]
-
-    return retrieve
+def _isotropic(S: Tensor) -> Tensor:
+    """`S [..., r, r]` -> the multiple of the identity with the same trace."""
+    rank = S.shape[-1]
+    mean = S.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    return mean * torch.eye(rank, dtype=S.dtype, device=S.device)
 
 
 def _load_compressor(name: str, device: str) -> Any:

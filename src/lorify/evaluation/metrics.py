@@ -7,14 +7,17 @@ groups (the questions of one document), since questions about one document are r
 from __future__ import annotations
 
 import re
+import statistics
 import string
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+
+MEGABYTE = 1_000_000
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -27,6 +30,16 @@ def normalize_answer(text: str) -> str:
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
     """1 if the prediction equals one of the answers after normalization, else 0."""
     return float(any(normalize_answer(prediction) == normalize_answer(answer) for answer in answers))
+
+
+def contains_answer(prediction: str, answers: Sequence[str]) -> bool:
+    """Whether one of the answers, normalized, stands in the prediction as a run of words."""
+    words = normalize_answer(prediction).split()
+    for answer in answers:
+        wanted = normalize_answer(answer).split()
+        if wanted and any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
+            return True
+    return False
 
 
 def token_f1(prediction: str, answers: Sequence[str]) -> float:
@@ -65,6 +78,17 @@ def _rouge_scorer() -> Any:
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean."""
     return sum(values) / len(values)
+
+
+def median(values: Iterable[float | None], digits: int, unit: float = 1.0) -> float | None:
+    """Median of what is known, in units, rounded; None if nothing is."""
+    known = [value for value in values if value is not None]
+    return round(statistics.median(known) / unit, digits) if known else None
+
+
+def length_bin(num_tokens: int) -> int:
+    """The smallest power of two that is not below a length."""
+    return 1 << max(0, num_tokens - 1).bit_length()
 
 
 def bootstrap_interval(

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lorify.evaluation.metrics import bootstrap_interval, mean
-from lorify.evaluation.reports import MEGABYTE, length_bin, median
+from lorify.evaluation.metrics import MEGABYTE, bootstrap_interval, length_bin, mean, median
 from lorify.evaluation.runs import Answer
 
 QUALITY_UPDATE_NAME = "quality-update.png"
@@ -52,7 +51,7 @@ def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
     axes.set_xlabel("update (seconds)")
     axes.set_ylabel("token F1")
     axes.set_ylim(-0.03, 1.03)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
 
@@ -70,15 +69,15 @@ def plot_against_length(
     figure, axes = _new_figure()
     for method in dict.fromkeys(a.method for a in answers):
         chosen = [a for a in answers if a.method == method]
-        bins = sorted({length_bin(a) for a in chosen})
-        heights = [(length, value([a for a in chosen if length_bin(a) == length])) for length in bins]
+        bins = sorted({length_bin(a.length_tokens) for a in chosen})
+        heights = [(length, value([a for a in chosen if length_bin(a.length_tokens) == length])) for length in bins]
         points = [(length, height) for length, height in heights if height is not None]
         axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=method)
     axes.set_xscale("log", base=2)
     axes.set_xlabel("length of the documents (tokens, up to)")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lorify.evaluation.metrics import bootstrap_interval, mean, paired_test
+from lorify.evaluation.metrics import MEGABYTE, bootstrap_interval, length_bin, mean, median, paired_test
+from lorify.evaluation.plots import write_plots
 from lorify.evaluation.runs import Answer, RunConfig, write_text
 
 K = TypeVar("K")
@@ -21,7 +21,6 @@ LENGTHS_NAME = "by-length.csv"
 PAIRS_NAME = "pairs.csv"
 REPORT_NAME = "report.md"
 REFERENCE_METHOD = "icl"
-MEGABYTE = 1_000_000
 
 
 def summarize(answers: Sequence[Answer]) -> list[Row]:
@@ -44,17 +43,19 @@ def summarize(answers: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def summarize_lengths(answers: Sequence[Answer]) -> list[Row]:
-    """One row a length bin and method; bins are powers of two of the documents' tokens, named by their upper ends."""
+def summarize_lengths(answers: Sequence[Answer], *, exact_lengths: bool = False) -> list[Row]:
+    """One row a length and method.
+
+    Args:
+        answers: the answers.
+        exact_lengths: keep the documents' lengths apart; else they are put in bins, powers of two of their tokens,
+            named by their upper ends.
+    """
     rows: list[Row] = []
-    for (length, method), chosen in sorted(_grouped(answers, lambda a: (length_bin(a), a.method)).items()):
-        rows.append({"length_up_to": length, "method": method, "questions": len(chosen)} | _scores(chosen))
+    groups = _grouped(answers, lambda a: (a.length_tokens if exact_lengths else length_bin(a.length_tokens), a.method))
+    for (length, method), chosen in sorted(groups.items()):
+        rows.append({"length": length, "method": method, "questions": len(chosen)} | _scores(chosen))
     return rows
-
-
-def length_bin(answer: Answer) -> int:
-    """The smallest power of two that is not below the length of the documents."""
-    return 1 << max(0, answer.length_tokens - 1).bit_length()
 
 
 def summarize_pairs(answers: Sequence[Answer]) -> list[Row]:
@@ -89,17 +90,13 @@ def paired_row(pairs: Sequence[tuple[Answer, Answer]]) -> Row:
     }
 
 
-def write_tables(folder: Path, config: RunConfig, answers: Sequence[Answer], plots: Iterable[str] = ()) -> list[Row]:
-    """Write the tables of a run as CSV, and all of them as one Markdown file.
+def write_report(folder: Path, config: RunConfig, answers: Sequence[Answer]) -> None:
+    """Write the tables of a run as CSV, its plots, and all of it as one Markdown file.
 
     Args:
         folder: the run's folder.
         config: what was asked of whom.
         answers: all answers.
-        plots: names of the plots in the folder.
-
-    Returns:
-        The rows of the main table.
     """
     tables = {
         TABLE_NAME: summarize(answers),
@@ -108,8 +105,7 @@ def write_tables(folder: Path, config: RunConfig, answers: Sequence[Answer], plo
     }
     for name, rows in tables.items():
         write_text(folder / name, as_csv(rows))
-    write_text(folder / REPORT_NAME, _markdown_report(config, tables, plots))
-    return tables[TABLE_NAME]
+    write_text(folder / REPORT_NAME, _markdown_report(config, tables, write_plots(folder, answers)))
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -141,7 +137,7 @@ def _markdown_report(config: RunConfig, tables: Mapping[str, Sequence[Row]], plo
         "on a CPU, and what PyTorch allocated on CUDA.",
         "## Methods",
         as_markdown(tables[TABLE_NAME]),
-        "## By length (tokens of the documents, up to)",
+        "## By length of the documents (tokens, up to)",
         as_markdown(tables[LENGTHS_NAME]),
     ]
     if tables[PAIRS_NAME]:
@@ -168,22 +164,17 @@ def _scores(answers: Sequence[Answer]) -> Row:
 
 
 def _costs(answers: Sequence[Answer]) -> Row:
+    updates = [a for a in answers if a.index == 0]  # one a case
     timed = [a for a in answers if a.first_token_seconds is not None]
     return {
-        "update_seconds": median([a.update_seconds for a in timed], 3),
+        "update_seconds": median([a.update_seconds for a in updates], 3),
         "first_token_seconds": median([a.first_token_seconds for a in timed], 3),
         "seconds_per_token": median([a.seconds_per_token for a in timed], 4),
-        "update_peak_mb": median([a.update_peak_bytes for a in timed], 0, MEGABYTE),
+        "update_peak_mb": median([a.update_peak_bytes for a in updates], 0, MEGABYTE),
         "answer_peak_mb": median([a.answer_peak_bytes for a in timed], 0, MEGABYTE),
-        "adapter_mb": median([a.adapter_bytes for a in timed], 2, MEGABYTE),
+        "adapter_mb": median([a.adapter_bytes for a in updates], 2, MEGABYTE),
         "kv_cache_mb": median([a.kv_cache_bytes for a in timed], 2, MEGABYTE),
     }
-
-
-def median(values: Iterable[float | None], digits: int, unit: float = 1.0) -> float | None:
-    """Median of what is known, in units, rounded; None if nothing is."""
-    known = [value for value in values if value is not None]
-    return round(statistics.median(known) / unit, digits) if known else None
 
 
 def _grouped(answers: Iterable[Answer], key: Callable[[Answer], K]) -> dict[K, list[Answer]]:

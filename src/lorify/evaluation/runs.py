@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -18,6 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.adapters.adapter import utc_now
 from lorify.errors import EvaluationError
+from lorify.evaluation.cases import Case
 from lorify.evaluation.methods import Method
 from lorify.facade import Lorify
 
@@ -35,6 +38,8 @@ class RunConfig(PydanticModel):
     format_version: Literal[1] = Field(1, description="Version of the folder's form.")
     suite: str = Field(description="The suite with its options.")
     methods: tuple[str, ...] = Field(description="The methods with their options.")
+    items_sha256: str = Field(description="SHA-256 of documents, questions and answers.")
+    timed: bool = Field(description="Whether a question of each case was asked alone and timed.")
     max_new_tokens: int = Field(gt=0, description="Longest answer, in tokens.")
     base: str = Field(description="Base model.")
     base_digest: str = Field(description="SHA-256 of its weights.")
@@ -47,7 +52,7 @@ class RunConfig(PydanticModel):
 class Answer(PydanticModel):
     """One line of `answers.jsonl`: a question, a method's answer, its scores and what it took.
 
-    The first question of each case is asked alone and timed; the others are asked together.
+    In a timed run the first question of each case is asked alone and timed; the others are asked together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,12 +86,17 @@ class Answer(PydanticModel):
         return self.case, self.index
 
 
-def run_config(model: Lorify, suite: str, methods: Sequence[Method], max_new_tokens: int) -> RunConfig:
+def run_config(
+    model: Lorify, suite: str, cases: Sequence[Case], methods: Sequence[Method], *, max_new_tokens: int, timed: bool
+) -> RunConfig:
     """The config of a run with a loaded model."""
     needs_hypernetwork = any(method.needs_hypernetwork for method in methods)
+    items = json.dumps([asdict(case) for case in cases], ensure_ascii=False)
     return RunConfig(
         suite=suite,
         methods=tuple(method.label for method in methods),
+        items_sha256=hashlib.sha256(items.encode()).hexdigest(),
+        timed=timed,
         max_new_tokens=max_new_tokens,
         base=model.base.name,
         base_digest=model.base.digest,
@@ -97,27 +107,37 @@ def run_config(model: Lorify, suite: str, methods: Sequence[Method], max_new_tok
     )  # pyright: ignore[reportCallIssue]
 
 
+def check_run_folder(folder: Path) -> None:
+    """Refuse a folder that no run can be written to, before any work is done.
+
+    Raises:
+        EvaluationError: if it is a file, or holds files but no run.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise EvaluationError(f"output {folder} is a file; give a folder with -o")
+    if folder.is_dir() and not (folder / CONFIG_NAME).exists() and any(not _is_hidden(p) for p in folder.iterdir()):
+        raise EvaluationError(f"output {folder} holds files but no run; give a new or empty folder with -o")
+
+
 def open_run(folder: Path, config: RunConfig) -> list[Answer]:
     """Begin a run in a folder, or go on with the one that is there.
 
     Returns:
-        The answers that are there already; a method's answers on a case that were cut short are dropped.
+        The answers that are there already.
 
     Raises:
         EvaluationError: if the folder holds a run with another config or something else, or cannot be written.
     """
+    check_run_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CONFIG_NAME).exists():
             _check_same(folder, config)
-        elif any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise EvaluationError(f"output {folder} holds files but no run; give a new or empty folder")
         else:
             write_text(folder / CONFIG_NAME, config.model_dump_json(indent=1) + "\n")
         write_text(folder / ENVIRONMENT_NAME, json.dumps(environment(), indent=1) + "\n")
         answers = load_answers(folder)
-        if (folder / ANSWERS_NAME).exists():
-            write_text(folder / ANSWERS_NAME, "".join(answer.model_dump_json() + "\n" for answer in answers))
+        rewrite_answers(folder, answers)  # without a last line that was cut short
     except OSError as error:
         raise EvaluationError(f"output {folder} cannot be written ({error.strerror}); give a folder with -o") from error
     return answers
@@ -165,6 +185,11 @@ def load_answers(folder: Path) -> list[Answer]:
     return answers
 
 
+def rewrite_answers(folder: Path, answers: Sequence[Answer]) -> None:
+    """Replace the answers of a run."""
+    write_text(folder / ANSWERS_NAME, "".join(answer.model_dump_json() + "\n" for answer in answers))
+
+
 def append_answers(folder: Path, answers: Sequence[Answer]) -> None:
     """Add answers to a run.
 
@@ -207,6 +232,10 @@ def write_text(path: Path, content: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".")
 
 
 def _check_same(folder: Path, config: RunConfig) -> None:

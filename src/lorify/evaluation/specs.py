@@ -59,6 +59,8 @@ def parse_spec(text: str, kinds: Mapping[str, type[SpecT]], what: str) -> SpecT:
         key, separator, value = part.partition("=")
         if not separator:
             raise EvaluationError(f"{part!r} in {what} {text!r} is no option; expected {name}:option=value")
+        if key in options:
+            raise EvaluationError(f"{what} {text!r} gives {key} twice; give it once")
         options[key] = value
     kind = kinds[name]
     try:

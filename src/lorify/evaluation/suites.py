@@ -1,64 +1,25 @@
-"""What is asked: suites of cases, each a context with its questions. A suite knows nothing of the methods."""
+"""What is asked: suites of cases. A suite knows nothing of the methods."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from lorify.base.model import BaseModel
 from lorify.data.examples import Example, Question
-from lorify.data.facts import generate_fact_example
 from lorify.data.general import GENERAL_EVAL_PROMPTS
 from lorify.data.niah import generate_niah_example
+from lorify.data.public import PUBLIC_SETS, load_benchmark_examples, load_public_examples
 from lorify.data.questions import load_question_examples
+from lorify.data.rivals import contradict
+from lorify.evaluation.asking import BATCH_ROWS
+from lorify.evaluation.cases import Case, cases_from_examples, draw_cases, fact_examples, make_case
 from lorify.evaluation.specs import Spec, parse_spec
 from lorify.facade import Lorify
 
-BATCH_ROWS = 16
-
-
-@dataclass(frozen=True)
-class Case:
-    """A context and the questions about it: what a method is given at a time.
-
-    Attributes:
-        id: name of the case, one of its kind in the suite.
-        documents: the context's documents.
-        questions: questions with their acceptable answers.
-        source: data set or generator.
-        length_tokens: length of the documents in tokens of the base.
-        condition: what sets the case apart inside its source, such as the number of other documents; may be empty.
-        depth_bin: where the answer lies, for a needle.
-    """
-
-    id: str
-    documents: tuple[str, ...]
-    questions: tuple[Question, ...]
-    source: str
-    length_tokens: int
-    condition: str = ""
-    depth_bin: int | None = None
-
-
-def fact_examples(num_documents: int, *, seed: int = 0, num_questions: int = 6) -> list[Example]:
-    """Generated documents about entities whose names training never uses."""
-    return [
-        generate_fact_example(random.Random(f"{seed}/evaluation/{i}"), split="heldout", num_questions=num_questions)
-        for i in range(num_documents)
-    ]
-
-
-def cases_from_examples(base: BaseModel, examples: Iterable[Example]) -> list[Case]:
-    """One case for each example."""
-    return [
-        Case(f"{example.source}-{i}", example.documents, example.questions, example.source, _length(base, example))
-        for i, example in enumerate(examples)
-    ]
+INTERNALIZED_REQUEST = "Answer the question at the end of the document."
 
 
 class Suite(Spec):
@@ -122,34 +83,85 @@ class NiahSuite(Suite):
 
 
 class QuestionsSuite(Suite):
-    """Reading comprehension from JSON lines of context, question and answers."""
+    """Reading comprehension from JSON lines of context, question and answers, or a benchmark's .json file."""
 
     name = "questions"
-    path: Path = Field(description="A .jsonl file, or a folder of them.")
+    path: Path = Field(description="A .jsonl file, a folder of them, or a benchmark's .json file with passages.")
     documents: int = Field(50, ge=1, description="Number of passages to draw.")
     questions: int = Field(4, ge=1, description="At most this many questions about each.")
     seed: int = Field(0, description="Seed of the drawing.")
 
     def build(self, model: Lorify) -> list[Case]:
         """The cases."""
-        return draw_cases(model.base, load_question_examples(self.path), self.documents, self.questions, self.seed)
+        load = load_benchmark_examples if self.path.suffix == ".json" else load_question_examples
+        return draw_cases(model.base, load(self.path), self.documents, self.questions, self.seed)
 
 
-def draw_cases(
-    base: BaseModel, examples: Sequence[Example], num_documents: int, num_questions: int, seed: int
-) -> list[Case]:
-    """A sample of examples as cases, each with its first questions."""
-    drawn = random.Random(seed).sample(examples, min(num_documents, len(examples)))
-    return cases_from_examples(base, [Example(e.documents, e.questions[:num_questions], e.source) for e in drawn])
+class PublicSuite(Suite):
+    """A public data set by its name, from the Hugging Face hub or a local copy."""
+
+    name = "public"
+    dataset: str = Field("squad", description=f"One of {', '.join(PUBLIC_SETS)}.")
+    path: Path | None = Field(None, description="Local copy: JSON lines with the data set's own fields.")
+    documents: int = Field(50, ge=1, description="Number of passages to draw.")
+    questions: int = Field(4, ge=1, description="At most this many questions about each.")
+    seed: int = Field(0, description="Seed of the drawing.")
+
+    def build(self, model: Lorify) -> list[Case]:
+        """The cases."""
+        examples = load_public_examples(self.dataset, self.path)
+        return draw_cases(model.base, examples, self.documents, self.questions, self.seed)
+
+
+class ManySuite(Suite):
+    """Many questions about one document: the update is paid once."""
+
+    name = "many"
+    documents: int = Field(2, ge=1, description="Number of documents.")
+    questions: int = Field(100, ge=1, description="Questions about each document.")
+    path: Path | None = Field(
+        None, description="JSON lines of questions: passages are joined until there are so many; else generated facts."
+    )
+    seed: int = Field(0, description="Seed of the documents.")
+
+    def build(self, model: Lorify) -> list[Case]:
+        """The cases."""
+        if self.path is None:
+            examples = fact_examples(
+                self.documents, seed=self.seed, num_questions=self.questions, num_facts=self.questions
+            )
+        else:
+            examples = self._joined(self.path)
+        cases = [Example(e.documents, e.questions, "many") for e in examples]
+        return cases_from_examples(model.base, cases)
+
+    def _joined(self, path: Path) -> list[Example]:
+        passages = load_question_examples(path)
+        random.Random(self.seed).shuffle(passages)
+        joined: list[Example] = []
+        texts: list[str] = []
+        questions: list[Question] = []
+        for passage in passages:
+            texts += passage.documents
+            questions += passage.questions
+            if len(questions) >= self.questions:
+                joined.append(Example(("\n\n".join(texts),), tuple(questions[: self.questions]), passage.source))
+                texts, questions = [], []
+            if len(joined) == self.documents:
+                break
+        return joined or [Example(("\n\n".join(texts),), tuple(questions), "many")]
 
 
 class InterferenceSuite(Suite):
-    """The questions of `facts` with other documents internalized besides."""
+    """The questions of `facts` with other documents internalized besides, also ones that contradict."""
 
     name = "interference"
     documents: int = Field(12, ge=1, description="Number of documents that are asked about.")
     questions: int = Field(6, ge=1, description="Questions about each document.")
     others: tuple[int, ...] = Field((0, 1, 3, 7), min_length=1, description="Numbers of other documents.")
+    contradicting: bool = Field(
+        True, description="Also with a later version of the document, in which each answer is another one."
+    )
     seed: int = Field(0, description="Seed of the documents.")
 
     def build(self, model: Lorify) -> list[Case]:
@@ -157,15 +169,49 @@ class InterferenceSuite(Suite):
         asked = fact_examples(self.documents, seed=self.seed, num_questions=self.questions)
         cases = []
         for i, example in enumerate(asked):
+            pool = fact_examples(max(self.others), seed=1_000_000 * (self.seed + 1) + i)
             rng = random.Random(f"{self.seed}/interference/{i}")
-            pool = [generate_fact_example(rng, split="heldout").documents[0] for _ in range(max(self.others))]
+            together: dict[str, Example] = {}
             for num_others in self.others:
-                documents = list(pool[:num_others])
+                documents = [other.documents[0] for other in pool[:num_others]]
                 documents.insert(rng.randint(0, num_others), example.documents[0])
-                together = Example(tuple(documents), example.questions, "interference")
-                name, condition = f"interference-{i}-{num_others}", f"{num_others} others"
-                length = _length(model.base, together)
-                cases.append(Case(name, together.documents, together.questions, "interference", length, condition))
+                together[f"{num_others} others"] = Example(tuple(documents), example.questions, "")
+            if self.contradicting:
+                rival = contradict(example, rng)
+                both = (*example.documents, *rival.documents)
+                # What is right then, nobody can say: how often each version is told is what one wants to know.
+                together["contradicted, first version"] = Example(both, example.questions, "")
+                together["contradicted, last version"] = Example(both, rival.questions, "")
+            for condition, e in together.items():
+                item = Example(e.documents, e.questions, "interference")
+                cases.append(make_case(model.base, f"interference-{i}-{condition}", item, condition=condition))
+        return cases
+
+
+class InternalizedQuerySuite(Suite):
+    """The question is internalized with its document; what is asked is only to answer it.
+
+    Ask with `adapter:only_if_relevant=false`: no word test can tell that the request concerns the document.
+    """
+
+    name = "query"
+    documents: int = Field(10, ge=1, description="Number of documents.")
+    questions: int = Field(3, ge=1, description="Questions about each document, each a case of its own.")
+    seed: int = Field(0, description="Seed of the documents.")
+
+    def build(self, model: Lorify) -> list[Case]:
+        """The cases: each question asked, and internalized."""
+        cases = []
+        for i, example in enumerate(fact_examples(self.documents, seed=self.seed, num_questions=self.questions)):
+            for j, question in enumerate(example.questions):
+                inside = f"{example.documents[0]}\n\nQuestion: {question.text}"
+                request = Question(INTERNALIZED_REQUEST, question.answers)
+                for condition, text, what in (
+                    ("asked", example.documents[0], question),
+                    ("internalized", inside, request),
+                ):
+                    item = Example((text,), (what,), "query")
+                    cases.append(make_case(model.base, f"query-{i}-{j}-{condition}", item, condition=condition))
         return cases
 
 
@@ -187,27 +233,44 @@ class AgreementSuite(Suite):
             answers = model.ask_batch(batch, [None] * len(batch), max_new_tokens=self.max_new_tokens)
             questions += [Question(*pair) for pair in zip(batch, [(a,) for a in answers], strict=True)]
         examples = fact_examples(min(self.documents, self.prompts), seed=self.seed)
-        return cases_from_examples(
-            model.base,
-            [Example(e.documents, tuple(questions[i :: len(examples)]), "agreement") for i, e in enumerate(examples)],
-        )
+        return [
+            make_case(
+                model.base,
+                f"agreement-{i}",
+                Example(example.documents, tuple(questions[i :: len(examples)]), "agreement"),
+                answers_are_the_bases=True,
+            )
+            for i, example in enumerate(examples)
+        ]
 
 
 SUITES: dict[str, type[Suite]] = {
-    kind.name: kind for kind in (FactsSuite, NiahSuite, QuestionsSuite, InterferenceSuite, AgreementSuite)
+    kind.name: kind
+    for kind in (
+        FactsSuite,
+        NiahSuite,
+        QuestionsSuite,
+        PublicSuite,
+        ManySuite,
+        InterferenceSuite,
+        InternalizedQuerySuite,
+        AgreementSuite,
+    )
 }
 
 
-def parse_suite(text: str) -> Suite:
-    """Read a suite from `NAME[:option=value...]`, or from the path of a JSON lines file or folder.
+def parse_suite(text: str, more: dict[str, type[Suite]] | None = None) -> Suite:
+    """Read a suite from `NAME[:option=value...]`, or `PATH[:option=value...]` of a JSON lines file or folder.
+
+    Args:
+        text: the suite.
+        more: further kinds, by name.
 
     Raises:
         EvaluationError: if it is neither, or an option is wrong.
     """
-    if text.partition(":")[0] not in SUITES and Path(text).exists():
-        return QuestionsSuite(path=Path(text))  # pyright: ignore[reportCallIssue]
-    return parse_spec(text, SUITES, "suite")
-
-
-def _length(base: BaseModel, example: Example) -> int:
-    return sum(len(base.encode_text(document)) for document in example.documents)
+    kinds = SUITES | (more or {})
+    name, separator, options = text.partition(":")
+    if name not in kinds and Path(name).exists():
+        text = f"{QuestionsSuite.name}:path={name}{separator}{options}"
+    return parse_spec(text, kinds, "suite")

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
-from lorify.adapters.adapter import utc_now
+from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
-from lorify.errors import AdapterError, BaseModelError, ContextError, HypernetworkError
+from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
+from lorify.hypernets.document_internalizer import check_made_for, kept_documents, not_rebuildable, written_by
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
@@ -83,13 +82,7 @@ class Internalizer:
             AdapterError: if a name is not in the adapter, or no document would be left.
         """
         records, parts = self._parts(adapter)
-        known = [record.name for record in records]
-        for name in names:
-            if name not in known:
-                raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
-        kept = [i for i, name in enumerate(known) if name not in names]
-        if not kept:
-            raise AdapterError("no document would be left in the adapter; delete its folder instead")
+        kept = kept_documents(records, names)
         return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
@@ -106,20 +99,23 @@ class Internalizer:
 
     def made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter and can rebuild it."""
-        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+        return (
+            adapter.statistics is not None
+            and adapter.provenance.refined_seconds is None
+            and adapter.provenance.hypernetwork_digest == self.digest
+        )
 
     def concerns(self, adapter: Adapter, question: str) -> bool:
         """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
-        if self.relevance is None or not self.made(adapter) or adapter.statistics is None:
+        # A refined adapter can no longer be rebuilt, but it still carries its documents' words.
+        is_ours = adapter.provenance.hypernetwork_digest == self.digest
+        if self.relevance is None or adapter.statistics is None or not is_ours:
             return True
         return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if adapter.statistics is None or not self.made(adapter):
-            raise AdapterError(
-                f"the adapter was made by {adapter.provenance.hypernetwork}, not by {self.name}, or carries no "
-                "statistics; internalize its documents again"
-            )
+            raise not_rebuildable(adapter, self.name)
         device = self.base.device
         parts = [_DocumentPart.from_flat(tensors, device) for tensors in adapter.statistics]
         return list(adapter.provenance.documents), parts
@@ -174,15 +170,7 @@ class Internalizer:
         return Adapter(
             weights=weights,
             lora_alpha=float(lora_alpha),
-            provenance=Provenance(
-                base_name=self.base.name,
-                base_digest=self.base.digest,
-                hypernetwork=self.name,
-                hypernetwork_digest=self.digest,
-                documents=tuple(records),
-                created=utc_now(),
-                lorify_version=version("lorify"),
-            ),
+            provenance=written_by(self, records),
             statistics=tuple(part.flat() for part in parts),
         )
 
@@ -198,12 +186,7 @@ def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
     Raises:
         HypernetworkError: if the base has other weights, or has not the linear layers that the config names.
     """
-    if config.base_digest != base.digest:
-        raise HypernetworkError(
-            f"hypernetwork {name} was made for {config.base_name} (weights {config.base_digest[:8]}...), but the "
-            f"loaded base is {base.name} (weights {base.digest[:8]}...); load that base or train a hypernetwork for "
-            "this one"
-        )
+    check_made_for(base, base_name=config.base_name, base_digest=config.base_digest, name=name)
     shapes = {(layer, config.module): (config.input_size, config.hidden_size) for layer in config.layers}
     for module in config.reading_modules:
         shapes |= {(layer, module.name): (module.input_size, module.output_size) for layer in config.reading_layers}

@@ -3,6 +3,8 @@
 Large matrices are stored as 8-bit whole numbers with a float scale for each output channel (`NAME.scale`): half the
 size of bfloat16 at about its rounding error. Those that become the `A` of adapters have their output channels first,
 and keep such a scale all the way to decoding, which reads them in 8 bits (see `lorify.base.packed_weights`).
+Perceivers are stored in float32, as they were trained: their adapters then match those of the reference implementation.
+The `kind` in `config.json` says what a folder holds.
 """
 
 from __future__ import annotations
@@ -11,16 +13,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lorify.atomic import replaced_folder
 from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.relevance import Relevance, save_relevance
 
 FORMAT_VERSION = 1
@@ -29,10 +33,13 @@ SCALE_SUFFIX = ".scale"
 MIN_PACKED_NUMBERS = 4096
 OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
+Network = TypeVar("Network", bound=nn.Module)
+Config = AssociativeConfig | PerceiverConfig
+Loaded = tuple[AssociativeConfig, AssociativeHypernetwork] | tuple[PerceiverConfig, PerceiverHypernetwork]
+"""A hypernetwork of either kind with its config."""
 
-def save_hypernetwork(
-    folder: Path, config: AssociativeConfig, hypernet: AssociativeHypernetwork, *, relevance: Relevance | None = None
-) -> None:
+
+def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, relevance: Relevance | None = None) -> None:
     """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
 
     Args:
@@ -41,15 +48,20 @@ def save_hypernetwork(
         hypernet: its weights.
         relevance: the word test that goes with it, if there is one.
     """
+    weights = hypernet.state_dict()
+    if isinstance(config, AssociativeConfig):
+        stored = packed_weights(weights)
+    else:
+        stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
     with replaced_folder(folder) as temporary:
-        save_file(packed_weights(hypernet.state_dict()), temporary / WEIGHTS_NAME)
+        save_file(stored, temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         if relevance is not None:
             save_relevance(temporary, relevance)
 
 
-def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+def load_hypernetwork(folder: Path) -> Loaded:
     """Read a hypernetwork, in float32.
 
     Raises:
@@ -62,7 +74,7 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
             raise HypernetworkError(
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
-        config = AssociativeConfig.model_validate(document)
+        config = _read_config(document)
         weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
@@ -84,8 +96,32 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
         raise HypernetworkError(
             f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
         ) from error
-    with torch.device("meta"):  # a damaged config may ask for more memory than there is
-        wanted = {name: tuple(tensor.shape) for name, tensor in AssociativeHypernetwork(config).state_dict().items()}
+    with torch.device("meta"):  # initial weights would take time for nothing, and a damaged config all the memory
+        if isinstance(config, AssociativeConfig):
+            return config, _filled(AssociativeHypernetwork(config), weights, folder)
+        return config, _filled(PerceiverHypernetwork(config), weights, folder)
+
+
+def load_associative(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+    """Read an associative hypernetwork.
+
+    Raises:
+        HypernetworkError: if the folder holds another kind, or see `load_hypernetwork`.
+    """
+    config, hypernet = load_hypernetwork(folder)
+    if not isinstance(config, AssociativeConfig) or not isinstance(hypernet, AssociativeHypernetwork):
+        raise HypernetworkError(f"hypernetwork {folder} is of kind {config.kind}, expected an associative one")
+    return config, hypernet
+
+
+def _read_config(document: object) -> Config:
+    kind = document.get("kind", "associative") if isinstance(document, dict) else "associative"
+    return (PerceiverConfig if kind == "perceiver" else AssociativeConfig).model_validate(document)
+
+
+def _filled(hypernet: Network, weights: Mapping[str, Tensor], folder: Path) -> Network:
+    """The hypernetwork with these weights, which have to be exactly its own."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if wanted != found:
         name = min({entry[0] for entry in wanted.items() ^ found.items()})
@@ -93,9 +129,8 @@ def load_hypernetwork(folder: Path) -> tuple[AssociativeConfig, AssociativeHyper
             f"hypernetwork {folder}: weights do not fit its config: {name} is {found.get(name, 'missing')}, "
             f"expected {wanted.get(name, 'nothing')}; fetch or train it again"
         )
-    hypernet = AssociativeHypernetwork(config)
-    hypernet.load_state_dict(weights)
-    return config, hypernet.eval()
+    hypernet.load_state_dict(weights, assign=True)
+    return hypernet.eval()
 
 
 def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

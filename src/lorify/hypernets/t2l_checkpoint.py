@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 import yaml
 from pydantic import ValidationError
 from torch import Tensor
@@ -29,7 +27,9 @@ from torch import Tensor
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
-from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind, adapted_modules
+from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.safe_torch_load import load_torch_file
+from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind
 from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
 WEIGHTS_NAME = "hypermod.pt"
@@ -188,15 +188,7 @@ def _translated(weights: Mapping[str, Tensor], config: TaskConfig) -> dict[str, 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     _check_file(path)
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise HypernetworkError(
-            f"{path} holds more than tensors, or is damaged, and is not loaded; give the state dict that the "
-            "reference implementation saved"
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise HypernetworkError(f"{path} is damaged ({type(error).__name__}); download it again") from error
+    weights = load_torch_file(path)
     if not isinstance(weights, dict) or "task_encoder.mlp.0.weight" not in weights:
         raise HypernetworkError(f"{path} is no Text-to-LoRA hypernetwork: it has no task encoder; give another file")
     return {str(name): cast(Tensor, tensor) for name, tensor in weights.items()}

@@ -11,23 +11,14 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import DescriptionEncoder
-from lorify.errors import ConfigError, HypernetworkError
+from lorify.errors import ConfigError
+from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 
 ONE_HOT_EMBEDDER = "one-hot task number"
 """Stands for the description encoder where tasks are known by number and not described."""
 
 TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
 RankPositions = Literal["all_at_once", "rotary", "learned"]
-
-
-class AdaptedModule(PydanticModel):
-    """A linear layer that is adapted in every adapted block."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[^.]+$", description="Name of the linear layer, such as `q_proj`.")
-    in_features: int = Field(gt=0, description="Its input features.")
-    out_features: int = Field(gt=0, description="Its output features.")
 
 
 class TaskConfig(PydanticModel):
@@ -140,20 +131,3 @@ def task_config(
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, entry['loc'])) or 'the whole'}: {entry['msg']}" for entry in error.errors()]
         raise ConfigError(f"shape of the task hypernetwork: {'; '.join(problems)}; correct it") from error
-
-
-def adapted_modules(base: BaseModel, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
-    """Linear layers of a base by name, with their sizes.
-
-    Raises:
-        BaseModelError: if the base has no such linear layer in one of the blocks.
-        HypernetworkError: if it has another size in another block.
-    """
-    found = []
-    for name in names:
-        sizes = {(base.linear(layer, name).in_features, base.linear(layer, name).out_features) for layer in layers}
-        if len(sizes) > 1:
-            raise HypernetworkError(f"{name} of base {base.name} has different sizes in its blocks; adapt fewer blocks")
-        in_features, out_features = sizes.pop()
-        found.append(AdaptedModule(name=name, in_features=in_features, out_features=out_features))
-    return tuple(found)

@@ -25,7 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lorify.hypernets.task_config import AdaptedModule, RankPositions, TaskConfig
+from lorify.hypernets.adapted_modules import AdaptedModule
+from lorify.hypernets.task_config import RankPositions, TaskConfig
 from lorify.hypernets.task_encoders import DROPOUT, build_task_encoder, perceptron
 
 ROTARY_BASE = 10_000.0

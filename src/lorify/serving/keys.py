@@ -87,14 +87,15 @@ def check_listen(host: str, keys: ApiKeys | None) -> None:
     Raises:
         ConfigError: if there are no keys and `host` is not plainly this machine (`localhost`, 127.0.0.0/8 or ::1).
     """
-    if not keys and not _is_loopback(host):
+    if not keys and not is_loopback(host):
         raise ConfigError(
             f"host is {host!r}, which other machines may reach, and there are no API keys; make one with "
             "`lorify keys create` and give the file with --keys, or listen on 127.0.0.1"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address or name plainly means this machine."""
     if host == "localhost":
         return True
     try:

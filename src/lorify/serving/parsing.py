@@ -70,7 +70,7 @@ class DocumentParser:
             ContextError: if it is empty, too large, encrypted, damaged, of no readable kind, or takes too much time or
                 memory to read.
         """
-        name = _safe_name(filename)
+        name = safe_name(filename)
         if len(data) > self._max_bytes:
             raise ContextError(
                 f"document {name} has {len(data):,} bytes, at most {self._max_bytes:,} are taken; split it"
@@ -154,8 +154,8 @@ def parse_document(
     return parser.parse(data, filename)
 
 
-def _safe_name(filename: str) -> str:
-    """The last part of a path, without what would break a line or a terminal."""
+def safe_name(filename: str) -> str:
+    """A document's name: the last part of a path, without what would break a line or a terminal."""
     name = PurePosixPath(filename.replace("\\", "/")).name
     printable = "".join(character for character in name if character.isprintable()).strip()
     return printable[-MAX_NAME_LENGTH:] or "document"

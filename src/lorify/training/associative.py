@@ -24,7 +24,7 @@ from lorify.hypernets.associative import (
 )
 from lorify.hypernets.internalize import check_base
 from lorify.hypernets.relevance import Relevance
-from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.hypernets.storage import load_associative, save_hypernetwork
 from lorify.training.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.config import TrainingConfig
 from lorify.training.loop import BatchLoss
@@ -121,7 +121,7 @@ def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[Associa
     if config.start_from is None:
         shape = hypernetwork_config(config, base)
         return shape, AssociativeHypernetwork(shape)
-    shape, hypernet = load_hypernetwork(config.start_from)
+    shape, hypernet = load_associative(config.start_from)
     check_base(shape, base, str(config.start_from))
     return shape, hypernet
 

@@ -17,10 +17,10 @@ from typing import Protocol, cast
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from lorify.atomic import replaced_file
 from lorify.training.config import RunConfig, Schedule
+from lorify.training.curves import CurveWriter
 from lorify.training.run_folder import checkpoint_path, reading_checkpoint, save_checkpoint, start_run, writing
 
 
@@ -126,16 +126,17 @@ class Trainer:
                     metrics |= {f"heldout/{name}": value for name, value in heldout.items()}
                     self._keep_best(heldout)
                 if curves is not None:
-                    for name, value in metrics.items():
-                        curves.add_scalar(name, value, self.step)
+                    with writing(self.run_dir):
+                        curves.add(self.step, metrics)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
                 report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))
 
-    def _curves(self) -> AbstractContextManager[SummaryWriter | None]:
+    def _curves(self) -> AbstractContextManager[CurveWriter | None]:
         if not self.accelerator.is_main_process:
             return nullcontext()
-        return SummaryWriter(str(self.run_dir / "curves"), purge_step=self.step)
+        with writing(self.run_dir):
+            return CurveWriter(self.run_dir / "curves", first_step=self.step + 1)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

@@ -5,7 +5,6 @@ A checkpoint is one file, so that it is replaced in one step: whatever ends a ru
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from lorify.atomic import replaced_file
+from lorify.atomic import refusal, replaced_file
 from lorify.errors import TrainingError
 from lorify.training.config import RunConfig
 
@@ -69,11 +68,9 @@ def writing(run_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        reason = "the disk is full" if full else getattr(error, "strerror", None) or _first_line(error)
         raise TrainingError(
-            f"run folder {run_dir} cannot be written ({reason}); make room, and the same command goes on from the last "
-            "checkpoint, or give another folder"
+            f"run folder {run_dir} cannot be written ({refusal(error)}); make room, and the same command goes on from "
+            "the last checkpoint, or give another folder"
         ) from error
 
 
@@ -89,8 +86,11 @@ def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
         TrainingError: if it cannot be written; the earlier one stays.
     """
     with writing(run_dir), replaced_file(checkpoint_path(run_dir)) as path, path.open("wb") as file:
-        # Written through Python, an error keeps the number that tells a full disk from others.
-        torch.save(dict(state), file)
+        try:
+            torch.save(dict(state), file)
+        except RuntimeError:
+            file.flush()  # torch only notices that bytes are missing; the system says why
+            raise
 
 
 @contextmanager
@@ -104,11 +104,7 @@ def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
     try:
         yield path
     except Exception as error:  # readers raise whatever the damage makes them stumble over
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]
         raise TrainingError(
-            f"checkpoint {path} is damaged ({type(error).__name__}: {_first_line(error)}); delete {run_dir} to start "
-            "again"
+            f"checkpoint {path} is damaged ({type(error).__name__}: {reason}); delete {run_dir} to start again"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]

@@ -18,8 +18,8 @@ from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
 from lorify.data.tasks import Task, split_descriptions
+from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.library import Library, save_library
-from lorify.hypernets.task_config import AdaptedModule, adapted_modules
 from lorify.hypernets.task_hypernet import LoraTable
 from lorify.training.loop import BatchLoss
 from lorify.training.prepare import Preparation

@@ -1,0 +1,278 @@
+"""Decoding batches: rows are added and dropped between steps, each with its own update.
+
+The prompts go through the Hugging Face model. Each further token goes through the blocks of `lorify.base.lean`, with
+keys and values in buffers that are written in place. Architectures that those do not cover decode through the Hugging
+Face model throughout.
+
+Shapes: N rows of the batch, T positions, K key/value heads, C channels of a head, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from lorify.base.lean import LEAN_ARCHITECTURES, Block, Norm, Place, signed
+from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
+from lorify.base.model import BaseModel
+
+_GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
+
+
+class DecodingBatch(Protocol):
+    """Rows that are decoded together. Nothing stays set in the base between calls."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
+        """Read the prompts of more rows, which come after those there are.
+
+        Args:
+            prompts: token ids of each new row, at least one a row.
+            lora: the update of each new row, or None.
+
+        Returns:
+            Logits of the token after each prompt `[new rows, V]`.
+        """
+        ...
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Feed one token per row `[N]`; the logits of the next `[N, V]`."""
+        ...
+
+    def drop_row(self, row: int) -> None:
+        """Forget a row; the last row takes its place."""
+        ...
+
+
+def start_decoding(base: BaseModel, num_tokens: int) -> DecodingBatch:
+    """An empty batch for sequences of up to `num_tokens`, prompt and answer together."""
+    return _LeanBatch(base) if covers(base, num_tokens) else _ModelBatch(base)
+
+
+def covers(base: BaseModel, num_tokens: int) -> bool:
+    """Whether the lean blocks compute what the Hugging Face model does, for sequences of up to `num_tokens`."""
+    if type(base.model).__name__ not in LEAN_ARCHITECTURES:
+        return False
+    config = base.model.config
+    # These two change the rotation of earlier positions as a sequence grows.
+    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
+        return False
+    # A window that no sequence outgrows hides nothing.
+    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
+    window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
+    return window is None or num_tokens <= window
+
+
+class _LeanBatch:
+    """Rows of a Llama-like model.
+
+    Every row has a slot in the buffers and begins at its first position, so that rows of any length come and go
+    without the others being moved.
+    """
+
+    def __init__(self, base: BaseModel) -> None:
+        decoder: Any = base.model.get_decoder()
+        head: Any = base.model.get_output_embeddings()
+        self._base = base
+        self._embedding: Tensor = decoder.embed_tokens.weight
+        self._rotary: nn.Module = decoder.rotary_emb
+        self._norm = Norm.of(decoder.norm)
+        self._head: Tensor = head.weight
+        self._lora = LoraRows()
+        self._blocks: list[Block] | None = None  # for the rows there are now; None: to be made
+        self._keys: list[Tensor] = []  # of each block [slots, K, T, C]
+        self._values: list[Tensor] = []
+        self._lengths: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    @torch.inference_mode()
+    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
+        ids, mask = _left_padded(prompts, self._base.device)
+        cache = DynamicCache(config=self._base.model.config)
+        logits = _prefill(self._base, ids, mask, cache, lora)
+        self._make_room(len(self) + len(prompts), ids.shape[1] + 1, cache)
+        layers: list[Any] = cache.layers
+        for row, prompt in enumerate(prompts):
+            start = ids.shape[1] - len(prompt)
+            for keys, values, layer in zip(self._keys, self._values, layers, strict=True):
+                keys[len(self) + row, :, : len(prompt)] = layer.keys[row, :, start:]
+                values[len(self) + row, :, : len(prompt)] = layer.values[row, :, start:]
+        self._lengths += map(len, prompts)
+        self._lora.add(len(prompts), lora)
+        self._blocks = None
+        return logits
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor) -> Tensor:
+        longest = max(self._lengths) + 1
+        if longest > self._keys[0].shape[2]:
+            self._make_room(len(self), longest)
+        if self._blocks is None:
+            batch, rows = self._lora.batch, len(self)
+            self._blocks = [Block.of(self._base, index, batch, rows) for index in range(self._base.num_layers)]
+        x = F.embedding(tokens, self._embedding)  # [N, D]
+        place = self._place(x, longest)
+        for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
+            x = x + block.attend(block.input_norm(x), keys, values, place)
+            x = x + block.feed_forward(block.feed_forward_norm(x))
+        self._lengths = [length + 1 for length in self._lengths]
+        return F.linear(self._norm(x), self._head)
+
+    @torch.inference_mode()
+    def drop_row(self, row: int) -> None:
+        last = len(self) - 1
+        if row < last:
+            for buffer in (*self._keys, *self._values):
+                buffer[row, :, : self._lengths[last]] = buffer[last, :, : self._lengths[last]]
+        self._lengths[row] = self._lengths[last]
+        self._lengths.pop()
+        self._lora.drop(row)
+        self._blocks = None
+        if not self._lengths:
+            self._keys, self._values = [], []  # what a long row needed is not kept for short ones
+
+    def _place(self, x: Tensor, longest: int) -> Place:
+        positions = torch.tensor(self._lengths, device=x.device)  # [N]
+        cos, sin = self._rotary(x, positions[:, None])  # [N, 1, C]
+        if min(self._lengths) + 1 == longest:
+            return Place((slice(len(x)), slice(None), longest - 1), longest, None, cos, signed(sin))
+        rows = torch.arange(len(x), device=x.device)
+        mask = torch.arange(longest, device=x.device) <= positions[:, None]
+        return Place((rows, slice(None), positions), longest, mask[:, None, None], cos, signed(sin))
+
+    def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
+        """Have buffers for so many rows and tokens; they at least double, so that they are seldom copied."""
+        if not self._keys:
+            assert cache is not None
+            layers: list[Any] = cache.layers
+            for buffers, like in ((self._keys, "keys"), (self._values, "values")):
+                for layer in layers:
+                    _, heads, _, channels = getattr(layer, like).shape
+                    shape = (num_rows, heads, num_tokens + _GROWTH_TOKENS, channels)
+                    buffers.append(getattr(layer, like).new_zeros(shape))
+            return
+        slots, _, length, _ = self._keys[0].shape
+        if num_rows <= slots and num_tokens <= length:
+            return
+        slots = slots if num_rows <= slots else max(num_rows, 2 * slots)
+        length = length if num_tokens <= length else max(num_tokens, length + max(length, _GROWTH_TOKENS))
+        for buffers in (self._keys, self._values):
+            for index, buffer in enumerate(buffers):
+                grown = buffer.new_zeros(slots, buffer.shape[1], length, buffer.shape[3])
+                grown[: len(self), :, : buffer.shape[2]] = buffer[: len(self)]
+                buffers[index] = grown
+
+
+class _ModelBatch:
+    """Rows that go through the Hugging Face model; those added together stay together."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self._base = base
+        self._order: list[tuple[_ModelGroup, int]] = []  # of each row: its group and its place there
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @torch.inference_mode()
+    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
+        ids, mask = _left_padded(prompts, self._base.device)
+        cache = DynamicCache(config=self._base.model.config)
+        logits = _prefill(self._base, ids, mask, cache, lora)
+        group = _ModelGroup(self._base, cache, mask, lora)
+        self._order += [(group, place) for place in range(len(prompts))]
+        return logits
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor) -> Tensor:
+        members: dict[_ModelGroup, list[int]] = {}
+        for row, (group, _) in enumerate(self._order):
+            members.setdefault(group, []).append(row)
+        logits: dict[int, Tensor] = {}
+        for group, rows in members.items():
+            rows.sort(key=lambda row: self._order[row][1])
+            logits |= dict(zip(rows, group.step(tokens[rows]), strict=True))
+        return torch.stack([logits[row] for row in range(len(self))])
+
+    @torch.inference_mode()
+    def drop_row(self, row: int) -> None:
+        group, place = self._order[row]
+        self._order[row] = self._order[-1]
+        self._order.pop()
+        if any(other is group for other, _ in self._order):
+            group.drop(place)
+        self._order = [(other, p - (other is group and p > place)) for other, p in self._order]
+
+
+class _ModelGroup:
+    """Rows with one cache, padded on the left."""
+
+    def __init__(self, base: BaseModel, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
+        self._base = base
+        self._cache = cache
+        self._mask = mask
+        self._lora = lora
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
+        with self._base.hooks.applied(self._lora):
+            output = self._base.model(
+                input_ids=tokens[:, None],
+                attention_mask=self._mask,
+                position_ids=self._mask.sum(-1, keepdim=True) - 1,
+                **_cache_argument(self._base, self._cache),
+                use_cache=True,
+            )
+        return output.logits[:, -1]
+
+    def drop(self, place: int) -> None:
+        kept = torch.tensor([row for row in range(len(self._mask)) if row != place], device=self._mask.device)
+        self._cache.batch_select_indices(kept)
+        self._mask = self._mask[kept]
+        self._lora = self._lora and {key: _selected(tensors, kept) for key, tensors in self._lora.items()}
+
+
+def _selected(tensors: LoraTensors, rows: Tensor) -> LoraTensors:
+    A = tensors.A if tensors.A.dim() == 2 else tensors.A[rows]
+    return LoraTensors(A, tensors.B if len(tensors.B) == 1 else tensors.B[rows])
+
+
+def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, both `[N, T]`."""
+    width = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.zeros(len(prompts), width, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
+    """Fill `cache` with the prompts and return the logits `[N, V]` of their last positions."""
+    with base.hooks.applied(lora):
+        output = base.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            **_cache_argument(base, cache),
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return output.logits[:, -1]
+
+
+def _cache_argument(base: BaseModel, cache: DynamicCache) -> dict[str, DynamicCache]:
+    """The cache under the name that this version of transformers gives it: `past_key_values` up to 5.23."""
+    known = inspect.signature(base.model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache}

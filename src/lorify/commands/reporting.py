@@ -1,0 +1,105 @@
+"""`eval compare`, `eval report`, `eval confidence` and `eval list`: what is made of runs, and what there is to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lorify.commands.doubts import hypernetwork_folder
+from lorify.commands.heldout import heldout_kind
+from lorify.commands.options import Base, Hypernetwork, Json, load_model
+from lorify.commands.tables import say_table
+from lorify.commands.terminal import counting, say_json, say_line, stderr
+from lorify.errors import EvaluationError
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of another run of the same suite.")],
+    as_json: Json = False,
+) -> None:
+    """What differs between two runs, and is it more than chance?
+
+    Each method of both is compared on the questions that both asked, by a sign-flip test over documents.
+
+    Example: lorify eval compare runs/facts runs/facts-longer-training
+    """
+    from lorify.evaluation.comparing import compare_runs
+
+    comparison = compare_runs(first, second)
+    if as_json:
+        say_json({"settings": comparison.settings, "scores": comparison.rows})
+        return
+    for line in comparison.settings:
+        say_line(line)
+    say_table(comparison.rows)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Markdown file to write.")],
+) -> None:
+    """Write one page of the tables and plots of several runs.
+
+    Single answers are not needed: a folder may be kept without its answers.jsonl.
+
+    Example: lorify eval report results/facts results/niah -o docs/results.md
+    """
+    from lorify.evaluation.results import write_results
+
+    write_results(runs, output)
+    say_line(str(output))
+
+
+def confidence(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="What to ask: SUITE[:option=value...], or a path.")
+    ] = "facts:documents=40:seed=1000",
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep it beside the hypernetwork; then `ask` warns of doubtful answers.")
+    ] = False,
+    base: Base = None,
+    hypernet: Hypernetwork = None,
+    as_json: Json = False,
+) -> None:
+    """How well can right answers be told from wrong ones, without knowing the right one?
+
+    Asks a suite with the adapter and fits what tells: `auroc` is the probability that a right answer (F1 of at least
+    0.5) looks better than a wrong one, for each signal and, on documents left out of the fit, for all together.
+
+    Example: lorify eval confidence facts:documents=20
+    """
+    from lorify.evaluation.calibrating import calibrate
+    from lorify.evaluation.confidence import save_confidence
+    from lorify.evaluation.suites import parse_suite
+
+    chosen = parse_suite(suite, {"heldout": heldout_kind()})
+    folder = hypernetwork_folder(base, hypernet)
+    model = load_model(base, hypernet)
+    with counting("answering", "documents") as advance:
+        fitted, rows = calibrate(model, chosen, report=advance)
+    if save:
+        if folder is None:
+            raise EvaluationError("no hypernetwork folder to save to; give one with --hypernet")
+        stderr().print(f"written to {save_confidence(folder, fitted)}")
+    if as_json:
+        say_json({"confidence": fitted.model_dump(), "signals": rows})
+    else:
+        say_table(rows)
+
+
+def list_kinds() -> None:
+    """Suites and methods with their options, for `lorify eval SUITE`.
+
+    Example: lorify eval list
+    """
+    from lorify.evaluation.methods import METHODS
+    from lorify.evaluation.specs import describe_specs
+    from lorify.evaluation.suites import SUITES
+
+    say_line("Suites\n")
+    say_line(describe_specs([*SUITES.values(), heldout_kind()]))
+    say_line("\nMethods\n")
+    say_line(describe_specs(METHODS.values()))

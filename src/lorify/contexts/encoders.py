@@ -1,0 +1,131 @@
+"""Context encoders of Doc-to-LoRA: hidden states of a frozen language model over chunks of a context.
+
+    per-layer activations   what enters each of the first n blocks; the last of them after the model's final norm
+    early exit              what leaves the first n blocks, after the final norm
+    embeddings              what enters the first block
+
+The final norm is there because the published encoders are models cut short, which norm whatever comes last.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.model import BaseModel, load_base
+
+EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings"]
+_MARK = "\u2603"  # stands for the context where a chat template is taken apart
+
+
+@dataclass(frozen=True)
+class EncodedContexts:
+    """Features of a batch of chunks.
+
+    Attributes:
+        states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`.
+        mask: `[chunks, tokens]`, True for real tokens.
+    """
+
+    states: Tensor
+    mask: Tensor
+
+
+@torch.no_grad()
+def encode_contexts(
+    encoder: BaseModel, chunks: Sequence[Sequence[int]], *, kind: EncoderKind, num_layers: int
+) -> EncodedContexts:
+    """Run the encoder over chunks, each encoded alone.
+
+    Args:
+        encoder: the frozen model.
+        chunks: token ids of each chunk, with all special tokens.
+        kind: which hidden states.
+        num_layers: how many blocks; see the module's docstring.
+    """
+    length = max(map(len, chunks))
+    input_ids = torch.zeros(len(chunks), length, dtype=torch.long)
+    mask = torch.zeros(len(chunks), length, dtype=torch.long)
+    for index, chunk in enumerate(chunks):
+        input_ids[index, : len(chunk)] = torch.tensor(chunk)
+        mask[index, : len(chunk)] = 1
+    input_ids, mask = input_ids.to(encoder.device), mask.to(encoder.device)
+    if kind == "embeddings":
+        states = encoder.activations(input_ids, mask, layers=[0]).states[0]
+    elif kind == "early_exit":
+        states = _states(encoder, input_ids, mask, [num_layers])[0]
+    else:
+        states = torch.stack(_states(encoder, input_ids, mask, range(num_layers)), dim=1)
+    return EncodedContexts(states, mask.bool())
+
+
+def _states(encoder: BaseModel, input_ids: Tensor, mask: Tensor, depths: Sequence[int]) -> list[Tensor]:
+    """What leaves the first n blocks, for each n of `depths`, the last of them after the final norm."""
+    inside = [depth for depth in depths if depth < encoder.num_layers]
+    found = encoder.activations(input_ids, mask, layers=inside).states if inside else {}
+    if len(inside) < len(depths):
+        with encoder.hooks.applied(None):
+            last = encoder.decoder(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+    else:
+        last = cast(nn.Module, encoder.decoder.norm)(found[depths[-1]])
+    return [*(found[depth] for depth in depths[:-1]), last]
+
+
+def context_affixes(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids before and after a context: those of a chat whose user says the context, as in the paper."""
+    if not tokenizer.chat_template:
+        start = tokenizer.bos_token_id
+        return ((start,) if isinstance(start, int) else ()), ()
+    ids = build_prompt_ids(tokenizer, question_messages(_MARK))
+    mark = list(tokenizer(_MARK, add_special_tokens=False)["input_ids"])
+    at = next((i for i in range(len(ids)) if ids[i : i + len(mark)] == mark), None)
+    if at is None:  # the mark merges with what is around it
+        return tuple(ids), ()
+    return tuple(ids[:at]), tuple(ids[at + len(mark) :])
+
+
+def split_evenly(
+    ids: Sequence[int], *, num_chunks: int, prefix: Sequence[int], suffix: Sequence[int]
+) -> list[list[int]]:
+    """Chunks of nearly equal length, each between its affixes.
+
+    The context with its affixes is cut into `num_chunks` runs of equal length (the last one shorter), and the
+    affixes are put at every cut: `[prefix, a, suffix], [prefix, b, suffix] ...`, as in the reference implementation.
+
+    Args:
+        ids: token ids of the context, without affixes.
+        num_chunks: how many; fewer come out where the context is too short for so many.
+        prefix: token ids before each chunk.
+        suffix: token ids after each chunk.
+    """
+    whole = [*prefix, *ids, *suffix]
+    length = -(-len(whole) // num_chunks)
+    runs = [whole[start : start + length] for start in range(0, len(whole), length)]
+    return [[*(prefix if i else ()), *run, *(suffix if i < len(runs) - 1 else ())] for i, run in enumerate(runs)]
+
+
+def load_encoder(base: BaseModel, name: str | None, *, quantized: bool) -> BaseModel:
+    """The context encoder of a hypernetwork: the base itself, or another model.
+
+    Args:
+        base: the loaded base.
+        name: hub id or folder of the encoder; None for the base.
+        quantized: load it in 4 bits (NF4, by bitsandbytes) where that is possible, which is on CUDA.
+    """
+    source = name or base.name
+    if quantized and base.device.type == "cuda":
+        return load_base(source, device=base.device, quantized=True)
+    if quantized:
+        warnings.warn(
+            f"the context encoder was quantized to 4 bits in training, which needs CUDA; on {base.device.type} it "
+            "runs in full precision, with nearly the same adapters",
+            stacklevel=2,
+        )
+    return base if name is None else load_base(name, dtype=base.dtype, device=base.device)

@@ -1,0 +1,94 @@
+"""What a document states, as questions by rule: a sentence with one of its words asked for. No model is needed.
+
+    Tuuli Pettersen works for Kapoor Partners.  ->  Tuuli Pettersen works for what?  ->  Kapoor Partners
+    The tower is 48 metres high.                ->  The tower is what high?          ->  48 metres
+
+The word is a number with its unit, a date or a name where the sentence has one after its subject, and else its end.
+Sentences that begin with a pronoun are left out: without the sentence before, nobody could answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MIN_WORDS, MAX_WORDS = 4, 40
+MAX_ANSWER_WORDS = 6
+WRAPPED_CHARS = 60  # a line so long was probably broken by its width
+
+_MARKER = re.compile(r"^\s*(?:[*•#>-]+|\d+[.)])\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b(?:Mr|Dr|St)\.)(?<!\b(?:Mrs)\.)(?<!\b(?:Prof)\.)\s+(?=[\"“(]?[A-Z0-9])")
+_PRONOUN = re.compile(r"(?:he|she|it|they|we|i|you|this|that|these|those|his|her|its|their|there|here)\b", re.I)
+_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
+_DATE = rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?"
+_NOT_A_UNIT = "and|or|of|in|on|at|the|to|by|for|from|with|are|is|was|were|that|which|when|as|a|an"
+_NUMBER = r"-?[£$€]?\d[\w.,:/-]*\w%?|-?[£$€]?\d%?"
+_QUANTITY = rf"(?:{_NUMBER})(?: (?!(?:{_NOT_A_UNIT})\b)[°a-zé]+\w*)?"
+_WORD = r"[A-Z][\w'’-]*"
+_NAME = rf"(?:(?:Mr|Mrs|Dr|Prof|St)\. )?{_WORD}(?: (?:of |the |de |van |von |& )*{_WORD})*(?: \d+(?=\W))?"
+_ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w-])")
+_LINK = re.compile(r"\b(?:is|are|was|were|for|of|as|about|by|with|in|at|to|from|called|named)\b ")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence, the question that is made of it, and the answer."""
+
+    sentence: str
+    question: str
+    answer: str
+
+
+def find_statements(text: str) -> list[Statement]:
+    """The statements of a text, in order; one a sentence, each once."""
+    found: dict[str, Statement] = {}
+    for line in _unwrap(text):
+        for sentence in _SENTENCE_END.split(line):
+            statement = _ask(sentence.strip())
+            if statement is not None:
+                found.setdefault(statement.question, statement)
+    return list(found.values())
+
+
+def _unwrap(text: str) -> list[str]:
+    """Paragraphs and list items, each as one line: a long line goes on in the next one."""
+    lines: list[str] = []
+    goes_on = False
+    for line in text.splitlines():
+        content = _MARKER.sub("", line).strip()
+        if goes_on and content and not _MARKER.match(line):
+            lines[-1] += f" {content}"
+        else:
+            lines.append(content)
+        goes_on = len(line) >= WRAPPED_CHARS
+    return lines
+
+
+def _ask(sentence: str) -> Statement | None:
+    words = sentence.split()
+    if not MIN_WORDS <= len(words) <= MAX_WORDS or _PRONOUN.match(sentence):
+        return None
+    body = sentence.rstrip(".!?;: ")
+    if not body or sentence.endswith("?"):
+        return None
+    span = _find_answer(body)
+    if span is None:
+        return None
+    start, end = span
+    answer = body[start:end]
+    question = f"{body[:start]}what{body[end:]}?"
+    return Statement(sentence, question, answer)
+
+
+def _find_answer(body: str) -> tuple[int, int] | None:
+    """Where the answer stands: the last date, quantity or name after the first words, else what follows the last link word."""
+    subject = len(" ".join(body.split()[:2]))
+    spans = [m.span() for m in _ANSWER.finditer(body) if m.start() > subject and _is_short(m.group())]
+    if spans:
+        return spans[-1]
+    ends = [m.end() for m in _LINK.finditer(body) if m.end() > subject and _is_short(body[m.end() :])]
+    return (ends[-1], len(body)) if ends else None
+
+
+def _is_short(text: str) -> bool:
+    return 0 < len(text.split()) <= MAX_ANSWER_WORDS

@@ -1,0 +1,44 @@
+"""Finding the chunks of a text that a question is about, by the words they share (BM25)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from snowballstemmer import stemmer
+
+Retriever = Callable[[str, int], list[str]]
+"""(question, number of chunks) -> the best chunks, in the order of the text."""
+
+
+def load_bm25() -> Callable[[Sequence[str]], Retriever]:
+    """Get the package ready.
+
+    Returns:
+        A function from chunks of text to their retriever; words are compared by their stems.
+    """
+    import bm25s  # here, since only one method needs it
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index otherwise
+    stem = stemmer("english").stemWords
+
+    def words(texts: list[str]) -> list[list[str]]:
+        found = bm25s.tokenize(texts, stopwords="en", stemmer=stem, return_ids=False, show_progress=False)
+        assert isinstance(found, list)
+        return found
+
+    def build(chunks: Sequence[str]) -> Retriever:
+        tokens = words(list(chunks))
+        index = bm25s.BM25() if any(tokens) else None
+        if index is not None:
+            index.index(tokens, show_progress=False)
+
+        def retrieve(question: str, num_chunks: int) -> list[str]:
+            asked = words([question])[0]
+            scores = index.get_scores(asked) if index is not None and asked else [0.0] * len(chunks)
+            best = sorted(range(len(chunks)), key=lambda i: (-scores[i], i))[:num_chunks]
+            return [chunks[i] for i in sorted(best)]
+
+        return retrieve
+
+    return build

@@ -1,0 +1,316 @@
+"""Context distillation: a LoRA trained for one document by gradient descent, the slow way to what a hypernetwork does.
+
+The LoRA learns to give a distribution over tokens without the document (the student), by KL over the likeliest tokens.
+What it learns from are lessons of two kinds. Either the base with the document in its prompt answers questions about
+it (the teacher), or the document's own sentences are turned into questions about one word of theirs, whose answers are
+known (then the KL is cross-entropy). Training may start from nothing or from an adapter that a hypernetwork wrote.
+
+Source: Doc-to-LoRA (arXiv 2602.15902), its baseline with given or generated queries. Ours differs in that the steps
+are relative to the size of each matrix, so that one learning rate serves both starts; the second kind is lorify's own.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.adapter import Key
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.generation import generate_batch
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseModel
+from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.documents import Document
+from lorify.data.statements import find_statements
+from lorify.errors import ContextError
+
+QUESTION_REQUEST = "Write one short question that the text above answers."
+QUESTION_TOKENS = 32
+QUESTION_CHUNK_TOKENS = 192
+QUESTIONS_AT_ONCE = 4
+TOP_K = 16
+SMALLEST_RMS = 0.01  # of a matrix of zeros: what its first steps are relative to
+MODULE = "down_proj"
+MOST_STEPS = 100_000
+REFINE_ROWS = 8
+REFINE_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a training may take.
+
+    Attributes:
+        steps: at most this many gradient steps.
+        seconds: no step begins later than this after the budget was made; None: no limit.
+        started: value of `time.perf_counter()` then.
+    """
+
+    steps: int
+    seconds: float | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    def is_spent(self) -> bool:
+        """Whether the time is over."""
+        return self.seconds is not None and time.perf_counter() >= self.started + self.seconds
+
+    def half_way(self) -> float | None:
+        """The value of `time.perf_counter()` at which half of the time that is left now will be over."""
+        return None if self.seconds is None else (time.perf_counter() + self.started + self.seconds) / 2
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A question with what the teacher would say.
+
+    Attributes:
+        ids: the student's tokens: prompt and answer `[T]`.
+        num_targets: number of last positions at which a next token is learned.
+        top_ids: the teacher's likeliest tokens there `[num_targets, k]`.
+        top_log: their log-probabilities `[num_targets, k]`.
+    """
+
+    ids: list[int]
+    num_targets: int
+    top_ids: Tensor
+    top_log: Tensor
+
+
+def distill(
+    base: BaseModel,
+    lessons: Sequence[Lesson],
+    start: Adapter,
+    *,
+    budget: Budget,
+    learning_rate: float,
+    batch_rows: int,
+    learn_A: bool = True,
+    seed: int = 0,
+) -> Adapter:
+    """Train an adapter on lessons; the base stays as it is.
+
+    It may be stopped at any time: what was learned until then is what comes back.
+
+    Args:
+        base: the base.
+        lessons: without any, the start comes back.
+        start: where to start from; it is not changed.
+        budget: how long to train.
+        learning_rate: size of a step, relative to the root mean square of each matrix.
+        batch_rows: lessons a step.
+        learn_A: train `A` too; without, it stays the one that a hypernetwork shares among all its adapters.
+        seed: seed of the lessons' order.
+
+    Returns:
+        The trained adapter, in float32, without statistics.
+    """
+    scaling = {key: start.scaling(key) for key in start.weights}
+    A = {key: pair.A.detach().to(base.device, torch.float32, copy=learn_A) for key, pair in start.weights.items()}
+    B = {
+        key: (pair.B.detach().to(base.device, torch.float32) * scaling[key]).T.contiguous()
+        for key, pair in start.weights.items()
+    }  # [r, d_out]
+    learned = [*(A.values() if learn_A else ()), *B.values()]
+    groups = [
+        {"params": [matrix.requires_grad_(True)], "lr": learning_rate * max(_rms(matrix), SMALLEST_RMS)}
+        for matrix in learned
+    ]
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.98))
+    lora = {key: LoraTensors(A[key], B[key].unsqueeze(0)) for key in A}
+    rng = random.Random(seed)
+    order: list[Lesson] = []
+    for _ in range(budget.steps if lessons else 0):
+        if budget.is_spent():
+            break
+        if len(order) < batch_rows:
+            order += rng.sample(lessons, len(lessons))
+        batch, order = order[:batch_rows], order[batch_rows:]
+        loss = kl_to_teacher(base, batch, lora)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+    weights = {
+        key: LoraPair(A[key].detach() if learn_A else pair.A, B[key].detach().T / scaling[key])
+        for key, pair in start.weights.items()
+    }
+    return Adapter(weights, start.lora_alpha, start.provenance)
+
+
+def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, seconds: float) -> Adapter:
+    """Train a hypernetwork's adapter further on its documents' own sentences.
+
+    Args:
+        base: the base.
+        adapter: what a hypernetwork wrote of the documents.
+        documents: the documents.
+        seconds: how long; a step that has begun is finished.
+
+    Returns:
+        The trained adapter. Its provenance says for how long; documents can no longer be added or removed, since its
+        statistics no longer say what it holds.
+
+    Raises:
+        ContextError: if no question can be made of any sentence.
+    """
+    budget = Budget(MOST_STEPS, seconds)
+    lessons = [lesson for document in documents for lesson in lessons_from_statements(base, document.text)]
+    if not lessons:
+        names = ", ".join(document.name for document in documents)
+        raise ContextError(
+            f"{names}: no sentence with a name, a number or the like to ask for was found, so there is nothing to "
+            "refine with; leave --refine out"
+        )
+    trained = distill(
+        base, lessons, adapter, budget=budget, learning_rate=REFINE_RATE, batch_rows=REFINE_ROWS, learn_A=False
+    )
+    # The words stay, which tell what questions concern the documents.
+    kept = [{key: x for key, x in tensors.items() if key == "words"} for tensors in adapter.statistics or ()]
+    provenance = adapter.provenance.model_copy(
+        update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
+    )
+    return replace(trained, provenance=provenance, statistics=tuple(kept) if all(kept) and kept else None)
+
+
+def kl_to_teacher(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key, LoraTensors]) -> Tensor:
+    """Mean KL(teacher || student) over the tokens to learn, on the teacher's likeliest tokens."""
+    width = max(len(lesson.ids) for lesson in lessons)
+    ids = torch.zeros(len(lessons), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    rows, places = [], []
+    for row, lesson in enumerate(lessons):
+        ids[row, : len(lesson.ids)] = torch.tensor(lesson.ids)
+        mask[row, : len(lesson.ids)] = 1
+        rows += [row] * lesson.num_targets
+        places += range(len(lesson.ids) - lesson.num_targets, len(lesson.ids))
+    with base.hooks.applied(lora):
+        hidden = base.decoder(
+            input_ids=ids.to(base.device), attention_mask=mask.to(base.device), use_cache=False
+        ).last_hidden_state  # [rows, tokens, hidden]
+    student_log = base.logits(hidden[rows, places]).log_softmax(-1)  # [targets, vocabulary]
+    top_ids = torch.cat([lesson.top_ids for lesson in lessons])
+    teacher_log = torch.cat([lesson.top_log for lesson in lessons])
+    gap = teacher_log - student_log.gather(-1, top_ids)
+    return (teacher_log.exp() * gap).sum(-1).mean()
+
+
+def lessons_from_statements(base: BaseModel, document: str) -> list[Lesson]:
+    """Lessons from the document's own sentences; the base is not asked.
+
+    Args:
+        base: the base.
+        document: the text; of a long one, all sentences become lessons.
+    """
+    end = stop_token_ids(base.tokenizer)
+    lessons = []
+    for statement in find_statements(document):
+        prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
+        # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
+        target = [*base.encode_text(f" {statement.answer}"), *sorted(end)[:1]]
+        ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
+        lessons.append(Lesson([*prompt, *target[:-1]], len(target), ids, torch.zeros_like(ids, dtype=torch.float32)))
+    return lessons
+
+
+@torch.no_grad()
+def lessons_from_teacher(
+    base: BaseModel,
+    document: str,
+    questions: Sequence[str] | None,
+    *,
+    num_questions: int,
+    answer_tokens: int,
+    deadline: float | None = None,
+    seed: int = 0,
+) -> list[Lesson]:
+    """Ask the teacher, a few questions at a time.
+
+    Args:
+        base: the base.
+        document: what the teacher has in its prompt; it has to fit the window.
+        questions: the questions; None: the base makes them from the document's chunks.
+        num_questions: how many to make; each is sampled, and may come again.
+        answer_tokens: longest answer, in tokens.
+        deadline: after this value of `time.perf_counter()` no further few are begun; the first always are.
+        seed: seed of the sampling.
+    """
+    chunks = [base.decode_text(ids) for ids in split_into_chunks(document, base.tokenizer, QUESTION_CHUNK_TOKENS)]
+    total = num_questions if questions is None else len(questions)
+    lessons: list[Lesson] = []
+    for start in range(0, total, QUESTIONS_AT_ONCE):
+        if lessons and deadline is not None and time.perf_counter() >= deadline:
+            break
+        places = range(start, min(start + QUESTIONS_AT_ONCE, total))
+        if questions is None:
+            # Spread over the document where there are more chunks than questions.
+            sources = [chunks[i * len(chunks) // total if len(chunks) > total else i % len(chunks)] for i in places]
+            asked = _make_questions(base, sources, seed + start)
+        else:
+            asked = [questions[i] for i in places]
+        lessons += _ask_teacher(base, document, asked, answer_tokens)
+    return lessons
+
+
+def _make_questions(base: BaseModel, chunks: Sequence[str], seed: int) -> list[str]:
+    """One question about each chunk, by the base."""
+    found = generate_batch(
+        base,
+        [build_prompt_ids(base.tokenizer, question_messages(QUESTION_REQUEST, chunk)) for chunk in chunks],
+        lora=None,
+        max_new_tokens=QUESTION_TOKENS,
+        stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
+        temperature=0.8,
+        top_p=0.95,
+        seed=seed,
+    )
+    texts = [base.decode_text(ids).strip().partition("\n")[0].strip() for ids in found]
+    return [text or QUESTION_REQUEST for text in texts]
+
+
+def _ask_teacher(base: BaseModel, document: str, questions: Sequence[str], answer_tokens: int) -> list[Lesson]:
+    stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+    prompts = [build_prompt_ids(base.tokenizer, question_messages(question, document)) for question in questions]
+    answers = generate_batch(base, prompts, lora=None, max_new_tokens=answer_tokens, stop_ids=stop_ids)
+    lessons = []
+    for question, prompt, answer in zip(questions, prompts, answers, strict=True):
+        ids = torch.tensor([[*prompt, *answer]], device=base.device)
+        hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        # An answer that ended by itself teaches where to end; after one that was cut off there is nothing to say.
+        num_targets = len(answer) + 1 if len(answer) < answer_tokens else len(answer)
+        first = len(prompt) - 1
+        log = base.logits(hidden[0, first : first + num_targets]).log_softmax(-1)
+        top_log, top_ids = log.topk(min(TOP_K, log.shape[-1]), dim=-1)
+        student = build_prompt_ids(base.tokenizer, question_messages(question))
+        lessons.append(Lesson([*student, *answer[: num_targets - 1]], num_targets, top_ids, top_log))
+    return lessons
+
+
+def blank_adapter(base: BaseModel, rank: int, documents: Sequence[Document], *, seed: int = 0) -> Adapter:
+    """A LoRA on every block's `down_proj` that does nothing yet: `A` random, `B` zero."""
+    generator = torch.Generator().manual_seed(seed)
+    weights: dict[Key, LoraPair] = {}
+    for layer in range(base.num_layers):
+        linear = base.linear(layer, MODULE)
+        A = torch.randn(rank, linear.in_features, generator=generator) / linear.in_features**0.5
+        weights[layer, MODULE] = LoraPair(A, torch.zeros(linear.out_features, rank))
+    provenance = Provenance(
+        base_name=base.name,
+        base_digest=base.digest,
+        hypernetwork="context distillation",
+        documents=tuple(
+            DocumentRecord(name=d.name, digest=d.digest, num_tokens=len(base.encode_text(d.text))) for d in documents
+        ),
+        lorify_version=version("lorify"),
+    )
+    return Adapter(weights, float(rank), provenance)
+
+
+def _rms(matrix: Tensor) -> float:
+    return float(matrix.detach().square().mean().sqrt())

@@ -1,0 +1,104 @@
+"""What every document hypernetwork can do, whichever kind it is: the seam between them and the rest of lorify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Protocol
+
+from lorify.adapters import Adapter, DocumentRecord, Provenance
+from lorify.base.model import BaseModel
+from lorify.contexts.documents import Document
+from lorify.errors import AdapterError, HypernetworkError
+
+
+class DocumentInternalizer(Protocol):
+    """A document hypernetwork joined with the base it was made for."""
+
+    @property
+    def base(self) -> BaseModel:
+        """The base model."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the provenance of its adapters calls it."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its weights file."""
+        ...
+
+    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn documents into one adapter; `report` gets the number of tokens read since the last call."""
+        ...
+
+    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+        """The adapter with more documents; one whose name is there already is replaced."""
+        ...
+
+    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
+        """The adapter without the documents of these names."""
+        ...
+
+    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
+        """One adapter that holds the documents of several, each adapter with its scale."""
+        ...
+
+    def made(self, adapter: Adapter) -> bool:
+        """Whether this hypernetwork made the adapter and can rebuild it."""
+        ...
+
+    def concerns(self, adapter: Adapter, question: str) -> bool:
+        """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
+        ...
+
+
+def check_made_for(base: BaseModel, *, base_name: str, base_digest: str, name: str) -> None:
+    """Refuse a base that a hypernetwork was not made for.
+
+    Raises:
+        HypernetworkError: if its weights are others.
+    """
+    if base_digest != base.digest:
+        raise HypernetworkError(
+            f"hypernetwork {name} was made for {base_name} (weights {base_digest[:8]}...), but the loaded base is "
+            f"{base.name} (weights {base.digest[:8]}...); load that base or train a hypernetwork for this one"
+        )
+
+
+def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRecord]) -> Provenance:
+    """Provenance of an adapter that was made now."""
+    return Provenance(
+        base_name=internalizer.base.name,
+        base_digest=internalizer.base.digest,
+        hypernetwork=internalizer.name,
+        hypernetwork_digest=internalizer.digest,
+        documents=tuple(records),
+        lorify_version=version("lorify"),
+    )
+
+
+def kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
+    """Indices of the documents that are left when those of some names go.
+
+    Raises:
+        AdapterError: if a name is not there, or none would be left.
+    """
+    known = [record.name for record in records]
+    for name in names:
+        if name not in known:
+            raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
+    kept = [i for i, name in enumerate(known) if name not in names]
+    if not kept:
+        raise AdapterError("no document would be left in the adapter; delete its folder instead")
+    return kept
+
+
+def not_rebuildable(adapter: Adapter, name: str) -> AdapterError:
+    """The error of an adapter that this hypernetwork did not make."""
+    return AdapterError(
+        f"the adapter was made by {adapter.provenance.hypernetwork}, not by {name}, or carries no statistics; "
+        "internalize its documents again"
+    )

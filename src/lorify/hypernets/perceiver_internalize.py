@@ -1,0 +1,220 @@
+"""Documents -> adapter with the Perceiver of Doc-to-LoRA.
+
+A document is cut into chunks, each becomes LoRA weights of a few ranks, and the ranks of all chunks of all documents
+stand one below the other in the adapter, with the learned bias adapter at the end. A document is therefore a run of
+rows of the adapter: it is removed by cutting them out, and replaced by putting others there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter, DocumentRecord
+from lorify.base.model import BaseModel
+from lorify.contexts.documents import Document
+from lorify.contexts.encoders import encode_contexts, split_evenly
+from lorify.contexts.features import batched
+from lorify.errors import ContextError, HypernetworkError
+from lorify.hypernets.chunk_merging import as_lora_pairs, merge_chunks
+from lorify.hypernets.document_internalizer import check_made_for, kept_documents, not_rebuildable, written_by
+from lorify.hypernets.perceiver import Generated, PerceiverConfig, PerceiverHypernetwork
+
+TOKENS_AT_ONCE = 4096
+NUM_CHUNKS = "num_chunks"
+
+DocumentPart = dict[str, Generated]
+"""LoRA weights of one document by module name, one row of the batch for each chunk."""
+
+
+@dataclass(frozen=True)
+class PerceiverInternalizer:
+    """A Perceiver hypernetwork with the base it was made for.
+
+    Attributes:
+        base: the base model.
+        config: shape of the hypernetwork.
+        hypernet: its weights, in float32, on the base's device.
+        name: what the provenance calls it.
+        digest: SHA-256 of its weights file.
+        encoder: the context encoder (see `lorify.contexts.encoders.load_encoder`); it may be the base.
+        iterative: generate block by block; by default on everything but CUDA, where it would be slower.
+    """
+
+    base: BaseModel
+    config: PerceiverConfig
+    hypernet: PerceiverHypernetwork
+    name: str
+    digest: str
+    encoder: BaseModel
+    iterative: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a base or an encoder that the hypernetwork was not made for."""
+        config = self.config
+        check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
+        check_encoder(self.encoder, config, self.name)
+
+    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn documents into one adapter.
+
+        Args:
+            documents: at least one; their ranks are stacked.
+            report: called with the number of tokens read since the last call.
+
+        Raises:
+            ContextError: if there is no document, or one has no token.
+        """
+        if not documents:
+            raise ContextError("no document was given; give at least one")
+        read = [self._read(document, report) for document in documents]
+        return self._write([record for record, _ in read], [part for _, part in read])
+
+    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+        """The adapter with more documents; one whose name is there already is replaced."""
+        records, parts = self._parts(adapter)
+        for document in documents:
+            record, new = self._read(document, None)
+            at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
+            records[at : at + 1], parts[at : at + 1] = [record], [new]
+        return self._write(records, parts)
+
+    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
+        """The adapter without the documents of these names.
+
+        Raises:
+            AdapterError: if a name is not in the adapter, or no document would be left.
+        """
+        records, parts = self._parts(adapter)
+        kept = kept_documents(records, names)
+        return self._write([records[i] for i in kept], [parts[i] for i in kept])
+
+    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
+        """One adapter with the ranks of several, as if their documents had been internalized together.
+
+        A scale weighs the chunks of that adapter's documents; the bias adapter is there once, and is not scaled.
+        """
+        records: list[DocumentRecord] = []
+        parts: list[DocumentPart] = []
+        scales: list[float] = []
+        for adapter, scale in adapters:
+            more_records, more = self._parts(adapter)
+            records += more_records
+            parts += more
+            scales += [scale] * len(more)
+        return self._write(records, parts, scales)
+
+    def made(self, adapter: Adapter) -> bool:
+        """Whether this hypernetwork made the adapter and can take it apart."""
+        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+
+    def concerns(self, adapter: Adapter, question: str) -> bool:
+        """Always: as published, an adapter is on for every question."""
+        del adapter, question
+        return True
+
+    @torch.no_grad()
+    def generate(self, chunks: Sequence[Sequence[int]]) -> DocumentPart:
+        """LoRA weights of chunks, given as token ids with their affixes; chunks do not influence each other."""
+        device = self.base.device
+        encoder = self.config.encoder
+        encoded = encode_contexts(self.encoder, chunks, kind=encoder.kind, num_layers=encoder.num_layers)
+        iterative = device.type != "cuda" if self.iterative is None else self.iterative
+        # As published, the Perceiver works in the precision of the base, and the heads in float32.
+        low = self.encoder.dtype == torch.bfloat16
+        states = encoded.states if low else encoded.states.float()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
+            return self.hypernet(states, encoded.mask, iterative=iterative)
+
+    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, DocumentPart]:
+        """LoRA weights of one document, some chunks at a time."""
+        ids = self.encoder.encode_text(document.text.strip())
+        if not ids:
+            raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
+        chunks = self._split(ids)
+        generated = []
+        for group in batched(chunks, max(1, TOKENS_AT_ONCE // self.config.chunk_tokens)):
+            generated.append(self.generate(group))
+            if report is not None:
+                report(len(ids) * len(group) // len(chunks))
+        part = {
+            name: Generated(*(torch.cat([getattr(weights[name], which) for weights in generated]) for which in "AB"))
+            for name in generated[0]
+        }
+        return DocumentRecord(name=document.name, digest=document.digest, num_tokens=len(ids)), part
+
+    def _split(self, ids: Sequence[int]) -> list[list[int]]:
+        prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
+        num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
+        return split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)
+
+    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentPart]]:
+        """Documents of an adapter and their weights, cut out of it."""
+        if adapter.statistics is None or not self.made(adapter):
+            raise not_rebuildable(adapter, self.name)
+        counts = [int(statistics[NUM_CHUNKS]) for statistics in adapter.statistics]
+        parts: list[DocumentPart] = [{} for _ in counts]
+        for module in self.config.modules:
+            pairs = [adapter.weights[layer, module.name] for layer in range(self.config.num_layers)]
+            A = self._chunks(torch.stack([pair.A for pair in pairs]), counts)
+            B = self._chunks(torch.stack([pair.B.T for pair in pairs]), counts)
+            for part, *weights in zip(parts, A, B, strict=True):
+                part[module.name] = Generated(*weights)
+        return list(adapter.provenance.documents), parts
+
+    def _chunks(self, stacked: Tensor, counts: Sequence[int]) -> Iterator[Tensor]:
+        """Rows `[L, R, d]` of an adapter -> of each document `[chunks, L, r, d]`; the bias adapter is left out."""
+        start, r = 0, self.config.rank
+        for count in counts:
+            rows = stacked[:, start : start + count * r].to(self.base.device)
+            yield rows.unflatten(1, (count, r)).transpose(0, 1)
+            start += count * r
+
+    @torch.no_grad()
+    def _write(
+        self, records: Sequence[DocumentRecord], parts: Sequence[DocumentPart], scales: Sequence[float] | None = None
+    ) -> Adapter:
+        counts = [len(next(iter(part.values())).A) for part in parts]
+        together = {
+            name: Generated(*(torch.cat([getattr(part[name], which) for part in parts]) for which in "AB"))
+            for name in parts[0]
+        }
+        weighed = None if scales is None else torch.tensor(scales).repeat_interleave(torch.tensor(counts))
+        merged = merge_chunks(together, [sum(counts)], self.hypernet.bias(), chunk_scales=weighed)
+        pairs = as_lora_pairs(merged)
+        rank = next(iter(pairs.values())).rank
+        return Adapter(
+            weights=pairs,
+            lora_alpha=self.config.scaling * rank,
+            provenance=written_by(self, records),
+            statistics=tuple({NUM_CHUNKS: torch.tensor(count)} for count in counts),
+        )
+
+
+def check_encoder(encoder: BaseModel, config: PerceiverConfig, name: str) -> None:
+    """Make sure that a context encoder gives the features a hypernetwork reads.
+
+    Raises:
+        HypernetworkError: if it has another width, too few blocks, or a window shorter than a chunk.
+    """
+    wanted = config.encoder
+    if encoder.hidden_size != wanted.feature_size:
+        raise HypernetworkError(
+            f"hypernetwork {name} reads features of width {wanted.feature_size}, but context encoder {encoder.name} "
+            f"has {encoder.hidden_size}; give the encoder it was trained with"
+        )
+    if wanted.num_layers > encoder.num_layers + (wanted.kind == "per_layer_activations"):
+        raise HypernetworkError(
+            f"hypernetwork {name} reads {wanted.num_layers} blocks, but context encoder {encoder.name} has "
+            f"{encoder.num_layers}; give the encoder it was trained with"
+        )
+    longest = config.chunk_tokens + len(wanted.prefix_ids) + len(wanted.suffix_ids)
+    if longest > encoder.window_tokens:
+        raise HypernetworkError(
+            f"hypernetwork {name} reads chunks of {config.chunk_tokens} tokens ({longest} with what stands around "
+            f"them), but the window of context encoder {encoder.name} is {encoder.window_tokens}; set chunk_tokens in "
+            "its config.json to less"
+        )

@@ -1,0 +1,125 @@
+"""What an engine is asked for and what it gives back; every engine speaks this, local or not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Protocol
+
+from lorify.adapters import AdapterRow
+from lorify.base.sampling import Sampling
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One prompt to continue.
+
+    Attributes:
+        prompt: its token ids, at least one.
+        max_tokens: longest answer in tokens, at least one; prompt and answer together fit the base's window.
+        adapter: what it is answered with; None is the bare base.
+        sampling: how tokens are picked.
+        stops: the answer ends before the first of these texts.
+        top_logprobs: how many likely tokens are told at each position; None: not even the token's own logprob.
+        trim: leave out white space at the answer's beginning and end.
+    """
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    adapter: AdapterRow = None
+    sampling: Sampling = field(default_factory=Sampling)
+    stops: tuple[str, ...] = ()
+    top_logprobs: int | None = None
+    trim: bool = False
+
+
+@dataclass(frozen=True)
+class TokenChoice:
+    """A token of an answer, with the natural log of its probability before temperature and nucleus.
+
+    Attributes:
+        token: the token's text.
+        logprob: its log-probability.
+        top: likely tokens at its position with theirs, the likeliest first.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer.
+
+    Attributes:
+        text: the text since the last piece, maybe empty.
+        num_tokens: tokens generated since the last piece, the one that ends an answer not counted.
+        choices: these tokens, if the job asked for logprobs.
+        finish_reason: set in the last piece: `stop` at the end of the turn or at a stop text, `length` at max_tokens.
+    """
+
+    text: str
+    num_tokens: int
+    choices: tuple[TokenChoice, ...] = ()
+    finish_reason: FinishReason | None = None
+
+
+class Answer(Protocol):
+    """Pieces of an answer as they come; leaving the `async with` block early cancels the rest.
+
+    Iterating raises TooSlowError, ClosingError or EngineError if the answer breaks off.
+    """
+
+    async def __aenter__(self) -> AsyncIterator[Piece]:
+        """The pieces, the last one with its finish reason."""
+        ...
+
+    async def __aexit__(
+        self, type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Cancel what has not come yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """What an engine is doing.
+
+    Attributes:
+        running: answers being generated.
+        waiting: jobs in the queue.
+        prompt_tokens: tokens of all prompts read so far.
+        answer_tokens: tokens generated so far.
+        healthy: False if it cannot answer now.
+    """
+
+    running: int
+    waiting: int
+    prompt_tokens: int
+    answer_tokens: int
+    healthy: bool = True
+
+
+class Engine(Protocol):
+    """Something that answers jobs."""
+
+    def submit(self, job: Job) -> Answer:
+        """Take a job, which starts at once or waits for its turn.
+
+        Raises:
+            BusyError: if too many wait already.
+            ClosingError: if the engine is about to end.
+        """
+        ...
+
+    def status(self) -> EngineStatus:
+        """What it is doing now."""
+        ...
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Take no more jobs, finish those there are, and end; jobs unfinished after the time are cancelled."""
+        ...

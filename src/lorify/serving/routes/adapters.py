@@ -1,0 +1,174 @@
+"""`/v1/adapters`: documents and tasks become adapters; they are listed, changed, exported and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+import zipfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from lorify.adapters.peft_format import export_peft
+from lorify.contexts.documents import Document, document_from_text
+from lorify.errors import RequestError
+from lorify.serving.access import OwnerDependency, ServiceDependency
+from lorify.serving.errors import describe_validation, openapi_errors
+from lorify.serving.parsing import safe_name
+from lorify.serving.schemas import (
+    AdapterChange,
+    AdapterDocument,
+    AdapterList,
+    AdapterObject,
+    Deleted,
+    NewAdapter,
+    NewDocument,
+)
+from lorify.serving.service import MadeAdapter, Service
+from lorify.serving.store import StoredAdapter
+
+Body = TypeVar("Body", bound=BaseModel)
+
+_FILES = {
+    "type": "object",
+    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
+    "required": ["file"],
+}
+
+router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 413)})
+
+
+def _body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI's description of a body that is JSON or files."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": _FILES}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post("", status_code=201, responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(NewAdapter))
+async def create(request: Request, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+    """Turn documents (as text, or uploaded as `file`, once or several times) or a task into an adapter."""
+    if _is_form(request):
+        async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
+            documents = await _uploads(service, form)
+        return describe(service, await service.internalize(documents, owner))
+    body = await _json_body(request, NewAdapter)
+    if body.task is not None:
+        return describe(service, await service.specialize(body.task, owner))
+    texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
+    return describe(service, await service.internalize([_document(text) for text in texts], owner))
+
+
+@router.get("")
+async def list_all(service: ServiceDependency, owner: OwnerDependency) -> AdapterList:
+    """All your adapters, the oldest first."""
+    stored = await asyncio.to_thread(service.store.list, owner)
+    return AdapterList(data=[describe(service, adapter) for adapter in stored])
+
+
+@router.get("/{id}")
+async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+    """One adapter: what it holds, what made it, its size."""
+    return describe(service, await asyncio.to_thread(service.store.describe, id, owner))
+
+
+@router.patch("/{id}", responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(AdapterChange))
+async def change(id: str, request: Request, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+    """Add, replace or remove documents. What comes out is another adapter with an id of its own; the old id ends."""
+    await asyncio.to_thread(service.store.describe, id, owner)
+    if _is_form(request):
+        async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
+            added, removed = await _uploads(service, form), ()
+    else:
+        body = await _json_body(request, AdapterChange)
+        added, removed = [_document(text) for text in body.add], body.remove
+    return describe(service, await service.change(id, added, removed, owner))
+
+
+@router.delete("/{id}")
+async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) -> Deleted:
+    """Give up an adapter."""
+    await asyncio.to_thread(service.store.delete, id, owner)
+    return Deleted(id=id)
+
+
+@router.get(
+    "/{id}/export",
+    response_class=Response,
+    responses={200: {"description": "The adapter's files.", "content": {"application/zip": {}}}},
+)
+async def export(
+    id: str, service: ServiceDependency, owner: OwnerDependency, format: Literal["peft"] = "peft"
+) -> Response:
+    """The adapter for other programs: a zip of the folder that PEFT reads."""
+    adapter = await asyncio.to_thread(service.store.get, id, owner)
+
+    def packed() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
+            folder = Path(temporary) / "adapter"
+            export_peft(adapter, service.model.base, folder)
+            content = io.BytesIO()
+            with zipfile.ZipFile(content, "w") as archive:
+                for path in sorted(folder.iterdir()):
+                    archive.write(path, path.name)
+            return content.getvalue()
+
+    headers = {"Content-Disposition": f'attachment; filename="{id}-{format}.zip"'}
+    return Response(await asyncio.to_thread(packed), media_type="application/zip", headers=headers)
+
+
+def describe(service: Service, adapter: StoredAdapter | MadeAdapter) -> AdapterObject:
+    """An adapter as clients see it."""
+    made = adapter if isinstance(adapter, MadeAdapter) else None
+    stored = adapter.stored if isinstance(adapter, MadeAdapter) else adapter
+    provenance = stored.provenance
+    return AdapterObject(
+        id=stored.id,
+        model=f"{service.base_id}:{stored.id}",
+        created=int(datetime.fromisoformat(stored.created).timestamp()),
+        num_bytes=stored.num_bytes,
+        documents=[
+            AdapterDocument(name=record.name, sha256=record.digest, num_tokens=record.num_tokens)
+            for record in stored.documents
+        ],
+        hypernetwork=provenance.hypernetwork,
+        hypernetwork_sha256=provenance.hypernetwork_digest,
+        base=service.base_id,
+        base_sha256=provenance.base_digest,
+        fidelity=stored.fidelity,
+        seconds=None if made is None else round(made.seconds, 3),
+        reused=None if made is None else made.reused,
+    )
+
+
+def _is_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("application/json", "multipart/form-data"):
+        return kind == "multipart/form-data"
+    raise RequestError(f"content type {kind!r} is not taken; send application/json, or files as multipart/form-data")
+
+
+async def _json_body(request: Request, model: type[Body]) -> Body:
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        message, param = describe_validation(error.errors())
+        raise RequestError(message, param=param) from error
+
+
+async def _uploads(service: Service, form: FormData) -> list[Document]:
+    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not files or any(name != "file" for name, _ in files):
+        raise RequestError("there is no upload; send each document as a file in the field `file`", param="file")
+    return [await service.parse(await file.read(), file.filename or "document") for _, file in files]
+
+
+def _document(text: NewDocument) -> Document:
+    return document_from_text(text.text, safe_name(text.name))

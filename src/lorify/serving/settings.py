@@ -1,0 +1,28 @@
+"""What a server may be told; the command's `--set` and the documentation come from here."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lorify.serving.engine import EngineLimits
+
+
+class ServingSettings(BaseModel):
+    """Limits of a server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: EngineLimits = Field(default=EngineLimits(), description="The local engine.")
+    max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Largest request body, documents included.")
+    max_document_tokens: int = Field(default=200_000, ge=1, description="Longest document, in tokens of the base.")
+    max_documents: int = Field(default=64, ge=1, description="Most documents of one adapter.")
+    max_internalizing: int = Field(default=64, ge=1, description="Documents being internalized or waiting for it.")
+    max_answers: int = Field(default=16, ge=1, description="Answers of one request: `n` times its prompts.")
+    default_answer_tokens: int = Field(
+        default=512, ge=1, description="Longest answer in a chat if the request does not say, in tokens."
+    )
+    parse_seconds: float = Field(default=30, gt=0, description="Most time to read an uploaded file.")
+    parse_memory_bytes: int = Field(default=1 << 30, ge=1, description="Most memory to read an uploaded file.")
+    max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Size of all adapters on disk.")
+    max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Adapters kept in memory.")
+    drain_seconds: float = Field(default=30, ge=0, description="Time to finish answers after SIGTERM.")

@@ -1,0 +1,181 @@
+"""`lorify eval`, and what `internalize` and `ask` take from it, through the command line on a tiny random base."""
+
+import json
+
+import pytest
+from tiny import tiny_model, tiny_tokenizer
+from tiny_lorify import Reader
+from typer.testing import CliRunner
+
+import lorify.facade
+from lorify.base.model import load_base
+from lorify.cli import app
+from lorify.evaluation.confidence import CONFIDENCE_NAME, Confidence, save_confidence
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.storage import hypernetwork_digest, save_hypernetwork
+
+TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    """Options that choose a tiny base and hypernetwork."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny_model().save_pretrained(folder / "base")
+    tiny_tokenizer().save_pretrained(folder / "base")
+    base = load_base(str(folder / "base"), device="cpu")
+    config = AssociativeConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        hidden_size=48,
+        input_size=96,
+        layers=(0, 1),
+        rank=8,
+        width=16,
+        bias_rank=2,
+        chunk_tokens=64,
+    )  # pyright: ignore[reportCallIssue]
+    save_hypernetwork(folder / "hypernet", config, AssociativeHypernetwork(config))
+    return ["--base", folder / "base", "--hypernet", folder / "hypernet"]
+
+
+@pytest.fixture
+def document(tmp_path):
+    path = tmp_path / "tower.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def questions(tmp_path):
+    path = tmp_path / "questions.jsonl"
+    path.write_text(json.dumps({"context": TEXT, "question": "How long?", "answers": ["48 metres"]}) + "\n")
+    return path
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """The commands get a model that reads, in place of the tiny one."""
+    model = Reader()
+    model.internalizer = type("Hypernetwork", (), {"name": "reader", "digest": "d"})()
+    monkeypatch.setattr("lorify.commands.evaluate.load_model", lambda base, hypernet: model)
+    return model
+
+
+def run(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def succeed(*args) -> str:
+    result = run(*args)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fail(*args) -> str:
+    result = run(*args)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == "" and len(result.stderr.strip().splitlines()) == 1
+    return result.stderr
+
+
+def test_niah_shows_each_length_and_writes_a_heat_map(tmp_path, reader):
+    output = succeed("eval", "niah", "-l", 300, "-l", 600, "-o", tmp_path / "niah")
+    lines = [line.split() for line in output.splitlines()]
+    assert lines == [
+        ["length", "exact", "method", "haystacks"],
+        ["300", "1.0", "adapter", "10"],
+        ["600", "1.0", "adapter", "10"],
+    ]
+    assert (tmp_path / "niah" / "heat-map-adapter.png").read_bytes().startswith(b"\x89PNG")
+    assert len((tmp_path / "niah" / "answers.jsonl").read_text().splitlines()) == 20
+
+
+def test_qa_asks_by_three_methods(options, questions):
+    result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *options))
+    assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
+    assert all(0 <= row["f1"] <= 1 for row in result["scores"])
+    assert result["config"]["timed"] is False and result["config"]["hypernetwork"] == "hypernet"
+
+
+def test_agreement_compares_with_the_bare_base(reader):
+    reader.internalize = lambda *documents: type("Always", (), {"text": "the mill", "num_bytes": 1})()
+    rows = json.loads(succeed("eval", "agreement", "--documents", 1, "--json"))["scores"]
+    shown = {row["method"]: (row["questions"], row["f1"]) for row in rows}
+    # The reader takes a prompt for its own where it has "mill" or "number" in it.
+    assert shown["adapter"][0] == shown["adapter:only_if_relevant=false"][0] == 200
+    assert shown["adapter"][1] > 0.9 and shown["adapter:only_if_relevant=false"][1] == 0.0
+
+
+def test_a_suite_alone_is_a_run_that_goes_on_and_is_compared_and_reported(tmp_path, options, questions):
+    command = ("eval", questions, "-m", "none,adapter", "--max-tokens", 3, "-o", tmp_path / "run", *options)
+    first = succeed(*command)
+    assert first.split()[:3] == ["source", "method", "questions"] and "update_seconds" in first
+    again = succeed(*command)
+    assert again == first  # nothing was asked again, so even the times are the same
+    assert "no significant difference" in succeed("eval", "compare", tmp_path / "run", tmp_path / "run")
+    (tmp_path / "run" / "answers.jsonl").unlink()
+    page = tmp_path / "docs" / "results.md"
+    assert succeed("eval", "report", tmp_path / "run", "-o", page).strip() == str(page)
+    text = page.read_text()
+    assert "## run" in text and "| none | 1 |" in text and "](../run/quality-update.png)" in text
+    assert f"lorify eval questions:path={questions} -m none,adapter" in text
+
+
+def test_the_list_names_suites_and_methods():
+    listed = succeed("eval", "list")
+    assert all(f"{name}: " in listed for name in ("facts", "public", "heldout", "outer", "adapter+refine"))
+
+
+def test_bad_input_of_eval(tmp_path, questions, options):
+    assert "choose from facts" in fail("eval", "niha")
+    assert "choose from none" in fail("eval", "facts", "-m", "lora")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_text("a photo")
+    assert "holds files but no run" in fail("eval", "facts", "-o", tmp_path / "photos")
+    assert "is a file" in fail("eval", "niah", "-o", questions)
+    assert "exclude each other" in fail("eval", "qa", "--questions", questions, "--heldout-of", questions)
+    assert "no folder of a run" in fail("eval", "report", tmp_path, "-o", tmp_path / "page.md")
+    questions.write_text('{"context": "x", "question": "y"}\n')
+    assert "line 1: field 'answers'" in fail("eval", questions, *options)
+
+
+def test_internalize_refines_checks_and_keeps_the_fidelity(tmp_path, document, options):
+    folder = tmp_path / "adapter"
+    result = json.loads(succeed("internalize", document, "-o", folder, "--refine", 0.1, "--check", "--json", *options))
+    assert result["refined_seconds"] > 0
+    assert [s["expected"] for s in result["statements"]] == ["1911", "48 metres"]
+    held = [s["held"] for s in result["statements"]]
+    assert result["fidelity"] == sum(held) / len(held)
+    shown = json.loads(succeed("adapter", "show", folder, "--json"))
+    assert shown["fidelity"] == result["fidelity"] and shown["refined_seconds"] == result["refined_seconds"]
+    assert shown["can_change_documents"] is False
+    (tmp_path / "more.txt").write_text("More.")
+    assert "internalize its documents again" in fail("adapter", "add", folder, tmp_path / "more.txt", *options)
+
+
+def test_a_check_tells_statement_by_statement(tmp_path, document, options):
+    output = succeed("internalize", document, "-o", tmp_path / "adapter", "--check", *options)
+    assert "The Elm Bridge is 48 metres long." in output and "of 2 statements" in output
+
+
+def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, options, monkeypatch):
+    monkeypatch.setattr(lorify.facade.Lorify, "relevant", lambda _self, adapter, _question: adapter)
+    command = ("ask", document, "-q", "Who?", "--max-tokens", 4, *options)
+    assert "may not hold this" not in run(*command).stderr
+    folder = options[3]
+    digest = hypernetwork_digest(folder)
+    doubtful = Confidence(
+        hypernetwork_digest=digest, bias=-9.0, weights=(0, 0, 0), threshold=0.5, auroc=0.8, questions=9
+    )
+    try:
+        save_confidence(folder, doubtful)
+        assert "may not hold this" in run(*command).stderr
+        answer = json.loads(succeed(*command, "--json"))["answers"][0]
+        assert answer["probably_right"] < 0.001
+        save_confidence(folder, doubtful.model_copy(update={"bias": 9.0}))
+        assert "may not hold this" not in run(*command).stderr
+        save_confidence(folder, doubtful.model_copy(update={"hypernetwork_digest": "of another one"}))
+        assert "may not hold this" not in run(*command).stderr
+    finally:
+        (folder / CONFIDENCE_NAME).unlink()

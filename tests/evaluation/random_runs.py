@@ -1,0 +1,38 @@
+"""Answers and configs as a run would have them."""
+
+from lorify.evaluation.runs import Answer, RunConfig
+
+
+def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> Answer:
+    values = {
+        "source": "mill",
+        "length_tokens": 100,
+        "question": f"question {index}",
+        "answers": ("nine",),
+        "prediction": "nine",
+        "exact": float(f1 == 1.0),
+        "f1": f1,
+        "rouge_l": f1,
+        "rouge_l_recall": f1,
+        "update_seconds": 0.5,
+        "update_peak_bytes": None,
+        "adapter_bytes": 10,
+    }
+    return Answer(method=method, case=case, index=index, **(values | fields))
+
+
+def make_config(**fields) -> RunConfig:
+    values = {
+        "suite": "mill",
+        "methods": ("adapter",),
+        "items_sha256": "0" * 64,
+        "timed": True,
+        "max_new_tokens": 4,
+        "base": "tiny",
+        "base_digest": "1" * 64,
+        "dtype": "float32",
+        "device": "cpu",
+        "hypernetwork": "one",
+        "hypernetwork_digest": "2" * 64,
+    }
+    return RunConfig(**(values | fields))

@@ -1,0 +1,154 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypernets.authors_checkpoint import AuthorsCheckpoint
+from tiny import tiny_base, tiny_tokenizer
+from transformers import AutoModelForCausalLM
+
+from lorify.base.model import BaseModel
+from lorify.errors import HypernetworkError
+from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
+from lorify.hypernets.d2l_checkpoint import import_d2l
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
+
+FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("d2l_*"))
+CONTEXT = [5, 40, 77, 12, 130, 9, 64]
+
+
+def internalizer(folder: Path, base: BaseModel) -> PerceiverInternalizer:
+    config, hypernet = import_d2l(folder, base)
+    return PerceiverInternalizer(base, config, hypernet, folder.name, "digest", base)
+
+
+@pytest.mark.skipif(not FIXTURES, reason="the parity fixtures are not at hand")
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_generates_what_the_reference_implementation_does(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+    base = BaseModel(model, tiny_tokenizer(), name="fixture", digest="d")
+    made = internalizer(folder, base)
+    about = json.loads((folder / "about.json").read_text())
+    expected = {name: torch.tensor(x) for name, x in np.load(folder / "expected.npz").items()}
+    lengths = expected["ctx_mask"].sum(1)
+    rows = [ids[:n].tolist() for ids, n in zip(expected["ctx_ids"], lengths, strict=True)]
+    generated = made.generate(rows)
+    with torch.no_grad():
+        combined = merge_chunks(generated, about["n_ctx_chunks"], made.hypernet.bias())
+        for name in about["target_modules"]:
+            for part in "AB":
+                for weights, label in ((generated, "lora"), (combined, "combined")):
+                    found = getattr(weights[name], part)
+                    torch.testing.assert_close(found, expected[f"{label}.{name}.{part}"], rtol=0, atol=1e-5)
+        with base.hooks.applied(as_lora_batch(combined, made.config.scaling)):
+            logits = model(expected["query_ids"]).logits
+        base_logits = model(expected["query_ids"]).logits
+    torch.testing.assert_close(logits, expected["logits"], rtol=0, atol=1e-4)
+    torch.testing.assert_close(base_logits, expected["base_logits"], rtol=0, atol=1e-4)
+
+
+VARIANTS = {
+    "several modules": {"modules": ("up_proj", "q_proj", "down_proj")},
+    "self-attention": {"self_attentions": 2},
+    "shared weights": {"self_attentions": 1, "shared_weights": True, "num_blocks": 4},
+    "one MLP for all blocks": {"per_layer": False, "residual_mlps": 2},
+    "early exit": {"encoder": "early_exit", "modules": ("q_proj", "v_proj"), "rank": 2},
+    "embeddings": {"encoder": "embed_only"},
+}
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen3", "gemma2"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_mean_what_the_description_says(family, variant, tmp_path):
+    base = tiny_base(family, num_layers=3)
+    theirs = AuthorsCheckpoint(base, **VARIANTS[variant])
+    generated = internalizer(theirs.save(tmp_path), base).generate([CONTEXT])
+    for module in theirs.modules:
+        with torch.no_grad():
+            A, B = theirs.adapter(CONTEXT, module)
+        torch.testing.assert_close(generated[module].A[0], A, rtol=0, atol=1e-5)
+        torch.testing.assert_close(generated[module].B[0], B, rtol=0, atol=1e-5)
+
+
+def test_a_compiled_state_dict_and_earlier_settings(tmp_path):
+    base = tiny_base("qwen3")
+    theirs = AuthorsCheckpoint(base, residual_mlps=4)
+    plain, _ = import_d2l(theirs.save(tmp_path / "new"), base)
+    config, hypernet = import_d2l(theirs.save(tmp_path / "old", compiled=True, earlier=True), base)
+    assert config == plain
+    assert config.residual_mlps == 4
+    torch.testing.assert_close(hypernet.head[:, 0], theirs.weights["head.weight"])
+
+
+def test_chunk_length_and_last_checkpoint_come_from_the_run(tmp_path):
+    base = tiny_base()
+    theirs = AuthorsCheckpoint(base)
+    theirs.save(tmp_path / "checkpoint-90")
+    theirs.save(tmp_path / "checkpoint-100", lora_alpha=9.0)
+    assert import_d2l(tmp_path, base)[0].scaling == 9.0
+    arguments = "exp_setup: !!python/object/apply:ctx_to_lora.configs.ExperimentSetup\n- hyper_lora\n"
+    (tmp_path / "args.yaml").write_text(arguments + "max_ctx_chunk_len: 48\n")
+    assert import_d2l(tmp_path / "checkpoint-100" / "pytorch_model.bin", base)[0].chunk_tokens == 48
+    (tmp_path / "args.yaml").write_text("max_ctx_chunk_len: -1\n")
+    config, _ = import_d2l(tmp_path, base)
+    affixes = len(config.encoder.prefix_ids) + len(config.encoder.suffix_ids)
+    assert config.chunk_tokens == base.window_tokens - affixes
+
+
+def test_without_its_bias_adapter(tmp_path):
+    base = tiny_base()
+    _, hypernet = import_d2l(AuthorsCheckpoint(base).save(tmp_path, use_bias=False), base)
+    assert hypernet.bias() is None
+
+
+def test_what_stands_around_a_context_is_the_chat(tmp_path):
+    base = tiny_base()
+    encoder = import_d2l(AuthorsCheckpoint(base).save(tmp_path), base)[0].encoder
+    assert base.tokenizer.decode(encoder.prefix_ids) == "<|im_start|>user\n"
+    assert base.tokenizer.decode(encoder.suffix_ids) == "<|im_end|>\n<|im_start|>assistant\n"
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("protocol", ["torch", "pickle"])
+def test_nothing_that_is_pickled_is_run(protocol, tmp_path):
+    base, touched = tiny_base(), tmp_path / "touched"
+    folder = AuthorsCheckpoint(base).save(tmp_path / "malicious", dropout_rate=Malicious(touched))
+    if protocol == "pickle":
+        (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"hypernet_config": Malicious(touched)}))
+    with pytest.raises(HypernetworkError, match=r"not loaded|damaged"):
+        import_d2l(folder, base)
+    assert not touched.exists()
+
+
+def test_bad_checkpoints_are_refused(tmp_path):
+    base = tiny_base()
+    folder = AuthorsCheckpoint(base).save(tmp_path / "good")
+    with pytest.raises(HypernetworkError, match=r"no Doc-to-LoRA checkpoint: it holds no pytorch_model\.bin"):
+        import_d2l(tmp_path, base)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "pytorch_model.bin").write_bytes((folder / "pytorch_model.bin").read_bytes()[:5000])
+    with pytest.raises(HypernetworkError, match="damaged"):
+        import_d2l(tmp_path / "cut", base)
+    (tmp_path / "foreign").mkdir()
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "foreign" / "pytorch_model.bin")
+    with pytest.raises(HypernetworkError, match="it has no base_model_name_or_path"):
+        import_d2l(tmp_path / "foreign", base)
+    with pytest.raises(HypernetworkError, match=r"2 blocks of width 48.*load base somebody/base"):
+        import_d2l(folder, tiny_base(num_layers=3))
+    theirs = AuthorsCheckpoint(base)
+    theirs.weights["head.weight"] = theirs.weights["head.weight"][..., :-1]
+    with pytest.raises(HypernetworkError, match="does not fit its own settings: head"):
+        import_d2l(theirs.save(tmp_path / "short"), base)
+    with pytest.raises(HypernetworkError, match="per_rank_gen False"):
+        import_d2l(theirs.save(tmp_path / "odd", per_rank_gen=False), base)
+    with pytest.raises(HypernetworkError, match="not those of a Doc-to-LoRA"):
+        import_d2l(theirs.save(tmp_path / "rank", latent_size=None), base)

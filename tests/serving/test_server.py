@@ -1,0 +1,352 @@
+"""The server, asked by OpenAI's own client and by worse ones."""
+
+import io
+import json
+import socket
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+from serving.running import BASE, RunningServer, serving
+from serving.tiny_lorify import TEXTS
+
+from lorify.adapters.peft_format import import_peft
+from lorify.contexts.documents import document_from_text
+from lorify.serving.engine import EngineLimits
+from lorify.serving.settings import ServingSettings
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+QUESTION = "What is it?"
+MEGABYTE = 1 << 20
+SETTINGS = ServingSettings(
+    engine=EngineLimits(max_rows=4, max_waiting=6), max_upload_bytes=4 * MEGABYTE, max_document_tokens=3000
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with serving(tmp_path_factory.mktemp("server"), owners=("ann", "bob"), settings=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ann(server: RunningServer) -> OpenAI:
+    return server.client("ann")
+
+
+def http(server: RunningServer, name: str = "ann") -> httpx2.Client:
+    return httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.keys[name]}"}, timeout=60)
+
+
+def new_adapter(server: RunningServer, text: str, name: str = "doc", owner: str = "ann") -> dict:
+    with http(server, owner) as client:
+        response = client.post("/v1/adapters", json={"text": text, "name": name})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def ask(client: OpenAI, model: str = BASE, **options):
+    return client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": QUESTION}], **{"max_tokens": 12, **options}
+    )
+
+
+def expected_answer(server: RunningServer, *texts: str, max_tokens: int = 12) -> str:
+    model = server.service.model
+    adapter = model.internalize(*[document_from_text(text, f"d{i}") for i, text in enumerate(texts)]) if texts else None
+    return model.ask(QUESTION, adapter, max_new_tokens=max_tokens)
+
+
+def test_a_document_becomes_a_model_that_answers(server: RunningServer, ann: OpenAI) -> None:
+    adapter = new_adapter(server, TEXTS[0])
+    assert adapter["model"] == f"{BASE}:{adapter['id']}"
+    assert adapter["documents"][0]["num_tokens"] > 0 < adapter["num_bytes"]
+    answer = ask(ann, adapter["model"])
+    assert answer.choices[0].message.content == expected_answer(server, TEXTS[0])
+    assert ask(ann).choices[0].message.content == expected_answer(server) != answer.choices[0].message.content
+    assert answer.usage is not None and answer.usage.completion_tokens == 12
+    assert answer.choices[0].finish_reason == "length"
+    assert {model.id for model in ann.models.list()} >= {BASE, adapter["model"]}
+    assert ann.models.retrieve(adapter["model"]).id == adapter["model"]
+
+
+def test_a_stream_has_the_same_answer(server: RunningServer, ann: OpenAI) -> None:
+    model = new_adapter(server, TEXTS[1])["model"]
+    chunks = list(ask(ann, model, stream=True, stream_options={"include_usage": True}, n=2))
+    texts = ["", ""]
+    for chunk in chunks[:-1]:
+        texts[chunk.choices[0].index] += chunk.choices[0].delta.content or ""
+    assert texts == [expected_answer(server, TEXTS[1])] * 2
+    assert chunks[-1].usage.completion_tokens == 24
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_sampling_stop_texts_and_logprobs(server: RunningServer, ann: OpenAI) -> None:
+    options = {"temperature": 1.0, "top_p": 0.9, "seed": 3}
+    assert ask(ann, **options).choices[0].message.content == ask(ann, **options).choices[0].message.content
+    several = ask(ann, **options, n=3).choices
+    assert len({choice.message.content for choice in several}) == 3
+    whole = expected_answer(server)
+    stopped = ask(ann, stop=[whole[4:6], "zz"]).choices[0]
+    assert (stopped.message.content, stopped.finish_reason) == (whole[: whole.index(whole[4:6])].rstrip(), "stop")
+    told = ask(ann, logprobs=True, top_logprobs=2).choices[0].logprobs.content
+    assert len(told) == 12 and all(len(token.top_logprobs) == 2 and token.logprob < 0 for token in told)
+
+
+def test_completions(server: RunningServer, ann: OpenAI) -> None:
+    answer = ann.completions.create(model=BASE, prompt=["The mill", "Bees"], n=2, max_tokens=4, logprobs=1)
+    assert [choice.index for choice in answer.choices] == [0, 1, 2, 3]
+    assert answer.choices[0].text == answer.choices[1].text != answer.choices[2].text
+    assert answer.usage.prompt_tokens == 8 + 4
+    assert len(answer.choices[0].logprobs.tokens) == 4
+    tokens = server.service.model.base.encode_text("The mill")
+    assert ann.completions.create(model=BASE, prompt=tokens, max_tokens=4).choices[0].text == answer.choices[0].text
+    streamed = ann.completions.create(model=BASE, prompt="The mill", max_tokens=4, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in streamed) == answer.choices[0].text
+
+
+def test_several_adapters_with_scales(server: RunningServer, ann: OpenAI) -> None:
+    first, second = (new_adapter(server, TEXTS[i], f"d{i}") for i in range(2))
+    both = [{"id": first["id"], "scale": 1}, {"id": second["id"], "scale": 1}]
+    together = ask(ann, extra_body={"adapters": both})
+    assert together.choices[0].message.content == expected_answer(server, TEXTS[0], TEXTS[1])
+    assert together.adapter_on is True
+    off = [{"id": first["id"], "scale": 0}]
+    assert ask(ann, first["model"], extra_body={"adapters": off}).choices[0].message.content == expected_answer(server)
+
+
+def test_adapters_are_made_changed_and_deleted(server: RunningServer) -> None:
+    with http(server) as client:
+        files = [("file", ("a.txt", TEXTS[0])), ("file", ("../../b.html", f"<p>{TEXTS[1]}</p>"))]
+        made = client.post("/v1/adapters", files=files).json()
+        assert [document["name"] for document in made["documents"]] == ["a.txt", "b.html"]
+        again = client.post("/v1/adapters", files=files).json()
+        assert (again["id"], again["reused"], made["reused"]) == (made["id"], True, False)
+
+        change = {"add": [{"name": "c", "text": TEXTS[2]}], "remove": ["a.txt"]}
+        changed = client.patch(f"/v1/adapters/{made['id']}", json=change).json()
+        assert [document["name"] for document in changed["documents"]] == ["b.html", "c"]
+        assert client.get(f"/v1/adapters/{made['id']}").status_code == 404
+        replaced = client.patch(f"/v1/adapters/{changed['id']}", files=[("file", ("c", TEXTS[3]))]).json()
+        assert [document["name"] for document in replaced["documents"]] == ["b.html", "c"]
+        assert replaced["documents"][1]["sha256"] == document_from_text(TEXTS[3]).digest
+
+        shown = client.get(f"/v1/adapters/{replaced['id']}").json()
+        assert shown in client.get("/v1/adapters").json()["data"]
+        assert client.delete(f"/v1/adapters/{shown['id']}").json() == {
+            "id": shown["id"],
+            "object": "adapter",
+            "deleted": True,
+        }
+        assert client.get(f"/v1/adapters/{shown['id']}").status_code == 404
+
+
+def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Path) -> None:
+    adapter = new_adapter(server, TEXTS[2])
+    with http(server) as client:
+        exported = client.get(f"/v1/adapters/{adapter['id']}/export")
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
+        archive.extractall(tmp_path)
+    model = server.service.model
+    answer = model.ask(QUESTION, import_peft(tmp_path, model.base), max_new_tokens=12)
+    assert answer == expected_answer(server, TEXTS[2])
+
+
+def test_a_key_sees_its_own_adapters_alone(server: RunningServer) -> None:
+    adapter = new_adapter(server, "Only Ann may know this.", owner="ann")
+    bob = server.client("bob")
+    assert [model.id for model in bob.models.list()] == [BASE]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        ask(bob, adapter["model"])
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError) as unknown:
+        ask(bob, extra_body={"adapters": [{"id": adapter["id"]}]})
+    assert unknown.value.code == "adapter_not_found"
+    path = f"/v1/adapters/{adapter['id']}"
+    with http(server, "bob") as client:
+        for response in (
+            client.get(path),
+            client.delete(path),
+            client.patch(path, json={"remove": ["doc"]}),
+            client.get(f"{path}/export"),
+        ):
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "adapter_not_found")
+        assert client.get("/v1/adapters").json()["data"] == []
+
+
+def test_no_key_and_a_wrong_key_are_refused(server: RunningServer) -> None:
+    for headers in ({}, {"Authorization": "Bearer lorify-wrong"}, {"Authorization": "Basic abc"}):
+        for path in ("/v1/models", "/v1/adapters", "/metrics"):
+            response = httpx2.get(server.url + path, headers=headers)
+            assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert httpx2.get(f"{server.url}/health").json()["status"] == "ok"
+
+
+def bad_docx() -> bytes:
+    """A small archive that would unpack to a gigabyte."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with archive.open("word/document.xml", "w", force_zip64=True) as part:
+            for _ in range(1024):
+                part.write(bytes(MEGABYTE))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("bomb.docx", bad_docx, "unpack"),
+        ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", "cannot be read"),
+        ("deep.html", lambda: b"<div>" * 100_000 + b"x", "deep.html"),
+        ("empty.txt", lambda: b"  \n", "empty"),
+        ("picture.png", lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.png"),
+        ("long.txt", lambda: b"word " * 4000, "at most 3,000 are taken"),
+    ],
+)
+def test_bad_uploads_are_refused_with_the_reason(server: RunningServer, name: str, content, said: str) -> None:
+    with http(server) as client:
+        before = client.get("/v1/adapters").json()
+        response = client.post("/v1/adapters", files={"file": (name, content())})
+        assert response.status_code == 400, response.text
+        assert said in response.json()["error"]["message"]
+        assert client.get("/v1/adapters").json() == before
+
+
+def test_large_requests_are_refused(server: RunningServer) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'{"text": "'
+        for _ in range(8):
+            yield b"x" * MEGABYTE
+
+    with http(server) as client:
+        kind = {"Content-Type": "application/json"}
+        for content in (b"x" * (6 * MEGABYTE), endless()):
+            try:
+                response = client.post("/v1/adapters", content=content, headers=kind)
+            except httpx2.TransportError:
+                continue  # the server may hang up while the client still sends
+            assert response.status_code == 413
+            assert "5,242,880 bytes" in response.json()["error"]["message"]
+        assert client.get("/health").status_code == 200
+
+
+CHAT = {"model": BASE, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+
+
+@pytest.mark.parametrize(
+    "path, body, status, said",
+    [
+        ("/v1/chat/completions", b"{", 400, "JSON"),
+        ("/v1/chat/completions", b"[" * 100_000, 400, ""),
+        ("/v1/chat/completions", b"\xff\xfe", 400, ""),
+        ("/v1/chat/completions", CHAT | {"model": "gpt-5"}, 404, "no model 'gpt-5'"),
+        ("/v1/chat/completions", CHAT | {"model": f"{BASE}:{'0' * 32}"}, 404, "no model"),
+        ("/v1/chat/completions", CHAT | {"messages": []}, 400, "messages"),
+        ("/v1/chat/completions", CHAT | {"temperature": "hot"}, 400, "temperature"),
+        ("/v1/chat/completions", CHAT | {"temperature": 9}, 400, "temperature"),
+        ("/v1/chat/completions", CHAT | {"tools": [{}]}, 400, "tools"),
+        ("/v1/chat/completions", CHAT | {"n": 17}, 400, "at most 16"),
+        ("/v1/chat/completions", CHAT | {"max_tokens": 10_000}, 400, "fit this model"),
+        ("/v1/chat/completions", CHAT | {"adapters": [{"id": "x", "scale": -1}]}, 400, "scale"),
+        ("/v1/chat/completions", CHAT | {"adapters": [{"id": "x"}, {"id": "x"}]}, 400, "named twice"),
+        ("/v1/chat/completions", CHAT | {"adapters": [{"id": "../../etc/passwd"}]}, 404, "no adapter"),
+        ("/v1/chat/completions", b'{"model": "\\ud800", "messages": [{"role": "user", "content": "a"}]}', 400, ""),
+        ("/v1/completions", {"model": BASE, "prompt": ""}, 400, "empty"),
+        ("/v1/completions", {"model": BASE, "prompt": [99999]}, 400, "vocabulary"),
+        ("/v1/completions", {"model": BASE, "prompt": "a", "echo": True}, 400, "echo"),
+        ("/v1/adapters", {}, 400, "nothing given"),
+        ("/v1/adapters", {"text": "a", "task": "b"}, 400, "one of text"),
+        ("/v1/adapters", {"text": " "}, 400, "empty"),
+        ("/v1/adapters", {"task": "Answer in rhyme."}, 400, "no hypernetwork for tasks"),
+        ("/v1/adapters", {"url": "http://10.0.0.1/"}, 400, "url"),
+        ("/v1/adapters", {"documents": [{"text": "a"}, {"text": "b"}]}, 400, "two documents are called"),
+        ("/v1/adapters", b"plain", 400, ""),
+        ("/v1/nothing", {}, 404, ""),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(server: RunningServer, path: str, body, status: int, said: str) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with http(server) as client:
+        response = client.post(path, content=content, headers={"Content-Type": "application/json"})
+    error = response.json()["error"]
+    assert (response.status_code, set(error)) == (status, {"message", "type", "param", "code"})
+    assert said in error["message"] and "\n" not in error["message"]
+
+
+def test_too_much_at_a_time_is_refused_and_the_rest_answered(server: RunningServer) -> None:
+    clients = 16
+    with ThreadPoolExecutor(clients) as pool:
+
+        def attempt(_: int) -> str:
+            try:
+                return ask(server.client(), max_tokens=100).choices[0].message.content
+            except openai.RateLimitError as error:
+                assert int(error.response.headers["retry-after"]) >= 1 and error.code == "busy"
+                return "busy"
+
+        answers = list(pool.map(attempt, range(clients)))
+    assert 4 <= answers.count("busy") <= 7  # 4 rows and 6 places in the queue, some free again meanwhile
+    assert {*answers} == {"busy", expected_answer(server, max_tokens=100)}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_hangs_up_is_not_answered_any_more(server: RunningServer, stream: bool) -> None:
+    body = json.dumps(CHAT | {"max_tokens": 450, "stream": stream}).encode()
+    before = server.service.engine.status().answer_tokens
+    with socket.create_connection((httpx2.URL(server.url).host, httpx2.URL(server.url).port)) as connection:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.keys['ann']}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        while server.service.engine.status().answer_tokens < before + 3:
+            time.sleep(0.005)
+    while server.service.engine.status().running:
+        time.sleep(0.005)
+    assert server.service.engine.status().answer_tokens < before + 440
+
+
+def test_many_clients_do_not_mix(server: RunningServer) -> None:
+    texts = [f"{text} It is number {i}." for i, text in enumerate(TEXTS)]
+    models = [new_adapter(server, text)["model"] for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda i: ask(server.client(), models[i % 4]).choices[0].message.content, range(12)))
+    assert answers == [expected_answer(server, texts[i % 4]) for i in range(12)]
+
+
+def test_metrics(server: RunningServer, ann: OpenAI) -> None:
+    ask(ann)
+    with http(server) as client:
+        told = client.get("/metrics").text
+    assert 'lorify_requests_total{method="POST",route="/v1/chat/completions",status="200"}' in told
+    assert "lorify_answer_tokens" in told and "lorify_store_bytes" in told
+
+
+def test_without_keys_only_this_machine_is_answered(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        assert ask(running.client()).choices[0].message.content
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}):
+            response = httpx2.get(f"{running.url}/v1/models", headers=headers)
+            assert (response.status_code, response.json()["error"]["code"]) == (403, "not_local")
+
+
+def test_adapters_and_answers_survive_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        adapter = httpx2.post(f"{running.url}/v1/adapters", json={"text": TEXTS[0]}).json()
+        before = ask(running.client(), adapter["model"]).choices[0].message.content
+    with serving(tmp_path) as running:
+        assert ask(running.client(), adapter["model"]).choices[0].message.content == before
+
+
+def test_an_answer_that_breaks_off_is_told_in_its_stream(tmp_path: Path) -> None:
+    with serving(tmp_path, settings=ServingSettings(engine=EngineLimits(timeout_seconds=0.3))) as running:
+        with pytest.raises(openai.APIError, match="not finished within"):
+            list(ask(running.client(), max_tokens=480, stream=True))
+        with pytest.raises(openai.APIStatusError, match="not finished within") as late:
+            ask(running.client(), max_tokens=480)
+        assert late.value.status_code == 504

@@ -1,0 +1,63 @@
+"""Loaded models for tests of what builds on them: a random one, and one that reads."""
+
+from dataclasses import dataclass, field
+
+import torch
+from tiny import tiny_base
+
+from lorify.facade import Lorify
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.internalize import Internalizer
+
+
+def tiny_lorify() -> Lorify:
+    """A random base with a random hypernetwork; its answers mean nothing."""
+    base = tiny_base()
+    config = AssociativeConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        hidden_size=48,
+        input_size=96,
+        layers=(0, 1),
+        rank=8,
+        width=16,
+        bias_rank=2,
+        chunk_tokens=64,
+    )  # pyright: ignore[reportCallIssue]
+    torch.manual_seed(1)
+    return Lorify(base, Internalizer(base, config, AssociativeHypernetwork(config).eval(), name="tiny", digest="d1"))
+
+
+@dataclass
+class Reader:
+    """Stands in for a loaded model: finds the number of a haystack, knows one document, else says 'hm'."""
+
+    base: object = field(default_factory=tiny_base)
+    asked: list[str] = field(default_factory=list)
+
+    def internalize(self, *documents):
+        return _Text("\n".join(document.text for document in documents))
+
+    def ask(self, question, **options):
+        return self.ask_batch([question], [None], **options)[0]
+
+    def ask_batch(self, questions, adapters, *, documents=None, only_if_relevant=True, max_new_tokens):
+        self.asked += questions
+        texts = documents or [None] * len(questions)
+        return [self._answer(a.text if a else text) for a, text in zip(adapters, texts, strict=True)]
+
+    def relevant(self, adapter, question):
+        return adapter if "mill" in question or "number" in question else None
+
+    def _answer(self, text):
+        if text is None:
+            return "hm"
+        return "nine" if "mill" in text else text.split("magic number is ")[1][:4]
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What the reader has in place of an adapter."""
+
+    text: str
+    num_bytes: int = 7

@@ -7,6 +7,7 @@ import pytest
 import torch
 from click.testing import Result
 from tiny import tiny_base, tiny_model, tiny_tokenizer
+from tiny_lorify import tiny_lorify
 from typer.testing import CliRunner
 
 import lorify
@@ -14,6 +15,7 @@ from lorify.adapters.storage import load_adapter
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
+from lorify.hypernets.storage import save_hypernetwork
 from lorify.hypernets.task_config import task_config
 from lorify.hypernets.task_hypernet import build_task_hypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork, save_task_hypernetwork
@@ -95,6 +97,20 @@ def test_documents_and_a_task_apply_at_once(options: list[object]) -> None:
             return base.model(ids).logits.float()
 
     assert not torch.allclose(logits(both), logits(one)) and not torch.allclose(logits(both), logits(other))
+
+
+def test_ask_takes_a_document_with_a_task(tmp_path: Path, options: list[object]) -> None:
+    tiny = tiny_lorify().internalizer
+    config = tiny.config.model_copy(update={"base_digest": load_base(str(options[1]), device="cpu").digest})
+    save_hypernetwork(tmp_path / "documents", config, tiny.hypernet)
+    (tmp_path / "mill.txt").write_text("The mill opens at nine.\n")
+    documents = ("--doc", tmp_path / "mill.txt", "--hypernet", tmp_path / "documents")
+    question = ("-q", "When?", "--max-tokens", 4, "--json", *options)
+    both = json.loads(succeed("ask", *documents, "--task", TASK, *question))
+    assert both["documents"][0]["name"] == "mill.txt" and both["task"] == TASK
+    assert both["internalize_seconds"] >= 0 and both["specialize_seconds"] >= 0
+    compared = json.loads(succeed("ask", *documents, "--task", TASK, "--compare", *question))["answers"][0]
+    assert compared["answer"] == both["answers"][0]["answer"] and compared["document_in_prompt"] is not None
 
 
 def test_python_specializes_in_one_call(options: list[object]) -> None:

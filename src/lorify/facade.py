@@ -135,12 +135,14 @@ class Lorify:
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.
 
-        Adapters that this hypernetwork made are solved together; others are added up.
+        Adapters that this hypernetwork made of documents are solved together; others, such as of tasks, are added up.
         """
+        made = [part for part in adapters if self._internalizer and self._internalizer.made(part[0])]
+        if self._internalizer and len(made) > 1:
+            others = [part for part in adapters if not any(part is known for known in made)]
+            adapters = [(self._internalizer.combine(made), 1.0), *others]
         if len(adapters) == 1 and adapters[0][1] == 1.0:
             return adapters[0][0]
-        if len(adapters) > 1 and self._internalizer and all(self._internalizer.made(a) for a, _ in adapters):
-            return self._internalizer.combine(adapters)
         return tuple(adapters)
 
     def relevant(self, adapter: AdapterRow, question: str) -> AdapterRow:

@@ -60,7 +60,7 @@ class Lorify:
         """
         self.base = base
         self._internalizer = internalizer
-        self._task_hypernetwork = task_hypernetwork
+        self.task_hypernetwork = task_hypernetwork
         self._specializer: Specializer | None = None
 
     @property
@@ -86,12 +86,12 @@ class Lorify:
             ContextError: if the description encoder cannot be found, fetched or read.
         """
         if self._specializer is None:
-            if self._task_hypernetwork is None:
+            if self.task_hypernetwork is None:
                 raise HypernetworkError(
                     f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
                     "kind task) and give it with --task-hypernet"
                 )
-            self._specializer = load_specializer(self.base, self._task_hypernetwork)
+            self._specializer = load_specializer(self.base, self.task_hypernetwork)
         return self._specializer
 
     def specialize(self, description: str) -> Adapter:
@@ -135,12 +135,14 @@ class Lorify:
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.
 
-        Adapters that this hypernetwork made are solved together; others are added up.
+        Adapters that this hypernetwork made of documents are solved together; others, such as of tasks, are added up.
         """
+        made = [part for part in adapters if self._internalizer and self._internalizer.made(part[0])]
+        if self._internalizer and len(made) > 1:
+            others = [part for part in adapters if not any(part is known for known in made)]
+            adapters = [(self._internalizer.combine(made), 1.0), *others]
         if len(adapters) == 1 and adapters[0][1] == 1.0:
             return adapters[0][0]
-        if len(adapters) > 1 and self._internalizer and all(self._internalizer.made(a) for a, _ in adapters):
-            return self._internalizer.combine(adapters)
         return tuple(adapters)
 
     def relevant(self, adapter: AdapterRow, question: str) -> AdapterRow:

@@ -59,6 +59,20 @@ def test_own_files_and_those_of_super_naturalinstructions_are_read_alike(tmp_pat
     assert sni_number(sni) == 2 and sni_number(own) is None
 
 
+@pytest.mark.parametrize(
+    ("answers", "metric"),
+    [
+        (["12", "-3.5"], "number"),
+        (["12", "twelve"], "normalized"),
+        (["a rather long answer that goes on and on"], "rouge_l"),
+    ],
+)
+def test_how_answers_are_scored_is_guessed_where_it_is_not_said(tmp_path, answers, metric):
+    instances = [{"input": "i", "outputs": [answer]} for answer in answers]
+    write(tmp_path, own=OWN | {"instances": instances})
+    assert load_tasks(tmp_path / "own.json")[0].metric == metric
+
+
 def test_the_published_split_has_479_tasks():
     assert len(sni_training_tasks()) == 479
     assert 39 not in sni_training_tasks(), "measured on, there"

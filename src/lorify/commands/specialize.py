@@ -46,9 +46,9 @@ def specialize(
 
 def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
     """The adapter of a description and the seconds it took, the loading of the description encoder not counted."""
-    with working("loading the description encoder"):
-        _ = model.specializer
     with _description_warnings():
+        with working("loading the description encoder"):
+            _ = model.specializer
         started = time.perf_counter()
         adapter = model.specialize(description)
     return adapter, time.perf_counter() - started
@@ -56,7 +56,7 @@ def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
 
 @contextmanager
 def _description_warnings() -> Iterator[None]:
-    """Show what is doubtful about a description, which other warnings are not worth."""
+    """Show what is doubtful about a description or its encoder; other warnings are not worth it."""
     import warnings
 
     from lorify.contexts.descriptions import DescriptionWarning

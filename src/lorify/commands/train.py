@@ -102,14 +102,21 @@ def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]
 
 def run(config: RunConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
+    from accelerate import PartialState
+
     from lorify.training.kinds import find_kind
     from lorify.training.loop import Trainer
     from lorify.training.prepare import Preparation
     from lorify.training.run_folder import check_run_dir, checkpoint_path
 
+    # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
+    is_main = PartialState().is_main_process
     check_run_dir(run_dir, config)
     objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load_base_model, counting))
     trainer = Trainer(config, objective, run_dir)
+    if not is_main:
+        trainer.run(lambda _progress: None)
+        return
     if trainer.step:
         stderr().print(f"going on from step {trainer.step}")
     try:
@@ -169,8 +176,11 @@ def describe_progress(progress: Progress) -> str:
 
 
 def describe_heldout(progress: Progress) -> str:
-    """Exact match on held-out contexts, where the step was evaluated."""
+    """Exact match (or what else there is) on held-out data, where the step was evaluated."""
     prefix = "heldout/exact/"
     values = [(name, value) for name, value in sorted(progress.metrics.items()) if name.startswith(prefix)]
     shown = " ".join(f"{name.removeprefix(prefix)} {value:.2f}" for name, value in values)
+    others = {name.removeprefix("heldout/"): v for name, v in progress.metrics.items() if name.startswith("heldout/")}
+    if not values and others:
+        return "held-out " + " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in sorted(others.items()))
     return f"held-out exact {shown}" if shown else ""

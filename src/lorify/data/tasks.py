@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lorify.atomic import replaced_file
 from lorify.errors import EvaluationError
 
 Metric = Literal["exact", "normalized", "number", "f1", "rouge_l"]
@@ -92,6 +93,32 @@ def load_tasks(path: Path) -> list[Task]:
     if twice:
         raise EvaluationError(f"{path} has two tasks named {twice[0]!r}; names must differ")
     return tasks
+
+
+def save_task(task: Task, folder: Path) -> Path:
+    """Write a task to `FOLDER/NAME.json`, the name's odd characters replaced, and give that path."""
+    instances = [
+        {"input": i.input, "outputs": i.outputs, **({"choices": i.choices} if i.choices else {})}
+        for i in task.instances
+    ]
+    document = {
+        "name": task.name,
+        "definition": task.definition,
+        "descriptions": task.descriptions,
+        "instances": instances,
+        "metric": task.metric,
+        "family": task.family,
+        "source": task.source,
+    }
+    path = task_path(task, folder)
+    with replaced_file(path) as temporary:
+        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def task_path(task: Task, folder: Path) -> Path:
+    """Where `save_task` writes."""
+    return folder / (re.sub(r"[^\w.-]", "_", task.name).lstrip(".") + ".json")
 
 
 @cache
@@ -184,7 +211,10 @@ def _says_something(description: str) -> bool:
 
 
 def _guess_metric(instances: Sequence[Instance]) -> Metric:
-    """ROUGE-L where answers are long, as in Super-NaturalInstructions; else whether they are the same."""
+    """The number, where all answers are one; ROUGE-L where they are long, as in Super-NaturalInstructions; else whether
+    they are the same."""
+    if all(re.fullmatch(r"-?\d+(?:[.,]\d+)*", instance.outputs[0].strip()) for instance in instances):
+        return "number"
     lengths = sorted(len(instance.outputs[0].split()) for instance in instances)
     return "rouge_l" if lengths[len(lengths) // 2] > _LONG_ANSWER_WORDS else "normalized"
 

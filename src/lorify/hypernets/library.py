@@ -1,4 +1,4 @@
-"""A library of task LoRAs on disk: one adapter folder a task, and `library.json` with the descriptions of each."""
+"""A library of task LoRAs on disk: numbered adapter folders, and `library.json` with their names and descriptions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.adapters import Adapter
-from lorify.adapters.storage import load_adapter, replaced_folder, save_adapter
+from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.atomic import replaced_folder
 from lorify.errors import AdapterError
 
 RECORD_NAME = "library.json"
@@ -43,10 +44,10 @@ class Library:
 def save_library(library: Library, folder: Path) -> None:
     """Write a library; an earlier one in `folder` is replaced at once or not at all."""
     record = _LibraryRecord(format_version=1, descriptions=dict(library.descriptions))
-    with replaced_folder(folder, frozenset({RECORD_NAME, ADAPTERS_NAME})) as temporary:
+    with replaced_folder(folder) as temporary:
         (temporary / ADAPTERS_NAME).mkdir()
-        for name, adapter in library.adapters.items():
-            save_adapter(adapter, temporary / ADAPTERS_NAME / name)
+        for number, name in enumerate(library.descriptions):
+            save_adapter(library.adapters[name], _place(temporary, number))
         (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
@@ -65,11 +66,16 @@ def load_library(folder: Path) -> Library:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise AdapterError(f"library {folder}: {RECORD_NAME} is damaged ({reason}); train it again") from error
-    adapters = {name: load_adapter(folder / ADAPTERS_NAME / name) for name in record.descriptions}
+    adapters = {name: load_adapter(_place(folder, number)) for number, name in enumerate(record.descriptions)}
     shapes = {_shape(adapter) for adapter in adapters.values()}
     if len(shapes) > 1:
         raise AdapterError(f"library {folder} has adapters of different bases, layers or ranks; train it again")
     return Library(adapters, record.descriptions)
+
+
+def _place(folder: Path, number: int) -> Path:
+    """Folder of an adapter: numbered in the order of the record, since a task's name may be no name of a file."""
+    return folder / ADAPTERS_NAME / f"{number:04d}"
 
 
 def _shape(adapter: Adapter) -> tuple[object, ...]:

@@ -27,10 +27,11 @@ NAME_CHARACTERS = 80
 
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
     """Address generated adapters to the base's modules, one row per description, scaling in B."""
+    # Unbound, not indexed: the gradient of each index would be as large as all layers together.
     return {
-        (layer, name): LoraTensors(stack.A[:, i], stack.B[:, i].transpose(-1, -2) * config.scaling)
+        (layer, name): LoraTensors(A, B.transpose(-1, -2) * config.scaling)
         for name, stack in weights.items()
-        for i, layer in enumerate(config.layers)
+        for layer, A, B in zip(config.layers, stack.A.unbind(1), stack.B.unbind(1), strict=True)
     }
 
 

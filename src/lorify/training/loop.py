@@ -177,10 +177,13 @@ class Trainer:
         """
         if self.accelerator.num_processes == 1:
             return
-        for parameter in self.parameters:
-            if parameter.grad is None:  # this process's batch did not reach it; another's may have
-                parameter.grad = torch.zeros_like(parameter)
-            parameter.grad = cast(Tensor, self.accelerator.reduce(parameter.grad, "mean"))
+        device = self.parameters[0].device
+        reached = torch.tensor([float(parameter.grad is not None) for parameter in self.parameters], device=device)
+        num_reached = cast(Tensor, self.accelerator.reduce(reached, "sum")).tolist()
+        for parameter, count in zip(self.parameters, num_reached, strict=True):
+            if count:  # by at least one process; what no batch reached stays where it is
+                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = cast(Tensor, self.accelerator.reduce(gradient, "mean"))
         for buffer in self.objective.module.buffers():
             if buffer.is_floating_point():
                 buffer.copy_(cast(Tensor, self.accelerator.reduce(buffer, "mean")))

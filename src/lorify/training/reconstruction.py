@@ -95,7 +95,7 @@ class ReconstructionObjective:
         return BatchLoss(loss, {"mean_absolute_error": error}, 0)
 
     def evaluate(self) -> dict[str, float]:
-        """Mean absolute error of A and B over the whole library, with the first description of each task."""
+        """Mean absolute error over the whole library, with the first description of each task."""
         self.hypernet.eval()
         errors, size = [], self.config.tasks_per_batch
         for start in range(0, len(self.names), size):
@@ -114,7 +114,7 @@ class ReconstructionObjective:
         save_task_hypernetwork(folder, self.shape, self.hypernet)
 
     def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
-        """Loss, and the mean absolute error of A and B as they are used."""
+        """Loss, and the mean absolute error of what is reconstructed, in its own unit: A and B, or their product."""
         generated = self.hypernet(torch.stack([self.embeddings[text] for text in texts]))
         losses, errors = [], []
         for name, made in generated.weights.items():
@@ -123,12 +123,12 @@ class ReconstructionObjective:
                 wanted = self.hypernet.output_range.inverse(name, target)
                 written = generated.written[name]
                 losses.append((F.l1_loss(written.A, wanted.A) + F.l1_loss(written.B, wanted.B)) / 2)
+                errors.append((F.l1_loss(made.A, target.A) + F.l1_loss(made.B, target.B)) / 2)
             else:
-                scale = self.config.delta_w_scaling
-                losses.append(F.l1_loss(made.B @ made.A * scale, target.B @ target.A * scale))
-            with torch.no_grad():
-                errors.append((F.l1_loss(made.A, target.A) + F.l1_loss(made.B, target.B)).item() / 2)
-        return torch.stack(losses).mean() + generated.encoder_loss, sum(errors) / len(errors)
+                error = F.l1_loss(made.B @ made.A, target.B @ target.A)
+                losses.append(error * self.config.delta_w_scaling)
+                errors.append(error)
+        return torch.stack(losses).mean() + generated.encoder_loss, torch.stack(errors).mean().item()
 
 
 def _stacked(library: Library, shape: TaskConfig, base: BaseModel) -> dict[str, LoraStack]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.model import BaseModel
 from lorify.data.decontamination import decontaminate, instance_text
-from lorify.data.task_suite import suite_training_tasks, suite_unseen_tasks
+from lorify.data.task_suite import SOURCE, suite_training_tasks, suite_unseen_tasks
 from lorify.data.tasks import (
     Instance,
     Task,
@@ -42,12 +42,12 @@ class TaskBatch:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A task with its instances as token ids."""
+    """What a sampler draws from of a task."""
 
     name: str
     family: str
     descriptions: tuple[str, ...]
-    segments: tuple[Segment, ...]
+    instances: tuple[Instance, ...]
 
 
 def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
@@ -64,11 +64,10 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     if data.only_sni_training:
         train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
     measured = [*unseen, *(load_tasks(data.measured_path) if data.measured_path is not None else [])]
-    foreign = [task for task in train if task.source != "suite"]  # the suite's families are apart by construction
-    if foreign and measured:
+    foreign = [task for task in train if task.source != SOURCE]
+    if foreign and measured:  # the suite's families are apart by construction
         kept, _ = decontaminate(foreign, [instance_text(i) for task in measured for i in task.instances])
-        names = {task.name for task in kept}
-        train = [task for task in train if task.source == "suite"] + [task for task in kept if task.name in names]
+        train = [task for task in train if task.source == SOURCE] + kept
     train = [task for task in train if len(task.instances) > 1]
     if not train:
         raise TrainingError(
@@ -90,11 +89,11 @@ class TaskSampler:
         Raises:
             TrainingError: if no instance is short enough.
         """
-        self.data, self.seed, self.heldout = data, seed, heldout
+        self.data, self.base, self.seed, self.heldout = data, base, seed, heldout
         # Any end of turn will do; the lowest is the same every time.
-        end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
-        prepared = [_prepare(task, base, end_of_answer, data.max_instance_tokens, heldout=heldout) for task in tasks]
-        self.tasks = [task for task in prepared if task.segments]
+        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
+        prepared = [_prepare(task, base, data.max_instance_tokens, heldout=heldout) for task in tasks]
+        self.tasks = [task for task in prepared if task.instances]
         if not self.tasks:
             raise TrainingError(
                 f"no instance has at most {data.max_instance_tokens} tokens; raise data.max_instance_tokens"
@@ -115,8 +114,9 @@ class TaskSampler:
         rows, names, descriptions = [], [], []
         for task in self._choose(rng, batch):
             for text in rng.sample(task.descriptions, min(len(task.descriptions), self.data.descriptions_per_task)):
-                count = min(len(task.segments), self.data.instances_per_description)
-                rows.append(rng.sample(task.segments, count))
+                count = min(len(task.instances), self.data.instances_per_description)
+                chosen = rng.sample(task.instances, count)
+                rows.append([task_segment(instance, self.base, self.end_of_answer) for instance in chosen])
                 names.append(task.name)
                 descriptions.append(text)
         return TaskBatch(rows, names, descriptions)
@@ -141,12 +141,13 @@ def task_segment(instance: Instance, base: BaseModel, end_of_answer: int) -> Seg
     return Segment(tuple(prompt), (*base.encode_text(instance.outputs[0]), end_of_answer))
 
 
-def _prepare(task: Task, base: BaseModel, end_of_answer: int, max_tokens: int, *, heldout: bool) -> _Prepared:
+def _prepare(task: Task, base: BaseModel, max_tokens: int, *, heldout: bool) -> _Prepared:
     instances, descriptions = split_instances(task)[heldout], split_descriptions(task)[heldout]
-    segments = (task_segment(instance, base, end_of_answer) for instance in instances)
-    # The chat's own tokens are the same for every instance and are not counted.
-    frame = len(build_prompt_ids(base.tokenizer, question_messages("")))
-    short = tuple(s for s in segments if len(s.prompt) - frame + len(s.answer) <= max_tokens)
+    # All at once, which is many times faster; the chat's own tokens are the same for every instance and do not count.
+    texts = [text for instance in instances for text in (instance.input, instance.outputs[0])]
+    lengths = [len(ids) for ids in base.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    totals = (sum(pair) for pair in zip(lengths[::2], lengths[1::2], strict=True))
+    short = tuple(i for i, total in zip(instances, totals, strict=True) if total <= max_tokens)
     return _Prepared(task.name, task.family, descriptions, short)
 
 

@@ -59,7 +59,7 @@ class TaskData(Section):
 class TaskOptimization(Schedule):
     """The optimizer, its schedule and the loss on answers."""
 
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW's decoupled weight decay.")
     steps: int = Field(2000, gt=0, description="Optimizer steps.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target that is spread over all tokens.")

@@ -1,0 +1,73 @@
+"""`describe`: more descriptions for tasks, by a language model or from templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.terminal import counting, say_line
+from lorify.errors import ConfigError, EvaluationError
+
+if TYPE_CHECKING:
+    from lorify.data.description_writing import Ask
+
+MOST_TOKENS = 1200
+TIMEOUT_SECONDS = 120
+REASON_CHARS = 160
+
+
+def describe(
+    tasks: Annotated[Path, typer.Argument(metavar="PATH", help="Task file or folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tasks.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Descriptions of each task.")] = 12,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint; without it: templates.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model of the endpoint.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", envvar="LORIFY_ENDPOINT_KEY", help="The endpoint's key, if it wants one.")
+    ] = None,
+) -> None:
+    """Write more descriptions for tasks.
+
+    Tasks that are in the output folder already are left as they are, so that the same command goes on where it stopped.
+
+    Example: lorify describe tasks -o described -n 12 --endpoint http://localhost:8000/v1 --model qwen3-8b
+    """
+    from lorify.data.description_writing import frame_descriptions, write_descriptions
+    from lorify.data.tasks import load_tasks, save_task, task_path
+
+    if endpoint is not None and model is None:
+        raise ConfigError("--endpoint needs --model: the name of a model that the endpoint serves")
+    loaded = load_tasks(tasks)
+    ask = None if endpoint is None else _ask_of(endpoint, model, key)
+    with counting("describing", "tasks") as advance:
+        for task in loaded:
+            if not task_path(task, output).exists():
+                more = frame_descriptions(task, count) if ask is None else write_descriptions(task, count, ask)
+                save_task(more, output)
+            advance(1, len(loaded))
+    say_line(str(output))
+
+
+def _ask_of(endpoint: str, model: str | None, key: str | None) -> Ask:
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(base_url=endpoint, api_key=key or "none", timeout=TIMEOUT_SECONDS)
+
+    def ask(prompt: str) -> str:
+        try:
+            answer = client.chat_completion(
+                [{"role": "user", "content": prompt}], model=model, max_tokens=MOST_TOKENS, temperature=1.0
+            )
+        except Exception as error:  # whatever the connection or the endpoint makes of it
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARS]
+            raise EvaluationError(
+                f"endpoint {endpoint} did not answer ({reason}); check address, model and key, and run the "
+                "same command again"
+            ) from error
+        return answer.choices[0].message.content or ""
+
+    return ask

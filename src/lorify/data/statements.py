@@ -81,7 +81,7 @@ def _ask(sentence: str) -> Statement | None:
 
 
 def _find_answer(body: str) -> tuple[int, int] | None:
-    """Where the answer stands: the last date, quantity or name after the first words, else what follows the last link word."""
+    """Where the answer stands: the last date, quantity or name after the first words, else after the last link word."""
     subject = len(" ".join(body.split()[:2]))
     spans = [m.span() for m in _ANSWER.finditer(body) if m.start() > subject and _is_short(m.group())]
     if spans:

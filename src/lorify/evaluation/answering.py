@@ -13,7 +13,7 @@ from pathlib import Path
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.asking import Knowledge, Prompt, ask_together
 from lorify.evaluation.cases import Case
-from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured
+from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured, quick_collection
 from lorify.evaluation.methods import Method, Update
 from lorify.evaluation.metrics import exact_match, rouge_l, token_f1
 from lorify.evaluation.runs import Answer, append_answers, rewrite_answers
@@ -63,16 +63,17 @@ def answer_cases(
         return answers
     updates = {method.label: method.load(model, max_new_tokens) for method in methods}
     _warm_up(model, methods)
-    for turn, block in enumerate(blocks):
-        for i in range(len(methods)):
-            label = methods[(turn + i) % len(methods)].label
-            if block[0].id in kept[label]:
-                continue
-            new = _answer_block(model, block, label, updates[label], max_new_tokens, timed)
-            if folder is not None:
-                append_answers(folder, new)
-            answers += new
-            report(len(new), total)
+    with quick_collection():
+        for turn, block in enumerate(blocks):
+            for i in range(len(methods)):
+                label = methods[(turn + i) % len(methods)].label
+                if block[0].id in kept[label]:
+                    continue
+                new = _answer_block(model, block, label, updates[label], max_new_tokens, timed)
+                if folder is not None:
+                    append_answers(folder, new)
+                answers += new
+                report(len(new), total)
     return answers
 
 

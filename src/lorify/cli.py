@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lorify.commands import adapters, ask, bases, evaluate, train
+from lorify.commands import adapters, ask, bases, evaluate, serve, train
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
 
@@ -98,6 +98,8 @@ app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="eval")
 app.command("models")(bases.models)
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys_app, name="keys")
 
 
 def main() -> None:

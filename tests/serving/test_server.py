@@ -152,6 +152,8 @@ def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Pa
     adapter = new_adapter(server, TEXTS[2])
     with http(server) as client:
         exported = client.get(f"/v1/adapters/{adapter['id']}/export")
+        assert client.get(f"/v1/adapters/{adapter['id']}/export?format=gguf").content.startswith(b"GGUF")
+        assert client.get(f"/v1/adapters/{adapter['id']}/export?format=pickle").status_code == 400
     with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
         archive.extractall(tmp_path)
     model = server.service.model

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -14,12 +13,11 @@ from rich.progress import Progress as ProgressBar
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
 from lorify.commands.options import load_base_model
+from lorify.commands.settings import apply_settings, describe_defaults
 from lorify.commands.terminal import LOG_EVERY_SECONDS, counting, duration, say_json, say_line, stderr
 from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel as Section
-
     from lorify.training.config import TrainingConfig
     from lorify.training.loop import Progress, Trainer
 
@@ -75,45 +73,11 @@ def read_config(path: Path, settings: list[str]) -> TrainingConfig:
     config = load_training_config(path)
     if not settings:
         return config
-    document = config.model_dump(mode="json")
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator or not all(key.split(".")):
-            raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
-        _set(document, key.split("."), _parse_value(value))
+    document = apply_settings(config.model_dump(mode="json"), settings)
     try:
         return TrainingConfig.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise ConfigError(f"--set: {describe_problems(error)}") from error
-
-
-def _set(document: dict[str, Any], keys: list[str], value: object) -> None:
-    for key in keys[:-1]:
-        if not isinstance(document.get(key), dict):
-            document[key] = {}
-        document = document[key]
-    document[keys[-1]] = value
-
-
-def _parse_value(text: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Lines `key = default  # meaning` of a config and its sections."""
-    from pydantic import BaseModel as Section
-
-    for name, field in section.model_fields.items():
-        if isinstance(field.default, Section):
-            summary = (type(field.default).__doc__ or "").splitlines()[0]
-            yield f"\n# {name}: {summary}"
-            yield from describe_defaults(type(field.default), f"{prefix}{name}.")
-        else:
-            setting = f"{prefix}{name}={json.dumps(field.default, default=str)}"
-            yield f"{setting:<44} # {field.description}"
 
 
 def run(config: TrainingConfig, run_dir: Path) -> None:

@@ -20,6 +20,7 @@ from lorify.serving.service import Service
 
 PAGE_FILES = {
     "index.html": "text/html",
+    "icon.svg": "image/svg+xml",
     "style.css": "text/css",
     "app.js": "text/javascript",
     "api.js": "text/javascript",

@@ -26,7 +26,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 QUESTION = "What is it?"
 MEGABYTE = 1 << 20
 SETTINGS = ServingSettings(
-    engine=EngineLimits(max_rows=4, max_waiting=6), max_upload_bytes=4 * MEGABYTE, max_document_tokens=3000
+    engine=EngineLimits(max_rows=4, max_waiting=6),
+    max_upload_bytes=4 * MEGABYTE,
+    max_document_tokens=3000,
+    parse_memory_bytes=256 * MEGABYTE,
 )
 
 
@@ -192,11 +195,11 @@ def test_no_key_and_a_wrong_key_are_refused(server: RunningServer) -> None:
 
 
 def bad_docx() -> bytes:
-    """A small archive that would unpack to a gigabyte."""
+    """A small archive that would unpack to 300 MB."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("word/document.xml", "w", force_zip64=True) as part:
-            for _ in range(1024):
+            for _ in range(300):
                 part.write(bytes(MEGABYTE))
     return content.getvalue()
 
@@ -204,11 +207,9 @@ def bad_docx() -> bytes:
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("bomb.docx", bad_docx, "unpack"),
+        ("bomb.docx", bad_docx, "when unpacked"),
         ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", "cannot be read"),
         ("deep.html", lambda: b"<div>" * 100_000 + b"x", "deep.html"),
-        ("empty.txt", lambda: b"  \n", "empty"),
-        ("picture.png", lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.png"),
         ("long.txt", lambda: b"word " * 4000, "at most 3,000 are taken"),
     ],
 )

@@ -10,8 +10,11 @@ import typer
 from lorify.commands.options import Base, Hypernetwork, load_model
 from lorify.commands.settings import describe_defaults, read_settings
 from lorify.commands.terminal import say_line, stderr
+from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lorify.facade import Lorify
+    from lorify.serving.jobs import Engine
     from lorify.serving.settings import ServingSettings
 
 keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True)
@@ -30,7 +33,18 @@ def serve(
         Path | None, typer.Option("--store", metavar="DIR", help="Adapters; by default in the user's cache folder.")
     ] = None,
     keys: KeysPath = None,
-    engine: Annotated[Literal["local"], typer.Option("--engine", help="What answers.")] = "local",
+    engine: Annotated[
+        Literal["local", "vllm"], typer.Option("--engine", help="What answers: this process, or a vLLM server.")
+    ] = "local",
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="URL", help="The vLLM server; it runs the same base.")
+    ] = None,
+    adapters_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapters-dir", metavar="DIR", help="Where vLLM reads adapters, under the same path; default: STORE/vllm."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A limit, such as engine.max_rows=16.")
     ] = None,
@@ -50,24 +64,44 @@ def serve(
             say_line(line)
         return
     from lorify.base.files import cache_dir
-    from lorify.serving.engine import LocalEngine
     from lorify.serving.keys import ApiKeys, check_listen
     from lorify.serving.server import run_server
     from lorify.serving.service import Service
     from lorify.serving.store import AdapterStore
 
+    if (engine == "vllm") != (endpoint is not None):
+        raise ConfigError("--engine vllm and --endpoint URL go together; give both or neither")
     limits: ServingSettings = read_settings(ServingSettings, settings or [])
     known = None if keys is None else ApiKeys.load(keys)
     check_listen(host, known)
     folder = store or cache_dir() / "store"
     adapters = AdapterStore(folder, limits.max_disk_bytes, limits.max_memory_bytes)
     model = load_model(base, hypernet)
-    service = Service(model, LocalEngine(model.base, limits.engine), adapters, keys=known, settings=limits)
+    answering = _start_engine(model, endpoint, adapters_dir or folder / "vllm", limits)
+    service = Service(model, answering, adapters, engine_name=engine, keys=known, settings=limits)
 
     def ready(url: str) -> None:
         stderr().print(f"serving {service.base_id} at {url} (adapters in {folder})", markup=False)
 
     run_server(service, host, port, ready)
+
+
+def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
+    """The local engine, or one that asks a vLLM server."""
+    from lorify.contexts.documents import document_from_text
+    from lorify.serving.engine import LocalEngine
+    from lorify.serving.vllm_adapters import needed_rank
+    from lorify.serving.vllm_engine import VllmEngine
+
+    if endpoint is None:
+        return LocalEngine(model.base, limits.engine)
+    rank = needed_rank(model.internalize(document_from_text("A text to know the rank by.")))
+    stderr().print(
+        f"vLLM at {endpoint} must run the weights of {model.base.name}, see {adapters_dir} and be started with "
+        f"--enable-lora --max-lora-rank {rank} (its default is 16) and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
+        markup=False,
+    )
+    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm)
 
 
 @keys_app.command("create")

@@ -76,6 +76,10 @@ def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Ite
     fake = FakeVllm(base, max_lora_rank)
     app = FastAPI()
 
+    @app.get("/health")
+    def health() -> None:
+        pass
+
     @app.get("/v1/models")
     def models() -> dict:
         adapters = [{"id": name, "parent": MODEL} for name in fake.loaded]

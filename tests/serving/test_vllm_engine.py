@@ -104,10 +104,10 @@ def test_a_server_that_is_down_is_said_to_be_and_found_again(tmp_path: Path) -> 
     async def scenario(engine: VllmEngine) -> str:
         with pytest.raises(EngineError, match="cannot be reached"):
             await text_of(engine, job(ADAPTERS[0]))
-        assert not engine.status().healthy
+        assert not await engine.is_healthy()
         with fake_vllm(MODEL.base, port=int(url.rpartition(":")[2])):
             text = await text_of(engine, job(ADAPTERS[0]))
-        assert engine.status().healthy
+            assert await engine.is_healthy()
         return text
 
     assert run(scenario, url, tmp_path) == MODEL.ask(QUESTION, ADAPTERS[0], max_new_tokens=12)

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ from lorify.serving.jobs import EngineStatus, Job, Piece, TokenChoice
 from lorify.serving.vllm_adapters import LoadedAdapters
 
 CONNECT_SECONDS = 10.0
+HEALTH_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,6 @@ class VllmEngine:
         self._remote_base: str | None = None
         self._num_jobs = 0
         self._closing = False
-        self._healthy = True
         self._prompt_tokens = self._answer_tokens = 0
 
     def submit(self, job: Job) -> _RemoteAnswer:
@@ -81,8 +81,15 @@ class VllmEngine:
         return _RemoteAnswer(self, job)
 
     def status(self) -> EngineStatus:
-        """What it is doing now; whether it is healthy is known from the last request."""
-        return EngineStatus(self._num_jobs, 0, self._prompt_tokens, self._answer_tokens, self._healthy)
+        """What it is doing now; what waits there is not known here."""
+        return EngineStatus(self._num_jobs, 0, self._prompt_tokens, self._answer_tokens)
+
+    async def is_healthy(self) -> bool:
+        """Whether the server says so."""
+        try:
+            return not (await self._http().get("/health", timeout=HEALTH_SECONDS)).is_error
+        except httpx2.HTTPError:
+            return False
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take no more jobs, wait for those there are, and end."""
@@ -101,8 +108,9 @@ class VllmEngine:
                 base_name = await self._base_name()
                 name = await self._adapters.acquire(job.adapter, base_name)
                 try:
-                    async for piece in self._stream(job, name or base_name):
-                        yield piece
+                    async with aclosing(self._stream(job, name or base_name)) as stream:
+                        async for piece in stream:
+                            yield piece
                 finally:
                     self._adapters.release(name)
         except TimeoutError as error:
@@ -113,19 +121,20 @@ class VllmEngine:
         finally:
             self._num_jobs -= 1
 
-    async def _stream(self, job: Job, model: str) -> AsyncIterator[Piece]:
+    async def _stream(self, job: Job, model: str) -> AsyncGenerator[Piece, None]:
         parts: list[str] = []
         text = AnswerText(lambda ids: "".join(parts[i] for i in ids), (), trim=job.trim)
         finish: Any = None
         num_tokens = 0
-        async for event in self._events(self._request(job, model)):
-            usage = event.get("usage") or {}
-            num_tokens = usage.get("completion_tokens", num_tokens)
-            for choice in event.get("choices", ()):
-                parts.append(choice.get("text") or "")
-                text.add(len(parts) - 1)
-                finish = choice.get("finish_reason") or finish
-                yield Piece(text.take(), 0, _choices(choice.get("logprobs")))
+        async with aclosing(self._events(self._request(job, model))) as events:
+            async for event in events:
+                usage = event.get("usage") or {}
+                num_tokens = usage.get("completion_tokens", num_tokens)
+                for choice in event.get("choices", ()):
+                    parts.append(choice.get("text") or "")
+                    text.add(len(parts) - 1)
+                    finish = choice.get("finish_reason") or finish
+                    yield Piece(text.take(), 0, _choices(choice.get("logprobs")))
         if finish is None:
             raise EngineError(f"vLLM at {self._endpoint} broke the answer off; ask again")
         self._prompt_tokens += len(job.prompt)
@@ -147,7 +156,7 @@ class VllmEngine:
             "stream_options": {"include_usage": True},
         }
 
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         async with self._reached():
             async with self._http().stream("POST", "/v1/completions", json=body) as response:
                 if response.is_error:
@@ -170,8 +179,10 @@ class VllmEngine:
                 response = await self._http().get("/v1/models")
                 if response.is_error:
                     raise EngineError(f"vLLM at {self._endpoint} refuses: {_said(response)}")
-                models = response.json()["data"]
-            self._remote_base = next(model["id"] for model in models if not model.get("parent"))
+                bases = [model["id"] for model in response.json()["data"] if not model.get("parent")]
+            if not bases:
+                raise EngineError(f"vLLM at {self._endpoint} serves no base model; mend --endpoint")
+            self._remote_base = bases[0]
         return self._remote_base
 
     async def _load(self, name: str, folder: Path) -> None:
@@ -195,14 +206,12 @@ class VllmEngine:
         """What goes wrong on the way becomes an EngineError."""
         try:
             yield
-        except (httpx2.HTTPError, json.JSONDecodeError, KeyError, StopIteration) as error:
-            self._healthy = False
+        except (httpx2.HTTPError, json.JSONDecodeError, KeyError) as error:
             self._remote_base = None
             self._adapters.forget()
             raise EngineError(
                 f"vLLM at {self._endpoint} cannot be reached ({type(error).__name__}); start it, or mend --endpoint"
             ) from error
-        self._healthy = True
 
     def _http(self) -> httpx2.AsyncClient:
         if self._client is None:

@@ -34,7 +34,7 @@ def main() -> None:
             page.get_by_label("Drop documents here").set_input_files(ROOT_DIR / "demo" / "harbour-museum.md")
             expect(page.get_by_role("checkbox", name="harbour-museum.md")).to_be_checked()
             for number, question in enumerate(QUESTIONS, start=1):
-                page.get_by_label("Question").fill(question)
+                page.get_by_label("Question", exact=True).fill(question)
                 page.keyboard.press("Enter")
                 expect(page.locator(".took").nth(2 * number - 1)).to_contain_text(" s")
                 expect(page.locator(".took").nth(2 * number - 2)).to_contain_text(" s")

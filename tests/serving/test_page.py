@@ -51,7 +51,7 @@ def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServ
     expect(page.get_by_text("On: bees.txt × 1.0")).to_be_visible()
     expect(page.locator(".facts").first).to_contain_text("MB · made in")
 
-    page.get_by_label("Question").fill(QUESTION)
+    page.get_by_label("Question", exact=True).fill(QUESTION)
     page.keyboard.press("Enter")
     expect(page.locator(".took").nth(0)).to_contain_text(" s")
     expect(page.locator(".took").nth(1)).to_contain_text(" s")

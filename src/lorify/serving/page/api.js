@@ -58,8 +58,11 @@ export async function* streamChat(body, signal) {
     }),
   );
   let pending = "";
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    pending = (pending + text).replaceAll("\r\n", "\n");
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    pending = (pending + value).replaceAll("\r\n", "\n");
     const events = pending.split("\n\n");
     pending = events.pop();
     for (const event of events) {

@@ -120,7 +120,7 @@ class LoadedAdapters:
         self._users.clear()
 
     async def _make_room(self) -> None:
-        idle = [name for name, users in self._users.items() if users == 0]
+        idle = [name for name, users in self._users.items() if users <= 0]
         for name in idle[: max(0, len(self._users) - self._max_loaded)]:
             await self._unload(name)
             del self._users[name]

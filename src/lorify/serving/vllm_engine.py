@@ -219,7 +219,7 @@ class VllmEngine:
             self._client = httpx2.AsyncClient(
                 base_url=self._endpoint,
                 headers={} if key is None else {"Authorization": f"Bearer {key}"},
-                timeout=httpx2.Timeout(self.limits.timeout_seconds, connect=CONNECT_SECONDS),
+                timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
                 limits=httpx2.Limits(max_connections=None),
                 trust_env=False,
             )

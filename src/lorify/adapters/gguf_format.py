@@ -7,6 +7,7 @@ Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from pathlib import Path
@@ -60,7 +61,8 @@ def export_gguf(adapter: Adapter, base: BaseModel, path: Path) -> None:
             "write"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _write(adapter: Adapter, base: BaseModel, architecture: gguf.MODEL_ARCH, path: Path) -> None:

@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-network test-gpu lint format bench results results-quick clean
+.PHONY: demo test test-slow test-network test-gpu test-browser lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not network and not gpu"
+	$(BIN)/pytest -m "not slow and not network and not gpu and not browser"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m "slow"
@@ -20,6 +20,9 @@ test-network: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/pytest -m "gpu"
+
+test-browser: $(READY)
+	$(BIN)/pytest -m "browser"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lorify.commands import adapters, ask, bases, describe, evaluate, evaluate_tasks, importing, specialize, train
+from lorify.commands import (
+    adapters,
+    ask,
+    bases,
+    describe,
+    evaluate,
+    evaluate_tasks,
+    importing,
+    serve,
+    specialize,
+    train,
+)
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
 
@@ -103,6 +114,8 @@ app.command("import")(importing.import_checkpoint)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
 app.add_typer(evaluate.app, name="eval")
 app.command("models")(bases.models)
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys_app, name="keys")
 
 
 def main() -> None:

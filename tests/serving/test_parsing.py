@@ -98,9 +98,8 @@ def test_a_file_name_is_only_a_name(filename, name):
 def test_a_zip_bomb_is_refused(parser):
     bomb = docx("a" * MEGABYTE, num_repeats=400)
     assert len(bomb) < 2 * MEGABYTE
-    with pytest.raises(ContextError) as refused:
+    with pytest.raises(ContextError, match=r"[\d,]+ bytes when unpacked, at most 268,435,456 are read; split it"):
         parser.parse(bomb, "bomb.docx")
-    assert str(refused.value) == "document bomb.docx takes more than 268,435,456 bytes of memory to read; split it"
 
 
 def test_much_text_in_a_small_file_is_refused(parser):

@@ -26,7 +26,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 QUESTION = "What is it?"
 MEGABYTE = 1 << 20
 SETTINGS = ServingSettings(
-    engine=EngineLimits(max_rows=4, max_waiting=6), max_upload_bytes=4 * MEGABYTE, max_document_tokens=3000
+    engine=EngineLimits(max_rows=4, max_waiting=6),
+    max_upload_bytes=4 * MEGABYTE,
+    max_document_tokens=3000,
+    parse_memory_bytes=256 * MEGABYTE,
 )
 
 
@@ -152,6 +155,8 @@ def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Pa
     adapter = new_adapter(server, TEXTS[2])
     with http(server) as client:
         exported = client.get(f"/v1/adapters/{adapter['id']}/export")
+        assert client.get(f"/v1/adapters/{adapter['id']}/export?format=gguf").content.startswith(b"GGUF")
+        assert client.get(f"/v1/adapters/{adapter['id']}/export?format=pickle").status_code == 400
     with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
         archive.extractall(tmp_path)
     model = server.service.model
@@ -190,11 +195,11 @@ def test_no_key_and_a_wrong_key_are_refused(server: RunningServer) -> None:
 
 
 def bad_docx() -> bytes:
-    """A small archive that would unpack to a gigabyte."""
+    """A small archive that would unpack to 300 MB."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("word/document.xml", "w", force_zip64=True) as part:
-            for _ in range(1024):
+            for _ in range(300):
                 part.write(bytes(MEGABYTE))
     return content.getvalue()
 
@@ -202,11 +207,9 @@ def bad_docx() -> bytes:
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("bomb.docx", bad_docx, "unpack"),
+        ("bomb.docx", bad_docx, "when unpacked"),
         ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", "cannot be read"),
         ("deep.html", lambda: b"<div>" * 100_000 + b"x", "deep.html"),
-        ("empty.txt", lambda: b"  \n", "empty"),
-        ("picture.png", lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.png"),
         ("long.txt", lambda: b"word " * 4000, "at most 3,000 are taken"),
     ],
 )
@@ -280,20 +283,21 @@ def test_bad_requests_say_what_is_wrong(server: RunningServer, path: str, body, 
     assert said in error["message"] and "\n" not in error["message"]
 
 
-def test_too_much_at_a_time_is_refused_and_the_rest_answered(server: RunningServer) -> None:
-    clients = 16
-    with ThreadPoolExecutor(clients) as pool:
-
-        def attempt(_: int) -> str:
-            try:
-                return ask(server.client(), max_tokens=100).choices[0].message.content
-            except openai.RateLimitError as error:
-                assert int(error.response.headers["retry-after"]) >= 1 and error.code == "busy"
-                return "busy"
-
-        answers = list(pool.map(attempt, range(clients)))
-    assert 4 <= answers.count("busy") <= 7  # 4 rows and 6 places in the queue, some free again meanwhile
-    assert {*answers} == {"busy", expected_answer(server, max_tokens=100)}
+def test_too_much_at_a_time_is_refused_and_the_rest_answered(tmp_path: Path) -> None:
+    limits = ServingSettings(engine=EngineLimits(max_rows=1, max_waiting=1))
+    with serving(tmp_path, settings=limits) as running, ThreadPoolExecutor(2) as pool:
+        client, engine = running.client(), running.service.engine
+        first = pool.submit(ask, client, max_tokens=480)
+        while not engine.status().running:
+            time.sleep(0.001)
+        second = pool.submit(ask, client, max_tokens=2)
+        while not engine.status().waiting:
+            time.sleep(0.001)
+        with pytest.raises(openai.RateLimitError) as busy:
+            ask(client)
+        assert (busy.value.code, int(busy.value.response.headers["retry-after"]) >= 1) == ("busy", True)
+        assert first.result().usage.completion_tokens > 12
+        assert second.result().choices[0].message.content == expected_answer(running, max_tokens=2)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -344,7 +348,7 @@ def test_adapters_and_answers_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_breaks_off_is_told_in_its_stream(tmp_path: Path) -> None:
-    with serving(tmp_path, settings=ServingSettings(engine=EngineLimits(timeout_seconds=0.3))) as running:
+    with serving(tmp_path, settings=ServingSettings(engine=EngineLimits(timeout_seconds=0.1))) as running:
         with pytest.raises(openai.APIError, match="not finished within"):
             list(ask(running.client(), max_tokens=480, stream=True))
         with pytest.raises(openai.APIStatusError, match="not finished within") as late:

@@ -48,7 +48,7 @@ _HARMLESS = frozenset(
 _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 
 
-def export_peft(adapter: Adapter, base: BaseModel, folder: Path) -> None:
+def export_peft(adapter: Adapter, base: BaseModel, folder: Path, *, base_name: str | None = None) -> None:
     """Write an adapter as PEFT reads it: `PeftModel.from_pretrained(model, folder)`.
 
     Before the folder takes its place it is read again and compared: every tensor, and the logits of a probe prompt.
@@ -57,6 +57,7 @@ def export_peft(adapter: Adapter, base: BaseModel, folder: Path) -> None:
         adapter: the adapter.
         base: the base it is for.
         folder: where to; a PEFT adapter in it is replaced at once or not at all.
+        base_name: what the reader calls the base, if not as it is called here.
 
     Raises:
         AdapterError: if the adapter does not fit the base, what was written does not read back as the same adapter, or
@@ -71,7 +72,7 @@ def export_peft(adapter: Adapter, base: BaseModel, folder: Path) -> None:
     metadata = {"format": "pt", PROVENANCE_KEY: adapter.provenance.model_dump_json()}
     with replaced_folder(folder, _OWNED) as temporary:
         (temporary / WEIGHTS_NAME).write_bytes(serialize_tensors(tensors, metadata))
-        config = json.dumps(_peft_config(adapter, base), indent=2)
+        config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
         _check_same(adapter, import_peft(temporary, base), base)
 
@@ -114,14 +115,14 @@ def import_peft(folder: Path, base: BaseModel) -> Adapter:
     return adapter
 
 
-def _peft_config(adapter: Adapter, base: BaseModel) -> dict[str, Any]:
+def _peft_config(adapter: Adapter, base: BaseModel, base_name: str) -> dict[str, Any]:
     ranks = {base.module_path(*key): pair.rank for key, pair in adapter.weights.items()}
     usual_rank = Counter(ranks.values()).most_common(1)[0][0]
     alpha = adapter.lora_alpha
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base.name,
+        "base_model_name_or_path": base_name,
         "inference_mode": True,
         "r": usual_rank,
         "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -84,17 +84,23 @@ def merge(
 
 
 @app.command()
-def export(adapter_dir: AdapterDir, output: Output, base: Base = None) -> None:
-    """Write an adapter in the format of PEFT.
+def export(
+    adapter_dir: AdapterDir,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder (peft) or file (gguf) to write.")],
+    base: Base = None,
+    format: Annotated[Literal["peft", "gguf"], typer.Option("--format", help="For PEFT, or for llama.cpp.")] = "peft",
+) -> None:
+    """Write an adapter for other programs.
 
     Example: lorify adapter export handbook-adapter -o handbook-peft
     """
+    from lorify.adapters.gguf_format import export_gguf
     from lorify.adapters.peft_format import export_peft
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
     loaded = load_base_model(adapter.provenance.base_name if base is None else base)
-    export_peft(adapter, loaded, output)
+    (export_peft if format == "peft" else export_gguf)(adapter, loaded, output)
     say_line(str(output))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +12,11 @@ from rich.progress import Progress as ProgressBar
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
 from lorify.commands.options import load_base_model
+from lorify.commands.settings import apply_settings, describe_defaults
 from lorify.commands.terminal import LOG_EVERY_SECONDS, counting, duration, say_json, say_line, stderr
 from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel as Section
-
     from lorify.training.config import RunConfig
     from lorify.training.loop import Progress, Trainer
 
@@ -70,34 +67,7 @@ def read_config(path: Path, settings: list[str]) -> RunConfig:
     """
     from lorify.training.kinds import load_run_config
 
-    changes: dict[tuple[str, ...], object] = {}
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator or not all(key.split(".")):
-            raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
-        changes[tuple(key.split("."))] = _parse_value(value)
-    return load_run_config(path, changes)
-
-
-def _parse_value(text: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Lines `key = default  # meaning` of a config and its sections."""
-    from pydantic import BaseModel as Section
-
-    for name, field in section.model_fields.items():
-        if isinstance(field.default, Section):
-            summary = (type(field.default).__doc__ or "").splitlines()[0]
-            yield f"\n# {name}: {summary}"
-            yield from describe_defaults(type(field.default), f"{prefix}{name}.")
-        else:
-            setting = f"{prefix}{name}={json.dumps(field.default, default=str)}"
-            yield f"{setting:<44} # {field.description}"
+    return load_run_config(path, lambda document: apply_settings(document, settings))
 
 
 def run(config: RunConfig, run_dir: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,7 +38,7 @@ async def whole_answers(answers: Sequence[Answer]) -> list[WholeAnswer]:
     return [_whole(pieces) for pieces in collected]
 
 
-async def merged_pieces(answers: Sequence[Answer]) -> AsyncIterator[tuple[int, Piece]]:
+async def merged_pieces(answers: Sequence[Answer]) -> AsyncGenerator[tuple[int, Piece], None]:
     """Pieces of all answers as they come, each with the place of its answer; leaving early cancels the rest."""
     arrived: asyncio.Queue[tuple[int, Piece | Exception]] = asyncio.Queue()
 

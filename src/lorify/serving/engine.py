@@ -139,9 +139,11 @@ class LocalEngine:
         with self._changed:
             waiting = sum(not ticket.cancelled for ticket in self._waiting)
             running = len(self._rows)
-            return EngineStatus(
-                running, waiting, self._prompt_tokens, self._answer_tokens, healthy=self._thread.is_alive()
-            )
+            return EngineStatus(running, waiting, self._prompt_tokens, self._answer_tokens)
+
+    async def is_healthy(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread.is_alive()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take no more jobs, finish those there are, and end; what is unfinished after the time is cancelled."""

@@ -104,11 +104,12 @@ def describe_validation(problems: Any) -> tuple[str, str | None]:
     """One line of all that is wrong with a body, and the first field that is."""
     lines, first = [], None
     for problem in problems:
+        if problem["type"] == "json_invalid":
+            return f"the body is no JSON ({problem.get('ctx', {}).get('error', problem['msg'])})", None
         where = ".".join(str(part) for part in problem["loc"] if part != "body") or None
         first = first or where
         said = str(problem["msg"]).removeprefix("Value error, ")
-        detail = problem.get("ctx", {}).get("error", "") if problem["type"] == "json_invalid" else ""
-        lines.append(f"{where}: {said}" if where and not detail else f"{said} {detail}".strip())
+        lines.append(f"{where}: {said}" if where else said)
     return "; ".join(lines[:10]), first
 
 

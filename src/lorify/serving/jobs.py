@@ -94,14 +94,12 @@ class EngineStatus:
         waiting: jobs in the queue.
         prompt_tokens: tokens of all prompts read so far.
         answer_tokens: tokens generated so far.
-        healthy: False if it cannot answer now.
     """
 
     running: int
     waiting: int
     prompt_tokens: int
     answer_tokens: int
-    healthy: bool = True
 
 
 class Engine(Protocol):
@@ -118,6 +116,10 @@ class Engine(Protocol):
 
     def status(self) -> EngineStatus:
         """What it is doing now."""
+        ...
+
+    async def is_healthy(self) -> bool:
+        """Whether it can answer now."""
         ...
 
     async def drain(self, timeout_seconds: float) -> None:

@@ -70,8 +70,8 @@ def main() -> None:
 
 def _read(job: ParsingJob, data: bytes) -> dict[str, str]:
     try:
-        # How large an upload may be is the server's decision, how much it unpacks to the memory limit's.
-        text = document_from_bytes(data, job.name, PurePath(job.name).suffix.lower(), sys.maxsize).text
+        # The limit is for what archives unpack to; that of the upload itself has been looked at.
+        text = document_from_bytes(data, job.name, PurePath(job.name).suffix.lower(), job.max_memory_bytes).text
     except ContextError as error:
         reasons = _reasons(error)
         if MemoryError in reasons:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+
+from jinja2 import TemplateError
 
 from lorify.base.chat import build_prompt_ids
 from lorify.base.model import BaseModel
@@ -21,7 +24,10 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
     said = "\n".join(message["content"] for message in messages if message["role"] == "user")
-    prompt = build_prompt_ids(service.model.base.tokenizer, messages)
+    try:
+        prompt = await asyncio.to_thread(build_prompt_ids, service.model.base.tokenizer, messages)
+    except TemplateError as error:
+        raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
     row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)
     asked = body.max_completion_tokens or body.max_tokens
     job = Job(
@@ -40,7 +46,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     """A job for each of the `n` answers to each prompt, those of one prompt together."""
     base = service.model.base
     jobs = []
-    for prompt in _prompts(body, base):
+    for prompt in await asyncio.to_thread(_prompts, body, base):
         row = await service.adapter_row(
             body.model, _scales(body), base.decode_text(prompt), owner, only_if_relevant=body.only_if_relevant
         )

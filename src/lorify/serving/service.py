@@ -76,7 +76,7 @@ class Service:
     @property
     def can_specialize(self) -> bool:
         """Whether a task in plain words can be turned into an adapter."""
-        return bool(getattr(self.model, "can_specialize", False))
+        return getattr(self.model, "task_hypernetwork", None) is not None
 
     async def internalize(self, documents: Sequence[Document], owner: str) -> MadeAdapter:
         """An adapter of documents, made now or found among the owner's.
@@ -86,7 +86,7 @@ class Service:
             BusyError: if too many documents wait to be internalized.
             StoreFullError: if there is no room.
         """
-        self._check(documents)
+        await asyncio.to_thread(self._check, documents)
         started = time.perf_counter()
         digest = self.model.internalizer.digest
         known = await asyncio.to_thread(self.store.find, digest, documents, owner)
@@ -116,7 +116,7 @@ class Service:
 
     async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> MadeAdapter:
         """The adapter with documents removed and then added or replaced; it gets another id, and the old one ends."""
-        self._check(add, ("add",))
+        await asyncio.to_thread(self._check, add)
         started = time.perf_counter()
         adapter = await asyncio.to_thread(self.store.get, id, owner)
 
@@ -188,7 +188,7 @@ class Service:
         finally:
             self._num_internalizing -= 1
 
-    def _check(self, documents: Sequence[Document], where: tuple[str, ...] = ()) -> None:
+    def _check(self, documents: Sequence[Document]) -> None:
         """Refuse what would take too long before it is begun."""
         names = [document.name for document in documents]
         repeated = sorted({name for name in names if names.count(name) > 1})

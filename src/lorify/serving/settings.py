@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from lorify.serving.engine import EngineLimits
+from lorify.serving.vllm_engine import VllmLimits
 
 
 class ServingSettings(BaseModel):
@@ -13,6 +14,7 @@ class ServingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: EngineLimits = Field(default=EngineLimits(), description="The local engine.")
+    vllm: VllmLimits = Field(default=VllmLimits(), description="A vLLM server that answers instead.")
     max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Largest request body, documents included.")
     max_document_tokens: int = Field(default=200_000, ge=1, description="Longest document, in tokens of the base.")
     max_documents: int = Field(default=64, ge=1, description="Most documents of one adapter.")

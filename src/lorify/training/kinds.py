@@ -55,12 +55,12 @@ def find_kind(name: object) -> Kind:
     return KINDS[name]
 
 
-def load_run_config(path: Path, changes: Mapping[tuple[str, ...], object] | None = None) -> RunConfig:
+def load_run_config(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> RunConfig:
     """Read a run's JSON config, of the kind that its key `kind` names.
 
     Args:
         path: the file.
-        changes: path of a key -> value to have instead.
+        change: changes the document before it is checked.
 
     Raises:
         ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all are listed.
@@ -80,10 +80,9 @@ def load_run_config(path: Path, changes: Mapping[tuple[str, ...], object] | None
             f"training config {path} is no valid JSON object; see `lorify train --defaults --json` for one"
         )
     config = _validated(document, f"training config {path}")
-    if not changes:
+    if change is None:
         return config
-    for keys, value in changes.items():
-        _set(document, keys, value)
+    change(document)
     return _validated(document, "--set")
 
 
@@ -93,11 +92,3 @@ def _validated(document: dict[str, Any], where: str) -> RunConfig:
         return kind.config.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise ConfigError(f"{where}: {describe_problems(error)}") from error
-
-
-def _set(document: dict[str, Any], keys: tuple[str, ...], value: object) -> None:
-    for key in keys[:-1]:
-        if not isinstance(document.get(key), dict):
-            document[key] = {}
-        document = document[key]
-    document[keys[-1]] = value

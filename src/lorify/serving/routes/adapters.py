@@ -12,10 +12,14 @@ from typing import Any, Literal, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel as PydanticModel
+from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from lorify.adapters import Adapter
+from lorify.adapters.gguf_format import export_gguf
 from lorify.adapters.peft_format import export_peft
+from lorify.base.model import BaseModel
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import RequestError
 from lorify.serving.access import OwnerDependency, ServiceDependency
@@ -33,7 +37,7 @@ from lorify.serving.schemas import (
 from lorify.serving.service import MadeAdapter, Service
 from lorify.serving.store import StoredAdapter
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", bound=PydanticModel)
 
 _FILES = {
     "type": "object",
@@ -44,7 +48,7 @@ _FILES = {
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 413)})
 
 
-def _body_schema(model: type[BaseModel]) -> dict[str, Any]:
+def _body_schema(model: type[PydanticModel]) -> dict[str, Any]:
     """OpenAPI's description of a body that is JSON or files."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
@@ -102,26 +106,31 @@ async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) ->
 @router.get(
     "/{id}/export",
     response_class=Response,
-    responses={200: {"description": "The adapter's files.", "content": {"application/zip": {}}}},
+    responses={200: {"description": "The file.", "content": {"application/zip": {}, "application/octet-stream": {}}}},
 )
 async def export(
-    id: str, service: ServiceDependency, owner: OwnerDependency, format: Literal["peft"] = "peft"
+    id: str, service: ServiceDependency, owner: OwnerDependency, format: Literal["peft", "gguf"] = "peft"
 ) -> Response:
-    """The adapter for other programs: a zip of the folder that PEFT reads."""
+    """The adapter for other programs: a zip of the folder that PEFT reads, or a LoRA file of llama.cpp."""
     adapter = await asyncio.to_thread(service.store.get, id, owner)
+    kind, suffix = ("application/zip", "zip") if format == "peft" else ("application/octet-stream", "gguf")
+    content = await asyncio.to_thread(_exported, adapter, service.model.base, format)
+    headers = {"Content-Disposition": f'attachment; filename="{id}.{suffix}"'}
+    return Response(content, media_type=kind, headers=headers)
 
-    def packed() -> bytes:
-        with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
-            folder = Path(temporary) / "adapter"
-            export_peft(adapter, service.model.base, folder)
-            content = io.BytesIO()
-            with zipfile.ZipFile(content, "w") as archive:
-                for path in sorted(folder.iterdir()):
-                    archive.write(path, path.name)
-            return content.getvalue()
 
-    headers = {"Content-Disposition": f'attachment; filename="{id}-{format}.zip"'}
-    return Response(await asyncio.to_thread(packed), media_type="application/zip", headers=headers)
+def _exported(adapter: Adapter, base: BaseModel, format: Literal["peft", "gguf"]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
+        path = Path(temporary) / "adapter"
+        if format == "gguf":
+            export_gguf(adapter, base, path)
+            return path.read_bytes()
+        export_peft(adapter, base, path)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for part in sorted(path.iterdir()):
+                archive.write(part, part.name)
+        return content.getvalue()
 
 
 def describe(service: Service, adapter: StoredAdapter | MadeAdapter) -> AdapterObject:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -71,7 +72,7 @@ async def _answer(
 
 async def _events(
     first: tuple[int, Piece],
-    pieces: AsyncIterator[tuple[int, Piece]],
+    pieces: AsyncGenerator[tuple[int, Piece], None],
     answer_format: ChatFormat | CompletionFormat,
     *,
     with_usage: bool,
@@ -79,10 +80,11 @@ async def _events(
     num_tokens = first[1].num_tokens
     yield {"data": json.dumps(answer_format.chunk(*first))}
     try:
-        async for index, piece in pieces:
-            num_tokens += piece.num_tokens
-            if piece.text or piece.choices or piece.finish_reason:
-                yield {"data": json.dumps(answer_format.chunk(index, piece))}
+        async with aclosing(pieces):  # left early when the client goes away
+            async for index, piece in pieces:
+                num_tokens += piece.num_tokens
+                if piece.text or piece.choices or piece.finish_reason:
+                    yield {"data": json.dumps(answer_format.chunk(index, piece))}
     except LorifyError as error:
         # The status is long sent; OpenAI's clients raise what a chunk with `error` says.
         yield {"data": bytes(describe_error(error).body).decode()}

@@ -20,6 +20,7 @@ from lorify.serving.service import Service
 
 PAGE_FILES = {
     "index.html": "text/html",
+    "icon.svg": "image/svg+xml",
     "style.css": "text/css",
     "app.js": "text/javascript",
     "api.js": "text/javascript",
@@ -68,9 +69,9 @@ async def _models(service: Service, owner: str) -> list[ModelObject]:
 @router.get("/health", tags=["operations"], responses={503: {"model": Health}})
 async def health(service: ServiceDependency) -> Response:
     """Whether the server can answer; needs no key."""
-    status = service.engine.status()
+    status, healthy = service.engine.status(), await service.engine.is_healthy()
     told = Health(
-        status="ok" if status.healthy else "failing",
+        status="ok" if healthy else "failing",
         base=service.base_id,
         engine=service.engine_name,
         running=status.running,
@@ -78,7 +79,7 @@ async def health(service: ServiceDependency) -> Response:
         can_specialize=service.can_specialize,
         needs_key=service.keys is not None,
     )
-    return JSONResponse(told.model_dump(), 200 if status.healthy else 503)
+    return JSONResponse(told.model_dump(), 200 if healthy else 503)
 
 
 def metrics_router(metrics: Metrics) -> APIRouter:

@@ -1,0 +1,104 @@
+"""Adapters as GGUF LoRA files, for llama.cpp (`--lora FILE`, beside the base as GGUF).
+
+Tensors are called as llama.cpp calls the base's own, with `.lora_a [r, d_in]` and `.lora_b [d_out, r]` at the end; the
+update is scaled by `adapter.lora.alpha / r` of each pair, as here.
+Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gguf
+import numpy as np
+from torch import Tensor
+
+from lorify.adapters.adapter import Adapter
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseModel
+
+ARCHITECTURES = {
+    "LlamaForCausalLM": gguf.MODEL_ARCH.LLAMA,
+    "MistralForCausalLM": gguf.MODEL_ARCH.LLAMA,
+    "Qwen2ForCausalLM": gguf.MODEL_ARCH.QWEN2,
+    "Qwen3ForCausalLM": gguf.MODEL_ARCH.QWEN3,
+    "Gemma2ForCausalLM": gguf.MODEL_ARCH.GEMMA2,
+    "Gemma3ForCausalLM": gguf.MODEL_ARCH.GEMMA3,
+}
+
+
+def export_gguf(adapter: Adapter, base: BaseModel, path: Path) -> None:
+    """Write an adapter as a GGUF LoRA file in float32; a file that is there is replaced at once or not at all.
+
+    Args:
+        adapter: the adapter.
+        base: the base it is for.
+        path: the file to write.
+
+    Raises:
+        AdapterError: if the adapter does not fit the base, llama.cpp has no such model, or the file cannot be written.
+    """
+    adapter.check_base(base)
+    architecture = ARCHITECTURES.get(type(base.model).__name__)
+    if architecture is None:
+        raise AdapterError(f"base {base.name} is of a kind that cannot be written as GGUF; export as PEFT instead")
+    if path.is_dir():
+        raise AdapterError(f"{path} is a folder; give a file to write to, such as {path}.gguf")
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(adapter, base, architecture, temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AdapterError(
+            f"{path} cannot be written ({error.strerror or error}); give a file on a disk with space, where you may "
+            "write"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _write(adapter: Adapter, base: BaseModel, architecture: gguf.MODEL_ARCH, path: Path) -> None:
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.lora_alpha)
+    names = gguf.get_tensor_name_map(architecture, base.num_layers)
+    for (layer, module), pair in adapter.weights.items():
+        name = names.get_name(base.module_path(layer, module))
+        if name is None:
+            raise AdapterError(f"llama.cpp has no name for {module!r} of block {layer}; export as PEFT instead")
+        B = pair.B
+        if architecture is gguf.MODEL_ARCH.LLAMA and module in ("q_proj", "k_proj"):
+            B = _interleaved(B, _num_heads(base, module))
+        writer.add_tensor(f"{name}.weight.lora_a", _array(pair.A))
+        writer.add_tensor(f"{name}.weight.lora_b", _array(B))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _num_heads(base: BaseModel, module: str) -> int:
+    config = base.model.config
+    return int(config.num_attention_heads if module == "q_proj" else config.num_key_value_heads)
+
+
+def _interleaved(B: Tensor, num_heads: int) -> Tensor:
+    """Rows `[d_out, r]` of a query or key projection in the order of llama.cpp's `llama` models.
+
+    Hugging Face rotates a channel with the one half a head further on, these models with its neighbour.
+    """
+    d_out, rank = B.shape
+    return B.reshape(num_heads, 2, d_out // num_heads // 2, rank).transpose(1, 2).reshape(d_out, rank)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().contiguous().numpy()

@@ -1,0 +1,72 @@
+"""`--set KEY=VALUE` on a config, and the listing of its defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lorify.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel as Section
+
+T = TypeVar("T", bound="Section")
+
+
+def apply_settings(document: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Change a config's document by `key.sub=value` settings; values are JSON, or else text.
+
+    Raises:
+        ConfigError: if a setting has not this form.
+    """
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not all(key.split(".")):
+            raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
+        _set(document, key.split("."), _parse_value(value))
+    return document
+
+
+def read_settings(kind: type[T], settings: Sequence[str]) -> T:
+    """A config with its defaults, changed by settings.
+
+    Raises:
+        ConfigError: if a setting is bad; all problems are listed.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate_json(json.dumps(apply_settings({}, settings)))
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+        raise ConfigError(f"--set: {'; '.join(problems)}") from error
+
+
+def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:
+    """Lines `key = default  # meaning` of a config and its sections."""
+    from pydantic import BaseModel as Section
+
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, Section):
+            summary = (type(field.default).__doc__ or "").splitlines()[0]
+            yield f"\n# {name}: {summary}"
+            yield from describe_defaults(type(field.default), f"{prefix}{name}.")
+        else:
+            setting = f"{prefix}{name}={json.dumps(field.default, default=str)}"
+            yield f"{setting:<44} # {field.description}"
+
+
+def _set(document: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        if not isinstance(document.get(key), dict):
+            document[key] = {}
+        document = document[key]
+    document[keys[-1]] = value
+
+
+def _parse_value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,103 @@
+// The list of adapters: which are there, which are on, and how strongly.
+
+import * as api from "./api.js";
+
+const list = document.getElementById("adapters");
+const none = document.getElementById("none");
+const active = document.getElementById("active");
+
+const known = new Map(); // id -> { adapter, name, on, scale }
+
+export function activeAdapters() {
+  return [...known.values()].filter((each) => each.on).map((each) => ({ id: each.adapter.id, scale: each.scale }));
+}
+
+export function addAdapter(adapter, { on = false, name = null } = {}) {
+  const before = known.get(adapter.id);
+  known.set(adapter.id, { adapter, name: name ?? nameOf(adapter), on: on || (before?.on ?? false), scale: before?.scale ?? 1 });
+  render();
+}
+
+export async function loadAdapters() {
+  for (const adapter of await api.listAdapters()) addAdapter(adapter);
+  render();
+}
+
+function nameOf(adapter) {
+  return adapter.documents.map((document) => document.name).join(", ") || `task ${adapter.id.slice(0, 8)}`;
+}
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+function facts(adapter) {
+  const tokens = adapter.documents.reduce((sum, document) => sum + document.num_tokens, 0);
+  const parts = [];
+  if (tokens) parts.push(`${tokens.toLocaleString()} tokens`);
+  parts.push(`${(adapter.num_bytes / 1e6).toFixed(1)} MB`);
+  if (adapter.reused) parts.push("was there already");
+  else if (adapter.seconds != null) parts.push(`made in ${adapter.seconds.toFixed(2)} s`);
+  if (adapter.fidelity != null) parts.push(`fidelity ${adapter.fidelity.toFixed(2)}`);
+  return parts.join(" · ");
+}
+
+function row(entry) {
+  const { adapter, name } = entry;
+  const toggle = element("input", { type: "checkbox", checked: entry.on, id: `on-${adapter.id}` });
+  const slider = element("input", { type: "range", min: 0, max: 2, step: 0.1, value: entry.scale, id: `scale-${adapter.id}` });
+  const shown = element("output", { textContent: entry.scale.toFixed(1) });
+  const remove = element("button", { type: "button", textContent: "Delete", ariaLabel: `Delete ${name}` });
+  const item = element(
+    "li",
+    { className: entry.on ? "adapter on" : "adapter" },
+    element("div", { className: "name" }, toggle, element("label", { htmlFor: toggle.id, textContent: name })),
+    element("p", { className: "facts", textContent: facts(adapter) }),
+    element("div", { className: "row" }, element("label", { htmlFor: slider.id, textContent: "Scale" }), slider, shown, remove),
+  );
+  slider.setAttribute("aria-label", `Scale of ${name}`);
+  toggle.addEventListener("change", () => {
+    entry.on = toggle.checked;
+    item.classList.toggle("on", entry.on);
+    tellActive();
+  });
+  slider.addEventListener("input", () => {
+    entry.scale = Number(slider.value);
+    shown.textContent = entry.scale.toFixed(1);
+    tellActive();
+  });
+  remove.addEventListener("click", async () => {
+    remove.disabled = true;
+    try {
+      await api.deleteAdapter(adapter.id);
+    } catch (error) {
+      if (error.status !== 404) {
+        remove.disabled = false;
+        document.getElementById("problem").textContent = error.message;
+        return;
+      }
+    }
+    const place = [...list.children].indexOf(item);
+    known.delete(adapter.id);
+    render();
+    // The focus goes to what stands there now, not to the top of the page.
+    (list.children[Math.min(place, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
+  });
+  return item;
+}
+
+function tellActive() {
+  const on = [...known.values()].filter((each) => each.on);
+  active.classList.toggle("on", on.length > 0);
+  active.textContent = on.length
+    ? `On: ${on.map((each) => `${each.name} × ${each.scale.toFixed(1)}`).join(", ")}`
+    : "No adapter is on.";
+}
+
+function render() {
+  list.replaceChildren(...[...known.values()].reverse().map(row));
+  none.hidden = known.size > 0;
+  tellActive();
+}

@@ -1,0 +1,117 @@
+// The chat: each question is answered twice, with the adapters that are on and by the bare model.
+
+import { streamChat } from "./api.js";
+import { activeAdapters } from "./adapters.js";
+
+const log = document.getElementById("log");
+const form = document.getElementById("ask");
+const question = document.getElementById("question");
+const send = document.getElementById("send");
+const stop = document.getElementById("stop");
+const relevant = document.getElementById("relevant");
+
+const MAX_TOKENS = 128;
+
+let histories = { with: [], without: [] };
+let running = null;
+let base = null;
+
+export function setBase(name) {
+  base = name;
+}
+
+function answerBox(kind, title) {
+  const box = document.createElement("article");
+  box.className = `answer ${kind}`;
+  const heading = document.createElement("h3");
+  heading.textContent = title;
+  const said = document.createElement("p");
+  said.className = "said";
+  const took = document.createElement("p");
+  took.className = "took";
+  box.append(heading, said, took);
+  return { box, heading, said, took };
+}
+
+async function answer(kind, adapters, asked, parts, signal) {
+  const messages = [...histories[kind], { role: "user", content: asked }];
+  const body = { model: base, messages, max_tokens: MAX_TOKENS, adapters, only_if_relevant: relevant.checked };
+  const started = performance.now();
+  let text = "";
+  let isOn = false;
+  try {
+    for await (const chunk of streamChat(body, signal)) {
+      isOn = chunk.adapter_on;
+      text += chunk.choices[0]?.delta.content ?? "";
+      parts.said.textContent = text;
+    }
+  } catch (error) {
+    parts.took.classList.add("failed");
+    parts.took.textContent = signal.aborted ? "stopped" : error.message;
+    return;
+  }
+  histories[kind] = [...messages, { role: "assistant", content: text }];
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const kept = kind === "with" && adapters.length && !isOn ? " · adapters kept off: the question seems to be about something else" : "";
+  parts.took.textContent = `${seconds} s${kept}`;
+}
+
+async function ask(asked) {
+  const turn = document.createElement("div");
+  turn.className = "turn";
+  const heading = document.createElement("p");
+  heading.className = "asked";
+  heading.textContent = asked;
+  const pair = document.createElement("div");
+  pair.className = "pair";
+  const adapters = activeAdapters();
+  const withBox = answerBox("with", adapters.length ? "With adapters" : "With adapters (none is on)");
+  const withoutBox = answerBox("without", "Bare model");
+  pair.append(withBox.box, withoutBox.box);
+  turn.append(heading, pair);
+  log.append(turn);
+  turn.scrollIntoView({ block: "nearest" });
+
+  running = new AbortController();
+  send.disabled = true;
+  stop.hidden = false;
+  // Told when whole; word by word would be a babble to a screen reader.
+  log.setAttribute("aria-busy", "true");
+  await Promise.all([
+    answer("with", adapters, asked, withBox, running.signal),
+    answer("without", [], asked, withoutBox, running.signal),
+  ]);
+  log.setAttribute("aria-busy", "false");
+  running = null;
+  send.disabled = false;
+  stop.hidden = true;
+  turn.scrollIntoView({ block: "nearest" });
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const asked = question.value.trim();
+  if (!asked || running || !base) return;
+  question.value = "";
+  question.focus();
+  ask(asked);
+});
+
+question.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    form.requestSubmit();
+  }
+});
+
+stop.addEventListener("click", () => {
+  running?.abort();
+  question.focus();
+});
+
+document.getElementById("clear").addEventListener("click", () => {
+  running?.abort();
+  histories = { with: [], without: [] };
+  log.replaceChildren();
+  question.focus();
+});

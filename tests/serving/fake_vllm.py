@@ -1,0 +1,117 @@
+"""A small stand-in for a vLLM server: it loads PEFT folders from disk and answers with them, or misbehaves."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from lorify.adapters import Adapter, build_lora_batch
+from lorify.adapters.peft_format import CONFIG_NAME, import_peft
+from lorify.base.generation import generate_batch
+from lorify.base.model import BaseModel
+
+MODEL = "org/the-base"
+
+
+class FakeVllm:
+    """What it has been told, and how it is to behave."""
+
+    def __init__(self, base: BaseModel, max_lora_rank: int) -> None:
+        self.base = base
+        self.max_lora_rank = max_lora_rank
+        self.loaded: dict[str, Adapter] = {}
+        self.asked: list[dict] = []
+        self.breaks_off = False
+        self.url = ""
+
+    def load(self, name: str, folder: Path) -> JSONResponse:
+        config = json.loads((folder / CONFIG_NAME).read_text())
+        if config["r"] > self.max_lora_rank:
+            return refusal(400, f"LoRA rank {config['r']} is greater than max_lora_rank {self.max_lora_rank}.")
+        assert config["base_model_name_or_path"] == MODEL and folder.name == name  # what its resolver goes by
+        # One scaling for all of it, whatever the pattern: as vLLM does.
+        assert not config["rank_pattern"] and config["lora_alpha"] == config["r"]
+        self.loaded[name] = import_peft(folder, self.base)
+        return JSONResponse("Success")
+
+    def answer(self, body: dict) -> Iterator[str]:
+        adapter = self.loaded.get(body["model"])
+        (ids,) = generate_batch(
+            self.base,
+            [body["prompt"]],
+            lora=build_lora_batch([adapter], self.base),
+            max_new_tokens=body["max_tokens"],
+            stop_ids=set(body["stop_token_ids"]),
+        )
+        shown = ""
+        for count in range(1, len(ids) + 1):
+            text = self.base.decode_text(ids[:count])
+            finish = ("length" if len(ids) == body["max_tokens"] else "stop") if count == len(ids) else None
+            if finish is None and text.endswith("\N{REPLACEMENT CHARACTER}"):
+                continue
+            if self.breaks_off and count > 2:
+                return
+            yield event({"choices": [{"text": text[len(shown) :], "finish_reason": finish, "logprobs": None}]})
+            shown = text
+        yield event({"choices": [], "usage": {"completion_tokens": len(ids)}})
+        yield "data: [DONE]\n\n"
+
+
+def event(body: dict) -> str:
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def refusal(status: int, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": status}}, status)
+
+
+@contextmanager
+def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Iterator[FakeVllm]:
+    fake = FakeVllm(base, max_lora_rank)
+    app = FastAPI()
+
+    @app.get("/health")
+    def health() -> None:
+        pass
+
+    @app.get("/v1/models")
+    def models() -> dict:
+        adapters = [{"id": name, "parent": MODEL} for name in fake.loaded]
+        return {"data": [*adapters, {"id": MODEL, "parent": None}]}
+
+    @app.post("/v1/load_lora_adapter")
+    async def load(request: Request):
+        body = await request.json()
+        return fake.load(body["lora_name"], Path(body["lora_path"]))
+
+    @app.post("/v1/unload_lora_adapter")
+    async def unload(request: Request):
+        del fake.loaded[(await request.json())["lora_name"]]
+        return JSONResponse("Success")
+
+    @app.post("/v1/completions")
+    async def complete(request: Request):
+        body = await request.json()
+        fake.asked.append(body)
+        if body["model"] != MODEL and body["model"] not in fake.loaded:
+            return refusal(404, f"The model `{body['model']}` does not exist.")
+        return StreamingResponse(fake.answer(body), media_type="text/event-stream")
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield fake
+    finally:
+        server.should_exit = True
+        thread.join()

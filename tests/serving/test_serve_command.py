@@ -1,0 +1,81 @@
+"""`lorify serve` and `lorify keys` as commands: what they refuse, and how they start and end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from openai import OpenAI
+from serving.tiny_lorify import TEXTS, tiny_hypernetwork
+from tiny import tiny_model, tiny_tokenizer
+from typer.testing import CliRunner
+
+from lorify.base.model import load_base
+from lorify.cli import app
+from lorify.hypernets.storage import save_hypernetwork
+from lorify.serving.keys import ApiKeys
+
+
+def run(*args: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["--host", "0.0.0.0"], "which other machines may reach, and there are no API keys"),
+        (["--keys", "missing.json"], "is missing or holds no key"),
+        (["--set", "engine.max_rows=0"], "engine.max_rows"),
+        (["--set", "nonsense"], "is no setting"),
+        (["--engine", "vllm"], "go together"),
+        (["--endpoint", "http://localhost:1"], "go together"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_before_anything_is_loaded(args: list[str], said: str) -> None:
+    code, _, error = run("serve", *args)
+    assert code == 2 and error.startswith("error: ") and said in error
+
+
+def test_limits_are_listed() -> None:
+    code, listing, _ = run("serve", "--defaults")
+    assert code == 0 and "engine.max_rows=32" in listing and "drain_seconds=30" in listing
+
+
+def test_a_key_is_shown_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    code, key, _ = run("keys", "create", "ann", "--keys", path)
+    assert code == 0 and ApiKeys.load(path).owner_of(key.strip()) == "ann"
+    code, _, error = run("keys", "create", "ann", "--keys", path)
+    assert code == 2 and "has a key named 'ann' already" in error
+
+
+def test_it_serves_and_finishes_its_answers_at_sigterm(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    environment = os.environ | {"LORIFY_CACHE": str(tmp_path / "cache")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LORIFY_CACHE", environment["LORIFY_CACHE"])
+        save_hypernetwork(tmp_path / "hypernet", *tiny_hypernetwork(load_base(str(tmp_path / "base"), device="cpu")))
+    command = [sys.executable, "-c", "from lorify.cli import main; main()", "serve", "--port", "0"]
+    command += ["--base", tmp_path / "base", "--hypernet", tmp_path / "hypernet", "--store", tmp_path / "store"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if line.startswith("serving "))
+        assert line.startswith("serving base at http://127.0.0.1:")  # the folder's name, not where it is
+        url = line.split()[3]
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        adapter = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS[0]}, timeout=60).json()
+        request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 200}
+        stream = client.chat.completions.create(model=adapter["model"], stream=True, **request)
+        chunks = [next(stream)]
+        server.send_signal(signal.SIGTERM)
+        chunks += list(stream)
+        assert chunks[-1].choices[0].finish_reason == "length"
+        assert server.wait(60) in (0, -signal.SIGTERM)
+        with pytest.raises(OSError):
+            socket.create_connection((httpx2.URL(url).host, httpx2.URL(url).port))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.contexts.documents import Document, document_from_text
-    from lorify.facade import Lorify, load
+    from lorify.facade import Lorify, load, specialize
 
-__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load"]
+__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load", "specialize"]
 
 _HOMES = {
     "Adapter": "lorify.adapters",
@@ -18,6 +18,7 @@ _HOMES = {
     "Lorify": "lorify.facade",
     "document_from_text": "lorify.contexts.documents",
     "load": "lorify.facade",
+    "specialize": "lorify.facade",
 }
 
 

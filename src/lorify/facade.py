@@ -22,9 +22,11 @@ from lorify.hypernets.internalize import Internalizer
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
 from lorify.hypernets.relevance import load_relevance
+from lorify.hypernets.specialize import Specializer, load_specializer
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
+SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
 DEFAULT_NEW_TOKENS = 128
 
 Source = Document | Path | str
@@ -32,7 +34,7 @@ Source = Document | Path | str
 
 
 class Lorify:
-    """A base model that learns documents in one forward pass.
+    """A base model that learns documents, and tasks from their descriptions, in one forward pass.
 
     Example:
         >>> import lorify
@@ -40,12 +42,25 @@ class Lorify:
         >>> adapter = model.internalize("handbook.pdf")
         >>> model.ask("Who approves travel?", adapter)
         >>> model.save(adapter, "handbook-adapter")
+        >>> brief = model.specialize("Answer in capital letters.")
+        >>> model.ask("Who approves travel?", model.combine([(adapter, 1.0), (brief, 1.0)]))
     """
 
-    def __init__(self, base: BaseModel, internalizer: DocumentInternalizer | None) -> None:
-        """Join a base and the hypernetwork that was made for it, if there is one."""
+    def __init__(
+        self, base: BaseModel, internalizer: DocumentInternalizer | None, task_hypernetwork: Path | None = None
+    ) -> None:
+        """Join a base and the hypernetworks that were made for it, where there are any.
+
+        Args:
+            base: the base.
+            internalizer: its document hypernetwork.
+            task_hypernetwork: folder of its task hypernetwork, which is loaded when it is needed first, and with it the
+                description encoder.
+        """
         self.base = base
         self._internalizer = internalizer
+        self._task_hypernetwork = task_hypernetwork
+        self._specializer: Specializer | None = None
 
     @property
     def internalizer(self) -> DocumentInternalizer:
@@ -60,6 +75,31 @@ class Lorify:
                 "with --hypernet"
             )
         return self._internalizer
+
+    @property
+    def specializer(self) -> Specializer:
+        """The task hypernetwork with its description encoder.
+
+        Raises:
+            HypernetworkError: if there is none, it is damaged, or it was made for another base or encoder.
+            ContextError: if the description encoder cannot be found, fetched or read.
+        """
+        if self._specializer is None:
+            if self._task_hypernetwork is None:
+                raise HypernetworkError(
+                    f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
+                    "kind task) and give it with --task-hypernet"
+                )
+            self._specializer = load_specializer(self.base, self._task_hypernetwork)
+        return self._specializer
+
+    def specialize(self, description: str) -> Adapter:
+        """Turn the description of a task into an adapter.
+
+        Raises:
+            ContextError: if the description is empty or longer than the encoder reads.
+        """
+        return self.specializer.specialize(description)
 
     def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
         """Turn one or several documents into an adapter.
@@ -221,20 +261,34 @@ def load(
     base: str = DEFAULT_BASE,
     *,
     hypernetwork: Path | str | None = None,
+    task_hypernetwork: Path | str | None = None,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Lorify:
-    """Load a base model and the hypernetwork that was trained for it.
+    """Load a base model and the hypernetworks that were trained for it.
 
     Args:
         base: default name, Hugging Face id, local folder or GGUF file.
         hypernetwork: folder of a hypernetwork; by default the one that ships for the base, if one does.
+        task_hypernetwork: the same for tasks.
         dtype: dtype of the base's weights; by default the fastest for the device.
         device: where to run; by default CUDA, MPS or the CPU.
     """
     loaded = load_base(base, dtype=dtype, device=device)
     folder = Path(hypernetwork) if hypernetwork is not None else SHIPPED_HYPERNETWORKS.get(base)
-    return Lorify(loaded, None if folder is None else load_internalizer(loaded, folder))
+    task_folder = Path(task_hypernetwork) if task_hypernetwork is not None else shipped_task_hypernetwork(base)
+    return Lorify(loaded, None if folder is None else load_internalizer(loaded, folder), task_folder)
+
+
+def shipped_task_hypernetwork(base: str) -> Path | None:
+    """Folder of the task hypernetwork that ships for a base, if one does."""
+    folder = SHIPPED_TASK_HYPERNETWORKS.get(base)
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
+    """Load a base and turn the description of a task into an adapter; for several, load once and keep the `Lorify`."""
+    return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
 
 
 def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from lorify.base.model import BaseModel
 from lorify.errors import HypernetworkError
 from lorify.hypernets.t2l_checkpoint import import_t2l
-from lorify.hypernets.task_hypernet import adapted_modules
+from lorify.hypernets.task_config import adapted_modules
 
 FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("t2l_*"))
 MODULES = ("q_proj", "v_proj", "down_proj")

@@ -9,18 +9,10 @@ from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
 from lorify.errors import BaseModelError, ConfigError, ContextError, HypernetworkError
-from lorify.hypernets.task_hypernet import (
-    SIZES,
-    AdaptedModule,
-    LoraStack,
-    Specializer,
-    TaskConfig,
-    build_task_hypernetwork,
-    load_task_hypernetwork,
-    save_task_hypernetwork,
-    task_config,
-    task_lora_batch,
-)
+from lorify.hypernets.specialize import Specializer, task_lora_batch
+from lorify.hypernets.task_config import SIZES, AdaptedModule, TaskConfig, task_config
+from lorify.hypernets.task_hypernet import LoraStack, build_task_hypernetwork
+from lorify.hypernets.task_storage import load_task_hypernetwork, save_task_hypernetwork
 
 BASE = tiny_base()
 MODULES = ("q_proj", "v_proj", "down_proj")

@@ -8,6 +8,7 @@ from lorify.contexts.features import encode_chunks
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.hypernets.storage import load_hypernetwork
+from lorify.training.associative import AssociativeObjective
 from lorify.training.batches import GeneralAnswer, StepBuilder
 from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
 from lorify.training.loop import Progress, Trainer, schedule_factor
@@ -46,7 +47,8 @@ def trainer(folder, config: TrainingConfig) -> Trainer:
         StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL], heldout=heldout)
         for heldout in (False, True)
     ]
-    return Trainer(config, base, folder, train_steps=builders[0], heldout_steps=builders[1])
+    objective = AssociativeObjective(config, base, train_steps=builders[0], heldout_steps=builders[1])
+    return Trainer(config, objective, folder)
 
 
 def trained_weights(folder, config: TrainingConfig, stops: tuple[int | None, ...] = (None,)):
@@ -54,7 +56,7 @@ def trained_weights(folder, config: TrainingConfig, stops: tuple[int | None, ...
     for stop in stops:
         current = trainer(folder, config)
         current.run(seen.append, stop_at=stop)
-    return current.hypernet.state_dict(), seen
+    return current.objective.module.state_dict(), seen
 
 
 def assert_equal_weights(a, b) -> None:
@@ -147,7 +149,7 @@ def test_answers_are_placed_where_they_stand_in_the_document():
 
 
 def test_keys_of_a_step_are_found_by_chunk_and_index(tmp_path):
-    current = trainer(tmp_path, tiny_config())
+    current = trainer(tmp_path, tiny_config()).objective
     step = current.train_steps.build(0)
     _, keys, place_of_chunk = current._read(step)
     shape = current.shape

@@ -18,62 +18,97 @@ from lorify.commands.options import (
     MaxTokens,
     Output,
     Questions,
+    TaskHypernetwork,
     check_adapter_output,
     internalize_documents,
     load_model,
     parse_scaled,
     read_documents,
 )
+from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, say_json, say_line, stderr, working, write_stream
 from lorify.errors import ContextError, LorifyError
 
 if TYPE_CHECKING:
-    from lorify.adapters import AdapterRow
+    from lorify.adapters import Adapter, AdapterRow
+    from lorify.contexts.documents import Document
     from lorify.facade import Lorify
 
+OptionalDocuments = Annotated[
+    list[str] | None, typer.Argument(metavar="DOC", help="Files to read; - is standard input.")
+]
+MoreDocuments = Annotated[list[str] | None, typer.Option("--doc", metavar="DOC", help="The same as an option.")]
+Task = Annotated[str | None, typer.Option("--task", metavar="DESCRIPTION", help="What to do with each question.")]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Show the base alone and with the documents in its prompt beside it.")
 ]
 
 
 def ask(
-    documents: Documents,
+    documents: OptionalDocuments = None,
+    more_documents: MoreDocuments = None,
+    task: Task = None,
     questions: Questions = None,
     compare: Compare = False,
     base: Base = None,
     hypernet: Hypernetwork = None,
+    task_hypernet: TaskHypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
-    """Answer questions about documents. Without -q: a chat.
+    """Answer questions about documents, or do a task. Without -q: a chat.
 
-    The documents are internalized: the base answers with the adapter, without them in its prompt. Questions may also
-    be piped in, one a line.
+    The documents are internalized: the base answers with the adapter, without them in its prompt. Likewise a task's
+    description becomes an adapter, and each question is then an input of the task; with documents too, both adapters
+    are on. Questions may also be piped in, one a line.
 
     Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
+    (or: lorify ask --task "Repeat the sentence in capital letters." -q "the cat sleeps")
     """
+    documents = [*(documents or []), *(more_documents or [])]
+    if not documents and task is None:
+        raise ContextError("there is no document and no task; give a document, or a task with --task")
     if not questions and "-" in documents:
         raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
     questions = questions or _piped_questions(needed=compare or as_json)
     read = read_documents(documents)
-    model = load_model(base, hypernet)
-    started = time.perf_counter()
-    adapter = internalize_documents(model, read)
-    seconds = time.perf_counter() - started
-    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
-    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+    model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
+    active, told = _make_adapters(model, read, task)
+    adapter = model.combine(active)
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
-        text = "\n\n".join(document.text for document in read) if compare else None
+        text = "\n\n".join([*(document.text for document in read), *([task] if task else [])]) if compare else None
         results = [_answer(model, adapter, question, text, max_tokens) for question in questions]
         if as_json:
-            records = [record.model_dump() for record in adapter.provenance.documents]
-            say_json({"documents": records, "internalize_seconds": round(seconds, 3), "answers": results})
+            say_json({**told, "answers": results})
         else:
             _print_comparison(results)
     else:
         _answer_all(model, adapter, questions, max_tokens)
+
+
+def _make_adapters(
+    model: Lorify, documents: list[Document], task: str | None
+) -> tuple[list[tuple[Adapter, float]], dict[str, object]]:
+    """The adapters of documents and of a task, each with its scale, and what to tell about them."""
+    adapters: list[tuple[Adapter, float]] = []
+    told: dict[str, object] = {}
+    if documents:
+        started = time.perf_counter()
+        adapter = internalize_documents(model, documents)
+        seconds = time.perf_counter() - started
+        records = adapter.provenance.documents
+        num_tokens = sum(record.num_tokens for record in records)
+        stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+        told = {"documents": [record.model_dump() for record in records], "internalize_seconds": round(seconds, 3)}
+        adapters.append((adapter, 1.0))
+    if task is not None:
+        adapter, seconds = specialize_timed(model, task)
+        stderr().print(f"specialized in {duration(seconds)}")
+        told |= {"task": task, "specialize_seconds": round(seconds, 3)}
+        adapters.append((adapter, 1.0))
+    return adapters, told
 
 
 def internalize(

@@ -255,10 +255,12 @@ def _heldout_kind() -> type[Suite]:
 
 
 def _heldout_examples(config: Path) -> list[Example]:
-    from lorify.training.config import load_training_config
+    from lorify.training.config import TrainingConfig
+    from lorify.training.kinds import load_run_config
     from lorify.training.prepare import prepare_passages
 
-    examples = prepare_passages(load_training_config(config))[1]
+    run = load_run_config(config)
+    examples = prepare_passages(run)[1] if isinstance(run, TrainingConfig) else []
     if not examples:
         raise EvaluationError(f"training config {config} holds out no passages; set its data.questions_path")
     return examples

@@ -24,6 +24,10 @@ Base = Annotated[
 Hypernetwork = Annotated[
     Path | None, typer.Option("--hypernet", help="Hypernetwork folder; by default the one that ships for the base.")
 ]
+TaskHypernetwork = Annotated[
+    Path | None,
+    typer.Option("--task-hypernet", help="Task hypernetwork folder; by default the one that ships for the base."),
+]
 Questions = Annotated[
     list[str] | None, typer.Option("--question", "-q", metavar="TEXT", help="Question; may be given several times.")
 ]
@@ -35,14 +39,14 @@ MAX_TOKENS = 128
 _SAMPLE_CHARS = 20_000
 
 
-def load_model(base: str | None, hypernetwork: Path | None = None) -> Lorify:
-    """Load a base (by default the default one) with its hypernetwork."""
+def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
+    """Load a base (by default the default one) with its hypernetworks."""
     from lorify.base.files import DEFAULT_BASE
     from lorify.facade import load
 
     name = base or DEFAULT_BASE
     with _loading(name):
-        return load(name, hypernetwork=hypernetwork)
+        return load(name, hypernetwork=hypernetwork, task_hypernetwork=task_hypernetwork)
 
 
 def _loading(name: str) -> AbstractContextManager[None]:

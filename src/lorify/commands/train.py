@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -20,12 +20,10 @@ from lorify.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import BaseModel as Section
 
-    from lorify.training.config import TrainingConfig
+    from lorify.training.config import RunConfig
     from lorify.training.loop import Progress, Trainer
 
 INTERRUPTED = 130
-HELDOUT_EVERY = 10
-"""One in this many unrelated prompts is held out."""
 
 
 def train(
@@ -38,6 +36,7 @@ def train(
         ),
     ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
+    kind: Annotated[str, typer.Option("--kind", help="With --defaults: what is to be trained.")] = "associative",
     as_json: Annotated[bool, typer.Option("--json", help="With --defaults: write a config file.")] = False,
 ) -> None:
     """Meta-train a hypernetwork.
@@ -48,13 +47,14 @@ def train(
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)
     """
-    from lorify.training.config import TrainingConfig
-
     if defaults:
+        from lorify.training.kinds import find_kind
+
+        config_type = find_kind(kind).config
         if as_json:
-            say_json(TrainingConfig().model_dump(mode="json"))  # pyright: ignore[reportCallIssue]
+            say_json(config_type().model_dump(mode="json"))  # pyright: ignore[reportCallIssue]
         else:
-            for line in describe_defaults(TrainingConfig):
+            for line in describe_defaults(config_type):
                 say_line(line)
         return
     if config is None or output is None:
@@ -62,37 +62,21 @@ def train(
     run(read_config(config, settings or []), output)
 
 
-def read_config(path: Path, settings: list[str]) -> TrainingConfig:
+def read_config(path: Path, settings: list[str]) -> RunConfig:
     """Read a config file and change it by `key.sub=value` settings; values are JSON, or else text.
 
     Raises:
         ConfigError: if the file or a setting is bad; all problems are listed.
     """
-    from pydantic import ValidationError
+    from lorify.training.kinds import load_run_config
 
-    from lorify.training.config import TrainingConfig, describe_problems, load_training_config
-
-    config = load_training_config(path)
-    if not settings:
-        return config
-    document = config.model_dump(mode="json")
+    changes: dict[tuple[str, ...], object] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not all(key.split(".")):
             raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
-        _set(document, key.split("."), _parse_value(value))
-    try:
-        return TrainingConfig.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        raise ConfigError(f"--set: {describe_problems(error)}") from error
-
-
-def _set(document: dict[str, Any], keys: list[str], value: object) -> None:
-    for key in keys[:-1]:
-        if not isinstance(document.get(key), dict):
-            document[key] = {}
-        document = document[key]
-    document[keys[-1]] = value
+        changes[tuple(key.split("."))] = _parse_value(value)
+    return load_run_config(path, changes)
 
 
 def _parse_value(text: str) -> object:
@@ -116,35 +100,14 @@ def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]
             yield f"{setting:<44} # {field.description}"
 
 
-def run(config: TrainingConfig, run_dir: Path) -> None:
+def run(config: RunConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
-    from lorify.training.batches import GeneralAnswer, StepBuilder
+    from lorify.training.kinds import find_kind
     from lorify.training.loop import Trainer
-    from lorify.training.prepare import prepare_general_answers, prepare_passages, prepare_relevance, prepare_texts
+    from lorify.training.prepare import Preparation
 
-    passages, heldout_passages = prepare_passages(config)
-    texts, heldout_texts = prepare_texts(config)
-    base = load_base_model(config.base)
-    general: list[GeneralAnswer] = []
-    if config.data.general_probability:
-        with counting("answering unrelated prompts", "prompts") as advance:
-            general = prepare_general_answers(base, run_dir, config.data.general_answer_tokens, advance)
-    trainer = Trainer(
-        config,
-        base,
-        run_dir,
-        train_steps=StepBuilder(
-            config,
-            base,
-            passages=passages,
-            texts=texts,
-            general=[a for i, a in enumerate(general) if i % HELDOUT_EVERY],
-        ),
-        heldout_steps=StepBuilder(
-            config, base, passages=heldout_passages, texts=heldout_texts, general=general[::HELDOUT_EVERY], heldout=True
-        ),
-        relevance=prepare_relevance(config, passages),
-    )
+    objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load_base_model, counting))
+    trainer = Trainer(config, objective, run_dir)
     if trainer.step:
         stderr().print(f"going on from step {trainer.step}")
     try:
@@ -197,7 +160,9 @@ def describe_progress(progress: Progress) -> str:
         for name, value in sorted(progress.metrics.items())
         if name.startswith("exact/")
     )
-    return f"loss {progress.metrics['loss']:.3f}, exact {exact}, {progress.tokens_per_second:,.0f} tokens/s"
+    parts = [f"loss {progress.metrics['loss']:.3f}", f"exact {exact}" if exact else ""]
+    parts.append(f"{progress.tokens_per_second:,.0f} tokens/s" if progress.tokens_per_second else "")
+    return ", ".join(part for part in parts if part)
 
 
 def describe_heldout(progress: Progress) -> str:

@@ -31,6 +31,7 @@ from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
+HYPERNETWORK_FILES = frozenset({"config.json", WEIGHTS_NAME, "relevance.json"})
 MIN_PACKED_NUMBERS = 4096
 OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
@@ -53,7 +54,7 @@ def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module) -> None
     try:
         weights = hypernet.state_dict()
         if isinstance(config, AssociativeConfig):
-            stored = _packed(weights)
+            stored = packed_weights(weights)
         else:
             stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
         save_file(stored, temporary / WEIGHTS_NAME)
@@ -85,7 +86,7 @@ def load_hypernetwork(folder: Path) -> Loaded:
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
         config = _read_config(document)
-        weights = _unpacked(load_file(folder / WEIGHTS_NAME))
+        weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
@@ -140,7 +141,7 @@ def _filled(hypernet: Network, weights: Mapping[str, Tensor], folder: Path) -> N
     return hypernet.eval()
 
 
-def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as they are stored: large matrices in 8 bits, the rest in float32."""
     packed: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -156,8 +157,8 @@ def _packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def _unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in float32 from `_packed`; a scale without its matrix is left for the caller to refuse."""
+def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float32 from `packed_weights`; a scale without its matrix is left for the caller to refuse."""
     scales = {name for name in stored if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in stored}
     return {
         name: tensor.float() * stored[name + SCALE_SUFFIX] if name + SCALE_SUFFIX in scales else tensor.float()

@@ -27,20 +27,13 @@ from torch import Tensor
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
-from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.safe_torch_load import load_torch_file
-from lorify.hypernets.task_hypernet import (
-    RankPositions,
-    TaskConfig,
-    TaskEncoderKind,
-    TaskHypernetwork,
-    build_task_hypernetwork,
-)
+from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind, adapted_modules
+from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
 WEIGHTS_NAME = "hypermod.pt"
 ARGUMENTS_NAME = "args.yaml"
 ADAPTER_CONFIG_NAME = "adapter_config.json"
-ONE_HOT_EMBEDDER = "one-hot task number"
 DEVIATION_FLOOR = 1e-10
 
 # Theirs -> ours, by the beginning of the name.
@@ -92,6 +85,11 @@ def import_t2l(folder: Path, base: BaseModel) -> tuple[TaskConfig, TaskHypernetw
         )
     hypernet.load_state_dict(translated)
     return config, hypernet.eval()
+
+
+def named_base(folder: Path) -> str | None:
+    """The base that a checkpoint names, if it does."""
+    return _read_adapter_config(folder / ADAPTER_CONFIG_NAME).get("base_model_name_or_path")
 
 
 def _config(

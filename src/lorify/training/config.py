@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.base.files import DEFAULT_BASE
-from lorify.errors import ConfigError
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HypernetworkShape(_Section):
+class HypernetworkShape(Section):
     """Shape of the associative hypernetwork."""
 
     first_layer: int = Field(8, ge=0, description="First adapted block.")
@@ -32,7 +34,7 @@ class HypernetworkShape(_Section):
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 
-class DataMix(_Section):
+class DataMix(Section):
     """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
 
     facts: int = Field(4, ge=0, description="Generated fact documents a step.")
@@ -54,8 +56,8 @@ class DataMix(_Section):
     general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
 
 
-class Optimization(_Section):
-    """The optimizer and its schedule."""
+class Schedule(Section):
+    """The optimizer and its schedule, whatever is trained."""
 
     steps: int = Field(600, gt=0, description="Optimizer steps.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
@@ -66,6 +68,12 @@ class Optimization(_Section):
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
+    bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")
+
+
+class Optimization(Schedule):
+    """The optimizer and its schedule."""
+
     first_token_share: float = Field(
         0.3, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
     )
@@ -74,37 +82,29 @@ class Optimization(_Section):
     )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
-    bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")
 
 
-class TrainingConfig(_Section):
-    """A meta-training run."""
+class RunConfig(Section):
+    """What every run has, whatever it trains; the loop reads this and nothing else."""
 
+    kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")
     base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
     start_from: Path | None = Field(None, description="Hypernetwork folder to start from instead of random weights.")
-    hypernetwork: HypernetworkShape = HypernetworkShape()  # pyright: ignore[reportCallIssue]
-    data: DataMix = DataMix()  # pyright: ignore[reportCallIssue]
-    optimization: Optimization = Optimization()  # pyright: ignore[reportCallIssue]
-    seed: int = Field(0, description="Seed of the initial weights and of the data.")
+    optimization: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the initial weights and of the data.")
     evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
     evaluation_batches: int = Field(4, gt=0, description="Held-out batches an evaluation.")
     checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
 
 
-def load_training_config(path: Path) -> TrainingConfig:
-    """Read a run's JSON config.
+class TrainingConfig(RunConfig):
+    """A meta-training run of the associative hypernetwork."""
 
-    Raises:
-        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all are listed.
-    """
-    try:
-        return TrainingConfig.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
-        ) from error
-    except ValidationError as error:
-        raise ConfigError(f"training config {path}: {describe_problems(error)}") from error
+    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    kind: Literal["associative"] = Field("associative", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: HypernetworkShape = HypernetworkShape()  # pyright: ignore[reportCallIssue]
+    data: DataMix = DataMix()  # pyright: ignore[reportCallIssue]
+    optimization: Optimization = Optimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
 
 
 def describe_problems(error: ValidationError) -> str:

@@ -1,50 +1,72 @@
-"""The meta-training loop: one for CPU and GPU, resumable at any step with the same result."""
+"""The meta-training loop: one for every kind of hypernetwork, CPU and GPU, resumable at any step with the same result.
+
+What is trained, and on what, is an `Objective`; the loop knows steps, the optimizer, checkpoints and curves only.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lorify.base.lora import LoraBatch
-from lorify.base.model import BaseModel
-from lorify.contexts.features import encode_chunks
 from lorify.errors import TrainingError
-from lorify.hypernets.associative import (
-    AssociativeConfig,
-    AssociativeHypernetwork,
-    ReadingModule,
-    Statistics,
-    lora_batch,
-)
-from lorify.hypernets.relevance import Relevance, save_relevance
-from lorify.hypernets.storage import load_associative, save_hypernetwork
-from lorify.training.batches import Step, StepBuilder
-from lorify.training.config import Optimization, TrainingConfig
-from lorify.training.losses import (
-    answer_logits,
-    answer_loss_per_segment,
-    cross_entropy_per_token,
-    mean_per_segment,
-    retrieval_loss,
-    top_k_kl_per_token,
-)
-from lorify.training.packing import PackedRows, Segment, pack_rows
+from lorify.training.config import RunConfig, Schedule
 
-CHUNK_GROUPS = 3
-ROW_GROUPS = 2
+STATE_NAME = "state.pt"
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """What an objective says about one batch.
+
+    Attributes:
+        loss: scalar, with the gradient.
+        metrics: what else is worth a curve, such as `loss/facts` and `exact/facts`.
+        num_tokens: tokens that went through the base, for the speed that is shown.
+    """
+
+    loss: Tensor
+    metrics: Mapping[str, float]
+    num_tokens: int
+
+
+class Objective(Protocol):
+    """What a run trains, and on what.
+
+    It is made with its module in its initial state. Batches are numbered: batch n of a config is always the same.
+    """
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained: its parameters that require a gradient, on the device where it runs."""
+        ...
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`; random numbers of the run (dropout) may be drawn from torch's generators."""
+        ...
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics on held-out data, the same data every time; called without gradients."""
+        ...
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """How good the metrics of `evaluate` are; the best is kept, so larger is better."""
+        ...
+
+    def save_best(self, folder: Path) -> None:
+        """Write what users load; an earlier one in `folder` is replaced at once or not at all."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,8 +75,8 @@ class Progress:
 
     Attributes:
         step: optimizer steps done.
-        metrics: loss, exact match by kind, gradient norm and learning rate.
-        tokens_per_second: context and question tokens a second.
+        metrics: loss, the objective's metrics, gradient norm and learning rate.
+        tokens_per_second: tokens through the base a second.
     """
 
     step: int
@@ -62,115 +84,40 @@ class Progress:
     tokens_per_second: float
 
 
-def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeConfig:
-    """The hypernetwork that a run trains, for the base it is given."""
-    shape = config.hypernetwork
-    last = min(shape.last_layer, base.num_layers - 1)
-    linear = base.linear(last, shape.module)
-    if linear.out_features != base.hidden_size:
-        raise TrainingError(
-            f"hypernetwork.module {shape.module!r} does not write into the hidden states; choose down_proj or o_proj"
-        )
-    reading_first = min(shape.reading_first_layer, last)
-    return AssociativeConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        hidden_size=base.hidden_size,
-        input_size=linear.in_features,
-        layers=tuple(range(min(shape.first_layer, last), last + 1)),
-        module=shape.module,
-        rank=shape.rank,
-        width=shape.width,
-        bias_rank=shape.bias_rank,
-        reading_layers=tuple(range(reading_first, last + 1)) if shape.reading_modules else (),
-        reading_modules=tuple(_reading_module(base, reading_first, name) for name in shape.reading_modules),
-        reading_rank=shape.reading_rank,
-        surroundings_layers=shape.surroundings_layers,
-        chunk_tokens=shape.chunk_tokens,
-    )  # pyright: ignore[reportCallIssue]
-
-
-def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
-    linear = base.linear(layer, name)
-    return ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
-
-
-@torch.no_grad()
-def calibrate(
-    hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, chunks: list[list[int]]
-) -> None:
-    """Measure the base's activations on chunks of typical text and fit the hypernetwork's fixed statistics to them."""
-    inputs: list[Tensor] = []
-    outputs: list[Tensor] = []
-
-    def record(_module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        # The first tokens are attention sinks with activations hundreds of times larger than any other.
-        inputs.append(args[0][:, 4:].float().pow(2).mean().sqrt())
-        outputs.append(output[:, 4:].float().pow(2).mean().sqrt())
-
-    handles = [base.linear(layer, config.module).register_forward_hook(record) for layer in config.layers]
-    text = [token for chunk in chunks for token in chunk][: base.window_tokens]
-    base.decoder(torch.tensor([text], device=base.device), use_cache=False)
-    for handle in handles:
-        handle.remove()
-    features = encode_chunks(base, chunks, layers=config.layers, module=config.module)
-    hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
-
-
-@dataclass(frozen=True)
-class _Scores:
-    """Loss and exact match `[segments]`, and retrieval loss `[placed answer tokens]`."""
-
-    loss: Tensor
-    exact: Tensor
-    retrieval: Tensor
-
-
 class Trainer:
-    """Meta-trains a hypernetwork in a run folder: `run_dir/checkpoint`, `run_dir/best`, TensorBoard curves."""
+    """Trains an objective in a run folder: `run_dir/checkpoint`, `run_dir/best`, TensorBoard curves.
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        base: BaseModel,
-        run_dir: Path,
-        *,
-        train_steps: StepBuilder,
-        heldout_steps: StepBuilder,
-        relevance: Relevance | None = None,
-    ) -> None:
-        """Start a run, or go on with the one in `run_dir`; `relevance` is kept beside the best hypernetwork.
+    Under `accelerate launch` each process takes other batches, and gradients are averaged over all of them.
+    """
+
+    def __init__(self, config: RunConfig, objective: Objective, run_dir: Path) -> None:
+        """Start a run, or go on with the one in `run_dir`.
 
         Raises:
             TrainingError: if `run_dir` holds a run with another config, or its checkpoint is damaged.
         """
-        self.config, self.base, self.run_dir = config, base, run_dir
-        self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
-        # Precision is ours, not accelerate's: its setting is one for the whole process.
-        self.accelerator = Accelerator(cpu=base.device.type == "cpu")
-        torch.manual_seed(config.seed)
-        self.shape = hypernetwork_config(config, base)
-        if config.start_from is None:
-            hypernet = AssociativeHypernetwork(self.shape)
-            calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
-        else:
-            self.shape, hypernet = load_associative(config.start_from)
+        self.config, self.objective, self.run_dir = config, objective, run_dir
+        self.parameters = [p for p in objective.module.parameters() if p.requires_grad]
+        device = self.parameters[0].device
+        # Precision is the objective's, not accelerate's: its setting is one for the whole process.
+        self.accelerator = Accelerator(cpu=device.type == "cpu")
         optimization = config.optimization
-        optimizer = torch.optim.AdamW(
-            hypernet.parameters(),
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
             lr=optimization.learning_rate,
             betas=(optimization.beta1, optimization.beta2),
             weight_decay=optimization.weight_decay,
         )
-        self.hypernet, self.optimizer = self.accelerator.prepare(hypernet.to(base.device), optimizer)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule_factor(step, optimization))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: schedule_factor(step, optimization)
+        )
         self.step, self.best = 0, float("-inf")
-        self._open_run()
+        self._open_run(device)
 
     def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
         """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too."""
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
-        with SummaryWriter(str(self.run_dir / "curves"), purge_step=self.step) as curves:
+        with self._curves() as curves:
             while self.step < last:
                 started = time.perf_counter()
                 metrics, tokens = self._train_step()
@@ -179,233 +126,120 @@ class Trainer:
                     heldout = self.evaluate()
                     metrics |= {f"heldout/{name}": value for name, value in heldout.items()}
                     self._keep_best(heldout)
-                for name, value in metrics.items():
-                    curves.add_scalar(name, value, self.step)
+                if curves is not None:
+                    for name, value in metrics.items():
+                        curves.add_scalar(name, value, self.step)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
                 report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))
 
+    def _curves(self) -> AbstractContextManager[SummaryWriter | None]:
+        if not self.accelerator.is_main_process:
+            return nullcontext()
+        return SummaryWriter(str(self.run_dir / "curves"), purge_step=self.step)
+
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Loss and exact match (all answer tokens right) by kind on held-out batches; the same batches every time."""
-        totals: dict[str, list[float]] = {}
-        for index in range(self.config.evaluation_batches):
-            step = self.heldout_steps.build(index)
-            scores, _ = self._forward(step)
-            for kind, value, right in zip(step.kinds, scores.loss.tolist(), scores.exact.tolist(), strict=True):
-                totals.setdefault(f"loss/{kind}", []).append(value)
-                totals.setdefault(f"exact/{kind}", []).append(right)
-        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+        """The objective's metrics on held-out data."""
+        return self.objective.evaluate()
 
     def _train_step(self) -> tuple[dict[str, float], int]:
-        optimization = self.config.optimization
         metrics: dict[str, list[float]] = {}
         tokens = 0
-        for micro in range(optimization.accumulation):
-            step = self.train_steps.build(self.step * optimization.accumulation + micro)
-            scores, num_tokens = self._forward(step)
-            tokens += num_tokens
-            loss, exact = scores.loss, scores.exact
-            is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
-            weight = torch.where(is_general, optimization.keep_weight, 1.0)
-            total = (loss * weight).mean()
-            if len(scores.retrieval):
-                total = total + optimization.retrieval_weight * scores.retrieval.mean()
-                metrics.setdefault("loss/retrieval", []).append(scores.retrieval.mean().item())
-            self.accelerator.backward(total / optimization.accumulation)
-            metrics.setdefault("loss", []).append(total.item())
-            for kind in set(step.kinds):
-                chosen = torch.tensor([k == kind for k in step.kinds])
-                metrics.setdefault(f"loss/{kind}", []).append(loss.detach().cpu()[chosen].mean().item())
-                metrics.setdefault(f"exact/{kind}", []).append(exact.cpu()[chosen].mean().item())
-        norm = self.accelerator.clip_grad_norm_(self.hypernet.parameters(), optimization.gradient_clip)
+        for batch in self._batches():
+            # Seeded anew for every batch, so that a resumed run draws the same numbers on any device.
+            torch.manual_seed((self.config.seed << 32) + batch)
+            found = self.objective.loss(batch)
+            tokens += found.num_tokens
+            (found.loss / self.config.optimization.accumulation).backward()
+            for name, value in {"loss": found.loss.item(), **found.metrics}.items():
+                metrics.setdefault(name, []).append(value)
+        self._average_over_processes()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.optimization.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         averages = {name: sum(values) / len(values) for name, values in metrics.items()}
-        averages["gradient_norm"] = float(cast(Tensor, norm))
+        averages["gradient_norm"] = float(norm)
         averages["learning_rate"] = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         return averages, tokens
 
-    def _forward(self, step: Step) -> tuple[_Scores, int]:
-        """Scores and number of tokens of a batch."""
-        per_context, keys, place_of_chunk = self._read(step)
-        hypernet = self.accelerator.unwrap_model(self.hypernet)
-        A, B = hypernet.write(_mix(per_context, step.mixing.to(self.base.device)))
-        first_segment = list(accumulate((len(row) for row in step.rows), initial=0))
-        parts: list[_Scores] = []
-        order: list[int] = []
-        tokens = sum(map(len, step.chunks))
-        for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
-            rows = [step.rows[i] for i in group]
-            lora = lora_batch(self.shape, hypernet, A, B[:, group])
-            scores, num_tokens = self._score_rows(rows, lora, keys, place_of_chunk)
-            parts.append(scores)
-            order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
-            tokens += num_tokens
-        place = torch.tensor(order, device=self.base.device).argsort()
-        together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in ("loss", "exact", "retrieval")))
-        return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
+    def _batches(self) -> Iterator[int]:
+        """Numbers of this process's batches of the next step."""
+        size, index = self.accelerator.num_processes, self.accelerator.process_index
+        first = self.step * self.config.optimization.accumulation
+        return ((first + micro) * size + index for micro in range(self.config.optimization.accumulation))
 
-    def _score_rows(
-        self, rows: Sequence[Sequence[Segment]], lora: LoraBatch, keys: Tensor, place_of_chunk: Mapping[int, int]
-    ) -> tuple[_Scores, int]:
-        """Scores of some rows, and their number of tokens; `keys [L, tokens, r]` are those of all chunks."""
-        packed = pack_rows(rows).to(self.base.device)
-        with self._autocast(), self.base.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
-            logits = answer_logits(self.base, packed, lora)
-        per_token = cross_entropy_per_token(logits, packed.targets)
-        segments = [segment for row in rows for segment in row]
-        is_taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=logits.device)
-        optimization = self.config.optimization
-        loss = answer_loss_per_segment(per_token, packed.segment, len(segments), optimization.first_token_share)
-        taught = is_taught[packed.segment]
-        if taught.any():
-            teacher_logits, student_logits = self._teacher_logits(segments), logits[taught]
-            kl = top_k_kl_per_token(student_logits, teacher_logits, optimization.teacher_top_k)
-            loss = torch.where(is_taught, mean_per_segment(kl, packed.segment[taught], len(segments)), loss)
-        wrong = (logits.argmax(-1) != packed.targets).float()
-        exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
-        retrieval = self._retrieval(segments, packed, inputs, keys, place_of_chunk)
-        return _Scores(loss, exact, retrieval), packed.input_ids.numel()
+    def _average_over_processes(self) -> None:
+        """Average gradients, and buffers that training moves.
 
-    def _retrieval(
-        self,
-        segments: Sequence[Segment],
-        packed: PackedRows,
-        inputs: Mapping[int, Tensor],
-        keys: Tensor,
-        place_of_chunk: Mapping[int, int],
-    ) -> Tensor:
-        """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
-        first = list(accumulate((len(s.answer) for s in segments), initial=0))
-        placed = [(first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
-        if not placed or not self.config.optimization.retrieval_weight:
-            return keys.new_zeros(0)
-        is_place = torch.zeros(len(placed), keys.shape[1], dtype=torch.bool)
-        for row, (_, where) in enumerate(placed):
-            is_place[row, [place_of_chunk[chunk] + index for chunk, index in where]] = True
-        row, column = packed.predict[[answer for answer, _ in placed]].unbind(1)
-        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, placed, f]
-        queries = self.accelerator.unwrap_model(self.hypernet).queries(picked.float())
-        return retrieval_loss(queries, keys, is_place.to(keys.device))
-
-    def _read(self, step: Step) -> tuple[Statistics, Tensor, dict[int, int]]:
-        """Statistics of each context, keys of all tokens `[L, tokens, r]`, and where those of each chunk begin.
-
-        The key at that place plus i is that of the token before the chunk's token i.
+        Done by hand: a wrapped module would only follow calls of its `forward`, and objectives call other methods too.
         """
-        total: Statistics | None = None
-        all_keys: list[Tensor] = []
-        place_of_chunk: dict[int, int] = {}
-        num_keys = 0
-        # Without a beginning-of-text token the first token of a chunk follows none.
-        num_before = 0 if self.base.tokenizer.bos_token_id is not None else 1
-        for group in _groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
-            chunks = [step.chunks[i] for i in group]
-            features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
-            with self._autocast():
-                memory = self.hypernet(features)
-            for row, chunk in enumerate(group):
-                place_of_chunk[chunk] = num_keys - num_before
-                own_keys = memory.keys[:, row, features.mask[row]]
-                all_keys.append(own_keys)
-                num_keys += own_keys.shape[1]
-            part = memory.statistics().sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
-            total = part if total is None else total + part
-        assert total is not None
-        return total, torch.cat(all_keys, dim=1), place_of_chunk
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
-
-    @torch.no_grad()
-    def _teacher_logits(self, segments: Sequence[Segment]) -> Tensor:
-        taught = [[s] for s in segments if s.teacher_prompt is not None]
-        return answer_logits(self.base, pack_rows(taught, teacher=True).to(self.base.device), None)
+        if self.accelerator.num_processes == 1:
+            return
+        for parameter in self.parameters:
+            if parameter.grad is None:  # this process's batch did not reach it; another's may have
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = cast(Tensor, self.accelerator.reduce(parameter.grad, "mean"))
+        for buffer in self.objective.module.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(cast(Tensor, self.accelerator.reduce(buffer, "mean")))
 
     def _keep_best(self, heldout: Mapping[str, float]) -> None:
-        score = sum(value for name, value in heldout.items() if name.startswith("exact/"))
-        if score > self.best and self.accelerator.is_main_process:
+        score = self.objective.score(heldout)
+        if score > self.best:
             self.best = score
-            save_hypernetwork(self.run_dir / "best", self.shape, self.accelerator.unwrap_model(self.hypernet))
-            if self.relevance is not None:
-                save_relevance(self.run_dir / "best", self.relevance)
-            (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
+            if self.accelerator.is_main_process:
+                self.objective.save_best(self.run_dir / "best")
+                (self.run_dir / "best.json").write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n")
 
-    def _open_run(self) -> None:
+    def _open_run(self, device: torch.device) -> None:
         config_path = self.run_dir / "config.json"
         wanted = self.config.model_dump_json(indent=1) + "\n"
         if config_path.exists() and config_path.read_text() != wanted:
             raise TrainingError(f"{self.run_dir} holds a run with another config; choose another folder or delete it")
-        if (self.run_dir / "checkpoint").exists():
-            self._load_checkpoint()
-            return
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        config_path.write_text(wanted)
+        if (self.run_dir / "checkpoint" / STATE_NAME).exists():
+            self._load_checkpoint(device)
+        elif self.accelerator.is_main_process:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            config_path.write_text(wanted)
+        self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        temporary = self.run_dir / "checkpoint.new"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
         state = {
             "step": self.step,
             "best": self.best,
-            "hypernetwork": self.accelerator.unwrap_model(self.hypernet).state_dict(),
+            "hypernetwork": self.objective.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
         }
-        torch.save(state, temporary / "state.pt")
-        target, old = self.run_dir / "checkpoint", self.run_dir / "checkpoint.old"
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _load_checkpoint(self) -> None:
-        path = self.run_dir / "checkpoint" / "state.pt"
+        folder = self.run_dir / "checkpoint"
+        folder.mkdir(exist_ok=True)
+        temporary = folder / "state.new"
         try:
-            state = torch.load(path, weights_only=True, map_location=self.base.device)
-            self.accelerator.unwrap_model(self.hypernet).load_state_dict(state["hypernetwork"])
+            torch.save(state, temporary)
+            os.replace(temporary, folder / STATE_NAME)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _load_checkpoint(self, device: torch.device) -> None:
+        path = self.run_dir / "checkpoint" / STATE_NAME
+        try:
+            state = torch.load(path, weights_only=True, map_location=device)
+            self.objective.module.load_state_dict(state["hypernetwork"])
         except (OSError, RuntimeError, KeyError) as error:
             raise TrainingError(f"checkpoint {path} is damaged ({error}); delete the folder to start again") from error
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.best = state["step"], state["best"]
-        torch.set_rng_state(state["random"].cpu())
 
 
-def schedule_factor(step: int, optimization: Optimization) -> float:
+def schedule_factor(step: int, schedule: Schedule) -> float:
     """Learning rate relative to the peak: linear warm-up, then a cosine down to the final ratio."""
-    if step < optimization.warmup_steps:
-        return (step + 1) / optimization.warmup_steps
-    done = (step - optimization.warmup_steps) / max(1, optimization.steps - optimization.warmup_steps)
-    low = optimization.final_learning_rate_ratio
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+    low = schedule.final_learning_rate_ratio
     return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def _groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
-    """Indices in at most `num_groups` groups, so that little of a padded batch is padding."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    size = math.ceil(len(order) / num_groups)
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:
-    """Statistics of each row from those of the contexts; `mixing [rows, contexts]` says how many times each counts.
-
-    The copies beyond the first of a context carry no gradient: a thousand copies of noise would otherwise make gradient
-    spikes of their own number, and the direction that silences noise is the same with one.
-    """
-    once = mixing.clamp(max=1)
-
-    def mixed(x: Tensor) -> Tensor:
-        flat = x.flatten(2)  # [L, contexts, ...]
-        result = torch.einsum("rc,lcx->lrx", once, flat)
-        result = result + torch.einsum("rc,lcx->lrx", mixing - once, flat.detach())
-        return result.view(x.shape[0], mixing.shape[0], *x.shape[2:])
-
-    return Statistics(mixed(statistics.S), mixed(statistics.M))

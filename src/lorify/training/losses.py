@@ -1,8 +1,11 @@
 """The two losses of meta-training: cross-entropy on answers, and KL to the teacher's top-k predictions."""
 
+import math
+from typing import cast
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
@@ -11,22 +14,30 @@ from lorify.training.packing import PackedRows
 RETRIEVAL_SHARPNESS = 30.0
 
 
-def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None) -> Tensor:
-    """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only."""
+def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
+    """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
+
+    With `noise_alpha`, the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
+    sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
+    """
+    if noise_alpha:
+        embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
+        num_tokens = int(rows.position_ids.max()) + 1
+        bound = noise_alpha / math.sqrt(num_tokens * embedded.shape[-1])
+        inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
+    else:
+        inputs = {"input_ids": rows.input_ids}
     with base.hooks.applied(lora):
         hidden = base.decoder(
-            input_ids=rows.input_ids,
-            position_ids=rows.position_ids,
-            attention_mask=rows.attention_mask,
-            use_cache=False,
+            **inputs, position_ids=rows.position_ids, attention_mask=rows.attention_mask, use_cache=False
         ).last_hidden_state  # [rows, tokens, hidden]
     picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
     return base.logits(picked)
 
 
-def cross_entropy_per_token(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of each answer token `[answers]`."""
-    return F.cross_entropy(logits, targets, reduction="none")
+def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of each answer token `[answers]`; a share of the target may be spread over all tokens."""
+    return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
 
 
 def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: int) -> Tensor:

@@ -7,7 +7,9 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
@@ -28,6 +30,21 @@ from lorify.training.config import TrainingConfig
 ANSWERS_NAME = "general-answers.json"
 PROMPTS_AT_ONCE = 16
 RELEVANCE_EXAMPLES = 1500
+
+
+class Preparation(NamedTuple):
+    """What a kind of run may use before its first step.
+
+    Attributes:
+        run_dir: folder of the run, for what is worth keeping; it may not exist yet.
+        load_base: loads the base of a name; to be called after the data was read, so that bad data is refused at once.
+        counting: shows a bar: (what is done, what is counted) -> a context whose value is called with the number of
+            units done since the last call and of all.
+    """
+
+    run_dir: Path
+    load_base: Callable[[str], BaseModel]
+    counting: Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 class _AnswersFile(PydanticModel):

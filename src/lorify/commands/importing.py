@@ -1,0 +1,120 @@
+"""`import`: checkpoints of the papers' authors become hypernetwork folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import Base, Json, Output, load_base_model
+from lorify.commands.terminal import say_json, say_line, working
+from lorify.errors import HypernetworkError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseModel
+
+
+@dataclass(frozen=True)
+class Importer:
+    """Reads one kind of checkpoint.
+
+    Attributes:
+        what: whose checkpoints they are.
+        named_base: the base that a folder names, or None.
+        run: reads a folder for its base and writes the hypernetwork to another; says what is worth telling.
+    """
+
+    what: str
+    named_base: Callable[[Path], str | None]
+    run: Callable[[Path, BaseModel, Path], dict[str, object]]
+
+
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(metavar="DIR_OR_FILE", help="The checkpoint, or its folder.")],
+    output: Output,
+    base: Base = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a checkpoint of the papers' authors into a hypernetwork folder.
+
+    Text-to-LoRA: a folder with hypermod.pt, args.yaml and adapter_config.json. The base is the one that the checkpoint
+    names, unless --base gives another place for it.
+    Doc-to-LoRA: pytorch_model.bin, its folder, or the folder of the run with checkpoint-STEP and args.yaml in it.
+
+    Example: lorify import downloads/t2l-mistral -o t2l-mistral --base mistralai/Mistral-7B-Instruct-v0.2
+    """
+    importer = find_importer(checkpoint)
+    name = base or importer.named_base(checkpoint)
+    if name is None:
+        raise HypernetworkError(f"checkpoint {checkpoint} does not name its base; give it with --base")
+    loaded = load_base_model(name)
+    with working(f"importing {checkpoint}"):
+        told = importer.run(checkpoint, loaded, output)
+    if as_json:
+        say_json({"hypernetwork": str(output), "kind": importer.what, "base": loaded.name, **told})
+    else:
+        say_line(str(output))
+
+
+def find_importer(folder: Path) -> Importer:
+    """What reads a checkpoint, by a file that only its kind has.
+
+    Raises:
+        HypernetworkError: if nothing does.
+    """
+    for marker, importer in IMPORTERS.items():
+        if folder.is_file() and folder.name == marker:
+            return importer
+        if (folder / marker).is_file() or any(folder.glob(f"*/{marker}")):
+            return importer
+    known = ", ".join(f"{marker} ({importer.what})" for marker, importer in IMPORTERS.items())
+    raise HypernetworkError(f"{folder} is no checkpoint that can be imported; expected a folder with {known}")
+
+
+def _t2l_base(folder: Path) -> str | None:
+    from lorify.hypernets.t2l_checkpoint import named_base
+
+    return named_base(folder)
+
+
+def _import_t2l(folder: Path, base: BaseModel, output: Path) -> dict[str, object]:
+    from lorify.hypernets.t2l_checkpoint import import_t2l
+    from lorify.hypernets.task_storage import save_task_hypernetwork
+
+    config, hypernet = import_t2l(folder, base)
+    save_task_hypernetwork(output, config, hypernet, packed=False)  # their numbers, not ours to round
+    return {"embedder": config.embedder_name, "parameters": hypernet.num_parameters}
+
+
+def _d2l_base(path: Path) -> str | None:
+    from lorify.hypernets.d2l_checkpoint import named_base
+
+    return named_base(path)
+
+
+def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
+    from lorify.adapters.storage import replaced_folder
+    from lorify.hypernets.d2l_checkpoint import import_d2l
+    from lorify.hypernets.import_probe import check_imported
+    from lorify.hypernets.storage import HYPERNETWORK_FILES, save_hypernetwork
+
+    config, hypernet = import_d2l(path, base)
+    with replaced_folder(output, HYPERNETWORK_FILES) as temporary:
+        save_hypernetwork(temporary, config, hypernet)
+        change = check_imported(temporary, base, hypernet)
+    return {
+        "encoder": config.encoder.kind,
+        "chunk_tokens": config.chunk_tokens,
+        "parameters": hypernet.num_parameters,
+        "probe_logit_change": change,
+    }
+
+
+IMPORTERS: Mapping[str, Importer] = {
+    "hypermod.pt": Importer("Text-to-LoRA", _t2l_base, _import_t2l),
+    "pytorch_model.bin": Importer("Doc-to-LoRA", _d2l_base, _import_d2l),
+}
+"""By a file that only checkpoints of that kind have."""

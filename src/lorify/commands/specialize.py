@@ -1,0 +1,69 @@
+"""`specialize`: the description of a task becomes an adapter folder."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import Base, Json, Output, TaskHypernetwork, check_adapter_output, load_model
+from lorify.commands.terminal import duration, say_json, say_line, stderr, working
+
+if TYPE_CHECKING:
+    from lorify.adapters import Adapter
+    from lorify.facade import Lorify
+
+
+def specialize(
+    description: Annotated[str, typer.Argument(metavar="DESCRIPTION", help="What is to be done; - is standard input.")],
+    output: Output,
+    base: Base = None,
+    task_hypernet: TaskHypernetwork = None,
+    as_json: Json = False,
+) -> None:
+    """Turn the description of a task into an adapter folder.
+
+    The base then does the task on whatever it is given, without the description in its prompt.
+
+    Example: lorify specialize "Repeat the sentence in capital letters." -o capitals
+    (after: lorify chat --adapter capitals -q "the cat sleeps")
+    """
+    check_adapter_output(output)
+    text = sys.stdin.read() if description == "-" else description
+    model = load_model(base, task_hypernetwork=task_hypernet)
+    adapter, seconds = specialize_timed(model, text)
+    model.save(adapter, output)
+    if as_json:
+        say_json({"adapter": str(output), "specialize_seconds": round(seconds, 3), "description": text.strip()})
+    else:
+        stderr().print(f"specialized in {duration(seconds)}")
+        say_line(str(output))
+
+
+def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
+    """The adapter of a description and the seconds it took, the loading of the description encoder not counted."""
+    with working("loading the description encoder"):
+        _ = model.specializer
+    with _description_warnings():
+        started = time.perf_counter()
+        adapter = model.specialize(description)
+    return adapter, time.perf_counter() - started
+
+
+@contextmanager
+def _description_warnings() -> Iterator[None]:
+    """Show what is doubtful about a description, which other warnings are not worth."""
+    import warnings
+
+    from lorify.contexts.descriptions import DescriptionWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DescriptionWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, DescriptionWarning):
+            stderr().print(f"warning: {warning.message}", markup=False, style="yellow")

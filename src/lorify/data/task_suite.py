@@ -1,0 +1,57 @@
+"""Generated tasks that a small base can learn, in families, of which whole ones are kept for measuring.
+
+The same tasks, wordings and instances come from every call, in every process.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+from lorify.data.task_families_form import form_tasks
+from lorify.data.task_families_meaning import meaning_tasks
+from lorify.data.task_wording import TaskSpec, describe
+from lorify.data.tasks import Instance, Task
+
+UNSEEN_FAMILIES = frozenset({"brackets", "greetings", "messages", "dates", "votes", "topic questions"})
+"""Families that are never trained on. Each asks for something that trained families ask for in other forms."""
+
+NUM_INSTANCES = 240
+_MOST_DRAWS = 4 * NUM_INSTANCES
+SOURCE = "suite"
+
+
+@cache
+def task_suite() -> tuple[Task, ...]:
+    """All generated tasks."""
+    return tuple(_make_task(spec) for spec in (*form_tasks(), *meaning_tasks()))
+
+
+def suite_training_tasks() -> list[Task]:
+    """Tasks of the families to train on."""
+    return [task for task in task_suite() if task.family not in UNSEEN_FAMILIES]
+
+
+def suite_unseen_tasks() -> list[Task]:
+    """Tasks of the families to measure on."""
+    return [task for task in task_suite() if task.family in UNSEEN_FAMILIES]
+
+
+def _make_task(spec: TaskSpec) -> Task:
+    rng = random.Random(f"instances/{spec.name}")
+    made: dict[str, str] = {}  # few tasks have fewer different inputs than are wanted; those give what they have
+    for _ in range(_MOST_DRAWS):
+        text, answer = spec.make(rng)
+        made.setdefault(text, answer)
+        if len(made) == NUM_INSTANCES:
+            break
+    descriptions = describe(spec)
+    return Task(
+        name=spec.name,
+        definition=descriptions[0],
+        descriptions=descriptions,
+        instances=tuple(Instance(text, (answer,), spec.choices) for text, answer in made.items()),
+        metric="exact",
+        family=spec.family,
+        source=SOURCE,
+    )

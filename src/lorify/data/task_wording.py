@@ -1,0 +1,67 @@
+"""Wordings of generated tasks: templates with alternatives become many descriptions, some kept for measuring."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Make = Callable[[random.Random], tuple[str, str]]
+"""Makes an input and its answer."""
+
+NUM_SEEN = 12
+NUM_UNSEEN = 4
+"""Descriptions of a task to train on, and further ones from a template of their own."""
+
+_SHORTHANDS = {
+    "$text": "{the text|the sentence|the input|what you are given|the words you get}",
+    "$write": "{Write|Give|Return|Output|Reply with|Answer with}",
+    "$copy": "{Repeat|Copy|Write out|Give back|Return}",
+    "$decide": "{Decide|Say|Tell|Determine|Judge}",
+    "$find": "{Find|Extract|Pick out|Give|Return}",
+    "$list": "{the list|the words|the items|the series}",
+    "$only": "{only|just|nothing but}",
+}
+_ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A generated task.
+
+    Attributes:
+        name: unique name.
+        family: tasks of one family are alike.
+        make: makes an instance.
+        templates: wordings; the last one is kept for unseen descriptions.
+        choices: all possible answers, if they are few.
+    """
+
+    name: str
+    family: str
+    make: Make
+    templates: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+
+
+def describe(spec: TaskSpec) -> tuple[str, ...]:
+    """Descriptions of a task: `NUM_SEEN` in turn from all templates but the last, then `NUM_UNSEEN` from the last."""
+    rng = random.Random(f"descriptions/{spec.name}")
+    *seen, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
+    in_turn = [text for row in itertools.zip_longest(*seen) for text in row if text is not None]
+    return tuple(dict.fromkeys(in_turn))[:NUM_SEEN] + tuple(unseen[:NUM_UNSEEN])
+
+
+def expand(template: str) -> list[str]:
+    """All texts of a template with `{one|another}` alternatives and shorthands such as `$write`."""
+    for shorthand, alternatives in _SHORTHANDS.items():
+        template = template.replace(shorthand, alternatives)
+    pieces = _ALTERNATIVES.split(template)  # literal, alternatives, literal, ...
+    options: Sequence[list[str]] = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    return [" ".join("".join(choice).split()) for choice in itertools.product(*options)]
+
+
+def _shuffled(texts: list[str], rng: random.Random) -> list[str]:
+    return rng.sample(texts, len(texts))

@@ -1,0 +1,132 @@
+"""Task description -> adapter, with the task hypernetwork of a base."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseModel
+from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
+from lorify.errors import HypernetworkError
+from lorify.hypernets.storage import hypernetwork_digest
+from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
+from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
+from lorify.hypernets.task_storage import load_task_hypernetwork
+
+NAME_PREFIX = "task: "
+NAME_CHARACTERS = 80
+
+
+def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
+    """Address generated adapters to the base's modules, one row per description, scaling in B."""
+    return {
+        (layer, name): LoraTensors(stack.A[:, i], stack.B[:, i].transpose(-1, -2) * config.scaling)
+        for name, stack in weights.items()
+        for i, layer in enumerate(config.layers)
+    }
+
+
+def load_specializer(base: BaseModel, folder: Path) -> Specializer:
+    """Load a task hypernetwork from its folder, with the description encoder that it was made for.
+
+    Raises:
+        HypernetworkError: if it is missing, damaged, for another base, or knows tasks by number only.
+        ContextError: if its description encoder cannot be found, fetched or read.
+    """
+    config, hypernet = load_task_hypernetwork(folder)
+    if config.embedder_name == ONE_HOT_EMBEDDER:
+        raise HypernetworkError(
+            f"hypernetwork {folder.name} knows tasks by number only and reads no descriptions; give one that does"
+        )
+    encoder = load_description_encoder(config.embedder_name, base=base, device=base.device)
+    return Specializer(base, config, hypernet.to(base.device), encoder, folder.name, hypernetwork_digest(folder))
+
+
+@dataclass(frozen=True)
+class Specializer:
+    """A task hypernetwork with the base and the description encoder it was made for.
+
+    Attributes:
+        base: the base model.
+        config: shape of the hypernetwork.
+        hypernet: its weights, in float32, in evaluation mode.
+        encoder: what embeds the descriptions.
+        name: what the provenance calls the hypernetwork.
+        digest: SHA-256 of its weights file.
+    """
+
+    base: BaseModel
+    config: TaskConfig
+    hypernet: TaskHypernetwork
+    encoder: DescriptionEncoder
+    name: str
+    digest: str
+
+    def __post_init__(self) -> None:
+        """Refuse a base or an encoder that the hypernetwork was not made for."""
+        config, base, encoder = self.config, self.base, self.encoder
+        if config.base_digest != base.digest:
+            raise HypernetworkError(
+                f"hypernetwork {self.name} was made for {config.base_name} (weights {config.base_digest[:8]}...), but "
+                f"the loaded base is {base.name} (weights {base.digest[:8]}...); load that base or train a "
+                "hypernetwork for this one"
+            )
+        known = config.embedder_digest
+        if config.embedding_size != encoder.size or (known is not None and known != encoder.digest):
+            raise HypernetworkError(
+                f"hypernetwork {self.name} reads embeddings of {config.embedder_name} (size {config.embedding_size}, "
+                f"weights {(known or 'not known')[:9]}), but the description encoder is {encoder.name} (size "
+                f"{encoder.size}, weights {encoder.digest[:8]}); load the one it was made for"
+            )
+        if known is None and config.embedder_name != encoder.name:
+            warnings.warn(
+                f"hypernetwork {self.name} was made for the description encoder {config.embedder_name} and does not "
+                f"record its weights: whether {encoder.name} is the same one cannot be checked",
+                DescriptionWarning,
+                stacklevel=3,
+            )
+
+    @torch.no_grad()
+    def specialize(self, description: str) -> Adapter:
+        """Turn a task description into an adapter.
+
+        Raises:
+            ContextError: if the description is empty or longer than the encoder reads.
+        """
+        embeddings = self.encoder.encode([description])  # [1, e]
+        device = next(self.hypernet.parameters()).device
+        generated = self.hypernet(embeddings.to(device)).weights
+        weights = {
+            (layer, name): LoraPair(stack.A[0, i].clone(), stack.B[0, i].contiguous())
+            for name, stack in generated.items()
+            for i, layer in enumerate(self.config.layers)
+        }
+        record = DocumentRecord(
+            name=NAME_PREFIX + _shortened(" ".join(description.split()), NAME_CHARACTERS),
+            digest=hashlib.sha256(description.encode()).hexdigest(),
+            num_tokens=len(self.base.encode_text(description)),
+        )
+        return Adapter(
+            weights=weights,
+            lora_alpha=self.config.scaling * self.config.rank,
+            provenance=Provenance(
+                base_name=self.base.name,
+                base_digest=self.base.digest,
+                hypernetwork=self.name,
+                hypernetwork_digest=self.digest,
+                documents=(record,),
+                lorify_version=version("lorify"),
+            ),
+        )
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

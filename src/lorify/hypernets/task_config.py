@@ -1,0 +1,159 @@
+"""Shape of the task hypernetwork: the three sizes of the paper, the base and the description encoder it is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from lorify.base.model import BaseModel
+from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.errors import ConfigError, HypernetworkError
+
+ONE_HOT_EMBEDDER = "one-hot task number"
+"""Stands for the description encoder where tasks are known by number and not described."""
+
+TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
+RankPositions = Literal["all_at_once", "rotary", "learned"]
+
+
+class AdaptedModule(PydanticModel):
+    """A linear layer that is adapted in every adapted block."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[^.]+$", description="Name of the linear layer, such as `q_proj`.")
+    in_features: int = Field(gt=0, description="Its input features.")
+    out_features: int = Field(gt=0, description="Its output features.")
+
+
+class TaskConfig(PydanticModel):
+    """Shape of a task hypernetwork, the base it was made for and the embedder whose embeddings it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["task"] = Field(default="task", description="Which hypernetwork this is.")
+    base_name: str = Field(description="Base model it was made for.")
+    base_digest: str = Field(description="SHA-256 of that base's weights.")
+    embedder_name: str = Field(description="What embeds the descriptions (see `load_description_encoder`).")
+    embedder_digest: str | None = Field(default=None, description="SHA-256 of the embedder's weights; null: not known.")
+    embedding_size: int = Field(gt=0, description="Size of an embedding.")
+    layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
+    modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers; their order counts.")
+    rank: int = Field(default=8, gt=0, description="Rank of the adapters.")
+    lora_alpha: float = Field(default=16.0, gt=0, description="Numerator of the adapters' scaling.")
+    use_rslora: bool = Field(
+        default=True, description="Scaling is `lora_alpha / sqrt(rank)` instead of `lora_alpha / rank`."
+    )
+    task_encoder: TaskEncoderKind = Field(default="linear", description="What encodes the embedding.")
+    num_codes: int = Field(default=32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
+    latent_size: int = Field(
+        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the place."
+    )
+    head_input_size: int = Field(default=512, gt=0, description="Input features of the heads.")
+    head_bias: bool = Field(default=True, description="Whether the heads have biases.")
+    hyper_init: bool = Field(default=True, description="Heads start with zero weights and the biases of a fresh LoRA.")
+    shared_head: bool = Field(default=False, description="One head writes A and B of a module (sizes M and S).")
+    rank_positions: RankPositions = Field(
+        default="all_at_once", description="How ranks in turn are told apart (size S)."
+    )
+    output_scale: float = Field(default=1.0, gt=0, description="What heads write is multiplied by this number.")
+    standardized: bool = Field(default=False, description="Heads write z-scores; mean and deviation are stored.")
+    offset: Literal["none", "fixed", "learned"] = Field(
+        default="none", description="A LoRA that is added, for all tasks."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TaskConfig:
+        if self.rank_positions == "rotary" and self.trunk_width % 2:
+            raise ValueError(f"rotary rank positions need an even trunk width, here it is {self.trunk_width}")
+        if len({module.name for module in self.modules}) < len(self.modules):
+            raise ValueError("a module is named twice")
+        return self
+
+    @property
+    def code_size(self) -> int:
+        """Size of an encoded description."""
+        return self.num_codes if self.task_encoder == "one_hot" else self.latent_size // 2
+
+    @property
+    def trunk_width(self) -> int:
+        """Width of the mixer and of the residual MLPs."""
+        if self.task_encoder == "one_hot":
+            return self.code_size + len(self.layers) + len(self.modules)
+        return self.code_size + 2 * (self.latent_size // 4)
+
+    @property
+    def scaling(self) -> float:
+        """Scale of the adapters' updates."""
+        return self.lora_alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
+
+
+SIZES: Mapping[str, Mapping[str, bool | str]] = {
+    "L": {"shared_head": False, "rank_positions": "all_at_once"},
+    "M": {"shared_head": True, "rank_positions": "all_at_once"},
+    "S": {"shared_head": True, "rank_positions": "rotary"},
+}
+"""Fields of `TaskConfig` that make the paper's three sizes."""
+
+
+def task_config(
+    base: BaseModel,
+    encoder: DescriptionEncoder,
+    *,
+    size: str = "L",
+    modules: Sequence[str] = ("q_proj", "v_proj"),
+    layers: Sequence[int] | None = None,
+    **fields: object,
+) -> TaskConfig:
+    """Config of a task hypernetwork for a base and a description encoder.
+
+    Args:
+        base: the base model.
+        encoder: what embeds the descriptions.
+        size: `L`, `M` or `S`.
+        modules: linear layers to adapt.
+        layers: blocks to adapt; all by default.
+        fields: other fields of `TaskConfig`.
+
+    Raises:
+        ConfigError: if there is no such size, or a field has a bad value.
+        BaseModelError: if the base has no such linear layer.
+    """
+    if size not in SIZES:
+        raise ConfigError(f"size {size!r} of a task hypernetwork is not known; expected one of {', '.join(SIZES)}")
+    layers = tuple(range(base.num_layers)) if layers is None else tuple(layers)
+    values = {
+        "base_name": base.name,
+        "base_digest": base.digest,
+        "embedder_name": encoder.name,
+        "embedder_digest": encoder.digest,
+        "embedding_size": encoder.size,
+        "layers": layers,
+        "modules": adapted_modules(base, layers, modules),
+    }
+    try:
+        return TaskConfig.model_validate({**values, **SIZES[size], **fields})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, entry['loc'])) or 'the whole'}: {entry['msg']}" for entry in error.errors()]
+        raise ConfigError(f"shape of the task hypernetwork: {'; '.join(problems)}; correct it") from error
+
+
+def adapted_modules(base: BaseModel, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
+    """Linear layers of a base by name, with their sizes.
+
+    Raises:
+        BaseModelError: if the base has no such linear layer in one of the blocks.
+        HypernetworkError: if it has another size in another block.
+    """
+    found = []
+    for name in names:
+        sizes = {(base.linear(layer, name).in_features, base.linear(layer, name).out_features) for layer in layers}
+        if len(sizes) > 1:
+            raise HypernetworkError(f"{name} of base {base.name} has different sizes in its blocks; adapt fewer blocks")
+        in_features, out_features = sizes.pop()
+        found.append(AdaptedModule(name=name, in_features=in_features, out_features=out_features))
+    return tuple(found)

@@ -1,0 +1,333 @@
+"""Meta-training of the associative hypernetwork: documents in, answers to questions about them out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lorify.base.lora import LoraBatch
+from lorify.base.model import BaseModel
+from lorify.contexts.features import encode_chunks
+from lorify.errors import TrainingError
+from lorify.hypernets.associative import (
+    AssociativeConfig,
+    AssociativeHypernetwork,
+    ReadingModule,
+    Statistics,
+    lora_batch,
+)
+from lorify.hypernets.relevance import Relevance, save_relevance
+from lorify.hypernets.storage import load_associative, save_hypernetwork
+from lorify.training.batches import GeneralAnswer, Step, StepBuilder
+from lorify.training.config import TrainingConfig
+from lorify.training.loop import BatchLoss
+from lorify.training.losses import (
+    answer_logits,
+    answer_loss_per_segment,
+    cross_entropy_per_token,
+    mean_per_segment,
+    retrieval_loss,
+    top_k_kl_per_token,
+)
+from lorify.training.packing import PackedRows, Segment, pack_rows
+from lorify.training.prepare import (
+    Preparation,
+    prepare_general_answers,
+    prepare_passages,
+    prepare_relevance,
+    prepare_texts,
+)
+
+CHUNK_GROUPS = 3
+ROW_GROUPS = 2
+HELDOUT_EVERY = 10
+"""One in this many unrelated prompts is held out."""
+
+
+def prepare_associative(config: TrainingConfig, preparation: Preparation) -> AssociativeObjective:
+    """Read the data, have the base answer unrelated prompts, and put the objective together.
+
+    Raises:
+        LorifyError: if data or base cannot be read.
+    """
+    passages, heldout_passages = prepare_passages(config)
+    texts, heldout_texts = prepare_texts(config)
+    base = preparation.load_base(config.base)
+    general: list[GeneralAnswer] = []
+    if config.data.general_probability:
+        with preparation.counting("answering unrelated prompts", "prompts") as advance:
+            general = prepare_general_answers(base, preparation.run_dir, config.data.general_answer_tokens, advance)
+    return AssociativeObjective(
+        config,
+        base,
+        train_steps=StepBuilder(
+            config,
+            base,
+            passages=passages,
+            texts=texts,
+            general=[a for i, a in enumerate(general) if i % HELDOUT_EVERY],
+        ),
+        heldout_steps=StepBuilder(
+            config, base, passages=heldout_passages, texts=heldout_texts, general=general[::HELDOUT_EVERY], heldout=True
+        ),
+        relevance=prepare_relevance(config, passages),
+    )
+
+
+def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeConfig:
+    """The hypernetwork that a run trains, for the base it is given."""
+    shape = config.hypernetwork
+    last = min(shape.last_layer, base.num_layers - 1)
+    linear = base.linear(last, shape.module)
+    if linear.out_features != base.hidden_size:
+        raise TrainingError(
+            f"hypernetwork.module {shape.module!r} does not write into the hidden states; choose down_proj or o_proj"
+        )
+    reading_first = min(shape.reading_first_layer, last)
+    return AssociativeConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        hidden_size=base.hidden_size,
+        input_size=linear.in_features,
+        layers=tuple(range(min(shape.first_layer, last), last + 1)),
+        module=shape.module,
+        rank=shape.rank,
+        width=shape.width,
+        bias_rank=shape.bias_rank,
+        reading_layers=tuple(range(reading_first, last + 1)) if shape.reading_modules else (),
+        reading_modules=tuple(_reading_module(base, reading_first, name) for name in shape.reading_modules),
+        reading_rank=shape.reading_rank,
+        surroundings_layers=shape.surroundings_layers,
+        chunk_tokens=shape.chunk_tokens,
+    )  # pyright: ignore[reportCallIssue]
+
+
+def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
+    linear = base.linear(layer, name)
+    return ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
+
+
+@torch.no_grad()
+def calibrate(
+    hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, chunks: list[list[int]]
+) -> None:
+    """Measure the base's activations on chunks of typical text and fit the hypernetwork's fixed statistics to them."""
+    inputs: list[Tensor] = []
+    outputs: list[Tensor] = []
+
+    def record(_module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        # The first tokens are attention sinks with activations hundreds of times larger than any other.
+        inputs.append(args[0][:, 4:].float().pow(2).mean().sqrt())
+        outputs.append(output[:, 4:].float().pow(2).mean().sqrt())
+
+    handles = [base.linear(layer, config.module).register_forward_hook(record) for layer in config.layers]
+    text = [token for chunk in chunks for token in chunk][: base.window_tokens]
+    base.decoder(torch.tensor([text], device=base.device), use_cache=False)
+    for handle in handles:
+        handle.remove()
+    features = encode_chunks(base, chunks, layers=config.layers, module=config.module)
+    hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Loss and exact match `[segments]`, and retrieval loss `[placed answer tokens]`."""
+
+    loss: Tensor
+    exact: Tensor
+    retrieval: Tensor
+
+
+class AssociativeObjective:
+    """Questions about documents, answered by the base with the adapter that the hypernetwork writes."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        base: BaseModel,
+        *,
+        train_steps: StepBuilder,
+        heldout_steps: StepBuilder,
+        relevance: Relevance | None = None,
+    ) -> None:
+        """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork."""
+        self.config, self.base = config, base
+        self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
+        torch.manual_seed(config.seed)
+        self.shape = hypernetwork_config(config, base)
+        if config.start_from is None:
+            hypernet = AssociativeHypernetwork(self.shape)
+            calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
+        else:
+            self.shape, hypernet = load_associative(config.start_from)
+        self.hypernet = hypernet.to(base.device)
+
+    @property
+    def module(self) -> AssociativeHypernetwork:
+        """The hypernetwork."""
+        return self.hypernet
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`, with loss and exact match by kind."""
+        optimization = self.config.optimization
+        step = self.train_steps.build(batch)
+        scores, num_tokens = self._forward(step)
+        loss, exact = scores.loss, scores.exact.cpu()
+        is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
+        total = (loss * torch.where(is_general, optimization.keep_weight, 1.0)).mean()
+        metrics: dict[str, float] = {}
+        if len(scores.retrieval):
+            total = total + optimization.retrieval_weight * scores.retrieval.mean()
+            metrics["loss/retrieval"] = scores.retrieval.mean().item()
+        for kind in sorted(set(step.kinds)):
+            chosen = torch.tensor([k == kind for k in step.kinds])
+            metrics[f"loss/{kind}"] = loss.detach().cpu()[chosen].mean().item()
+            metrics[f"exact/{kind}"] = exact[chosen].mean().item()
+        return BatchLoss(total, metrics, num_tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and exact match (all answer tokens right) by kind on held-out batches; the same batches every time."""
+        totals: dict[str, list[float]] = {}
+        for index in range(self.config.evaluation_batches):
+            step = self.heldout_steps.build(index)
+            scores, _ = self._forward(step)
+            for kind, value, right in zip(step.kinds, scores.loss.tolist(), scores.exact.tolist(), strict=True):
+                totals.setdefault(f"loss/{kind}", []).append(value)
+                totals.setdefault(f"exact/{kind}", []).append(right)
+        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Exact match, summed over the kinds."""
+        return sum(value for name, value in heldout.items() if name.startswith("exact/"))
+
+    def save_best(self, folder: Path) -> None:
+        """Write the hypernetwork with its word test."""
+        save_hypernetwork(folder, self.shape, self.hypernet)
+        if self.relevance is not None:
+            save_relevance(folder, self.relevance)
+
+    def _forward(self, step: Step) -> tuple[_Scores, int]:
+        """Scores and number of tokens of a batch."""
+        per_context, keys, place_of_chunk = self._read(step)
+        A, B = self.hypernet.write(_mix(per_context, step.mixing.to(self.base.device)))
+        first_segment = list(accumulate((len(row) for row in step.rows), initial=0))
+        parts: list[_Scores] = []
+        order: list[int] = []
+        tokens = sum(map(len, step.chunks))
+        for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
+            rows = [step.rows[i] for i in group]
+            lora = lora_batch(self.shape, self.hypernet, A, B[:, group])
+            scores, num_tokens = self._score_rows(rows, lora, keys, place_of_chunk)
+            parts.append(scores)
+            order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
+            tokens += num_tokens
+        place = torch.tensor(order, device=self.base.device).argsort()
+        together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in ("loss", "exact", "retrieval")))
+        return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
+
+    def _score_rows(
+        self, rows: Sequence[Sequence[Segment]], lora: LoraBatch, keys: Tensor, place_of_chunk: Mapping[int, int]
+    ) -> tuple[_Scores, int]:
+        """Scores of some rows, and their number of tokens; `keys [L, tokens, r]` are those of all chunks."""
+        packed = pack_rows(rows).to(self.base.device)
+        with self._autocast(), self.base.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
+            logits = answer_logits(self.base, packed, lora)
+        per_token = cross_entropy_per_token(logits, packed.targets)
+        segments = [segment for row in rows for segment in row]
+        is_taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=logits.device)
+        optimization = self.config.optimization
+        loss = answer_loss_per_segment(per_token, packed.segment, len(segments), optimization.first_token_share)
+        taught = is_taught[packed.segment]
+        if taught.any():
+            teacher_logits, student_logits = self._teacher_logits(segments), logits[taught]
+            kl = top_k_kl_per_token(student_logits, teacher_logits, optimization.teacher_top_k)
+            loss = torch.where(is_taught, mean_per_segment(kl, packed.segment[taught], len(segments)), loss)
+        wrong = (logits.argmax(-1) != packed.targets).float()
+        exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
+        retrieval = self._retrieval(segments, packed, inputs, keys, place_of_chunk)
+        return _Scores(loss, exact, retrieval), packed.input_ids.numel()
+
+    def _retrieval(
+        self,
+        segments: Sequence[Segment],
+        packed: PackedRows,
+        inputs: Mapping[int, Tensor],
+        keys: Tensor,
+        place_of_chunk: Mapping[int, int],
+    ) -> Tensor:
+        """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
+        first = list(accumulate((len(s.answer) for s in segments), initial=0))
+        placed = [(first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
+        if not placed or not self.config.optimization.retrieval_weight:
+            return keys.new_zeros(0)
+        is_place = torch.zeros(len(placed), keys.shape[1], dtype=torch.bool)
+        for row, (_, where) in enumerate(placed):
+            is_place[row, [place_of_chunk[chunk] + index for chunk, index in where]] = True
+        row, column = packed.predict[[answer for answer, _ in placed]].unbind(1)
+        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, placed, f]
+        queries = self.hypernet.queries(picked.float())
+        return retrieval_loss(queries, keys, is_place.to(keys.device))
+
+    def _read(self, step: Step) -> tuple[Statistics, Tensor, dict[int, int]]:
+        """Statistics of each context, keys of all tokens `[L, tokens, r]`, and where those of each chunk begin.
+
+        The key at that place plus i is that of the token before the chunk's token i.
+        """
+        total: Statistics | None = None
+        all_keys: list[Tensor] = []
+        place_of_chunk: dict[int, int] = {}
+        num_keys = 0
+        # Without a beginning-of-text token the first token of a chunk follows none.
+        num_before = 0 if self.base.tokenizer.bos_token_id is not None else 1
+        for group in _groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
+            chunks = [step.chunks[i] for i in group]
+            features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
+            with self._autocast():
+                memory = self.hypernet(features)
+            for row, chunk in enumerate(group):
+                place_of_chunk[chunk] = num_keys - num_before
+                own_keys = memory.keys[:, row, features.mask[row]]
+                all_keys.append(own_keys)
+                num_keys += own_keys.shape[1]
+            part = memory.statistics().sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
+            total = part if total is None else total + part
+        assert total is not None
+        return total, torch.cat(all_keys, dim=1), place_of_chunk
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
+
+    @torch.no_grad()
+    def _teacher_logits(self, segments: Sequence[Segment]) -> Tensor:
+        taught = [[s] for s in segments if s.teacher_prompt is not None]
+        return answer_logits(self.base, pack_rows(taught, teacher=True).to(self.base.device), None)
+
+
+def _groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
+    """Indices in at most `num_groups` groups, so that little of a padded batch is padding."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    size = math.ceil(len(order) / num_groups)
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:
+    """Statistics of each row from those of the contexts; `mixing [rows, contexts]` says how many times each counts.
+
+    The copies beyond the first of a context carry no gradient: a thousand copies of noise would otherwise make gradient
+    spikes of their own number, and the direction that silences noise is the same with one.
+    """
+    once = mixing.clamp(max=1)
+
+    def mixed(x: Tensor) -> Tensor:
+        flat = x.flatten(2)  # [L, contexts, ...]
+        result = torch.einsum("rc,lcx->lrx", once, flat)
+        result = result + torch.einsum("rc,lcx->lrx", mixing - once, flat.detach())
+        return result.view(x.shape[0], mixing.shape[0], *x.shape[2:])
+
+    return Statistics(mixed(statistics.S), mixed(statistics.M))

@@ -1,0 +1,134 @@
+"""Training of ordinary LoRAs: one for each task side by side (a library, or oracles), or one for all of them.
+
+The tasks of a library share steps but nothing else: a batch draws some tasks, and only their own weights get a gradient
+and move, as if each were trained alone on those batches that have it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
+from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.base.model import BaseModel
+from lorify.data.tasks import Task, split_descriptions
+from lorify.hypernets.library import Library, save_library
+from lorify.hypernets.task_config import AdaptedModule, adapted_modules
+from lorify.hypernets.task_hypernet import LoraTable
+from lorify.training.loop import BatchLoss
+from lorify.training.prepare import Preparation
+from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
+from lorify.training.task_config import LoraTrainingConfig
+from lorify.training.task_sft import RowScores, adapted_layers, average_scores, score_rows
+
+SHARED = "all tasks"
+
+
+def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraObjective:
+    """Read tasks and base, and put the objective together.
+
+    Raises:
+        LorifyError: if something of it cannot be read.
+    """
+    train, unseen = prepare_tasks(config.data, config.seed)
+    base = preparation.load_base(config.base)
+    return LoraObjective(config, base, unseen if config.unseen_tasks else train)
+
+
+class LoraObjective:
+    """Instances of tasks, answered by the base with the task's own LoRA."""
+
+    def __init__(self, config: LoraTrainingConfig, base: BaseModel, tasks: Sequence[Task]) -> None:
+        """New LoRAs, as PEFT starts them: A drawn, B zero."""
+        self.config, self.base, self.tasks = config, base, tasks
+        self.train = TaskSampler(config.data, base, tasks, seed=config.seed)
+        self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
+        self.layers = adapted_layers(config.lora, base)
+        modules = adapted_modules(base, self.layers, config.lora.modules)
+        names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
+        self.numbers = {name: str(number) for number, name in enumerate(names)}  # names may have dots
+        self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
+
+    @property
+    def module(self) -> nn.ModuleDict:
+        """The LoRAs."""
+        return self.tables
+
+    @property
+    def scaling(self) -> float:
+        """Scale of their updates."""
+        lora = self.config.lora
+        return lora.lora_alpha / (math.sqrt(lora.rank) if lora.use_rslora else lora.rank)
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`."""
+        step = self.train.build(batch)
+        scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
+        metrics = {"exact/train": scores.exact.mean().item()}
+        # Of each LoRA the mean over its own instances, whatever else is in the batch.
+        return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and exact match on held-out instances of the tasks."""
+        parts: list[RowScores] = []
+        for index in range(self.config.evaluation_batches):
+            step = self.heldout.build(index)
+            parts.append(score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=False))
+        return average_scores({"seen": parts})
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Exact match."""
+        return heldout["exact/seen"]
+
+    def save_best(self, folder: Path) -> None:
+        """Write the adapter for all tasks, or the library."""
+        if self.config.shared:
+            save_adapter(self._adapter(SHARED), folder)
+            return
+        descriptions = {task.name: split_descriptions(task)[0] for task in self.tasks if task.name in self.numbers}
+        save_library(Library({name: self._adapter(name) for name in self.numbers}, descriptions), folder)
+
+    def _fresh(self, modules: Sequence[AdaptedModule]) -> LoraTable:
+        table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)
+        # All tasks start at the same numbers: what differs in a library then was learned, and can be compressed.
+        torch.manual_seed(self.config.seed)
+        for name, A in table.A.items():
+            bound = 1 / math.sqrt(next(m.in_features for m in modules if m.name == name))
+            nn.init.uniform_(A, -bound, bound)
+        return table
+
+    def _table(self, task: str) -> LoraTable:
+        table = self.tables[self.numbers[SHARED if self.config.shared else task]]
+        assert isinstance(table, LoraTable)
+        return table
+
+    def _lora(self, step: TaskBatch) -> LoraBatch:
+        tables = [self._table(task) for task in step.tasks]
+        batch: dict[tuple[int, str], LoraTensors] = {}
+        for name in self.config.lora.modules:
+            A = torch.stack([table.A[name] for table in tables])  # [rows, L, r, i]
+            B = torch.stack([table.B[name] for table in tables]).transpose(-1, -2) * self.scaling  # [rows, L, r, o]
+            for layer, a, b in zip(self.layers, A.unbind(1), B.unbind(1), strict=True):
+                batch[layer, name] = LoraTensors(a, b)
+        return batch
+
+    def _adapter(self, name: str) -> Adapter:
+        table = self._table(name)
+        weights = {
+            (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())
+            for module in self.config.lora.modules
+            for i, layer in enumerate(self.layers)
+        }
+        made_by = Provenance(
+            base_name=self.base.name,
+            base_digest=self.base.digest,
+            hypernetwork=f"LoRA trained on {name}",
+            lorify_version=version("lorify"),
+        )
+        return Adapter(weights, self.scaling * self.config.lora.rank, made_by)

@@ -1,0 +1,73 @@
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from lorify.data.task_suite import UNSEEN_FAMILIES, suite_training_tasks, suite_unseen_tasks, task_suite
+from lorify.data.task_wording import expand
+from lorify.data.tasks import split_descriptions, split_instances
+
+
+def test_there_are_enough_tasks_of_enough_families_and_whole_families_are_unseen():
+    train, unseen = suite_training_tasks(), suite_unseen_tasks()
+    assert len(train) >= 120 and len(unseen) >= 25
+    assert {t.family for t in unseen} == UNSEEN_FAMILIES
+    assert not {t.family for t in train} & UNSEEN_FAMILIES
+    assert len({t.name for t in task_suite()}) == len(task_suite()) == len(train) + len(unseen)
+    assert len({t.family for t in train}) >= 15
+
+
+@pytest.mark.parametrize("task", task_suite(), ids=lambda task: task.name)
+def test_a_task_has_many_wordings_and_instances_that_differ(task):
+    assert len(set(task.descriptions)) == len(task.descriptions) >= 8
+    seen, unseen = split_descriptions(task)
+    assert len(seen) >= 7 and len(unseen) >= 2 and not set(seen) & set(unseen)
+    assert all(
+        re.search(r"\w{3}", text) and not re.search(r"[{}$]|  ", text) for text in task.descriptions if "{" not in text
+    )
+    inputs = [instance.input for instance in task.instances]
+    assert len(set(inputs)) == len(inputs) >= 20
+    for instance in task.instances:
+        assert instance.input.strip() and instance.outputs[0].strip()
+        assert not instance.choices or instance.outputs[0] in instance.choices
+    train, heldout = split_instances(task)
+    assert len(heldout) >= 4 and not {i.input for i in train} & {i.input for i in heldout}
+
+
+def test_no_two_tasks_share_a_description():
+    owners = Counter(text for task in task_suite() for text in set(task.descriptions))
+    assert [text for text, count in owners.items() if count > 1] == []
+
+
+def test_answers_are_right():
+    made = {task.name: {i.input: i.outputs[0] for i in task.instances} for task in task_suite()}
+    assert all(eval(text.replace(" and ", "+")) == int(answer) for text, answer in made["arithmetic_add"].items())
+    assert all(answer == text.upper() for text, answer in made["case_upper"].items())
+    assert all(answer in text for text, answer in made["extraction_city"].items())
+    assert all(answer == f"[{text}]" for text, answer in made["brackets_square"].items())
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", answer) for answer in made["dates_iso"].values())
+    yes = [answer == "yes" for answer in made["topic_questions_food"].values()]
+    assert 0.3 < sum(yes) / len(yes) < 0.7
+
+
+def test_every_process_makes_the_same_tasks():
+    code = (
+        "import hashlib, lorify.data.task_suite as s; print(hashlib.sha256(repr(s.task_suite()).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_templates_expand_to_all_their_texts():
+    assert expand("{a|b} c{|, d}") == ["a c", "a c, d", "b c", "b c, d"]

@@ -33,7 +33,7 @@ class Importer:
 
 
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the checkpoint.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="DIR_OR_FILE", help="The checkpoint, or its folder.")],
     output: Output,
     base: Base = None,
     as_json: Json = False,
@@ -42,6 +42,7 @@ def import_checkpoint(
 
     Text-to-LoRA: a folder with hypermod.pt, args.yaml and adapter_config.json. The base is the one that the checkpoint
     names, unless --base gives another place for it.
+    Doc-to-LoRA: pytorch_model.bin, its folder, or the folder of the run with checkpoint-STEP and args.yaml in it.
 
     Example: lorify import downloads/t2l-mistral -o t2l-mistral --base mistralai/Mistral-7B-Instruct-v0.2
     """
@@ -65,7 +66,9 @@ def find_importer(folder: Path) -> Importer:
         HypernetworkError: if nothing does.
     """
     for marker, importer in IMPORTERS.items():
-        if (folder / marker).is_file():
+        if folder.is_file() and folder.name == marker:
+            return importer
+        if (folder / marker).is_file() or any(folder.glob(f"*/{marker}")):
             return importer
     known = ", ".join(f"{marker} ({importer.what})" for marker, importer in IMPORTERS.items())
     raise HypernetworkError(f"{folder} is no checkpoint that can be imported; expected a folder with {known}")
@@ -86,5 +89,32 @@ def _import_t2l(folder: Path, base: BaseModel, output: Path) -> dict[str, object
     return {"embedder": config.embedder_name, "parameters": hypernet.num_parameters}
 
 
-IMPORTERS: Mapping[str, Importer] = {"hypermod.pt": Importer("Text-to-LoRA", _t2l_base, _import_t2l)}
+def _d2l_base(path: Path) -> str | None:
+    from lorify.hypernets.d2l_checkpoint import named_base
+
+    return named_base(path)
+
+
+def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
+    from lorify.adapters.storage import replaced_folder
+    from lorify.hypernets.d2l_checkpoint import import_d2l
+    from lorify.hypernets.import_probe import check_imported
+    from lorify.hypernets.storage import HYPERNETWORK_FILES, save_hypernetwork
+
+    config, hypernet = import_d2l(path, base)
+    with replaced_folder(output, HYPERNETWORK_FILES) as temporary:
+        save_hypernetwork(temporary, config, hypernet)
+        change = check_imported(temporary, base, hypernet)
+    return {
+        "encoder": config.encoder.kind,
+        "chunk_tokens": config.chunk_tokens,
+        "parameters": hypernet.num_parameters,
+        "probe_logit_change": change,
+    }
+
+
+IMPORTERS: Mapping[str, Importer] = {
+    "hypermod.pt": Importer("Text-to-LoRA", _t2l_base, _import_t2l),
+    "pytorch_model.bin": Importer("Doc-to-LoRA", _d2l_base, _import_d2l),
+}
 """By a file that only checkpoints of that kind have."""

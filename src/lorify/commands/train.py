@@ -34,6 +34,9 @@ def train(
     ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
     kind: Annotated[str, typer.Option("--kind", help="With --defaults: what is to be trained.")] = "associative",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a Perceiver run would take, without weights.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --defaults: write a config file.")] = False,
 ) -> None:
     """Meta-train a hypernetwork.
@@ -54,6 +57,9 @@ def train(
             for line in describe_defaults(config_type):
                 say_line(line)
         return
+    if dry_run and config is not None:
+        show_dry_run(read_config(config, settings or []), as_json=as_json)
+        return
     if config is None or output is None:
         raise ConfigError("a config file and a run folder are needed: lorify train CONFIG -o RUN_DIR")
     run(read_config(config, settings or []), output)
@@ -68,6 +74,36 @@ def read_config(path: Path, settings: list[str]) -> RunConfig:
     from lorify.training.kinds import load_run_config
 
     return load_run_config(path, lambda document: apply_settings(document, settings))
+
+
+def show_dry_run(config: RunConfig, *, as_json: bool) -> None:
+    """Parameter counts, memory and time of a run.
+
+    Raises:
+        ConfigError: if the run is of a kind that this is not reckoned for.
+    """
+    from lorify.training.dry_run import ACCELERATOR_FLOPS, USED_SHARE, dry_run
+    from lorify.training.perceiver_config import PerceiverTrainingConfig
+
+    if not isinstance(config, PerceiverTrainingConfig):
+        raise ConfigError(f"--dry-run is for runs of kind perceiver, and this is of kind {config.kind}; run it instead")
+    found = dry_run(config)
+    if as_json:
+        say_json(found.as_dict())
+        return
+    say_line(f"base                  {found.base_parameters / 1e6:,.1f}M parameters, frozen")
+    say_line(f"hypernetwork          {found.hypernetwork_parameters / 1e6:,.1f}M parameters, trained")
+    for label, size in (
+        ("weights", found.weights_bytes),
+        ("training state", found.training_state_bytes),
+        ("activations", found.activation_bytes),
+        ("training, a process", found.training_bytes),
+        ("generating an adapter", found.generation_bytes),
+    ):
+        say_line(f"{label:<21} {size / 2**30:,.2f} GiB")
+    speed = f"{ACCELERATOR_FLOPS * USED_SHARE / 1e12:,.0f} TFLOP/s"
+    say_line(f"{'a step':<21} {found.seconds_a_step:,.2f} s at {speed}")
+    say_line(f"{'the run':<21} {found.hours:,.1f} h on {config.num_processes} such devices")
 
 
 def run(config: RunConfig, run_dir: Path) -> None:

@@ -31,9 +31,9 @@ from torch import Tensor
 from lorify.base.model import BaseModel
 from lorify.contexts.encoders import context_affixes
 from lorify.errors import HypernetworkError
-from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.safe_torch_load import load_torch_file, settings
+from lorify.hypernets.task_config import adapted_modules
 
 WEIGHTS_NAME = "pytorch_model.bin"
 ARGUMENTS_NAME = "args.yaml"
@@ -127,14 +127,7 @@ def import_d2l(path: Path, base: BaseModel) -> tuple[PerceiverConfig, PerceiverH
         HypernetworkError: if the file is missing, damaged or malicious, the checkpoint is of a kind that is not
             known, or it does not fit the base.
     """
-    file = find_d2l_weights(path)
-    if file is None:
-        raise HypernetworkError(f"{path} is no Doc-to-LoRA checkpoint: it holds no {WEIGHTS_NAME}; give another folder")
-    stored = load_torch_file(file, _SETTINGS)
-    wanted = ("base_model_name_or_path", "hypernet_config", "ctx_encoder_args")
-    missing = [name for name in wanted if not isinstance(stored, dict) or name not in stored]
-    if missing:
-        raise HypernetworkError(f"{file} is no Doc-to-LoRA checkpoint: it has no {missing[0]}; give another file")
+    file, stored = _read(path)
     weights = {
         str(name).removeprefix(_COMPILED_PREFIX): tensor.float()
         for name, tensor in stored.items()
@@ -163,6 +156,28 @@ def import_d2l(path: Path, base: BaseModel) -> tuple[PerceiverConfig, PerceiverH
         )
     hypernet.load_state_dict(translated, assign=True)
     return config, hypernet.eval()
+
+
+def named_base(path: Path) -> str:
+    """Hub id or folder of the base that a checkpoint was trained for.
+
+    Raises:
+        HypernetworkError: see `import_d2l`.
+    """
+    return str(_read(path)[1]["base_model_name_or_path"])
+
+
+def _read(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The weights file and what is in it."""
+    file = find_d2l_weights(path)
+    if file is None:
+        raise HypernetworkError(f"{path} is no Doc-to-LoRA checkpoint: it holds no {WEIGHTS_NAME}; give another folder")
+    stored = load_torch_file(file, _SETTINGS)
+    wanted = ("base_model_name_or_path", "hypernet_config", "ctx_encoder_args")
+    missing = [name for name in wanted if not isinstance(stored, dict) or name not in stored]
+    if missing:
+        raise HypernetworkError(f"{file} is no Doc-to-LoRA checkpoint: it has no {missing[0]}; give another file")
+    return file, stored
 
 
 def _config(file: Path, stored: Mapping[str, Any], weights: Mapping[str, Tensor], base: BaseModel) -> PerceiverConfig:

@@ -36,8 +36,8 @@ from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lorify.contexts.encoders import EncoderKind
-from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.resampler import EXPANSION, Perceiver
+from lorify.hypernets.task_config import AdaptedModule
 
 SHORTEST = 1e-12
 HEAD_SPREAD = 0.5
@@ -182,12 +182,12 @@ class PerceiverHypernetwork(nn.Module):
             flat = features.transpose(0, 1).flatten(0, 1)  # [L*N, T, f]
             embedding = self.perceiver(flat, mask.repeat(L, 1)).float()
             parts = [embedding.view(L, N, M, r, -1).transpose(0, 1)]
-        # Float32 from here, as the rows are divided by their length.
-        with torch.autocast(features.device.type, enabled=False):
-            written, first = [], 0
-            for part in parts:
+        written, first = [], 0
+        for part in parts:
+            # In float32, as the rows are divided by their length; the Perceiver above may work in less.
+            with torch.autocast(features.device.type, enabled=False):
                 written.append(self._write(part, slice(first, first + part.shape[1])))
-                first += part.shape[1]
+            first += part.shape[1]
         return {
             module.name: Generated(*(torch.cat([block[i][which] for block in written], dim=1) for which in (0, 1)))
             for i, module in enumerate(config.modules)

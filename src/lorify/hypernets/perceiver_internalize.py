@@ -129,12 +129,18 @@ class PerceiverInternalizer:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
             return self.hypernet(states, encoded.mask, iterative=iterative)
 
+    def split(self, ids: Sequence[int]) -> list[list[int]]:
+        """Chunks of a document, given as token ids without affixes; they have theirs."""
+        prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
+        num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
+        return split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)
+
     def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, DocumentPart]:
         """LoRA weights of one document, some chunks at a time."""
         ids = self.encoder.encode_text(document.text.strip())
         if not ids:
             raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
-        chunks = self._split(ids)
+        chunks = self.split(ids)
         generated = []
         for group in batched(chunks, max(1, TOKENS_AT_ONCE // self.config.chunk_tokens)):
             generated.append(self.generate(group))
@@ -145,11 +151,6 @@ class PerceiverInternalizer:
             for name in generated[0]
         }
         return DocumentRecord(name=document.name, digest=document.digest, num_tokens=len(ids)), part
-
-    def _split(self, ids: Sequence[int]) -> list[list[int]]:
-        prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
-        num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
-        return split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentPart]]:
         """Documents of an adapter and their weights, cut out of it."""

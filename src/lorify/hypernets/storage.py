@@ -30,6 +30,7 @@ from lorify.hypernets.relevance import Relevance, save_relevance
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
+HYPERNETWORK_FILES = frozenset({"config.json", WEIGHTS_NAME, "relevance.json"})
 MIN_PACKED_NUMBERS = 4096
 OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 

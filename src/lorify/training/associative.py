@@ -237,7 +237,7 @@ class AssociativeObjective:
         parts: list[_Scores] = []
         order: list[int] = []
         tokens = sum(map(len, step.chunks))
-        for group in _groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
+        for group in groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
             rows = [step.rows[i] for i in group]
             lora = lora_batch(self.shape, self.hypernet, A, B[:, group])
             scores, num_tokens = self._score_rows(rows, lora, keys, place_of_chunk)
@@ -302,7 +302,7 @@ class AssociativeObjective:
         num_keys = 0
         # Without a beginning-of-text token the first token of a chunk follows none.
         num_before = 0 if self.base.tokenizer.bos_token_id is not None else 1
-        for group in _groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
+        for group in groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
             chunks = [step.chunks[i] for i in group]
             features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
             with self._autocast():
@@ -326,7 +326,7 @@ class AssociativeObjective:
         return answer_logits(self.base, pack_rows(taught, teacher=True).to(self.base.device), None)
 
 
-def _groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
+def groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
     """Indices in at most `num_groups` groups, so that little of a padded batch is padding."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     size = math.ceil(len(order) / num_groups)

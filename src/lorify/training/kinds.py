@@ -14,6 +14,8 @@ from lorify.errors import ConfigError
 from lorify.training.associative import prepare_associative
 from lorify.training.config import RunConfig, TrainingConfig, describe_problems
 from lorify.training.loop import Objective
+from lorify.training.perceiver import prepare_perceiver
+from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
 from lorify.training.reconstruction import prepare_reconstruction
 from lorify.training.task_config import LoraTrainingConfig, ReconstructionConfig, TaskTrainingConfig
@@ -37,6 +39,7 @@ class Kind:
 DEFAULT_KIND = "associative"
 KINDS: Mapping[str, Kind] = {
     DEFAULT_KIND: Kind(TrainingConfig, prepare_associative),
+    "perceiver": Kind(PerceiverTrainingConfig, prepare_perceiver),
     "task": Kind(TaskTrainingConfig, prepare_task),
     "lora": Kind(LoraTrainingConfig, prepare_loras),
     "reconstruction": Kind(ReconstructionConfig, prepare_reconstruction),

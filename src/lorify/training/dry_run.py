@@ -1,0 +1,207 @@
+"""What a Perceiver run would take, from configs alone: no weight is loaded, nothing is fetched for the published bases.
+
+Parameter counts are exact: both models are built without memory (on the meta device). Memory and time are estimates of
+what dominates: weights and optimizer states, and what a backward pass keeps of a full batch; multiplications at a usual
+share of what an accelerator can do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+
+from lorify.base.files import resolve_base
+from lorify.errors import ConfigError
+from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.resampler import EXPANSION
+from lorify.hypernets.task_config import AdaptedModule
+from lorify.training.config import describe_problems
+from lorify.training.perceiver import encoder_layers, shared_fields
+from lorify.training.perceiver_config import PerceiverTrainingConfig
+
+ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
+ACCELERATOR_FLOPS = 990e12
+"""Dense bfloat16 multiplications and additions a second of one H100 or H200, as its maker states them."""
+USED_SHARE = 0.4
+TRAINING_BYTES = 16  # weight, gradient and two moments in float32
+LOW_BYTES = 2  # bfloat16
+FOUR_BIT_BYTES = 0.55  # with the scales of its blocks
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """Estimates for one process; the fields are those of `--json`.
+
+    Attributes:
+        base_parameters: of the base.
+        hypernetwork_parameters: that are trained.
+        weights_bytes: base, and the encoder where it is another model or in 4 bits.
+        training_state_bytes: the hypernetwork with gradients and optimizer.
+        activation_bytes: what a full batch keeps for the backward pass.
+        training_bytes: all of these.
+        generation_bytes: base, hypernetwork and one chunk, block by block.
+        flops_a_step: of one process, accumulation included.
+        seconds_a_step: on an accelerator of `ACCELERATOR_FLOPS`.
+        hours: of the whole run, with all its processes at work.
+    """
+
+    base_parameters: int
+    hypernetwork_parameters: int
+    weights_bytes: int
+    training_state_bytes: int
+    activation_bytes: int
+    training_bytes: int
+    generation_bytes: int
+    flops_a_step: float
+    seconds_a_step: float
+    hours: float
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+def dry_run(config: PerceiverTrainingConfig) -> DryRun:
+    """Reckon what a run would take.
+
+    Raises:
+        ConfigError: if a module is not in the base, or the shapes do not fit together.
+        LorifyError: if the base is not a published one and its config cannot be read.
+    """
+    base = _meta_model(config.base)
+    encoder = base if config.hypernetwork.encoder_model is None else _meta_model(config.hypernetwork.encoder_model)
+    shape = _hypernetwork_shape(config, base, encoder)
+    with torch.device("meta"):
+        hypernet = PerceiverHypernetwork(shape)
+    base_parameters, encoder_parameters = _count(base), _count(encoder)
+    weights = LOW_BYTES * base_parameters
+    if config.hypernetwork.quantized_encoder:
+        weights += round(FOUR_BIT_BYTES * encoder_parameters)
+    elif encoder is not base:
+        weights += LOW_BYTES * encoder_parameters
+    state = TRAINING_BYTES * hypernet.num_parameters
+    activations = _batch_bytes(config, shape, base)
+    flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters)
+    seconds = flops / (ACCELERATOR_FLOPS * USED_SHARE)
+    return DryRun(
+        base_parameters=base_parameters,
+        hypernetwork_parameters=hypernet.num_parameters,
+        weights_bytes=weights,
+        training_state_bytes=state,
+        activation_bytes=activations,
+        training_bytes=weights + state + activations,
+        generation_bytes=weights + 4 * hypernet.num_parameters + _chunk_bytes(shape),
+        flops_a_step=flops,
+        seconds_a_step=seconds,
+        hours=seconds * config.optimization.steps / 3600,
+    )
+
+
+def _meta_model(name: str) -> nn.Module:
+    """A base without memory for its weights."""
+    known = json.loads(ARCHITECTURES_PATH.read_text(encoding="utf-8"))
+    if name in known:
+        fields = dict(known[name])
+        architecture = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    else:
+        architecture = cast(PreTrainedConfig, AutoConfig.from_pretrained(resolve_base(name)))
+    with torch.device("meta"):
+        return cast(nn.Module, AutoModelForCausalLM.from_config(architecture, dtype=torch.bfloat16))
+
+
+def _hypernetwork_shape(config: PerceiverTrainingConfig, base: nn.Module, encoder: nn.Module) -> PerceiverConfig:
+    shape = config.hypernetwork
+    of_base, of_encoder = _architecture(base), _architecture(encoder)
+    num_layers = int(of_base.num_hidden_layers)
+    linears = {name.rpartition(".")[2]: m for name, m in _block(base).named_modules() if isinstance(m, nn.Linear)}
+    missing = [name for name in shape.modules if name not in linears]
+    if missing:
+        raise ConfigError(
+            f"hypernetwork.modules: base {config.base} has no {missing[0]!r}; it has {', '.join(sorted(linears))}"
+        )
+    try:
+        return PerceiverConfig(
+            base_name=config.base,
+            base_digest="",
+            encoder=ContextEncoderConfig(
+                kind=shape.encoder,
+                num_layers=encoder_layers(config, int(of_encoder.num_hidden_layers), num_layers),
+                feature_size=int(of_encoder.hidden_size),
+            ),
+            num_layers=num_layers,
+            modules=tuple(
+                AdaptedModule(name=n, in_features=linears[n].in_features, out_features=linears[n].out_features)
+                for n in sorted(shape.modules)
+            ),
+            **shared_fields(config),
+        )
+    except ValidationError as error:
+        raise ConfigError(f"hypernetwork: {describe_problems(error)}") from error
+
+
+def _architecture(model: nn.Module) -> PreTrainedConfig:
+    return cast(PreTrainedConfig, model.config)
+
+
+def _block(model: nn.Module) -> nn.Module:
+    decoder = cast(nn.Module, model.get_decoder())  # pyright: ignore[reportCallIssue]
+    return cast(nn.ModuleList, decoder.layers)[0]
+
+
+def _count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _positions(shape: PerceiverConfig, num_tokens: int) -> int:
+    """Feature vectors that the Perceiver reads of so many context tokens."""
+    return num_tokens * (shape.num_layers if shape.per_layer else 1)
+
+
+def _batch_bytes(config: PerceiverTrainingConfig, shape: PerceiverConfig, base: nn.Module) -> int:
+    """What a full batch keeps: the Perceiver over the contexts, the base over the questions, generated weights."""
+    data, architecture = config.data, _architecture(base)
+    feature, latent = shape.encoder.feature_size, shape.latent_size
+    # Projection: features, gate, its activation, up, their product; in each block: source normed twice, key, value.
+    a_position = feature * (1 + 4 * EXPANSION) + (shape.num_blocks + 1) * (
+        2 * latent + 2 * shape.num_kv_heads * shape.head_size
+    )
+    perceiver = LOW_BYTES * a_position * _positions(shape, data.batch_context_tokens)
+    widths = sum(m.in_features + m.out_features for m in shape.modules)
+    contexts = max(1, data.batch_context_tokens // shape.chunk_tokens)
+    generated = 4 * 3 * contexts * shape.num_layers * shape.rank * widths
+    # A block keeps about ten vectors of the hidden width (norms, attention) and four of its MLP.
+    a_token = int(architecture.num_hidden_layers) * (
+        10 * int(architecture.hidden_size) + 4 * int(architecture.intermediate_size)
+    )
+    question = LOW_BYTES * a_token * data.batch_question_tokens
+    return perceiver + generated + question
+
+
+def _chunk_bytes(shape: PerceiverConfig) -> int:
+    """Features of one chunk in all blocks, and the projection of one block's."""
+    feature = shape.encoder.feature_size
+    states = 4 * feature * _positions(shape, shape.chunk_tokens)
+    return states + 4 * (2 * EXPANSION * feature + 2 * shape.latent_size) * shape.chunk_tokens
+
+
+def _batch_flops(
+    config: PerceiverTrainingConfig, shape: PerceiverConfig, hypernet: PerceiverHypernetwork, base_parameters: int
+) -> float:
+    """Multiplications and additions of one batch: 2 a weight forward, and 2 more for each gradient that is taken."""
+    data, contexts, questions = config.data, config.data.batch_context_tokens, config.data.batch_question_tokens
+    encode = 2 * base_parameters * contexts * min(1.0, shape.encoder.num_layers / shape.num_layers)
+    # The base is frozen: gradients go through it, not into it.
+    answer = 4 * base_parameters * questions
+    teach = 0
+    if config.optimization.loss == "kl":
+        teach = 2 * base_parameters * (questions + contexts * data.questions_per_context)
+    keys = 2 * (shape.num_blocks + 1) * shape.latent_size * shape.num_kv_heads * shape.head_size
+    a_position = sum(p.numel() for p in hypernet.perceiver.projection.parameters()) + keys
+    return encode + answer + teach + 6 * a_position * _positions(shape, contexts)

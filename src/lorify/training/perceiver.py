@@ -1,0 +1,234 @@
+"""Meta-training of the Perceiver hypernetwork as published: context distillation or cross-entropy through the base.
+
+The loss of a context is the mean over its questions of the mean over each answer's tokens; that of a batch the mean
+over its contexts, plus the mean size of what was generated:
+
+    loss = mean_c mean_q mean_t l(c, q, t)  +  w mean_m (mean |A_m| + mean |B_m|)
+
+with `l` the cross-entropy, or the KL to the teacher's top predictions.
+
+Source: Doc-to-LoRA (arXiv 2602.15902), section 3 and appendix; github.com/SakanaAI/doc-to-lora. Ours differs: the
+teacher is run on the fly where its log-probabilities are not stored; a row is one context with all its questions, and
+rows of like length go together; with several batches a step, each counts the same whatever its number of contexts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lorify.base.model import BaseModel
+from lorify.contexts.encoders import context_affixes, encode_contexts, load_encoder
+from lorify.data.examples import Example
+from lorify.data.questions import load_question_examples, split_by_passage
+from lorify.errors import HypernetworkError
+from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
+from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.perceiver_internalize import check_encoder
+from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.hypernets.task_config import adapted_modules
+from lorify.training.associative import groups_of_like_length
+from lorify.training.loop import BatchLoss
+from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
+from lorify.training.packing import pack_rows
+from lorify.training.perceiver_batches import ContextRow, PerceiverBatches
+from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.training.prepare import Preparation
+
+CHUNK_GROUPS = 3
+ROW_GROUPS = 2
+
+
+def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation) -> PerceiverObjective:
+    """Read the data and put the objective together.
+
+    Raises:
+        LorifyError: if data or base cannot be read.
+    """
+    passages: list[Example] = []
+    heldout: list[Example] = []
+    if config.data.questions_path is not None and config.data.questions:
+        examples = load_question_examples(
+            config.data.questions_path,
+            max_context_chars=config.data.max_context_chars,
+            max_answer_chars=config.data.max_answer_chars,
+        )
+        passages, heldout = split_by_passage(examples)
+    return PerceiverObjective(config, preparation.load_base(config.base), passages=passages, heldout=heldout)
+
+
+def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: BaseModel) -> PerceiverConfig:
+    """The hypernetwork that a run trains, for the base and the encoder it is given."""
+    shape = config.hypernetwork
+    prefix, suffix = context_affixes(encoder.tokenizer)
+    return PerceiverConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        encoder=ContextEncoderConfig(
+            kind=shape.encoder,
+            model_name=shape.encoder_model,
+            num_layers=encoder_layers(config, encoder.num_layers, base.num_layers),
+            feature_size=encoder.hidden_size,
+            quantized=shape.quantized_encoder,
+            prefix_ids=prefix,
+            suffix_ids=suffix,
+        ),
+        num_layers=base.num_layers,
+        modules=adapted_modules(base, range(base.num_layers), sorted(shape.modules)),
+        **shared_fields(config),
+    )
+
+
+def encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, of_base: int) -> int:
+    """How many of the encoder's blocks are run or read: what the config says, or else as published."""
+    shape = config.hypernetwork
+    if shape.encoder_layers is not None:
+        return shape.encoder_layers
+    return {"per_layer_activations": of_base, "early_exit": of_encoder // 4, "embeddings": 0}[shape.encoder]
+
+
+def shared_fields(config: PerceiverTrainingConfig) -> dict:
+    """What a run's shape and a hypernetwork's config have in common; the scaling is the published `2 r^1.5`."""
+    shape = config.hypernetwork
+    names = set(type(shape).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "modules"}
+    return {"scaling": 2 * shape.rank**1.5, **{name: getattr(shape, name) for name in names}}
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Loss and exact match of each context `[contexts]`, in the batch's order."""
+
+    loss: Tensor
+    exact: Tensor
+
+
+class PerceiverObjective:
+    """Questions about contexts, answered by the base with the adapters that the hypernetwork generates."""
+
+    def __init__(
+        self,
+        config: PerceiverTrainingConfig,
+        base: BaseModel,
+        *,
+        passages: Sequence[Example] = (),
+        heldout: Sequence[Example] = (),
+    ) -> None:
+        """A new hypernetwork, or that of `config.start_from`.
+
+        Raises:
+            HypernetworkError: if `start_from` holds another kind, or the encoder does not fit.
+        """
+        self.config, self.base = config, base
+        shape = config.hypernetwork
+        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder)
+        torch.manual_seed(config.seed)
+        self.shape = hypernetwork_config(config, base, self.encoder)
+        if config.start_from is None:
+            hypernet = PerceiverHypernetwork(self.shape)
+        else:
+            loaded, hypernet = load_hypernetwork(config.start_from)
+            if not isinstance(loaded, PerceiverConfig) or not isinstance(hypernet, PerceiverHypernetwork):
+                raise HypernetworkError(f"start_from {config.start_from} is of kind {loaded.kind}, expected perceiver")
+            self.shape = loaded
+        check_encoder(self.encoder, self.shape, "of this run")
+        self.hypernet = hypernet.to(base.device).train()
+        affixes = self.shape.encoder
+        self.train_batches = PerceiverBatches(config, base, self.encoder, affixes, passages=passages)
+        self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, passages=heldout, heldout=True)
+
+    @property
+    def module(self) -> PerceiverHypernetwork:
+        """The hypernetwork."""
+        return self.hypernet
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`, with loss and exact match by kind."""
+        rows = self.train_batches.build(batch)
+        scores, size, num_tokens = self._forward(rows)
+        metrics: dict[str, float] = {"generated_size": size.item(), "contexts": float(len(rows))}
+        kinds = [row.kind for row in rows]
+        for kind in sorted(set(kinds)):
+            chosen = torch.tensor([k == kind for k in kinds], device=scores.loss.device)
+            metrics[f"loss/{kind}"] = scores.loss.detach()[chosen].mean().item()
+            metrics[f"exact/{kind}"] = scores.exact[chosen].mean().item()
+        return BatchLoss(scores.loss.mean() + self.config.optimization.l1_weight * size, metrics, num_tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and exact match by kind on held-out batches; the same batches every time."""
+        totals: dict[str, list[float]] = {}
+        for index in range(self.config.evaluation_batches):
+            rows = self.heldout_batches.build(index)
+            scores, _, _ = self._forward(rows)
+            for row, value, right in zip(rows, scores.loss.tolist(), scores.exact.tolist(), strict=True):
+                totals.setdefault(f"loss/{row.kind}", []).append(value)
+                totals.setdefault(f"exact/{row.kind}", []).append(right)
+        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """The loss, negated, summed over the kinds."""
+        return -sum(value for name, value in heldout.items() if name.startswith("loss/"))
+
+    def save_best(self, folder: Path) -> None:
+        """Write the hypernetwork."""
+        save_hypernetwork(folder, self.shape, self.hypernet)
+
+    def _forward(self, rows: Sequence[ContextRow]) -> tuple[_Scores, Tensor, int]:
+        """Scores, mean size of what was generated, and number of tokens."""
+        merged = merge_chunks(self._generate(rows), [len(row.chunks) for row in rows], self.hypernet.bias())
+        sizes = [weights.A.abs().mean() + weights.B.abs().mean() for weights in merged.values()]
+        device = self.base.device
+        losses, exacts = torch.zeros(len(rows), device=device), torch.zeros(len(rows), device=device)
+        num_tokens = sum(row.num_context_tokens for row in rows)
+        for group in groups_of_like_length([row.num_question_tokens for row in rows], ROW_GROUPS):
+            chosen = {name: Generated(weights.A[group], weights.B[group]) for name, weights in merged.items()}
+            loss, exact, tokens = self._score([rows[i] for i in group], chosen)
+            losses = losses.index_copy(0, torch.tensor(group, device=device), loss)
+            exacts[group] = exact
+            num_tokens += tokens
+        return _Scores(losses, exacts), torch.stack(sizes).mean(), num_tokens
+
+    def _generate(self, rows: Sequence[ContextRow]) -> dict[str, Generated]:
+        """Weights of all chunks, in order; chunks of like length are encoded together."""
+        chunks = [chunk for row in rows for chunk in row.chunks]
+        encoder = self.shape.encoder
+        parts: list[dict[str, Generated]] = []
+        order: list[int] = []
+        for group in groups_of_like_length([len(chunk) for chunk in chunks], CHUNK_GROUPS):
+            encoded = encode_contexts(
+                self.encoder, [chunks[i] for i in group], kind=encoder.kind, num_layers=encoder.num_layers
+            )
+            states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
+            with self._autocast():
+                parts.append(self.hypernet(states, encoded.mask))
+            order += group
+        place = torch.tensor(order, device=self.base.device).argsort()
+        return {
+            name: Generated(*(torch.cat([getattr(part[name], which) for part in parts])[place] for which in "AB"))
+            for name in parts[0]
+        }
+
+    def _score(self, rows: Sequence[ContextRow], merged: Mapping[str, Generated]) -> tuple[Tensor, Tensor, int]:
+        """Loss and exact match of some contexts `[contexts]`, and number of tokens."""
+        packed = pack_rows([row.segments for row in rows]).to(self.base.device)
+        segments = [segment for row in rows for segment in row.segments]
+        with self._autocast():
+            logits = answer_logits(self.base, packed, as_lora_batch(merged, self.shape.scaling))
+        if self.config.optimization.loss == "kl":
+            with torch.no_grad(), self._autocast():
+                teacher_rows = pack_rows([[segment] for segment in segments], teacher=True).to(self.base.device)
+                teacher = answer_logits(self.base, teacher_rows, None)
+            per_token = top_k_kl_per_token(logits, teacher, self.config.optimization.teacher_top_k)
+        else:
+            per_token = cross_entropy_per_token(logits, packed.targets)
+        owner = torch.tensor([i for i, row in enumerate(rows) for _ in row.segments], device=logits.device)
+        loss = mean_per_segment(mean_per_segment(per_token, packed.segment, len(segments)), owner, len(rows))
+        wrong = (logits.detach().argmax(-1) != packed.targets).float()
+        right = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
+        return loss, mean_per_segment(right, owner, len(rows)), packed.input_ids.numel()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)

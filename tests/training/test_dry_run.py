@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lorify.cli import app
+from lorify.errors import ConfigError
+from lorify.training.dry_run import dry_run
+from lorify.training.kinds import load_run_config
+from lorify.training.perceiver_config import PerceiverTrainingConfig
+
+CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
+PARAMETERS = {
+    "gemma-2-2b-it": (2614, 309),
+    "mistral-7b-instruct-v0.2": (7242, 568),
+    "qwen3-4b-instruct-2507": (4022, 415),
+}
+
+
+@pytest.fixture
+def read():
+    def read_config(name: str, changes=None) -> PerceiverTrainingConfig:
+        config = load_run_config(CONFIG_DIR / f"{name}.json", changes)
+        assert isinstance(config, PerceiverTrainingConfig)
+        return config
+
+    return read_config
+
+
+@pytest.mark.parametrize("base", PARAMETERS)
+def test_published_recipes_are_reckoned_without_weights(base, read):
+    main = dry_run(read(f"{base}-main"))
+    assert (round(main.base_parameters / 1e6), round(main.hypernetwork_parameters / 1e6)) == PARAMETERS[base]
+    assert main.training_bytes == main.weights_bytes + main.training_state_bytes + main.activation_bytes
+    assert main.training_bytes < 80 * 2**30  # it was trained on devices of that size
+    needle = dry_run(read(f"{base}-niah"))
+    assert needle.hours < main.hours
+
+
+def test_every_recipe_is_a_config(read):
+    names = [path.stem for path in CONFIG_DIR.glob("*.json")]
+    assert len(names) == 10
+    assert all(read(name).kind == "perceiver" for name in names)
+
+
+def test_estimates_follow_the_config(read):
+    small, large = (
+        dry_run(read("gemma-2-2b-it-main", {("data", "batch_context_tokens"): tokens})) for tokens in (2048, 4096)
+    )
+    assert small.activation_bytes < large.activation_bytes < 2 * small.activation_bytes
+    doubled = dry_run(read("gemma-2-2b-it-main", {("optimization", "accumulation"): 16}))
+    assert doubled.hours == pytest.approx(2 * large.hours)
+
+
+def test_a_module_that_is_not_there(read):
+    with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
+        dry_run(read("gemma-2-2b-it-main", {("hypernetwork", "modules"): ["c_attn"]}))
+    with pytest.raises(ConfigError, match="no multiple of num_kv_heads"):
+        dry_run(read("gemma-2-2b-it-main", {("hypernetwork", "num_kv_heads"): 3}))
+
+
+def test_on_the_command_line():
+    path = str(CONFIG_DIR / "gemma-2-2b-it-main.json")
+    told = CliRunner().invoke(app, ["train", path, "--dry-run", "--json"])
+    assert round(json.loads(told.stdout)["hypernetwork_parameters"] / 1e6) == 309
+    assert "309.5M parameters, trained" in CliRunner().invoke(app, ["train", path, "--dry-run"]).stdout
+    other = CliRunner().invoke(app, ["train", str(CONFIG_DIR.parent / "niah-smollm2-135m.json"), "--dry-run"])
+    assert other.exit_code == 2
+    assert "of kind associative" in other.stderr

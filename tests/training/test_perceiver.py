@@ -1,0 +1,208 @@
+import multiprocessing
+import os
+import random
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from pydantic import ValidationError
+from tiny import tiny_base
+
+from lorify.base.model import BaseModel
+from lorify.errors import HypernetworkError, TrainingError
+from lorify.facade import load_internalizer
+from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
+from lorify.training.loop import Trainer
+from lorify.training.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
+from lorify.training.packing import pack_rows
+from lorify.training.perceiver import PerceiverObjective
+from lorify.training.perceiver_batches import draw_num_chunks
+from lorify.training.perceiver_config import PUBLISHED_CHUNK_PROBABILITIES, PerceiverTrainingConfig
+
+
+def config(**changes) -> PerceiverTrainingConfig:
+    shape = {"rank": 2, "latent_size": 16, "num_latents": 3, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1}
+    document = {
+        "kind": "perceiver",
+        "hypernetwork": {**shape, "head_size": 8, "chunk_tokens": 120, "modules": ["down_proj", "q_proj"]},
+        "data": {
+            "niah": 1,
+            "facts": 1,
+            "niah_min_tokens": 120,
+            "niah_max_tokens": 200,
+            "questions_per_context": 2,
+            "batch_context_tokens": 1600,
+            "batch_question_tokens": 900,
+            "chunk_probabilities": [0.5, 0.5],
+        },
+        "optimization": {"steps": 4, "learning_rate": 1e-2, "warmup_steps": 0, "bf16": False, "loss": "cross_entropy"},
+        "evaluation_batches": 1,
+        "evaluate_every": 4,
+        "checkpoint_every": 2,
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            document[section][name] = value
+        else:
+            document[section] = value
+    return PerceiverTrainingConfig.model_validate(document)
+
+
+def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
+    made = PerceiverObjective(config(**changes), base or tiny_base())
+    torch.manual_seed(2)
+    for name, parameter in made.module.named_parameters():
+        if name.startswith(("scale_B", "bias_B")):  # zero at the start, so that nothing before them would count
+            torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+def test_a_batch_is_always_the_same_and_within_its_limits():
+    made = objective()
+    rows = made.train_batches.build(3)
+    assert rows == made.train_batches.build(3) != made.train_batches.build(4)
+    assert len(rows) > 1
+    assert sum(row.num_context_tokens for row in rows) <= 1600
+    assert sum(row.num_question_tokens for row in rows) <= 900
+    assert len({len(row.chunks) for number in range(6) for row in made.train_batches.build(number)}) > 1
+
+
+def test_contexts_that_never_fit_are_named():
+    with pytest.raises(TrainingError, match="none of 20 contexts fits a batch"):
+        objective(data__batch_question_tokens=5).train_batches.build(0)
+
+
+def test_numbers_of_chunks_are_the_published_ones_where_they_are_feasible():
+    rng = random.Random(0)
+
+    def draw(num_tokens: int) -> Counter:
+        return Counter(
+            draw_num_chunks(rng, num_tokens, probabilities=PUBLISHED_CHUNK_PROBABILITIES, min_tokens=25, max_tokens=512)
+            for _ in range(2000)
+        )
+
+    long = draw(400)
+    assert set(long) == set(range(1, 9))
+    assert 900 < long[1] < 1100
+    assert set(draw(60)) == {1, 2, 3}
+    assert set(draw(1300)) == {3, 4, 5, 6, 7, 8}
+    assert set(draw(9000)) == {18}
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "kl"])
+def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss):
+    made = objective(optimization__loss=loss)
+    rows = made.train_batches.build(0)
+    found = made.loss(0)
+    per_context, sizes = [], []
+    for row in rows:
+        generated = made._generate([row])
+        merged = merge_chunks(generated, [len(row.chunks)], made.hypernet.bias())
+        per_question = []
+        for segment in row.segments:
+            alone = pack_rows([[segment]])
+            logits = answer_logits(made.base, alone, as_lora_batch(merged, made.shape.scaling))
+            if loss == "kl":
+                teacher = answer_logits(made.base, pack_rows([[segment]], teacher=True), None)
+                per_question.append(top_k_kl_per_token(logits, teacher, 16).mean())
+            else:
+                per_question.append(cross_entropy_per_token(logits, alone.targets).mean())
+        per_context.append(torch.stack(per_question).mean())
+        sizes.append(sum(w.A.abs().sum((1, 2, 3)) + 0 for w in merged.values()))
+    size = found.metrics["generated_size"]
+    torch.testing.assert_close(found.loss - 0.1 * size, torch.stack(per_context).mean(), rtol=0, atol=1e-5)
+    assert size > 0
+
+
+def test_it_learns(tmp_path):
+    made = objective(optimization__steps=8, optimization__learning_rate=3e-2, data__facts=0, evaluate_every=8)
+    losses: list[float] = []
+    Trainer(made.config, made, tmp_path).run(lambda progress: losses.append(progress.metrics["loss"]))
+    assert losses[-1] < losses[0] - 0.3
+    internalizer = load_internalizer(made.base, tmp_path / "best")
+    assert isinstance(internalizer, PerceiverInternalizer)
+    assert internalizer.config.scaling == pytest.approx(2 * 2**1.5)
+
+
+def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> dict[str, torch.Tensor]:
+    made = objective(**changes)
+    Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
+    return made.module.state_dict()
+
+
+def assert_same(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
+
+
+def test_a_run_goes_on_as_if_it_had_never_stopped(tmp_path):
+    whole = weights_after(tmp_path / "whole")
+    weights_after(tmp_path / "parts", stop_at=2)
+    assert_same(weights_after(tmp_path / "parts"), whole)
+
+
+def _process(rank: int, port: int, run_dir: Path, results) -> None:
+    torch.set_num_threads(1)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    weights = weights_after(run_dir, optimization__steps=2)
+    assert torch.distributed.get_world_size() == 2
+    if rank == 0:
+        results.put({name: tensor.numpy() for name, tensor in weights.items()})
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_are_one_with_twice_the_accumulation(tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a forked process must not wait for threads that it does not have
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    processes = [context.Process(target=_process, args=(rank, port, tmp_path / "two", results)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    try:
+        found = {name: torch.from_numpy(array) for name, array in results.get(timeout=120).items()}
+    finally:
+        for process in processes:
+            process.join(timeout=30)
+            process.kill()
+        torch.set_num_threads(threads)
+    assert_same(found, weights_after(tmp_path / "one", optimization__steps=2, optimization__accumulation=2))
+
+
+def test_a_start_of_another_kind_is_refused(tmp_path):
+    from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+    from lorify.hypernets.storage import save_hypernetwork
+
+    base = tiny_base()
+    other = AssociativeConfig(
+        base_name=base.name, base_digest=base.digest, hidden_size=48, input_size=96, layers=(0,), rank=4, width=8,
+        chunk_tokens=32,
+    )  # fmt: skip  # pyright: ignore[reportCallIssue]
+    save_hypernetwork(tmp_path / "other", other, AssociativeHypernetwork(other))
+    with pytest.raises(HypernetworkError, match="of kind associative, expected perceiver"):
+        objective(base, start_from=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"data__niah": 0, "data__facts": 0}, "all shares are 0"),
+        ({"data__questions": 1}, "questions_path is null"),
+        ({"data__chunk_probabilities": [0.0]}, "only zeros"),
+        ({"optimization__loss": "mse"}, "cross_entropy"),
+    ],
+)
+def test_bad_configs(changes, problem):
+    with pytest.raises(ValidationError, match=problem):
+        config(**changes)

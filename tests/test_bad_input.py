@@ -800,7 +800,7 @@ def test_ctrl_c_between_the_files_of_a_run(
     training_config.write_text(json.dumps(config))
     whole = tmp_path / "whole"
     assert train(training_config, whole).exit_code == 0
-    for after in range(1, 5):  # config.json, best, best.json, the first checkpoint
+    for after in range(1, 6):  # config.json, relevance.json in what becomes best, best, best.json, the first checkpoint
         run_dir = tmp_path / f"run-{after}"
         with interrupted_after_renaming(monkeypatch, run_dir, after):
             result = train(training_config, run_dir)
@@ -808,7 +808,7 @@ def test_ctrl_c_between_the_files_of_a_run(
         assert not [name for name in names_in(run_dir) if "/." in f"/{name}"]  # what is being written has such a name
         resumed = train(training_config, run_dir)
         assert resumed.exit_code == 0, resumed.output
-        assert ("going on from step 1" in resumed.stderr) == (after == 4)
+        assert ("going on from step 1" in resumed.stderr) == (after == 5)
         assert_same_run(run_dir, whole)
 
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.task_config import AdaptedModule
 
 MODULES = (
     AdaptedModule(name="down_proj", in_features=24, out_features=12),

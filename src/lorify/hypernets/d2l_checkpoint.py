@@ -31,9 +31,9 @@ from torch import Tensor
 from lorify.base.model import BaseModel
 from lorify.contexts.encoders import context_affixes
 from lorify.errors import HypernetworkError
+from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.safe_torch_load import load_torch_file, settings
-from lorify.hypernets.task_config import adapted_modules
 
 WEIGHTS_NAME = "pytorch_model.bin"
 ARGUMENTS_NAME = "args.yaml"

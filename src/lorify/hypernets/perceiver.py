@@ -36,8 +36,8 @@ from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lorify.contexts.encoders import EncoderKind
+from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.resampler import EXPANSION, Perceiver
-from lorify.hypernets.task_config import AdaptedModule
 
 SHORTEST = 1e-12
 HEAD_SPREAD = 0.5

@@ -19,9 +19,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
 from lorify.base.files import resolve_base
 from lorify.errors import ConfigError
+from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.resampler import EXPANSION
-from lorify.hypernets.task_config import AdaptedModule
 from lorify.training.config import describe_problems
 from lorify.training.perceiver import encoder_layers, shared_fields
 from lorify.training.perceiver_config import PerceiverTrainingConfig

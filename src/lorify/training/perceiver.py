@@ -26,11 +26,11 @@ from lorify.contexts.encoders import context_affixes, encode_contexts, load_enco
 from lorify.data.examples import Example
 from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.errors import HypernetworkError
+from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import check_encoder
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
-from lorify.hypernets.task_config import adapted_modules
 from lorify.training.associative import groups_of_like_length
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token

@@ -38,7 +38,7 @@ def run(scenario, **limits):
     async def main():
         engine = LocalEngine(MODEL.base, EngineLimits(**limits))
         try:
-            return await asyncio.wait_for(scenario(engine), 60)
+            return await asyncio.wait_for(scenario(engine), 600)
         finally:
             await engine.drain(0)
 

@@ -11,7 +11,7 @@ from serving.tiny_lorify import TEXTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 QUESTION = "Who keeps the bees?"
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 300_000
 
 
 @pytest.fixture(scope="module")

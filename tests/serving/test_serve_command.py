@@ -69,13 +69,13 @@ def test_it_serves_and_finishes_its_answers_at_sigterm(tmp_path: Path) -> None:
         assert line.startswith("serving base at http://127.0.0.1:")  # the folder's name, not where it is
         url = line.split()[3]
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
-        adapter = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS[0]}, timeout=60).json()
+        adapter = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS[0]}, timeout=600).json()
         request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 200}
         stream = client.chat.completions.create(model=adapter["model"], stream=True, **request)
         chunks = [next(stream)]
         server.send_signal(signal.SIGTERM)
         chunks += list(stream)
         assert chunks[-1].choices[0].finish_reason == "length"
-        assert server.wait(60) in (0, -signal.SIGTERM)
+        assert server.wait(600) in (0, -signal.SIGTERM)
         with pytest.raises(OSError):
             socket.create_connection((httpx2.URL(url).host, httpx2.URL(url).port))

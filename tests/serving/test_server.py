@@ -45,7 +45,7 @@ def ann(server: RunningServer) -> OpenAI:
 
 
 def http(server: RunningServer, name: str = "ann") -> httpx2.Client:
-    return httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.keys[name]}"}, timeout=60)
+    return httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.keys[name]}"}, timeout=600)
 
 
 def new_adapter(server: RunningServer, text: str, name: str = "doc", owner: str = "ann") -> dict:

@@ -39,7 +39,7 @@ def run(scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, **l
     async def main():
         engine = VllmEngine(MODEL.base, url, folder, VllmLimits(**limits))
         try:
-            return await asyncio.wait_for(scenario(engine), 60)
+            return await asyncio.wait_for(scenario(engine), 600)
         finally:
             await engine.drain(0)
 

@@ -9,11 +9,11 @@ from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
     from lorify.data.examples import Example
-    from lorify.evaluation.suites import Suite
+    from lorify.evaluation.suites import QuestionsSuite
     from lorify.facade import Lorify
 
 
-def heldout_kind() -> type[Suite]:
+def heldout_kind() -> type[QuestionsSuite]:
     """The kind of suite; it is made here so that `lorify --help` loads no model library."""
     from lorify.evaluation.cases import Case, draw_cases
     from lorify.evaluation.suites import QuestionsSuite

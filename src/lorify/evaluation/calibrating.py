@@ -33,7 +33,7 @@ def calibrate(
     Raises:
         EvaluationError: if there are not enough right and wrong answers.
     """
-    update = Internalized().load(model, suite.max_new_tokens)
+    update = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
     cases = suite.build(model)
     signals, is_right, groups = [], [], []
     for case in cases:

@@ -208,7 +208,7 @@ def bad_docx() -> bytes:
     "name, content, said",
     [
         ("bomb.docx", bad_docx, "when unpacked"),
-        ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", "cannot be read"),
+        ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", "damaged PDF"),
         ("deep.html", lambda: b"<div>" * 100_000 + b"x", "deep.html"),
         ("long.txt", lambda: b"word " * 4000, "at most 3,000 are taken"),
     ],
@@ -261,6 +261,9 @@ CHAT = {"model": BASE, "messages": [{"role": "user", "content": "Hi"}], "max_tok
         ("/v1/chat/completions", CHAT | {"adapters": [{"id": "x"}, {"id": "x"}]}, 400, "named twice"),
         ("/v1/chat/completions", CHAT | {"adapters": [{"id": "../../etc/passwd"}]}, 404, "no adapter"),
         ("/v1/chat/completions", b'{"model": "\\ud800", "messages": [{"role": "user", "content": "a"}]}', 400, ""),
+        ("/v1/chat/completions", CHAT | {"messages": [{"role": "user", "content": "\ud800"}]}, 400, "half of"),
+        ("/v1/completions", {"model": BASE, "prompt": ["\udfff"]}, 400, "half of"),
+        ("/v1/adapters", {"text": "\ud800"}, 400, ""),
         ("/v1/completions", {"model": BASE, "prompt": ""}, 400, "empty"),
         ("/v1/completions", {"model": BASE, "prompt": [99999]}, 400, "vocabulary"),
         ("/v1/completions", {"model": BASE, "prompt": "a", "echo": True}, 400, "echo"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_ADAPTERS = 16
 MAX_SEED = 2**63 - 1
@@ -14,6 +14,15 @@ class _Request(BaseModel):
     """What clients send; a field that is not known is an error, not silently without effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        # JSON may hold halves of characters, which no tokenizer takes.
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("there is half of a character (a lone surrogate) in the text; send whole ones")
+        return value
 
 
 class ScaledAdapter(_Request):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lorify.commands import adapters, ask, bases, evaluate, importing, specialize, train
+from lorify.commands import adapters, ask, bases, data, evaluate, importing, specialize, train
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
 
@@ -97,6 +97,7 @@ app.command("specialize")(specialize.specialize)
 app.command("chat")(ask.chat)
 app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
+app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
 app.add_typer(evaluate.app, name="eval")
 app.command("models")(bases.models)

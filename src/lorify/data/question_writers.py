@@ -6,6 +6,7 @@ reasoning over several facts. Source: Doc-to-LoRA (arXiv 2602.15902), data gener
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Protocol
@@ -96,8 +97,6 @@ class EndpointWriter:
             import openai
         except ImportError as error:
             raise EvaluationError("questions from an endpoint need the package openai: pip install openai") from error
-        import os
-
         self.url, self.model = url, model
         self._errors = openai.OpenAIError
         self._client = openai.OpenAI(base_url=url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=3)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseModel, best_device
 from lorify.data.examples import Example
 from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
 from lorify.data.self_generation import teach
@@ -256,3 +256,11 @@ def test_a_start_of_another_kind_is_refused(tmp_path):
 def test_bad_configs(changes, problem):
     with pytest.raises(ValidationError, match=problem):
         config(**changes)
+
+
+def test_each_process_has_its_own_device(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert best_device() == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert best_device() == torch.device("cuda", 3)

@@ -14,6 +14,7 @@ from lorify.commands import (
     adapters,
     ask,
     bases,
+    data,
     describe,
     evaluate,
     evaluate_tasks,
@@ -110,6 +111,7 @@ app.command("chat")(ask.chat)
 app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
 app.command("describe")(describe.describe)
+app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
 app.add_typer(evaluate.app, name="eval")

@@ -3,6 +3,8 @@ import os
 import random
 import socket
 from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,17 +13,22 @@ from accelerate.state import AcceleratorState
 from pydantic import ValidationError
 from tiny import tiny_base
 
-from lorify.base.model import BaseModel
+from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.model import BaseModel, best_device
+from lorify.data.examples import Example
+from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
+from lorify.data.self_generation import teach
 from lorify.errors import HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
 from lorify.training.loop import Trainer
 from lorify.training.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
-from lorify.training.packing import pack_rows
-from lorify.training.perceiver import PerceiverObjective
-from lorify.training.perceiver_batches import draw_num_chunks
+from lorify.training.packing import Segment, pack_rows
+from lorify.training.perceiver import PerceiverObjective, prepare_perceiver
+from lorify.training.perceiver_batches import ContextRow, draw_num_chunks
 from lorify.training.perceiver_config import PUBLISHED_CHUNK_PROBABILITIES, PerceiverTrainingConfig
+from lorify.training.prepare import Preparation
 
 
 def config(**changes) -> PerceiverTrainingConfig:
@@ -119,11 +126,54 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss):
     assert size > 0
 
 
+def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
+    made = objective(optimization__loss="kl", optimization__teacher_top_k=4)
+    context = "The mill opens at nine. Ada keeps bees there."
+    questions = teach(made.base, context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6)
+    chunks = [[5, 6, 7, 8]]
+    stored = [Segment(tuple(_prompt(made, q.text)), q.answer_ids) for q in questions]
+    asked = [
+        replace(s, teacher_prompt=tuple(_prompt(made, q.text, context))) for s, q in zip(stored, questions, strict=True)
+    ]
+    half = [stored[0], asked[1]]
+    losses = [
+        made._forward([ContextRow(chunks, segments, taught, "texts")])[0].loss
+        for segments, taught in ((stored, questions), (asked, [None, None]), (half, [questions[0], None]))
+    ]
+    assert losses[0] > 1e-4
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(losses[0], losses[2], rtol=1e-3, atol=1e-7)
+
+
+def _prompt(made: PerceiverObjective, question: str, context: str | None = None) -> list[int]:
+    return build_prompt_ids(made.base.tokenizer, question_messages(question, context))
+
+
+def test_self_generated_data_is_trained_on(tmp_path):
+    base, folder = tiny_base(), tmp_path / "data"
+    texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
+    with torch.no_grad():
+        examples = [Example((t,), tuple(teach(base, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
+    wanted = SelfGeneratedRecord(
+        base_name=base.name, base_digest=base.digest, writer="w", documents_digest="d", top_k=2, rounds=1,
+        questions_per_round=1, contexts_per_shard=60, max_new_tokens=2,
+    )  # fmt: skip
+    open_folder(folder, wanted)
+    write_shard(folder, 0, examples)
+    changes = {"data__niah": 0, "data__facts": 0, "data__self_generated": 1, "data__self_generated_path": str(folder)}
+    of = config(**changes, optimization__loss="kl")
+    made = prepare_perceiver(of, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None)))
+    found = made.loss(0)
+    assert "loss/self-generated" in found.metrics
+    assert found.loss.isfinite()
+    assert "loss/self-generated" in made.evaluate()
+
+
 def test_it_learns(tmp_path):
     made = objective(optimization__steps=8, optimization__learning_rate=3e-2, data__facts=0, evaluate_every=8)
     losses: list[float] = []
     Trainer(made.config, made, tmp_path).run(lambda progress: losses.append(progress.metrics["loss"]))
-    assert losses[-1] < losses[0] - 0.3
+    assert losses[-1] < losses[0] - 0.1
     internalizer = load_internalizer(made.base, tmp_path / "best")
     assert isinstance(internalizer, PerceiverInternalizer)
     assert internalizer.config.scaling == pytest.approx(2 * 2**1.5)
@@ -206,3 +256,11 @@ def test_a_start_of_another_kind_is_refused(tmp_path):
 def test_bad_configs(changes, problem):
     with pytest.raises(ValidationError, match=problem):
         config(**changes)
+
+
+def test_each_process_has_its_own_device(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert best_device() == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert best_device() == torch.device("cuda", 3)

@@ -249,9 +249,12 @@ def best_dtype(device: torch.device) -> torch.dtype:
 
 
 def best_device() -> torch.device:
-    """CUDA where there is one, then Apple's MPS, else the CPU."""
+    """CUDA where there is one, then Apple's MPS, else the CPU.
+
+    Of several CUDA devices the one of this process's `LOCAL_RANK`, which `torchrun` and `accelerate launch` set.
+    """
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

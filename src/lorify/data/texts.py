@@ -32,13 +32,18 @@ def load_text_examples(path: Path, *, max_context_chars: int) -> list[Example]:
     Raises:
         EvaluationError: the path cannot be read, a line is not as above (its number is given), or no passage is left.
     """
-    examples = [example for text in _read_texts(path) for example in _passages(text, max_context_chars)]
+    examples = [example for text in read_texts(path) for example in _passages(text, max_context_chars)]
     if not examples:
         raise EvaluationError(f"{path} gave no passages; expected paragraphs of up to {max_context_chars} characters")
     return examples
 
 
-def _read_texts(path: Path) -> Iterator[str]:
+def read_texts(path: Path) -> Iterator[str]:
+    """The `text` of each line of a JSON lines file; empty lines give empty texts.
+
+    Raises:
+        EvaluationError: the path cannot be read, or a line is not as above (its number is given).
+    """
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):

@@ -4,7 +4,7 @@ For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l
 generated. Each token `t` of the context gives a key and a value,
 
     k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r]
-    v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})] + Q_l c_t) [d]
+    v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])          [d]
     g_t = exp(gate score), bounded above by e^3                        gate
 
 where `h_t` is the base's hidden state at that block, `m_t` what enters its `down_proj` and `u_{t+1}` the next token's
@@ -13,8 +13,7 @@ place: an untrained memory already continues a text it has read (a random `A_l` 
 tokens of a partly given answer in SmolLM2), and `a * N(u)` says the token that came next. Training adds what cannot
 come by itself: from a question to the first token of its answer. For that `c_t`, a small bidirectional transformer over
 the chunk's states at a middle block, tells the key what comes after `t`: in `Ada Smith leads the choir`, all that a
-question could match comes after the answer, and the base reads from left to right. In the value, `c_t` lets a mention
-say what the document tells about it elsewhere, as a base's own blocks enrich a subject before it is asked about.
+question could match comes after the answer, and the base reads from left to right.
 
 `N` standardizes each dimension: a base's hidden states share a large common part (their cosine is 0.5 to 0.65 in
 SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated inside its chunk
@@ -80,7 +79,6 @@ class AssociativeConfig(PydanticModel):
     reading_layers: tuple[int, ...] = Field((), description="Blocks with a reading part.")
     reading_modules: tuple[ReadingModule, ...] = Field((), description="Its linear layers.")
     reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
-    surroundings_layers: int = Field(4, gt=0, description="Depth of the transformer that sees what is around a token.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
 
@@ -140,12 +138,11 @@ class AssociativeHypernetwork(nn.Module):
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
-        self.surroundings = Surroundings(hidden_size=d, width=w, num_layers=config.surroundings_layers)
+        self.surroundings = Surroundings(hidden_size=d, width=w)
         self.key_surroundings = nn.Parameter(torch.zeros(L, w, w))
         self.gate = nn.Parameter(torch.zeros(L, w, 1))
         self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
-        self.value_surroundings = nn.Parameter(torch.zeros(L, w, w))
         self.value_out = nn.Parameter(torch.randn(L, w, d) * (0.1 / w**0.5))
         self.value_skip = nn.Parameter(torch.ones(L, 1, d))
         self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
@@ -221,8 +218,7 @@ class AssociativeHypernetwork(nn.Module):
         keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self.queries(features.inputs.reshape(L, N * T, -1))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
-        value_hidden = torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:] + c @ self.value_surroundings.to(h.dtype)
-        value_hidden = F.gelu(value_hidden)  # [L, N*T, w]
+        value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])  # [L, N*T, w]
         values = torch.bmm(value_hidden, self.value_out.to(h.dtype)) + u * self.value_skip.to(h.dtype)
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
@@ -264,11 +260,12 @@ class AssociativeHypernetwork(nn.Module):
 class Surroundings(nn.Module):
     """What a chunk says around each token: a small bidirectional transformer with learned relative positions."""
 
+    NUM_LAYERS = 2
     NUM_HEADS = 4
     FARTHEST = 48  # tokens farther apart than this share their position bias
 
-    def __init__(self, *, hidden_size: int, width: int, num_layers: int) -> None:
-        """Random initial weights; at first its blocks add nothing."""
+    def __init__(self, *, hidden_size: int, width: int) -> None:
+        """Random initial weights."""
         super().__init__()
         self.enter = nn.Linear(hidden_size, width)
         self.blocks = nn.ModuleList(
@@ -282,12 +279,9 @@ class Surroundings(nn.Module):
                     "down": nn.Linear(2 * width, width),
                 }
             )
-            for _ in range(num_layers)
+            for _ in range(self.NUM_LAYERS)
         )
-        for name, parameter in self.blocks.named_parameters():
-            if ".out." in name or ".down." in name:
-                nn.init.zeros_(parameter)
-        self.position_bias = nn.Parameter(torch.zeros(num_layers, self.NUM_HEADS, 2 * self.FARTHEST + 1))
+        self.position_bias = nn.Parameter(torch.zeros(self.NUM_LAYERS, self.NUM_HEADS, 2 * self.FARTHEST + 1))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:

@@ -174,7 +174,8 @@ class VllmEngine:
 
     async def _base_name(self) -> str:
         """What the server calls the base."""
-        if self._remote_base is None:
+        base = self._remote_base
+        if base is None:
             async with self._reached():
                 response = await self._http().get("/v1/models")
                 if response.is_error:
@@ -182,8 +183,8 @@ class VllmEngine:
                 bases = [model["id"] for model in response.json()["data"] if not model.get("parent")]
             if not bases:
                 raise EngineError(f"vLLM at {self._endpoint} serves no base model; mend --endpoint")
-            self._remote_base = bases[0]
-        return self._remote_base
+            base = self._remote_base = str(bases[0])
+        return base
 
     async def _load(self, name: str, folder: Path) -> None:
         body = {"lora_name": name, "lora_path": str(folder)}

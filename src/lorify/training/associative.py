@@ -105,7 +105,6 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         reading_layers=tuple(range(reading_first, last + 1)) if shape.reading_modules else (),
         reading_modules=tuple(_reading_module(base, reading_first, name) for name in shape.reading_modules),
         reading_rank=shape.reading_rank,
-        surroundings_layers=shape.surroundings_layers,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
 

@@ -30,7 +30,6 @@ class HypernetworkShape(Section):
         ("q_proj", "k_proj", "v_proj", "o_proj"), description="Linear layers of the reading part; may be empty."
     )
     reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
-    surroundings_layers: int = Field(4, gt=0, description="Depth of the transformer that sees what is around a token.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
     @model_validator(mode="after")

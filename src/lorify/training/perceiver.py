@@ -25,7 +25,8 @@ from lorify.base.model import BaseModel
 from lorify.contexts.encoders import context_affixes, encode_contexts, load_encoder
 from lorify.data.examples import Example
 from lorify.data.questions import load_question_examples, split_by_passage
-from lorify.errors import HypernetworkError
+from lorify.data.self_generated import TaughtQuestion, load_self_generated
+from lorify.errors import HypernetworkError, TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
@@ -34,7 +35,7 @@ from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
 from lorify.training.associative import groups_of_like_length
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
-from lorify.training.packing import pack_rows
+from lorify.training.packing import Segment, pack_rows
 from lorify.training.perceiver_batches import ContextRow, PerceiverBatches
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
@@ -49,16 +50,22 @@ def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation)
     Raises:
         LorifyError: if data or base cannot be read.
     """
-    passages: list[Example] = []
-    heldout: list[Example] = []
-    if config.data.questions_path is not None and config.data.questions:
-        examples = load_question_examples(
-            config.data.questions_path,
-            max_context_chars=config.data.max_context_chars,
-            max_answer_chars=config.data.max_answer_chars,
+    data = config.data
+    passages, heldout = [], []
+    if data.questions_path is not None and data.questions:
+        passages, heldout = split_by_passage(
+            load_question_examples(
+                data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
+            )
         )
-        passages, heldout = split_by_passage(examples)
-    return PerceiverObjective(config, preparation.load_base(config.base), passages=passages, heldout=heldout)
+    base = preparation.load_base(config.base)
+    taught, heldout_taught = [], []
+    if data.self_generated_path is not None and data.self_generated:
+        taught, heldout_taught = split_by_passage(load_self_generated(data.self_generated_path, base.digest))
+    for path, own in ((data.questions_path, heldout), (data.self_generated_path, heldout_taught)):
+        if path is not None and not own:
+            raise TrainingError(f"{path} has too few contexts to hold some out; give a few dozen at least")
+    return PerceiverObjective(config, base, train=(passages, taught), heldout=(heldout, heldout_taught))
 
 
 def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: BaseModel) -> PerceiverConfig:
@@ -114,10 +121,16 @@ class PerceiverObjective:
         config: PerceiverTrainingConfig,
         base: BaseModel,
         *,
-        passages: Sequence[Example] = (),
-        heldout: Sequence[Example] = (),
+        train: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
+        heldout: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
     ) -> None:
         """A new hypernetwork, or that of `config.start_from`.
+
+        Args:
+            config: the run.
+            base: the frozen base, which is the teacher too.
+            train: natural passages with questions, and contexts with the base's own answers.
+            heldout: the same, to measure on.
 
         Raises:
             HypernetworkError: if `start_from` holds another kind, or the encoder does not fit.
@@ -137,8 +150,12 @@ class PerceiverObjective:
         check_encoder(self.encoder, self.shape, "of this run")
         self.hypernet = hypernet.to(base.device).train()
         affixes = self.shape.encoder
-        self.train_batches = PerceiverBatches(config, base, self.encoder, affixes, passages=passages)
-        self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, passages=heldout, heldout=True)
+        self.train_batches = PerceiverBatches(
+            config, base, self.encoder, affixes, passages=train[0], self_generated=train[1]
+        )
+        self.heldout_batches = PerceiverBatches(
+            config, base, self.encoder, affixes, passages=heldout[0], self_generated=heldout[1], heldout=True
+        )
 
     @property
     def module(self) -> PerceiverHypernetwork:
@@ -218,10 +235,8 @@ class PerceiverObjective:
         with self._autocast():
             logits = answer_logits(self.base, packed, as_lora_batch(merged, self.shape.scaling))
         if self.config.optimization.loss == "kl":
-            with torch.no_grad(), self._autocast():
-                teacher_rows = pack_rows([[segment] for segment in segments], teacher=True).to(self.base.device)
-                teacher = answer_logits(self.base, teacher_rows, None)
-            per_token = top_k_kl_per_token(logits, teacher, self.config.optimization.teacher_top_k)
+            taught = [question for row in rows for question in row.taught]
+            per_token = self._divergence(logits, segments, taught, packed.segment)
         else:
             per_token = cross_entropy_per_token(logits, packed.targets)
         owner = torch.tensor([i for i, row in enumerate(rows) for _ in row.segments], device=logits.device)
@@ -230,5 +245,38 @@ class PerceiverObjective:
         right = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
         return loss, mean_per_segment(right, owner, len(rows)), packed.input_ids.numel()
 
+    def _divergence(
+        self, logits: Tensor, segments: Sequence[Segment], taught: Sequence[TaughtQuestion | None], segment: Tensor
+    ) -> Tensor:
+        """KL to the teacher `[answers]`: to its stored predictions, or to those that it makes now."""
+        per_token = logits.new_zeros(len(logits))
+        is_stored = torch.tensor([question is not None for question in taught], device=logits.device)[segment]
+        stored = [question for question in taught if question is not None]
+        if stored:
+            per_token = per_token.masked_scatter(is_stored, stored_kl_per_token(logits[is_stored], stored))
+        asked = [[one] for one, question in zip(segments, taught, strict=True) if question is None]
+        if asked:
+            with torch.no_grad(), self._autocast():
+                teacher = answer_logits(self.base, pack_rows(asked, teacher=True).to(self.base.device), None)
+            made = top_k_kl_per_token(logits[~is_stored], teacher, self.config.optimization.teacher_top_k)
+            per_token = per_token.masked_scatter(~is_stored, made)
+        return per_token
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
+
+
+def stored_kl_per_token(logits: Tensor, stored: Sequence[TaughtQuestion]) -> Tensor:
+    """KL(teacher || student) over the teacher's stored predictions `[answers]`; each question may keep its own number.
+
+    Args:
+        logits: the student's, at the answer tokens of all `stored` questions in order `[answers, vocabulary]`.
+        stored: what the teacher answered.
+    """
+    parts = []
+    for question, own in zip(stored, logits.split([len(q.answer_ids) for q in stored]), strict=True):
+        top = torch.tensor(question.top_ids, device=logits.device).view(-1, question.top_k)
+        teacher_log = torch.tensor(question.top_log_probs, device=logits.device).view(-1, question.top_k)
+        student_log = own.log_softmax(-1).gather(-1, top)
+        parts.append((teacher_log.exp() * (teacher_log - student_log)).sum(-1))
+    return torch.cat(parts)

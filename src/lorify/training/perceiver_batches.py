@@ -13,11 +13,13 @@ from lorify.contexts.encoders import split_evenly
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
 from lorify.data.niah import generate_niah_example
+from lorify.data.self_generated import SOURCE, TaughtQuestion
 from lorify.errors import TrainingError
 from lorify.hypernets.perceiver import ContextEncoderConfig
 from lorify.training.packing import Segment
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 
+OWN_KINDS = ("niah", "facts", SOURCE)
 TRIES = 20
 """Contexts that do not fit a batch are drawn anew so often before it is left as it is."""
 
@@ -29,11 +31,13 @@ class ContextRow:
     Attributes:
         chunks: token ids of its chunks, with their affixes.
         segments: its questions.
+        taught: for each of them the stored answer of the teacher, or None where there is none.
         kind: what it is, for the curves.
     """
 
     chunks: list[list[int]]
     segments: list[Segment]
+    taught: list[TaughtQuestion | None]
     kind: str
 
     @property
@@ -58,11 +62,12 @@ class PerceiverBatches:
         affixes: ContextEncoderConfig,
         *,
         passages: Sequence[Example] = (),
+        self_generated: Sequence[Example] = (),
         heldout: bool = False,
     ) -> None:
-        """Contexts come from `passages` and from generators; `affixes` are what stands around each chunk."""
+        """Contexts come from two lists and from generators; `affixes` are what stands around each chunk."""
         self.config, self.base, self.encoder, self.affixes = config, base, encoder, affixes
-        self.passages = passages
+        self.listed = {"questions": passages, "self_generated": self_generated}
         self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
 
@@ -100,17 +105,20 @@ class PerceiverBatches:
         most = self.config.data.questions_per_context
         questions = rng.sample(example.questions, min(len(example.questions), most))
         document = "\n\n".join(example.documents)
-        kind = example.source if example.source in ("niah", "facts") else "questions"
+        kind = example.source if example.source in OWN_KINDS else "questions"
         return ContextRow(
-            self._chunks(rng, document), [self._segment(question, document) for question in questions], kind
+            self._chunks(rng, document),
+            [self._segment(question, document) for question in questions],
+            [question if isinstance(question, TaughtQuestion) else None for question in questions],
+            kind,
         )
 
     def _draw(self, rng: random.Random) -> Example:
         data = self.config.data
-        shares = {"niah": data.niah, "facts": data.facts, "passages": data.questions + data.self_generated}
+        shares = {name: getattr(data, name) for name in ("niah", "facts", *self.listed)}
         (kind,) = rng.choices(list(shares), weights=list(shares.values()))
-        if kind == "passages":
-            return rng.choice(self.passages)
+        if kind in self.listed:
+            return rng.choice(self.listed[kind])
         if kind == "facts":
             return generate_fact_example(
                 rng,
@@ -136,6 +144,8 @@ class PerceiverBatches:
     def _segment(self, question: Question, document: str) -> Segment:
         tokenizer = self.base.tokenizer
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
+        if isinstance(question, TaughtQuestion):
+            return Segment(tuple(prompt), question.answer_ids)
         teacher = None
         if self.config.optimization.loss == "kl":
             teacher = tuple(build_prompt_ids(tokenizer, question_messages(question.text, document)))

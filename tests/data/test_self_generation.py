@@ -1,0 +1,142 @@
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import tiny_base
+
+from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.data.question_writers import EndpointWriter, LocalWriter, parse_questions
+from lorify.data.self_generated import TaughtQuestion, load_self_generated, shard_path
+from lorify.data.self_generation import generate_data
+from lorify.errors import EvaluationError
+
+TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(5)]
+
+
+class Writer:
+    """Asks two questions a round, one of them again in other letters."""
+
+    name = "scripted"
+
+    def __init__(self, fail_after: int = 10**6) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.fail_after = fail_after
+
+    def write(self, context, asked, count):
+        if len(self.calls) == self.fail_after:
+            raise EvaluationError("the endpoint is gone")
+        self.calls.append(tuple(asked))
+        return [f"What is in {context[:6]}, {len(asked)}?", "WHO keeps  bees?"][:count]
+
+
+@pytest.fixture(scope="module")
+def base():
+    return tiny_base()
+
+
+def generate(base, folder: Path, writer=None, **changes) -> int:
+    settings = {"rounds": 2, "questions_per_round": 2, "top_k": 4, "max_new_tokens": 5, "contexts_per_shard": 2}
+    return generate_data(TEXTS, folder, base=base, writer=writer or Writer(), **(settings | changes))
+
+
+def test_rows_are_the_teachers_greedy_answers_with_its_predictions(base, tmp_path):
+    assert generate(base, tmp_path) == 5
+    examples = load_self_generated(tmp_path, base.digest)
+    assert [example.documents[0] for example in examples] == TEXTS
+    assert [q.text for q in examples[1].questions] == [
+        "What is in Mill 1, 0?",
+        "WHO keeps  bees?",
+        "What is in Mill 1, 2?",
+    ]
+    question = examples[1].questions[0]
+    assert isinstance(question, TaughtQuestion)
+    prompt = build_prompt_ids(base.tokenizer, question_messages(question.text, TEXTS[1]))
+    with torch.no_grad():
+        logits = base.model(torch.tensor([[*prompt, *question.answer_ids]])).logits[0, len(prompt) - 1 : -1]
+    values, ids = logits.log_softmax(-1).topk(4)
+    assert question.top_ids == tuple(ids.flatten().tolist())
+    torch.testing.assert_close(torch.tensor(question.top_log_probs), values.flatten(), rtol=0, atol=1e-4)
+    assert question.answer_ids[0] == ids[0, 0]  # greedy
+
+
+def test_a_run_that_broke_goes_on_and_loses_nothing(base, tmp_path):
+    with pytest.raises(EvaluationError, match="endpoint is gone"):
+        generate(base, tmp_path, Writer(fail_after=7))
+    assert shard_path(tmp_path, 0).exists()
+    assert not shard_path(tmp_path, 1).exists()
+    (tmp_path / ".shard-00001.parquet.new").write_bytes(b"half")
+    before = shard_path(tmp_path, 0).read_bytes()
+    writer = Writer()
+    generate(base, tmp_path, writer)
+    assert len(writer.calls) == 2 * 3  # the contexts that were not in the whole shard
+    assert shard_path(tmp_path, 0).read_bytes() == before
+    generate(base, tmp_path / "whole")
+    assert load_self_generated(tmp_path) == load_self_generated(tmp_path / "whole")
+
+
+def test_documents_that_come_twice_are_asked_about_once(base, tmp_path):
+    writer = Writer()
+    number = generate_data(
+        ["A mill.", " a  MILL. ", "", "A boat."], tmp_path, base=base, writer=writer, max_new_tokens=2, top_k=1
+    )
+    assert number == 2
+    assert len(writer.calls) == 2
+
+
+def test_other_settings_bases_and_damage_are_refused(base, tmp_path):
+    generate(base, tmp_path)
+    with pytest.raises(EvaluationError, match="made with top_k 4, not 8"):
+        generate(base, tmp_path, top_k=8)
+    with pytest.raises(EvaluationError, match="the teacher has to be the base itself"):
+        load_self_generated(tmp_path, "another")
+    shard = shard_path(tmp_path, 1)
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(EvaluationError, match=r"shard-00001\.parquet is damaged"):
+        load_self_generated(tmp_path)
+    with pytest.raises(EvaluationError, match="no self-generated data"):
+        load_self_generated(tmp_path / "nothing")
+
+
+def test_questions_are_found_in_what_a_model_writes():
+    text = "Sure!\n**Question 1:** Who keeps bees?\nAnswer 1: Ada\n- Question 2. When does it open\n"
+    assert parse_questions(text) == ["Who keeps bees?", "When does it open?"]
+
+
+def test_a_local_base_is_asked(base):
+    assert LocalWriter(base).write("A mill.", [], 3) == []  # random weights write no questions
+    assert LocalWriter(base).write("A mill. " * 200, [], 3) == []  # longer than the window
+
+
+def test_an_endpoint_is_asked():
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, body))
+            message = {"role": "assistant", "content": "Question 1: Who keeps bees?"}
+            content = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+            content["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
+            answer = json.dumps(content).encode()
+            self.send_response(200 if body["model"] == "m" else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        assert EndpointWriter(url, "m").write("A mill.", ["What is it?"], 3) == ["Who keeps bees?"]
+        with pytest.raises(EvaluationError, match="did not write questions"):
+            EndpointWriter(url, "unknown").write("A mill.", [], 3)
+        server.shutdown()
+    path, body = asked[0]
+    assert path == "/v1/chat/completions"
+    assert "- What is it?" in body["messages"][0]["content"]

@@ -287,7 +287,7 @@ def tiny_adapter():
 def test_configs_name_their_kind_and_problems(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"kind": "task", "hypernetwork": {"rank": 4}}))
-    config = load_run_config(path, {("optimization", "steps"): 7})
+    config = load_run_config(path, lambda document: document.update(optimization={"steps": 7}))
     assert isinstance(config, TaskTrainingConfig) and config.optimization.steps == 7 and config.hypernetwork.rank == 4
     for document, reason in (
         ({"kind": "nonsense"}, "'nonsense' cannot be trained; choose from"),

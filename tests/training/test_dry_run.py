@@ -1,10 +1,12 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lorify.cli import app
+from lorify.commands.settings import apply_settings
 from lorify.errors import ConfigError
 from lorify.training.dry_run import dry_run
 from lorify.training.kinds import load_run_config
@@ -20,8 +22,8 @@ PARAMETERS = {
 
 @pytest.fixture
 def read():
-    def read_config(name: str, changes=None) -> PerceiverTrainingConfig:
-        config = load_run_config(CONFIG_DIR / f"{name}.json", changes)
+    def read_config(name: str, changes: Sequence[str] = ()) -> PerceiverTrainingConfig:
+        config = load_run_config(CONFIG_DIR / f"{name}.json", lambda document: apply_settings(document, changes))
         assert isinstance(config, PerceiverTrainingConfig)
         return config
 
@@ -46,18 +48,18 @@ def test_every_recipe_is_a_config(read):
 
 def test_estimates_follow_the_config(read):
     small, large = (
-        dry_run(read("gemma-2-2b-it-main", {("data", "batch_context_tokens"): tokens})) for tokens in (2048, 4096)
+        dry_run(read("gemma-2-2b-it-main", [f"data.batch_context_tokens={tokens}"])) for tokens in (2048, 4096)
     )
     assert small.activation_bytes < large.activation_bytes < 2 * small.activation_bytes
-    doubled = dry_run(read("gemma-2-2b-it-main", {("optimization", "accumulation"): 16}))
+    doubled = dry_run(read("gemma-2-2b-it-main", ["optimization.accumulation=16"]))
     assert doubled.hours == pytest.approx(2 * large.hours)
 
 
 def test_a_module_that_is_not_there(read):
     with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
-        dry_run(read("gemma-2-2b-it-main", {("hypernetwork", "modules"): ["c_attn"]}))
+        dry_run(read("gemma-2-2b-it-main", ['hypernetwork.modules=["c_attn"]']))
     with pytest.raises(ConfigError, match="no multiple of num_kv_heads"):
-        dry_run(read("gemma-2-2b-it-main", {("hypernetwork", "num_kv_heads"): 3}))
+        dry_run(read("gemma-2-2b-it-main", ["hypernetwork.num_kv_heads=3"]))
 
 
 def test_on_the_command_line():

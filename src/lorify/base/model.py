@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -291,7 +292,7 @@ def load_base(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=chosen
         )
         quantization = {"quantization_config": settings, "device_map": {"": target}}
-    with _readable("weights", name, folder):
+    with _readable("weights", name, folder), _without_report():
         # With wrong shapes, too, the report is what says which.
         loaded = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -326,6 +327,18 @@ def _readable(part: str, name: str, folder: Path) -> Iterator[None]:
             f"{part} of base model {name!r} in {folder} cannot be read ({type(error).__name__}: {reason}); "
             "download it again"
         ) from error
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from printing what it loaded: `_refuse_gaps` says in one line what is wrong with it."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _refuse_gaps(report: Mapping[str, Iterable], name: str, folder: Path) -> None:

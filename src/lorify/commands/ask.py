@@ -12,6 +12,7 @@ import typer
 
 from lorify.commands.doubts import Doubts, load_doubts
 from lorify.commands.options import (
+    DOCUMENTS_HELP,
     MAX_TOKENS,
     Base,
     Documents,
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
     from lorify.contexts.documents import Document
     from lorify.facade import Lorify
 
-OptionalDocuments = Annotated[
-    list[str] | None, typer.Argument(metavar="DOC", help="Files to read; - is standard input.")
-]
+OptionalDocuments = Annotated[list[str] | None, typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
 MoreDocuments = Annotated[list[str] | None, typer.Option("--doc", metavar="DOC", help="The same as an option.")]
 Task = Annotated[str | None, typer.Option("--task", metavar="DESCRIPTION", help="What to do with each question.")]
 Compare = Annotated[
@@ -148,19 +147,20 @@ def internalize(
     started = time.perf_counter()
     adapter = internalize_documents(model, read)
     seconds = time.perf_counter() - started
-    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
-    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
     if refine is not None:
         with working("refining"):
             adapter = model.refine(adapter, *read, seconds=refine)
-        stderr().print(
-            f"refined for {duration(adapter.provenance.refined_seconds or 0.0)}; documents can no longer be added to "
-            "this adapter or removed"
-        )
     checked: list[dict[str, Any]] = []
     if check:
         adapter, checked = _check(model, adapter, read)
     model.save(adapter, output)
+    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+    if refine is not None:
+        stderr().print(
+            f"refined for {duration(adapter.provenance.refined_seconds or 0.0)}; documents can no longer be added to "
+            "this adapter or removed"
+        )
     if as_json:
         records = [record.model_dump() for record in adapter.provenance.documents]
         result = {"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records}

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from lorify.contexts.documents import Document
     from lorify.facade import Lorify
 
-Documents = Annotated[
-    list[str],
-    typer.Argument(metavar="DOC", help=f"Files to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."),
-]
+DOCUMENTS_HELP = f"Files to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
+Documents = Annotated[list[str], typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
 Base = Annotated[
     str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
 ]

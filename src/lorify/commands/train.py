@@ -110,13 +110,14 @@ def run(config: RunConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
     from accelerate import PartialState
 
+    from lorify.base.model import best_device
     from lorify.training.kinds import find_kind
     from lorify.training.loop import Trainer
     from lorify.training.prepare import Preparation
     from lorify.training.run_folder import check_run_dir, checkpoint_path
 
     # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
-    is_main = PartialState().is_main_process
+    is_main = PartialState(cpu=best_device().type == "cpu").is_main_process
     check_run_dir(run_dir, config)
     objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load_base_model, counting))
     trainer = Trainer(config, objective, run_dir)

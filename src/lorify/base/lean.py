@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
-from lorify.base.packed_weights import MOST_ROWS, PackedWeight, pack_eight_bits, pack_four_bits
+from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, pack_eight_bits
 
 LEAN_ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 _SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
@@ -68,11 +68,17 @@ class _Linears:
     then are one product of two matrices.
     """
 
-    def __init__(self, linears: Sequence[nn.Linear], loras: Sequence[LoraTensors | None], rows: int) -> None:
+    def __init__(
+        self,
+        linears: Sequence[nn.Linear],
+        loras: Sequence[LoraTensors | None],
+        rows: int,
+        packed_matrices: PackedMatrices,
+    ) -> None:
         self.linears = linears
         self.sizes = [linear.out_features for linear in linears]
         few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
-        self.packed = pack_four_bits([linear.weight for linear in linears]) if few else None
+        self.packed = packed_matrices.four_bits([linear.weight for linear in linears]) if few else None
         weight = linears[0].weight
         self.loras = [None if lora is None else LoraTensors(lora.A.to(weight), lora.B.to(weight)) for lora in loras]
         self.joint = _JointUpdate.of(loras, self.sizes, weight) if self.packed is not None and rows == 1 else None
@@ -153,7 +159,7 @@ class Block:
 
         def linears(*names: str) -> _Linears:
             updates = [(lora or {}).get((index, name)) for name in names]
-            return _Linears([base.linear(index, name) for name in names], updates, rows)
+            return _Linears([base.linear(index, name) for name in names], updates, rows, base.packed_matrices)
 
         block: Any = base.blocks[index]
         attention = block.self_attn

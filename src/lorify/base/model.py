@@ -25,6 +25,7 @@ from transformers import (
 
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
+from lorify.base.packed_weights import PackedMatrices
 from lorify.errors import BaseModelError
 
 SUPPORTED_ARCHITECTURES = (
@@ -46,6 +47,7 @@ class BaseModel:
         name: what the user called it (a hub id, a folder or the default name).
         digest: SHA-256 of its weights; adapters carry it.
         hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
+        packed_matrices: its weights as decoding reads them on a CPU (see `lorify.base.packed_weights`).
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
@@ -68,6 +70,7 @@ class BaseModel:
             if isinstance(module := model.get_submodule(path), nn.Linear)
         }
         self.hooks = LoraHooks(self.linear_keys)
+        self.packed_matrices = PackedMatrices()
         self._tap: ContextVar[_Tap | None] = ContextVar(f"tap-{id(self)}", default=None)
         self._install_taps()
 

@@ -8,12 +8,11 @@ hypernetwork stored in eight bits. Nothing is lost but another rounding in bfloa
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 GROUP = 32
 MOST_ROWS = 8  # with more, bfloat16 matrices are multiplied faster
@@ -46,26 +45,40 @@ def can_pack(weight: Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and all(hasattr(torch, k) for k in _KERNELS)
 
 
-def pack_four_bits(weights: Sequence[Tensor]) -> PackedWeight | None:
-    """Several matrices of the same input `[out_i, in]`, one below the other, in four bits.
+class PackedMatrices:
+    """The matrices of one base in packed form, each packed when it is needed first."""
 
-    Returns:
-        The packed matrix, the same one every time until a weight changes; None if a weight lies on no such grid.
-    """
-    first = weights[0]
-    key = tuple((id(weight), weight._version) for weight in weights)
-    known = _packed.get(first)
-    if known is None or known[0] != key:
-        known = (key, _pack_four_bits(torch.cat(list(weights))) if can_pack(first) else None)
-        _packed[first] = known
-    return known[1]
+    def __init__(self) -> None:
+        """Nothing is packed yet."""
+        self._known: dict[tuple[int, ...], _Packed] = {}
+
+    def four_bits(self, weights: Sequence[Tensor]) -> PackedWeight | None:
+        """Several matrices of the same input `[out_i, in]`, one below the other, in four bits.
+
+        Returns:
+            The packed matrix, the same one every time until a weight changes; None if a weight lies on no such grid.
+        """
+        key = tuple(id(weight) for weight in weights)
+        versions = tuple(weight._version for weight in weights)
+        known = self._known.get(key)
+        if known is None or known.versions != versions:
+            packed = pack_four_bits(torch.cat(list(weights))) if can_pack(weights[0]) else None
+            known = self._known[key] = _Packed(tuple(weights), versions, packed)
+        return known.packed
 
 
-_packed: MutableMapping[Tensor, tuple[tuple[tuple[int, int], ...], PackedWeight | None]] = WeakTensorKeyDictionary()
+@dataclass(frozen=True)
+class _Packed:
+    """Weights, which are held so that their ids stay theirs, how often they had been changed, and their packed form."""
+
+    weights: tuple[Tensor, ...]
+    versions: tuple[int, ...]
+    packed: PackedWeight | None
 
 
 @torch.no_grad()
-def _pack_four_bits(weight: Tensor) -> PackedWeight | None:
+def pack_four_bits(weight: Tensor) -> PackedWeight | None:
+    """A matrix `[out, in]` in four bits; None if it lies on no such grid."""
     rows, columns = weight.shape
     if columns % GROUP or rows % 16:
         return None

@@ -20,6 +20,7 @@ from lorify.hypernets.document_internalizer import check_made_for, kept_document
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
+LIKE_LENGTH = 0.8  # a batch holds chunks of at least this share of its longest
 REMEMBERED_CHUNKS = 32
 
 
@@ -150,10 +151,15 @@ class Internalizer:
 
     def _encode(self, chunks: Sequence[Sequence[int]]) -> list[Statistics]:
         """Statistics of each chunk; chunks of a batch do not influence each other."""
-        features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
-        with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
-            statistics = self.hypernet(features).statistics()
-        return [Statistics(statistics.S[:, i : i + 1], statistics.M[:, i : i + 1]) for i in range(len(chunks))]
+        found: dict[int, Statistics] = {}
+        for group in _of_like_length(chunks):
+            batch = [chunks[i] for i in group]
+            features = encode_chunks(self.base, batch, layers=self.config.layers, module=self.config.module)
+            with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
+                statistics = self.hypernet(features).statistics()
+            for row, i in enumerate(group):
+                found[i] = Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1])
+        return [found[i] for i in range(len(chunks))]
 
     @torch.no_grad()
     def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
@@ -200,6 +206,17 @@ def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
                 f"hypernetwork {name} is damaged: it maps {d_in} to {d_out} features at {module} of block {layer}, "
                 f"the base {linear.in_features} to {linear.out_features}; fetch or train it again"
             )
+
+
+def _of_like_length(chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Indices in groups of which each is encoded as one batch, so that little of a batch is padding."""
+    groups: list[list[int]] = []
+    for i in sorted(range(len(chunks)), key=lambda i: -len(chunks[i])):
+        if groups and len(chunks[i]) >= LIKE_LENGTH * len(chunks[groups[-1][0]]):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
-from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, pack_eight_bits
+from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, round_to_eight_bits
 
 LEAN_ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 _SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
@@ -106,10 +106,13 @@ def _updated(y: Tensor, x: Tensor, lora: LoraTensors) -> Tensor:
 
 @dataclass(frozen=True)
 class _JointUpdate:
-    """The updates of several linear layers for one row: `A [R, in]`, `B [R, out]` over the outputs of all of them."""
+    """The updates of several linear layers for one row: `A [R, in]`, `B [R, out]` over the outputs of all of them.
+
+    Packed both or neither; packed, `B` is `[out, R]`.
+    """
 
     A: Tensor | PackedWeight
-    B: Tensor
+    B: Tensor | PackedWeight
 
     @classmethod
     def of(cls, loras: Sequence[LoraTensors | None], sizes: Sequence[int], weight: Tensor) -> _JointUpdate | None:
@@ -127,12 +130,15 @@ class _JointUpdate:
             column += size
         if len(A) <= _SMALL_RANK:
             return cls(A.float(), B.float())
-        return cls(pack_eight_bits(A.to(weight)) or A.to(weight), B.to(weight))
+        A, B = A.to(weight), B.to(weight)
+        packed_A, packed_B = round_to_eight_bits(A), round_to_eight_bits(B.T)
+        return cls(A, B) if packed_A is None or packed_B is None else cls(packed_A, packed_B)
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         """The outputs `y [1, out]` for `x [1, in]`, updated."""
-        if isinstance(self.A, PackedWeight):
-            return torch.addmm(y, self.A(x), self.B)
+        if isinstance(self.A, PackedWeight) and isinstance(self.B, PackedWeight):
+            return y + self.B(self.A(x))
+        assert isinstance(self.A, Tensor) and isinstance(self.B, Tensor)
         if self.A.dtype == x.dtype:
             return torch.addmm(y, F.linear(x, self.A), self.B)
         return y + (F.linear(x.float(), self.A) @ self.B).to(y.dtype)

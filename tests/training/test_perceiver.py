@@ -209,6 +209,7 @@ def _process(rank: int, port: int, run_dir: Path, results) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow  # by itself: a process must not be forked from one that other tests have left threads in
 def test_two_processes_are_one_with_twice_the_accumulation(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a forked process must not wait for threads that it does not have

@@ -335,7 +335,7 @@ def _readable(part: str, name: str, folder: Path) -> Iterator[None]:
 @contextmanager
 def _without_report() -> Iterator[None]:
     """Keep transformers from printing what it loaded: `_refuse_gaps` says in one line what is wrong with it."""
-    logger = logging.getLogger("transformers.modeling_utils")
+    logger = logging.getLogger("transformers")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -121,7 +121,7 @@ def test_logprobs_are_those_of_the_model() -> None:
 
 def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
     async def scenario(engine: LocalEngine) -> str:
-        answers = [engine.submit(job(max_tokens=60)) for _ in range(3)]
+        answers = [engine.submit(job(max_tokens=400)) for _ in range(3)]
         with pytest.raises(BusyError) as busy:
             engine.submit(job())
         assert busy.value.retry_after_seconds >= 1

@@ -121,11 +121,13 @@ def test_logprobs_are_those_of_the_model() -> None:
 
 def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
     async def scenario(engine: LocalEngine) -> str:
-        answers = [engine.submit(job(max_tokens=400)) for _ in range(3)]
-        with pytest.raises(BusyError) as busy:
-            engine.submit(job())
-        assert busy.value.retry_after_seconds >= 1
-        del answers[1:]  # those who wait no longer make room
+        async with engine.submit(job(max_tokens=400)) as running:
+            await anext(running)
+            waiting = [engine.submit(job(max_tokens=60)) for _ in range(2)]
+            with pytest.raises(BusyError) as busy:
+                engine.submit(job())
+            assert busy.value.retry_after_seconds >= 1
+            del waiting[:]  # those who wait no longer make room
         return await text_of(engine.submit(job(max_tokens=2)))
 
     assert run(scenario, max_rows=1, max_waiting=2) == MODEL.ask(QUESTIONS[0], max_new_tokens=2)

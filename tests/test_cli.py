@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny import tiny_model, tiny_tokenizer
+from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner, Result
 
 import lorify.facade
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative import AssociativeHypernetwork
 from lorify.hypernets.storage import save_hypernetwork
 from lorify.training.config import TrainingConfig
 from lorify.training.loop import Trainer
@@ -42,17 +42,7 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hypernet") / "tiny"
     base = load_base(str(base_dir), device="cpu")
-    config = AssociativeConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        hidden_size=base.hidden_size,
-        input_size=base.linear(0, "down_proj").in_features,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        chunk_tokens=32,
-    )  # pyright: ignore[reportCallIssue]
+    config = tiny_associative_config(base, 32)
     save_hypernetwork(folder, config, AssociativeHypernetwork(config))
     return folder
 

@@ -14,6 +14,7 @@ from transformers import (
 )
 
 from lorify.base.model import BaseModel
+from lorify.hypernets.associative import AssociativeConfig
 
 FAMILIES = {
     "llama": LlamaConfig,
@@ -68,3 +69,18 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2):
 
 def tiny_base(family: str = "llama", *, num_layers: int = 2) -> BaseModel:
     return BaseModel(tiny_model(family, num_layers=num_layers), tiny_tokenizer(), name=f"tiny-{family}", digest=family)
+
+
+def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeConfig:
+    """Shape of a small associative hypernetwork for both blocks of a tiny base."""
+    return AssociativeConfig(
+        base_name=base.name,
+        base_digest=base.digest,
+        hidden_size=base.hidden_size,
+        input_size=base.linear(0, "down_proj").in_features,
+        layers=(0, 1),
+        rank=8,
+        width=16,
+        bias_rank=2,
+        chunk_tokens=chunk_tokens,
+    )  # pyright: ignore[reportCallIssue]

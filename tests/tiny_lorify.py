@@ -3,27 +3,17 @@
 from dataclasses import dataclass, field
 
 import torch
-from tiny import tiny_base
+from tiny import tiny_associative_config, tiny_base
 
 from lorify.facade import Lorify
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative import AssociativeHypernetwork
 from lorify.hypernets.internalize import Internalizer
 
 
 def tiny_lorify() -> Lorify:
     """A random base with a random hypernetwork; its answers mean nothing."""
     base = tiny_base()
-    config = AssociativeConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        hidden_size=48,
-        input_size=96,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        chunk_tokens=64,
-    )  # pyright: ignore[reportCallIssue]
+    config = tiny_associative_config(base, 64)
     torch.manual_seed(1)
     return Lorify(base, Internalizer(base, config, AssociativeHypernetwork(config).eval(), name="tiny", digest="d1"))
 

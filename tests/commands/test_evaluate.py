@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny import tiny_model, tiny_tokenizer
+from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from tiny_lorify import Reader
 from typer.testing import CliRunner
 
@@ -11,7 +11,7 @@ import lorify.facade
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.evaluation.confidence import CONFIDENCE_NAME, Confidence, save_confidence
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative import AssociativeHypernetwork
 from lorify.hypernets.storage import hypernetwork_digest, save_hypernetwork
 
 TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
@@ -24,17 +24,7 @@ def options(tmp_path_factory):
     tiny_model().save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
     base = load_base(str(folder / "base"), device="cpu")
-    config = AssociativeConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        hidden_size=48,
-        input_size=96,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        chunk_tokens=64,
-    )  # pyright: ignore[reportCallIssue]
+    config = tiny_associative_config(base, 64)
     save_hypernetwork(folder / "hypernet", config, AssociativeHypernetwork(config))
     return ["--base", folder / "base", "--hypernet", folder / "hypernet"]
 

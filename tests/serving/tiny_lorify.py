@@ -1,7 +1,7 @@
 """A tiny random base with a random hypernetwork, whose adapters change what the base says."""
 
 import torch
-from tiny import tiny_base
+from tiny import tiny_associative_config, tiny_base
 
 from lorify import Lorify
 from lorify.adapters import Adapter
@@ -19,17 +19,7 @@ TEXTS = (
 
 
 def tiny_hypernetwork(base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
-    config = AssociativeConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        hidden_size=48,
-        input_size=96,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        chunk_tokens=16,
-    )  # pyright: ignore[reportCallIssue]
+    config = tiny_associative_config(base, 16)
     torch.manual_seed(1)
     hypernet = AssociativeHypernetwork(config).eval()
     torch.nn.init.constant_(hypernet.log_scale, 2.0)

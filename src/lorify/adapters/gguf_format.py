@@ -7,9 +7,6 @@ Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter
+from lorify.atomic import replaced_file
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -50,19 +48,14 @@ def export_gguf(adapter: Adapter, base: BaseModel, path: Path) -> None:
         raise AdapterError(f"base {base.name} is of a kind that cannot be written as GGUF; export as PEFT instead")
     if path.is_dir():
         raise AdapterError(f"{path} is a folder; give a file to write to, such as {path}.gguf")
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(adapter, base, architecture, temporary)
-        os.replace(temporary, path)
+        with replaced_file(path) as temporary:
+            _write(adapter, base, architecture, temporary)
     except OSError as error:
         raise AdapterError(
             f"{path} cannot be written ({error.strerror or error}); give a file on a disk with space, where you may "
             "write"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _write(adapter: Adapter, base: BaseModel, architecture: gguf.MODEL_ARCH, path: Path) -> None:

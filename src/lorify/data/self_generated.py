@@ -6,7 +6,6 @@ A shard is written beside its place and renamed into it: what is there is whole,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
+from lorify.atomic import replaced_file
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError
 
@@ -141,12 +141,8 @@ def write_shard(folder: Path, number: int, examples: Sequence[Example]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    try:
+    with replaced_file(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_self_generated(folder: Path, base_digest: str | None = None) -> list[Example]:

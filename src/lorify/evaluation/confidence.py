@@ -8,7 +8,6 @@ hypernetwork, on questions whose answers are known, and lies beside its weights.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.adapters import AdapterRow, build_lora_batch
+from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
@@ -131,14 +131,11 @@ def auroc(scores: Sequence[float], is_right: Sequence[bool]) -> float:
 def save_confidence(folder: Path, confidence: Confidence) -> Path:
     """Write it beside a hypernetwork."""
     path = folder / CONFIDENCE_NAME
-    temporary = folder / f".{CONFIDENCE_NAME}.new"
     try:
-        temporary.write_text(confidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with replaced_file(path) as temporary:
+            temporary.write_text(confidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise EvaluationError(f"{path} cannot be written ({error.strerror}); give a folder where you may") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.adapters.adapter import utc_now
+from lorify.atomic import replaced_file
 from lorify.errors import EvaluationError
 from lorify.evaluation.cases import Case
 from lorify.evaluation.methods import Method
@@ -226,12 +226,8 @@ def environment() -> dict[str, object]:
 
 def write_text(path: Path, content: str) -> None:
     """Write a file beside its place and rename it into it."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
+    with replaced_file(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from lorify.adapters import Adapter, DocumentRecord, Provenance
 from lorify.base.model import BaseModel
 from lorify.contexts.documents import Document
-from lorify.errors import AdapterError, HypernetworkError
+from lorify.errors import AdapterError, ContextError, HypernetworkError
+
+Part = TypeVar("Part")
+"""What a hypernetwork keeps of one document."""
 
 
 class DocumentInternalizer(Protocol):
@@ -68,6 +72,56 @@ def check_made_for(base: BaseModel, *, base_name: str, base_digest: str, name: s
         )
 
 
+class PartsInternalizer(ABC, Generic[Part]):
+    """What hypernetworks have in common that keep a part of each document and write adapters from the parts."""
+
+    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn documents into one adapter.
+
+        Args:
+            documents: at least one.
+            report: called with the number of tokens read since the last call.
+
+        Raises:
+            ContextError: if there is no document, or one has no token.
+        """
+        if not documents:
+            raise ContextError("no document was given; give at least one")
+        read = [self._read(document, report) for document in documents]
+        return self._write([record for record, _ in read], [part for _, part in read])
+
+    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+        """The adapter with more documents; one whose name is there already is replaced."""
+        records, parts = self._parts(adapter)
+        for document in documents:
+            record, new = self._read(document, None)
+            at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
+            records[at : at + 1], parts[at : at + 1] = [record], [new]
+        return self._write(records, parts)
+
+    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
+        """The adapter without the documents of these names.
+
+        Raises:
+            AdapterError: if a name is not in the adapter, or no document would be left.
+        """
+        records, parts = self._parts(adapter)
+        kept = _kept_documents(records, names)
+        return self._write([records[i] for i in kept], [parts[i] for i in kept])
+
+    @abstractmethod
+    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Part]:
+        """Record and part of one document."""
+
+    @abstractmethod
+    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Part]]:
+        """Records and parts of an adapter; an AdapterError if this hypernetwork did not make it."""
+
+    @abstractmethod
+    def _write(self, records: Sequence[DocumentRecord], parts: Sequence[Part]) -> Adapter:
+        """The adapter of these documents."""
+
+
 def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRecord]) -> Provenance:
     """Provenance of an adapter that was made now."""
     return Provenance(
@@ -80,7 +134,7 @@ def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRec
     )
 
 
-def kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
+def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
     """Indices of the documents that are left when those of some names go.
 
     Raises:

@@ -16,7 +16,7 @@ from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
-from lorify.hypernets.document_internalizer import check_made_for, kept_documents, not_rebuildable, written_by
+from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
@@ -25,7 +25,7 @@ REMEMBERED_CHUNKS = 32
 
 
 @dataclass(frozen=True)
-class Internalizer:
+class Internalizer(PartsInternalizer["_DocumentPart"]):
     """A hypernetwork with the base it was made for.
 
     Attributes:
@@ -47,44 +47,6 @@ class Internalizer:
     def __post_init__(self) -> None:
         """Refuse a base that the hypernetwork was not made for."""
         check_base(self.config, self.base, self.name)
-
-    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn documents into one adapter.
-
-        Args:
-            documents: at least one; their statistics are added.
-            report: called with the number of tokens read since the last call.
-
-        Raises:
-            ContextError: if there is no document, or one has no token.
-        """
-        if not documents:
-            raise ContextError("no document was given; give at least one")
-        read = [self._read(document, report) for document in documents]
-        return self._write([record for record, _ in read], [part for _, part in read])
-
-    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
-        """The adapter with more documents; one whose name is there already is replaced."""
-        records, parts = self._parts(adapter)
-        for document in documents:
-            record, new = self._read(document, None)
-            at = next((i for i, known in enumerate(records) if known.name == record.name), None)
-            if at is None:
-                records.append(record)
-                parts.append(new)
-            else:
-                records[at], parts[at] = record, new
-        return self._write(records, parts)
-
-    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
-        """The adapter without the documents of these names.
-
-        Raises:
-            AdapterError: if a name is not in the adapter, or no document would be left.
-        """
-        records, parts = self._parts(adapter)
-        kept = kept_documents(records, names)
-        return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """One adapter that holds the documents of several, as if they had been internalized together.

@@ -20,7 +20,7 @@ from lorify.contexts.encoders import encode_contexts, split_evenly
 from lorify.contexts.features import batched
 from lorify.errors import ContextError, HypernetworkError
 from lorify.hypernets.chunk_merging import as_lora_pairs, merge_chunks
-from lorify.hypernets.document_internalizer import check_made_for, kept_documents, not_rebuildable, written_by
+from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
 from lorify.hypernets.perceiver import Generated, PerceiverConfig, PerceiverHypernetwork
 
 TOKENS_AT_ONCE = 4096
@@ -31,7 +31,7 @@ DocumentPart = dict[str, Generated]
 
 
 @dataclass(frozen=True)
-class PerceiverInternalizer:
+class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
     """A Perceiver hypernetwork with the base it was made for.
 
     Attributes:
@@ -57,40 +57,6 @@ class PerceiverInternalizer:
         config = self.config
         check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
         check_encoder(self.encoder, config, self.name)
-
-    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn documents into one adapter.
-
-        Args:
-            documents: at least one; their ranks are stacked.
-            report: called with the number of tokens read since the last call.
-
-        Raises:
-            ContextError: if there is no document, or one has no token.
-        """
-        if not documents:
-            raise ContextError("no document was given; give at least one")
-        read = [self._read(document, report) for document in documents]
-        return self._write([record for record, _ in read], [part for _, part in read])
-
-    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
-        """The adapter with more documents; one whose name is there already is replaced."""
-        records, parts = self._parts(adapter)
-        for document in documents:
-            record, new = self._read(document, None)
-            at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
-            records[at : at + 1], parts[at : at + 1] = [record], [new]
-        return self._write(records, parts)
-
-    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
-        """The adapter without the documents of these names.
-
-        Raises:
-            AdapterError: if a name is not in the adapter, or no document would be left.
-        """
-        records, parts = self._parts(adapter)
-        kept = kept_documents(records, names)
-        return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """One adapter with the ranks of several, as if their documents had been internalized together.

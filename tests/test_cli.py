@@ -187,10 +187,12 @@ def test_merge_and_export_write_folders_others_can_read(tmp_path: Path, adapter_
     assert load_base(str(tmp_path / "merged"), device="cpu").num_layers == 2
 
 
-def test_models_lists_the_default_base() -> None:
-    names = [entry["name"] for entry in json.loads(succeed("models", "--json"))["bases"]]
-    assert "smollm2-135m" in names
-    assert "smollm2-135m" in succeed("models")
+def test_models_lists_the_default_base_and_what_ships_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(lorify.facade.SHIPPED_TASK_HYPERNETWORKS, DEFAULT_BASE, tmp_path)
+    bases = {entry["name"]: entry for entry in json.loads(succeed("models", "--json"))["bases"]}
+    assert bases["smollm2-135m"]["hypernetwork"] is True and bases["smollm2-135m"]["task_hypernetwork"] is True
+    shown = succeed("models")
+    assert "smollm2-135m" in shown and "for documents and one for task descriptions" in shown
 
 
 def test_train_defaults_are_a_config(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Reader:
     def ask(self, question, **options):
         return self.ask_batch([question], [None], **options)[0]
 
-    def ask_batch(self, questions, adapters, *, documents=None, only_if_relevant=True, max_new_tokens):
+    def ask_batch(self, questions, adapters, *, documents=None, turns=None, only_if_relevant=True, max_new_tokens):
         self.asked += questions
         texts = documents or [None] * len(questions)
         return [self._answer(a.text if a else text) for a, text in zip(adapters, texts, strict=True)]

@@ -9,7 +9,7 @@ import torch
 
 from lorify.adapters import Adapter, AdapterRow, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import Message, build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
@@ -188,15 +188,27 @@ class Lorify:
         adapters: Sequence[AdapterRow],
         *,
         documents: Sequence[str | None] | None = None,
+        turns: Sequence[Sequence[Message]] | None = None,
         only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
     ) -> list[str]:
-        """Answer a batch of questions, each with its own adapter (or none), greedily."""
+        """Answer a batch of questions, each with its own adapter (or none), greedily.
+
+        Args:
+            questions: the questions.
+            adapters: what was internalized for each.
+            documents: a document to put in the prompt of each, as for `ask`.
+            turns: turns of the chat before each question, such as examples of a task.
+            only_if_relevant: as for `ask`.
+            max_new_tokens: longest answer, in tokens.
+        """
         texts = documents or [None] * len(questions)
+        before = turns or [()] * len(questions)
         if only_if_relevant:
             adapters = [self.relevant(row, question) for row, question in zip(adapters, questions, strict=True)]
         prompts = [
-            self._prompt(question_messages(question, text)) for question, text in zip(questions, texts, strict=True)
+            self._prompt([*said, *question_messages(question, text)])
+            for said, question, text in zip(before, questions, texts, strict=True)
         ]
         answers = generate_batch(
             self.base,

@@ -7,6 +7,7 @@ import torch
 from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
 from torch import Tensor
 
+from lorify.base import decoding
 from lorify.base.decoding import covers, start_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
@@ -86,6 +87,24 @@ def test_a_batch_continues_each_row_as_the_model_alone_does(family: str) -> None
         recomputed(base, prompt, row_of(lora, row), 8) for row, prompt in enumerate(PROMPTS)
     ]
     assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("family", LEAN)
+def test_a_common_beginning_is_read_once_and_changes_nothing(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tiny_base(family)
+    rng = random.Random(3)
+    document = [rng.randrange(5, 120) for _ in range(90)]
+    prompts = [document + [rng.randrange(5, 120) for _ in range(length)] for length in (3, 9, 5)]
+    read: list[tuple[int, ...]] = []
+    prefill = decoding._prefill
+    monkeypatch.setattr(
+        decoding, "_prefill", lambda b, ids, *rest: read.append(tuple(ids.shape)) or prefill(b, ids, *rest)
+    )
+    assert continued(base, prompts) == [recomputed(base, prompt, None, 8) for prompt in prompts]
+    assert read == [(1, len(document)), (3, 9)]
+    read.clear()
+    assert continued(base, [document, document]) == [recomputed(base, document, None, 8)] * 2, "one token is left over"
+    assert read == [(1, len(document) - 1), (2, 1)]
 
 
 def test_one_update_serves_all_rows() -> None:

@@ -8,6 +8,7 @@ from tiny_lorify import Reader
 from typer.testing import CliRunner
 
 import lorify.facade
+from lorify.adapters.storage import RECORD_NAME
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.evaluation.confidence import CONFIDENCE_NAME, Confidence, save_confidence
@@ -48,7 +49,7 @@ def reader(monkeypatch):
     """The commands get a model that reads, in place of the tiny one."""
     model = Reader()
     model.internalizer = type("Hypernetwork", (), {"name": "reader", "digest": "d"})()
-    monkeypatch.setattr("lorify.commands.evaluate.load_model", lambda base, hypernet: model)
+    monkeypatch.setattr("lorify.commands.evaluating.load_model", lambda *_args, **_named: model)
     return model
 
 
@@ -161,6 +162,13 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
     try:
         save_confidence(folder, doubtful)
         assert "may not hold this" in run(*command).stderr
+        succeed("internalize", document, "-o", tmp_path / "tower", *options)
+        chat = ("chat", "--adapter", tmp_path / "tower", "-q", "Who?", "--max-tokens", 4, *options)
+        assert "may not hold this" in run(*chat).stderr
+        record = tmp_path / "tower" / RECORD_NAME
+        record.write_text(record.read_text().replace(digest, "of a task hypernetwork"))
+        told = run(*chat)
+        assert told.exit_code == 0 and "may not hold this" not in told.stderr
         answer = json.loads(succeed(*command, "--json"))["answers"][0]
         assert answer["probably_right"] < 0.001
         save_confidence(folder, doubtful.model_copy(update={"bias": 9.0}))

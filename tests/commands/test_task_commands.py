@@ -186,9 +186,16 @@ def test_eval_tasks_writes_scores_and_answers(tmp_path: Path, options: list[obje
         (tmp_path / "tasks" / f"{name}.json").write_text(json.dumps(task | {"name": name}))
     command = ("eval", "tasks", "--tasks", tmp_path / "tasks", "--instances", 1, "--seeds", 1, "-o", tmp_path / "out")
     assert "score" in succeed(*command, *options)
-    run_record = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert run_record["scores"][0]["method"] == "none" and len(run_record["answers"]) == 12
-    assert run_record["task_hypernetwork"]["digest"] and run_record["base"]["digest"] != tiny_base().digest
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["hypernetwork"] == "tasks" and config["base_digest"] != tiny_base().digest
+    assert len((tmp_path / "out" / "answers.jsonl").read_text().splitlines()) == 12
+    assert "| tasks | adapter | 2 |" in (tmp_path / "out" / "report.md").read_text()
+    again = json.loads(succeed(*command, "--json", *options))
+    assert [row["tasks"] for row in again["scores"]] == [2] * 6
+    assert "no significant difference" in succeed("eval", "compare", tmp_path / "out", tmp_path / "out")
+    succeed("eval", "report", tmp_path / "out", "-o", tmp_path / "page.md")
+    assert "quality-methods.png" in (tmp_path / "page.md").read_text()
     assert "exclude each other" in fail(*command, "--seen", *options)
+    assert "--oracles" in fail("eval", "tasks", "-m", "none,oracle", *options)
     (tmp_path / "tasks" / "two.json").write_text("{")
     assert "two.json is no JSON" in fail(*command, *options)

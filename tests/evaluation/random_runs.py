@@ -12,6 +12,8 @@ def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> Answ
         "prediction": "nine",
         "exact": float(f1 == 1.0),
         "f1": f1,
+        "score": f1,
+        "group": case,
         "rouge_l": f1,
         "rouge_l_recall": f1,
         "update_seconds": 0.5,

@@ -10,6 +10,7 @@ from lorify.evaluation.metrics import (
     normalize_answer,
     paired_test,
     rouge_l,
+    score_answer,
     token_f1,
 )
 
@@ -95,3 +96,21 @@ def test_a_clear_difference_is_significant_and_none_is_not():
 
 def test_length_bins_are_powers_of_two():
     assert [length_bin(n) for n in (1, 2, 3, 512, 513)] == [1, 2, 4, 512, 1024]
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "answers", "score"),
+    [
+        ("exact", " HOT ", ["HOT"], 1.0),
+        ("exact", "hot", ["HOT"], 0.0),
+        ("exact", "b", ["a", "b"], 1.0),
+        ("normalized", "The hot!", ["hot"], 1.0),
+        ("number", "so it is 1,250.", ["1250"], 1.0),
+        ("number", "3 plus 4 is 7", ["8"], 0.0),
+        ("number", "none", ["8"], 0.0),
+        ("f1", "a b", ["b c"], 2 / 3),
+        ("rouge_l", "one two three", ["one two three"], 1.0),
+    ],
+)
+def test_scores_by_a_tasks_own_metric(metric, prediction, answers, score):
+    assert score_answer(metric, prediction, answers) == pytest.approx(score)

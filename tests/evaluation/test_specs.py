@@ -5,6 +5,8 @@ from lorify.evaluation.methods import METHODS, parse_methods
 from lorify.evaluation.specs import describe_specs
 from lorify.evaluation.suites import SUITES, FactsSuite, NiahSuite, QuestionsSuite, parse_suite
 
+KINDS = [kind for kinds in METHODS.values() for kind in kinds.values()]
+
 
 def test_a_name_alone_has_the_defaults_and_is_its_own_label():
     suite = parse_suite("facts")
@@ -62,8 +64,8 @@ def test_one_method_may_come_with_several_options():
 
 
 def test_the_list_names_every_option():
-    listed = describe_specs([*SUITES.values(), *METHODS.values()])
-    for kind in (*SUITES.values(), *METHODS.values()):
+    listed = describe_specs([*SUITES.values(), *KINDS])
+    for kind in (*SUITES.values(), *KINDS):
         assert f"{kind.name}: " in listed
         assert all(f"    {key}: " in listed for key in kind.model_fields)
     assert "path: A .jsonl file" in listed and "(required)" in listed

@@ -23,6 +23,7 @@ from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseModel
 
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
+_SHARED_TOKENS = 64  # a shorter common beginning of prompts is not worth a pass of its own
 
 
 class DecodingBatch(Protocol):
@@ -98,16 +99,22 @@ class _LeanBatch:
 
     @torch.inference_mode()
     def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        ids, mask = _left_padded(prompts, self._base.device)
         cache = DynamicCache(config=self._base.model.config)
+        shared = _shared_tokens(prompts) if lora is None else 0
+        if shared:  # such as a document that many questions are about: it is read once
+            _prefill(self._base, *_left_padded([prompts[0][:shared]], self._base.device), cache, None)
+            cache.batch_repeat_interleave(len(prompts))
+        ids, mask = _left_padded([prompt[shared:] for prompt in prompts], self._base.device)
+        mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
         logits = _prefill(self._base, ids, mask, cache, lora)
-        self._make_room(len(self) + len(prompts), ids.shape[1] + 1, cache)
+        self._make_room(len(self) + len(prompts), mask.shape[1] + 1, cache)
         layers: list[Any] = cache.layers
         for row, prompt in enumerate(prompts):
-            start = ids.shape[1] - len(prompt)
+            start = mask.shape[1] - len(prompt) + shared  # the row's own tokens end there where the padding ends
             for keys, values, layer in zip(self._keys, self._values, layers, strict=True):
-                keys[len(self) + row, :, : len(prompt)] = layer.keys[row, :, start:]
-                values[len(self) + row, :, : len(prompt)] = layer.values[row, :, start:]
+                for buffer, filled in ((keys, layer.keys), (values, layer.values)):
+                    buffer[len(self) + row, :, :shared] = filled[row, :, :shared]
+                    buffer[len(self) + row, :, shared : len(prompt)] = filled[row, :, start:]
         self._lengths += map(len, prompts)
         self._lora.add(len(prompts), lora)
         self._blocks = None
@@ -258,13 +265,26 @@ def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tupl
     return ids.to(device), mask.to(device)
 
 
+def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
+    """Length of the common beginning of several prompts, of each of which a token is left over; 0 if it is short."""
+    first, last = min(prompts), max(prompts)  # in the order of words in a dictionary, those that differ most
+    longest = min(map(len, prompts)) - 1
+    shared = next((i for i, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), longest)
+    shared = min(shared, longest)
+    return shared if len(prompts) > 1 and shared >= _SHARED_TOKENS else 0
+
+
 def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
-    """Fill `cache` with the prompts and return the logits `[N, V]` of their last positions."""
+    """Go on filling `cache` with tokens `[N, T]`; the mask `[N, S + T]` covers what is there too.
+
+    Returns:
+        Logits `[N, V]` of the last positions.
+    """
     with base.hooks.applied(lora):
         output = base.model(
             input_ids=ids,
             attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
             **_cache_argument(base, cache),
             use_cache=True,
             logits_to_keep=1,

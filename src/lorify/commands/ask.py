@@ -78,8 +78,7 @@ def ask(
     model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
     active, told = _make_adapters(model, read, task)
     adapter = model.combine(active)
-    # What is fitted to questions about documents says nothing about answers to a task.
-    doubts = load_doubts(model, base, hypernet) if task is None else _no_doubts
+    doubts = load_doubts(model, base, hypernet)
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
@@ -91,10 +90,6 @@ def ask(
             _print_comparison(results)
     else:
         _answer_all(model, adapter, questions, max_tokens, doubts)
-
-
-def _no_doubts(_question: str, _answer: str, _adapter: AdapterRow) -> None:
-    return None
 
 
 def _make_adapters(

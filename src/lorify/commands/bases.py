@@ -9,13 +9,14 @@ from lorify.commands.terminal import say_json, say_line
 def models(as_json: Json = False) -> None:
     """List the base models that can be loaded.
 
-    Those with a name of their own come first, with whether they are here and whether a hypernetwork ships for them.
+    Those with a name of their own come first, with whether they are here and which hypernetworks ship for them: for
+    documents, for tasks.
 
     Example: lorify models
     """
     from lorify.base.files import known_bases
     from lorify.base.model import SUPPORTED_ARCHITECTURES
-    from lorify.facade import SHIPPED_HYPERNETWORKS
+    from lorify.facade import SHIPPED_HYPERNETWORKS, shipped_task_hypernetwork
 
     bases = [
         {
@@ -23,6 +24,7 @@ def models(as_json: Json = False) -> None:
             "description": known.description,
             "cached": known.cached,
             "hypernetwork": known.name in SHIPPED_HYPERNETWORKS and SHIPPED_HYPERNETWORKS[known.name].is_dir(),
+            "task_hypernetwork": shipped_task_hypernetwork(known.name) is not None,
         }
         for known in known_bases()
     ]
@@ -32,9 +34,13 @@ def models(as_json: Json = False) -> None:
     for base in bases:
         here = "here" if base["cached"] else "fetched on first use"
         say_line(f"{base['name']}  {base['description']}; {here}")
-        say_line(
-            f"{'':<{len(base['name'])}}  {'a hypernetwork ships for it' if base['hypernetwork'] else 'no hypernetwork'}"
-        )
+        shipped = [
+            what
+            for key, what in (("hypernetwork", "documents"), ("task_hypernetwork", "task descriptions"))
+            if base[key]
+        ]
+        told = f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
+        say_line(f"{'':<{len(base['name'])}}  {told}")
     say_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
     for architecture in SUPPORTED_ARCHITECTURES:
         say_line(f"  {architecture}")

@@ -26,7 +26,12 @@ def hypernetwork_folder(base: str | None, hypernet: Path | None) -> Path | None:
 
 
 def load_doubts(model: Lorify, base: str | None, hypernet: Path | None) -> Doubts:
-    """What judges answers; without `confidence.json` beside the hypernetwork, nothing is known of any."""
+    """What judges answers; without `confidence.json` beside the hypernetwork, nothing is known of any.
+
+    Nor is anything known of answers with other adapters than this hypernetwork's: what is fitted to questions about
+    documents says nothing about those of a task.
+    """
+    from lorify.adapters import Adapter
     from lorify.evaluation.confidence import answer_signals, load_confidence
 
     folder = hypernetwork_folder(base, hypernet)
@@ -35,6 +40,9 @@ def load_doubts(model: Lorify, base: str | None, hypernet: Path | None) -> Doubt
     def judge(question: str, answer: str, adapter: AdapterRow) -> float | None:
         active = model.relevant(adapter, question)
         if confidence is None or active is None:
+            return None
+        parts = [active] if isinstance(active, Adapter) else [part for part, _ in active]
+        if any(part.provenance.hypernetwork_digest != confidence.hypernetwork_digest for part in parts):
             return None
         (signals,) = answer_signals(model.base, [question], [answer], [active])
         probability = confidence.probability(signals)

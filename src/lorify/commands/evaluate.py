@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from lorify.commands import reporting
+from lorify.commands.evaluating import Methods, RunDir, evaluate_suite, say_scores
 from lorify.commands.heldout import heldout_kind
-from lorify.commands.options import Base, Hypernetwork, Json, load_model
+from lorify.commands.options import Base, Hypernetwork, Json, TaskHypernetwork
 from lorify.commands.tables import say_table
-from lorify.commands.terminal import counting, say_json, working
+from lorify.commands.terminal import say_json
 from lorify.errors import EvaluationError
-
-if TYPE_CHECKING:
-    from lorify.evaluation.runs import Answer
-    from lorify.evaluation.suites import Suite
 
 
 class _SuiteIsDefault(TyperGroup):
@@ -37,28 +33,16 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-RunDir = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for every answer, tables and plots.")
-]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
 NumDocuments = Annotated[int, typer.Option("--documents", min=1, help="Number of documents.")]
-Methods = Annotated[
-    str, typer.Option("--methods", "-m", metavar="LIST", help="How to answer: METHOD[:option=value...],METHOD...")
-]
-
 ALL_QUESTIONS = 1_000_000
 DEFAULT_LENGTHS = (512, 2048, 8192)
-DEFAULT_METHODS = "none,icl,rag,adapter"
-SHOWN_COLUMNS = (
-    "source,condition,method,questions,exact,f1,f1_low,f1_high,rouge_l,f1_relative,update_seconds,first_token_seconds,"
-    "seconds_per_token,answer_peak_mb"
-).split(",")
 
 
 @app.command("run")
 def run_suite(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="What to ask: SUITE[:option=value...], or a path.")],
-    methods: Methods = DEFAULT_METHODS,
+    methods: Methods = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens; by default the suite's own.")
     ] = None,
@@ -68,6 +52,7 @@ def run_suite(
     output: RunDir = None,
     base: Base = None,
     hypernet: Hypernetwork = None,
+    task_hypernet: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Several methods side by side on the same questions: scores, times and memory.
@@ -80,8 +65,10 @@ def run_suite(
     from lorify.evaluation.suites import parse_suite
 
     chosen = parse_suite(suite, {"heldout": heldout_kind()})
-    config, answers = _run(chosen, methods, output, base, hypernet, timed=not untimed, max_tokens=max_tokens)
-    _say(config, answers, as_json)
+    run = evaluate_suite(
+        chosen, methods, output, base, hypernet, task_hypernet=task_hypernet, timed=not untimed, max_tokens=max_tokens
+    )
+    say_scores(run, as_json)
 
 
 @app.command()
@@ -107,13 +94,13 @@ def niah(
     from lorify.evaluation.suites import NiahSuite
 
     suite = NiahSuite(lengths=tuple(lengths or DEFAULT_LENGTHS), samples=samples, seed=seed)  # pyright: ignore[reportCallIssue]
-    config, answers = _run(suite, methods, output, base, hypernet)
+    run = evaluate_suite(suite, methods, output, base, hypernet)
     rows = [
         {"length": row["length"], "exact": row["exact"], "method": row["method"], "haystacks": row["questions"]}
-        for row in summarize_lengths(answers, exact_lengths=True)
+        for row in summarize_lengths(run.answers, exact_lengths=True)
     ]
     if as_json:
-        say_json({"config": config, "scores": rows})
+        say_json({"config": run.config.model_dump(mode="json"), "scores": rows})
     else:
         say_table(rows)
 
@@ -149,8 +136,8 @@ def qa(
     path = heldout_of or questions
     options = {"documents": documents, "seed": seed}
     suite = FactsSuite(**options) if path is None else kind(path=path, questions=ALL_QUESTIONS, **options)
-    config, answers = _run(suite, methods, output, base, hypernet)
-    _say(config, answers, as_json)
+    run = evaluate_suite(suite, methods, output, base, hypernet)
+    say_scores(run, as_json)
 
 
 @app.command()
@@ -173,56 +160,12 @@ def agreement(
     from lorify.evaluation.suites import AgreementSuite
 
     suite = AgreementSuite(documents=documents, seed=seed)  # pyright: ignore[reportCallIssue]
-    config, answers = _run(suite, methods, output, base, hypernet)
-    _say(config, answers, as_json)
-
-
-def _run(
-    suite: Suite,
-    methods: str,
-    output: Path | None,
-    base: str | None,
-    hypernet: Path | None,
-    *,
-    timed: bool = False,
-    max_tokens: int | None = None,
-) -> tuple[dict[str, Any], list[Answer]]:
-    """Ask a suite by methods; the config and the answers."""
-    from lorify.evaluation.answering import answer_cases
-    from lorify.evaluation.methods import parse_methods
-    from lorify.evaluation.reports import write_report
-    from lorify.evaluation.runs import check_run_folder, open_run, run_config
-
-    kinds = parse_methods(methods)
-    if output is not None:
-        check_run_folder(output)
-    model = load_model(base, hypernet)
-    max_new_tokens = max_tokens or suite.max_new_tokens
-    with working("collecting questions"):
-        cases = suite.build(model)
-    config = run_config(model, suite.label, cases, kinds, max_new_tokens=max_new_tokens, timed=timed)
-    done = open_run(output, config) if output is not None else []
-    with counting("answering", "questions") as advance:
-        answers = answer_cases(
-            model, cases, kinds, max_new_tokens=max_new_tokens, timed=timed, folder=output, done=done, report=advance
-        )
-    if output is not None:
-        write_report(output, config, answers)
-    return config.model_dump(mode="json"), answers
-
-
-def _say(config: dict[str, Any], answers: Sequence[Answer], as_json: bool) -> None:
-    from lorify.evaluation.reports import summarize
-
-    rows = summarize(answers)
-    if as_json:
-        say_json({"config": config, "scores": rows})
-    else:
-        shown = [key for key in SHOWN_COLUMNS if any(row[key] not in (None, "") for row in rows)]
-        say_table([{key: row[key] for key in shown} for row in rows])
+    run = evaluate_suite(suite, methods, output, base, hypernet)
+    say_scores(run, as_json)
 
 
 app.command("compare")(reporting.compare)
+app.command("pool")(reporting.pool)
 app.command("report")(reporting.report)
 app.command("confidence")(reporting.confidence)
 app.command("list")(reporting.list_kinds)

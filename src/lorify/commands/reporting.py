@@ -1,4 +1,4 @@
-"""`eval compare`, `eval report`, `eval confidence` and `eval list`: what is made of runs, and what there is to run."""
+"""`eval compare`, `eval pool`, `eval report`, `eval confidence` and `eval list`: what is made of runs, and what there is to run."""
 
 from __future__ import annotations
 
@@ -35,6 +35,31 @@ def compare(
     for line in comparison.settings:
         say_line(line)
     say_table(comparison.rows)
+
+
+def pool(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs with their answers.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the table and the plot.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """One table of runs that differ in their seeds, or in how many tasks were trained on.
+
+    Scores by method, with intervals over runs and documents (or tasks). Runs whose task hypernetworks were trained on
+    different numbers of tasks are kept apart, and plotted against that number.
+
+    Example: lorify eval pool runs/scores-seed0 runs/scores-seed1 runs/scores-seed2 -o runs/scores
+    """
+    from lorify.evaluation.pooling import pool_runs, write_pooled
+
+    rows = pool_runs(runs)
+    if output is not None:
+        write_pooled(output, rows)
+    if as_json:
+        say_json({"runs": [str(run) for run in runs], "scores": rows})
+    else:
+        say_table([{key: row[key] for key in row if any(r[key] is not None for r in rows)} for row in rows])
 
 
 def report(
@@ -101,5 +126,6 @@ def list_kinds() -> None:
 
     say_line("Suites\n")
     say_line(describe_specs([*SUITES.values(), heldout_kind()]))
-    say_line("\nMethods\n")
-    say_line(describe_specs(METHODS.values()))
+    for kind, methods in METHODS.items():
+        say_line(f"\nMethods for {kind}\n")
+        say_line(describe_specs(methods.values()))

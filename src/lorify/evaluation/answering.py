@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.asking import Knowledge, Prompt, ask_together
+from lorify.evaluation.asking import Knowledge, Method, Update, ask_together
 from lorify.evaluation.cases import Case
 from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured, quick_collection
-from lorify.evaluation.methods import Method, Update
-from lorify.evaluation.metrics import exact_match, rouge_l, token_f1
+from lorify.evaluation.metrics import exact_match, rouge_l, score_answer, token_f1
 from lorify.evaluation.runs import Answer, append_answers, rewrite_answers
 from lorify.facade import Lorify
 
@@ -42,7 +41,7 @@ def answer_cases(
         model: base and hypernetwork.
         cases: contexts with questions.
         methods: the methods.
-        max_new_tokens: longest answer, in tokens.
+        max_new_tokens: longest answer, in tokens; a case may need less.
         timed: ask the first question of each case alone and time it.
         folder: where answers are appended to `answers.jsonl` as soon as they are there.
         done: answers that need not be asked for again, as `open_run` gives them; those of cases that were cut short
@@ -80,8 +79,11 @@ def answer_cases(
 def _warm_up(model: Lorify, methods: Sequence[Method]) -> None:
     """What happens once in a process shall not be in the first method's time."""
     model.ask("Hello", max_new_tokens=2)
-    if any(method.needs_hypernetwork for method in methods):
+    needs = {method.needs for method in methods}
+    if "documents" in needs:
         model.internalize(document_from_text("The mill opens at nine."))
+    if "tasks" in needs:
+        model.specialize("Say when the mill opens.")
 
 
 def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
@@ -107,7 +109,9 @@ def _answer_block(
         with measured(model.base.device) as taken:
             knowledge = update(case)
         rows += [(case, index, knowledge, taken) for index in range(len(case.questions))]
-    alone = answer_timed(model.base, rows[0][2], block[0].questions[0].text, max_new_tokens) if timed else None
+    first = block[0]
+    limit = _longest(first, max_new_tokens)
+    alone = answer_timed(model.base, rows[0][2], first.questions[0].text, limit) if timed else None
     texts = [alone.text] if alone is not None else []
     texts += _ask(model, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
     return [
@@ -124,13 +128,20 @@ def _ask(model: Lorify, rows: Sequence[tuple[Case, int, Knowledge]], max_new_tok
         case.questions[index].answers[0] if case.answers_are_the_bases and prompt.is_bare else None
         for (case, index, _), prompt in zip(rows, prompts, strict=True)
     ]
-    open_rows: list[tuple[str, Prompt]] = [
-        (case.questions[index].text, prompt)
-        for (case, index, _), prompt, answer in zip(rows, prompts, answers, strict=True)
-        if answer is None
-    ]
-    given = iter(ask_together(model, open_rows, max_new_tokens))
-    return [next(given) if answer is None else answer for answer in answers]
+    by_limit: dict[int, list[int]] = {}
+    for number, ((case, _, _), answer) in enumerate(zip(rows, answers, strict=True)):
+        if answer is None:
+            by_limit.setdefault(_longest(case, max_new_tokens), []).append(number)
+    for limit, numbers in by_limit.items():
+        asked = [(rows[i][0].questions[rows[i][1]].text, prompts[i]) for i in numbers]
+        for i, answer in zip(numbers, ask_together(model, asked, limit), strict=True):
+            answers[i] = answer
+    return [answer or "" for answer in answers]
+
+
+def _longest(case: Case, max_new_tokens: int) -> int:
+    """Longest answer of a case, in tokens."""
+    return min(max_new_tokens, case.max_new_tokens or max_new_tokens)
 
 
 def _as_answer(
@@ -155,6 +166,12 @@ def _as_answer(
         question=question.text,
         answers=question.answers,
         prediction=prediction,
+        group=case.group,
+        family=case.task.family if case.task else "",
+        seed=case.task.seed if case.task else None,
+        description=knowledge.description,
+        metric=case.metric,
+        score=score_answer(case.metric, prediction, question.answers),
         exact=exact_match(prediction, question.answers),
         f1=token_f1(prediction, question.answers),
         rouge_l=rouge.f1,

@@ -1,17 +1,22 @@
-"""Asking the base with what a method knows: an adapter, a text before the question, both or nothing."""
+"""Methods in general, and asking the base with what they know: an adapter, a text or turns before the question."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lorify.adapters import Adapter
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat import Message, build_prompt_ids, question_messages
 from lorify.base.model import BaseModel
 from lorify.errors import EvaluationError
+from lorify.evaluation.cases import Case, CaseKind
+from lorify.evaluation.specs import Spec
 from lorify.facade import Lorify
 
 BATCH_ROWS = 16
+BATCH_CHARACTERS = 65_536  # of the prompts, padding included; longer ones gain nothing from each other's company
 CUT = "\n...\n"
 # The ends of a cut text may be split into tokens a little differently than inside the whole.
 SLACK_TOKENS = 16
@@ -19,15 +24,26 @@ SLACK_TOKENS = 16
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a question is asked with: an adapter, a text before the question, both or nothing."""
+    """What a question is asked with; with nothing of it, it goes to the bare base.
+
+    Attributes:
+        adapter: the adapter.
+        document: a text before the question.
+        turns: turns of the chat before the question.
+    """
 
     adapter: Adapter | None = None
     document: str | None = None
+    turns: tuple[Message, ...] = ()
 
     @property
     def is_bare(self) -> bool:
         """Whether the question goes to the bare base."""
-        return self.adapter is None and self.document is None
+        return self == Prompt()
+
+    def messages(self, question: str) -> list[Message]:
+        """The chat that asks a question."""
+        return [*self.turns, *question_messages(question, self.document)]
 
 
 @dataclass(frozen=True)
@@ -37,31 +53,87 @@ class Knowledge:
     Attributes:
         prompt_for: question -> what it is asked with; retrieval and gating happen here.
         adapter: the adapter, if the method has one.
+        description: the description of a task that it was told, if any.
     """
 
     prompt_for: Callable[[str], Prompt]
     adapter: Adapter | None = None
+    description: str | None = None
+
+
+Update = Callable[[Case], Knowledge]
+"""A method that is ready: takes in a case's documents, or its task."""
+
+
+class Method(Spec):
+    """A kind of method and its options."""
+
+    hypernetwork: ClassVar[CaseKind | None] = None
+
+    @property
+    def needs(self) -> CaseKind | None:
+        """Which of the loaded hypernetworks it uses: that for documents or that for tasks."""
+        return self.hypernetwork
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Get ready; what is loaded here is not counted as update.
+
+        Args:
+            model: base and hypernetworks.
+            max_new_tokens: longest answer, which the prompt must leave room for.
+
+        Raises:
+            EvaluationError: if something that the method needs is not installed or not given.
+        """
+        raise NotImplementedError
 
 
 def ask_together(model: Lorify, rows: Sequence[tuple[str, Prompt]], max_new_tokens: int) -> list[str]:
     """Answer questions in batches.
+
+    Questions with one document in their prompts go together, so that it is read once for all of them; the others go
+    with those of like length, so that little is padded.
 
     Args:
         model: base and hypernetwork.
         rows: questions, each with what it is asked with.
         max_new_tokens: longest answer, in tokens.
     """
-    answers: list[str] = []
-    for start in range(0, len(rows), BATCH_ROWS):
-        batch = rows[start : start + BATCH_ROWS]
-        answers += model.ask_batch(
+    answers = [""] * len(rows)
+    for numbers in _batches(rows):
+        batch = [rows[i] for i in numbers]
+        texts = model.ask_batch(
             [question for question, _ in batch],
             [prompt.adapter for _, prompt in batch],
             documents=[prompt.document for _, prompt in batch],
+            turns=[prompt.turns for _, prompt in batch],
             only_if_relevant=False,  # the method has decided that
             max_new_tokens=max_new_tokens,
         )
+        for i, text in zip(numbers, texts, strict=True):
+            answers[i] = text
     return answers
+
+
+def _batches(rows: Sequence[tuple[str, Prompt]]) -> Iterator[list[int]]:
+    """Numbers of the rows that are asked together."""
+    asked = Counter(prompt.document for _, prompt in rows if prompt.document)
+    lengths = [sum(len(turn["content"]) for turn in prompt.messages(question)) for question, prompt in rows]
+    groups: dict[str, list[int]] = {}
+    for i, (_, prompt) in enumerate(rows):
+        document = prompt.document or ""
+        groups.setdefault(document if asked[document] > 1 else "", []).append(i)
+    for document, numbers in groups.items():
+        if not document:
+            numbers.sort(key=lambda i: lengths[i])  # stable, so that the same rows give the same batches
+        batch: list[int] = []
+        for i in numbers:
+            longest = max(lengths[j] for j in [*batch, i])
+            if batch and (len(batch) == BATCH_ROWS or (len(batch) + 1) * longest > BATCH_CHARACTERS):
+                yield batch
+                batch = []
+            batch.append(i)
+        yield batch
 
 
 def fit_document(base: BaseModel, text: str, question: str, max_new_tokens: int) -> str:

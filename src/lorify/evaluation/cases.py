@@ -1,14 +1,45 @@
-"""Cases: what a method is given at a time, a context with its questions."""
+"""Cases: what a method is given at a time, a context with its questions; and suites, which make them."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
+from lorify.base.chat import Message
 from lorify.base.model import BaseModel
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
+from lorify.data.tasks import Metric
+from lorify.evaluation.specs import Spec
+from lorify.facade import Lorify
+
+CaseKind = Literal["documents", "tasks"]
+"""What a suite's cases are about; methods differ in which they can take in."""
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """A task whose inputs are asked as questions, and what methods are told about it.
+
+    Attributes:
+        name: its name.
+        family: its family.
+        seed: what description, inputs and examples were drawn with.
+        description: a description of it that no training saw.
+        mismatched: a description of another task, of another family where there is one; None if there is no other task.
+        noise: random letters in place of a description.
+        examples: turns of a chat that show inputs with their answers.
+    """
+
+    name: str
+    family: str
+    seed: int
+    description: str
+    mismatched: str | None
+    noise: str
+    examples: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -24,6 +55,9 @@ class Case:
         condition: what sets the case apart inside its source, such as the number of other documents; may be empty.
         depth_bin: where the answer lies, for a needle.
         answers_are_the_bases: the right answers are what the bare base says.
+        task: the task whose inputs the questions are; such a case has no documents.
+        metric: how answers are scored.
+        max_new_tokens: longest answer, where the case needs less than the suite.
     """
 
     id: str
@@ -34,6 +68,37 @@ class Case:
     condition: str = ""
     depth_bin: int | None = None
     answers_are_the_bases: bool = False
+    task: TaskContext | None = None
+    metric: Metric = "f1"
+    max_new_tokens: int | None = None
+
+    @property
+    def kind(self) -> CaseKind:
+        """What the case is about."""
+        return "documents" if self.task is None else "tasks"
+
+    @property
+    def group(self) -> str:
+        """What is right or wrong together, and drawn as a whole for intervals and tests: the case, or its task."""
+        return self.id if self.task is None else self.task.name
+
+
+class Suite(Spec):
+    """A kind of suite and its options."""
+
+    max_new_tokens: ClassVar[int] = 48
+    kind: ClassVar[CaseKind] = "documents"
+
+    def build(self, model: Lorify) -> list[Case]:
+        """The cases; the same options give the same cases.
+
+        Args:
+            model: base (its tokenizer counts lengths) and hypernetwork.
+
+        Raises:
+            EvaluationError: if the data cannot be read or gives no question.
+        """
+        raise NotImplementedError
 
 
 def make_case(

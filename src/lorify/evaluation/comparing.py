@@ -18,7 +18,7 @@ class Comparison:
 
     Attributes:
         settings: settings that differ, as `key: first / second`.
-        rows: one row a method: F1 of both runs on the questions that both asked, and the paired test.
+        rows: one row a method: scores of both runs on the questions that both asked, and the paired test.
     """
 
     settings: list[str]

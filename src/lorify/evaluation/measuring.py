@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from lorify.adapters import build_lora_batch
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import stream_tokens
 from lorify.base.model import BaseModel
 from lorify.evaluation.asking import Knowledge
@@ -90,7 +90,7 @@ def answer_timed(base: BaseModel, knowledge: Knowledge, question: str, max_new_t
     with measured(base.device) as measurement:
         started = time.perf_counter()
         prompt = knowledge.prompt_for(question)
-        prompt_ids = build_prompt_ids(base.tokenizer, question_messages(question, prompt.document))
+        prompt_ids = build_prompt_ids(base.tokenizer, prompt.messages(question))
         lora = build_lora_batch([prompt.adapter], base)
         for token in stream_tokens(base, prompt_ids, lora=lora, max_new_tokens=max_new_tokens, stop_ids=stop_ids):
             last = time.perf_counter()

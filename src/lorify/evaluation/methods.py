@@ -1,14 +1,14 @@
 """How questions are answered: methods, each a way to bring a context to the base. A method knows nothing of suites.
 
 A method first takes in a case's documents (its update), and then says for each question what the base is asked with.
+Methods for tasks are in `task_methods.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -18,10 +18,11 @@ from lorify.adapters import Adapter
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import EvaluationError
-from lorify.evaluation.asking import Knowledge, Prompt, fit_document
-from lorify.evaluation.cases import Case
+from lorify.evaluation.asking import Knowledge, Method, Prompt, Update, fit_document
+from lorify.evaluation.cases import Case, CaseKind
 from lorify.evaluation.retrieval import load_bm25
-from lorify.evaluation.specs import Spec, parse_spec
+from lorify.evaluation.specs import parse_spec
+from lorify.evaluation.task_methods import TASK_METHODS, FromInstruction
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.distillation import (
     QUESTION_REQUEST,
@@ -35,27 +36,6 @@ from lorify.hypernets.distillation import (
 )
 
 SEPARATOR = "\n\n"
-
-Update = Callable[[Case], Knowledge]
-"""A method that is ready: takes in a case's documents."""
-
-
-class Method(Spec):
-    """A kind of method and its options."""
-
-    needs_hypernetwork: ClassVar[bool] = False
-
-    def load(self, model: Lorify, max_new_tokens: int) -> Update:
-        """Get ready; what is loaded here is not counted as update.
-
-        Args:
-            model: base and hypernetwork.
-            max_new_tokens: longest answer, which the prompt must leave room for.
-
-        Raises:
-            EvaluationError: if something that the method needs is not installed.
-        """
-        raise NotImplementedError
 
 
 class NoContext(Method):
@@ -87,9 +67,13 @@ class Internalized(Method):
     """The adapter that a hypernetwork writes in one forward pass."""
 
     name = "adapter"
-    needs_hypernetwork = True
     only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
     hypernet: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
+
+    @property
+    def needs(self) -> CaseKind | None:
+        """The hypernetwork for documents, unless another one is given."""
+        return "documents" if self.hypernet is None else None
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Load the other hypernetwork, if there is one."""
@@ -112,7 +96,7 @@ class OuterProducts(Method):
     """
 
     name = "outer"
-    needs_hypernetwork = True
+    hypernetwork = "documents"
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
@@ -235,7 +219,7 @@ class Refined(Distilled):
     """The hypernetwork's adapter, then gradient descent from there."""
 
     name = "adapter+refine"
-    needs_hypernetwork = True
+    hypernetwork = "documents"
     lessons: Literal["generated", "oracle", "statements"] = Field(
         "statements", description="What is learned, as for `cd`."
     )
@@ -253,25 +237,43 @@ class Refined(Distilled):
         return update
 
 
-METHODS: dict[str, type[Method]] = {
-    kind.name: kind
-    for kind in (NoContext, InContext, Internalized, OuterProducts, Retrieval, Distilled, Refined, Llmlingua2)
+METHODS: dict[CaseKind, dict[str, type[Method]]] = {
+    "documents": {
+        kind.name: kind
+        for kind in (
+            NoContext,
+            InContext,
+            Internalized,
+            OuterProducts,
+            Retrieval,
+            Distilled,
+            Refined,
+            Llmlingua2,
+            FromInstruction,
+        )
+    },
+    "tasks": {kind.name: kind for kind in (NoContext, *TASK_METHODS)},
 }
+"""Methods for suites of documents, and for suites of tasks."""
 
 
-def parse_methods(text: str) -> list[Method]:
+def parse_methods(text: str, kind: CaseKind = "documents") -> list[Method]:
     """Read methods from `METHOD,METHOD...`, each `NAME[:option=value...]`.
 
+    Args:
+        text: the methods.
+        kind: what the suite's cases are about.
+
     Raises:
-        EvaluationError: if one does not exist, comes twice, or an option is wrong.
+        EvaluationError: if one does not exist for such a suite, comes twice, or an option is wrong.
     """
-    methods = [parse_spec(part, METHODS, "method") for part in text.split(",") if part.strip()]
+    methods = [parse_spec(part, METHODS[kind], f"method for {kind}") for part in text.split(",") if part.strip()]
     labels = [method.label for method in methods]
     for label in labels:
         if labels.count(label) > 1:
             raise EvaluationError(f"method {label} is given twice; give each once")
     if not methods:
-        raise EvaluationError(f"no method is given; choose from {', '.join(METHODS)}")
+        raise EvaluationError(f"no method is given; choose from {', '.join(METHODS[kind])}")
     return methods
 
 

@@ -17,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from lorify.data.tasks import Metric
+
 MEGABYTE = 1_000_000
 
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -73,6 +76,30 @@ def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # here, since it brings nltk along, for stemming, at every import
 
     return RougeScorer(["rougeL"])
+
+
+def score_answer(metric: Metric, prediction: str, answers: Sequence[str]) -> float:
+    """Score of a prediction by a metric, 0 to 1."""
+    match metric:
+        case "exact":
+            return float(prediction.strip() in {answer.strip() for answer in answers})
+        case "normalized":
+            return exact_match(prediction, answers)
+        case "number":
+            found = _last_number(prediction)
+            return float(found is not None and found in {_last_number(answer) for answer in answers})
+        case "f1":
+            return token_f1(prediction, answers)
+        case "rouge_l":
+            return rouge_l(prediction, answers).f1
+
+
+def _last_number(text: str) -> float | None:
+    found = _NUMBER.findall(text)
+    try:
+        return float(found[-1].replace(",", "")) if found else None
+    except ValueError:
+        return None
 
 
 def mean(values: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lorify.evaluation.runs import Answer
 
 QUALITY_UPDATE_NAME = "quality-update.png"
 QUALITY_LENGTH_NAME = "quality-length.png"
+QUALITY_METHODS_NAME = "quality-methods.png"
 MEMORY_LENGTH_NAME = "memory-length.png"
 MIN_SECONDS = 1e-4  # a method without an update has a place on a logarithmic axis
 
@@ -23,8 +24,13 @@ def write_plots(folder: Path, answers: Sequence[Answer]) -> list[str]:
         Names of the files.
     """
     plot_quality_against_update(answers, folder / QUALITY_UPDATE_NAME)
+    names = [QUALITY_UPDATE_NAME]
+    if any(a.family for a in answers):
+        rows = [(method, *_interval([a for a in answers if a.method == method])) for method in _methods(answers)]
+        plot_bars(rows, folder / QUALITY_METHODS_NAME, "score by the tasks' own metrics")
+        return [*names, QUALITY_METHODS_NAME]
     plot_against_length(answers, folder / QUALITY_LENGTH_NAME, "token F1", lambda chosen: mean([a.f1 for a in chosen]))
-    names = [QUALITY_UPDATE_NAME, QUALITY_LENGTH_NAME]
+    names.append(QUALITY_LENGTH_NAME)
     if any(a.answer_peak_bytes is not None for a in answers):
         plot_against_length(answers, folder / MEMORY_LENGTH_NAME, "peak memory (MB)", _peak_megabytes)
         names.append(MEMORY_LENGTH_NAME)
@@ -39,17 +45,16 @@ def write_plots(folder: Path, answers: Sequence[Answer]) -> list[str]:
 
 
 def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
-    """Write token F1, with its 95% interval, against the median time of an update, a point a method."""
+    """Write the score (token F1, or a task's own metric) with its 95% interval against the median time of an update."""
     figure, axes = _new_figure()
-    for method in dict.fromkeys(a.method for a in answers):
+    for method in _methods(answers):
         chosen = [a for a in answers if a.method == method]
-        f1 = mean([a.f1 for a in chosen])
-        low, high = bootstrap_interval([a.f1 for a in chosen], groups=[a.case for a in chosen])
+        score, low, high = _interval(chosen)
         seconds = max(MIN_SECONDS, median([a.update_seconds for a in chosen], 6) or 0.0)
-        axes.errorbar(seconds, f1, yerr=[[max(0.0, f1 - low)], [max(0.0, high - f1)]], fmt="o", capsize=3, label=method)
+        axes.errorbar(seconds, score, yerr=[[score - low], [high - score]], fmt="o", capsize=3, label=method)
     axes.set_xscale("log")
     axes.set_xlabel("update (seconds)")
-    axes.set_ylabel("token F1")
+    axes.set_ylabel("score" if any(a.family for a in answers) else "token F1")
     axes.set_ylim(-0.03, 1.03)
     figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
@@ -67,7 +72,7 @@ def plot_against_length(
         value: answers of one length bin -> the height of the line; None leaves the bin out.
     """
     figure, axes = _new_figure()
-    for method in dict.fromkeys(a.method for a in answers):
+    for method in _methods(answers):
         chosen = [a for a in answers if a.method == method]
         bins = sorted({length_bin(a.length_tokens) for a in chosen})
         heights = [(length, value([a for a in chosen if length_bin(a.length_tokens) == length])) for length in bins]
@@ -77,6 +82,49 @@ def plot_against_length(
     axes.set_xlabel("length of the documents (tokens, up to)")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
+    figure.legend(loc="outside upper center", ncols=2)
+    _save(figure, path)
+
+
+def plot_bars(rows: Sequence[tuple[str, float, float, float]], path: Path, label: str) -> None:
+    """Write a bar a row, with its interval.
+
+    Args:
+        rows: (name, value, lower end, upper end), from the top down.
+        path: the PNG.
+        label: what the values are.
+    """
+    figure, axes = _new_figure((6.4, 1.2 + 0.4 * len(rows)))
+    names, values, lows, highs = zip(*rows, strict=True)
+    errors = [
+        [v - low for v, low in zip(values, lows, strict=True)],
+        [h - v for v, h in zip(values, highs, strict=True)],
+    ]
+    axes.barh(range(len(rows)), values, xerr=errors, capsize=3, color="#8fb1d0")
+    axes.set_yticks(range(len(rows)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.set_xlim(0, 1)
+    _save(figure, path)
+
+
+def plot_scaling(curves: Mapping[str, Sequence[tuple[int, float, float, float]]], path: Path) -> None:
+    """Write scores with their intervals against the number of training tasks, a line a method.
+
+    Args:
+        curves: (training tasks, score, lower end, upper end) of each method.
+        path: the PNG.
+    """
+    figure, axes = _new_figure()
+    for method, points in curves.items():
+        if points:
+            tasks, scores, lows, highs = zip(*sorted(points), strict=True)
+            (line,) = axes.plot(tasks, scores, marker="o", label=method)
+            axes.fill_between(tasks, lows, highs, alpha=0.15, color=line.get_color())
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("training tasks")
+    axes.set_ylabel("score")
+    axes.set_ylim(0, 1)
     figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
@@ -102,6 +150,17 @@ def plot_heat_map(cells: Sequence[tuple[int, int, float]], path: Path) -> None:
     axes.set_ylabel("depth of the needle")
     figure.colorbar(image, ax=axes, label="exact match")
     _save(figure, path)
+
+
+def _methods(answers: Sequence[Answer]) -> list[str]:
+    return list(dict.fromkeys(a.method for a in answers))
+
+
+def _interval(answers: Sequence[Answer]) -> tuple[float, float, float]:
+    """Mean score and the ends of its 95% interval, around it."""
+    score = mean([a.score for a in answers])
+    low, high = bootstrap_interval([a.score for a in answers], groups=[a.group for a in answers])
+    return score, min(low, score), max(high, score)
 
 
 def _mean_or_nan(values: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,14 +20,24 @@ Row = dict[str, str | int | float | None]
 TABLE_NAME = "table.csv"
 LENGTHS_NAME = "by-length.csv"
 PAIRS_NAME = "pairs.csv"
+FAMILIES_NAME = "by-family.csv"
+FINDINGS_NAME = "findings.csv"
 REPORT_NAME = "report.md"
+TITLES = {
+    TABLE_NAME: "Methods",
+    LENGTHS_NAME: "By length of the documents (tokens, up to)",
+    FAMILIES_NAME: "By family of tasks",
+    PAIRS_NAME: "Pairs of methods (score of the second minus the first, sign-flip test)",
+    FINDINGS_NAME: "In short",
+}
 REFERENCE_METHOD = "icl"
 
 
 def summarize(answers: Sequence[Answer]) -> list[Row]:
     """One row a source, condition and method: scores with 95% intervals, and what it took (medians over cases).
 
-    `f1_relative` is the mean F1 divided by that of `icl` on the same questions.
+    `f1_relative` is the mean F1 divided by that of `icl` on the same questions. Tasks have a `score`, each by its own
+    metric, and `seed_deviation`, the standard deviation of the seeds' means.
     """
     rows: list[Row] = []
     for (source, condition), group in _grouped(answers, lambda a: (a.source, a.condition)).items():
@@ -37,6 +48,7 @@ def summarize(answers: Sequence[Answer]) -> list[Row]:
             rows.append(
                 {"source": source, "condition": condition, "method": method, "questions": len(chosen)}
                 | _scores(chosen)
+                | _task_scores(chosen)
                 | {"f1_relative": round(f1 / reference, 3) if reference else None}
                 | _costs(chosen)
             )
@@ -58,9 +70,34 @@ def summarize_lengths(answers: Sequence[Answer], *, exact_lengths: bool = False)
     return rows
 
 
+def summarize_families(answers: Sequence[Answer]) -> list[Row]:
+    """One row a family of tasks and method."""
+    rows: list[Row] = []
+    for (family, method), chosen in sorted(_grouped(answers, lambda a: (a.family, a.method)).items()):
+        scores = {key: value for key, value in _task_scores(chosen).items() if not key.startswith("seed")}
+        rows.append({"family": family, "method": method, "questions": len(chosen)} | scores)
+    return rows
+
+
+def summarize_findings(answers: Sequence[Answer]) -> list[Row]:
+    """What Text-to-LoRA asks of scores on tasks, where the methods for it are there.
+
+    `of_oracle` is the score of the adapter relative to the tasks' own LoRAs, and `gain_lost_mismatched` the share of
+    the gain over the bare base that is lost with another task's description.
+    """
+    score = {method: mean([a.score for a in own]) for method, own in _grouped(answers, lambda a: a.method).items()}
+    rows: list[Row] = []
+    if "adapter" in score and (best := max((s for m, s in score.items() if m.startswith("oracle")), default=0.0)):
+        rows.append({"what": "of_oracle", "value": round(score["adapter"] / best, 3)})
+    if {"adapter", "mismatched", "none"} <= set(score) and score["adapter"] > score["none"]:
+        lost = (score["adapter"] - score["mismatched"]) / (score["adapter"] - score["none"])
+        rows.append({"what": "gain_lost_mismatched", "value": round(lost, 3)})
+    return rows
+
+
 def summarize_pairs(answers: Sequence[Answer]) -> list[Row]:
-    """One row a source and pair of methods: the difference in F1 on the questions that both answered, and whether
-    chance explains it (sign-flip test over cases).
+    """One row a source and pair of methods: the difference in score on the questions that both answered, and whether
+    chance explains it (sign-flip test over cases, or tasks). The score is F1, or a task's own metric.
     """
     rows: list[Row] = []
     for source, group in _grouped(answers, lambda a: a.source).items():
@@ -76,13 +113,13 @@ def summarize_pairs(answers: Sequence[Answer]) -> list[Row]:
 
 
 def paired_row(pairs: Sequence[tuple[Answer, Answer]]) -> Row:
-    """Difference in F1 between two answers to each of some questions, second minus first."""
-    first, second = [a.f1 for a, _ in pairs], [b.f1 for _, b in pairs]
-    result = paired_test(first, second, groups=[a.case for a, _ in pairs])
+    """Difference in score between two answers to each of some questions, second minus first."""
+    first, second = [a.score for a, _ in pairs], [b.score for _, b in pairs]
+    result = paired_test(first, second, groups=[a.group for a, _ in pairs])
     return {
         "questions": len(pairs),
-        "f1_first": round(mean(first), 3),
-        "f1_second": round(mean(second), 3),
+        "score_first": round(mean(first), 3),
+        "score_second": round(mean(second), 3),
         "difference": round(result.difference, 3),
         "low": round(result.low, 3),
         "high": round(result.high, 3),
@@ -90,19 +127,23 @@ def paired_row(pairs: Sequence[tuple[Answer, Answer]]) -> Row:
     }
 
 
-def write_report(folder: Path, config: RunConfig, answers: Sequence[Answer]) -> None:
+def write_report(folder: Path, config: RunConfig, answers: Sequence[Answer], findings: Sequence[Row] = ()) -> None:
     """Write the tables of a run as CSV, its plots, and all of it as one Markdown file.
 
     Args:
         folder: the run's folder.
         config: what was asked of whom.
         answers: all answers.
+        findings: single numbers, each with `what` it is and its `value`.
     """
-    tables = {
-        TABLE_NAME: summarize(answers),
-        LENGTHS_NAME: summarize_lengths(answers),
-        PAIRS_NAME: summarize_pairs(answers),
-    }
+    tables = {TABLE_NAME: summarize(answers)}
+    if any(a.family for a in answers):
+        tables[FAMILIES_NAME] = summarize_families(answers)
+    else:
+        tables[LENGTHS_NAME] = summarize_lengths(answers)
+    tables[PAIRS_NAME] = summarize_pairs(answers)
+    if findings:
+        tables[FINDINGS_NAME] = list(findings)
     for name, rows in tables.items():
         write_text(folder / name, as_csv(rows))
     write_text(folder / REPORT_NAME, _markdown_report(config, tables, write_plots(folder, answers)))
@@ -131,24 +172,20 @@ def _markdown_report(config: RunConfig, tables: Mapping[str, Sequence[Row]], plo
     parts = [
         f"# {config.suite}",
         f"Base {config.base} ({config.dtype}, {config.device}), {hypernetwork}.",
-        "Scores are means over questions; `_low` and `_high` are 95% bootstrap intervals over documents, `f1_relative` "
-        f"is F1 over that of `{REFERENCE_METHOD}`. Times and sizes are medians over documents: `update` is taking the "
-        "documents in, `first_token` is from a question to its first token. Memory is the peak of the whole process "
-        "on a CPU, and what PyTorch allocated on CUDA.",
-        "## Methods",
-        as_markdown(tables[TABLE_NAME]),
-        "## By length of the documents (tokens, up to)",
-        as_markdown(tables[LENGTHS_NAME]),
+        "Scores are means over questions; `_low` and `_high` are 95% bootstrap intervals over documents or tasks, "
+        f"`f1_relative` is F1 over that of `{REFERENCE_METHOD}`, `score` is by a task's own metric. Times and sizes "
+        "are medians over documents: `update` is taking the documents in, `first_token` is from a question to its "
+        "first token. Memory is the peak of the whole process on a CPU, and what PyTorch allocated on CUDA.",
     ]
-    if tables[PAIRS_NAME]:
-        parts += ["## Pairs of methods (F1 of the second minus the first, sign-flip test)"]
-        parts += [as_markdown(tables[PAIRS_NAME])]
+    for name, rows in tables.items():
+        if rows:
+            parts += [f"## {TITLES[name]}", as_markdown(rows)]
     parts += [f"![{Path(name).stem}]({name})" for name in plots]
     return "\n\n".join(parts) + "\n"
 
 
 def _scores(answers: Sequence[Answer]) -> Row:
-    groups = [a.case for a in answers]
+    groups = [a.group for a in answers]
     exact_low, exact_high = bootstrap_interval([a.exact for a in answers], groups=groups)
     f1_low, f1_high = bootstrap_interval([a.f1 for a in answers], groups=groups)
     return {
@@ -160,6 +197,23 @@ def _scores(answers: Sequence[Answer]) -> Row:
         "f1_high": round(f1_high, 3),
         "rouge_l": round(mean([a.rouge_l for a in answers]), 3),
         "rouge_l_recall": round(mean([a.rouge_l_recall for a in answers]), 3),
+    }
+
+
+def _task_scores(answers: Sequence[Answer]) -> Row:
+    """Scores by the tasks' own metrics; nothing where there are no tasks."""
+    row: Row = dict.fromkeys(("tasks", "seeds", "score", "score_low", "score_high", "seed_deviation"))
+    if not any(a.family for a in answers):
+        return row
+    low, high = bootstrap_interval([a.score for a in answers], groups=[a.group for a in answers])
+    seeds = [mean([a.score for a in chosen]) for chosen in _grouped(answers, lambda a: a.seed).values()]
+    return row | {
+        "tasks": len({a.group for a in answers}),
+        "seeds": len(seeds),
+        "score": round(mean([a.score for a in answers]), 3),
+        "score_low": round(low, 3),
+        "score_high": round(high, 3),
+        "seed_deviation": round(statistics.stdev(seeds), 4) if len(seeds) > 1 else None,
     }
 
 

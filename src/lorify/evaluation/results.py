@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lorify.errors import EvaluationError
-from lorify.evaluation.reports import LENGTHS_NAME, PAIRS_NAME, TABLE_NAME, as_markdown
+from lorify.evaluation.reports import FINDINGS_NAME, LENGTHS_NAME, PAIRS_NAME, TABLE_NAME, as_markdown
 from lorify.evaluation.runs import ENVIRONMENT_NAME, RunConfig, load_config, write_text
 
 COLUMNS = (
-    "condition,method,questions,exact,f1,f1_low,f1_high,rouge_l,f1_relative,update_seconds,first_token_seconds,"
+    "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,"
+    "f1_relative,update_seconds,first_token_seconds,"
     "seconds_per_token,update_peak_mb,answer_peak_mb,adapter_mb,kv_cache_mb"
 ).split(",")
 LENGTH_COLUMNS = ("length", "method", "questions", "exact", "f1")
@@ -37,6 +38,7 @@ def write_results(folders: Sequence[Path], path: Path) -> None:
             "# Results",
             "Written by `lorify eval report`. Scores are means over questions; `f1_low` and `f1_high` are a 95% "
             "bootstrap interval over documents, `f1_relative` is F1 over that with the document in the prompt (`icl`). "
+            "Tasks have a `score`, each by its own metric, with an interval over tasks. "
             "Times and sizes are medians over documents; memory is the peak of the whole process on a CPU, and what "
             "PyTorch allocated on CUDA. Methods took turns, document by document, on the same machine.",
             *sections,
@@ -53,15 +55,18 @@ def _section(folder: Path, page: Path) -> str:
     config = load_config(folder)
     table = _read_table(folder, TABLE_NAME)
     parts = [f"## {folder.name}", _origin(folder, config), as_markdown(_only(table, COLUMNS))]
-    lengths = _read_table(folder, LENGTHS_NAME)
+    lengths = _read_table(folder, LENGTHS_NAME) if (folder / LENGTHS_NAME).exists() else []
     if len({row["length"] for row in lengths}) > 1:
         parts += ["By length of the documents (tokens, up to):", as_markdown(_only(lengths, LENGTH_COLUMNS))]
     pairs = [row for row in _read_table(folder, PAIRS_NAME) if float(row["p"]) < SIGNIFICANT]
     if pairs:
         parts += [
-            "Differences in F1, second minus first, that are more than chance (sign-flip test over documents):",
+            "Differences in score, second minus first, that are more than chance (sign-flip test over documents or "
+            "tasks):",
             as_markdown(_only(pairs, PAIR_COLUMNS)),
         ]
+    if (folder / FINDINGS_NAME).exists():
+        parts.append(as_markdown(_read_table(folder, FINDINGS_NAME)))
     for plot in sorted(folder.glob("*.png")):
         parts.append(f"![{folder.name}: {plot.stem}]({os.path.relpath(plot, page.parent)})")
     return "\n\n".join(parts)

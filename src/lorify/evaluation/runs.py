@@ -19,10 +19,13 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.adapters.adapter import utc_now
 from lorify.atomic import replaced_file
+from lorify.data.tasks import Metric
 from lorify.errors import EvaluationError
+from lorify.evaluation.asking import Method
 from lorify.evaluation.cases import Case
-from lorify.evaluation.methods import Method
 from lorify.facade import Lorify
+from lorify.hypernets.document_internalizer import DocumentInternalizer
+from lorify.hypernets.specialize import Specializer
 
 CONFIG_NAME = "config.json"
 ENVIRONMENT_NAME = "environment.json"
@@ -35,7 +38,7 @@ class RunConfig(PydanticModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = Field(1, description="Version of the folder's form.")
+    format_version: Literal[2] = Field(2, description="Version of the folder's form.")
     suite: str = Field(description="The suite with its options.")
     methods: tuple[str, ...] = Field(description="The methods with their options.")
     items_sha256: str = Field(description="SHA-256 of documents, questions and answers.")
@@ -47,6 +50,7 @@ class RunConfig(PydanticModel):
     device: str = Field(description="Where it ran.")
     hypernetwork: str | None = Field(description="Hypernetwork; null if no method needs one.")
     hypernetwork_digest: str | None = Field(description="SHA-256 of its weights.")
+    training_tasks: int | None = Field(None, description="Number of tasks that a task hypernetwork was trained on.")
 
 
 class Answer(PydanticModel):
@@ -62,6 +66,10 @@ class Answer(PydanticModel):
     index: int = Field(description="Which question of the case.")
     source: str = Field(description="Data set or generator.")
     condition: str = Field("", description="What sets the case apart in its source.")
+    group: str = Field(description="What is drawn as a whole for intervals: the case, or its task.")
+    family: str = Field("", description="Family of the task.")
+    seed: int | None = Field(None, description="What description and inputs of the task were drawn with.")
+    description: str | None = Field(None, description="Description of a task that the method was told.")
     length_tokens: int = Field(description="Length of the documents, in tokens.")
     depth_bin: int | None = Field(None, description="Depth of a needle.")
     question: str = Field(description="The question.")
@@ -69,6 +77,8 @@ class Answer(PydanticModel):
     prediction: str = Field(description="The answer given.")
     exact: float = Field(description="Exact match (SQuAD).")
     f1: float = Field(description="Token F1 (SQuAD).")
+    metric: Metric = Field("f1", description="How the case is scored.")
+    score: float = Field(description="Score by that metric, 0 to 1.")
     rouge_l: float = Field(description="ROUGE-L, F1.")
     rouge_l_recall: float = Field(description="ROUGE-L, recall.")
     update_seconds: float = Field(description="Time to take the documents in.")
@@ -90,7 +100,12 @@ def run_config(
     model: Lorify, suite: str, cases: Sequence[Case], methods: Sequence[Method], *, max_new_tokens: int, timed: bool
 ) -> RunConfig:
     """The config of a run with a loaded model."""
-    needs_hypernetwork = any(method.needs_hypernetwork for method in methods)
+    needs = {method.needs for method in methods}
+    used: DocumentInternalizer | Specializer | None = None
+    if "tasks" in needs:
+        used = model.specializer
+    if "documents" in needs:
+        used = model.internalizer
     items = json.dumps([asdict(case) for case in cases], ensure_ascii=False)
     return RunConfig(
         suite=suite,
@@ -102,8 +117,9 @@ def run_config(
         base_digest=model.base.digest,
         dtype=str(model.base.dtype).removeprefix("torch."),
         device=model.base.device.type,
-        hypernetwork=model.internalizer.name if needs_hypernetwork else None,
-        hypernetwork_digest=model.internalizer.digest if needs_hypernetwork else None,
+        hypernetwork=used.name if used else None,
+        hypernetwork_digest=used.digest if used else None,
+        training_tasks=used.config.num_training_tasks if isinstance(used, Specializer) else None,
     )  # pyright: ignore[reportCallIssue]
 
 

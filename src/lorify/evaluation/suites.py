@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -15,28 +14,12 @@ from lorify.data.public import PUBLIC_SETS, load_benchmark_examples, load_public
 from lorify.data.questions import load_question_examples
 from lorify.data.rivals import contradict
 from lorify.evaluation.asking import BATCH_ROWS
-from lorify.evaluation.cases import Case, cases_from_examples, draw_cases, fact_examples, make_case
-from lorify.evaluation.specs import Spec, parse_spec
+from lorify.evaluation.cases import Case, Suite, cases_from_examples, draw_cases, fact_examples, make_case
+from lorify.evaluation.specs import parse_spec
+from lorify.evaluation.tasks import TasksSuite
 from lorify.facade import Lorify
 
 INTERNALIZED_REQUEST = "Answer the question at the end of the document."
-
-
-class Suite(Spec):
-    """A kind of suite and its options."""
-
-    max_new_tokens: ClassVar[int] = 48
-
-    def build(self, model: Lorify) -> list[Case]:
-        """The cases; the same options give the same cases.
-
-        Args:
-            model: base (its tokenizer counts lengths) and hypernetwork.
-
-        Raises:
-            EvaluationError: if the data cannot be read or gives no question.
-        """
-        raise NotImplementedError
 
 
 class FactsSuite(Suite):
@@ -255,6 +238,7 @@ SUITES: dict[str, type[Suite]] = {
         InterferenceSuite,
         InternalizedQuerySuite,
         AgreementSuite,
+        TasksSuite,
     )
 }
 

@@ -56,6 +56,7 @@ class TaskConfig(PydanticModel):
     offset: Literal["none", "fixed", "learned"] = Field(
         default="none", description="A LoRA that is added, for all tasks."
     )
+    num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null: not known.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskConfig:

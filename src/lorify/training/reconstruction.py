@@ -111,7 +111,8 @@ class ReconstructionObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
-        save_task_hypernetwork(folder, self.shape, self.hypernet)
+        trained = {"num_training_tasks": len(self.names)}
+        save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernet)
 
     def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
         """Loss, and the mean absolute error of what is reconstructed, in its own unit: A and B, or their product."""

@@ -228,7 +228,8 @@ class TaskObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
-        save_task_hypernetwork(folder, self.shape, self.hypernet)
+        trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
+        save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernet)
 
     def _embedded(self, step: TaskBatch) -> Tensor:
         return torch.stack([self.embeddings[text] for text in step.descriptions])  # [rows, e]

@@ -13,6 +13,7 @@ from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner, Result
 
 import lorify.facade
+from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.hypernets.associative import AssociativeHypernetwork

@@ -1,4 +1,4 @@
-"""`eval compare`, `eval pool`, `eval report`, `eval confidence` and `eval list`: what is made of runs, and what there is to run."""
+"""`eval compare`, `pool`, `report`, `confidence` and `list`: what is made of runs, and what there is to run."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from lorify.commands import (
     data,
     describe,
     evaluate,
+    evaluate_benchmarks,
     evaluate_tasks,
     importing,
     serve,
@@ -114,6 +115,7 @@ app.command("describe")(describe.describe)
 app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
+evaluate.app.command("benchmarks")(evaluate_benchmarks.benchmarks)
 app.add_typer(evaluate.app, name="eval")
 app.command("models")(bases.models)
 app.command("serve")(serve.serve)

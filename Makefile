@@ -37,28 +37,41 @@ bench: $(READY)
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 # About 200 questions a suite by every method that runs here, but distillation from generated questions. An interrupted
-# run goes on where it was. QUESTIONS=FILE adds a suite of one's own questions. The tables go to docs/results.md.
+# run goes on where it was. QUESTIONS=FILE adds a suite of one's own questions. The tables go to docs/results.md. To try
+# it on less: make results-quick RESULTS=/tmp/results PAGE=/tmp/results.md FACTS=facts:documents=1 NIAH=niah:bins=1 ...
 EVAL := $(BIN)/lorify eval
 RESULTS := results
+PAGE := docs/results.md
 QUESTIONS :=
 METHODS := none,icl,rag,adapter,outer
+FACTS := facts:documents=26:questions=8
+NIAH := niah:lengths=512+2048+8192
+MANY := many:documents=2:questions=100
+INTERFERENCE := interference:documents=6
+QUERY := query
+AGREEMENT := agreement
+TASKS := tasks:instances=2
+TASK_HYPERNET := src/lorify/pretrained/smollm2-135m-tasks
 
 results-quick: $(READY)
-	$(EVAL) facts -m $(METHODS),adapter+refine:seconds=5,cd:lessons=oracle:seconds=5 --max-tokens 32 -o $(RESULTS)/facts
-	$(EVAL) niah:lengths=512+2048+8192 -m adapter,icl,rag --untimed -o $(RESULTS)/niah
-	$(EVAL) many:documents=2:questions=100 -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/many
-	$(EVAL) interference:documents=6 -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
-	$(EVAL) query -m adapter,adapter:only_if_relevant=false,icl --untimed --max-tokens 24 -o $(RESULTS)/query
-	$(EVAL) agreement -o $(RESULTS)/agreement
+	$(EVAL) $(FACTS) -m $(METHODS),adapter+refine:seconds=5,cd:lessons=oracle:seconds=5 --max-tokens 32 \
+	    -o $(RESULTS)/facts
+	$(EVAL) $(NIAH) -m adapter,icl,rag --untimed -o $(RESULTS)/niah
+	$(EVAL) $(MANY) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/many
+	$(EVAL) $(INTERFERENCE) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
+	$(EVAL) $(QUERY) -m adapter,adapter:only_if_relevant=false,icl --untimed --max-tokens 24 -o $(RESULTS)/query
+	$(EVAL) run $(AGREEMENT) -m adapter,adapter:only_if_relevant=false --untimed -o $(RESULTS)/agreement
+	if [ -d $(TASK_HYPERNET) ]; then \
+	    $(EVAL) run $(TASKS) --untimed -o $(RESULTS)/tasks; fi
 	if [ -n "$(QUESTIONS)" ]; then \
 	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi
-	$(EVAL) report $(RESULTS)/* -o docs/results.md
+	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
 # What takes longer: refinement and distillation with 10 seconds each, also from generated questions.
 results: results-quick
 	$(EVAL) facts:documents=10 -m adapter,adapter+refine:seconds=10,cd:seconds=10,cd:lessons=statements:seconds=10 \
 	    --max-tokens 32 -o $(RESULTS)/refinement
-	$(EVAL) report $(RESULTS)/* -o docs/results.md
+	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
 clean:
 	rm -rf $(VENV)

@@ -1,6 +1,10 @@
 """`lorify eval`, and what `internalize` and `ask` take from it, through the command line on a tiny random base."""
 
 import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
@@ -12,6 +16,8 @@ from lorify.adapters.storage import RECORD_NAME
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.evaluation.confidence import CONFIDENCE_NAME, Confidence, save_confidence
+from lorify.evaluation.methods import parse_methods
+from lorify.evaluation.suites import parse_suite
 from lorify.hypernets.associative import AssociativeHypernetwork
 from lorify.hypernets.storage import hypernetwork_digest, save_hypernetwork
 
@@ -177,3 +183,24 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         assert "may not hold this" not in run(*command).stderr
     finally:
         (folder / CONFIDENCE_NAME).unlink()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_makefile_asks_what_there_is():
+    """`make results` takes most of an hour, so a slip in a later line of it must not wait for that."""
+    root = Path(__file__).parents[2]
+    told = subprocess.run(
+        ["make", "-n", "-o", ".venv/.ready", "results", "EVAL=EVAL", "QUESTIONS=tests"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.partition("EVAL ")[2] for line in told.stdout.replace("\\\n", " ").splitlines() if "EVAL " in line]
+    runs = [shlex.split(line.partition(";")[0]) for line in lines if not line.startswith("report")]
+    assert len(runs) == 9
+    for words in runs:
+        name = next(word for word in words if word != "run")
+        suite = parse_suite(name if name != "tests" else f"questions:path={root / 'tests'}")
+        if "-m" in words:
+            parse_methods(words[words.index("-m") + 1], suite.kind)

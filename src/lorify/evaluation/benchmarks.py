@@ -1,6 +1,6 @@
 """The ten benchmarks of Text-to-LoRA through lm-eval, which runs the base with the generated adapter as PEFT.
 
-A benchmark's items come from the hub, as lm-eval's own task has them, or from a local copy: a JSON file with `instances`,
+A benchmark's items come from the hub, as lm-eval has them, or from a local copy: a JSON file with `instances`,
 each with `input` and `outputs`, and `choices` with `answer_index`, or the tests of a program. Answers become a run's
 answers like any other, so that tables, intervals and comparisons are the same.
 """

@@ -116,7 +116,7 @@ def test_a_suite_alone_is_a_run_that_goes_on_and_is_compared_and_reported(tmp_pa
     assert succeed("eval", "report", tmp_path / "run", "-o", page).strip() == str(page)
     text = page.read_text()
     assert "## run" in text and "| none | 1 |" in text and "](../run/quality-update.png)" in text
-    assert f"lorify eval questions:path={questions} -m none,adapter" in text
+    assert f"lorify eval run questions:path={questions} -m none,adapter" in text
 
 
 def test_the_list_names_suites_and_methods():

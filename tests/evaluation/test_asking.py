@@ -1,4 +1,4 @@
-from lorify.evaluation.asking import BATCH_CHARACTERS, BATCH_ROWS, Prompt, ask_together
+from lorify.evaluation.asking import BATCH_CHARACTERS, BATCH_ROWS, SHARED_CHARACTERS, Prompt, ask_together
 
 
 class Recorder:
@@ -14,11 +14,12 @@ class Recorder:
 
 def test_answers_are_in_the_order_of_the_questions_and_one_document_is_asked_about_at_once():
     model = Recorder()
-    rows = [(f"q{i}", Prompt(document=f"document {i % 2}")) for i in range(6)]
+    first, second = (f"document {i} ".ljust(SHARED_CHARACTERS, ".") for i in range(2))
+    rows = [(f"q{i}", Prompt(document=(first, second)[i % 2])) for i in range(6)]
     rows += [("a long one " * 9, Prompt()), ("short", Prompt()), ("its own", Prompt(document="document 2"))]
     assert ask_together(model, rows, 4) == [question.upper() for question, _ in rows]
     together = [{document for _, document in batch} for batch in model.batches]
-    assert together == [{"document 0"}, {"document 1"}, {None, "document 2"}]
+    assert together == [{first}, {second}, {None, "document 2"}]
     assert [question for question, _ in model.batches[-1]] == ["short", "its own", "a long one " * 9]
 
 

@@ -115,7 +115,7 @@ def test_a_program_of_mbpp_is_run_with_its_assertions():
 
 
 def test_what_cannot_be_run_is_said(data, model, monkeypatch):
-    for names, reason in (("arc", "choose from arc_challenge"), ("piqa", "no piqa.json"), ("mbpp", "--run-programs")):
+    for names, reason in (("arc", "choose from arc_challenge"), ("piqa", r"no piqa\.json"), ("mbpp", "--run-programs")):
         with pytest.raises(EvaluationError, match=reason):
             check_benchmarks([names], data, run_programs=False)
     check_benchmarks(["mbpp", "arc_easy"], data, run_programs=True)
@@ -126,7 +126,7 @@ def test_what_cannot_be_run_is_said(data, model, monkeypatch):
     def offline(**options):
         raise ConnectionError("no route to host")
 
-    with pytest.raises(EvaluationError, match="no route to host.*--data"):
+    with pytest.raises(EvaluationError, match=r"no route to host.*--data"):
         answer_benchmark(model, "arc_easy", "none", 0, data_dir=None, limit=1, simple_evaluate=offline)
 
 

@@ -63,7 +63,8 @@ def benchmarks(
     if output is not None:
         check_run_folder(output)
     model = load_model(base, task_hypernetwork=task_hypernet)
-    suite = f"{SOURCE} {','.join(chosen)}" + (f" --limit {limit}" if limit else "") + f" --seeds {seeds}"
+    suite = f"{SOURCE} {','.join(chosen)} --seeds {seeds}"
+    suite += (f" --data {data}" if data else "") + (f" --limit {limit}" if limit else "")
     config = run_config(
         model, suite, [], parse_methods(",".join(METHODS), "tasks"), max_new_tokens=MAX_NEW_TOKENS, timed=False
     )

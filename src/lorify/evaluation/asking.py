@@ -17,6 +17,7 @@ from lorify.facade import Lorify
 
 BATCH_ROWS = 16
 BATCH_CHARACTERS = 65_536  # of the prompts, padding included; longer ones gain nothing from each other's company
+SHARED_CHARACTERS = 400  # shorter texts are not worth a batch of their own
 CUT = "\n...\n"
 # The ends of a cut text may be split into tokens a little differently than inside the whole.
 SLACK_TOKENS = 16
@@ -117,7 +118,7 @@ def ask_together(model: Lorify, rows: Sequence[tuple[str, Prompt]], max_new_toke
 
 def _batches(rows: Sequence[tuple[str, Prompt]]) -> Iterator[list[int]]:
     """Numbers of the rows that are asked together."""
-    asked = Counter(prompt.document for _, prompt in rows if prompt.document)
+    asked = Counter(p.document for _, p in rows if p.document and len(p.document) >= SHARED_CHARACTERS)
     lengths = [sum(len(turn["content"]) for turn in prompt.messages(question)) for question, prompt in rows]
     groups: dict[str, list[int]] = {}
     for i, (_, prompt) in enumerate(rows):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lorify.errors import EvaluationError
+from lorify.evaluation.benchmarks import SOURCE as BENCHMARKS
 from lorify.evaluation.reports import FINDINGS_NAME, LENGTHS_NAME, PAIRS_NAME, TABLE_NAME, as_markdown
 from lorify.evaluation.runs import ENVIRONMENT_NAME, RunConfig, load_config, write_text
 
@@ -84,11 +85,13 @@ def _origin(folder: Path, config: RunConfig) -> str:
         raise EvaluationError(f"{path} is missing or damaged ({error}); run the evaluation again") from error
     digest = (config.hypernetwork_digest or "")[:8]
     hypernetwork = f"hypernetwork {config.hypernetwork} ({digest})" if config.hypernetwork else "no hypernetwork"
-    untimed = "" if config.timed else " --untimed"
+    command = f"lorify eval run {config.suite} -m {','.join(config.methods)}" + ("" if config.timed else " --untimed")
+    if config.suite.startswith(f"{BENCHMARKS} "):
+        command = f"lorify eval {config.suite}"
     return (
         f"Base {config.base} ({config.base_digest[:8]}, {config.dtype}), {hypernetwork}; {machine}; {when}; lorify "
         f"{versions.get('lorify')}, torch {versions.get('torch')}, transformers {versions.get('transformers')}.\n\n"
-        f"`lorify eval {config.suite} -m {','.join(config.methods)}{untimed}`"
+        f"`{command}`"
     )
 
 

@@ -48,7 +48,7 @@ class RunConfig(PydanticModel):
     base_digest: str = Field(description="SHA-256 of its weights.")
     dtype: str = Field(description="Dtype of its weights.")
     device: str = Field(description="Where it ran.")
-    hypernetwork: str | None = Field(description="Hypernetwork; null if no method needs one.")
+    hypernetwork: str | None = Field(description="Hypernetwork, or both kinds; null if no method needs one.")
     hypernetwork_digest: str | None = Field(description="SHA-256 of its weights.")
     training_tasks: int | None = Field(None, description="Number of tasks that a task hypernetwork was trained on.")
 
@@ -101,11 +101,9 @@ def run_config(
 ) -> RunConfig:
     """The config of a run with a loaded model."""
     needs = {method.needs for method in methods}
-    used: DocumentInternalizer | Specializer | None = None
-    if "tasks" in needs:
-        used = model.specializer
-    if "documents" in needs:
-        used = model.internalizer
+    used: list[DocumentInternalizer | Specializer] = []
+    used += [model.internalizer] if "documents" in needs else []
+    used += [model.specializer] if "tasks" in needs else []
     items = json.dumps([asdict(case) for case in cases], ensure_ascii=False)
     return RunConfig(
         suite=suite,
@@ -117,9 +115,9 @@ def run_config(
         base_digest=model.base.digest,
         dtype=str(model.base.dtype).removeprefix("torch."),
         device=model.base.device.type,
-        hypernetwork=used.name if used else None,
-        hypernetwork_digest=used.digest if used else None,
-        training_tasks=used.config.num_training_tasks if isinstance(used, Specializer) else None,
+        hypernetwork=" + ".join(hypernet.name for hypernet in used) or None,
+        hypernetwork_digest=" + ".join(hypernet.digest for hypernet in used) or None,
+        training_tasks=model.specializer.config.num_training_tasks if "tasks" in needs else None,
     )  # pyright: ignore[reportCallIssue]
 
 

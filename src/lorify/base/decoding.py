@@ -267,10 +267,9 @@ def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tupl
 
 def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
     """Length of the common beginning of several prompts, of each of which a token is left over; 0 if it is short."""
-    first, last = min(prompts), max(prompts)  # in the order of words in a dictionary, those that differ most
     longest = min(map(len, prompts)) - 1
-    shared = next((i for i, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), longest)
-    shared = min(shared, longest)
+    same = (len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False))
+    shared = min(longest, next((i for i, is_same in enumerate(same) if not is_same), longest))
     return shared if len(prompts) > 1 and shared >= _SHARED_TOKENS else 0
 
 

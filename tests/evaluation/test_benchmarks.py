@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 from tiny import tiny_model, tiny_tokenizer
@@ -75,7 +76,7 @@ def test_lm_eval_gets_the_base_with_the_adapter_of_a_description(model, data):
 
     def simple_evaluate(**options):
         adapter = options["model_args"].get("peft")
-        calls.append((options, adapter and json.loads(open(f"{adapter}/adapter_config.json").read())))
+        calls.append((options, adapter and json.loads(Path(adapter, "adapter_config.json").read_text())))
         sample = {"doc_id": 0, "doc": CHOICE, "target": 0, "filtered_resps": [[-1.0, -2.0]], "acc": 1.0}
         return {"samples": {"x": [sample, sample]}}
 

@@ -27,11 +27,9 @@ def test_scores_grow_with_the_number_of_training_tasks(tmp_path):
     rows = pool_runs(runs)
     assert [(row["training_tasks"], row["score"]) for row in rows] == [(32, 0.25), (64, 0.5), (96, 0.75)]
     write_pooled(tmp_path / "out", rows)
-    assert [row["training_tasks"] for row in csv.DictReader((tmp_path / "out" / POOLED_NAME).open())] == [
-        "32",
-        "64",
-        "96",
-    ]
+    assert [
+        row["training_tasks"] for row in csv.DictReader((tmp_path / "out" / POOLED_NAME).read_text().splitlines())
+    ] == ["32", "64", "96"]
     assert (tmp_path / "out" / SCALING_NAME).read_bytes().startswith(b"\x89PNG")
     assert SCALING_NAME in (tmp_path / "out" / REPORT_NAME).read_text()
 

@@ -120,6 +120,7 @@ def _scores(runs: Sequence[Sequence[Answer]]) -> Row:
 
 
 def _points(rows: Sequence[Mapping[str, object]]) -> list[tuple[int, float, float, float]]:
-    return [
-        (int(str(row["training_tasks"])), *(float(str(row[key])) for key in ("score", "low", "high"))) for row in rows
-    ]
+    def number(row: Mapping[str, object], key: str) -> float:
+        return float(str(row[key]))
+
+    return [(int(number(r, "training_tasks")), number(r, "score"), number(r, "low"), number(r, "high")) for r in rows]

@@ -117,7 +117,8 @@ def test_descriptions_learn_to_answer_and_the_result_specializes_a_base(tmp_path
 def test_codebooks_train_and_are_saved(tmp_path, tasks_path, task_encoder):
     config = task_config(tasks_path, hypernetwork=SHAPE | {"task_encoder": task_encoder, "num_codes": 6, "size": "L"})
     train(config, tmp_path / "run")
-    assert load_task_hypernetwork(tmp_path / "run" / "best")[0].task_encoder == task_encoder
+    saved, _ = load_task_hypernetwork(tmp_path / "run" / "best")
+    assert (saved.task_encoder, saved.num_training_tasks) == (task_encoder, 4)
 
 
 def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_path, tasks_path):
@@ -142,8 +143,10 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
         before = rebuilding.evaluate()["mean_absolute_error"]
         rebuilding.run(lambda _: None)
         assert rebuilding.evaluate()["mean_absolute_error"] < 0.95 * before
-        rebuilt = load_specializer(tiny_base(), tmp_path / target / "best").specialize("Say red, whatever comes.")
+        specializer = load_specializer(tiny_base(), tmp_path / target / "best")
+        rebuilt = specializer.specialize("Say red, whatever comes.")
         assert rebuilt.scaling((0, "q_proj")) == pytest.approx(16 / math.sqrt(2))
+        assert specializer.config.num_training_tasks == 4
 
 
 def test_only_the_loras_of_a_batch_move(tmp_path, tasks_path):

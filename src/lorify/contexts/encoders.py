@@ -27,15 +27,18 @@ _MARK = "\u2603"  # stands for the context where a chat template is taken apart
 
 @dataclass(frozen=True)
 class EncodedContexts:
-    """Features of a batch of chunks.
+    """Features of a batch of chunks: one below the other, or all in one sequence.
 
     Attributes:
-        states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`.
+        states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`; in
+            one sequence without the dimension of the chunks.
         mask: `[chunks, tokens]`, True for real tokens.
+        places: `[chunks, tokens]`, where each chunk's tokens stand in the one sequence; else None.
     """
 
     states: Tensor
     mask: Tensor
+    places: Tensor | None = None
 
 
 @torch.no_grad()
@@ -57,22 +60,49 @@ def encode_contexts(
         input_ids[index, : len(chunk)] = torch.tensor(chunk)
         mask[index, : len(chunk)] = 1
     input_ids, mask = input_ids.to(encoder.device), mask.to(encoder.device)
+    return EncodedContexts(_features(encoder, input_ids, mask, None, kind, num_layers), mask.bool())
+
+
+@torch.no_grad()
+def encode_packed(
+    encoder: BaseModel, chunks: Sequence[Sequence[int]], *, kind: EncoderKind, num_layers: int
+) -> EncodedContexts:
+    """As `encode_contexts`, with all chunks in one sequence without padding; none sees another."""
+    lengths = torch.tensor([len(chunk) for chunk in chunks])
+    starts = lengths.cumsum(0) - lengths
+    owner = torch.arange(len(chunks)).repeat_interleave(lengths)
+    may_look = (owner.unsqueeze(1) == owner).tril()[None, None].to(encoder.device)
+    input_ids = torch.tensor([token for chunk in chunks for token in chunk], device=encoder.device).unsqueeze(0)
+    positions = (torch.arange(len(owner)) - starts[owner]).unsqueeze(0).to(encoder.device)
+    states = _features(encoder, input_ids, encoder.attention_mask(may_look), positions, kind, num_layers)[0]
+    index = torch.arange(int(lengths.max()))
+    mask = index < lengths.unsqueeze(1)
+    places = (starts.unsqueeze(1) + index).masked_fill(~mask, 0)
+    return EncodedContexts(states, mask.to(encoder.device), places.to(encoder.device))
+
+
+def _features(
+    encoder: BaseModel, input_ids: Tensor, mask: Tensor, positions: Tensor | None, kind: EncoderKind, num_layers: int
+) -> Tensor:
+    """Hidden states of the wanted kind `[batch, (blocks,) tokens, features]`."""
     if kind == "embeddings":
-        states = encoder.activations(input_ids, mask, layers=[0]).states[0]
-    elif kind == "early_exit":
-        states = _states(encoder, input_ids, mask, [num_layers])[0]
-    else:
-        states = torch.stack(_states(encoder, input_ids, mask, range(num_layers)), dim=1)
-    return EncodedContexts(states, mask.bool())
+        return encoder.activations(input_ids, mask, layers=[0], position_ids=positions).states[0]
+    if kind == "early_exit":
+        return _states(encoder, input_ids, mask, positions, [num_layers])[0]
+    return torch.stack(_states(encoder, input_ids, mask, positions, range(num_layers)), dim=1)
 
 
-def _states(encoder: BaseModel, input_ids: Tensor, mask: Tensor, depths: Sequence[int]) -> list[Tensor]:
+def _states(
+    encoder: BaseModel, input_ids: Tensor, mask: Tensor, positions: Tensor | None, depths: Sequence[int]
+) -> list[Tensor]:
     """What leaves the first n blocks, for each n of `depths`, the last of them after the final norm."""
     inside = [depth for depth in depths if depth < encoder.num_layers]
-    found = encoder.activations(input_ids, mask, layers=inside).states if inside else {}
+    found = encoder.activations(input_ids, mask, layers=inside, position_ids=positions).states if inside else {}
     if len(inside) < len(depths):
         with encoder.hooks.applied(None):
-            last = encoder.decoder(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+            last = encoder.decoder(
+                input_ids=input_ids, attention_mask=mask, position_ids=positions, use_cache=False
+            ).last_hidden_state
     else:
         last = cast(nn.Module, encoder.decoder.norm)(found[depths[-1]])
     return [*(found[depth] for depth in depths[:-1]), last]

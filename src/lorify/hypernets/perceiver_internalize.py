@@ -82,18 +82,10 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         del adapter, question
         return True
 
-    @torch.no_grad()
     def generate(self, chunks: Sequence[Sequence[int]]) -> DocumentPart:
         """LoRA weights of chunks, given as token ids with their affixes; chunks do not influence each other."""
-        device = self.base.device
-        encoder = self.config.encoder
-        encoded = encode_contexts(self.encoder, chunks, kind=encoder.kind, num_layers=encoder.num_layers)
-        iterative = device.type != "cuda" if self.iterative is None else self.iterative
-        # As published, the Perceiver works in the precision of the base, and the heads in float32.
-        low = self.encoder.dtype == torch.bfloat16
-        states = encoded.states if low else encoded.states.float()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
-            return self.hypernet(states, encoded.mask, iterative=iterative)
+        iterative = self.base.device.type != "cuda" if self.iterative is None else self.iterative
+        return generate_weights(self.hypernet, self.config, self.encoder, chunks, iterative=iterative)
 
     def split(self, ids: Sequence[int]) -> list[list[int]]:
         """Chunks of a document, given as token ids without affixes; they have theirs."""
@@ -159,6 +151,25 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
             provenance=written_by(self, records),
             statistics=tuple({NUM_CHUNKS: torch.tensor(count)} for count in counts),
         )
+
+
+@torch.no_grad()
+def generate_weights(
+    hypernet: PerceiverHypernetwork,
+    config: PerceiverConfig,
+    encoder: BaseModel,
+    chunks: Sequence[Sequence[int]],
+    *,
+    iterative: bool,
+) -> DocumentPart:
+    """LoRA weights of chunks, given as token ids with their affixes; see `PerceiverHypernetwork` for `iterative`."""
+    wanted = config.encoder
+    encoded = encode_contexts(encoder, chunks, kind=wanted.kind, num_layers=wanted.num_layers)
+    # As published, the Perceiver works in the precision of the base, and the heads in float32.
+    low = encoder.dtype == torch.bfloat16
+    states = encoded.states if low else encoded.states.float()
+    with torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=low):
+        return hypernet(states, encoded.mask, iterative=iterative)
 
 
 def check_encoder(encoder: BaseModel, config: PerceiverConfig, name: str) -> None:

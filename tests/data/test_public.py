@@ -17,8 +17,8 @@ SQUAD = [
 ]
 ROWS = {
     "squad": SQUAD,
-    "drop": [{"passage": "Mill 0 won by 3.", "question": "By?", "answers_spans": {"spans": ["3", "three"], "types": ["n"] * 2}}],
-    "ropes": [{"background": "Bees fly.", "situation": "It rains.", "question": "Do they?", "answers": {"text": ["no"]}}],
+    "drop": [{"passage": "Mill 0 won by 3.", "question": "By?", "answers_spans": {"spans": ["3", "three"]}}],
+    "ropes": [{"background": "Bees fly.", "situation": "It rains.", "question": "So?", "answers": {"text": ["no"]}}],
     "pwc": [{"input": "Mill 0.", "prompt": "Summarize.", "answer": "A mill."}] * 2,
 }  # fmt: skip
 

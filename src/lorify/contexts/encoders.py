@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseModel, load_base
+from lorify.errors import BaseModelError
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings"]
 _MARK = "\u2603"  # stands for the context where a chat template is taken apart
@@ -108,12 +109,18 @@ def _states(
     return [*(found[depth] for depth in depths[:-1]), last]
 
 
-def context_affixes(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Token ids before and after a context: those of a chat whose user says the context, as in the paper."""
+def context_affixes(
+    tokenizer: PreTrainedTokenizerBase, *, system_turn: bool = False
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids before and after a context: those of a chat whose user says the context, as in the paper.
+
+    With `system_turn` the chat begins with an empty system turn, as in the reference implementation.
+    """
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
         return ((start,) if isinstance(start, int) else ()), ()
-    ids = build_prompt_ids(tokenizer, question_messages(_MARK))
+    chat = question_messages(_MARK)
+    ids = build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
     mark = list(tokenizer(_MARK, add_special_tokens=False)["input_ids"])
     at = next((i for i in range(len(ids)) if ids[i : i + len(mark)] == mark), None)
     if at is None:  # the mark merges with what is around it
@@ -141,17 +148,26 @@ def split_evenly(
     return [[*(prefix if i else ()), *run, *(suffix if i < len(runs) - 1 else ())] for i, run in enumerate(runs)]
 
 
-def load_encoder(base: BaseModel, name: str | None, *, quantized: bool) -> BaseModel:
+def load_encoder(base: BaseModel, name: str | None, *, quantized: bool, training: bool = False) -> BaseModel:
     """The context encoder of a hypernetwork: the base itself, or another model.
 
     Args:
         base: the loaded base.
         name: hub id or folder of the encoder; None for the base.
         quantized: load it in 4 bits (NF4, by bitsandbytes) where that is possible, which is on CUDA.
+        training: refuse to go on in full precision where it is not possible, instead of warning.
+
+    Raises:
+        BaseModelError: if it cannot be loaded, or not in 4 bits.
     """
     source = name or base.name
     if quantized and base.device.type == "cuda":
         return load_base(source, device=base.device, quantized=True)
+    if quantized and training:
+        raise BaseModelError(
+            f"a context encoder in 4 bits needs CUDA, but the base is on {base.device.type}; train on a CUDA device, "
+            "or with --set hypernetwork.quantized_encoder=false"
+        )
     if quantized:
         warnings.warn(
             f"the context encoder was quantized to 4 bits in training, which needs CUDA; on {base.device.type} it "

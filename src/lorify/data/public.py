@@ -221,8 +221,8 @@ def _dataset_rows(path: str, split: str, *, data_dir: str | None = None, streami
         from datasets.exceptions import DatasetsError  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EvaluationError(
-            f"data set {path} needs the package datasets, which is not installed; run `pip install 'lorify[datasets]'`, "
-            "or give a local copy in JSON lines"
+            f"data set {path} needs the package datasets, which is not installed; run "
+            "`pip install 'lorify[datasets]'`, or give a local copy in JSON lines"
         ) from error
     try:
         yield from load_dataset(path, data_dir=data_dir, split=split, streaming=streaming)

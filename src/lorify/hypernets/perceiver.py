@@ -25,6 +25,7 @@ input plus output of a module.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -42,6 +43,7 @@ from lorify.hypernets.resampler import EXPANSION, Perceiver
 SHORTEST = 1e-12
 HEAD_SPREAD = 0.5
 BIAS_SPREAD = 0.2
+_NOT_DECAYED = re.compile(r"(^|[._])(norm|bias|scale|latents)([._]|$)")
 
 
 class ContextEncoderConfig(PydanticModel):
@@ -84,6 +86,9 @@ class PerceiverConfig(PydanticModel):
     residual_mlps: int = Field(default=1, ge=0, description="Residual MLPs between Perceiver and head.")
     mlp_per_layer: bool = Field(default=True, description="They have weights of their own for each block.")
     bias_adapter: bool = Field(default=True, description="Adapters carry a learned part that no context changes.")
+    system_turn: bool = Field(
+        default=False, description="Chats begin with a system turn, an empty one where nothing is said in it."
+    )
     chunk_tokens: int = Field(gt=1, description="Longest chunk of a document, in tokens, affixes left out.")
 
     @model_validator(mode="after")
@@ -161,6 +166,10 @@ class PerceiverHypernetwork(nn.Module):
     def num_parameters(self) -> int:
         """How many numbers are learned."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def is_decayed(self, name: str) -> bool:
+        """Whether weight decay is for a parameter: not for norms, biases, the bias adapter, scales and latents."""
+        return not _NOT_DECAYED.search(name)
 
     def forward(
         self, features: Tensor, mask: Tensor, places: Tensor | None = None, *, iterative: bool = False

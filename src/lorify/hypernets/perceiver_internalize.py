@@ -58,6 +58,11 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
         check_encoder(self.encoder, config, self.name)
 
+    @property
+    def system_turn(self) -> bool:
+        """Whether chats begin with a system turn, as in its training."""
+        return self.config.system_turn
+
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """One adapter with the ranks of several, as if their documents had been internalized together.
 

@@ -104,7 +104,7 @@ class Trainer:
         self.accelerator = Accelerator(cpu=device.type == "cpu")
         optimization = config.optimization
         self.optimizer = torch.optim.AdamW(
-            self.parameters,
+            parameter_groups(objective.module),
             lr=optimization.learning_rate,
             betas=(optimization.beta1, optimization.beta2),
             weight_decay=optimization.weight_decay,
@@ -241,6 +241,18 @@ class Trainer:
                 for moment in moments.values():
                     if moment.ndim and moment.shape != weights.shape:  # torch would find out in the next step
                         raise ValueError(f"moments of shape {tuple(moment.shape)} for weights {tuple(weights.shape)}")
+
+
+def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
+    """Learned parameters for the optimizer: all in one group, or those without weight decay in a second one.
+
+    Which they are is said by the module's method `is_decayed(name)`, if it has one.
+    """
+    is_decayed = getattr(module, "is_decayed", lambda _name: True)
+    learned = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    decayed = [parameter for name, parameter in learned if is_decayed(name)]
+    others = [parameter for name, parameter in learned if not is_decayed(name)]
+    return [{"params": decayed}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
 
 
 def schedule_factor(step: int, schedule: Schedule) -> float:

@@ -67,7 +67,7 @@ def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation)
 def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: BaseModel) -> PerceiverConfig:
     """The hypernetwork that a run trains, for the base and the encoder it is given."""
     shape = config.hypernetwork
-    prefix, suffix = context_affixes(encoder.tokenizer)
+    prefix, suffix = context_affixes(encoder.tokenizer, system_turn=shape.system_turn)
     return PerceiverConfig(
         base_name=base.name,
         base_digest=base.digest,
@@ -133,7 +133,7 @@ class PerceiverObjective:
         """
         self.config, self.base = config, base
         shape = config.hypernetwork
-        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder)
+        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder, training=True)
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base, self.encoder)
         if config.start_from is None:

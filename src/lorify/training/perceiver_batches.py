@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.model import BaseModel
 from lorify.contexts.encoders import split_evenly
 from lorify.data.examples import Example, Question
@@ -143,15 +143,20 @@ class PerceiverBatches:
         return split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)
 
     def _segment(self, question: Question, document: str) -> Segment:
-        tokenizer = self.base.tokenizer
-        prompt = build_prompt_ids(tokenizer, question_messages(question.text))
+        prompt = self._prompt(question.text)
         if isinstance(question, TaughtQuestion):
             return Segment(tuple(prompt), question.answer_ids)
         teacher = None
         if self.config.optimization.loss == "kl":
-            teacher = tuple(build_prompt_ids(tokenizer, question_messages(question.text, document)))
+            teacher = tuple(self._prompt(question.text, document))
         answer = (*self.base.encode_text(question.answers[0]), self.end_of_answer)
         return Segment(tuple(prompt), answer, teacher_prompt=teacher)
+
+    def _prompt(self, question: str, document: str | None = None) -> list[int]:
+        chat = question_messages(question, document)
+        if self.config.hypernetwork.system_turn:
+            chat = with_system_turn(chat)
+        return build_prompt_ids(self.base.tokenizer, chat)
 
     def _count_tokens(self, text: str) -> int:
         return len(self.encoder.encode_text(text))

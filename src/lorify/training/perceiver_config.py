@@ -32,6 +32,9 @@ class PerceiverShape(Section):
     num_heads: int = Field(16, gt=0, description="Query heads.")
     num_kv_heads: int = Field(4, gt=0, description="Key and value heads.")
     head_size: int = Field(128, gt=0, description="Width of a head.")
+    system_turn: bool = Field(
+        False, description="Begin chats and contexts with a system turn, an empty one, as published."
+    )
     chunk_tokens: int = Field(512, gt=1, description="Longest chunk, in tokens.")
 
 

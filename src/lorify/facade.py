@@ -9,7 +9,7 @@ import torch
 
 from lorify.adapters import Adapter, AdapterRow, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.base.chat import Message, build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import Message, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
@@ -207,7 +207,7 @@ class Lorify:
         if only_if_relevant:
             adapters = [self.relevant(row, question) for row, question in zip(adapters, questions, strict=True)]
         prompts = [
-            self._prompt([*said, *question_messages(question, text)])
+            self.prompt_ids([*said, *question_messages(question, text)])
             for said, question, text in zip(before, questions, texts, strict=True)
         ]
         answers = generate_batch(
@@ -246,7 +246,7 @@ class Lorify:
         shown = ""
         for token in stream_tokens(
             self.base,
-            self._prompt(messages),
+            self.prompt_ids(messages),
             lora=build_lora_batch([adapter], self.base),
             max_new_tokens=max_new_tokens,
             stop_ids=self._stop_ids(),
@@ -278,7 +278,10 @@ class Lorify:
             raise AdapterError(f"{folder}: {error}") from error
         return adapter
 
-    def _prompt(self, messages: list[dict[str, str]]) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a chat, as the document hypernetwork was trained to have it begin."""
+        if self._internalizer is not None and self._internalizer.system_turn:
+            messages = with_system_turn(messages)
         return build_prompt_ids(self.base.tokenizer, messages)
 
     def _stop_ids(self) -> set[int]:

@@ -1,6 +1,6 @@
 from tiny import tiny_base, tiny_tokenizer
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 
 NO_SYSTEM_ROLE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -40,6 +40,17 @@ def test_a_template_without_a_system_role_gets_its_text_in_the_first_turn():
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How high?"}]
     text = tokenizer.decode(build_prompt_ids(tokenizer, chat))
     assert text == "<user>Be brief.\n\nHow high?"
+
+
+def test_an_empty_system_turn_is_kept_by_every_template():
+    tokenizer = tiny_tokenizer()
+    chat = with_system_turn([{"role": "user", "content": "How high?"}])
+    assert with_system_turn(chat) == chat
+    text = tokenizer.decode(build_prompt_ids(tokenizer, chat))
+    assert text == "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nHow high?<|im_end|>\n<|im_start|>assistant\n"
+    tokenizer.chat_template = NO_SYSTEM_ROLE.replace("m['content'] }}", "m['content'] | trim }}")
+    assert "trim" in tokenizer.chat_template  # as Gemma's, which would strip the two line breaks
+    assert tokenizer.decode(build_prompt_ids(tokenizer, chat)) == "<user>\n\nHow high?"
 
 
 def test_answers_end_at_every_known_end_of_turn():

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import tiny_model, tiny_tokenizer
+from tiny import FAMILIES, tiny_model, tiny_tokenizer
 
 from lorify.base import files
 from lorify.base.files import DEFAULT_BASE, cache_dir, known_bases, resolve_base, weights_digest
@@ -35,6 +35,13 @@ def test_a_folder_is_a_base_model(folder):
     ids = torch.tensor([[1, 5, 6]])
     with torch.no_grad():
         torch.testing.assert_close(base.model(ids).logits, tiny_model()(ids).logits)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_loaded_from_a_folder(family, tmp_path):
+    tiny_model(family).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    assert load_base(str(tmp_path), device="cpu").num_layers == 2
 
 
 def test_the_digest_depends_on_the_weights_and_not_on_the_files_they_are_in(folder, tmp_path):

@@ -1,14 +1,16 @@
 import http.server
 import json
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.data.question_writers import EndpointWriter, LocalWriter, parse_questions
+from lorify.data.question_writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
 from lorify.data.self_generated import TaughtQuestion, load_self_generated, shard_path
 from lorify.data.self_generation import generate_data
 from lorify.errors import EvaluationError
@@ -16,7 +18,7 @@ from lorify.errors import EvaluationError
 TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(5)]
 
 
-class Writer:
+class Writer(QuestionWriter):
     """Asks two questions a round, one of them again in other letters."""
 
     name = "scripted"
@@ -140,3 +142,32 @@ def test_an_endpoint_is_asked():
     path, body = asked[0]
     assert path == "/v1/chat/completions"
     assert "- What is it?" in body["messages"][0]["content"]
+
+
+def test_without_vllm_there_is_a_way_out():
+    with pytest.raises(EvaluationError, match=r"needs the package vllm.*pip install vllm"):
+        VllmWriter("google/gemma-3-12b-it")
+
+
+def test_vllm_asks_about_a_whole_shard_at_once(base, tmp_path, monkeypatch):
+    batches = []
+
+    class Engine:
+        def __init__(self, model):
+            assert model == "somebody/writer"
+
+        def chat(self, chats, _sampling, use_tqdm):
+            batches.append(len(chats))
+            texts = [f"Question 1: What does {chat[0]['content'][-30:-24]} keep?" for chat in chats]
+            return [SimpleNamespace(outputs=[SimpleNamespace(text=text)]) for text in texts]
+
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=Engine, SamplingParams=lambda **_: None))
+    assert generate(base, tmp_path, VllmWriter("somebody/writer"), rounds=1) == 5
+    assert batches == [2, 2, 1]
+    assert len(load_self_generated(tmp_path)[0].questions) == 1
+
+
+def test_a_folder_of_folders_is_one_set(base, tmp_path):
+    generate(base, tmp_path / "squad")
+    generate(base, tmp_path / "pwc")
+    assert len(load_self_generated(tmp_path, base.digest)) == 2 * len(load_self_generated(tmp_path / "pwc"))

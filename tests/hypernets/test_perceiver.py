@@ -1,7 +1,9 @@
 import pytest
 import torch
 from pydantic import ValidationError
+from tiny import tiny_base
 
+from lorify.contexts.encoders import encode_contexts, encode_packed
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
@@ -53,6 +55,26 @@ def test_block_by_block_gives_the_same_numbers(kind, changes):
             found, other = getattr(weights, part), getattr(one_by_one[name], part)
             assert found.abs().max() > 0.01
             torch.testing.assert_close(found, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["per_layer_activations", "early_exit", "embeddings"])
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_chunks_in_one_sequence_give_what_they_give_alone(family, kind):
+    base = tiny_base(family, num_layers=3)
+    of = config(kind, feature_size=base.hidden_size, self_attentions=1)
+    hypernet, chunks = hypernetwork(of), [[5, 40, 77, 12], [130, 9, 64, 5, 81, 23, 7], [8, 8]]
+    encoded = encode_packed(base, chunks, kind=kind, num_layers=3 if of.per_layer else 1)
+    assert encoded.states.shape[-2] == sum(map(len, chunks))  # no padding
+    with torch.no_grad():
+        found = hypernet(encoded.states, encoded.mask, encoded.places)
+        one_by_one = hypernet(encoded.states, encoded.mask, encoded.places, iterative=True)
+        for i, chunk in enumerate(chunks):
+            alone = encode_contexts(base, [chunk], kind=kind, num_layers=3 if of.per_layer else 1)
+            wanted = hypernet(alone.states, alone.mask)
+            for name, weights in wanted.items():
+                for packed in (found, one_by_one):
+                    torch.testing.assert_close(packed[name].A[i], weights.A[0], rtol=0, atol=1e-5)
+                    torch.testing.assert_close(packed[name].B[i], weights.B[0], rtol=0, atol=1e-5)
 
 
 def test_shapes_are_those_of_the_modules():

@@ -1,15 +1,22 @@
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+import torch
+from tiny import tiny_base
+from torch.profiler import ProfilerActivity, profile
 from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.commands.settings import apply_settings
 from lorify.errors import ConfigError
+from lorify.hypernets.perceiver import PerceiverHypernetwork
+from lorify.hypernets.perceiver_internalize import generate_weights
 from lorify.training.dry_run import dry_run
 from lorify.training.kinds import load_run_config
+from lorify.training.perceiver import hypernetwork_config
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 
 CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
@@ -38,6 +45,26 @@ def test_published_recipes_are_reckoned_without_weights(base, read):
     assert main.training_bytes < 80 * 2**30  # it was trained on devices of that size
     needle = dry_run(read(f"{base}-niah"))
     assert needle.hours < main.hours
+
+
+@pytest.mark.parametrize("changes", [{}, {"latent_size": 16, "num_latents": 3, "head_size": 8}])
+@pytest.mark.parametrize("encoder", ["per_layer_activations", "early_exit", "embeddings"])
+def test_memory_of_generation_is_what_pytorch_allocates(encoder, changes, tmp_path):
+    base = tiny_base()
+    base.model.to(torch.bfloat16).save_pretrained(tmp_path)
+    shape = {"encoder": encoder, "encoder_layers": 0 if encoder == "embeddings" else 2, "num_blocks": 2, **changes}
+    config = PerceiverTrainingConfig.model_validate(
+        {"base": str(tmp_path), "hypernetwork": {**shape, "chunk_tokens": 300}}
+    )
+    stated = dry_run(config)
+    of = hypernetwork_config(config, base, base)
+    hypernet = PerceiverHypernetwork(of)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        generate_weights(hypernet, of, base, [[5] * 300], iterative=True)
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    most = max(accumulate(event.nbytes() for event in events))
+    weights = sum(p.nbytes for p in [*base.model.parameters(), *hypernet.parameters()])
+    assert stated.generation_bytes - weights == pytest.approx(most, rel=0.05)
 
 
 def test_every_recipe_is_a_config(read):

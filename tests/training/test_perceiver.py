@@ -1,72 +1,31 @@
-import multiprocessing
-import os
 import random
 import socket
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from pydantic import ValidationError
 from tiny import tiny_base
+from training.small_perceiver import config, objective, train_in_process, weights_after
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.model import BaseModel, best_device
+from lorify.base.model import best_device
 from lorify.data.examples import Example
 from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
 from lorify.data.self_generation import teach
-from lorify.errors import HypernetworkError, TrainingError
+from lorify.errors import BaseModelError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
-from lorify.training.loop import Trainer
+from lorify.training.loop import Trainer, parameter_groups
 from lorify.training.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
 from lorify.training.packing import Segment, pack_rows
 from lorify.training.perceiver import PerceiverObjective, prepare_perceiver
 from lorify.training.perceiver_batches import ContextRow, draw_num_chunks
-from lorify.training.perceiver_config import PUBLISHED_CHUNK_PROBABILITIES, PerceiverTrainingConfig
+from lorify.training.perceiver_config import PUBLISHED_CHUNK_PROBABILITIES
 from lorify.training.prepare import Preparation
-
-
-def config(**changes) -> PerceiverTrainingConfig:
-    shape = {"rank": 2, "latent_size": 16, "num_latents": 3, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1}
-    document = {
-        "kind": "perceiver",
-        "hypernetwork": {**shape, "head_size": 8, "chunk_tokens": 120, "modules": ["down_proj", "q_proj"]},
-        "data": {
-            "niah": 1,
-            "facts": 1,
-            "niah_min_tokens": 120,
-            "niah_max_tokens": 200,
-            "questions_per_context": 2,
-            "batch_context_tokens": 1600,
-            "batch_question_tokens": 900,
-            "chunk_probabilities": [0.5, 0.5],
-        },
-        "optimization": {"steps": 4, "learning_rate": 1e-2, "warmup_steps": 0, "bf16": False, "loss": "cross_entropy"},
-        "evaluation_batches": 1,
-        "evaluate_every": 4,
-        "checkpoint_every": 2,
-    }
-    for key, value in changes.items():
-        section, _, name = key.partition("__")
-        if name:
-            document[section][name] = value
-        else:
-            document[section] = value
-    return PerceiverTrainingConfig.model_validate(document)
-
-
-def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
-    made = PerceiverObjective(config(**changes), base or tiny_base())
-    torch.manual_seed(2)
-    for name, parameter in made.module.named_parameters():
-        if name.startswith(("scale_B", "bias_B")):  # zero at the start, so that nothing before them would count
-            torch.nn.init.normal_(parameter, std=0.3)
-    return made
 
 
 def test_a_batch_is_always_the_same_and_within_its_limits():
@@ -179,12 +138,6 @@ def test_it_learns(tmp_path):
     assert internalizer.config.scaling == pytest.approx(2 * 2**1.5)
 
 
-def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> dict[str, torch.Tensor]:
-    made = objective(**changes)
-    Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
-    return made.module.state_dict()
-
-
 def assert_same(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
     for name, tensor in wanted.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
@@ -196,39 +149,33 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(tmp_path):
     assert_same(weights_after(tmp_path / "parts"), whole)
 
 
-def _process(rank: int, port: int, run_dir: Path, results) -> None:
-    torch.set_num_threads(1)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    weights = weights_after(run_dir, optimization__steps=2)
-    assert torch.distributed.get_world_size() == 2
-    if rank == 0:
-        results.put({name: tensor.numpy() for name, tensor in weights.items()})
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow  # by itself: a process must not be forked from one that other tests have left threads in
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_accumulation(tmp_path):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a forked process must not wait for threads that it does not have
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    processes = [context.Process(target=_process, args=(rank, port, tmp_path / "two", results)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    try:
-        found = {name: torch.from_numpy(array) for name, array in results.get(timeout=120).items()}
-    finally:
-        for process in processes:
-            process.join(timeout=30)
-            process.kill()
-        torch.set_num_threads(threads)
+    # Started anew: a forked process would inherit locks that threads of other tests hold. If one fails, the other is
+    # ended, and the error is raised here.
+    torch.multiprocessing.spawn(train_in_process, args=(port, tmp_path / "two"), nprocs=2)
+    found = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
     assert_same(found, weights_after(tmp_path / "one", optimization__steps=2, optimization__accumulation=2))
+
+
+def test_weight_decay_spares_norms_biases_scales_and_latents():
+    module = objective().module
+    decayed, others = parameter_groups(module)
+    assert "weight_decay" not in decayed
+    assert others["weight_decay"] == 0.0
+    spared = {name for name, _ in module.named_parameters() if not module.is_decayed(name)}
+    parts = ("norm", "bias_", "scale_", "latents")
+    assert spared == {n for n, _ in module.named_parameters() if any(part in n for part in parts)}
+    assert len(others["params"]) == len(spared)
+    assert "head" not in spared and "perceiver.encoder.cross.0.attention.q_proj.weight" not in spared
+
+
+def test_an_encoder_in_4_bits_needs_cuda():
+    with pytest.raises(BaseModelError, match="in 4 bits needs CUDA, but the base is on cpu"):
+        objective(hypernetwork__quantized_encoder=True)
 
 
 def test_a_start_of_another_kind_is_refused(tmp_path):

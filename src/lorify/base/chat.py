@@ -20,6 +20,8 @@ PLAIN_TEMPLATE = (
 )
 END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
 
+_NO_TEXT = "\u2603"  # stands for an empty system text, so that no template strips what is around it
+
 Message = dict[str, str]
 
 
@@ -50,7 +52,7 @@ def build_prompt_ids(
         text = render(messages)
     except TemplateError:
         # Templates without a system role (Gemma) refuse it; its text then opens the first user turn.
-        text = render(_fold_system(messages))
+        text = render(_fold_system(messages)).replace(_NO_TEXT, "")
     # Templates write the beginning-of-text token themselves; the plain one leaves it to the tokenizer.
     return list(tokenizer(text, add_special_tokens=template is not None)["input_ids"])
 
@@ -59,6 +61,12 @@ def question_messages(question: str, document: str | None = None) -> list[Messag
     """The chat that asks a question, with the document before it in the prompt or without a document."""
     content = question if document is None else f"{document}\n\n{question}"
     return [{"role": "user", "content": content}]
+
+
+def with_system_turn(messages: Sequence[Message]) -> list[Message]:
+    """The chat with a system turn at its beginning: an empty one if there is none."""
+    has_one = bool(messages) and messages[0]["role"] == "system"
+    return [*messages] if has_one else [{"role": "system", "content": ""}, *messages]
 
 
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
@@ -73,5 +81,6 @@ def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: Genera
 def _fold_system(messages: Sequence[Message]) -> list[Message]:
     if len(messages) < 2 or messages[0]["role"] != "system":
         return list(messages)
-    first = {"role": messages[1]["role"], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+    system = messages[0]["content"] or _NO_TEXT
+    first = {"role": messages[1]["role"], "content": f"{system}\n\n{messages[1]['content']}"}
     return [first, *messages[2:]]

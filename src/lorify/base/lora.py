@@ -21,13 +21,21 @@ class LoraTensors:
     Attributes:
         A: `[r, d_in]` (shared by all rows) or `[batch, r, d_in]`.
         B: `[batch, r, d_out]`; a leading 1 broadcasts over the batch.
+        owner: None for a row of the batch each; or, with `A` of every update, `[tokens]`: which update each token of a
+            single packed sequence gets.
     """
 
     A: Tensor
     B: Tensor
+    owner: Tensor | None = None
 
     def delta(self, x: Tensor) -> Tensor:
         """Update for inputs `x` `[batch, tokens, d_in]` -> `[batch, tokens, d_out]`."""
+        if self.owner is not None:
+            # All updates side by side, and of the small vectors between A and B only each token's own part is kept.
+            low = x @ self.A.to(x.dtype).flatten(0, 1).T  # [1, tokens, updates*r]
+            updates = torch.arange(len(self.A), device=x.device).repeat_interleave(self.A.shape[1])
+            return (low * (self.owner.unsqueeze(1) == updates)) @ self.B.to(x.dtype).flatten(0, 1)
         low = x @ self.A.to(x.dtype).transpose(-1, -2)  # [batch, tokens, r]
         return low @ self.B.to(x.dtype)  # [batch, tokens, d_out]
 

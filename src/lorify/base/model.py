@@ -144,23 +144,42 @@ class BaseModel:
         head = cast(nn.Linear, self.model.get_output_embeddings())
         return F.embedding(ids, head.weight)
 
+    def attention_mask(self, may_look: Tensor) -> Tensor:
+        """Who may look at whom `[batch, 1, tokens, tokens]`, True for yes, as the decoder wants it.
+
+        Bases whose attention is not PyTorch's own (Gemma 2 caps its scores) add the mask to the scores.
+        """
+        if self.model.config._attn_implementation == "sdpa":
+            return may_look
+        lowest = torch.finfo(self.dtype).min
+        return torch.zeros_like(may_look, dtype=self.dtype).masked_fill(~may_look, lowest)
+
     @torch.no_grad()
     def activations(
-        self, input_ids: Tensor, attention_mask: Tensor, *, layers: Sequence[int], module: str | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        *,
+        layers: Sequence[int],
+        module: str | None = None,
+        position_ids: Tensor | None = None,
     ) -> Activations:
         """What happens inside the bare base; blocks above the highest one wanted are not computed.
 
         Args:
             input_ids: `[batch, tokens]`.
-            attention_mask: `[batch, tokens]`, 1 for real tokens; padding is on the right.
+            attention_mask: `[batch, tokens]`, 1 for real tokens, padding on the right; or of `attention_mask`.
             layers: blocks whose hidden states (and module inputs) are wanted.
             module: linear layer (such as `down_proj`) whose inputs are wanted too.
+            position_ids: `[batch, tokens]`; by default they count up.
         """
         tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=True)
         token = self._tap.set(tap)
         try:
             with self.hooks.applied(None):
-                self.decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+                self.decoder(
+                    input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
+                )
         except _EnoughError:
             pass
         finally:
@@ -298,12 +317,7 @@ def load_base(
     with _readable("weights", name, folder), _without_report():
         # With wrong shapes, too, the report is what says which.
         loaded = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=chosen,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **quantization,
+            folder, dtype=chosen, output_loading_info=True, ignore_mismatched_sizes=True, **quantization
         )
     model, report = cast(tuple[nn.Module, dict[str, Iterable]], loaded)
     _refuse_gaps(report, name, folder)

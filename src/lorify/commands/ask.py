@@ -292,15 +292,10 @@ def _print_comparison(results: list[dict]) -> None:
 
 def _chat(model: Lorify, adapter: AdapterRow, max_tokens: int) -> None:
     """Answer a person until the input ends; the last turns that fit the base's window are remembered."""
-    from lorify.base.chat import build_prompt_ids
-
     messages: list[dict[str, str]] = []
     for question in _read_lines():
         messages.append({"role": "user", "content": question})
-        while (
-            len(messages) > 2
-            and len(build_prompt_ids(model.base.tokenizer, messages)) + max_tokens > model.base.window_tokens
-        ):
+        while len(messages) > 2 and len(model.prompt_ids(messages)) + max_tokens > model.base.window_tokens:
             del messages[:2]
         try:
             answer = write_stream(model.stream(messages, adapter, max_new_tokens=max_tokens))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,10 +12,20 @@ from lorify.commands.options import Base, Output, load_base_model
 from lorify.commands.terminal import counting, say_line
 from lorify.errors import EvaluationError
 
+if TYPE_CHECKING:
+    from lorify.base.model import BaseModel
+    from lorify.data.question_writers import QuestionWriter
+
 
 def data(
-    documents: Annotated[Path, typer.Argument(metavar="JSONL", help="One JSON object a line with `text`.")],
     output: Output,
+    documents: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="JSON lines with `text`; with --dataset, a local copy of it.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Public data set: squad, drop, ropes, pwc or fineweb-edu.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many contexts.")] = None,
     base: Base = None,
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint that asks.")
@@ -22,30 +33,63 @@ def data(
     writer: Annotated[
         str | None, typer.Option("--writer", help="Model that asks: at the endpoint, or a local base; else the base.")
     ] = None,
+    vllm: Annotated[
+        bool, typer.Option("--vllm", help="The writer runs in vLLM, in this process, many documents at a time.")
+    ] = False,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of questions a document.")] = 1,
     questions: Annotated[int, typer.Option("--questions", min=1, help="Questions a round.")] = 5,
 ) -> None:
     """Make self-generated data: questions about documents, and the base's own answers with its log-probabilities.
 
-    The same command again goes on after the last whole shard.
+    The questions of a public data set are its own, of its training split; for fineweb-edu they are written. The same
+    command again goes on after the last whole shard.
 
     Example: lorify data texts.jsonl -o data/mine --endpoint http://localhost:8000/v1 --writer google/gemma-3-12b-it
     """
     from lorify.base.files import DEFAULT_BASE
-    from lorify.data.question_writers import EndpointWriter, LocalWriter
     from lorify.data.self_generation import generate_data
-    from lorify.data.texts import read_texts
 
-    texts = list(read_texts(documents))
-    if endpoint is not None and writer is None:
-        raise EvaluationError("--endpoint needs the name of a model there; give it with --writer")
+    if (endpoint is not None or vllm) and writer is None:
+        raise EvaluationError(f"{'--vllm' if vllm else '--endpoint'} needs the name of a model; give it with --writer")
+    if endpoint is not None and vllm:
+        raise EvaluationError("--endpoint and --vllm cannot be given together; choose where the writer runs")
+    texts, asks = _contexts(documents, dataset, limit)
     loaded = load_base_model(base or DEFAULT_BASE)
-    if endpoint is not None and writer is not None:
-        asks = EndpointWriter(endpoint, writer)
-    else:
-        asks = LocalWriter(loaded if writer is None else load_base_model(writer))
+    asks = asks or _writer(loaded, writer, endpoint, vllm=vllm)
     with counting("asking and answering", "documents") as advance:
         generate_data(
             texts, output, base=loaded, writer=asks, rounds=rounds, questions_per_round=questions, report=advance
         )
     say_line(str(output))
+
+
+def _contexts(
+    documents: Path | None, dataset: str | None, limit: int | None
+) -> tuple[list[str], QuestionWriter | None]:
+    """The contexts, and their own questions if they have some."""
+    from lorify.data.public import PUBLIC_SETS, TEXT_SETS, load_public_examples, stream_public_texts
+    from lorify.data.question_writers import GivenQuestions
+    from lorify.data.texts import read_texts
+
+    if dataset in TEXT_SETS:
+        if limit is None:
+            raise EvaluationError(f"{dataset} has more texts than a run can take; say with --limit how many are wanted")
+        return list(islice(stream_public_texts(dataset, documents), limit)), None
+    if dataset is not None:
+        examples = load_public_examples(dataset, documents, purpose="train")[:limit]
+        asks = GivenQuestions(examples, dataset, is_short=PUBLIC_SETS[dataset].is_short)
+        return [example.documents[0] for example in examples], asks
+    if documents is None:
+        raise EvaluationError("there is nothing to ask about; give a JSON lines file, or a data set with --dataset")
+    return list(islice(read_texts(documents), limit)), None
+
+
+def _writer(base: BaseModel, name: str | None, endpoint: str | None, *, vllm: bool) -> QuestionWriter:
+    """Who asks."""
+    from lorify.data.question_writers import EndpointWriter, LocalWriter, VllmWriter
+
+    if name is None:
+        return LocalWriter(base)
+    if endpoint is not None:
+        return EndpointWriter(endpoint, name)
+    return VllmWriter(name) if vllm else LocalWriter(load_base_model(name))

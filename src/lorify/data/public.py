@@ -1,4 +1,9 @@
-"""Public data sets of reading comprehension by name: from the Hugging Face hub, or from a local copy."""
+"""Public data sets of reading comprehension by name: from the Hugging Face hub, or from a local copy.
+
+Splits and compaction (all questions about one passage together, in the order of the data set) are those of Doc-to-LoRA
+(arXiv 2602.15902), as its code has them; the data sets it trains on also have their training split here. FineWeb-Edu
+is plain text, for which questions have to be written (`lorify data`).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,9 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError
@@ -24,15 +30,21 @@ class PublicSet:
 
     Attributes:
         hub_id: its id on the hub.
-        split: the split that is asked.
+        split: the split that is asked in an evaluation.
         read: row -> context, question and answers.
         member: file inside `data.zip` of a data set that comes as such an archive.
+        heldout: how many rows of that split are looked at while training; None for a data set that is not trained on.
+        skipped_contexts: how many contexts at the start of the training split are left out.
+        is_short: answers are a few words, which the question has to ask for.
     """
 
     hub_id: str
     split: str
     read: Callable[[Row], Fields]
     member: str | None = None
+    heldout: int | None = None
+    skipped_contexts: int = 0
+    is_short: bool = True
 
 
 def _read_squad(row: Row) -> Fields:
@@ -44,7 +56,11 @@ def _read_drop(row: Row) -> Fields:
 
 
 def _read_ropes(row: Row) -> Fields:
-    return f"{row['background']}\n\n{row['situation']}", row["question"], list(row["answers"]["text"])
+    return f"{row['background']}\n{row['situation']}", row["question"], list(row["answers"]["text"])
+
+
+def _read_pwc(row: Row) -> Fields:
+    return row["input"], row["prompt"], [row["answer"]]
 
 
 def _read_longbench(row: Row) -> Fields:
@@ -61,9 +77,10 @@ def _longbench(name: str) -> PublicSet:
 
 
 PUBLIC_SETS = {
-    "squad": PublicSet("rajpurkar/squad", "validation", _read_squad),
-    "drop": PublicSet("ucinlp/drop", "validation", _read_drop),
-    "ropes": PublicSet("allenai/ropes", "validation", _read_ropes),
+    "squad": PublicSet("rajpurkar/squad", "validation", _read_squad, heldout=1000, skipped_contexts=180),
+    "drop": PublicSet("ucinlp/drop", "validation", _read_drop, heldout=900),
+    "ropes": PublicSet("allenai/ropes", "validation", _read_ropes, heldout=900),
+    "pwc": PublicSet("sggetao/PwC", "test", _read_pwc, heldout=900, is_short=False),
     "2wikimqa": _longbench("2wikimqa"),
     "multifieldqa_en": _longbench("multifieldqa_en"),
     "qasper": _longbench("qasper"),
@@ -72,21 +89,39 @@ PUBLIC_SETS = {
     "qasper_e": _longbench("qasper_e"),
 }
 
+TRAINED_ON = tuple(name for name, public in PUBLIC_SETS.items() if public.heldout is not None)
+"""Data sets with a training split."""
+TEXT_SETS = {"fineweb-edu": "HuggingFaceFW/fineweb-edu"}
+"""Plain texts: the id on the hub."""
+TEXT_FOLDER = "sample/100BT"
+MAX_TEXT_CHARS = 2000
+Purpose = Literal["train", "heldout", "test"]
 
-def load_public_examples(name: str, path: Path | None = None) -> list[Example]:
+
+def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpose = "test") -> list[Example]:
     """Read a public data set; questions about one passage become one example.
 
     Args:
         name: one of `PUBLIC_SETS`.
-        path: local copy, JSON lines with the data set's own fields; None: the hub.
+        path: local copy with the data set's own fields: JSON lines, or a folder that `datasets` reads; None: the hub.
+        purpose: `train` for the rows to train on, `heldout` for those to look at meanwhile, `test` for all that an
+            evaluation may ask. A file holds the rows of the split that is wanted.
 
     Raises:
-        EvaluationError: if there is no such data set, it cannot be fetched or read, or a row lacks a field.
+        EvaluationError: if there is no such data set or split, it cannot be fetched or read, or a row lacks a field.
     """
     if name not in PUBLIC_SETS:
         raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(PUBLIC_SETS)}")
     public = PUBLIC_SETS[name]
-    rows = _local_rows(path) if path is not None else _hub_rows(public)
+    if purpose != "test" and public.heldout is None:
+        raise EvaluationError(f"data set {name} is for evaluation only; train on {', '.join(TRAINED_ON)}")
+    split = "train" if purpose == "train" else public.split
+    if path is None:
+        rows = _archived_rows(public) if public.member is not None else _dataset_rows(public.hub_id, split)
+    else:
+        rows = _dataset_rows(str(path), split) if path.is_dir() else _local_rows(path)
+    if purpose == "heldout":
+        rows = islice(rows, public.heldout)
     passages: dict[str, dict[str, list[str]]] = {}
     for number, row in enumerate(rows, start=1):
         try:
@@ -100,10 +135,34 @@ def load_public_examples(name: str, path: Path | None = None) -> list[Example]:
             passages.setdefault(context, {}).setdefault(question, []).extend(answers)
     if not passages:
         raise EvaluationError(f"{path or public.hub_id} gave no questions with answers; give another copy")
-    return [
+    examples = [
         Example((context,), tuple(Question(q, tuple(dict.fromkeys(a))) for q, a in asked.items()), name)
         for context, asked in passages.items()
     ]
+    return examples[public.skipped_contexts :] if purpose == "train" else examples
+
+
+def stream_public_texts(name: str, path: Path | None = None) -> Iterator[str]:
+    """Texts of a public data set of at most `MAX_TEXT_CHARS` characters, as published; nothing is kept.
+
+    Args:
+        name: one of `TEXT_SETS`.
+        path: local copy, a folder that `datasets` reads; None: the hub.
+
+    Raises:
+        EvaluationError: if there is no such data set, it cannot be fetched or read, or a row has no text.
+    """
+    if name not in TEXT_SETS:
+        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(TEXT_SETS)}")
+    source = {"path": TEXT_SETS[name], "data_dir": TEXT_FOLDER} if path is None else {"path": str(path)}
+    for row in _dataset_rows(**source, split="train", streaming=True):
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise EvaluationError(
+                f"{path or TEXT_SETS[name]} has a row without `text`; give a copy with its own fields"
+            )
+        if text.strip() and len(text) <= MAX_TEXT_CHARS:
+            yield text
 
 
 def load_benchmark_examples(path: Path) -> list[Example]:
@@ -141,33 +200,40 @@ def _local_rows(path: Path) -> Iterator[Row]:
         raise EvaluationError(f"{path} is no JSON lines file ({error}); expected one JSON object a line") from error
 
 
-def _hub_rows(public: PublicSet) -> Iterable[Row]:
-    """Rows from the hub; LongBench is an archive of JSON lines, the others are read by `datasets`."""
-    offline = (
-        f"data set {public.hub_id} cannot be fetched ({{}}); connect to the hub, or give a local copy as "
-        "public:dataset=NAME:path=FILE"
-    )
-    if public.member is not None:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def _archived_rows(public: PublicSet) -> Iterable[Row]:
+    """Rows of LongBench, which is an archive of JSON lines."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        try:
-            archive = hf_hub_download(public.hub_id, "data.zip", repo_type="dataset")
-        except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-            raise EvaluationError(offline.format(_first_line(error))) from error
-        with zipfile.ZipFile(archive) as files:
-            return [json.loads(line) for line in files.read(public.member).splitlines() if line.strip()]
+    assert public.member is not None
+    try:
+        archive = hf_hub_download(public.hub_id, "data.zip", repo_type="dataset")
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise _not_fetched(public.hub_id, error) from error
+    with zipfile.ZipFile(archive) as files:
+        return [json.loads(line) for line in files.read(public.member).splitlines() if line.strip()]
+
+
+def _dataset_rows(path: str, split: str, *, data_dir: str | None = None, streaming: bool = False) -> Iterator[Row]:
+    """Rows of a split, read by `datasets` from the hub or from a folder."""
     try:
         from datasets import load_dataset  # pyright: ignore[reportMissingImports]
+        from datasets.exceptions import DatasetsError  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EvaluationError(
-            f"data set {public.hub_id} needs the package datasets, which is not installed; run "
-            "`pip install 'lorify[datasets]'`, or give a local copy as public:dataset=NAME:path=FILE"
+            f"data set {path} needs the package datasets, which is not installed; run "
+            "`pip install 'lorify[datasets]'`, or give a local copy in JSON lines"
         ) from error
     try:
-        return load_dataset(public.hub_id, split=public.split)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise EvaluationError(offline.format(_first_line(error))) from error
+        yield from load_dataset(path, data_dir=data_dir, split=split, streaming=streaming)
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        raise _not_fetched(path, error) from error
+
+
+def _not_fetched(source: str, error: Exception) -> EvaluationError:
+    return EvaluationError(
+        f"data set {source} cannot be read ({_first_line(error)}); connect to the hub, or give a whole local copy"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ reasoning over several facts. Source: Doc-to-LoRA (arXiv 2602.15902), data gener
 from __future__ import annotations
 
 import os
+import random
 import re
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
+from lorify.data.examples import Example
 from lorify.errors import EvaluationError
 
 MAX_TOKENS = 1024
@@ -29,6 +31,14 @@ FURTHER = (
 _QUESTION = re.compile(r"^\W*question\s*\d*\s*[:.)]\W*(.+?)\W*$", re.IGNORECASE | re.MULTILINE)
 
 
+SHORT_ANSWERS = (
+    "Give only the answer to this question, in a few words.",
+    "Answer briefly and without any explanation.",
+    "What is the answer? Say just that, and nothing around it.",
+    "Reply with the shortest correct answer that the text gives.",
+)
+
+
 class QuestionWriter(Protocol):
     """Writes questions about a context."""
 
@@ -40,6 +50,10 @@ class QuestionWriter(Protocol):
     def write(self, context: str, asked: Sequence[str], count: int) -> list[str]:
         """Up to `count` questions, other than those `asked` before."""
         ...
+
+    def write_all(self, contexts: Sequence[str], asked: Sequence[Sequence[str]], count: int) -> list[list[str]]:
+        """As `write`, for several contexts; writers that work on many at a time do so."""
+        return [self.write(context, before, count) for context, before in zip(contexts, asked, strict=True)]
 
 
 def writer_messages(context: str, asked: Sequence[str], count: int) -> list[dict[str, str]]:
@@ -55,7 +69,7 @@ def parse_questions(text: str) -> list[str]:
     return [f"{match.group(1).strip()}?" for match in _QUESTION.finditer(text)]
 
 
-class LocalWriter:
+class LocalWriter(QuestionWriter):
     """A local base asks."""
 
     def __init__(self, base: BaseModel) -> None:
@@ -84,7 +98,72 @@ class LocalWriter:
         return parse_questions(self.base.decode_text(answer))[:count]
 
 
-class EndpointWriter:
+class GivenQuestions(QuestionWriter):
+    """The questions that a data set has itself; its answers are not used."""
+
+    def __init__(self, examples: Sequence[Example], name: str, *, is_short: bool) -> None:
+        """Ask what is asked in `examples`; where answers are to be short, the question says so."""
+        self._name = name
+        self._questions = {
+            example.documents[0].strip(): [
+                f"{rng.choice(SHORT_ANSWERS)}\n\n{question.text}" if is_short else question.text
+                for rng in [random.Random(example.documents[0])]
+                for question in example.questions
+            ]
+            for example in examples
+        }
+
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+        return self._name
+
+    def write(self, context: str, asked: Sequence[str], count: int) -> list[str]:
+        """All questions about a context, in the first round; none in further ones."""
+        del count
+        return [] if asked else self._questions[context]
+
+
+class VllmWriter(QuestionWriter):
+    """A model asks inside vLLM, in this process: many contexts at a time."""
+
+    def __init__(self, model: str) -> None:
+        """Load `model`, a hub id or a folder.
+
+        Raises:
+            EvaluationError: if vLLM is not installed, or cannot load the model.
+        """
+        try:
+            import vllm  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise EvaluationError(
+                "writing questions by vLLM needs the package vllm, which is not installed; pip install vllm, or ask a "
+                "running server with --endpoint"
+            ) from error
+        self._name = model
+        try:
+            self._engine = vllm.LLM(model=model)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EvaluationError(f"vLLM cannot load {model} ({str(error).splitlines()[0]}); give another") from error
+        self._sampling = vllm.SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._name
+
+    def write(self, context: str, asked: Sequence[str], count: int) -> list[str]:
+        """Up to `count` questions."""
+        return self.write_all([context], [asked], count)[0]
+
+    def write_all(self, contexts: Sequence[str], asked: Sequence[Sequence[str]], count: int) -> list[list[str]]:
+        """Up to `count` questions about each context, decoded greedily in one batch."""
+        chats = [writer_messages(context, before, count) for context, before in zip(contexts, asked, strict=True)]
+        answers = self._engine.chat(chats, self._sampling, use_tqdm=False)
+        return [parse_questions(answer.outputs[0].text)[:count] for answer in answers]
+
+
+class EndpointWriter(QuestionWriter):
     """A model behind an OpenAI-compatible endpoint asks; the key comes from OPENAI_API_KEY, if one is needed."""
 
     def __init__(self, url: str, model: str) -> None:

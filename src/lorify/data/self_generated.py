@@ -146,10 +146,10 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def load_self_generated(folder: Path, base_digest: str | None = None) -> list[Example]:
-    """Read all shards.
+    """Read all shards of a folder, or of the folders in it.
 
     Args:
-        folder: where they are.
+        folder: where they are; it may hold several such folders, one for each data set.
         base_digest: of the base that is to learn from it; None to take any base's answers.
 
     Returns:
@@ -158,6 +158,9 @@ def load_self_generated(folder: Path, base_digest: str | None = None) -> list[Ex
     Raises:
         EvaluationError: if the folder holds no such data, a shard is damaged, or it holds another base's answers.
     """
+    parts = sorted(path.parent for path in folder.glob(f"*/{RECORD_NAME}"))
+    if parts and not (folder / RECORD_NAME).exists():
+        return [example for part in parts for example in load_self_generated(part, base_digest)]
     record = read_record(folder)
     if base_digest is not None and record.base_digest != base_digest:
         raise EvaluationError(

@@ -76,8 +76,9 @@ def generate_data(
         report(min(first * contexts_per_shard, len(contexts)), len(contexts))
     for number in range(first, -(-len(contexts) // contexts_per_shard)):
         examples = []
-        for context in contexts[number * contexts_per_shard : (number + 1) * contexts_per_shard]:
-            questions = ask_in_rounds(writer, context, rounds, questions_per_round)
+        of_shard = contexts[number * contexts_per_shard : (number + 1) * contexts_per_shard]
+        asked = ask_in_rounds(writer, of_shard, rounds, questions_per_round)
+        for context, questions in zip(of_shard, asked, strict=True):
             taught = teach(base, context, questions, top_k=top_k, max_new_tokens=max_new_tokens)
             examples.append(Example((context,), tuple(taught), SOURCE))
             if report is not None:
@@ -96,11 +97,12 @@ def distinct(texts: Sequence[str]) -> list[str]:
     return list(kept.values())
 
 
-def ask_in_rounds(writer: QuestionWriter, context: str, rounds: int, count: int) -> list[str]:
-    """Distinct questions of all rounds."""
-    asked: list[str] = []
+def ask_in_rounds(writer: QuestionWriter, contexts: Sequence[str], rounds: int, count: int) -> list[list[str]]:
+    """Distinct questions of all rounds about each context."""
+    asked: list[list[str]] = [[] for _ in contexts]
     for _ in range(rounds):
-        asked = distinct([*asked, *writer.write(context, asked, count)])
+        further = writer.write_all(contexts, asked, count)
+        asked = [distinct([*before, *new]) for before, new in zip(asked, further, strict=True)]
     return asked
 
 

@@ -57,10 +57,10 @@ def _stack(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> T
     return torch.stack([torch.nn.functional.pad(group, (0, 0, 0, rank - group.shape[1])) for group in groups])
 
 
-def as_lora_batch(merged: Mapping[str, Generated], scaling: float) -> LoraBatch:
-    """Merged weights for the hooks of a base, one row for each group."""
+def as_lora_batch(merged: Mapping[str, Generated], scaling: float, owner: Tensor | None = None) -> LoraBatch:
+    """Merged weights for the hooks of a base: a row for each group, or a sequence whose tokens have owners."""
     return {
-        (layer, name): LoraTensors(A, B * scaling)
+        (layer, name): LoraTensors(A, B * scaling, owner)
         for name, weights in merged.items()
         for layer, (A, B) in enumerate(zip(weights.A.unbind(1), weights.B.unbind(1), strict=True))
     }

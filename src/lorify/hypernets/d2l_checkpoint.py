@@ -223,6 +223,7 @@ def _config(file: Path, stored: Mapping[str, Any], weights: Mapping[str, Tensor]
         residual_mlps=_EARLIER_RESIDUAL_MLPS if residual_mlps is None else int(residual_mlps),
         mlp_per_layer=bool(of_hypernet["per_layer_processing"]),
         bias_adapter=True if use_bias is None else bool(use_bias),
+        system_turn=True,
         chunk_tokens=_chunk_tokens(file, base, len(encoder.prefix_ids) + len(encoder.suffix_ids)),
     )
 
@@ -261,14 +262,17 @@ def _encoder(
     kind = str(of_encoder["ctx_encoder_type"])
     if kind == "early_exit":
         depth = of_encoder["layer_idx"]
-        num_layers = base.num_layers // 4 if depth is None else int(depth)
+        # A run that left it open has a quarter of the encoder's blocks here; a checkpoint without it runs all of them.
+        num_layers = base.num_layers if depth is None else int(depth)
     elif kind == "per_layer_activations":
         depth = of_encoder.get("ctx_encoder_last_layer")
         num_layers = base.num_layers if depth is None else int(depth)
     else:
         kind, num_layers = ("embeddings" if kind == "embed_only" else kind), 0
     release = _RELEASES.get(name or trained_on)
-    prefix, suffix = (release.prefix_ids, release.suffix_ids) if release else context_affixes(base.tokenizer)
+    prefix, suffix = (
+        (release.prefix_ids, release.suffix_ids) if release else context_affixes(base.tokenizer, system_turn=True)
+    )
     return ContextEncoderConfig(
         kind=kind,  # pyright: ignore[reportArgumentType]  (pydantic refuses any other)
         model_name=None if name in (None, trained_on) else name,

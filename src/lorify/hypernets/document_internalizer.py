@@ -34,6 +34,11 @@ class DocumentInternalizer(Protocol):
         """SHA-256 of its weights file."""
         ...
 
+    @property
+    def system_turn(self) -> bool:
+        """Whether chats begin with a system turn, an empty one where nothing is said in it."""
+        ...
+
     def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter; `report` gets the number of tokens read since the last call."""
         ...
@@ -74,6 +79,11 @@ def check_made_for(base: BaseModel, *, base_name: str, base_digest: str, name: s
 
 class PartsInternalizer(ABC, Generic[Part]):
     """What hypernetworks have in common that keep a part of each document and write adapters from the parts."""
+
+    @property
+    def system_turn(self) -> bool:
+        """Whether chats begin with a system turn: not by themselves."""
+        return False
 
     def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.

@@ -25,6 +25,7 @@ input plus output of a module.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -42,6 +43,7 @@ from lorify.hypernets.resampler import EXPANSION, Perceiver
 SHORTEST = 1e-12
 HEAD_SPREAD = 0.5
 BIAS_SPREAD = 0.2
+_NOT_DECAYED = re.compile(r"(^|[._])(norm|bias|scale|latents)([._]|$)")
 
 
 class ContextEncoderConfig(PydanticModel):
@@ -84,6 +86,9 @@ class PerceiverConfig(PydanticModel):
     residual_mlps: int = Field(default=1, ge=0, description="Residual MLPs between Perceiver and head.")
     mlp_per_layer: bool = Field(default=True, description="They have weights of their own for each block.")
     bias_adapter: bool = Field(default=True, description="Adapters carry a learned part that no context changes.")
+    system_turn: bool = Field(
+        default=False, description="Chats begin with a system turn, an empty one where nothing is said in it."
+    )
     chunk_tokens: int = Field(gt=1, description="Longest chunk of a document, in tokens, affixes left out.")
 
     @model_validator(mode="after")
@@ -162,25 +167,39 @@ class PerceiverHypernetwork(nn.Module):
         """How many numbers are learned."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def forward(self, features: Tensor, mask: Tensor, *, iterative: bool = False) -> dict[str, Generated]:
+    def is_decayed(self, name: str) -> bool:
+        """Whether weight decay is for a parameter: not for norms, biases, the bias adapter, scales and latents."""
+        return not _NOT_DECAYED.search(name)
+
+    def forward(
+        self, features: Tensor, mask: Tensor, places: Tensor | None = None, *, iterative: bool = False
+    ) -> dict[str, Generated]:
         """LoRA weights for each context.
 
         Args:
             features: `[N, L, T, f]` with per-layer activations, else `[N, T, f]`.
             mask: `[N, T]`, True for real tokens.
+            places: None; or, where the features are one sequence `[L, tokens, f]` or `[tokens, f]`, the places in it
+                of each context's tokens `[N, T]`.
             iterative: block after block instead of all in one batch: the same numbers with less memory. Without
                 per-layer activations only what comes after the Perceiver is done block by block.
         """
         config = self.config
-        N, L, M, r = len(features), config.num_layers, len(config.modules), config.rank
+        N, L, M, r = len(mask), config.num_layers, len(config.modules), config.rank
         if not config.per_layer:
-            embedding = self.perceiver(features, mask).float().view(N, L, M, r, -1)
+            embedding = self.perceiver(features, mask, places).float().view(N, L, M, r, -1)
             parts = embedding.split(1 if iterative else L, dim=1)
         elif iterative:
-            parts = (self.perceiver(features[:, i], mask).float().view(N, 1, M, r, -1) for i in range(L))
+            by_block = features.unbind(1 if places is None else 0)
+            parts = (self.perceiver(x, mask, places).float().view(N, 1, M, r, -1) for x in by_block)
         else:
-            flat = features.transpose(0, 1).flatten(0, 1)  # [L*N, T, f]
-            embedding = self.perceiver(flat, mask.repeat(L, 1)).float()
+            if places is None:
+                flat, of_blocks = features.transpose(0, 1).flatten(0, 1), None  # [L*N, T, f]
+            else:
+                flat = features.flatten(0, 1)  # [L*tokens, f]
+                first = torch.arange(L, device=places.device)[:, None, None] * features.shape[1]
+                of_blocks = (first + places).flatten(0, 1)  # [L*N, T]
+            embedding = self.perceiver(flat, mask.repeat(L, 1), of_blocks).float()
             parts = [embedding.view(L, N, M, r, -1).transpose(0, 1)]
         written, first = [], 0
         for part in parts:

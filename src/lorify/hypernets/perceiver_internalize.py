@@ -58,6 +58,11 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
         check_encoder(self.encoder, config, self.name)
 
+    @property
+    def system_turn(self) -> bool:
+        """Whether chats begin with a system turn, as in its training."""
+        return self.config.system_turn
+
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """One adapter with the ranks of several, as if their documents had been internalized together.
 
@@ -82,18 +87,10 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         del adapter, question
         return True
 
-    @torch.no_grad()
     def generate(self, chunks: Sequence[Sequence[int]]) -> DocumentPart:
         """LoRA weights of chunks, given as token ids with their affixes; chunks do not influence each other."""
-        device = self.base.device
-        encoder = self.config.encoder
-        encoded = encode_contexts(self.encoder, chunks, kind=encoder.kind, num_layers=encoder.num_layers)
-        iterative = device.type != "cuda" if self.iterative is None else self.iterative
-        # As published, the Perceiver works in the precision of the base, and the heads in float32.
-        low = self.encoder.dtype == torch.bfloat16
-        states = encoded.states if low else encoded.states.float()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
-            return self.hypernet(states, encoded.mask, iterative=iterative)
+        iterative = self.base.device.type != "cuda" if self.iterative is None else self.iterative
+        return generate_weights(self.hypernet, self.config, self.encoder, chunks, iterative=iterative)
 
     def split(self, ids: Sequence[int]) -> list[list[int]]:
         """Chunks of a document, given as token ids without affixes; they have theirs."""
@@ -159,6 +156,25 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
             provenance=written_by(self, records),
             statistics=tuple({NUM_CHUNKS: torch.tensor(count)} for count in counts),
         )
+
+
+@torch.no_grad()
+def generate_weights(
+    hypernet: PerceiverHypernetwork,
+    config: PerceiverConfig,
+    encoder: BaseModel,
+    chunks: Sequence[Sequence[int]],
+    *,
+    iterative: bool,
+) -> DocumentPart:
+    """LoRA weights of chunks, given as token ids with their affixes; see `PerceiverHypernetwork` for `iterative`."""
+    wanted = config.encoder
+    encoded = encode_contexts(encoder, chunks, kind=wanted.kind, num_layers=wanted.num_layers)
+    # As published, the Perceiver works in the precision of the base, and the heads in float32.
+    low = encoder.dtype == torch.bfloat16
+    states = encoded.states if low else encoded.states.float()
+    with torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=low):
+        return hypernet(states, encoded.mask, iterative=iterative)
 
 
 def check_encoder(encoder: BaseModel, config: PerceiverConfig, name: str) -> None:

@@ -65,12 +65,18 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(size, num_kv_heads * head_size, bias=False)
         self.o_proj = nn.Linear(num_heads * head_size, size, bias=False)
 
-    def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        """Latents `[N, Q, d]` look at `source [N, T, d]` where `mask [N, T]` is True -> `[N, Q, d]`."""
+    def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None, places: Tensor | None = None) -> Tensor:
+        """Latents `[N, Q, d]` look at `source [N, T, d]` where `mask [N, T]` is True -> `[N, Q, d]`.
+
+        With `places [N, T]`, the source is one sequence `[tokens, d]`, and context n is what stands at its places.
+        """
         N, Q, _ = latents.shape
+        keys, values = self.k_proj(source), self.v_proj(source)
+        if places is not None:
+            keys, values = keys[places], values[places]
         q = self.q_proj(latents).view(N, Q, self.num_heads, self.head_size).transpose(1, 2)  # [N, H, Q, e]
-        k = self.k_proj(source).view(N, -1, self.num_kv_heads, self.head_size).transpose(1, 2)  # [N, K, T, e]
-        v = self.v_proj(source).view(N, -1, self.num_kv_heads, self.head_size).transpose(1, 2)
+        k = keys.view(N, -1, self.num_kv_heads, self.head_size).transpose(1, 2)  # [N, K, T, e]
+        v = values.view(N, -1, self.num_kv_heads, self.head_size).transpose(1, 2)
         seen = None if mask is None else mask[:, None, None, :]
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)  # [N, H, Q, e]
         return self.o_proj(attended.transpose(1, 2).reshape(N, Q, -1))
@@ -90,13 +96,13 @@ class ResamplerLayer(nn.Module):
         self.mlp = GatedMlp(size, size)
         self.norm_after_mlp = RmsNorm(size)
 
-    def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        """Latents `[N, Q, d]` and, for cross-attention, `source [N, T, d]` with `mask [N, T]` -> `[N, Q, d]`."""
+    def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None, places: Tensor | None = None) -> Tensor:
+        """Latents `[N, Q, d]` and, for cross-attention, a source with mask and places (`Attention`) -> `[N, Q, d]`."""
         queries = self.norm_latents(latents)
         if self.norm_source is None:
             attended = self.attention(queries, queries, None)
         else:
-            attended = self.attention(queries, self.norm_source(source), mask)
+            attended = self.attention(queries, self.norm_source(source), mask, places)
         latents = latents + self.norm_attended(attended)
         return latents + self.norm_after_mlp(self.mlp(self.norm_before_mlp(latents)))
 
@@ -145,11 +151,12 @@ class Resampler(nn.Module):
         self.num_blocks, self.self_attentions = num_blocks, self_attentions
         self.norm = RmsNorm(size)
 
-    def forward(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """`source [N, T, d]`, `mask [N, T]` True for what may be seen -> `[N, Q, d]`."""
-        latents = self.latents.to(source.dtype).expand(len(source), -1, -1)
+    def forward(self, source: Tensor, mask: Tensor | None = None, places: Tensor | None = None) -> Tensor:
+        """`source [N, T, d]`, `mask [N, T]` True for what may be seen -> `[N, Q, d]`; `places` as in `Attention`."""
+        num_contexts = len(source if places is None else places)
+        latents = self.latents.to(source.dtype).expand(num_contexts, -1, -1)
         for block in range(self.num_blocks):
-            latents = self.cross[min(block, len(self.cross) - 1)](latents, source, mask)
+            latents = self.cross[min(block, len(self.cross) - 1)](latents, source, mask, places)
             start = block * self.self_attentions % max(1, len(self.within))
             for index in range(start, start + self.self_attentions):
                 latents = self.within[index](latents, source, mask)
@@ -190,6 +197,9 @@ class Perceiver(nn.Module):
             size=size, num_latents=num_outputs, num_heads=num_heads, num_kv_heads=num_kv_heads, head_size=head_size
         )
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """`features [N, T, f]`, `mask [N, T]` True for real tokens -> `[N, num_outputs, d]`."""
-        return self.decoder(self.encoder(self.projection(features), mask))
+    def forward(self, features: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+        """`features [N, T, f]`, `mask [N, T]` True for real tokens -> `[N, num_outputs, d]`.
+
+        With `places [N, T]`, the features are one sequence `[tokens, f]` (see `Attention`).
+        """
+        return self.decoder(self.encoder(self.projection(features), mask, places))

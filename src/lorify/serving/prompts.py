@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from jinja2 import TemplateError
 
-from lorify.base.chat import build_prompt_ids
 from lorify.base.model import BaseModel
 from lorify.base.sampling import Sampling
 from lorify.errors import RequestError
@@ -25,7 +24,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
     said = "\n".join(message["content"] for message in messages if message["role"] == "user")
     try:
-        prompt = await asyncio.to_thread(build_prompt_ids, service.model.base.tokenizer, messages)
+        prompt = await asyncio.to_thread(service.model.prompt_ids, messages)
     except TemplateError as error:
         raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
     row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)

@@ -1,7 +1,9 @@
 """What a Perceiver run would take, from configs alone: no weight is loaded, nothing is fetched for the published bases.
 
-Parameter counts are exact: both models are built without memory (on the meta device). Memory and time are estimates of
-what dominates: weights and optimizer states, and what a backward pass keeps of a full batch; multiplications at a usual
+Parameter counts are exact: both models are built without memory (on the meta device). The memory of generation is that
+of the code itself, run on tensors without memory (`lorify.training.peak_memory`), with weights in bfloat16 and block by
+block, as on the CPU; `benchmarks/generation_memory.py` measures it. Memory and time of training are estimates of what
+dominates: weights and optimizer states, and what a backward pass keeps of a full batch; multiplications at a usual
 share of what an accelerator can do.
 """
 
@@ -15,14 +17,17 @@ from typing import cast
 import torch
 from pydantic import ValidationError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from lorify.base.files import resolve_base
+from lorify.base.model import BaseModel
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.perceiver_internalize import generate_weights
 from lorify.hypernets.resampler import EXPANSION
 from lorify.training.config import describe_problems
+from lorify.training.peak_memory import peak_bytes
 from lorify.training.perceiver import encoder_layers, shared_fields
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 
@@ -46,7 +51,7 @@ class DryRun:
         training_state_bytes: the hypernetwork with gradients and optimizer.
         activation_bytes: what a full batch keeps for the backward pass.
         training_bytes: all of these.
-        generation_bytes: base, hypernetwork and one chunk, block by block.
+        generation_bytes: base, hypernetwork and what it takes to make the adapter of one chunk, block by block.
         flops_a_step: of one process, accumulation included.
         seconds_a_step: on an accelerator of `ACCELERATOR_FLOPS`.
         hours: of the whole run, with all its processes at work.
@@ -88,6 +93,7 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
         weights += LOW_BYTES * encoder_parameters
     state = TRAINING_BYTES * hypernet.num_parameters
     activations = _batch_bytes(config, shape, base)
+    generation = weights + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
     flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters)
     seconds = flops / (ACCELERATOR_FLOPS * USED_SHARE)
     return DryRun(
@@ -97,7 +103,7 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
         training_state_bytes=state,
         activation_bytes=activations,
         training_bytes=weights + state + activations,
-        generation_bytes=weights + 4 * hypernet.num_parameters + _chunk_bytes(shape),
+        generation_bytes=generation,
         flops_a_step=flops,
         seconds_a_step=seconds,
         hours=seconds * config.optimization.steps / 3600,
@@ -184,11 +190,12 @@ def _batch_bytes(config: PerceiverTrainingConfig, shape: PerceiverConfig, base: 
     return perceiver + generated + question
 
 
-def _chunk_bytes(shape: PerceiverConfig) -> int:
-    """Features of one chunk in all blocks, and the projection of one block's."""
-    feature = shape.encoder.feature_size
-    states = 4 * feature * _positions(shape, shape.chunk_tokens)
-    return states + 4 * (2 * EXPANSION * feature + 2 * shape.latent_size) * shape.chunk_tokens
+def _chunk_bytes(shape: PerceiverConfig, encoder: nn.Module, hypernet: PerceiverHypernetwork) -> int:
+    """What generation holds beside the weights at its peak, for one chunk of full length."""
+    no_tokenizer = cast(PreTrainedTokenizerBase, None)  # the chunk is in tokens already
+    model = BaseModel(cast(PreTrainedModel, encoder), no_tokenizer, name=shape.base_name, digest="")
+    chunk = [0] * shape.chunk_tokens
+    return peak_bytes(lambda: generate_weights(hypernet, shape, model, [chunk], iterative=True), (encoder, hypernet))
 
 
 def _batch_flops(

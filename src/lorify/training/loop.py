@@ -32,11 +32,13 @@ class BatchLoss:
         loss: scalar, with the gradient.
         metrics: what else is worth a curve, such as `loss/facts` and `exact/facts`.
         num_tokens: tokens that went through the base, for the speed that is shown.
+        weight: what it counts among the batches of a step, over all processes.
     """
 
     loss: Tensor
     metrics: Mapping[str, float]
     num_tokens: int
+    weight: float = 1.0
 
 
 class Objective(Protocol):
@@ -102,7 +104,7 @@ class Trainer:
         self.accelerator = Accelerator(cpu=device.type == "cpu")
         optimization = config.optimization
         self.optimizer = torch.optim.AdamW(
-            self.parameters,
+            parameter_groups(objective.module),
             lr=optimization.learning_rate,
             betas=(optimization.beta1, optimization.beta2),
             weight_decay=optimization.weight_decay,
@@ -145,16 +147,17 @@ class Trainer:
 
     def _train_step(self) -> tuple[dict[str, float], int]:
         metrics: dict[str, list[float]] = {}
-        tokens = 0
+        tokens, weight = 0, 0.0
         for batch in self._batches():
             # Seeded anew for every batch, so that a resumed run draws the same numbers on any device.
             torch.manual_seed((self.config.seed << 32) + batch)
             found = self.objective.loss(batch)
             tokens += found.num_tokens
-            (found.loss / self.config.optimization.accumulation).backward()
+            weight += found.weight
+            (found.loss * found.weight).backward()
             for name, value in {"loss": found.loss.item(), **found.metrics}.items():
                 metrics.setdefault(name, []).append(value)
-        self._average_over_processes()
+        self._average_over_batches(weight)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.optimization.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -170,20 +173,27 @@ class Trainer:
         first = self.step * self.config.optimization.accumulation
         return ((first + micro) * size + index for micro in range(self.config.optimization.accumulation))
 
-    def _average_over_processes(self) -> None:
-        """Average gradients, and buffers that training moves.
+    def _average_over_batches(self, weight: float) -> None:
+        """Turn summed gradients into their mean over the step's batches of all processes, and average moving buffers.
 
         Done by hand: a wrapped module would only follow calls of its `forward`, and objectives call other methods too.
+
+        Args:
+            weight: of this process's batches together.
         """
+        device = self.parameters[0].device
+        total = float(cast(Tensor, self.accelerator.reduce(torch.tensor(weight, device=device), "sum")))
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad /= total
         if self.accelerator.num_processes == 1:
             return
-        device = self.parameters[0].device
         reached = torch.tensor([float(parameter.grad is not None) for parameter in self.parameters], device=device)
         num_reached = cast(Tensor, self.accelerator.reduce(reached, "sum")).tolist()
         for parameter, count in zip(self.parameters, num_reached, strict=True):
             if count:  # by at least one process; what no batch reached stays where it is
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = cast(Tensor, self.accelerator.reduce(gradient, "mean"))
+                parameter.grad = cast(Tensor, self.accelerator.reduce(gradient, "sum"))
         for buffer in self.objective.module.buffers():
             if buffer.is_floating_point():
                 buffer.copy_(cast(Tensor, self.accelerator.reduce(buffer, "mean")))
@@ -231,6 +241,18 @@ class Trainer:
                 for moment in moments.values():
                     if moment.ndim and moment.shape != weights.shape:  # torch would find out in the next step
                         raise ValueError(f"moments of shape {tuple(moment.shape)} for weights {tuple(weights.shape)}")
+
+
+def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
+    """Learned parameters for the optimizer: all in one group, or those without weight decay in a second one.
+
+    Which they are is said by the module's method `is_decayed(name)`, if it has one.
+    """
+    is_decayed = getattr(module, "is_decayed", lambda _name: True)
+    learned = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    decayed = [parameter for name, parameter in learned if is_decayed(name)]
+    others = [parameter for name, parameter in learned if not is_decayed(name)]
+    return [{"params": decayed}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
 
 
 def schedule_factor(step: int, schedule: Schedule) -> float:

@@ -29,7 +29,10 @@ def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, 
         inputs = {"input_ids": rows.input_ids}
     with base.hooks.applied(lora):
         hidden = base.decoder(
-            **inputs, position_ids=rows.position_ids, attention_mask=rows.attention_mask, use_cache=False
+            **inputs,
+            position_ids=rows.position_ids,
+            attention_mask=base.attention_mask(rows.attention_mask),
+            use_cache=False,
         ).last_hidden_state  # [rows, tokens, hidden]
     picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
     return base.logits(picked)

@@ -2,13 +2,15 @@
 
 A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question sees the prefix and itself,
 never the other questions, and its positions go on from the prefix: the same numbers as one sequence per question, at
-a fraction of the tokens.
+a fraction of the tokens. Rows stand one below the other, filled up to the longest; or, joined, one after the other in
+a single sequence without a token of padding, where no row sees another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -38,10 +40,11 @@ class PackedRows:
     """A batch of packed rows.
 
     Attributes:
-        input_ids: `[rows, tokens]`.
-        position_ids: `[rows, tokens]`.
-        attention_mask: `[rows, 1, tokens, tokens]`, True where a token may look.
-        predict: `[answers, 2]` row and token index whose next token is an answer token, for all answers in order.
+        input_ids: `[sequences, tokens]`; a sequence is one row, or all of them.
+        position_ids: `[sequences, tokens]`.
+        attention_mask: `[sequences, 1, tokens, tokens]`, True where a token may look.
+        row: `[sequences, tokens]` index of the row that each token belongs to.
+        predict: `[answers, 2]` sequence and token index whose next token is an answer token, for all answers in order.
         targets: `[answers]` those answer tokens.
         segment: `[answers]` index of the segment that each belongs to, counted over the whole batch.
     """
@@ -49,6 +52,7 @@ class PackedRows:
     input_ids: Tensor
     position_ids: Tensor
     attention_mask: Tensor
+    row: Tensor
     predict: Tensor
     targets: Tensor
     segment: Tensor
@@ -65,30 +69,52 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
 
 
-def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False) -> PackedRows:
-    """Pack each row's segments; with `teacher`, the teacher's prompts are used."""
+def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joined: bool = False) -> PackedRows:
+    """Pack each row's segments.
+
+    Args:
+        rows: the segments of each row.
+        teacher: use the teacher's prompts.
+        joined: all rows in one sequence, instead of one each.
+    """
     packed = [_pack_row([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row],
                         [s.answer for s in row]) for row in rows]  # fmt: skip
-    length = max(len(row[0]) for row in packed)
-    input_ids = torch.zeros(len(rows), length, dtype=torch.long)
-    position_ids = torch.zeros(len(rows), length, dtype=torch.long)
-    owner = torch.full((len(rows), length), -1)  # -1: padding, 0: prefix, n: segment n
-    predict, targets, segment, first_segment = [], [], [], 0
-    for index, (ids, positions, owners, answers) in enumerate(packed):
-        input_ids[index, : len(ids)] = torch.tensor(ids)
-        position_ids[index, : len(ids)] = torch.tensor(positions)
-        owner[index, : len(ids)] = torch.tensor(owners)
-        for number, (start, answer) in enumerate(answers):
-            predict += [(index, start - 1 + i) for i in range(len(answer))]
-            targets += answer
-            segment += [first_segment + number] * len(answer)
-        first_segment += len(answers)
-    same = (owner.unsqueeze(2) == owner.unsqueeze(1)) | (owner == 0).unsqueeze(1)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    mask = (same & causal).unsqueeze(1)
-    return PackedRows(
-        input_ids, position_ids, mask, torch.tensor(predict), torch.tensor(targets), torch.tensor(segment)
+    sizes = [len(row[0]) for row in packed]
+    # Where each row begins: which sequence, and which token of it.
+    starts = (
+        [(0, start) for start in accumulate(sizes[:-1], initial=0)] if joined else [(i, 0) for i in range(len(rows))]
     )
+    shape = (1, sum(sizes)) if joined else (len(rows), max(sizes))
+    input_ids, position_ids = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    owner = torch.full(shape, -1)  # -1: padding, 0: prefix, n: segment n of its row
+    row_of_token = torch.zeros(shape, dtype=torch.long)
+    predict, targets, segment, first_segment = [], [], [], 0
+    for number, ((ids, positions, owners, answers), (index, first)) in enumerate(zip(packed, starts, strict=True)):
+        place = (index, slice(first, first + len(ids)))
+        input_ids[place] = torch.tensor(ids)
+        position_ids[place] = torch.tensor(positions)
+        owner[place] = torch.tensor(owners)
+        row_of_token[place] = number
+        for of_row, (start, answer) in enumerate(answers):
+            predict += [(index, first + start - 1 + i) for i in range(len(answer))]
+            targets += answer
+            segment += [first_segment + of_row] * len(answer)
+        first_segment += len(answers)
+    return PackedRows(
+        input_ids,
+        position_ids,
+        _may_look(owner, row_of_token).unsqueeze(1),
+        row_of_token,
+        torch.tensor(predict),
+        torch.tensor(targets),
+        torch.tensor(segment),
+    )
+
+
+def _may_look(owner: Tensor, row: Tensor) -> Tensor:
+    """Which earlier tokens each may look at `[sequences, tokens, tokens]`: of its row the prefix and its segment."""
+    same = (owner.unsqueeze(2) == owner.unsqueeze(1)) | (owner == 0).unsqueeze(1)
+    return (same & (row.unsqueeze(2) == row.unsqueeze(1))).tril()
 
 
 def _pack_row(prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]]):

@@ -8,8 +8,8 @@ over its contexts, plus the mean size of what was generated:
 with `l` the cross-entropy, or the KL to the teacher's top predictions.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), section 3 and appendix; github.com/SakanaAI/doc-to-lora. Ours differs: the
-teacher is run on the fly where its log-probabilities are not stored; a row is one context with all its questions, and
-rows of like length go together; with several batches a step, each counts the same whatever its number of contexts.
+teacher is run on the fly where its log-probabilities are not stored, and the questions about a context share the tokens
+that their prompts begin with.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseModel
-from lorify.contexts.encoders import context_affixes, encode_contexts, load_encoder
+from lorify.contexts.encoders import context_affixes, encode_packed, load_encoder
 from lorify.data.examples import Example
 from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.data.self_generated import TaughtQuestion, load_self_generated
@@ -32,16 +32,12 @@ from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import check_encoder
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
-from lorify.training.associative import groups_of_like_length
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
-from lorify.training.packing import Segment, pack_rows
+from lorify.training.packing import pack_rows
 from lorify.training.perceiver_batches import ContextRow, PerceiverBatches
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
-
-CHUNK_GROUPS = 3
-ROW_GROUPS = 2
 
 
 def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation) -> PerceiverObjective:
@@ -71,7 +67,7 @@ def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation)
 def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: BaseModel) -> PerceiverConfig:
     """The hypernetwork that a run trains, for the base and the encoder it is given."""
     shape = config.hypernetwork
-    prefix, suffix = context_affixes(encoder.tokenizer)
+    prefix, suffix = context_affixes(encoder.tokenizer, system_turn=shape.system_turn)
     return PerceiverConfig(
         base_name=base.name,
         base_digest=base.digest,
@@ -137,7 +133,7 @@ class PerceiverObjective:
         """
         self.config, self.base = config, base
         shape = config.hypernetwork
-        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder)
+        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder, training=True)
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base, self.encoder)
         if config.start_from is None:
@@ -172,7 +168,8 @@ class PerceiverObjective:
             chosen = torch.tensor([k == kind for k in kinds], device=scores.loss.device)
             metrics[f"loss/{kind}"] = scores.loss.detach()[chosen].mean().item()
             metrics[f"exact/{kind}"] = scores.exact[chosen].mean().item()
-        return BatchLoss(scores.loss.mean() + self.config.optimization.l1_weight * size, metrics, num_tokens)
+        loss = scores.loss.mean() + self.config.optimization.l1_weight * size
+        return BatchLoss(loss, metrics, num_tokens, weight=len(rows))
 
     def evaluate(self) -> dict[str, float]:
         """Loss and exact match by kind on held-out batches; the same batches every time."""
@@ -194,70 +191,54 @@ class PerceiverObjective:
         save_hypernetwork(folder, self.shape, self.hypernet)
 
     def _forward(self, rows: Sequence[ContextRow]) -> tuple[_Scores, Tensor, int]:
-        """Scores, mean size of what was generated, and number of tokens."""
+        """Scores, mean size of what was generated, and number of tokens.
+
+        All chunks of all contexts are one sequence for the encoder, and all their questions are one for the base.
+        """
         merged = merge_chunks(self._generate(rows), [len(row.chunks) for row in rows], self.hypernet.bias())
         sizes = [weights.A.abs().mean() + weights.B.abs().mean() for weights in merged.values()]
-        device = self.base.device
-        losses, exacts = torch.zeros(len(rows), device=device), torch.zeros(len(rows), device=device)
-        num_tokens = sum(row.num_context_tokens for row in rows)
-        for group in groups_of_like_length([row.num_question_tokens for row in rows], ROW_GROUPS):
-            chosen = {name: Generated(weights.A[group], weights.B[group]) for name, weights in merged.items()}
-            loss, exact, tokens = self._score([rows[i] for i in group], chosen)
-            losses = losses.index_copy(0, torch.tensor(group, device=device), loss)
-            exacts[group] = exact
-            num_tokens += tokens
-        return _Scores(losses, exacts), torch.stack(sizes).mean(), num_tokens
-
-    def _generate(self, rows: Sequence[ContextRow]) -> dict[str, Generated]:
-        """Weights of all chunks, in order; chunks of like length are encoded together."""
-        chunks = [chunk for row in rows for chunk in row.chunks]
-        encoder = self.shape.encoder
-        parts: list[dict[str, Generated]] = []
-        order: list[int] = []
-        for group in groups_of_like_length([len(chunk) for chunk in chunks], CHUNK_GROUPS):
-            encoded = encode_contexts(
-                self.encoder, [chunks[i] for i in group], kind=encoder.kind, num_layers=encoder.num_layers
-            )
-            states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
-            with self._autocast():
-                parts.append(self.hypernet(states, encoded.mask))
-            order += group
-        place = torch.tensor(order, device=self.base.device).argsort()
-        return {
-            name: Generated(*(torch.cat([getattr(part[name], which) for part in parts])[place] for which in "AB"))
-            for name in parts[0]
-        }
-
-    def _score(self, rows: Sequence[ContextRow], merged: Mapping[str, Generated]) -> tuple[Tensor, Tensor, int]:
-        """Loss and exact match of some contexts `[contexts]`, and number of tokens."""
-        packed = pack_rows([row.segments for row in rows]).to(self.base.device)
-        segments = [segment for row in rows for segment in row.segments]
+        packed = pack_rows([row.segments for row in rows], joined=True).to(self.base.device)
         with self._autocast():
-            logits = answer_logits(self.base, packed, as_lora_batch(merged, self.shape.scaling))
+            logits = answer_logits(self.base, packed, as_lora_batch(merged, self.shape.scaling, packed.row[0]))
         if self.config.optimization.loss == "kl":
-            taught = [question for row in rows for question in row.taught]
-            per_token = self._divergence(logits, segments, taught, packed.segment)
+            per_token = self._divergence(logits, rows, packed.segment)
         else:
             per_token = cross_entropy_per_token(logits, packed.targets)
-        owner = torch.tensor([i for i, row in enumerate(rows) for _ in row.segments], device=logits.device)
-        loss = mean_per_segment(mean_per_segment(per_token, packed.segment, len(segments)), owner, len(rows))
         wrong = (logits.detach().argmax(-1) != packed.targets).float()
-        right = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
-        return loss, mean_per_segment(right, owner, len(rows)), packed.input_ids.numel()
+        owner = torch.tensor([i for i, row in enumerate(rows) for _ in row.segments], device=logits.device)
 
-    def _divergence(
-        self, logits: Tensor, segments: Sequence[Segment], taught: Sequence[TaughtQuestion | None], segment: Tensor
-    ) -> Tensor:
+        def of_context(values: Tensor) -> Tensor:
+            return mean_per_segment(values, owner, len(rows))
+
+        loss = of_context(mean_per_segment(per_token, packed.segment, len(owner)))
+        exact = of_context((mean_per_segment(wrong, packed.segment, len(owner)) == 0).float())
+        num_tokens = packed.input_ids.numel() + sum(row.num_context_tokens for row in rows)
+        return _Scores(loss, exact), torch.stack(sizes).mean(), num_tokens
+
+    def _generate(self, rows: Sequence[ContextRow]) -> dict[str, Generated]:
+        """Weights of all chunks, in order."""
+        chunks = [chunk for row in rows for chunk in row.chunks]
+        encoder = self.shape.encoder
+        encoded = encode_packed(self.encoder, chunks, kind=encoder.kind, num_layers=encoder.num_layers)
+        states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
+        with self._autocast():
+            return self.hypernet(states, encoded.mask, encoded.places)
+
+    def _divergence(self, logits: Tensor, rows: Sequence[ContextRow], segment: Tensor) -> Tensor:
         """KL to the teacher `[answers]`: to its stored predictions, or to those that it makes now."""
+        taught = [question for row in rows for question in row.taught]
         per_token = logits.new_zeros(len(logits))
         is_stored = torch.tensor([question is not None for question in taught], device=logits.device)[segment]
         stored = [question for question in taught if question is not None]
         if stored:
             per_token = per_token.masked_scatter(is_stored, stored_kl_per_token(logits[is_stored], stored))
-        asked = [[one] for one, question in zip(segments, taught, strict=True) if question is None]
+        # The context opens the teacher's prompts, and so is read once for all questions about it.
+        asked = [[s for s, q in zip(row.segments, row.taught, strict=True) if q is None] for row in rows]
+        asked = [segments for segments in asked if segments]
         if asked:
+            packed = pack_rows(asked, teacher=True, joined=True).to(self.base.device)
             with torch.no_grad(), self._autocast():
-                teacher = answer_logits(self.base, pack_rows(asked, teacher=True).to(self.base.device), None)
+                teacher = answer_logits(self.base, packed, None)
             made = top_k_kl_per_token(logits[~is_stored], teacher, self.config.optimization.teacher_top_k)
             per_token = per_token.masked_scatter(~is_stored, made)
         return per_token

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.model import BaseModel
 from lorify.contexts.encoders import split_evenly
 from lorify.data.examples import Example, Question
@@ -77,12 +77,14 @@ class PerceiverBatches:
         Raises:
             TrainingError: if not one context fits a batch.
         """
-        rng = random.Random(f"{self.config.seed}/{self.split}/{batch}")
+        seed = f"{self.config.seed}/{self.split}/{batch}"
+        # Contexts have a source of their own: with one seed, another hypernetwork's run meets the same needles.
+        contexts, rng = random.Random(seed), random.Random(f"{seed}/questions and chunks")
         data = self.config.data
         rows: list[ContextRow] = []
         context_tokens = question_tokens = tries = 0
-        while tries < TRIES:
-            row = self._row(rng)
+        while tries < TRIES and len(rows) != data.batch_contexts:
+            row = self._row(self._draw(contexts), rng)
             context_tokens += row.num_context_tokens
             question_tokens += row.num_question_tokens
             if context_tokens <= data.batch_context_tokens and question_tokens <= data.batch_question_tokens:
@@ -100,8 +102,7 @@ class PerceiverBatches:
             )
         return rows
 
-    def _row(self, rng: random.Random) -> ContextRow:
-        example = self._draw(rng)
+    def _row(self, example: Example, rng: random.Random) -> ContextRow:
         most = self.config.data.questions_per_context
         questions = rng.sample(example.questions, min(len(example.questions), most))
         document = "\n\n".join(example.documents)
@@ -115,8 +116,8 @@ class PerceiverBatches:
 
     def _draw(self, rng: random.Random) -> Example:
         data = self.config.data
-        shares = {name: getattr(data, name) for name in ("niah", "facts", *self.listed)}
-        (kind,) = rng.choices(list(shares), weights=list(shares.values()))
+        shares = {name: share for name in ("niah", "facts", *self.listed) if (share := getattr(data, name))}
+        kind = next(iter(shares)) if len(shares) == 1 else rng.choices(list(shares), weights=list(shares.values()))[0]
         if kind in self.listed:
             return rng.choice(self.listed[kind])
         if kind == "facts":
@@ -142,15 +143,20 @@ class PerceiverBatches:
         return split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)
 
     def _segment(self, question: Question, document: str) -> Segment:
-        tokenizer = self.base.tokenizer
-        prompt = build_prompt_ids(tokenizer, question_messages(question.text))
+        prompt = self._prompt(question.text)
         if isinstance(question, TaughtQuestion):
             return Segment(tuple(prompt), question.answer_ids)
         teacher = None
         if self.config.optimization.loss == "kl":
-            teacher = tuple(build_prompt_ids(tokenizer, question_messages(question.text, document)))
+            teacher = tuple(self._prompt(question.text, document))
         answer = (*self.base.encode_text(question.answers[0]), self.end_of_answer)
         return Segment(tuple(prompt), answer, teacher_prompt=teacher)
+
+    def _prompt(self, question: str, document: str | None = None) -> list[int]:
+        chat = question_messages(question, document)
+        if self.config.hypernetwork.system_turn:
+            chat = with_system_turn(chat)
+        return build_prompt_ids(self.base.tokenizer, chat)
 
     def _count_tokens(self, text: str) -> int:
         return len(self.encoder.encode_text(text))

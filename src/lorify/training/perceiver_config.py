@@ -32,6 +32,9 @@ class PerceiverShape(Section):
     num_heads: int = Field(16, gt=0, description="Query heads.")
     num_kv_heads: int = Field(4, gt=0, description="Key and value heads.")
     head_size: int = Field(128, gt=0, description="Width of a head.")
+    system_turn: bool = Field(
+        False, description="Begin chats and contexts with a system turn, an empty one, as published."
+    )
     chunk_tokens: int = Field(512, gt=1, description="Longest chunk, in tokens.")
 
 
@@ -51,6 +54,7 @@ class PerceiverData(Section):
     questions_per_context: int = Field(1, gt=0, description="At most this many questions a context.")
     batch_context_tokens: int = Field(4096, gt=0, description="A batch has contexts of at most so many tokens.")
     batch_question_tokens: int = Field(4096, gt=0, description="And questions with answers of at most so many.")
+    batch_contexts: int | None = Field(None, gt=0, description="And at most so many contexts; null: all that fit.")
     chunk_probabilities: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="Probability of 1, 2, 3 ... chunks a context; infeasible ones are left out."
     )

@@ -1,0 +1,71 @@
+"""A small run of a Perceiver, in a module of its own so that processes started anew can import it."""
+
+import os
+from pathlib import Path
+
+import torch
+from accelerate.state import AcceleratorState
+from tiny import tiny_base
+
+from lorify.base.model import BaseModel
+from lorify.training.loop import Trainer
+from lorify.training.perceiver import PerceiverObjective
+from lorify.training.perceiver_config import PerceiverTrainingConfig
+
+
+def config(**changes) -> PerceiverTrainingConfig:
+    shape = {"rank": 2, "latent_size": 16, "num_latents": 3, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1}
+    document = {
+        "kind": "perceiver",
+        "hypernetwork": {**shape, "head_size": 8, "chunk_tokens": 120, "modules": ["down_proj", "q_proj"]},
+        "data": {
+            "niah": 1,
+            "facts": 1,
+            "niah_min_tokens": 120,
+            "niah_max_tokens": 200,
+            "questions_per_context": 2,
+            "batch_context_tokens": 1600,
+            "batch_question_tokens": 900,
+            "chunk_probabilities": [0.5, 0.5],
+        },
+        "optimization": {"steps": 4, "learning_rate": 1e-2, "warmup_steps": 0, "bf16": False, "loss": "cross_entropy"},
+        "evaluation_batches": 1,
+        "evaluate_every": 4,
+        "checkpoint_every": 2,
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            document[section][name] = value
+        else:
+            document[section] = value
+    return PerceiverTrainingConfig.model_validate(document)
+
+
+def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
+    made = PerceiverObjective(config(**changes), base or tiny_base())
+    torch.manual_seed(2)
+    for name, parameter in made.module.named_parameters():
+        if name.startswith(("scale_B", "bias_B")):  # zero at the start, so that nothing before them would count
+            torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> dict[str, torch.Tensor]:
+    made = objective(**changes)
+    Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
+    return made.module.state_dict()
+
+
+def train_in_process(rank: int, port: int, run_dir: Path) -> None:
+    """One of two processes that train together; the first writes the weights to `run_dir/weights.pt`."""
+    torch.set_num_threads(1)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    weights = weights_after(run_dir, optimization__steps=2)
+    assert torch.distributed.get_world_size() == 2
+    if rank == 0:
+        torch.save(weights, run_dir / "weights.pt")
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

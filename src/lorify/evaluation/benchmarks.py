@@ -139,6 +139,7 @@ def answer_benchmark(
     Raises:
         EvaluationError: if lm-eval fails, such as for want of a network.
     """
+    longest = min(MAX_NEW_TOKENS, model.base.window_tokens // 2)
     description = DESCRIPTIONS[name][seed] if method == "adapter" else None
     arguments: dict[str, Any] = {
         "pretrained": str(resolve_base(model.base.name)),
@@ -155,7 +156,7 @@ def answer_benchmark(
             found = simple_evaluate(
                 model="hf",
                 model_args=arguments,
-                tasks=[HUB_NAMES[name] if data_dir is None else local_task(name, data_dir)],
+                tasks=[HUB_NAMES[name] if data_dir is None else local_task(name, data_dir, longest)],
                 num_fewshot=0,
                 batch_size=8,
                 device=str(model.base.device),
@@ -174,7 +175,7 @@ def answer_benchmark(
     return [_as_answer(name, method, seed, description, sample, adapter_bytes) for sample in unique.values()]
 
 
-def local_task(name: str, data_dir: Path) -> dict[str, Any]:
+def local_task(name: str, data_dir: Path, max_new_tokens: int = MAX_NEW_TOKENS) -> dict[str, Any]:
     """lm-eval's config of a benchmark that is read from a local copy."""
     path = _data_path(data_dir, name)
     task = {
@@ -189,7 +190,7 @@ def local_task(name: str, data_dir: Path) -> dict[str, Any]:
         return task | {
             "output_type": "generate_until",
             "doc_to_target": "{{outputs[0]}}",
-            "generation_kwargs": {"until": ["<|im_end|>"], "max_gen_toks": MAX_NEW_TOKENS, "do_sample": False},
+            "generation_kwargs": {"until": ["<|im_end|>"], "max_gen_toks": max_new_tokens, "do_sample": False},
             "process_results": _score_program if name in PROGRAMS else _score_number,
             "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
         }

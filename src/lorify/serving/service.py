@@ -62,6 +62,7 @@ class Service:
             timeout_seconds=self.settings.parse_seconds,
             max_memory_bytes=self.settings.parse_memory_bytes,
             max_bytes=self.settings.max_upload_bytes,
+            max_pages=self.settings.max_document_pages,
         )
         # One at a time: each takes all cores, and the engine goes on answering beside it.
         self._internalizing = ThreadPoolExecutor(1, thread_name_prefix="lorify-internalize")

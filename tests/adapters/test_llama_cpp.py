@@ -50,6 +50,7 @@ def server(model: Lorify, adapter: Adapter, tmp_path_factory: pytest.TempPathFac
     params.lora_adapters = [llama_cpp.CommonAdapterLoraInfo(str(folder / "adapter.gguf"), 1.0)]
     params.n_ctx = 512
     params.n_parallel = 1
+    params.verbosity = 0
     params.warmup = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
     params.cache_type_k = params.cache_type_v = llama_cpp.ggml_type.GGML_TYPE_F32

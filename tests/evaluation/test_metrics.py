@@ -3,11 +3,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
+from lorify.data.answers import normalize_answer
 from lorify.evaluation.metrics import (
     bootstrap_interval,
     exact_match,
     length_bin,
-    normalize_answer,
     paired_test,
     rouge_l,
     score_answer,

@@ -1,6 +1,7 @@
 """The local engine: what it answers, whom it lets in, and how it ends."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -131,6 +132,31 @@ def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
         return await text_of(engine.submit(job(max_tokens=2)))
 
     assert run(scenario, max_rows=1, max_waiting=2) == MODEL.ask(QUESTIONS[0], max_new_tokens=2)
+
+
+def test_a_job_whose_prompt_is_being_read_has_a_place_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        add_rows = engine._batch.add_rows
+
+        def held_up(*arguments):
+            reading.set()
+            go_on.wait(60)
+            return add_rows(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine._batch, "add_rows", held_up)
+            answers = [engine.submit(job())]
+            await asyncio.to_thread(reading.wait, 60)
+            answers.append(engine.submit(job()))
+            assert (engine.status().running, engine.status().waiting) == (1, 1)
+            with pytest.raises(BusyError):
+                engine.submit(job())
+            go_on.set()
+            return await asyncio.gather(*map(text_of, answers))
+
+    assert run(scenario, max_rows=1, max_waiting=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=12)] * 2
 
 
 def test_who_goes_away_frees_the_place() -> None:

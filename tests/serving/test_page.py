@@ -83,6 +83,7 @@ def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("checkbox", name="mill")).to_be_checked()
+    expect(page.locator(".facts").first).to_contain_text("fidelity")
 
 
 def test_a_bad_document_is_explained(page: Page) -> None:

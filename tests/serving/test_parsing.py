@@ -41,6 +41,25 @@ def docx(text: str, *, num_repeats: int = 1, doctype: str = "") -> bytes:
     return content.getvalue()
 
 
+def pdf(*, num_pages: int) -> bytes:
+    """A PDF that says the same on each page; without a table of its objects, which readers then look for."""
+    content = b"BT /F1 12 Tf 72 700 Td (Mara approves it.) Tj ET"
+    pages = range(5, 5 + num_pages)
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b" ".join(b"%d 0 R" % page for page in pages), num_pages),
+        3: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        4: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    }
+    objects |= {
+        page: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 3 0 R"
+        b" /Resources << /Font << /F1 4 0 R >> >> >>"
+        for page in pages
+    }
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % item for item in objects.items())
+    return b"%PDF-1.4\n" + body + b"trailer\n<< /Root 1 0 R >>\nstartxref\n0\n%%EOF\n"
+
+
 def nested_html(depth: int) -> bytes:
     return b"<html><body>" + b"<div>" * depth + b"deep down" + b"</div>" * depth + b"</body></html>"
 
@@ -143,6 +162,12 @@ def test_an_upload_of_too_many_bytes_is_refused(parser):
         parser.parse(b"a" * (4 * MEGABYTE + 1), "a.txt")
 
 
+def test_a_pdf_of_too_many_pages_is_refused():
+    assert parse_document(pdf(num_pages=2), "a.pdf", max_pages=2).text.count("Mara approves it.") == 2
+    with pytest.raises(ContextError, match=r"a\.pdf has more than 1 pages; split it"):
+        parse_document(pdf(num_pages=2), "a.pdf", max_pages=1)
+
+
 def test_a_document_cannot_name_files_of_the_server(parser, tmp_path):
     secret_path = tmp_path / "secret"
     secret_path.write_text("the secret")
@@ -177,7 +202,7 @@ def test_a_crash_of_the_reader_is_one_documents_trouble(monkeypatch):
     ],
 )
 def test_the_reading_process_has_given_up_what_it_does_not_need(tmp_path, code):
-    setup = "from lorify.serving.parsing_worker import ParsingJob, _limit\n_limit(ParsingJob('a', 60, 10**7, 1))\n"
+    setup = "from lorify.serving.parsing_worker import ParsingJob, _limit\n_limit(ParsingJob('a', 60, 10**7, 1, 1))\n"
     tried = f"{setup}try:\n    {code}\nexcept (OSError, MemoryError):\n    print('refused')"
     result = subprocess.run([sys.executable, "-c", tried], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout == "refused\n"

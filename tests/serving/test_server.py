@@ -18,6 +18,7 @@ from serving.tiny_lorify import TEXTS
 
 from lorify.adapters.peft_format import import_peft
 from lorify.contexts.documents import document_from_text
+from lorify.evaluation.checking import check_adapter, fidelity
 from lorify.serving.engine import EngineLimits
 from lorify.serving.settings import ServingSettings
 
@@ -149,6 +150,26 @@ def test_adapters_are_made_changed_and_deleted(server: RunningServer) -> None:
             "deleted": True,
         }
         assert client.get(f"/v1/adapters/{shown['id']}").status_code == 404
+
+
+def test_the_fidelity_of_an_adapter_is_measured_on_request(server: RunningServer) -> None:
+    text = "The Elm Bridge is 48 metres long. Ada Moor leads the Elm Choir. The Oak Tower was built in 1911."
+    model = server.service.model
+    document = document_from_text(text, "elm")
+    expected = fidelity(check_adapter(model, model.internalize(document), [document]))
+    with http(server) as client:
+        made = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
+        assert (made["fidelity"], made["checking"]) == (None, True)
+        while (shown := client.get(f"/v1/adapters/{made['id']}").json())["checking"]:
+            time.sleep(0.05)
+        assert shown["fidelity"] == pytest.approx(expected, abs=1e-3)
+        again = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
+        assert (again["fidelity"], again["checking"]) == (shown["fidelity"], False)
+        empty = client.post("/v1/adapters?check=true", json={"text": "so it goes"}).json()
+        while (shown := client.get(f"/v1/adapters/{empty['id']}").json())["checking"]:
+            time.sleep(0.05)
+        assert shown["fidelity"] is None  # there is nothing to ask
+        assert client.post("/v1/adapters?check=true", json={"task": "shout"}).status_code == 400
 
 
 def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Path) -> None:

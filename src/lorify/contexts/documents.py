@@ -92,7 +92,9 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     return document_from_bytes(data, name, path.suffix.lower(), max_bytes)
 
 
-def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> Document:
+def document_from_bytes(
+    data: bytes, name: str, suffix: str, max_bytes: int, *, max_pages: int | None = None
+) -> Document:
     """A document from a file's content.
 
     Args:
@@ -100,6 +102,7 @@ def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> 
         name: what the document is to be called.
         suffix: end of the file's name in lower case, such as `.pdf`; it tells the kind where the content does not.
         max_bytes: larger contents are refused.
+        max_pages: PDFs with more pages are refused, before they are read.
 
     Raises:
         ContextError: as `read_document`.
@@ -119,7 +122,7 @@ def document_from_bytes(data: bytes, name: str, suffix: str, max_bytes: int) -> 
         suffix = ".zip" if suffix in TEXT_SUFFIXES else suffix
         _refuse_enormous_archive(data, name, max_bytes)
     is_plain = suffix in TEXT_SUFFIXES
-    text = _decode(data, name) if is_plain else _convert(data, name, suffix)
+    text = _decode(data, name) if is_plain else _convert(data, name, suffix, max_pages)
     try:
         return document_from_text(text, name)
     except ContextError:
@@ -147,13 +150,13 @@ def _decode(data: bytes, name: str) -> str:
         return str(best)
 
 
-def _convert(data: bytes, name: str, suffix: str) -> str:
+def _convert(data: bytes, name: str, suffix: str, max_pages: int | None) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # optional audio parts of markitdown complain at import
         from markitdown import MarkItDown, MarkItDownException, StreamInfo
 
         if data.startswith(b"%PDF"):
-            _refuse_encrypted_pdf(data, name)
+            _check_pdf(data, name, max_pages)
         try:
             info = StreamInfo(extension=suffix or None, filename=name)
             result = MarkItDown(enable_plugins=False).convert_stream(io.BytesIO(data), stream_info=info)
@@ -185,16 +188,21 @@ def _refuse_enormous_archive(data: bytes, name: str, max_bytes: int) -> None:
         )
 
 
-def _refuse_encrypted_pdf(data: bytes, name: str) -> None:
+def _check_pdf(data: bytes, name: str, max_pages: int | None) -> None:
+    """Refuse a PDF that is encrypted, damaged or has too many pages."""
     from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
+    from pdfminer.pdfpage import PDFPage
     from pdfminer.pdfparser import PDFParser
 
     try:
-        PDFDocument(PDFParser(io.BytesIO(data)))
+        pages = PDFPage.create_pages(PDFDocument(PDFParser(io.BytesIO(data))))
+        too_many = max_pages is not None and any(count > max_pages for count, _ in enumerate(pages, start=1))
     except (PDFPasswordIncorrect, PDFEncryptionError) as error:
         raise ContextError(f"document {name} is encrypted; remove its password first") from error
     except Exception as error:  # as above
         raise ContextError(f"document {name} is a damaged PDF ({type(error).__name__}); save it again") from error
+    if too_many:
+        raise ContextError(f"document {name} has more than {max_pages:,} pages; split it")
 
 
 def _tidy(text: str) -> str:

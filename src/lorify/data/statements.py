@@ -9,11 +9,16 @@ Sentences that begin with a pronoun are left out: without the sentence before, n
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_WORDS, MAX_WORDS = 4, 40
 MAX_ANSWER_WORDS = 6
+MAX_SAMPLE = 48
+ANSWER_TOKENS = 32
+"""Longest answer to a question made here, in tokens: what was asked for may stand in a sentence."""
 WRAPPED_CHARS = 60  # a line so long was probably broken by its width
 
 _MARKER = re.compile(r"^\s*(?:[*•#>-]+|\d+[.)])\s+")
@@ -48,6 +53,15 @@ def find_statements(text: str) -> list[Statement]:
             if statement is not None:
                 found.setdefault(statement.question, statement)
     return list(found.values())
+
+
+def sample_statements(texts: Sequence[str], max_statements: int = MAX_SAMPLE) -> list[tuple[int, Statement]]:
+    """Statements of several texts, each with the place of its text: all, or always the same sample, in order."""
+    found = [(place, statement) for place, text in enumerate(texts) for statement in find_statements(text)]
+    if len(found) <= max_statements:
+        return found
+    chosen = sorted(random.Random(0).sample(range(len(found)), max_statements))
+    return [found[i] for i in chosen]
 
 
 def _unwrap(text: str) -> list[str]:

@@ -6,20 +6,17 @@ the word that was asked for; so a base that answers in whole sentences is judged
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lorify.adapters import Adapter
 from lorify.contexts.documents import Document
-from lorify.data.statements import Statement, find_statements
+from lorify.data.answers import contains_answer
+from lorify.data.statements import ANSWER_TOKENS, MAX_SAMPLE, Statement, sample_statements
 from lorify.errors import EvaluationError
 from lorify.evaluation.asking import BATCH_ROWS, Prompt, ask_together, fit_document
-from lorify.evaluation.metrics import contains_answer, mean
+from lorify.evaluation.metrics import mean
 from lorify.facade import Lorify
-
-ANSWER_TOKENS = 32
-MAX_STATEMENTS = 48
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def check_adapter(
     adapter: Adapter,
     documents: Sequence[Document],
     *,
-    max_statements: int = MAX_STATEMENTS,
+    max_statements: int = MAX_SAMPLE,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[CheckedStatement]:
     """Ask an adapter what its documents state.
@@ -73,15 +70,13 @@ def check_adapter(
     Raises:
         EvaluationError: if no sentence can be made a question.
     """
-    found = [(document, statement) for document in documents for statement in find_statements(document.text)]
+    sample = sample_statements([document.text for document in documents], max_statements)
+    found = [(documents[place], statement) for place, statement in sample]
     if not found:
         raise EvaluationError(
             "no sentence of the documents has a name, a number or the like to ask for, so there is nothing to check; "
             "leave --check out"
         )
-    if len(found) > max_statements:
-        chosen = sorted(random.Random(0).sample(range(len(found)), max_statements))
-        found = [found[i] for i in chosen]
     checked: list[CheckedStatement] = []
     for start in range(0, len(found), BATCH_ROWS):
         batch = found[start : start + BATCH_ROWS]

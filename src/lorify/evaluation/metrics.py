@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import string
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,32 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from lorify.data.answers import normalize_answer
 from lorify.data.tasks import Metric
 
 MEGABYTE = 1_000_000
 
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-def normalize_answer(text: str) -> str:
-    """Lower case, without punctuation, English articles and runs of white space."""
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
     """1 if the prediction equals one of the answers after normalization, else 0."""
     return float(any(normalize_answer(prediction) == normalize_answer(answer) for answer in answers))
-
-
-def contains_answer(prediction: str, answers: Sequence[str]) -> bool:
-    """Whether one of the answers, normalized, stands in the prediction as a run of words."""
-    words = normalize_answer(prediction).split()
-    for answer in answers:
-        wanted = normalize_answer(answer).split()
-        if wanted and any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
-            return True
-    return False
 
 
 def token_f1(prediction: str, answers: Sequence[str]) -> float:

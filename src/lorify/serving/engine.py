@@ -106,6 +106,7 @@ class LocalEngine:
         self._stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
         self._changed = threading.Condition()
         self._waiting: deque[_Ticket] = deque()
+        self._joining: list[_Ticket] = []  # their prompts are being read
         self._rows: list[_Row] = []
         self._batch = self._empty_batch()
         self._closing = False
@@ -126,7 +127,7 @@ class LocalEngine:
             if self._closing:
                 raise ClosingError("the server is about to end; try again in a moment")
             self._waiting = deque(other for other in self._waiting if not other.cancelled)
-            waiting, free = len(self._waiting), self.limits.max_rows - len(self._rows)
+            waiting, free = len(self._waiting), self.limits.max_rows - self._num_running()
             if waiting - max(0, free) >= self.limits.max_waiting:
                 wait = math.ceil(self._usual_seconds * (waiting + 1) / self.limits.max_rows)
                 raise BusyError(f"{waiting} requests wait already; try again in {wait} s", max(1, wait))
@@ -138,8 +139,7 @@ class LocalEngine:
         """What it is doing now."""
         with self._changed:
             waiting = sum(not ticket.cancelled for ticket in self._waiting)
-            running = len(self._rows)
-            return EngineStatus(running, waiting, self._prompt_tokens, self._answer_tokens)
+            return EngineStatus(self._num_running(), waiting, self._prompt_tokens, self._answer_tokens)
 
     async def is_healthy(self) -> bool:
         """Whether its thread is there."""
@@ -153,7 +153,7 @@ class LocalEngine:
         await asyncio.to_thread(self._thread.join, timeout_seconds)
         if self._thread.is_alive():
             with self._changed:
-                for ticket in (*self._waiting, *(row.ticket for row in self._rows)):
+                for ticket in (*self._waiting, *self._joining, *(row.ticket for row in self._rows)):
                     ticket.deadline = -math.inf
             await asyncio.to_thread(self._thread.join)
 
@@ -164,16 +164,19 @@ class LocalEngine:
                 if not self._waiting and not self._rows:
                     return
                 self._drop_ended()
-                joining = self._next_tickets()
+                self._joining = self._next_tickets()
             try:
-                if joining:
-                    self._join(joining)
+                if self._joining:
+                    self._join(self._joining)
                 elif self._rows:
                     tokens = torch.tensor([row.token for row in self._rows], device=self._base.device)
                     self._take(self._rows, self._batch.step(tokens))
             except Exception as error:  # whatever a request may bring about, the engine goes on with the next ones
                 _log.exception("a decoding step failed")
-                self._fail(joining, error)
+                self._fail(error)
+
+    def _num_running(self) -> int:
+        return len(self._joining) + len(self._rows)
 
     def _empty_batch(self) -> DecodingBatch:
         return start_decoding(self._base, self._base.window_tokens)
@@ -231,6 +234,7 @@ class LocalEngine:
         logits = self._batch.add_rows([ticket.job.prompt for ticket in tickets], lora)
         rows = [_Row(ticket, self._base) for ticket in tickets]
         with self._changed:
+            self._joining = []
             self._rows += rows
             self._prompt_tokens += sum(len(ticket.job.prompt) for ticket in tickets)
         self._take(rows, logits)
@@ -265,13 +269,13 @@ class LocalEngine:
     def _token_text(self, token: int) -> str:
         return str(self._base.tokenizer.decode([token]))
 
-    def _fail(self, joining: list[_Ticket], error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         """Break off all that runs; the next ones begin with an empty batch."""
         told = error if isinstance(error, LorifyError) else EngineError(f"the engine failed ({type(error).__name__})")
         with self._changed:
-            for ticket in {*joining, *(row.ticket for row in self._rows if not row.done)}:
+            for ticket in (*self._joining, *(row.ticket for row in self._rows if not row.done)):
                 ticket.send(told)
-            self._rows = []
+            self._joining, self._rows = [], []
             self._batch = self._empty_batch()
 
 

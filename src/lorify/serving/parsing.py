@@ -21,6 +21,7 @@ from lorify.serving.parsing_worker import READY, ParsingJob
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_MAX_MEMORY_BYTES = 1 << 30
 DEFAULT_MAX_BYTES = 32 << 20
+DEFAULT_MAX_PAGES = 1000
 MAX_NAME_LENGTH = 200
 MAX_PARALLEL = 2
 START_SECONDS = 120.0
@@ -42,6 +43,7 @@ class DocumentParser:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         max_memory_bytes: int = DEFAULT_MAX_MEMORY_BYTES,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        max_pages: int = DEFAULT_MAX_PAGES,
         keep_ready: bool = True,
     ) -> None:
         """Start the first process.
@@ -50,11 +52,13 @@ class DocumentParser:
             timeout_seconds: most time that reading one document may take.
             max_memory_bytes: most memory that it may take.
             max_bytes: larger uploads are refused, and so are those with more text.
+            max_pages: PDFs with more pages are refused.
             keep_ready: False starts a process only when there is a document.
         """
         self._timeout_seconds = timeout_seconds
         self._max_memory_bytes = max_memory_bytes
         self._max_bytes = max_bytes
+        self._max_pages = max_pages
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MAX_PARALLEL)
         self._ready = _start() if keep_ready else None
@@ -67,8 +71,8 @@ class DocumentParser:
             filename: what the client calls it; its last part becomes the document's name, its suffix tells the kind.
 
         Raises:
-            ContextError: if it is empty, too large, encrypted, damaged, of no readable kind, or takes too much time or
-                memory to read.
+            ContextError: if it is empty, too large or long, encrypted, damaged, of no readable kind, or takes too much
+                time or memory to read.
         """
         name = safe_name(filename)
         if len(data) > self._max_bytes:
@@ -107,7 +111,7 @@ class DocumentParser:
             return process
 
     def _read(self, process: subprocess.Popen[bytes], data: bytes, name: str) -> str:
-        job = ParsingJob(name, self._timeout_seconds, self._max_memory_bytes, self._max_bytes)
+        job = ParsingJob(name, self._timeout_seconds, self._max_memory_bytes, self._max_bytes, self._max_pages)
         try:
             # The process ends itself in time; this is for one that cannot even start.
             output, _ = process.communicate(job.to_line() + data, timeout=START_SECONDS + self._timeout_seconds)
@@ -135,6 +139,7 @@ def parse_document(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     max_memory_bytes: int = DEFAULT_MAX_MEMORY_BYTES,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pages: int = DEFAULT_MAX_PAGES,
 ) -> Document:
     """Read one upload; `DocumentParser` is for many.
 
@@ -144,12 +149,17 @@ def parse_document(
         timeout_seconds: most time that reading may take.
         max_memory_bytes: most memory that it may take.
         max_bytes: larger uploads are refused, and so are those with more text.
+        max_pages: PDFs with more pages are refused.
 
     Raises:
         ContextError: as `DocumentParser.parse`.
     """
     parser = DocumentParser(
-        timeout_seconds=timeout_seconds, max_memory_bytes=max_memory_bytes, max_bytes=max_bytes, keep_ready=False
+        timeout_seconds=timeout_seconds,
+        max_memory_bytes=max_memory_bytes,
+        max_bytes=max_bytes,
+        max_pages=max_pages,
+        keep_ready=False,
     )
     return parser.parse(data, filename)
 

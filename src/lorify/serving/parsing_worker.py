@@ -36,12 +36,14 @@ class ParsingJob:
         timeout_seconds: most time it may take, on the wall and on the processor.
         max_memory_bytes: most memory it may take, that of the readers not counted.
         max_text_bytes: longest text that is answered.
+        max_pages: most pages of a PDF.
     """
 
     name: str
     timeout_seconds: float
     max_memory_bytes: int
     max_text_bytes: int
+    max_pages: int
 
     def to_line(self) -> bytes:
         """The first line of a job."""
@@ -71,7 +73,8 @@ def main() -> None:
 def _read(job: ParsingJob, data: bytes) -> dict[str, str]:
     try:
         # The limit is for what archives unpack to; that of the upload itself has been looked at.
-        text = document_from_bytes(data, job.name, PurePath(job.name).suffix.lower(), job.max_memory_bytes).text
+        suffix = PurePath(job.name).suffix.lower()
+        text = document_from_bytes(data, job.name, suffix, job.max_memory_bytes, max_pages=job.max_pages).text
     except ContextError as error:
         reasons = _reasons(error)
         if MemoryError in reasons:

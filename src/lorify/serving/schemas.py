@@ -181,7 +181,10 @@ class AdapterObject(BaseModel):
     hypernetwork_sha256: str | None
     base: str
     base_sha256: str
-    fidelity: float | None = Field(description="How well it stands in for its documents, if that was measured.")
+    fidelity: float | None = Field(
+        description="Share of its documents' statements that it holds, if that was measured: POST with `check`."
+    )
+    checking: bool = Field(description="Whether its fidelity is being measured now.")
     seconds: float | None = Field(default=None, description="Time it took to make, in the answer to POST and PATCH.")
     reused: bool | None = Field(default=None, description="Whether it was there already, in the answer to POST.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import socket
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from lorify.serving.service import Service
 
 def run_server(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; answers that are being given then are finished first.
+
+    After SIGTERM this returns, as the server has ended in the way it was asked to; SIGINT raises KeyboardInterrupt.
 
     Args:
         service: what is served; it is closed at the end.
@@ -35,7 +38,12 @@ def run_server(service: Service, host: str, port: int, ready: Callable[[str], No
         timeout_graceful_shutdown=math.ceil(service.settings.drain_seconds),
     )
     server = _Server(config, lambda: ready(f"http://{shown}:{port}"))
-    server.run(sockets=[listener])
+    # uvicorn sends itself a signal once more when it has ended, and gives it to whoever had it before.
+    before = signal.signal(signal.SIGTERM, server.handle_exit)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Server(uvicorn.Server):

@@ -13,6 +13,7 @@ from lorify.adapters import Adapter, AdapterRow
 from lorify.contexts.documents import Document
 from lorify.errors import BusyError, ContextError, RequestError, UnknownModelError
 from lorify.facade import Lorify
+from lorify.serving.checks import FidelityChecks
 from lorify.serving.jobs import Engine
 from lorify.serving.keys import ApiKeys
 from lorify.serving.parsing import DocumentParser
@@ -62,7 +63,9 @@ class Service:
             timeout_seconds=self.settings.parse_seconds,
             max_memory_bytes=self.settings.parse_memory_bytes,
             max_bytes=self.settings.max_upload_bytes,
+            max_pages=self.settings.max_document_pages,
         )
+        self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
         # One at a time: each takes all cores, and the engine goes on answering beside it.
         self._internalizing = ThreadPoolExecutor(1, thread_name_prefix="lorify-internalize")
         self._num_internalizing = 0
@@ -170,7 +173,8 @@ class Service:
         return await asyncio.to_thread(load) if wanted else None
 
     async def close(self) -> None:
-        """End the engine, then the rest."""
+        """End the checks and the engine, then the rest."""
+        await self.checks.close()
         await self.engine.drain(self.settings.drain_seconds)
         self._internalizing.shutdown()
         self.parser.close()

@@ -17,8 +17,11 @@ class ServingSettings(BaseModel):
     vllm: VllmLimits = Field(default=VllmLimits(), description="A vLLM server that answers instead.")
     max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Largest request body, documents included.")
     max_document_tokens: int = Field(default=200_000, ge=1, description="Longest document, in tokens of the base.")
+    max_document_pages: int = Field(default=1000, ge=1, description="Longest PDF, in pages.")
     max_documents: int = Field(default=64, ge=1, description="Most documents of one adapter.")
-    max_internalizing: int = Field(default=64, ge=1, description="Documents being internalized or waiting for it.")
+    max_internalizing: int = Field(
+        default=64, ge=1, description="Documents being internalized or waiting for it; likewise adapters being checked."
+    )
     max_answers: int = Field(default=16, ge=1, description="Answers of one request: `n` times its prompts.")
     default_answer_tokens: int = Field(
         default=512, ge=1, description="Longest answer in a chat if the request does not say, in tokens."

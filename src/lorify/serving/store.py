@@ -189,6 +189,11 @@ class AdapterStore:
         found = self._select(f"{_SELECT} AND source = ? ORDER BY created DESC LIMIT 1", owner, source)
         return found[0] if found else None
 
+    def set_fidelity(self, id: str, owner: str, fidelity: float) -> None:
+        """Keep what an owner has measured; nothing happens if the adapter is gone by now."""
+        with self._lock, self._transaction():
+            self._index.execute("UPDATE owners SET fidelity = ? WHERE owner = ? AND id = ?", (fidelity, owner, id))
+
     def delete(self, id: str, owner: str) -> None:
         """Give up an adapter; its files go with its last owner.
 

@@ -16,6 +16,25 @@ export function addAdapter(adapter, { on = false, name = null } = {}) {
   const before = known.get(adapter.id);
   known.set(adapter.id, { adapter, name: name ?? nameOf(adapter), on: on || (before?.on ?? false), scale: before?.scale ?? 1 });
   render();
+  if (adapter.checking && !before?.adapter.checking) watch(adapter.id);
+}
+
+// Shows an adapter's fidelity once the server has measured it; only its line changes, so that the focus stays.
+async function watch(id) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const entry = known.get(id);
+    if (!entry) return;
+    try {
+      const { fidelity, checking } = await api.showAdapter(id);
+      Object.assign(entry.adapter, { fidelity, checking });
+    } catch {
+      return; // gone, or the server is; what was shown stays
+    }
+    const line = document.getElementById(`facts-${id}`);
+    if (line) line.textContent = facts(entry.adapter);
+    if (!entry.adapter.checking) return;
+  }
 }
 
 export async function loadAdapters() {
@@ -41,6 +60,7 @@ function facts(adapter) {
   if (adapter.reused) parts.push("was there already");
   else if (adapter.seconds != null) parts.push(`made in ${adapter.seconds.toFixed(2)} s`);
   if (adapter.fidelity != null) parts.push(`fidelity ${adapter.fidelity.toFixed(2)}`);
+  else if (adapter.checking) parts.push("being checked");
   return parts.join(" · ");
 }
 
@@ -54,7 +74,7 @@ function row(entry) {
     "li",
     { className: entry.on ? "adapter on" : "adapter" },
     element("div", { className: "name" }, toggle, element("label", { htmlFor: toggle.id, textContent: name })),
-    element("p", { className: "facts", textContent: facts(adapter) }),
+    element("p", { className: "facts", id: `facts-${adapter.id}`, textContent: facts(adapter) }),
     element("div", { className: "row" }, element("label", { htmlFor: slider.id, textContent: "Scale" }), slider, shown, remove),
   );
   slider.setAttribute("aria-label", `Scale of ${name}`);

@@ -32,15 +32,19 @@ export async function listAdapters() {
   return (await (await checked(await fetch("/v1/adapters", { headers: headers() }))).json()).data;
 }
 
+export async function showAdapter(id) {
+  return (await checked(await fetch(`/v1/adapters/${id}`, { headers: headers() }))).json();
+}
+
 export async function createFromFiles(files) {
   const form = new FormData();
   for (const file of files) form.append("file", file, file.name);
-  return (await checked(await fetch("/v1/adapters", { method: "POST", headers: headers(), body: form }))).json();
+  return (await checked(await fetch("/v1/adapters?check=true", { method: "POST", headers: headers(), body: form }))).json();
 }
 
-export async function createFromJson(body) {
+export async function createFromJson(body, { check = true } = {}) {
   const options = { method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body) };
-  return (await checked(await fetch("/v1/adapters", options))).json();
+  return (await checked(await fetch(`/v1/adapters?check=${check}`, options))).json();
 }
 
 export async function deleteAdapter(id) {

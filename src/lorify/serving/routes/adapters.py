@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel as PydanticModel
 from pydantic import ValidationError
@@ -57,30 +57,41 @@ def _body_schema(model: type[PydanticModel]) -> dict[str, Any]:
 
 
 @router.post("", status_code=201, responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(NewAdapter))
-async def create(request: Request, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+async def create(
+    request: Request,
+    service: ServiceDependency,
+    owner: OwnerDependency,
+    check: Annotated[bool, Query(description="Measure its fidelity afterwards, in the background.")] = False,
+) -> AdapterObject:
     """Turn documents (as text, or uploaded as `file`, once or several times) or a task into an adapter."""
     if _is_form(request):
         async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
             documents = await _uploads(service, form)
-        return describe(service, await service.internalize(documents, owner))
-    body = await _json_body(request, NewAdapter)
-    if body.task is not None:
-        return describe(service, await service.specialize(body.task, owner))
-    texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
-    return describe(service, await service.internalize([_document(text) for text in texts], owner))
+    else:
+        body = await _json_body(request, NewAdapter)
+        if body.task is not None:
+            if check:
+                raise RequestError("a task states nothing that could be checked; leave check out", param="check")
+            return describe(service, await service.specialize(body.task, owner), owner)
+        texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
+        documents = [_document(text) for text in texts]
+    made = await service.internalize(documents, owner)
+    if check and made.stored.fidelity is None:
+        service.checks.start(made.stored.id, owner, documents)
+    return describe(service, made, owner)
 
 
 @router.get("")
 async def list_all(service: ServiceDependency, owner: OwnerDependency) -> AdapterList:
     """All your adapters, the oldest first."""
     stored = await asyncio.to_thread(service.store.list, owner)
-    return AdapterList(data=[describe(service, adapter) for adapter in stored])
+    return AdapterList(data=[describe(service, adapter, owner) for adapter in stored])
 
 
 @router.get("/{id}")
 async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
     """One adapter: what it holds, what made it, its size."""
-    return describe(service, await asyncio.to_thread(service.store.describe, id, owner))
+    return describe(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
 
 
 @router.patch("/{id}", responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(AdapterChange))
@@ -93,7 +104,7 @@ async def change(id: str, request: Request, service: ServiceDependency, owner: O
     else:
         body = await _json_body(request, AdapterChange)
         added, removed = [_document(text) for text in body.add], body.remove
-    return describe(service, await service.change(id, added, removed, owner))
+    return describe(service, await service.change(id, added, removed, owner), owner)
 
 
 @router.delete("/{id}")
@@ -133,7 +144,7 @@ def _exported(adapter: Adapter, base: BaseModel, format: Literal["peft", "gguf"]
         return content.getvalue()
 
 
-def describe(service: Service, adapter: StoredAdapter | MadeAdapter) -> AdapterObject:
+def describe(service: Service, adapter: StoredAdapter | MadeAdapter, owner: str) -> AdapterObject:
     """An adapter as clients see it."""
     made = adapter if isinstance(adapter, MadeAdapter) else None
     stored = adapter.stored if isinstance(adapter, MadeAdapter) else adapter
@@ -152,6 +163,7 @@ def describe(service: Service, adapter: StoredAdapter | MadeAdapter) -> AdapterO
         base=service.base_id,
         base_sha256=provenance.base_digest,
         fidelity=stored.fidelity,
+        checking=service.checks.is_checking(stored.id, owner),
         seconds=None if made is None else round(made.seconds, 3),
         reused=None if made is None else made.reused,
     )

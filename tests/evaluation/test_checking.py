@@ -20,7 +20,7 @@ class Half:
     def relevant(self, adapter, question):
         return adapter
 
-    def ask_batch(self, questions, adapters, *, documents, only_if_relevant, max_new_tokens):
+    def ask_batch(self, questions, adapters, *, documents, only_if_relevant, max_new_tokens, turns=None):
         pairs = zip(questions, documents, strict=True)
         return [text or ("It was 1911." if "Oak Tower" in question else "No idea.") for question, text in pairs]
 

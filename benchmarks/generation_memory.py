@@ -31,6 +31,8 @@ def allocated_bytes(run) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
     now = most = 0
+    assert profiler.profiler is not None
+    assert profiler.profiler.kineto_results is not None
     for event in profiler.profiler.kineto_results.events():
         if event.name() == "[memory]":
             now += event.nbytes()

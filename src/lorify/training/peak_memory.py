@@ -1,8 +1,8 @@
 """Peak memory of code, found by running it on tensors that have no memory.
 
 PyTorch's fake tensors have shapes, dtypes and devices but no numbers. Whatever runs on them makes and drops the same
-tensors as in earnest; their sizes are added up as they come and go. What an operation takes for itself is not seen, and an
-attention mask is made that a real run, which can look at the padding, may leave out.
+tensors as in earnest; their sizes are added up as they come and go. What an operation takes for itself is not seen, and
+an attention mask is made that a real run, which can look at the padding, may leave out.
 """
 
 from __future__ import annotations

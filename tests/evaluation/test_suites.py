@@ -128,7 +128,7 @@ def test_a_local_copy_of_a_public_set_is_read(tmp_path, name):
     path = tmp_path / "copy.jsonl"
     path.write_text(json.dumps(ROWS[name]) + "\n")
     (case,) = PublicSuite(dataset=name, path=path).build(Reader())
-    assert case.documents == (("C1\n\nC2",) if name == "ropes" else ("C",))
+    assert case.documents == (("C1\nC2",) if name == "ropes" else ("C",))
     assert case.questions[0].text == "Q" and case.questions[0].answers == ("x", "y")
     assert case.source == name
 

@@ -47,6 +47,19 @@ def test_an_unrelated_question_is_answered_as_by_the_bare_base(model):
     assert model.ask(question, adapter, max_new_tokens=24, only_if_relevant=False) != ""
 
 
+@pytest.mark.parametrize(
+    ("description", "question", "answer"),
+    [
+        ("Decide whether the review is positive or negative.", "I hated every minute of it.", "negative"),
+        ("Give the opposite of the word.", "hot", "cold"),
+        ("Translate numbers into words.", "12", "twelve"),
+        ("Make a list of the items, one a line.", "apples, pears and figs", "- apples\n- pears\n- figs"),
+    ],
+)
+def test_a_task_is_done_from_its_description(model, description, question, answer):
+    assert model.ask(question, model.specialize(description)) == answer != model.ask(question)
+
+
 def test_streaming_gives_the_same_answer_as_asking(model):
     adapter = model.internalize(DEMO / "harbour-museum.md")
     question = "Who is the current director of the Velmora Harbour Museum?"

@@ -1,27 +1,28 @@
-"""Context encoders of Doc-to-LoRA: hidden states of a frozen language model over chunks of a context.
+"""Context encoders of Doc-to-LoRA: hidden states of a frozen model over chunks of a context, texts or images.
 
     per-layer activations   what enters each of the first n blocks; the last of them after the model's final norm
     early exit              what leaves the first n blocks, after the final norm
     embeddings              what enters the first block
+    patches                 pixels of an image, without a model (`lorify.contexts.patches`)
 
 The final norm is there because the published encoders are models cut short, which norm whatever comes last.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.model import BaseModel, load_base
+from lorify.base.model import BaseModel
+from lorify.contexts.pictures import Picture, no_images
 
-EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings"]
+EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
 _MARK = "\u2603"  # stands for the context where a chat template is taken apart
 
 
@@ -38,43 +39,197 @@ class EncodedContexts:
     mask: Tensor
 
 
-@torch.no_grad()
-def encode_contexts(
-    encoder: BaseModel, chunks: Sequence[Sequence[int]], *, kind: EncoderKind, num_layers: int
-) -> EncodedContexts:
-    """Run the encoder over chunks, each encoded alone.
+@dataclass(frozen=True, eq=False)
+class ImageChunk:
+    """An image as an encoder takes it.
 
-    Args:
-        encoder: the frozen model.
-        chunks: token ids of each chunk, with all special tokens.
-        kind: which hidden states.
-        num_layers: how many blocks; see the module's docstring.
+    Attributes:
+        inputs: tensors for its model, with a batch of one.
+        num_tokens: how many states it becomes; also its `len`.
     """
+
+    inputs: Mapping[str, Tensor]
+    num_tokens: int
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return self.num_tokens
+
+
+Chunk = Sequence[int] | ImageChunk
+"""What is encoded at a time: token ids with all special tokens, or an image."""
+
+
+class ContextEncoder(Protocol):
+    """A frozen model (or none, for patches) that turns chunks of contexts into features."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def num_layers(self) -> int:
+        """Its blocks."""
+        ...
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its features."""
+        ...
+
+    @property
+    def window_tokens(self) -> int:
+        """Longest chunk, in tokens."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of its features."""
+        ...
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase | None:
+        """Its tokenizer; None if it reads no text."""
+        ...
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether images can be encoded."""
+        ...
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens; for encoders with a tokenizer."""
+        ...
+
+    def image_chunk(self, picture: Picture) -> ImageChunk:
+        """An image as this encoder takes it; for encoders that read images."""
+        ...
+
+    def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
+        """Features of chunks of one kind (texts or images), each encoded alone.
+
+        Args:
+            chunks: texts or images.
+            kind: which hidden states.
+            num_layers: how many blocks; see the module's docstring.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A language model as context encoder; it may be the base.
+
+    Attributes:
+        model: the frozen model.
+    """
+
+    model: BaseModel
+
+    @property
+    def reads_images(self) -> bool:
+        """It reads text alone."""
+        return False
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def num_layers(self) -> int:
+        """Its blocks."""
+        return self.model.num_layers
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its hidden states."""
+        return self.model.hidden_size
+
+    @property
+    def window_tokens(self) -> int:
+        """Longest input it was made for, in tokens."""
+        return self.model.window_tokens
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of its hidden states."""
+        return self.model.dtype
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer."""
+        return self.model.tokenizer
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return self.model.encode_text(text)
+
+    def image_chunk(self, picture: Picture) -> ImageChunk:
+        """Always an error."""
+        raise no_images(picture, self.name)
+
+    @torch.no_grad()
+    def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
+        """Features of texts, each encoded alone."""
+        model = self.model
+        input_ids, mask = (tensor.to(model.device) for tensor in pad_chunks(chunks))
+
+        def inputs_of(depths: Sequence[int]) -> Mapping[int, Tensor]:
+            return model.activations(input_ids, mask, layers=depths).states
+
+        def output() -> Tensor:
+            with model.hooks.applied(None):
+                return model.decoder(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+
+        blocks = Blocks(model.num_layers, inputs_of, output, cast(nn.Module, model.decoder.norm))
+        return EncodedContexts(chosen_states(blocks, kind, num_layers), mask.bool())
+
+
+def pad_chunks(chunks: Sequence[Chunk]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask `[chunks, tokens]` of texts, padded on the right."""
     length = max(map(len, chunks))
     input_ids = torch.zeros(len(chunks), length, dtype=torch.long)
     mask = torch.zeros(len(chunks), length, dtype=torch.long)
     for index, chunk in enumerate(chunks):
+        assert not isinstance(chunk, ImageChunk)
         input_ids[index, : len(chunk)] = torch.tensor(chunk)
         mask[index, : len(chunk)] = 1
-    input_ids, mask = input_ids.to(encoder.device), mask.to(encoder.device)
+    return input_ids, mask
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How to get at the hidden states of a model for one batch.
+
+    Attributes:
+        num_layers: its blocks.
+        inputs_of: blocks -> what enters each of them; blocks above the highest are not computed.
+        output: what leaves the last block, after the final norm.
+        norm: the final norm.
+    """
+
+    num_layers: int
+    inputs_of: Callable[[Sequence[int]], Mapping[int, Tensor]]
+    output: Callable[[], Tensor]
+    norm: nn.Module
+
+
+def chosen_states(blocks: Blocks, kind: EncoderKind, num_layers: int) -> Tensor:
+    """Hidden states of one kind; see the module's docstring."""
     if kind == "embeddings":
-        states = encoder.activations(input_ids, mask, layers=[0]).states[0]
-    elif kind == "early_exit":
-        states = _states(encoder, input_ids, mask, [num_layers])[0]
-    else:
-        states = torch.stack(_states(encoder, input_ids, mask, range(num_layers)), dim=1)
-    return EncodedContexts(states, mask.bool())
+        return blocks.inputs_of([0])[0]
+    if kind == "early_exit":
+        return _states(blocks, [num_layers])[0]
+    return torch.stack(_states(blocks, range(num_layers)), dim=1)
 
 
-def _states(encoder: BaseModel, input_ids: Tensor, mask: Tensor, depths: Sequence[int]) -> list[Tensor]:
+def _states(blocks: Blocks, depths: Sequence[int]) -> list[Tensor]:
     """What leaves the first n blocks, for each n of `depths`, the last of them after the final norm."""
-    inside = [depth for depth in depths if depth < encoder.num_layers]
-    found = encoder.activations(input_ids, mask, layers=inside).states if inside else {}
-    if len(inside) < len(depths):
-        with encoder.hooks.applied(None):
-            last = encoder.decoder(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
-    else:
-        last = cast(nn.Module, encoder.decoder.norm)(found[depths[-1]])
+    inside = [depth for depth in depths if depth < blocks.num_layers]
+    found = blocks.inputs_of(inside) if inside else {}
+    last = blocks.output() if len(inside) < len(depths) else blocks.norm(found[depths[-1]])
     return [*(found[depth] for depth in depths[:-1]), last]
 
 
@@ -109,23 +264,3 @@ def split_evenly(
     length = -(-len(whole) // num_chunks)
     runs = [whole[start : start + length] for start in range(0, len(whole), length)]
     return [[*(prefix if i else ()), *run, *(suffix if i < len(runs) - 1 else ())] for i, run in enumerate(runs)]
-
-
-def load_encoder(base: BaseModel, name: str | None, *, quantized: bool) -> BaseModel:
-    """The context encoder of a hypernetwork: the base itself, or another model.
-
-    Args:
-        base: the loaded base.
-        name: hub id or folder of the encoder; None for the base.
-        quantized: load it in 4 bits (NF4, by bitsandbytes) where that is possible, which is on CUDA.
-    """
-    source = name or base.name
-    if quantized and base.device.type == "cuda":
-        return load_base(source, device=base.device, quantized=True)
-    if quantized:
-        warnings.warn(
-            f"the context encoder was quantized to 4 bits in training, which needs CUDA; on {base.device.type} it "
-            "runs in full precision, with nearly the same adapters",
-            stacklevel=2,
-        )
-    return base if name is None else load_base(name, dtype=base.dtype, device=base.device)

@@ -57,19 +57,19 @@ def _stack(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> T
     return torch.stack([torch.nn.functional.pad(group, (0, 0, 0, rank - group.shape[1])) for group in groups])
 
 
-def as_lora_batch(merged: Mapping[str, Generated], scaling: float) -> LoraBatch:
-    """Merged weights for the hooks of a base, one row for each group."""
+def as_lora_batch(merged: Mapping[str, Generated], scaling: float, *, first_layer: int = 0) -> LoraBatch:
+    """Merged weights for the hooks of a base, one row for each group; `first_layer` is the first adapted block."""
     return {
         (layer, name): LoraTensors(A, B * scaling)
         for name, weights in merged.items()
-        for layer, (A, B) in enumerate(zip(weights.A.unbind(1), weights.B.unbind(1), strict=True))
+        for layer, (A, B) in enumerate(zip(weights.A.unbind(1), weights.B.unbind(1), strict=True), first_layer)
     }
 
 
-def as_lora_pairs(merged: Mapping[str, Generated]) -> dict[Key, LoraPair]:
+def as_lora_pairs(merged: Mapping[str, Generated], *, first_layer: int = 0) -> dict[Key, LoraPair]:
     """Merged weights of the only group, without the scaling, as an adapter keeps them."""
     return {
         (layer, name): LoraPair(A.contiguous(), B.T.contiguous())
         for name, weights in merged.items()
-        for layer, (A, B) in enumerate(zip(weights.A[0], weights.B[0], strict=True))
+        for layer, (A, B) in enumerate(zip(weights.A[0], weights.B[0], strict=True), first_layer)
     }

@@ -15,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from lorify.base.model import load_base
 from lorify.commands.settings import apply_settings
-from lorify.contexts.encoders import load_encoder
+from lorify.contexts.encoder_loading import load_encoder
 from lorify.hypernets.perceiver import PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import generate_weights
 from lorify.training.dry_run import dry_run

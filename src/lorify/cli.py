@@ -18,6 +18,7 @@ from lorify.commands import (
     describe,
     evaluate,
     evaluate_benchmarks,
+    evaluate_images,
     evaluate_tasks,
     importing,
     serve,
@@ -116,6 +117,8 @@ app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
 evaluate.app.command("benchmarks")(evaluate_benchmarks.benchmarks)
+evaluate.app.command("digits")(evaluate_images.digits)
+evaluate.app.command("imagenette")(evaluate_images.imagenette)
 app.add_typer(evaluate.app, name="eval")
 app.command("models")(bases.models)
 app.command("serve")(serve.serve)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from PIL.Image import Image
 
 from lorify.adapters import Adapter, AdapterRow, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
@@ -13,15 +14,14 @@ from lorify.base.chat import Message, build_prompt_ids, question_messages, stop_
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
-from lorify.contexts.documents import Document, read_document
-from lorify.contexts.encoders import load_encoder
+from lorify.contexts.pictures import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.distillation import refine
 from lorify.hypernets.document_internalizer import DocumentInternalizer
 from lorify.hypernets.internalize import Internalizer
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer, load_context_encoder
 from lorify.hypernets.relevance import load_relevance
 from lorify.hypernets.specialize import Specializer, load_specializer
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
@@ -30,8 +30,8 @@ SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "s
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
 DEFAULT_NEW_TOKENS = 128
 
-Source = Document | Path | str
-"""A document, or the path of one (`-` is standard input)."""
+Source = Context | Image | Path | str
+"""A document or an image, or the path of one (`-` is standard input)."""
 
 
 class Lorify:
@@ -103,17 +103,17 @@ class Lorify:
         return self.specializer.specialize(description)
 
     def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn one or several documents into an adapter.
+        """Turn one or several documents or images into an adapter.
 
         Args:
-            sources: documents, or paths of files to read.
+            sources: documents or images, or paths of files to read; images need a hypernetwork that reads them.
             report: called with the number of tokens read since the last call.
         """
-        return self.internalizer.internalize([_as_document(source) for source in sources], report)
+        return self.internalizer.internalize([_as_context(source) for source in sources], report)
 
     def add(self, adapter: Adapter, *sources: Source) -> Adapter:
         """The adapter with more documents; those whose name it holds already are replaced."""
-        return self.internalizer.add(adapter, [_as_document(source) for source in sources])
+        return self.internalizer.add(adapter, [_as_context(source) for source in sources])
 
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """The adapter without the named documents: the same weights as if they had never been there."""
@@ -130,7 +130,8 @@ class Lorify:
         Returns:
             The trained adapter; documents can no longer be added to it or removed.
         """
-        return refine(self.base, adapter, [_as_document(source) for source in sources], seconds=seconds)
+        documents = [as_text(_as_context(source), "--refine") for source in sources]
+        return refine(self.base, adapter, documents, seconds=seconds)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.
@@ -327,7 +328,7 @@ def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
     config, hypernet = load_hypernetwork(folder)
     name, digest = folder.name, hypernetwork_digest(folder)
     if isinstance(config, PerceiverConfig) and isinstance(hypernet, PerceiverHypernetwork):
-        encoder = load_encoder(base, config.encoder.model_name, quantized=config.encoder.quantized)
+        encoder = load_context_encoder(base, config.encoder)
         return PerceiverInternalizer(base, config, hypernet.to(base.device), name, digest, encoder)
     assert isinstance(config, AssociativeConfig)
     assert isinstance(hypernet, AssociativeHypernetwork)
@@ -336,5 +337,7 @@ def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
     )
 
 
-def _as_document(source: Source) -> Document:
-    return source if isinstance(source, Document) else read_document(source)
+def _as_context(source: Source) -> Context:
+    if isinstance(source, Image):
+        return read_picture(source)
+    return read_context(source) if isinstance(source, str | Path) else source

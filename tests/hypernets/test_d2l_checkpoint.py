@@ -10,6 +10,7 @@ from tiny import tiny_base, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from lorify.base.model import BaseModel
+from lorify.contexts.encoders import TextEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.d2l_checkpoint import import_d2l
@@ -21,7 +22,7 @@ CONTEXT = [5, 40, 77, 12, 130, 9, 64]
 
 def internalizer(folder: Path, base: BaseModel) -> PerceiverInternalizer:
     config, hypernet = import_d2l(folder, base)
-    return PerceiverInternalizer(base, config, hypernet, folder.name, "digest", base)
+    return PerceiverInternalizer(base, config, hypernet, folder.name, "digest", TextEncoder(base))
 
 
 @pytest.mark.skipif(not FIXTURES, reason="the parity fixtures are not at hand")

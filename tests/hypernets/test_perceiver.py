@@ -3,7 +3,7 @@ import torch
 from pydantic import ValidationError
 from tiny import tiny_base
 
-from lorify.contexts.encoders import encode_contexts, encode_packed
+from lorify.contexts.encoders import TextEncoder
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
@@ -61,15 +61,15 @@ def test_block_by_block_gives_the_same_numbers(kind, changes):
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
 def test_chunks_in_one_sequence_give_what_they_give_alone(family, kind):
     base = tiny_base(family, num_layers=3)
-    of = config(kind, feature_size=base.hidden_size, self_attentions=1)
+    encoder, of = TextEncoder(base), config(kind, feature_size=base.hidden_size, self_attentions=1)
     hypernet, chunks = hypernetwork(of), [[5, 40, 77, 12], [130, 9, 64, 5, 81, 23, 7], [8, 8]]
-    encoded = encode_packed(base, chunks, kind=kind, num_layers=3 if of.per_layer else 1)
+    encoded = encoder.encode_packed(chunks, kind=kind, num_layers=3 if of.per_layer else 1)
     assert encoded.states.shape[-2] == sum(map(len, chunks))  # no padding
     with torch.no_grad():
         found = hypernet(encoded.states, encoded.mask, encoded.places)
         one_by_one = hypernet(encoded.states, encoded.mask, encoded.places, iterative=True)
         for i, chunk in enumerate(chunks):
-            alone = encode_contexts(base, [chunk], kind=kind, num_layers=3 if of.per_layer else 1)
+            alone = encoder.encode([chunk], kind=kind, num_layers=3 if of.per_layer else 1)
             wanted = hypernet(alone.states, alone.mask)
             for name, weights in wanted.items():
                 for packed in (found, one_by_one):

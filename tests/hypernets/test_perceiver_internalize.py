@@ -66,7 +66,7 @@ def logits(base, adapter: Adapter | None) -> torch.Tensor:
 
 def test_ranks_and_alpha_tell_the_chunks(internalizer):
     adapter = internalizer.internalize(DOCUMENTS[:1])
-    chunks = internalizer.split(internalizer.encoder.encode_text(DOCUMENTS[0].text))
+    chunks = internalizer.split(DOCUMENTS[0])
     assert len(chunks) > 1
     assert adapter.rank == (len(chunks) + 1) * 3  # the bias adapter is one more
     assert adapter.scaling((0, "down_proj")) == pytest.approx(7.0)  # their lora_alpha, whatever the rank

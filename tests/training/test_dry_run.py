@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.commands.settings import apply_settings
+from lorify.contexts.encoders import TextEncoder
 from lorify.errors import ConfigError
 from lorify.hypernets.perceiver import PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import generate_weights
@@ -48,19 +49,20 @@ def test_published_recipes_are_reckoned_without_weights(base, read):
 
 
 @pytest.mark.parametrize("changes", [{}, {"latent_size": 16, "num_latents": 3, "head_size": 8}])
-@pytest.mark.parametrize("encoder", ["per_layer_activations", "early_exit", "embeddings"])
-def test_memory_of_generation_is_what_pytorch_allocates(encoder, changes, tmp_path):
+@pytest.mark.parametrize("kind", ["per_layer_activations", "early_exit", "embeddings"])
+def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path):
     base = tiny_base()
     base.model.to(torch.bfloat16).save_pretrained(tmp_path)
-    shape = {"encoder": encoder, "encoder_layers": 0 if encoder == "embeddings" else 2, "num_blocks": 2, **changes}
+    shape = {"encoder": kind, "encoder_layers": 0 if kind == "embeddings" else 2, "num_blocks": 2, **changes}
     config = PerceiverTrainingConfig.model_validate(
         {"base": str(tmp_path), "hypernetwork": {**shape, "chunk_tokens": 300}}
     )
     stated = dry_run(config)
-    of = hypernetwork_config(config, base, base)
+    encoder = TextEncoder(base)
+    of = hypernetwork_config(config, base, encoder)
     hypernet = PerceiverHypernetwork(of)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        generate_weights(hypernet, of, base, [[5] * 300], iterative=True)
+        generate_weights(hypernet, of, encoder, [[5] * 300], iterative=True)
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     most = max(accumulate(event.nbytes() for event in events))
     weights = sum(p.nbytes for p in [*base.model.parameters(), *hypernet.parameters()])

@@ -6,8 +6,6 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +24,8 @@ from transformers import (
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.packed_weights import PackedMatrices
+from lorify.base.row_sharing import RowSharing
+from lorify.base.taps import Activations, Taps
 from lorify.errors import BaseModelError
 
 SUPPORTED_ARCHITECTURES = (
@@ -47,6 +47,9 @@ class BaseModel:
         name: what the user called it (a hub id, a folder or the default name).
         digest: SHA-256 of its weights; adapters carry it.
         hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
+        taps: keeps what enters blocks and linear layers (see `lorify.base.taps`).
+        row_sharing: lets rows that were seen before skip the blocks below the adapted ones
+            (see `lorify.base.row_sharing`).
         packed_matrices: its weights as decoding reads them on a CPU (see `lorify.base.packed_weights`).
     """
 
@@ -71,8 +74,8 @@ class BaseModel:
         }
         self.hooks = LoraHooks(self.linear_keys)
         self.packed_matrices = PackedMatrices()
-        self._tap: ContextVar[_Tap | None] = ContextVar(f"tap-{id(self)}", default=None)
-        self._install_taps()
+        self.taps = Taps(self.blocks, self.linear_keys)
+        self.row_sharing = RowSharing(self.blocks)
 
     @property
     def num_layers(self) -> int:
@@ -154,7 +157,6 @@ class BaseModel:
         lowest = torch.finfo(self.dtype).min
         return torch.zeros_like(may_look, dtype=self.dtype).masked_fill(~may_look, lowest)
 
-    @torch.no_grad()
     def activations(
         self,
         input_ids: Tensor,
@@ -173,83 +175,14 @@ class BaseModel:
             module: linear layer (such as `down_proj`) whose inputs are wanted too.
             position_ids: `[batch, tokens]`; by default they count up.
         """
-        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=True)
-        token = self._tap.set(tap)
-        try:
+
+        def forward() -> None:
             with self.hooks.applied(None):
                 self.decoder(
                     input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
                 )
-        except _EnoughError:
-            pass
-        finally:
-            self._tap.reset(token)
-        return tap.found
 
-    @contextmanager
-    def recorded_inputs(self, layers: Sequence[int], module: str) -> Iterator[dict[int, Tensor]]:
-        """Inputs `[batch, tokens, d_in]` of a linear layer, by block, in forward passes inside the `with`."""
-        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=False)
-        token = self._tap.set(tap)
-        try:
-            yield tap.found.inputs
-        finally:
-            self._tap.reset(token)
-
-    def _install_taps(self) -> None:
-        def tap_block(index: int):
-            def keep(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-                tap = self._tap.get()
-                if tap is None or index not in tap.wanted:
-                    return
-                tap.found.states[index] = args[0] if args else kwargs["hidden_states"]
-                if tap.stops and tap.module is None and index == max(tap.wanted):
-                    raise _EnoughError
-
-            return keep
-
-        def tap_linear(index: int, name: str):
-            def keep(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
-                tap = self._tap.get()
-                if tap is None or name != tap.module or index not in tap.wanted:
-                    return
-                tap.found.inputs[index] = args[0]
-                if tap.stops and index == max(tap.wanted):
-                    raise _EnoughError
-
-            return keep
-
-        for index, block in enumerate(self.blocks):
-            block.register_forward_pre_hook(tap_block(index), with_kwargs=True)
-        for (index, name), linear in self.linear_keys.items():
-            linear.register_forward_pre_hook(tap_linear(index, name))
-
-
-@dataclass(frozen=True)
-class Activations:
-    """What a forward pass of the bare base left behind.
-
-    Attributes:
-        states: block -> its input `[batch, tokens, hidden]` (block 0: the token embeddings).
-        inputs: block -> input of the wanted module `[batch, tokens, d_in]`; empty if none was wanted.
-    """
-
-    states: dict[int, Tensor]
-    inputs: dict[int, Tensor]
-
-
-@dataclass(frozen=True)
-class _Tap:
-    """What one call wants, what it has so far, and whether the forward pass ends with that."""
-
-    wanted: frozenset[int]
-    module: str | None
-    found: Activations
-    stops: bool
-
-
-class _EnoughError(Exception):
-    """Ends a forward pass once all that is wanted is known."""
+        return self.taps.run(forward, layers=layers, module=module)
 
 
 def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:
@@ -302,35 +235,54 @@ def load_base(
     folder = resolve_base(name)
     target = torch.device(device) if device is not None else best_device()
     chosen = dtype or best_dtype(target)
-    with _readable("config.json", name, folder):
+    with reading("config.json", name, folder):
         architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
     if architectures[0] not in SUPPORTED_ARCHITECTURES:
         raise BaseModelError(
             f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
+    model = load_weights(AutoModelForCausalLM, name, folder, dtype=chosen, device=target, quantized=quantized)
+    with reading("tokenizer", name, folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    label = str(Path(name).resolve()) if os.path.exists(name) else name
+    return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))
+
+
+def load_weights(
+    loader: type, name: str, folder: Path, *, dtype: torch.dtype, device: torch.device, quantized: bool
+) -> PreTrainedModel:
+    """Load a model from a folder in Hugging Face form.
+
+    Args:
+        loader: the class of transformers that finds and loads it, such as `AutoModelForCausalLM`.
+        name: what messages call it.
+        folder: its files.
+        dtype: dtype of the weights.
+        device: where it goes.
+        quantized: keep the weights in 4 bits; on CUDA only.
+
+    Raises:
+        BaseModelError: if the weights cannot be read, or do not fit the config.
+    """
     quantization = {}
     if quantized:
         settings = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=chosen
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
-        quantization = {"quantization_config": settings, "device_map": {"": target}}
-    with _readable("weights", name, folder), _without_report():
+        quantization = {"quantization_config": settings, "device_map": {"": device}}
+    with reading("weights", name, folder), _without_report():
         # With wrong shapes, too, the report is what says which.
-        loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=chosen, output_loading_info=True, ignore_mismatched_sizes=True, **quantization
+        loaded = loader.from_pretrained(
+            folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **quantization
         )
-    model, report = cast(tuple[nn.Module, dict[str, Iterable]], loaded)
+    model, report = cast(tuple[PreTrainedModel, dict[str, Iterable]], loaded)
     _refuse_gaps(report, name, folder)
-    with _readable("tokenizer", name, folder):
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    label = str(Path(name).resolve()) if os.path.exists(name) else name
-    if not quantized:  # bitsandbytes puts a model where it belongs by itself
-        model = model.to(target)
-    return BaseModel(cast(PreTrainedModel, model), tokenizer, name=label, digest=weights_digest(folder))
+    # bitsandbytes puts a model where it belongs by itself
+    return model if quantized else cast(PreTrainedModel, model.to(device))  # pyright: ignore[reportArgumentType]
 
 
 @contextmanager
-def _readable(part: str, name: str, folder: Path) -> Iterator[None]:
+def reading(part: str, name: str, folder: Path) -> Iterator[None]:
     """Say which part of a base model cannot be read."""
     try:
         yield

@@ -16,7 +16,7 @@ from lorify.commands.options import (
     load_base_model,
     load_model,
     parse_scaled,
-    read_documents,
+    read_contexts,
 )
 from lorify.commands.terminal import say_json, say_line, stderr, working
 
@@ -113,7 +113,7 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
-    read = read_documents(documents)
+    read = read_contexts(documents)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernet)
     with working("internalizing"):
         changed = model.add(adapter, *read)

@@ -27,7 +27,7 @@ from lorify.commands.options import (
     internalize_documents,
     load_model,
     parse_scaled,
-    read_documents,
+    read_contexts,
 )
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import counting, duration, say_json, say_line, stderr, working, write_stream
@@ -36,6 +36,7 @@ from lorify.errors import ContextError, LorifyError
 if TYPE_CHECKING:
     from lorify.adapters import Adapter, AdapterRow
     from lorify.contexts.documents import Document
+    from lorify.contexts.pictures import Context
     from lorify.facade import Lorify
 
 OptionalDocuments = Annotated[list[str] | None, typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
@@ -58,9 +59,10 @@ def ask(
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
-    """Answer questions about documents, or do a task. Without -q: a chat.
+    """Answer questions about documents or images, or do a task. Without -q: a chat.
 
-    The documents are internalized: the base answers with the adapter, without them in its prompt. Likewise a task's
+    They are internalized: the base answers with the adapter, without them in its prompt; images need a hypernetwork
+    that reads them. Likewise a task's
     description becomes an adapter, and each question is then an input of the task; with documents too, both adapters
     are on. Questions may also be piped in, one a line.
 
@@ -74,7 +76,8 @@ def ask(
         raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
     check_questions(questions or [])
     questions = questions or _piped_questions(needed=compare or as_json)
-    read = read_documents(documents)
+    read = read_contexts(documents)
+    texts = _texts(read, "--compare, which puts the documents into the prompt,") if compare else []
     model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
     active, told = _make_adapters(model, read, task)
     adapter = model.combine(active)
@@ -82,7 +85,7 @@ def ask(
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
-        text = "\n\n".join([*(document.text for document in read), *([task] if task else [])]) if compare else None
+        text = "\n\n".join([*(document.text for document in texts), *([task] if task else [])]) if compare else None
         results = [_answer(model, adapter, question, text, max_tokens, doubts) for question in questions]
         if as_json:
             say_json({**told, "answers": results})
@@ -92,8 +95,19 @@ def ask(
         _answer_all(model, adapter, questions, max_tokens, doubts)
 
 
+def _texts(contexts: list[Context], reader: str) -> list[Document]:
+    """The documents, for what reads no images.
+
+    Raises:
+        ContextError: if one is an image.
+    """
+    from lorify.contexts.pictures import as_text
+
+    return [as_text(context, reader) for context in contexts]
+
+
 def _make_adapters(
-    model: Lorify, documents: list[Document], task: str | None
+    model: Lorify, documents: list[Context], task: str | None
 ) -> tuple[list[tuple[Adapter, float]], dict[str, object]]:
     """The adapters of documents and of a task, each with its scale, and what to tell about them."""
     adapters: list[tuple[Adapter, float]] = []
@@ -129,7 +143,7 @@ def internalize(
     hypernet: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
-    """Turn documents into an adapter folder.
+    """Turn documents or images into an adapter folder; images need a hypernetwork that reads them.
 
     With --refine it is trained further on the documents' sentences by gradient descent; then documents can no longer
     be added to it or removed. With --check its fidelity, the share of the statements that it holds, is kept with it.
@@ -137,17 +151,18 @@ def internalize(
     Example: lorify internalize handbook.pdf -o handbook-adapter --check
     """
     check_adapter_output(output)
-    read = read_documents(documents)
+    read = read_contexts(documents)
+    texts = _texts(read, "--refine" if refine is not None else "--check") if check or refine is not None else []
     model = load_model(base, hypernet)
     started = time.perf_counter()
     adapter = internalize_documents(model, read)
     seconds = time.perf_counter() - started
     if refine is not None:
         with working("refining"):
-            adapter = model.refine(adapter, *read, seconds=refine)
+            adapter = model.refine(adapter, *texts, seconds=refine)
     checked: list[dict[str, Any]] = []
     if check:
-        adapter, checked = _check(model, adapter, read)
+        adapter, checked = _check(model, adapter, texts)
     model.save(adapter, output)
     num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
     stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")

@@ -62,9 +62,10 @@ def run_suite(
 
     Example: lorify eval run facts:documents=20 -m none,icl,rag,adapter -o runs/facts
     """
+    from lorify.evaluation.image_suites import IMAGE_SUITES
     from lorify.evaluation.suites import parse_suite
 
-    chosen = parse_suite(suite, {"heldout": heldout_kind()})
+    chosen = parse_suite(suite, {"heldout": heldout_kind(), **IMAGE_SUITES})
     run = evaluate_suite(
         chosen, methods, output, base, hypernet, task_hypernet=task_hypernet, timed=not untimed, max_tokens=max_tokens
     )

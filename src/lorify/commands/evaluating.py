@@ -30,6 +30,7 @@ Methods = Annotated[
 
 DEFAULT_METHODS = {
     "documents": "none,icl,rag,adapter",
+    "images": "adapter,none",
     "tasks": "none,description,three_shot,adapter,mismatched,random",
 }
 SHOWN_COLUMNS = (

@@ -15,10 +15,10 @@ from lorify.errors import AdapterError, LorifyError
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.base.model import BaseModel
-    from lorify.contexts.documents import Document
+    from lorify.contexts.pictures import Context
     from lorify.facade import Lorify
 
-DOCUMENTS_HELP = f"Files to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
+DOCUMENTS_HELP = f"Documents or images to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
 Documents = Annotated[list[str], typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
 Base = Annotated[
     str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
@@ -73,29 +73,33 @@ def load_base_model(name: str) -> BaseModel:
         return load_base(name)
 
 
-def read_documents(sources: list[str]) -> list[Document]:
-    """Read documents before any model is loaded, so that a bad one is refused at once.
+def read_contexts(sources: list[str]) -> list[Context]:
+    """Read documents and images before any model is loaded, so that a bad one is refused at once.
 
     Raises:
         ContextError: if one is missing, empty or unreadable.
     """
-    from lorify.contexts.documents import read_document
+    from lorify.contexts.pictures import read_context
 
     with working("reading"):
-        return [read_document(source) for source in sources]
+        return [read_context(source) for source in sources]
 
 
-def internalize_documents(model: Lorify, documents: list[Document]) -> Adapter:
-    """Internalize documents with a bar and the time left."""
+def internalize_documents(model: Lorify, documents: list[Context]) -> Adapter:
+    """Internalize documents and images with a bar and the time left."""
     total = _estimate_tokens(model, documents)
     with counting("internalizing", "tokens") as advance:
         return model.internalize(*documents, report=lambda num_tokens: advance(num_tokens, total))
 
 
-def _estimate_tokens(model: Lorify, documents: list[Document]) -> int:
-    """Length of documents in tokens, from their beginnings."""
+def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:
+    """Length of documents in tokens, from their beginnings; images are done at once."""
+    from lorify.contexts.documents import Document
+
     total = 0.0
-    for document in documents:
+    for document in contexts:
+        if not isinstance(document, Document):
+            continue
         sample = document.text[:_SAMPLE_CHARS]
         tokens = len(model.base.tokenizer(sample, add_special_tokens=False)["input_ids"])
         total += tokens * len(document.text) / max(1, len(sample))

@@ -120,12 +120,13 @@ def list_kinds() -> None:
 
     Example: lorify eval list
     """
+    from lorify.evaluation.image_suites import IMAGE_SUITES
     from lorify.evaluation.methods import METHODS
     from lorify.evaluation.specs import describe_specs
     from lorify.evaluation.suites import SUITES
 
     say_line("Suites\n")
-    say_line(describe_specs([*SUITES.values(), heldout_kind()]))
+    say_line(describe_specs([*SUITES.values(), *IMAGE_SUITES.values(), heldout_kind()]))
     for kind, methods in METHODS.items():
         say_line(f"\nMethods for {kind}\n")
         say_line(describe_specs(methods.values()))

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from lorify.base.model import BaseModel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: S
     )
 
 
-def batched(chunks: Iterable[list[int]], max_chunks: int) -> Iterator[list[list[int]]]:
+def batched(chunks: Iterable[T], max_chunks: int) -> Iterator[list[T]]:
     """Group a stream of chunks, at most `max_chunks` at a time, so that memory does not grow with the document."""
     stream = iter(chunks)
     while group := list(islice(stream, max_chunks)):

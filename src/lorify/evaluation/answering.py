@@ -13,7 +13,9 @@ from pathlib import Path
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.asking import Knowledge, Method, Update, ask_together
 from lorify.evaluation.cases import Case
+from lorify.evaluation.image_suites import nearest_choice
 from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured, quick_collection
+from lorify.evaluation.methods import case_contexts
 from lorify.evaluation.metrics import exact_match, rouge_l, score_answer, token_f1
 from lorify.evaluation.runs import Answer, append_answers, rewrite_answers
 from lorify.facade import Lorify
@@ -61,7 +63,7 @@ def answer_cases(
     if len(answers) == total:
         return answers
     updates = {method.label: method.load(model, max_new_tokens) for method in methods}
-    _warm_up(model, methods)
+    _warm_up(model, methods, cases[0])
     with quick_collection():
         for turn, block in enumerate(blocks):
             for i in range(len(methods)):
@@ -76,12 +78,12 @@ def answer_cases(
     return answers
 
 
-def _warm_up(model: Lorify, methods: Sequence[Method]) -> None:
+def _warm_up(model: Lorify, methods: Sequence[Method], case: Case) -> None:
     """What happens once in a process shall not be in the first method's time."""
     model.ask("Hello", max_new_tokens=2)
     needs = {method.needs for method in methods}
     if "documents" in needs:
-        model.internalize(document_from_text("The mill opens at nine."))
+        model.internalize(*case_contexts(case) if case.images else [document_from_text("The mill opens at nine.")])
     if "tasks" in needs:
         model.specialize("Say when the mill opens.")
 
@@ -154,7 +156,8 @@ def _as_answer(
     timed: TimedAnswer | None,
 ) -> Answer:
     question = case.questions[index]
-    rouge = rouge_l(prediction, question.answers)
+    scored = nearest_choice(prediction, case.choices) if case.choices else prediction
+    rouge = rouge_l(scored, question.answers)
     return Answer(
         method=label,
         case=case.id,
@@ -171,9 +174,9 @@ def _as_answer(
         seed=case.task.seed if case.task else None,
         description=knowledge.description,
         metric=case.metric,
-        score=score_answer(case.metric, prediction, question.answers),
-        exact=exact_match(prediction, question.answers),
-        f1=token_f1(prediction, question.answers),
+        score=score_answer(case.metric, scored, question.answers),
+        exact=exact_match(scored, question.answers),
+        f1=token_f1(scored, question.answers),
         rouge_l=rouge.f1,
         rouge_l_recall=rouge.recall,
         update_seconds=taken.seconds,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
 
 from lorify.base.chat import Message
 from lorify.base.model import BaseModel
+from lorify.contexts.pictures import ImageSource, read_picture
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
 from lorify.data.tasks import Metric
 from lorify.evaluation.specs import Spec
 from lorify.facade import Lorify
 
-CaseKind = Literal["documents", "tasks"]
+CaseKind = Literal["documents", "tasks", "images"]
 """What a suite's cases are about; methods differ in which they can take in."""
 
 
@@ -58,6 +59,8 @@ class Case:
         task: the task whose inputs the questions are; such a case has no documents.
         metric: how answers are scored.
         max_new_tokens: longest answer, where the case needs less than the suite.
+        images: the context's images.
+        choices: what may be said, and which answer it means; every answer is then taken for one of these.
     """
 
     id: str
@@ -71,16 +74,30 @@ class Case:
     task: TaskContext | None = None
     metric: Metric = "f1"
     max_new_tokens: int | None = None
+    images: tuple[ImageSource, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> CaseKind:
         """What the case is about."""
+        if self.images:
+            return "images"
         return "documents" if self.task is None else "tasks"
 
     @property
     def group(self) -> str:
         """What is right or wrong together, and drawn as a whole for intervals and tests: the case, or its task."""
         return self.id if self.task is None else self.task.name
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, with the images' digests; a case without images is written as before there were any."""
+        record = asdict(replace(self, images=()))
+        shown = {"images": [read_picture(image).digest for image in self.images], "choices": self.choices}
+        return {**{name: value for name, value in record.items() if name not in shown}, **_filled(shown)}
+
+
+def _filled(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if value}
 
 
 class Suite(Spec):

@@ -17,6 +17,7 @@ from torch import Tensor
 from lorify.adapters import Adapter
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document, document_from_text
+from lorify.contexts.pictures import Context, read_picture
 from lorify.errors import EvaluationError
 from lorify.evaluation.asking import Knowledge, Method, Prompt, Update, fit_document
 from lorify.evaluation.cases import Case, CaseKind
@@ -81,7 +82,7 @@ class Internalized(Method):
             model = Lorify(model.base, load_internalizer(model.base, self.hypernet))
 
         def update(case: Case) -> Knowledge:
-            adapter = model.internalize(*case_documents(case))
+            adapter = model.internalize(*case_contexts(case))
             return adapter_knowledge(model, adapter, gate=adapter if self.only_if_relevant else None)
 
         return update
@@ -253,8 +254,9 @@ METHODS: dict[CaseKind, dict[str, type[Method]]] = {
         )
     },
     "tasks": {kind.name: kind for kind in (NoContext, *TASK_METHODS)},
+    "images": {kind.name: kind for kind in (NoContext, Internalized)},
 }
-"""Methods for suites of documents, and for suites of tasks."""
+"""Methods for suites of documents, of tasks and of images."""
 
 
 def parse_methods(text: str, kind: CaseKind = "documents") -> list[Method]:
@@ -280,6 +282,12 @@ def parse_methods(text: str, kind: CaseKind = "documents") -> list[Method]:
 def case_documents(case: Case) -> list[Document]:
     """A case's texts as documents with names."""
     return [document_from_text(text, f"document {i}") for i, text in enumerate(case.documents)]
+
+
+def case_contexts(case: Case) -> list[Context]:
+    """A case's texts and images, each with a name."""
+    pictures = [read_picture(image, name=f"image {i}") for i, image in enumerate(case.images)]
+    return [*case_documents(case), *pictures]
 
 
 def adapter_knowledge(model: Lorify, adapter: Adapter, *, gate: Adapter | None) -> Knowledge:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -104,7 +103,7 @@ def run_config(
     used: list[DocumentInternalizer | Specializer] = []
     used += [model.internalizer] if "documents" in needs else []
     used += [model.specializer] if "tasks" in needs else []
-    items = json.dumps([asdict(case) for case in cases], ensure_ascii=False)
+    items = json.dumps([case.as_dict() for case in cases], ensure_ascii=False)
     return RunConfig(
         suite=suite,
         methods=tuple(method.label for method in methods),

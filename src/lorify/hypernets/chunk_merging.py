@@ -57,19 +57,28 @@ def _stack(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> T
     return torch.stack([torch.nn.functional.pad(group, (0, 0, 0, rank - group.shape[1])) for group in groups])
 
 
-def as_lora_batch(merged: Mapping[str, Generated], scaling: float, owner: Tensor | None = None) -> LoraBatch:
-    """Merged weights for the hooks of a base: a row for each group, or a sequence whose tokens have owners."""
+def as_lora_batch(
+    merged: Mapping[str, Generated], scaling: float, *, first_layer: int = 0, owner: Tensor | None = None
+) -> LoraBatch:
+    """Merged weights for the hooks of a base: a row for each group, or a sequence whose tokens have owners.
+
+    Args:
+        merged: weights by module, of a group for each row or owner.
+        scaling: what updates are multiplied by.
+        first_layer: the first adapted block.
+        owner: the group of each token `[tokens]` of a single sequence, if they are in one.
+    """
     return {
         (layer, name): LoraTensors(A, B * scaling, owner)
         for name, weights in merged.items()
-        for layer, (A, B) in enumerate(zip(weights.A.unbind(1), weights.B.unbind(1), strict=True))
+        for layer, (A, B) in enumerate(zip(weights.A.unbind(1), weights.B.unbind(1), strict=True), first_layer)
     }
 
 
-def as_lora_pairs(merged: Mapping[str, Generated]) -> dict[Key, LoraPair]:
+def as_lora_pairs(merged: Mapping[str, Generated], *, first_layer: int = 0) -> dict[Key, LoraPair]:
     """Merged weights of the only group, without the scaling, as an adapter keeps them."""
     return {
         (layer, name): LoraPair(A.contiguous(), B.T.contiguous())
         for name, weights in merged.items()
-        for layer, (A, B) in enumerate(zip(weights.A[0], weights.B[0], strict=True))
+        for layer, (A, B) in enumerate(zip(weights.A[0], weights.B[0], strict=True), first_layer)
     }

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from lorify.adapters import Adapter, DocumentRecord, Provenance
 from lorify.base.model import BaseModel
-from lorify.contexts.documents import Document
+from lorify.contexts.pictures import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 
 Part = TypeVar("Part")
@@ -39,11 +39,11 @@ class DocumentInternalizer(Protocol):
         """Whether chats begin with a system turn, an empty one where nothing is said in it."""
         ...
 
-    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn documents into one adapter; `report` gets the number of tokens read since the last call."""
+    def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
+        """Turn documents and images into one adapter; `report` gets the number of tokens read since the last call."""
         ...
 
-    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+    def add(self, adapter: Adapter, documents: Sequence[Context]) -> Adapter:
         """The adapter with more documents; one whose name is there already is replaced."""
         ...
 
@@ -85,22 +85,22 @@ class PartsInternalizer(ABC, Generic[Part]):
         """Whether chats begin with a system turn: not by themselves."""
         return False
 
-    def internalize(self, documents: Sequence[Document], report: Callable[[int], None] | None = None) -> Adapter:
+    def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.
 
         Args:
-            documents: at least one.
+            documents: documents or images, at least one.
             report: called with the number of tokens read since the last call.
 
         Raises:
-            ContextError: if there is no document, or one has no token.
+            ContextError: if there is no document, one has no token, or one is of a kind that is not read.
         """
         if not documents:
             raise ContextError("no document was given; give at least one")
         read = [self._read(document, report) for document in documents]
         return self._write([record for record, _ in read], [part for _, part in read])
 
-    def add(self, adapter: Adapter, documents: Sequence[Document]) -> Adapter:
+    def add(self, adapter: Adapter, documents: Sequence[Context]) -> Adapter:
         """The adapter with more documents; one whose name is there already is replaced."""
         records, parts = self._parts(adapter)
         for document in documents:
@@ -120,8 +120,8 @@ class PartsInternalizer(ABC, Generic[Part]):
         return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     @abstractmethod
-    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Part]:
-        """Record and part of one document."""
+    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Part]:
+        """Record and part of one document or image."""
 
     @abstractmethod
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Part]]:

@@ -14,10 +14,9 @@ from torch import Tensor
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.model import BaseModel
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.encoders import load_encoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer, load_context_encoder
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
 
 PROBE_TEXT = "The harbour museum opens at ten. Its curator is Ada Quill, and it shows forty-two ships."
@@ -43,13 +42,13 @@ def check_imported(folder: Path, base: BaseModel, imported: PerceiverHypernetwor
     config, hypernet = load_hypernetwork(folder)
     assert isinstance(config, PerceiverConfig)
     assert isinstance(hypernet, PerceiverHypernetwork)
-    encoder = load_encoder(base, config.encoder.model_name, quantized=config.encoder.quantized)
+    encoder = load_context_encoder(base, config.encoder)
     digest = hypernetwork_digest(folder)
     made = PerceiverInternalizer(base, config, hypernet.to(base.device), folder.name, digest, encoder)
     original = PerceiverInternalizer(base, config, imported.to(base.device), folder.name, digest, encoder)
     probe = document_from_text(PROBE_TEXT, "probe")
     adapter = made.internalize([probe])
-    chunks = original.split(encoder.encode_text(probe.text))
+    chunks = original.split(probe)
     generated, bias = original.generate(chunks), imported.bias()
     for (layer, name), pair in adapter.weights.items():
         parts = [(generated[name].A[i, layer], generated[name].B[i, layer]) for i in range(len(chunks))]

@@ -12,8 +12,8 @@ from torch import Tensor
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.documents import Document
 from lorify.contexts.features import batched, encode_chunks
+from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
@@ -84,8 +84,9 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return list(adapter.provenance.documents), parts
 
     @torch.no_grad()
-    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, _DocumentPart]:
+    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, _DocumentPart]:
         """What is kept of one document, its chunks streamed; a chunk that comes again is not encoded again."""
+        document = as_text(context, f"hypernetwork {self.name}")
         total: Statistics | None = None
         num_tokens = 0
         remembered: OrderedDict[tuple[int, ...], Statistics] = OrderedDict()

@@ -37,6 +37,7 @@ from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lorify.contexts.encoders import EncoderKind
+from lorify.contexts.patches import PatchGrid
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.resampler import EXPANSION, Perceiver
 
@@ -57,9 +58,18 @@ class ContextEncoderConfig(PydanticModel):
         ge=0, description="Blocks that are run (early exit), or blocks whose inputs are read (per-layer activations)."
     )
     feature_size: int = Field(gt=0, description="Width of its hidden states.")
+    patches: PatchGrid | None = Field(default=None, description="How images are cut, if patches are the features.")
     quantized: bool = Field(default=False, description="It was in 4 bits (NF4) in training; on CUDA it is loaded so.")
     prefix_ids: tuple[int, ...] = Field(default=(), description="Token ids before each chunk of a context.")
     suffix_ids: tuple[int, ...] = Field(default=(), description="Token ids after each chunk of a context.")
+
+    @model_validator(mode="after")
+    def _has_its_grid(self) -> ContextEncoderConfig:
+        if (self.kind == "patches") != (self.patches is not None):
+            raise ValueError("an encoder of kind patches, and no other, says how images are cut (patches)")
+        if self.patches is not None and self.patches.feature_size != self.feature_size:
+            raise ValueError(f"feature_size is {self.feature_size}, but a patch has {self.patches.feature_size}")
+        return self
 
 
 class PerceiverConfig(PydanticModel):
@@ -71,7 +81,8 @@ class PerceiverConfig(PydanticModel):
     base_name: str = Field(description="Base model it was meta-trained on.")
     base_digest: str = Field(description="SHA-256 of that base's weights.")
     encoder: ContextEncoderConfig = Field(description="The context encoder.")
-    num_layers: int = Field(gt=0, description="Blocks of the base, all of which are adapted.")
+    num_layers: int = Field(gt=0, description="Adapted blocks of the base.")
+    first_layer: int = Field(default=0, ge=0, description="First of them.")
     modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers, in order of name.")
     rank: int = Field(default=8, gt=0, description="Rank that one chunk adds, and rank of the bias adapter.")
     scaling: float = Field(gt=0, description="What an update is multiplied by.")
@@ -108,6 +119,11 @@ class PerceiverConfig(PydanticModel):
     def per_layer(self) -> bool:
         """Whether each block is generated from features of its own."""
         return self.encoder.kind == "per_layer_activations"
+
+    @property
+    def layers(self) -> range:
+        """The adapted blocks of the base."""
+        return range(self.first_layer, self.first_layer + self.num_layers)
 
     @property
     def widest(self) -> int:

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord
 from lorify.base.model import BaseModel
-from lorify.contexts.documents import Document
-from lorify.contexts.encoders import encode_contexts, split_evenly
+from lorify.contexts.encoder_loading import load_encoder
+from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.features import batched
+from lorify.contexts.pictures import Context, Picture, no_images
 from lorify.errors import ContextError, HypernetworkError
 from lorify.hypernets.chunk_merging import as_lora_pairs, merge_chunks
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
-from lorify.hypernets.perceiver import Generated, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 
 TOKENS_AT_ONCE = 4096
 NUM_CHUNKS = "num_chunks"
@@ -40,7 +41,7 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         hypernet: its weights, in float32, on the base's device.
         name: what the provenance calls it.
         digest: SHA-256 of its weights file.
-        encoder: the context encoder (see `lorify.contexts.encoders.load_encoder`); it may be the base.
+        encoder: the context encoder (see `lorify.contexts.encoder_loading`).
         iterative: generate block by block; by default on everything but CUDA, where it would be slower.
     """
 
@@ -49,7 +50,7 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
     hypernet: PerceiverHypernetwork
     name: str
     digest: str
-    encoder: BaseModel
+    encoder: ContextEncoder
     iterative: bool | None = None
 
     def __post_init__(self) -> None:
@@ -87,33 +88,45 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         del adapter, question
         return True
 
-    def generate(self, chunks: Sequence[Sequence[int]]) -> DocumentPart:
-        """LoRA weights of chunks, given as token ids with their affixes; chunks do not influence each other."""
+    def generate(self, chunks: Sequence[Chunk]) -> DocumentPart:
+        """LoRA weights of chunks, texts or images; chunks do not influence each other."""
         iterative = self.base.device.type != "cuda" if self.iterative is None else self.iterative
         return generate_weights(self.hypernet, self.config, self.encoder, chunks, iterative=iterative)
 
-    def split(self, ids: Sequence[int]) -> list[list[int]]:
-        """Chunks of a document, given as token ids without affixes; they have theirs."""
+    def split(self, context: Context) -> list[Chunk]:
+        """Chunks of a context: those of a text have their affixes, an image is one chunk.
+
+        Raises:
+            ContextError: if it has no text, or is of a kind that the encoder does not read.
+        """
+        if isinstance(context, Picture):
+            if not self.encoder.reads_images:
+                raise no_images(context, f"hypernetwork {self.name}")
+            return [self.encoder.image_chunk(context)]
+        ids = self.encoder.encode_text(context.text.strip())
+        if not ids:
+            raise ContextError(f"document {context.name} has no text; give one with at least one sentence")
         prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
         num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
-        return split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)
+        return [*split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)]
 
-    def _read(self, document: Document, report: Callable[[int], None] | None) -> tuple[DocumentRecord, DocumentPart]:
-        """LoRA weights of one document, some chunks at a time."""
-        ids = self.encoder.encode_text(document.text.strip())
-        if not ids:
-            raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
-        chunks = self.split(ids)
+    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, DocumentPart]:
+        """LoRA weights of one document or image, some chunks at a time."""
+        chunks = self.split(context)
+        affixes = (
+            0 if isinstance(context, Picture) else len(self.config.encoder.prefix_ids + self.config.encoder.suffix_ids)
+        )
+        num_tokens = sum(len(chunk) - affixes for chunk in chunks)
         generated = []
         for group in batched(chunks, max(1, TOKENS_AT_ONCE // self.config.chunk_tokens)):
             generated.append(self.generate(group))
             if report is not None:
-                report(len(ids) * len(group) // len(chunks))
+                report(num_tokens * len(group) // len(chunks))
         part = {
             name: Generated(*(torch.cat([getattr(weights[name], which) for weights in generated]) for which in "AB"))
             for name in generated[0]
         }
-        return DocumentRecord(name=document.name, digest=document.digest, num_tokens=len(ids)), part
+        return DocumentRecord(name=context.name, digest=context.digest, num_tokens=num_tokens), part
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentPart]]:
         """Documents of an adapter and their weights, cut out of it."""
@@ -122,7 +135,7 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         counts = [int(statistics[NUM_CHUNKS]) for statistics in adapter.statistics]
         parts: list[DocumentPart] = [{} for _ in counts]
         for module in self.config.modules:
-            pairs = [adapter.weights[layer, module.name] for layer in range(self.config.num_layers)]
+            pairs = [adapter.weights[layer, module.name] for layer in self.config.layers]
             A = self._chunks(torch.stack([pair.A for pair in pairs]), counts)
             B = self._chunks(torch.stack([pair.B.T for pair in pairs]), counts)
             for part, *weights in zip(parts, A, B, strict=True):
@@ -148,7 +161,7 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         }
         weighed = None if scales is None else torch.tensor(scales).repeat_interleave(torch.tensor(counts))
         merged = merge_chunks(together, [sum(counts)], self.hypernet.bias(), chunk_scales=weighed)
-        pairs = as_lora_pairs(merged)
+        pairs = as_lora_pairs(merged, first_layer=self.config.first_layer)
         rank = next(iter(pairs.values())).rank
         return Adapter(
             weights=pairs,
@@ -162,38 +175,45 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
 def generate_weights(
     hypernet: PerceiverHypernetwork,
     config: PerceiverConfig,
-    encoder: BaseModel,
-    chunks: Sequence[Sequence[int]],
+    encoder: ContextEncoder,
+    chunks: Sequence[Chunk],
     *,
     iterative: bool,
 ) -> DocumentPart:
-    """LoRA weights of chunks, given as token ids with their affixes; see `PerceiverHypernetwork` for `iterative`."""
+    """LoRA weights of chunks, texts with their affixes or images; see `PerceiverHypernetwork` for `iterative`."""
     wanted = config.encoder
-    encoded = encode_contexts(encoder, chunks, kind=wanted.kind, num_layers=wanted.num_layers)
+    encoded = encoder.encode(chunks, kind=wanted.kind, num_layers=wanted.num_layers)
     # As published, the Perceiver works in the precision of the base, and the heads in float32.
     low = encoder.dtype == torch.bfloat16
     states = encoded.states if low else encoded.states.float()
-    with torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=low):
+    with torch.autocast(states.device.type, dtype=torch.bfloat16, enabled=low):
         return hypernet(states, encoded.mask, iterative=iterative)
 
 
-def check_encoder(encoder: BaseModel, config: PerceiverConfig, name: str) -> None:
+def load_context_encoder(base: BaseModel, config: ContextEncoderConfig) -> ContextEncoder:
+    """The context encoder that a hypernetwork reads."""
+    return load_encoder(base, config.model_name, quantized=config.quantized, patches=config.patches)
+
+
+def check_encoder(encoder: ContextEncoder, config: PerceiverConfig, name: str) -> None:
     """Make sure that a context encoder gives the features a hypernetwork reads.
 
     Raises:
         HypernetworkError: if it has another width, too few blocks, or a window shorter than a chunk.
     """
     wanted = config.encoder
-    if encoder.hidden_size != wanted.feature_size:
+    if encoder.feature_size != wanted.feature_size:
         raise HypernetworkError(
             f"hypernetwork {name} reads features of width {wanted.feature_size}, but context encoder {encoder.name} "
-            f"has {encoder.hidden_size}; give the encoder it was trained with"
+            f"has {encoder.feature_size}; give the encoder it was trained with"
         )
     if wanted.num_layers > encoder.num_layers + (wanted.kind == "per_layer_activations"):
         raise HypernetworkError(
             f"hypernetwork {name} reads {wanted.num_layers} blocks, but context encoder {encoder.name} has "
             f"{encoder.num_layers}; give the encoder it was trained with"
         )
+    if encoder.tokenizer is None:  # images alone, each of which is one chunk
+        return
     longest = config.chunk_tokens + len(wanted.prefix_ids) + len(wanted.suffix_ids)
     if longest > encoder.window_tokens:
         raise HypernetworkError(

@@ -252,7 +252,7 @@ class AssociativeObjective:
     ) -> tuple[_Scores, int]:
         """Scores of some rows, and their number of tokens; `keys [L, tokens, r]` are those of all chunks."""
         packed = pack_rows(rows).to(self.base.device)
-        with self._autocast(), self.base.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
+        with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
             logits = answer_logits(self.base, packed, lora)
         per_token = cross_entropy_per_token(logits, packed.targets)
         segments = [segment for row in rows for segment in row]
@@ -328,6 +328,8 @@ class AssociativeObjective:
 def groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
     """Indices in at most `num_groups` groups, so that little of a padded batch is padding."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    if len(set(lengths)) == 1:
+        return [order]
     size = math.ceil(len(order) / num_groups)
     return [order[start : start + size] for start in range(0, len(order), size)]
 

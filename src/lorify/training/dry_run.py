@@ -17,10 +17,20 @@ from typing import cast
 import torch
 from pydantic import ValidationError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from lorify.base.files import resolve_base
 from lorify.base.model import BaseModel
+from lorify.contexts.encoders import Chunk, ContextEncoder, ImageChunk, TextEncoder
+from lorify.contexts.patches import PatchEncoder
+from lorify.contexts.vision import VisionEncoder, is_vision_language
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
@@ -28,7 +38,7 @@ from lorify.hypernets.perceiver_internalize import generate_weights
 from lorify.hypernets.resampler import EXPANSION
 from lorify.training.config import describe_problems
 from lorify.training.peak_memory import peak_bytes
-from lorify.training.perceiver import encoder_layers, shared_fields
+from lorify.training.perceiver import adapted_layers, chosen_patches, encoder_layers, shared_fields
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 
 ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
@@ -82,19 +92,21 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
     """
     base = _meta_model(config.base)
     encoder = base if config.hypernetwork.encoder_model is None else _meta_model(config.hypernetwork.encoder_model)
+    patches = chosen_patches(config)
     shape = _hypernetwork_shape(config, base, encoder)
     with torch.device("meta"):
         hypernet = PerceiverHypernetwork(shape)
-    base_parameters, encoder_parameters = _count(base), _count(encoder)
+    base_parameters, encoder_parameters = _count(base), 0 if patches else _count(encoder)
     weights = LOW_BYTES * base_parameters
     if config.hypernetwork.quantized_encoder:
         weights += round(FOUR_BIT_BYTES * encoder_parameters)
-    elif encoder is not base:
+    elif encoder is not base and not patches:
         weights += LOW_BYTES * encoder_parameters
     state = TRAINING_BYTES * hypernet.num_parameters
     activations = _batch_bytes(config, shape, base)
     generation = weights + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
-    flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters)
+    run_parameters = encoder_parameters * min(1.0, shape.encoder.num_layers / _architecture(encoder).num_hidden_layers)
+    flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters, run_parameters)
     seconds = flops / (ACCELERATOR_FLOPS * USED_SHARE)
     return DryRun(
         base_parameters=base_parameters,
@@ -119,13 +131,16 @@ def _meta_model(name: str) -> nn.Module:
     else:
         architecture = cast(PreTrainedConfig, AutoConfig.from_pretrained(resolve_base(name)))
     with torch.device("meta"):
-        return cast(nn.Module, AutoModelForCausalLM.from_config(architecture, dtype=torch.bfloat16))
+        sees = is_vision_language((architecture.architectures or [""])[0])
+        loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+        return cast(nn.Module, loader.from_config(architecture, dtype=torch.bfloat16))
 
 
 def _hypernetwork_shape(config: PerceiverTrainingConfig, base: nn.Module, encoder: nn.Module) -> PerceiverConfig:
     shape = config.hypernetwork
     of_base, of_encoder = _architecture(base), _architecture(encoder)
-    num_layers = int(of_base.num_hidden_layers)
+    layers = adapted_layers(config, int(of_base.num_hidden_layers))
+    patches = chosen_patches(config)
     linears = {name.rpartition(".")[2]: m for name, m in _block(base).named_modules() if isinstance(m, nn.Linear)}
     missing = [name for name in shape.modules if name not in linears]
     if missing:
@@ -138,10 +153,11 @@ def _hypernetwork_shape(config: PerceiverTrainingConfig, base: nn.Module, encode
             base_digest="",
             encoder=ContextEncoderConfig(
                 kind=shape.encoder,
-                num_layers=encoder_layers(config, int(of_encoder.num_hidden_layers), num_layers),
-                feature_size=int(of_encoder.hidden_size),
+                num_layers=encoder_layers(config, int(of_encoder.num_hidden_layers), len(layers)),
+                feature_size=patches.feature_size if patches else int(of_encoder.hidden_size),
+                patches=patches,
             ),
-            num_layers=num_layers,
+            num_layers=len(layers),
             modules=tuple(
                 AdaptedModule(name=n, in_features=linears[n].in_features, out_features=linears[n].out_features)
                 for n in sorted(shape.modules)
@@ -153,7 +169,7 @@ def _hypernetwork_shape(config: PerceiverTrainingConfig, base: nn.Module, encode
 
 
 def _architecture(model: nn.Module) -> PreTrainedConfig:
-    return cast(PreTrainedConfig, model.config)
+    return cast(PreTrainedConfig, model.config).get_text_config()
 
 
 def _block(model: nn.Module) -> nn.Module:
@@ -192,18 +208,36 @@ def _batch_bytes(config: PerceiverTrainingConfig, shape: PerceiverConfig, base: 
 
 def _chunk_bytes(shape: PerceiverConfig, encoder: nn.Module, hypernet: PerceiverHypernetwork) -> int:
     """What generation holds beside the weights at its peak, for one chunk of full length."""
-    no_tokenizer = cast(PreTrainedTokenizerBase, None)  # the chunk is in tokens already
-    model = BaseModel(cast(PreTrainedModel, encoder), no_tokenizer, name=shape.base_name, digest="")
-    chunk = [0] * shape.chunk_tokens
-    return peak_bytes(lambda: generate_weights(hypernet, shape, model, [chunk], iterative=True), (encoder, hypernet))
+    reader, chunk = _reader(shape, encoder)
+    return peak_bytes(lambda: generate_weights(hypernet, shape, reader, [chunk], iterative=True), (encoder, hypernet))
+
+
+def _reader(shape: PerceiverConfig, encoder: nn.Module) -> tuple[ContextEncoder, Chunk]:
+    """The context encoder without memory, and what it reads at a time: a text of full length, or patches."""
+    grid = shape.encoder.patches
+    if grid is not None:
+        patches = torch.zeros(1, grid.num_patches, grid.feature_size)
+        return PatchEncoder(grid, torch.device("cpu")), ImageChunk({"patches": patches}, grid.num_patches)
+    model, chunk = cast(PreTrainedModel, encoder), [0] * shape.chunk_tokens  # in tokens already: no tokenizer is needed
+    if is_vision_language(type(model).__name__):
+        return VisionEncoder(model, None, shape.base_name), chunk
+    no_tokenizer = cast(PreTrainedTokenizerBase, None)
+    return TextEncoder(BaseModel(model, no_tokenizer, name=shape.base_name, digest="")), chunk
 
 
 def _batch_flops(
-    config: PerceiverTrainingConfig, shape: PerceiverConfig, hypernet: PerceiverHypernetwork, base_parameters: int
+    config: PerceiverTrainingConfig,
+    shape: PerceiverConfig,
+    hypernet: PerceiverHypernetwork,
+    base_parameters: int,
+    run_parameters: float,
 ) -> float:
-    """Multiplications and additions of one batch: 2 a weight forward, and 2 more for each gradient that is taken."""
+    """Multiplications and additions of one batch: 2 a weight forward, and 2 more for each gradient that is taken.
+
+    `run_parameters` are those of the encoder's blocks that are run.
+    """
     data, contexts, questions = config.data, config.data.batch_context_tokens, config.data.batch_question_tokens
-    encode = 2 * base_parameters * contexts * min(1.0, shape.encoder.num_layers / shape.num_layers)
+    encode = 2 * run_parameters * contexts
     # The base is frozen: gradients go through it, not into it.
     answer = 4 * base_parameters * questions
     teach = 0

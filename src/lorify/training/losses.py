@@ -17,6 +17,8 @@ RETRIEVAL_SHARPNESS = 30.0
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
     """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
 
+    Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.row_sharing`).
+
     With `noise_alpha`, the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
     sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
     """
@@ -27,7 +29,10 @@ def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, 
         inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
     else:
         inputs = {"input_ids": rows.input_ids}
-    with base.hooks.applied(lora):
+    # Noise is drawn for each row, so that no two rows are equal.
+    first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
+    shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
+    with base.hooks.applied(lora), shared:
         hidden = base.decoder(
             **inputs,
             position_ids=rows.position_ids,

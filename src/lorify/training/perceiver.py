@@ -14,7 +14,7 @@ that their prompts begin with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,22 +22,29 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseModel
-from lorify.contexts.encoders import context_affixes, encode_packed, load_encoder
+from lorify.contexts.encoder_loading import load_encoder
+from lorify.contexts.encoders import Chunk, ContextEncoder, EncodedContexts, ImageChunk, TextEncoder, context_affixes
+from lorify.contexts.patches import PatchGrid
 from lorify.data.examples import Example
+from lorify.data.images import digit_examples, load_image_examples, split_by_image
 from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.data.self_generated import TaughtQuestion, load_self_generated
-from lorify.errors import HypernetworkError, TrainingError
+from lorify.errors import ConfigError, HypernetworkError, TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import check_encoder
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.training.associative import groups_of_like_length
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
 from lorify.training.packing import pack_rows
 from lorify.training.perceiver_batches import ContextRow, PerceiverBatches
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
+
+EMPTY: Mapping[str, Sequence[Example]] = {}
+CHUNK_GROUPS = 3
 
 
 def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation) -> PerceiverObjective:
@@ -54,36 +61,73 @@ def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation)
                 data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
             )
         )
+    images, heldout_images = [], []
+    if data.images_path is not None and data.images:
+        images, heldout_images = split_by_image(load_image_examples(data.images_path, question=data.images_question))
+    digits = (digit_examples(), digit_examples(heldout=True)) if data.digits else ([], [])
     base = preparation.load_base(config.base)
     taught, heldout_taught = [], []
     if data.self_generated_path is not None and data.self_generated:
         taught, heldout_taught = split_by_passage(load_self_generated(data.self_generated_path, base.digest))
-    for path, own in ((data.questions_path, heldout), (data.self_generated_path, heldout_taught)):
-        if path is not None and not own:
+    train = {"questions": passages, "self_generated": taught, "images": images, "digits": digits[0]}
+    held_out = {
+        "questions": heldout, "self_generated": heldout_taught, "images": heldout_images, "digits": digits[1]
+    }  # fmt: skip
+    for kind, examples in held_out.items():
+        if getattr(data, kind) and not (examples and train[kind]):
+            path = getattr(data, f"{kind}_path")
             raise TrainingError(f"{path} has too few contexts to hold some out; give a few dozen at least")
-    return PerceiverObjective(config, base, train=(passages, taught), heldout=(heldout, heldout_taught))
+    return PerceiverObjective(config, base, train=train, heldout=held_out)
 
 
-def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: BaseModel) -> PerceiverConfig:
-    """The hypernetwork that a run trains, for the base and the encoder it is given."""
+def hypernetwork_config(config: PerceiverTrainingConfig, base: BaseModel, encoder: ContextEncoder) -> PerceiverConfig:
+    """The hypernetwork that a run trains, for the base and the encoder it is given.
+
+    Raises:
+        ConfigError: if the base has not the blocks that are to be adapted.
+    """
     shape = config.hypernetwork
-    prefix, suffix = context_affixes(encoder.tokenizer, system_turn=shape.system_turn)
+    tokenizer = encoder.tokenizer
+    prefix, suffix = ((), ()) if tokenizer is None else context_affixes(tokenizer, system_turn=shape.system_turn)
+    layers = adapted_layers(config, base.num_layers)
     return PerceiverConfig(
         base_name=base.name,
         base_digest=base.digest,
         encoder=ContextEncoderConfig(
             kind=shape.encoder,
             model_name=shape.encoder_model,
-            num_layers=encoder_layers(config, encoder.num_layers, base.num_layers),
-            feature_size=encoder.hidden_size,
+            num_layers=encoder_layers(config, encoder.num_layers, len(layers)),
+            feature_size=encoder.feature_size,
+            patches=chosen_patches(config),
             quantized=shape.quantized_encoder,
             prefix_ids=prefix,
             suffix_ids=suffix,
         ),
-        num_layers=base.num_layers,
-        modules=adapted_modules(base, range(base.num_layers), sorted(shape.modules)),
+        num_layers=len(layers),
+        modules=adapted_modules(base, layers, sorted(shape.modules)),
         **shared_fields(config),
     )
+
+
+def adapted_layers(config: PerceiverTrainingConfig, of_base: int) -> range:
+    """The blocks of the base that are adapted.
+
+    Raises:
+        ConfigError: if it has not so many, or there are none.
+    """
+    shape = config.hypernetwork
+    last = of_base - 1 if shape.last_layer is None else shape.last_layer
+    if not shape.first_layer <= last < of_base:
+        raise ConfigError(
+            f"hypernetwork: blocks {shape.first_layer} to {last} cannot be adapted; base {config.base} has 0 to "
+            f"{of_base - 1}"
+        )
+    return range(shape.first_layer, last + 1)
+
+
+def chosen_patches(config: PerceiverTrainingConfig) -> PatchGrid | None:
+    """How images are cut, if patches are the features."""
+    return config.hypernetwork.patches if config.hypernetwork.encoder == "patches" else None
 
 
 def encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, of_base: int) -> int:
@@ -91,13 +135,15 @@ def encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, of_base: in
     shape = config.hypernetwork
     if shape.encoder_layers is not None:
         return shape.encoder_layers
-    return {"per_layer_activations": of_base, "early_exit": of_encoder // 4, "embeddings": 0}[shape.encoder]
+    return {"per_layer_activations": of_base, "early_exit": of_encoder // 4, "embeddings": 0, "patches": 0}[
+        shape.encoder
+    ]
 
 
 def shared_fields(config: PerceiverTrainingConfig) -> dict:
     """What a run's shape and a hypernetwork's config have in common; the scaling is the published `2 r^1.5`."""
     shape = config.hypernetwork
-    names = set(type(shape).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "modules"}
+    names = set(type(shape).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "patches", "modules"}
     return {"scaling": 2 * shape.rank**1.5, **{name: getattr(shape, name) for name in names}}
 
 
@@ -117,15 +163,15 @@ class PerceiverObjective:
         config: PerceiverTrainingConfig,
         base: BaseModel,
         *,
-        train: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
-        heldout: tuple[Sequence[Example], Sequence[Example]] = ((), ()),
+        train: Mapping[str, Sequence[Example]] = EMPTY,
+        heldout: Mapping[str, Sequence[Example]] = EMPTY,
     ) -> None:
         """A new hypernetwork, or that of `config.start_from`.
 
         Args:
             config: the run.
             base: the frozen base, which is the teacher too.
-            train: natural passages with questions, and contexts with the base's own answers.
+            train: contexts with questions, by the kinds of `PerceiverData` that are not made as they are needed.
             heldout: the same, to measure on.
 
         Raises:
@@ -133,7 +179,14 @@ class PerceiverObjective:
         """
         self.config, self.base = config, base
         shape = config.hypernetwork
-        self.encoder = load_encoder(base, shape.encoder_model, quantized=shape.quantized_encoder, training=True)
+        self.encoder = load_encoder(
+            base, shape.encoder_model, quantized=shape.quantized_encoder, patches=chosen_patches(config), training=True
+        )
+        if config.data.has_images and not self.encoder.reads_images:
+            raise ConfigError(
+                f"data has images, but context encoder {self.encoder.name} reads text only; set "
+                "hypernetwork.encoder_model to a vision-language model, or hypernetwork.encoder to patches"
+            )
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base, self.encoder)
         if config.start_from is None:
@@ -146,12 +199,8 @@ class PerceiverObjective:
         check_encoder(self.encoder, self.shape, "of this run")
         self.hypernet = hypernet.to(base.device).train()
         affixes = self.shape.encoder
-        self.train_batches = PerceiverBatches(
-            config, base, self.encoder, affixes, passages=train[0], self_generated=train[1]
-        )
-        self.heldout_batches = PerceiverBatches(
-            config, base, self.encoder, affixes, passages=heldout[0], self_generated=heldout[1], heldout=True
-        )
+        self.train_batches = PerceiverBatches(config, base, self.encoder, affixes, train)
+        self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, heldout, heldout=True)
 
     @property
     def module(self) -> PerceiverHypernetwork:
@@ -193,13 +242,18 @@ class PerceiverObjective:
     def _forward(self, rows: Sequence[ContextRow]) -> tuple[_Scores, Tensor, int]:
         """Scores, mean size of what was generated, and number of tokens.
 
-        All chunks of all contexts are one sequence for the encoder, and all their questions are one for the base.
+        All questions are one sequence for the base. If adapters begin above its first block, each context has a row of
+        its own instead, so that rows that were seen before skip the blocks below (see `lorify.base.row_sharing`).
         """
         merged = merge_chunks(self._generate(rows), [len(row.chunks) for row in rows], self.hypernet.bias())
         sizes = [weights.A.abs().mean() + weights.B.abs().mean() for weights in merged.values()]
-        packed = pack_rows([row.segments for row in rows], joined=True).to(self.base.device)
+        joined = self.shape.first_layer == 0
+        packed = pack_rows([row.segments for row in rows], joined=joined).to(self.base.device)
+        lora = as_lora_batch(
+            merged, self.shape.scaling, first_layer=self.shape.first_layer, owner=packed.row[0] if joined else None
+        )
         with self._autocast():
-            logits = answer_logits(self.base, packed, as_lora_batch(merged, self.shape.scaling, packed.row[0]))
+            logits = answer_logits(self.base, packed, lora)
         if self.config.optimization.loss == "kl":
             per_token = self._divergence(logits, rows, packed.segment)
         else:
@@ -217,12 +271,27 @@ class PerceiverObjective:
 
     def _generate(self, rows: Sequence[ContextRow]) -> dict[str, Generated]:
         """Weights of all chunks, in order."""
-        chunks = [chunk for row in rows for chunk in row.chunks]
-        encoder = self.shape.encoder
-        encoded = encode_packed(self.encoder, chunks, kind=encoder.kind, num_layers=encoder.num_layers)
-        states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
-        with self._autocast():
-            return self.hypernet(states, encoded.mask, encoded.places)
+        parts: list[dict[str, Generated]] = []
+        order: list[int] = []
+        for group, encoded in self._encode([chunk for row in rows for chunk in row.chunks]):
+            states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
+            with self._autocast():
+                parts.append(self.hypernet(states, encoded.mask, encoded.places))
+            order += group
+        place = torch.tensor(order, device=self.base.device).argsort()
+        return {
+            name: Generated(*(torch.cat([getattr(part[name], which) for part in parts])[place] for which in "AB"))
+            for name in parts[0]
+        }
+
+    def _encode(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Sequence[int], EncodedContexts]]:
+        """Indices of chunks with their features: all in one sequence of a language model, else some at a time."""
+        kind, num_layers = self.shape.encoder.kind, self.shape.encoder.num_layers
+        if isinstance(self.encoder, TextEncoder):
+            yield range(len(chunks)), self.encoder.encode_packed(chunks, kind=kind, num_layers=num_layers)
+            return
+        for group in _encoded_together(chunks):
+            yield group, self.encoder.encode([chunks[i] for i in group], kind=kind, num_layers=num_layers)
 
     def _divergence(self, logits: Tensor, rows: Sequence[ContextRow], segment: Tensor) -> Tensor:
         """KL to the teacher `[answers]`: to its stored predictions, or to those that it makes now."""
@@ -245,6 +314,14 @@ class PerceiverObjective:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
+
+
+def _encoded_together(chunks: Sequence[Chunk]) -> list[list[int]]:
+    """Indices in groups, each of texts of like length, or of images."""
+    images = [i for i, chunk in enumerate(chunks) if isinstance(chunk, ImageChunk)]
+    texts = [i for i, chunk in enumerate(chunks) if not isinstance(chunk, ImageChunk)]
+    groups = groups_of_like_length([len(chunks[i]) for i in texts], CHUNK_GROUPS) if texts else []
+    return [[texts[i] for i in group] for group in groups] + ([images] if images else [])
 
 
 def stored_kl_per_token(logits: Tensor, stored: Sequence[TaughtQuestion]) -> Tensor:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.model import BaseModel
-from lorify.contexts.encoders import split_evenly
+from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
+from lorify.contexts.pictures import read_picture
 from lorify.data.examples import Example, Question
 from lorify.data.facts import generate_fact_example
 from lorify.data.niah import generate_niah_example
-from lorify.data.self_generated import SOURCE, TaughtQuestion
+from lorify.data.self_generated import TaughtQuestion
 from lorify.errors import TrainingError
 from lorify.hypernets.perceiver import ContextEncoderConfig
 from lorify.training.packing import Segment
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 
-OWN_KINDS = ("niah", "facts", SOURCE)
+LISTED_KINDS = ("questions", "self_generated", "images", "digits")
 TRIES = 20
 """Contexts that do not fit a batch are drawn anew so often before it is left as it is."""
 
@@ -29,13 +30,13 @@ class ContextRow:
     """One context of a batch.
 
     Attributes:
-        chunks: token ids of its chunks, with their affixes.
+        chunks: its chunks: token ids with their affixes, or an image.
         segments: its questions.
         taught: for each of them the stored answer of the teacher, or None where there is none.
         kind: what it is, for the curves.
     """
 
-    chunks: list[list[int]]
+    chunks: list[Chunk]
     segments: list[Segment]
     taught: list[TaughtQuestion | None]
     kind: str
@@ -58,16 +59,15 @@ class PerceiverBatches:
         self,
         config: PerceiverTrainingConfig,
         base: BaseModel,
-        encoder: BaseModel,
+        encoder: ContextEncoder,
         affixes: ContextEncoderConfig,
+        listed: Mapping[str, Sequence[Example]],
         *,
-        passages: Sequence[Example] = (),
-        self_generated: Sequence[Example] = (),
         heldout: bool = False,
     ) -> None:
-        """Contexts come from two lists and from generators; `affixes` are what stands around each chunk."""
+        """Contexts come from lists, by kind, and from generators; `affixes` are what stands around each chunk."""
         self.config, self.base, self.encoder, self.affixes = config, base, encoder, affixes
-        self.listed = {"questions": passages, "self_generated": self_generated}
+        self.listed = listed
         self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
 
@@ -84,7 +84,7 @@ class PerceiverBatches:
         rows: list[ContextRow] = []
         context_tokens = question_tokens = tries = 0
         while tries < TRIES and len(rows) != data.batch_contexts:
-            row = self._row(self._draw(contexts), rng)
+            row = self._row(*self._draw(contexts), rng)
             context_tokens += row.num_context_tokens
             question_tokens += row.num_question_tokens
             if context_tokens <= data.batch_context_tokens and question_tokens <= data.batch_question_tokens:
@@ -102,35 +102,36 @@ class PerceiverBatches:
             )
         return rows
 
-    def _row(self, example: Example, rng: random.Random) -> ContextRow:
+    def _row(self, kind: str, example: Example, rng: random.Random) -> ContextRow:
         most = self.config.data.questions_per_context
         questions = rng.sample(example.questions, min(len(example.questions), most))
         document = "\n\n".join(example.documents)
-        kind = example.source if example.source in OWN_KINDS else "questions"
+        chunks: list[Chunk] = [self.encoder.image_chunk(read_picture(image)) for image in example.images]
         return ContextRow(
-            self._chunks(rng, document),
+            chunks or self._chunks(rng, document),
             [self._segment(question, document) for question in questions],
             [question if isinstance(question, TaughtQuestion) else None for question in questions],
-            kind,
+            kind.replace("_", "-"),
         )
 
-    def _draw(self, rng: random.Random) -> Example:
+    def _draw(self, rng: random.Random) -> tuple[str, Example]:
+        """The kind of a context, and one of that kind."""
         data = self.config.data
-        shares = {name: share for name in ("niah", "facts", *self.listed) if (share := getattr(data, name))}
+        shares = {name: share for name in ("niah", "facts", *LISTED_KINDS) if (share := getattr(data, name))}
         kind = next(iter(shares)) if len(shares) == 1 else rng.choices(list(shares), weights=list(shares.values()))[0]
-        if kind in self.listed:
-            return rng.choice(self.listed[kind])
+        if kind in LISTED_KINDS:
+            return kind, rng.choice(self.listed[kind])
         if kind == "facts":
-            return generate_fact_example(
+            return kind, generate_fact_example(
                 rng,
                 split="heldout" if self.split == "heldout" else "train",
                 num_documents=1,
                 num_questions=data.questions_per_context,
             )
         length = rng.randint(data.niah_min_tokens, data.niah_max_tokens)
-        return generate_niah_example(rng, length_tokens=length, count_tokens=self._count_tokens)
+        return kind, generate_niah_example(rng, length_tokens=length, count_tokens=self._count_tokens)
 
-    def _chunks(self, rng: random.Random, document: str) -> list[list[int]]:
+    def _chunks(self, rng: random.Random, document: str) -> list[Chunk]:
         ids = self.encoder.encode_text(document.strip())
         prefix, suffix = self.affixes.prefix_ids, self.affixes.suffix_ids
         count = draw_num_chunks(
@@ -140,7 +141,7 @@ class PerceiverBatches:
             min_tokens=self.config.data.min_chunk_tokens,
             max_tokens=self.config.hypernetwork.chunk_tokens,
         )
-        return split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)
+        return [*split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)]
 
     def _segment(self, question: Question, document: str) -> Segment:
         prompt = self._prompt(question.text)

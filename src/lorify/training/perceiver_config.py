@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from lorify.contexts.encoders import EncoderKind
+from lorify.contexts.patches import PatchGrid
+from lorify.data.images import DEFAULT_QUESTION
 from lorify.training.config import RunConfig, Schedule, Section
 
 PUBLISHED_CHUNK_PROBABILITIES = (0.5, 0.125, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625)
@@ -17,12 +19,17 @@ class PerceiverShape(Section):
     """Shape of the Perceiver hypernetwork and its context encoder."""
 
     encoder: EncoderKind = Field("per_layer_activations", description="Which hidden states are read.")
-    encoder_model: str | None = Field(None, description="Context encoder, a hub id or folder; null: the base itself.")
+    encoder_model: str | None = Field(
+        None, description="Context encoder, a hub id or folder of a language or vision-language model; null: the base."
+    )
     encoder_layers: int | None = Field(
         None, ge=0, description="Blocks that are run or read; null: a quarter (early exit), or as many as the base has."
     )
     quantized_encoder: bool = Field(False, description="Load the context encoder in 4 bits (bitsandbytes, on CUDA).")
-    modules: tuple[str, ...] = Field(("down_proj",), min_length=1, description="Adapted linear layers of all blocks.")
+    patches: PatchGrid = PatchGrid()
+    modules: tuple[str, ...] = Field(("down_proj",), min_length=1, description="Adapted linear layers of each block.")
+    first_layer: int = Field(0, ge=0, description="First adapted block.")
+    last_layer: int | None = Field(None, ge=0, description="Last adapted block; null: the base's last.")
     rank: int = Field(8, gt=0, description="Rank that a chunk adds.")
     latent_size: int = Field(512, gt=0, description="Width of the Perceiver.")
     num_latents: int = Field(8, gt=0, description="Latents that read the features.")
@@ -47,6 +54,10 @@ class PerceiverData(Section):
     questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
     self_generated: float = Field(0.0, ge=0, description="Share of contexts with the base's own answers.")
     self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify data`).")
+    digits: float = Field(0.0, ge=0, description="Share of scikit-learn's handwritten digits.")
+    images: float = Field(0.0, ge=0, description="Share of images with questions.")
+    images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with image.")
+    images_question: str = Field(DEFAULT_QUESTION, min_length=1, description="Asked about images in class folders.")
     niah_min_tokens: int = Field(32, gt=0, description="Shortest needle context, in tokens.")
     niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
     max_context_chars: int = Field(8000, gt=0, description="Longer natural passages are left out, in characters.")
@@ -62,15 +73,27 @@ class PerceiverData(Section):
 
     @model_validator(mode="after")
     def _has_something(self) -> PerceiverData:
-        if not self.niah + self.facts + self.questions + self.self_generated:
+        if not self.has_texts and not self.has_images:
             raise ValueError("all shares are 0; give at least one kind of context a share")
         if self.questions and self.questions_path is None:
             raise ValueError("questions has a share, but questions_path is null")
         if self.self_generated and self.self_generated_path is None:
             raise ValueError("self_generated has a share, but self_generated_path is null")
+        if self.images and self.images_path is None:
+            raise ValueError("images has a share, but images_path is null")
         if min(self.chunk_probabilities) < 0 or not sum(self.chunk_probabilities):
             raise ValueError("chunk_probabilities has a negative number, or only zeros")
         return self
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether some contexts are texts."""
+        return bool(self.niah + self.facts + self.questions + self.self_generated)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether some contexts are images."""
+        return bool(self.digits + self.images)
 
 
 class PerceiverOptimization(Schedule):
@@ -98,3 +121,13 @@ class PerceiverTrainingConfig(RunConfig):
     data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]
     optimization: PerceiverOptimization = PerceiverOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
     num_processes: int = Field(1, gt=0, description="Processes it is meant for; the dry run reckons with them.")
+
+    @model_validator(mode="after")
+    def _can_see(self) -> Self:
+        if self.data.has_images and self.optimization.loss == "kl":
+            raise ValueError(
+                "a base that reads text only cannot be the teacher for images; set optimization.loss to cross_entropy"
+            )
+        if self.data.has_texts and self.hypernetwork.encoder == "patches":
+            raise ValueError("patches are of images only; set the shares of niah, facts and other texts to 0")
+        return self

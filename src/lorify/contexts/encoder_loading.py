@@ -1,0 +1,58 @@
+"""Loading the context encoder of a hypernetwork: the base itself, another language model, a
+vision-language model, or patches.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from lorify.base.files import resolve_base
+from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseModel, load_base
+from lorify.contexts.encoders import ContextEncoder, TextEncoder
+from lorify.contexts.patches import PatchEncoder, PatchGrid
+from lorify.contexts.vision import architecture, is_vision_language, load_vision_encoder
+from lorify.errors import BaseModelError
+
+
+def load_encoder(
+    base: BaseModel,
+    name: str | None,
+    *,
+    quantized: bool = False,
+    patches: PatchGrid | None = None,
+    training: bool = False,
+) -> ContextEncoder:
+    """The context encoder of a hypernetwork.
+
+    Args:
+        base: the loaded base.
+        name: hub id or folder of the encoder; None for the base.
+        quantized: load it in 4 bits (NF4, by bitsandbytes) where that is possible, which is on CUDA.
+        patches: patches in place of a model.
+        training: refuse to go on in full precision where 4 bits are not possible, instead of warning.
+
+    Raises:
+        BaseModelError: if it cannot be loaded, or not in 4 bits.
+        ContextError: if its processor of images cannot be loaded.
+    """
+    if patches is not None:
+        return PatchEncoder(patches, base.device)
+    in_4_bits = quantized and base.device.type == "cuda"
+    if quantized and not in_4_bits and training:
+        raise BaseModelError(
+            f"a context encoder in 4 bits needs CUDA, but the base is on {base.device.type}; train on a CUDA device, "
+            "or with --set hypernetwork.quantized_encoder=false"
+        )
+    if quantized and not in_4_bits:
+        warnings.warn(
+            f"the context encoder was quantized to 4 bits in training, which needs CUDA; on {base.device.type} it "
+            "runs in full precision, with nearly the same adapters",
+            stacklevel=2,
+        )
+    if name is None and not in_4_bits:
+        return TextEncoder(base)
+    source = name or base.name
+    kind = architecture(source, resolve_base(source))
+    if kind not in SUPPORTED_ARCHITECTURES and is_vision_language(kind):
+        return load_vision_encoder(source, dtype=base.dtype, device=base.device, quantized=in_4_bits)
+    return TextEncoder(load_base(source, dtype=base.dtype, device=base.device, quantized=in_4_bits))

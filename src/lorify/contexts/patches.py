@@ -1,0 +1,118 @@
+"""Patches of an image as features, without any model: the smallest context encoder that sees.
+
+The image is scaled to a square and cut into a grid of square patches. The features of a patch are its pixels, from -1
+to 1, and which patch of the grid it is (1 at its place, 0 elsewhere), since a Perceiver knows no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, model_validator
+
+from lorify.contexts.encoders import Chunk, EncodedContexts, EncoderKind, ImageChunk
+from lorify.contexts.pictures import Picture
+from lorify.errors import ContextError
+
+
+class PatchGrid(PydanticModel):
+    """How an image is cut into patches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_size: int = Field(default=8, gt=0, description="Side of the square that images are scaled to, in pixels.")
+    patch_size: int = Field(default=2, gt=0, description="Side of a patch, in pixels.")
+    color: bool = Field(default=False, description="Red, green and blue; else brightness alone.")
+
+    @model_validator(mode="after")
+    def _divides(self) -> PatchGrid:
+        if self.image_size % self.patch_size:
+            raise ValueError(f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}")
+        return self
+
+    @property
+    def num_patches(self) -> int:
+        """Patches of an image."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def feature_size(self) -> int:
+        """Features of a patch: its pixels and its place."""
+        return self.patch_size**2 * (3 if self.color else 1) + self.num_patches
+
+
+@dataclass(frozen=True)
+class PatchEncoder:
+    """Images -> patches; see the module's docstring. It reads no text.
+
+    Attributes:
+        grid: how images are cut.
+        device: where the features go.
+    """
+
+    grid: PatchGrid
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """There is but one kind."""
+        return "patches"
+
+    @property
+    def num_layers(self) -> int:
+        """It has no blocks."""
+        return 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of its features."""
+        return torch.float32
+
+    @property
+    def tokenizer(self) -> None:
+        """It reads no text."""
+        return None
+
+    @property
+    def reads_images(self) -> bool:
+        """It reads images alone."""
+        return True
+
+    @property
+    def feature_size(self) -> int:
+        """Features of a patch."""
+        return self.grid.feature_size
+
+    @property
+    def window_tokens(self) -> int:
+        """An image is read whole, whatever its size."""
+        return self.grid.num_patches
+
+    def encode_text(self, text: str) -> list[int]:
+        """Always an error."""
+        del text
+        raise ContextError("the hypernetwork reads images only (its features are patches); give png, jpg or webp files")
+
+    def image_chunk(self, picture: Picture) -> ImageChunk:
+        """The patches of an image."""
+        grid = self.grid
+        side = grid.image_size
+        image = picture.image.convert("RGB" if grid.color else "L")
+        if image.size != (side, side):
+            image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32)).view(side, side, -1) / 127.5 - 1
+        rows = side // grid.patch_size
+        cut = pixels.view(rows, grid.patch_size, rows, grid.patch_size, -1).transpose(1, 2)
+        patches = torch.cat([cut.reshape(grid.num_patches, -1), torch.eye(grid.num_patches)], dim=1)
+        return ImageChunk({"patches": patches.unsqueeze(0)}, grid.num_patches)
+
+    def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
+        """The patches of images `[chunks, patches, features]`; nothing is computed."""
+        del kind, num_layers
+        states = torch.cat([chunk.inputs["patches"] for chunk in chunks if isinstance(chunk, ImageChunk)])
+        return EncodedContexts(states.to(self.device), torch.ones(states.shape[:2], dtype=torch.bool).to(self.device))

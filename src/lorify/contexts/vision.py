@@ -1,0 +1,267 @@
+"""A vision-language model as context encoder: hidden states of its language model over image and text tokens.
+
+An image stands in a chat in the place where a text would, as its user's turn. Texts alone are encoded as by any
+language model, so that a hypernetwork trained on texts reads images too.
+
+Source: Doc-to-LoRA (arXiv 2602.15902), where gemma-3-4b-it encodes images for a text-only gemma-2-2b-it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    Idefics3Processor,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+from lorify.base.files import resolve_base
+from lorify.base.model import load_weights, reading
+from lorify.base.taps import Taps
+from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
+from lorify.contexts.pictures import Picture
+from lorify.errors import ContextError
+
+
+@dataclass(frozen=True, eq=False)
+class VisionEncoder:
+    """A frozen vision-language model with its processor; see the module's docstring.
+
+    Attributes:
+        model: the Hugging Face model, with its head.
+        processor: makes token ids and pixels of images and texts.
+        name: what the user called it.
+    """
+
+    model: PreTrainedModel
+    processor: Any
+    name: str
+
+    def __post_init__(self) -> None:
+        """Freeze the model.
+
+        Raises:
+            ContextError: if its language model is not made of blocks with a norm after them.
+        """
+        self.model.eval().requires_grad_(False)
+        if not isinstance(getattr(self._decoder, "layers", None), nn.ModuleList) or not hasattr(self._decoder, "norm"):
+            raise ContextError(
+                f"context encoder {self.name} is of kind {type(self.model).__name__}, whose hidden states lorify "
+                "cannot reach; give one such as Gemma 3 or SmolVLM"
+            )
+        _ = self._taps  # installed once, and not in the middle of a forward pass
+
+    @property
+    def reads_images(self) -> bool:
+        """It reads texts and images."""
+        return True
+
+    @property
+    def num_layers(self) -> int:
+        """Blocks of its language model."""
+        return len(cast(nn.ModuleList, self._decoder.layers))
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its hidden states."""
+        return int(self.model.config.get_text_config().hidden_size)
+
+    @property
+    def window_tokens(self) -> int:
+        """Longest input of its language model, in tokens."""
+        return int(self.model.config.get_text_config().max_position_embeddings)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of its hidden states."""
+        return self.model.dtype
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer."""
+        return self.processor.tokenizer
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def image_chunk(self, picture: Picture) -> ImageChunk:
+        """Token ids and pixels of an image in a chat, with its caption if it has one.
+
+        Raises:
+            ContextError: if the processor cannot do with it, or it is longer than the model's window.
+        """
+        try:
+            inputs = self._processed(picture)
+        except Exception as error:  # processors raise whatever an odd image makes them stumble over
+            size = f"{picture.image.width} x {picture.image.height}"
+            raise ContextError(
+                f"image {picture.name} of {size} pixels cannot be encoded by {self.name} ({_reason(error)}); scale it "
+                "to an ordinary size"
+            ) from error
+        num_tokens = inputs["input_ids"].shape[1]
+        if num_tokens > self.window_tokens:
+            raise ContextError(
+                f"image {picture.name} becomes {num_tokens} tokens, more than the window of context encoder "
+                f"{self.name} ({self.window_tokens}); scale it down or shorten its caption"
+            )
+        return ImageChunk(inputs, num_tokens)
+
+    @torch.no_grad()
+    def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
+        """Hidden states of texts or of images, each encoded alone."""
+        if not isinstance(chunks[0], ImageChunk):
+            input_ids, mask = pad_chunks(chunks)
+            states = self._states({"input_ids": input_ids, "attention_mask": mask}, kind, num_layers)
+            return EncodedContexts(states, mask.bool().to(states.device))
+        images = [chunk for chunk in chunks if isinstance(chunk, ImageChunk)]
+        found: dict[int, Tensor] = {}
+        for group in _of_one_shape(images):
+            inputs = {name: torch.cat([images[i].inputs[name] for i in group]) for name in images[group[0]].inputs}
+            found |= zip(group, self._states(inputs, kind, num_layers), strict=True)
+        lengths = torch.tensor([len(image) for image in images])
+        longest = int(lengths.max())
+        padded = [nn.functional.pad(found[i], (0, 0, 0, longest - len(image))) for i, image in enumerate(images)]
+        mask = torch.arange(longest) < lengths.unsqueeze(1)
+        return EncodedContexts(torch.stack(padded), mask.to(self.model.device))
+
+    @cached_property
+    def _decoder(self) -> nn.Module:
+        return cast(nn.Module, self.model.get_decoder())
+
+    @cached_property
+    def _taps(self) -> Taps:
+        return Taps(list(cast(nn.ModuleList, self._decoder.layers)), {})
+
+    def _processed(self, picture: Picture) -> dict[str, Tensor]:
+        caption = [{"type": "text", "text": picture.caption}] if picture.caption else []
+        if getattr(self.processor, "chat_template", None):
+            content = [{"type": "image", "image": picture.image}, *caption]
+            made = self.processor.apply_chat_template(
+                [{"role": "user", "content": content}],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+            )
+        else:
+            text = f"{self.processor.image_token} {picture.caption}".strip()
+            made = self.processor(images=[picture.image], text=[text], return_tensors="pt")
+        return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+    def _states(self, inputs: Mapping[str, Tensor], kind: EncoderKind, num_layers: int) -> Tensor:
+        """Hidden states of a batch of inputs of one shape."""
+        placed = {
+            name: value.to(self.model.device, self.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
+        whole = cast(nn.Module, self.model.base_model)  # without the head
+
+        def output() -> Tensor:
+            return whole(**placed, use_cache=False).last_hidden_state
+
+        def inputs_of(depths: Sequence[int]) -> Mapping[int, Tensor]:
+            return self._taps.run(output, layers=depths).states
+
+        blocks = Blocks(self.num_layers, inputs_of, output, cast(nn.Module, self._decoder.norm))
+        return chosen_states(blocks, kind, num_layers)
+
+
+def load_vision_encoder(
+    name: str, *, dtype: torch.dtype, device: torch.device, quantized: bool = False
+) -> VisionEncoder:
+    """Load a vision-language model.
+
+    Args:
+        name: hub id or folder.
+        dtype: dtype of its weights.
+        device: where to run.
+        quantized: keep the weights in 4 bits; on CUDA only.
+
+    Raises:
+        BaseModelError: if its files cannot be found, fetched or read.
+        ContextError: if it is no vision-language model, or its processor needs a package that is not installed.
+    """
+    folder = resolve_base(name)
+    kind = architecture(name, folder)
+    if not is_vision_language(kind):
+        raise ContextError(
+            f"context encoder {name!r} is of kind {kind}, which is no vision-language model; give one such as Gemma 3 "
+            "or SmolVLM"
+        )
+    processor = _load_processor(name, folder)
+    model = load_weights(AutoModelForImageTextToText, name, folder, dtype=dtype, device=device, quantized=quantized)
+    return VisionEncoder(model, processor, name)
+
+
+def architecture(name: str, folder: Path) -> str:
+    """Kind of a model by its config, such as `Gemma3ForConditionalGeneration`."""
+    with reading("config.json", name, folder):
+        return (AutoConfig.from_pretrained(folder).architectures or ["unknown"])[0]
+
+
+def is_vision_language(kind: str) -> bool:
+    """Whether models of this kind read images and text."""
+    return kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values()
+
+
+def _load_processor(name: str, folder: Path) -> Any:
+    """The processor; images are prepared by Pillow, which needs no torchvision."""
+    with reading("config.json", name, folder):
+        model_type = AutoConfig.from_pretrained(folder).model_type
+    try:
+        if model_type == "smolvlm":  # its own processor is for videos too, and wants their packages
+            return Idefics3Processor(
+                AutoImageProcessor.from_pretrained(folder, backend="pil"),
+                AutoTokenizer.from_pretrained(folder),
+                **_processor_settings(folder),
+            )
+        return AutoProcessor.from_pretrained(folder, backend="pil")
+    except ImportError as error:
+        raise ContextError(
+            f"the processor of context encoder {name!r} needs a package that is not installed "
+            f"({str(error).strip().splitlines()[0]})"
+        ) from error
+    except Exception as error:  # the readers raise whatever the damage makes them stumble over
+        raise ContextError(
+            f"the processor of context encoder {name!r} in {folder} cannot be read ({_reason(error)}); download it "
+            "again"
+        ) from error
+
+
+def _processor_settings(folder: Path) -> dict[str, Any]:
+    """What Idefics3's processor is told beside its parts: tokens an image, and the chat template."""
+    settings = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+    template = folder / "chat_template.jinja"
+    told: dict[str, Any] = {"image_seq_len": settings["image_seq_len"]} if "image_seq_len" in settings else {}
+    if template.is_file():
+        told["chat_template"] = template.read_text(encoding="utf-8")
+    elif (folder / "chat_template.json").is_file():
+        told |= json.loads((folder / "chat_template.json").read_text(encoding="utf-8"))
+    return told
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no reason given'])[0]}"
+
+
+def _of_one_shape(images: Sequence[ImageChunk]) -> list[list[int]]:
+    """Indices of images whose inputs have the same shapes, which are encoded as one batch."""
+    groups: dict[tuple, list[int]] = {}
+    for i, image in enumerate(images):
+        groups.setdefault(tuple((name, tuple(value.shape)) for name, value in image.inputs.items()), []).append(i)
+    return list(groups.values())

@@ -31,7 +31,9 @@ def test_rows_that_were_seen_are_not_computed_again_and_say_the_same(family):
     first, again = (answer_logits(base, rows, adapters) for _ in range(2))
     with base.hooks.applied(adapters):
         hidden = base.decoder(
-            input_ids=rows.input_ids, position_ids=rows.position_ids, attention_mask=rows.attention_mask
+            input_ids=rows.input_ids,
+            position_ids=rows.position_ids,
+            attention_mask=base.attention_mask(rows.attention_mask),
         ).last_hidden_state
     wanted = base.logits(hidden[rows.predict[:, 0], rows.predict[:, 1]])
     torch.testing.assert_close(first, wanted, rtol=0, atol=1e-5)

@@ -55,8 +55,11 @@ def test_a_vision_language_encoder_learns_images_and_texts(images, tmp_path):
     changes = sections(images, encoder_model=str(vlm), chunk_tokens=120)
     changes["data"] |= {"niah": 1, "niah_min_tokens": 60, "niah_max_tokens": 90, "batch_context_tokens": 600}
     made = PerceiverObjective(config(**changes), tiny_base(), train={"images": load_image_examples(images)})
-    metrics = made.loss(0).metrics | made.loss(1).metrics
-    assert {"loss/images", "loss/niah"} <= set(metrics)
+    batches = map(made.train_batches.build, range(9))
+    rows = next(rows for rows in batches if {row.kind for row in rows} == {"images", "niah"})
+    together = made._forward(rows)[0].loss
+    alone = torch.cat([made._forward([row])[0].loss for row in rows])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
 def test_images_need_an_encoder_that_sees_and_a_loss_without_a_teacher(images):
@@ -112,4 +115,7 @@ def test_a_recipe_with_a_vision_language_encoder_is_reckoned(tmp_path, images):
     tiny_model().save_pretrained(tmp_path / "base")
     vlm = save_tiny_vlm(tmp_path / "vlm", "gemma3")
     made = config(base=str(tmp_path / "base"), **sections(images, encoder_model=str(vlm)))
-    assert dry_run(made).weights_bytes > dry_run(config(base=str(tmp_path / "base"), **sections(images))).weights_bytes
+    with_model, with_patches = dry_run(made), dry_run(config(base=str(tmp_path / "base"), **sections(images)))
+    assert with_model.weights_bytes > with_patches.weights_bytes
+    for told in (with_model, with_patches):
+        assert told.generation_bytes > told.weights_bytes + 4 * told.hypernetwork_parameters

@@ -60,9 +60,10 @@ def test_numbers_of_chunks_are_the_published_ones_where_they_are_feasible():
     assert set(draw(9000)) == {18}
 
 
+@pytest.mark.parametrize("first_layer", [0, 1])
 @pytest.mark.parametrize("loss", ["cross_entropy", "kl"])
-def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss):
-    made = objective(optimization__loss=loss)
+def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_layer):
+    made = objective(optimization__loss=loss, hypernetwork__first_layer=first_layer)
     rows = made.train_batches.build(0)
     found = made.loss(0)
     per_context, sizes = [], []
@@ -72,7 +73,8 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss):
         per_question = []
         for segment in row.segments:
             alone = pack_rows([[segment]])
-            logits = answer_logits(made.base, alone, as_lora_batch(merged, made.shape.scaling))
+            lora = as_lora_batch(merged, made.shape.scaling, first_layer=first_layer)
+            logits = answer_logits(made.base, alone, lora)
             if loss == "kl":
                 teacher = answer_logits(made.base, pack_rows([[segment]], teacher=True), None)
                 per_question.append(top_k_kl_per_token(logits, teacher, 16).mean())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError
@@ -225,7 +225,7 @@ def _dataset_rows(path: str, split: str, *, data_dir: str | None = None, streami
             "`pip install 'lorify[datasets]'`, or give a local copy in JSON lines"
         ) from error
     try:
-        yield from load_dataset(path, data_dir=data_dir, split=split, streaming=streaming)
+        yield from cast(Iterable[Row], load_dataset(path, data_dir=data_dir, split=split, streaming=streaming))
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise _not_fetched(path, error) from error
 

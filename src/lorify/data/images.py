@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -80,7 +81,7 @@ def digit_examples(*, heldout: bool = False) -> list[Example]:
         raise EvaluationError(
             "the digits come with the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
         ) from error
-    digits = load_digits()
+    digits: Any = load_digits()
     order = list(range(len(digits.images)))
     random.Random(DIGITS).shuffle(order)
     chosen = order[:HELDOUT_DIGITS] if heldout else order[HELDOUT_DIGITS:]

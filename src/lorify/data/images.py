@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from lorify.data.examples import Example, Question
+from lorify.data.questions import parse_question_line
 from lorify.errors import EvaluationError
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -126,22 +126,11 @@ def _from_lines(path: Path) -> list[Example]:
 
 def _parse_line(line: str, path: Path, number: int) -> tuple[Path, Question]:
     place = f"{path}, line {number}"
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise EvaluationError(f"{place}: not JSON ({error.msg}); expected one object a line") from None
-    if not isinstance(row, dict):
-        raise EvaluationError(f"{place}: not a JSON object; expected image, question and answers")
-    for field in ("image", "question"):
-        if not isinstance(row.get(field), str) or not row[field].strip():
-            raise EvaluationError(f"{place}: field '{field}' is missing or empty; expected a text")
-    answers = row.get("answers")
-    if not isinstance(answers, list) or not answers or not all(isinstance(answer, str) for answer in answers):
-        raise EvaluationError(f"{place}: field 'answers' is missing or empty; expected a list of texts")
-    image = path.parent / row["image"]
+    name, question, answers = parse_question_line(line, place, about="image")
+    image = path.parent / name
     if not image.is_file():
         raise EvaluationError(f"{place}: image {image} does not exist; give its path beside {path.name}")
-    return image, Question(row["question"], tuple(answers))
+    return image, Question(question, tuple(answers))
 
 
 def _digest(image: Path | Image.Image) -> bytes:

@@ -96,7 +96,7 @@ def _load_file(path: Path, max_context_chars: int | None, max_answer_chars: int 
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
-                context, question, answers = _parse_line(line, f"{path}, line {number}")
+                context, question, answers = parse_question_line(line, f"{path}, line {number}")
                 if max_context_chars is not None and len(context) > max_context_chars:
                     continue
                 if max_answer_chars is not None and len(answers[0]) > max_answer_chars:
@@ -116,20 +116,30 @@ def _load_file(path: Path, max_context_chars: int | None, max_answer_chars: int 
     ]
 
 
-def _parse_line(line: str, place: str) -> tuple[str, str, list[str]]:
+def parse_question_line(line: str, place: str, *, about: str = "context") -> tuple[str, str, list[str]]:
+    """What a question is about, its text and its answers, from a JSON object on a line.
+
+    Args:
+        line: the line.
+        place: file and line number, for messages.
+        about: field that says what the question is about.
+
+    Raises:
+        EvaluationError: if a field is missing or is not what it should be.
+    """
     try:
         row: Any = json.loads(line)
     except json.JSONDecodeError as error:
         raise EvaluationError(f"{place}: not JSON ({error.msg}); expected one object a line") from None
     if not isinstance(row, dict):
-        raise EvaluationError(f"{place}: not a JSON object; expected context, question and answers")
-    for field in ("context", "question"):
+        raise EvaluationError(f"{place}: not a JSON object; expected {about}, question and answers")
+    for field in (about, "question"):
         if not isinstance(row.get(field), str) or not row[field].strip():
             raise EvaluationError(f"{place}: field '{field}' is missing or empty; expected a text")
     answers = row.get("answers")
     if not isinstance(answers, list) or not answers or not all(isinstance(answer, str) for answer in answers):
         raise EvaluationError(f"{place}: field 'answers' is missing or empty; expected a list of texts")
-    return row["context"], row["question"], answers
+    return row[about], row["question"], answers
 
 
 def _near_duplicate_groups(texts: Sequence[str]) -> list[int]:

@@ -160,7 +160,7 @@ def give_up(promises: Promises, id: str) -> None:
 
 def ask(client: httpx2.Client, id: str, question: str) -> str:
     body = {
-        "model": next(m["id"] for m in client.get("/v1/models").json()["data"] if m["id"].endswith(f":{id}")),
+        "model": client.get(f"/v1/adapters/{id}").raise_for_status().json()["model"],
         "messages": [{"role": "user", "content": question}],
         "max_tokens": 8,
     }

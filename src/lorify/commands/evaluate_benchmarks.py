@@ -49,6 +49,7 @@ def benchmarks(
         SOURCE,
         answer_benchmark,
         check_benchmarks,
+        data_path,
         load_lm_eval,
     )
     from lorify.evaluation.methods import parse_methods
@@ -68,7 +69,7 @@ def benchmarks(
     config = run_config(
         model, suite, [], parse_methods(",".join(METHODS), "tasks"), max_new_tokens=MAX_NEW_TOKENS, timed=False
     )
-    digests = [_digest(data / f"{name}.json") if data else name for name in chosen]
+    digests = [_digest(data_path(data, name)) if data else name for name in chosen]
     config = config.model_copy(update={"items_sha256": hashlib.sha256("".join(digests).encode()).hexdigest()})
     answers: list[Answer] = open_run(output, config) if output is not None else []
     # The bare base answers once, whatever the number of descriptions.

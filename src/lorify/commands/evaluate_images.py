@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lorify.commands.evaluating import DEFAULT_METHODS, Methods, RunDir, evaluate_suite, say_scores
+from lorify.commands.evaluating import DEFAULT_METHODS, Methods, RunDir, Seed, evaluate_suite, say_scores
 from lorify.commands.options import Base, Hypernetwork, Json
 
 NumImages = Annotated[int, typer.Option("--number", min=1, help="At most this many images.")]
@@ -16,7 +16,7 @@ ALL_IMAGES = 1_000_000
 
 def digits(
     number: NumImages = ALL_IMAGES,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")] = 0,
+    seed: Seed = 0,
     methods: Methods = DEFAULT_METHODS["images"],
     output: RunDir = None,
     base: Base = None,
@@ -38,7 +38,7 @@ def digits(
 def imagenette(
     images: Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of the data set, with `val` in it.")],
     number: NumImages = ALL_IMAGES,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")] = 0,
+    seed: Seed = 0,
     methods: Methods = DEFAULT_METHODS["images"],
     output: RunDir = None,
     base: Base = None,

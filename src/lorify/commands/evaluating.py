@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lorify.evaluation.runs import Answer, RunConfig
     from lorify.facade import Lorify
 
+Seed = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
 RunDir = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for every answer, tables and plots.")
 ]

@@ -113,7 +113,7 @@ def check_benchmarks(names: Sequence[str], data_dir: Path | None, *, run_program
     for name in names:
         if name not in DESCRIPTIONS:
             raise EvaluationError(f"benchmark {name!r} does not exist; choose from {', '.join(DESCRIPTIONS)}")
-        if data_dir is not None and not _data_path(data_dir, name).is_file():
+        if data_dir is not None and not data_path(data_dir, name).is_file():
             raise EvaluationError(f"{data_dir} has no {name}.json; give the folder of the local copies with --data")
         if name in PROGRAMS and not run_programs:
             raise EvaluationError(
@@ -177,7 +177,7 @@ def answer_benchmark(
 
 def local_task(name: str, data_dir: Path, max_new_tokens: int = MAX_NEW_TOKENS) -> dict[str, Any]:
     """lm-eval's config of a benchmark that is read from a local copy."""
-    path = _data_path(data_dir, name)
+    path = data_path(data_dir, name)
     task = {
         "task": f"lorify_{name}",
         "dataset_path": "json",
@@ -281,5 +281,6 @@ def _as_answer(
     )  # pyright: ignore[reportCallIssue]
 
 
-def _data_path(data_dir: Path, name: str) -> Path:
+def data_path(data_dir: Path, name: str) -> Path:
+    """Where the local copy of a benchmark is."""
     return data_dir / f"{name}.json"

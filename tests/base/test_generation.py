@@ -179,15 +179,19 @@ def test_nothing_to_do_gives_nothing() -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
 def test_rows_come_and_go_without_the_others_noticing(family: str, seed: int) -> None:
-    """Rows join with an update of their own rank, with the shared one or with none, and leave at any moment."""
+    """Rows join with an update of their own rank, with a shared `A`, all alike or none, and leave at any moment."""
     base = tiny_base(family)
     chance = random.Random(seed)
     prompts = [[chance.randrange(3, 272) for _ in range(chance.randrange(1, 40))] for _ in range(9)]
     shared = random_lora(base, len(prompts), shared=True)
     own = random_lora(base, len(prompts), shared=False)
     wide = {key: LoraTensors(torch.cat([p.A] * 2, 1), torch.cat([p.B] * 2, 1)) for key, p in own.items()}
-    kinds = [chance.choice([None, shared, own, wide]) for _ in prompts]
-    loras = [kind and row_of(kind, row) for row, kind in enumerate(kinds)]
+    alike = row_of(shared, 0)
+    # Now and then all with an update have the same one, or that at some layers alone.
+    kinds = [chance.choice([None, shared, own, wide, alike] if seed % 2 else [None, alike, alike]) for _ in prompts]
+    loras = [kind if kind is None or kind is alike else row_of(kind, row) for row, kind in enumerate(kinds)]
+    if seed == 2:
+        loras[5] = {key: pair for key, pair in alike.items() if key[1] == "down_proj"}
     expected = [recomputed(base, prompt, lora, 6) for prompt, lora in zip(prompts, loras, strict=True)]
 
     batch = start_decoding(base, 64)

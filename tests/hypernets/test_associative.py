@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,27 +10,58 @@ from lorify.contexts.features import Features, encode_chunks
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
 
 L, N, T, D, F = 2, 3, 7, 48, 96
+V, MENTION_SIZE = 32, 6
 
 
 @pytest.fixture
 def hypernet() -> AssociativeHypernetwork:
     torch.manual_seed(0)
     config = AssociativeConfig(
-        base_name="tiny", base_digest="d", hidden_size=D, input_size=F, layers=(0, 1), rank=8, width=16, bias_rank=2
+        base_name="tiny",
+        base_digest="d",
+        hidden_size=D,
+        input_size=F,
+        layers=(0, 1),
+        rank=8,
+        width=16,
+        bias_rank=2,
+        mention_size=MENTION_SIZE,
+        vocabulary_size=V,
     )
     return AssociativeHypernetwork(config)
 
 
-def features(seed: int = 0, num_chunks: int = N) -> Features:
+def features(seed: int = 0, num_chunks: int = N, num_tokens: int = T) -> Features:
     generator = torch.Generator().manual_seed(seed)
-    mask = torch.ones(num_chunks, T, dtype=torch.bool)
+    mask = torch.ones(num_chunks, num_tokens, dtype=torch.bool)
     mask[:, -1] = False
     return Features(
-        torch.randn(L, num_chunks, T, D, generator=generator),
-        torch.randn(L, num_chunks, T, F, generator=generator),
-        torch.randn(num_chunks, T, D, generator=generator),
-        mask,
+        states=torch.randn(L, num_chunks, num_tokens, D, generator=generator),
+        inputs=torch.randn(L, num_chunks, num_tokens, F, generator=generator),
+        ids=torch.randint(V, (num_chunks, num_tokens), generator=generator),
+        embeddings=torch.randn(num_chunks, num_tokens, D, generator=generator),
+        next_outputs=torch.randn(num_chunks, num_tokens, D, generator=generator),
+        mask=mask,
     )
+
+
+def joined(first: Features, second: Features) -> Features:
+    """Tokens of the second after those of the first."""
+    return Features(
+        torch.cat([first.states, second.states], 2),
+        torch.cat([first.inputs, second.inputs], 2),
+        torch.cat([first.ids, second.ids], 1),
+        torch.cat([first.embeddings, second.embeddings], 1),
+        torch.cat([first.next_outputs, second.next_outputs], 1),
+        torch.cat([first.mask, second.mask], 1),
+    )
+
+
+def chosen(some: Features, chunks: slice, tokens: slice) -> Features:
+    """Some chunks and tokens only."""
+    parts = [x[:, chunks, tokens] for x in (some.states, some.inputs)]
+    parts += [x[chunks, tokens] for x in (some.ids, some.embeddings, some.next_outputs, some.mask)]
+    return Features(*parts)
 
 
 @torch.no_grad()
@@ -36,23 +69,15 @@ def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
     batch = features()
     together = hypernet(batch).statistics()
     for i in range(N):
-        one = slice(i, i + 1)
-        alone = hypernet(
-            Features(batch.states[:, one], batch.inputs[:, one], batch.next_outputs[one], batch.mask[one])
-        ).statistics()
+        alone = hypernet(chosen(batch, slice(i, i + 1), slice(None))).statistics()
         torch.testing.assert_close(together.S[:, i : i + 1], alone.S)
         torch.testing.assert_close(together.M[:, i : i + 1], alone.M)
 
 
 @torch.no_grad()
 def test_padding_adds_nothing(hypernet):
-    plain = features()
-    padded = Features(
-        torch.cat([plain.states, torch.randn(L, N, 4, D)], 2),
-        torch.cat([plain.inputs, torch.randn(L, N, 4, F)], 2),
-        torch.cat([plain.next_outputs, torch.randn(N, 4, D)], 1),
-        torch.cat([plain.mask, torch.zeros(N, 4, dtype=torch.bool)], 1),
-    )
+    plain, filling = features(), features(seed=1, num_tokens=4)
+    padded = joined(plain, replace(filling, mask=torch.zeros_like(filling.mask)))
     torch.testing.assert_close(hypernet(padded).statistics().M, hypernet(plain).statistics().M)
 
 
@@ -61,8 +86,9 @@ def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
     """`B` minimizes sum w |v - B^T k|^2 + lambda |B|^2: the gradient of that is zero at the solution."""
     statistics = hypernet(features()).statistics()
     _, B = hypernet.write(statistics)
-    memory = B[:, :, :8] / hypernet.log_scale.exp().view(L, 1, 1, 1)
-    ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(8)
+    size = 8 + MENTION_SIZE
+    memory = B[:, :, :size] / hypernet.log_scale.exp().view(L, 1, 1, 1)
+    ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(size)
     torch.testing.assert_close((statistics.S + ridge) @ memory, statistics.M, atol=1e-4, rtol=1e-3)
 
 
@@ -85,12 +111,10 @@ def test_statistics_add_in_any_order(order):
 def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernet):
     """A token said a hundred times weighs about as much as one said once."""
     once = features(num_chunks=1)
-    repeated = Features(
-        torch.cat([once.states, once.states[:, :, :1].expand(-1, -1, 99, -1)], 2),
-        torch.cat([once.inputs, once.inputs[:, :, :1].expand(-1, -1, 99, -1)], 2),
-        torch.cat([once.next_outputs, once.next_outputs[:, :1].expand(-1, 99, -1)], 1),
-        torch.cat([once.mask, torch.ones(1, 99, dtype=torch.bool)], 1),
-    )
+    first = chosen(once, slice(None), slice(0, 1))
+    repeated = once
+    for _ in range(99):
+        repeated = joined(repeated, first)
     growth = (
         hypernet(repeated).statistics().S.diagonal(dim1=-2, dim2=-1).sum()
         / hypernet(once).statistics().S.diagonal(dim1=-2, dim2=-1).sum()
@@ -107,6 +131,8 @@ def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
     head = base.model.get_output_embeddings().weight
     torch.testing.assert_close(found.next_outputs[0, :-1], head[chunks[0]])
     assert found.inputs.shape == (2, 2, 5, 96)
+    assert found.ids[0].tolist() == [1, 5, 6, 7, 8]
+    torch.testing.assert_close(found.embeddings, base.model.get_input_embeddings().weight[found.ids])
     assert found.mask.tolist() == [[True] * 4 + [False], [True, True, False, False, False]]
 
 

@@ -37,6 +37,8 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> In
         rank=8,
         width=16,
         bias_rank=2,
+        mention_size=6,
+        vocabulary_size=base.vocabulary_size,
         reading_layers=(1,),
         reading_modules=tuple(
             ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)

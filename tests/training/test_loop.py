@@ -12,7 +12,7 @@ from lorify.training.associative import AssociativeObjective
 from lorify.training.batches import GeneralAnswer, StepBuilder
 from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
 from lorify.training.loop import Progress, Trainer, schedule_factor
-from lorify.training.losses import retrieval_loss
+from lorify.training.losses import mention_loss, retrieval_loss
 
 PASSAGE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "passages")
 TEXT = Example(("Ada keeps bees.",), (Question("How does this go on? Ada", ("keeps bees.",)),), "texts")
@@ -22,7 +22,9 @@ GENERAL = GeneralAnswer(prompt=(1, 40, 41, 42), answer=(50, 51, 2))
 def tiny_config(**optimization) -> TrainingConfig:
     return TrainingConfig(
         base="tiny",
-        hypernetwork=HypernetworkShape(first_layer=0, last_layer=1, rank=8, width=16, bias_rank=2, chunk_tokens=64),
+        hypernetwork=HypernetworkShape(
+            first_layer=0, last_layer=1, rank=8, mention_size=6, width=16, bias_rank=2, chunk_tokens=64
+        ),
         data=DataMix(
             facts=1,
             questions=1,
@@ -165,3 +167,40 @@ def test_the_retrieval_loss_is_that_of_choosing_a_place():
     right = torch.tensor([[True, False, False], [False, True, True]])
     assert retrieval_loss(queries, keys, right).max() < 1e-6
     assert retrieval_loss(queries, keys, right.roll(1, 1))[0] > 25
+
+
+def test_the_mention_loss_is_least_where_each_query_says_the_words_of_its_own_question():
+    texts = torch.eye(4)
+    own = torch.tensor([0, 0, 1, 2])
+    said = texts[own].unsqueeze(0).expand(2, -1, -1)  # in two blocks
+    assert mention_loss(said, texts, own).max() < 1e-6
+    assert mention_loss(said.roll(1, 1), texts, own)[0] > 1
+    # What all questions say is worth nothing, and the same question twice is no rival of itself.
+    common = torch.ones_like(said)
+    assert mention_loss(common, texts, own).min() > 0.5
+    assert mention_loss(said[:, :2], torch.eye(4)[[0, 0]], torch.tensor([0, 1])).max() < 1e-6
+
+
+def test_the_first_batches_teach_reading_from_the_questions_alone(tmp_path):
+    start = trainer(tmp_path / "a", tiny_config()).objective.module.state_dict()
+    start = {name: weights.clone() for name, weights in start.items()}
+    trained, _ = trained_weights(tmp_path / "b", tiny_config(steps=2, reading_batches=2))
+    changed = {name for name, weights in trained.items() if not torch.equal(weights, start[name])}
+    assert "mentions.query" in changed and "reading_B.v_proj" in changed
+    assert all(name.startswith(("mentions.", "reading_")) for name in changed)
+
+
+def test_a_run_takes_over_what_it_has_in_common_with_an_earlier_hypernetwork(tmp_path):
+    plain = tiny_config(steps=2)
+    shape = plain.hypernetwork.model_copy(update={"mention_size": 0, "reading_modules": ()})
+    trained_weights(tmp_path / "old", plain.model_copy(update={"hypernetwork": shape}))
+    _, old = load_hypernetwork(tmp_path / "old" / "best")
+    fewer = plain.hypernetwork.model_copy(update={"first_layer": 1})
+    grown = plain.model_copy(update={"hypernetwork": fewer, "start_from": tmp_path / "old" / "best"})
+    new = trainer(tmp_path / "new", grown).objective.module
+    torch.testing.assert_close(new.query, old.query[1:])
+    torch.testing.assert_close(new.surroundings.enter.weight, old.surroundings.enter.weight)
+    assert new.mentions is not None and new.mentions.is_calibrated
+    larger = grown.model_copy(update={"hypernetwork": fewer.model_copy(update={"rank": 9})})
+    with pytest.raises(TrainingError, match=r"the config wants .*; set hypernetwork as in its config.json"):
+        trainer(tmp_path / "larger", larger)

@@ -55,6 +55,8 @@ def _stack(rows: list[list[LoraPair]], key: Key, base: BaseModel) -> LoraTensors
     shared = present[0].A
     if all(len(row) <= 1 for row in rows) and all(same_tensor(shared, pair.A) for pair in present):
         A = shared.to(weight.device, weight.dtype)
+        if len(present) == len(rows) and all(same_tensor(present[0].B, pair.B) for pair in present):
+            return LoraTensors(A, present[0].B.T.to(weight.device, weight.dtype).unsqueeze(0))
         B = weight.new_zeros(len(rows), shared.shape[0], linear.out_features)
         for i, row in enumerate(rows):
             for pair in row:

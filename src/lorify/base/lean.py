@@ -10,7 +10,7 @@ R rank of an update.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -80,7 +80,9 @@ class _Linears:
         few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
         self.packed = packed_matrices.four_bits([linear.weight for linear in linears]) if few else None
         weight = linears[0].weight
-        self.loras = [None if lora is None else LoraTensors(lora.A.to(weight), lora.B.to(weight)) for lora in loras]
+        self.loras = [
+            None if lora is None else replace(lora, A=lora.A.to(weight), B=lora.B.to(weight)) for lora in loras
+        ]
         self.joint = _JointUpdate.of(loras, self.sizes, weight) if self.packed is not None and rows == 1 else None
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
@@ -99,6 +101,8 @@ def _updated(y: Tensor, x: Tensor, lora: LoraTensors) -> Tensor:
     """Output `y [N, out]` of a linear layer for `x [N, in]`, with `A [R, in]` or `[N, R, in]`, `B [N or 1, R, out]`."""
     A, B = lora.A, lora.B
     low = F.linear(x, A) if A.dim() == 2 else torch.bmm(A.expand(len(x), -1, -1), x[:, :, None])[..., 0]  # [N, R]
+    if lora.active is not None:
+        low = low * lora.active.to(low)[:, None]
     if len(B) == 1:
         return torch.addmm(y, low, B[0])
     return torch.baddbmm(y[:, None], low[:, None], B)[:, 0]

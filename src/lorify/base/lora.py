@@ -23,11 +23,13 @@ class LoraTensors:
         B: `[batch, r, d_out]`; a leading 1 broadcasts over the batch.
         owner: None for a row of the batch each; or, with `A` of every update, `[tokens]`: which update each token of a
             single packed sequence gets.
+        active: None for all rows; or `[batch]`, one for rows that get the update and zero for the others.
     """
 
     A: Tensor
     B: Tensor
     owner: Tensor | None = None
+    active: Tensor | None = None
 
     def delta(self, x: Tensor) -> Tensor:
         """Update for inputs `x` `[batch, tokens, d_in]` -> `[batch, tokens, d_out]`."""
@@ -37,6 +39,8 @@ class LoraTensors:
             updates = torch.arange(len(self.A), device=x.device).repeat_interleave(self.A.shape[1])
             return (low * (self.owner.unsqueeze(1) == updates)) @ self.B.to(x.dtype).flatten(0, 1)
         low = x @ self.A.to(x.dtype).transpose(-1, -2)  # [batch, tokens, r]
+        if self.active is not None:
+            low = low * self.active.to(x.dtype).view(-1, 1, 1)
         return low @ self.B.to(x.dtype)  # [batch, tokens, d_out]
 
 
@@ -79,36 +83,41 @@ class LoraHooks:
 class LoraRows:
     """The updates of a batch whose rows come and go, in buffers with room for more rows.
 
-    An `A` that all rows with an update share is kept once; the first row with another one makes it a buffer too.
+    An `A` or `B` that all rows with an update share is kept once; the first row with another one makes it a buffer too.
     """
 
     def __init__(self) -> None:
         """Start without rows."""
         self._adapted: list[bool] = []  # of each row: whether it has an update
-        self._buffers: dict[tuple[int, str], LoraTensors] = {}  # B, and A if it is not shared, have unused rows
+        # Shared: `[r, features]`; otherwise `[slots, r, features]`, with unused slots.
+        self._buffers: dict[tuple[int, str], LoraTensors] = {}
 
     @property
     def batch(self) -> LoraBatch | None:
         """The updates of the rows there are, None if no row has one."""
+        return {key: self._filled(buffer) for key, buffer in self._buffers.items()} or None
+
+    def _filled(self, buffer: LoraTensors) -> LoraTensors:
         rows = len(self._adapted)
-        return {
-            key: LoraTensors(buffer.A if buffer.A.dim() == 2 else buffer.A[:rows], buffer.B[:rows])
-            for key, buffer in self._buffers.items()
-        } or None
+        A = buffer.A if buffer.A.dim() == 2 else buffer.A[:rows]
+        if buffer.B.dim() == 3:
+            return LoraTensors(A, buffer.B[:rows])
+        active = None if all(self._adapted) else torch.tensor(self._adapted, device=A.device, dtype=A.dtype)
+        return LoraTensors(A, buffer.B.unsqueeze(0), active=active)
 
     def add(self, num_rows: int, lora: LoraBatch | None) -> None:
         """More rows, after those there are; None: without updates."""
-        old, new = len(self._adapted), len(self._adapted) + num_rows
+        adapted = list(self._adapted)
         self._adapted += [lora is not None] * num_rows
-        for key, tensors in (lora or {}).items():
+        if lora is None:
+            num_slots = len(self._adapted)
+            self._buffers = {key: _with_slots(buffer, len(adapted), num_slots) for key, buffer in self._buffers.items()}
+            return
+        for key, tensors in lora.items():
             if key not in self._buffers:
-                _, rank, d_out = tensors.B.shape
-                self._buffers[key] = LoraTensors(tensors.A, tensors.B.new_zeros(new, rank, d_out))
-                if tensors.A.dim() == 3:
-                    empty = tensors.A.new_zeros(new, rank, tensors.A.shape[-1])
-                    self._buffers[key] = LoraTensors(empty, self._buffers[key].B)
+                self._buffers[key] = _first(tensors, any(adapted))
         for key in self._buffers:
-            self._buffers[key] = _joined(self._buffers[key], old, new, (lora or {}).get(key))
+            self._buffers[key] = _joined(self._buffers[key], adapted, num_rows, lora.get(key))
 
     def drop(self, row: int) -> None:
         """Forget a row; the last row takes its place."""
@@ -123,13 +132,29 @@ class LoraRows:
                     tensor[row] = tensor[last]
 
 
-def _joined(buffer: LoraTensors, old: int, new: int, tensors: LoraTensors | None) -> LoraTensors:
-    """A buffer with the updates of rows `old` to `new`; None: these rows have none."""
+def _first(tensors: LoraTensors, others: bool) -> LoraTensors:
+    """A buffer for a layer that has had no update so far; `others`: there are rows with updates of other layers."""
+    A = tensors.A if tensors.A.dim() == 2 else tensors.A.new_zeros(0, *tensors.A.shape[1:])
+    B = tensors.B[0] if len(tensors.B) == 1 and not others else tensors.B.new_zeros(0, *tensors.B.shape[1:])
+    return LoraTensors(A, B)
+
+
+def _joined(buffer: LoraTensors, adapted: list[bool], num_rows: int, tensors: LoraTensors | None) -> LoraTensors:
+    """A buffer with the updates of `num_rows` more rows; None: these rows have none here, but in other layers.
+
+    `adapted` says of each earlier row whether it has an update.
+    """
     A, B = buffer.A, buffer.B
-    rank = B.shape[1] if tensors is None else max(B.shape[1], tensors.B.shape[1])
-    B = _roomy(B, old, new, rank)
-    if tensors is not None and A.dim() == 2 and not (tensors.A.dim() == 2 and torch.equal(A, tensors.A)):
+    old, new = len(adapted), len(adapted) + num_rows
+    if tensors is not None and A.dim() == 2 and tensors.A.dim() == 2 and torch.equal(A, tensors.A):
+        if B.dim() == 2 and len(tensors.B) == 1 and torch.equal(B, tensors.B[0]):
+            return buffer
+    elif tensors is not None and A.dim() == 2:
         A = A.expand(old, *A.shape)
+    if B.dim() == 2:
+        B = B * B.new_tensor(adapted).view(-1, 1, 1)
+    rank = max(B.shape[1], 0 if tensors is None else tensors.B.shape[1])
+    B = _roomy(B, old, new, rank)
     if A.dim() == 3:
         A = _roomy(A, old, new, rank)
         A[old:new] = 0
@@ -141,11 +166,23 @@ def _joined(buffer: LoraTensors, old: int, new: int, tensors: LoraTensors | None
     return LoraTensors(A, B)
 
 
+def _with_slots(buffer: LoraTensors, old: int, new: int) -> LoraTensors:
+    """A buffer with room for rows `old` to `new`, which have no update."""
+    A, B = buffer.A, buffer.B
+    if A.dim() == 3:
+        A = _roomy(A, old, new, A.shape[1])
+        A[old:new] = 0
+    if B.dim() == 3:
+        B = _roomy(B, old, new, B.shape[1])
+        B[old:new] = 0
+    return LoraTensors(A, B)
+
+
 def _roomy(tensor: Tensor, used: int, rows: int, rank: int) -> Tensor:
     """A tensor `[slots, r, features]` with its `used` rows, and room for `rows` of this rank."""
     slots, own_rank, features = tensor.shape
     if rows <= slots and rank == own_rank:
         return tensor
     grown = tensor.new_zeros(slots if rows <= slots else max(rows, 2 * slots), rank, features)
-    grown[:used, :own_rank] = tensor[:used]
+    grown[: min(used, slots), :own_rank] = tensor[:used]
     return grown

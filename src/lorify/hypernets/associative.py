@@ -3,7 +3,8 @@
 For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
 generated. Each token `t` of the context gives a key and a value,
 
-    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r]
+    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r], joined by
+          share_l * around_l(t), normalized together                   [c], see `lorify.hypernets.mentions`
     v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])          [d]
     g_t = exp(gate score), bounded above by e^3                        gate
 
@@ -23,29 +24,28 @@ shares its weight with the repetitions:
 
 The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
 `B_l = s_l (S + lambda_l I)^-1 M`. Besides this memory an adapter has two small static parts, the same for all
-contexts: one on `down_proj` for the form of answers, and the reading part on the attention's projections. The latter
-lets the base bring a question together where its answer begins some blocks earlier than it does by itself, so that
-more blocks can look it up (without it, SmolLM2's query finds the answer's place in an eighth of the cases before
-block 20).
+contexts: one on `down_proj` for the form of answers, and the reading part on the attention's projections of blocks
+below, which brings the words of a question together where its answer begins.
 This hypernetwork is lorify's own; the names are those of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
-r rank, w width, R blocks with a reading part.
+r rank of the memory (its content part, and c for mentions), w width, R blocks with a reading part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.contexts.features import Features
+from lorify.hypernets.mentions import Mentions
 
 MAX_LOG_GATE = 3.0
 ROUNDING = 1e-7
@@ -73,13 +73,31 @@ class AssociativeConfig(PydanticModel):
     input_size: int = Field(gt=0, description="Input width of the adapted module.")
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
+    rank: int = Field(128, gt=0, description="Rank of the memory without mentions: number of key dimensions.")
+    surroundings_layer: int | None = Field(
+        None, description="Adapted block whose states tell the surroundings of a token; by default the middle one."
+    )
+    mention_size: int = Field(0, ge=0, description="Key dimensions for mentions; 0 for none.")
+    vocabulary_size: int = Field(0, ge=0, description="Number of the base's token embeddings; read by mentions only.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     reading_layers: tuple[int, ...] = Field((), description="Blocks with a reading part.")
     reading_modules: tuple[ReadingModule, ...] = Field((), description="Its linear layers.")
     reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+
+    @model_validator(mode="after")
+    def _check_surroundings(self) -> Self:
+        if self.surroundings_layer is not None and self.surroundings_layer not in self.layers:
+            raise ValueError(f"surroundings_layer {self.surroundings_layer} is not among layers")
+        return self
+
+    @property
+    def surroundings_index(self) -> int:
+        """Which of the adapted blocks tells the surroundings."""
+        if self.surroundings_layer is None:
+            return len(self.layers) // 2
+        return self.layers.index(self.surroundings_layer)
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,7 @@ class AssociativeHypernetwork(nn.Module):
         super().__init__()
         L, d, f = len(config.layers), config.hidden_size, config.input_size
         r, w, bias_rank = config.rank, config.width, config.bias_rank
+        self.surroundings_index = config.surroundings_index
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
@@ -157,6 +176,11 @@ class AssociativeHypernetwork(nn.Module):
         self.reading_B = nn.ParameterDict(
             {m.name: torch.zeros(R, reading_rank, m.output_size) for m in config.reading_modules}
         )
+        self.mentions: Mentions | None = None
+        if config.mention_size:
+            self.mentions = Mentions(
+                layers=L, hidden_size=d, input_size=f, vocabulary_size=config.vocabulary_size, size=config.mention_size
+            )
         # Mean and inverse deviation of each dimension of the features.
         self.register_buffer("state_mean", torch.zeros(L, 1, d))
         self.register_buffer("state_scale", torch.ones(L, 1, d))
@@ -194,7 +218,7 @@ class AssociativeHypernetwork(nn.Module):
         self.next_scale.copy_(1 / following.std(1, keepdim=True).clamp_min(1e-3))
         normed = (states - self.state_mean) * self.state_scale
         keys = torch.bmm(F.gelu(torch.bmm(normed, self.key_in)), self.key_out)
-        keys += self.queries(features.inputs[:, known].float())
+        keys += self._read(features.inputs[:, known].float(), self.query)
         self.key_bias.copy_(-keys.mean(1, keepdim=True))
         spread = following.std(1, keepdim=True)
         self.value_skip.copy_((spread / spread.square().mean().sqrt()).expand_as(self.value_skip))
@@ -203,7 +227,8 @@ class AssociativeHypernetwork(nn.Module):
         """What each token puts into the memory.
 
         Args:
-            features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs `[N, T, d]`, mask `[N, T]`.
+            features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs and embeddings `[N, T, d]`, ids and
+                mask `[N, T]`.
         """
         L, N, T, d = features.states.shape
         h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
@@ -211,11 +236,12 @@ class AssociativeHypernetwork(nn.Module):
         h = ((h - self.state_mean.to(h.dtype)) * self.state_scale.to(h.dtype)).clamp(-8, 8)
         u = features.next_outputs.reshape(1, N * T, d)
         u = (u - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)
-        middle = h[L // 2].view(N, T, d)
+        middle = h[self.surroundings_index].view(N, T, d)
         c = self.surroundings(middle, features.mask).reshape(1, N * T, -1).to(h.dtype)
         key_hidden = torch.bmm(h, self.key_in.to(h.dtype)) + c @ self.key_surroundings.to(h.dtype)
         key_hidden = F.gelu(key_hidden)  # [L, N*T, w]
-        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype)) + self.queries(features.inputs.reshape(L, N * T, -1))
+        keys = torch.bmm(key_hidden, self.key_out.to(h.dtype))
+        keys = keys + self._read(features.inputs.reshape(L, N * T, -1), self.query)
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
         value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])  # [L, N*T, w]
@@ -223,6 +249,11 @@ class AssociativeHypernetwork(nn.Module):
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
             keys = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1)
+            if self.mentions is not None:
+                is_token = features.mask | F.pad(features.mask, (1, -1))
+                around = self.mentions.around(features.ids, features.embeddings, middle, is_token)
+                share = self.mentions.log_share.exp().view(L, 1, 1, 1)
+                keys = F.normalize(torch.cat([keys, (share * around).view(L * N, T, -1)], dim=-1), dim=-1)
             score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
             gates = torch.exp(MAX_LOG_GATE - F.softplus(MAX_LOG_GATE - score))
             gates = gates * features.mask.repeat(L, 1)  # [L*N, T]
@@ -233,7 +264,13 @@ class AssociativeHypernetwork(nn.Module):
 
     def queries(self, inputs: Tensor) -> Tensor:
         """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
-        A = self.query / self.input_rms.view(-1, 1, 1)
+        return self._read(inputs, self._whole_query())
+
+    def _whole_query(self) -> Tensor:
+        return self.query if self.mentions is None else self.mentions.whole_query(self.query)
+
+    def _read(self, inputs: Tensor, query: Tensor) -> Tensor:
+        A = query / self.input_rms.view(-1, 1, 1)
         return torch.bmm(inputs, A.transpose(1, 2).to(inputs.dtype))
 
     def write(self, statistics: Statistics) -> tuple[Tensor, Tensor]:
@@ -253,7 +290,7 @@ class AssociativeHypernetwork(nn.Module):
         solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + torch.diag_embed(ridge))).float()  # [L, N, r, d]
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
-        A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
+        A = torch.cat([self._whole_query(), self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
         return A, torch.cat([B, bias], dim=2)
 
 
@@ -314,10 +351,16 @@ def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: 
         B: `[L, N, r, d]`.
     """
     # Unbound, not indexed: the gradient of each index would be as large as all layers together.
-    batch = {
+    written = {
         (layer, config.module): LoraTensors(*tensors)
         for layer, *tensors in zip(config.layers, A.unbind(0), B.unbind(0), strict=True)
     }
+    return written | reading_batch(config, hypernet)
+
+
+def reading_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> dict[tuple[int, str], LoraTensors]:
+    """The static reading part alone, for any number of rows."""
+    batch: dict[tuple[int, str], LoraTensors] = {}
     for module in config.reading_modules:
         parts = zip(
             hypernet.reading_A[module.name].unbind(0), hypernet.reading_B[module.name].unsqueeze(1), strict=True

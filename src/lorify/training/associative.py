@@ -21,8 +21,10 @@ from lorify.hypernets.associative import (
     ReadingModule,
     Statistics,
     lora_batch,
+    reading_batch,
 )
 from lorify.hypernets.internalize import check_base
+from lorify.hypernets.mentions import Mentions
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
 from lorify.training.batches import GeneralAnswer, Step, StepBuilder
@@ -33,6 +35,7 @@ from lorify.training.losses import (
     answer_loss_per_segment,
     cross_entropy_per_token,
     mean_per_segment,
+    mention_loss,
     retrieval_loss,
     top_k_kl_per_token,
 )
@@ -47,6 +50,7 @@ from lorify.training.prepare import (
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
+CALIBRATION_STEPS = 60
 HELDOUT_EVERY = 10
 """One in this many unrelated prompts is held out."""
 
@@ -91,19 +95,24 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         raise TrainingError(
             f"hypernetwork.module {shape.module!r} does not write into the hidden states; choose down_proj or o_proj"
         )
-    reading_first = min(shape.reading_first_layer, last)
+    layers = range(min(shape.first_layer, last), last + 1)
+    reading_last = min(shape.reading_last_layer, last)
+    reading_layers = range(min(shape.reading_first_layer, reading_last), reading_last + 1)
     return AssociativeConfig(
         base_name=base.name,
         base_digest=base.digest,
         hidden_size=base.hidden_size,
         input_size=linear.in_features,
-        layers=tuple(range(min(shape.first_layer, last), last + 1)),
+        layers=tuple(layers),
         module=shape.module,
         rank=shape.rank,
+        surroundings_layer=shape.surroundings_layer if shape.surroundings_layer in layers else layers[len(layers) // 2],
+        mention_size=shape.mention_size,
+        vocabulary_size=base.vocabulary_size if shape.mention_size else 0,
         width=shape.width,
         bias_rank=shape.bias_rank,
-        reading_layers=tuple(range(reading_first, last + 1)) if shape.reading_modules else (),
-        reading_modules=tuple(_reading_module(base, reading_first, name) for name in shape.reading_modules),
+        reading_layers=tuple(reading_layers) if shape.reading_modules else (),
+        reading_modules=tuple(_reading_module(base, reading_last, name) for name in shape.reading_modules),
         reading_rank=shape.reading_rank,
         chunk_tokens=shape.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
@@ -120,9 +129,59 @@ def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[Associa
     if config.start_from is None:
         shape = hypernetwork_config(config, base)
         return shape, AssociativeHypernetwork(shape)
-    shape, hypernet = load_associative(config.start_from)
-    check_base(shape, base, str(config.start_from))
+    old_shape, old = load_associative(config.start_from)
+    check_base(old_shape, base, str(config.start_from))
+    shape = hypernetwork_config(config, base)
+    hypernet = AssociativeHypernetwork(shape)
+    take_over(hypernet, shape, old, old_shape, name=str(config.start_from))
     return shape, hypernet
+
+
+@torch.no_grad()
+def take_over(
+    hypernet: AssociativeHypernetwork,
+    shape: AssociativeConfig,
+    old: AssociativeHypernetwork,
+    old_shape: AssociativeConfig,
+    *,
+    name: str,
+) -> None:
+    """Copy what a trained hypernetwork has in common with a new one; parts that only the new one has stay as they are.
+
+    Args:
+        hypernet: the new one.
+        shape: its shape; it may adapt fewer blocks than the old one, and have mentions or a reading part that the old
+            one lacks.
+        old: the trained one.
+        old_shape: its shape.
+        name: what to call it.
+
+    Raises:
+        TrainingError: if the new one adapts a block that the old one does not, or a part has another size.
+    """
+    missing = [layer for layer in shape.layers if layer not in old_shape.layers]
+    if missing:
+        raise TrainingError(
+            f"start_from {name} does not adapt block {missing[0]}; set hypernetwork.first_layer and last_layer within "
+            f"{old_shape.layers[0]} to {old_shape.layers[-1]}"
+        )
+    kept = [old_shape.layers.index(layer) for layer in shape.layers]
+    weights = old.state_dict()
+    for key, target in hypernet.state_dict().items():
+        if key not in weights:
+            continue
+        source = weights[key]
+        # All but these have a part for each adapted block.
+        is_by_layer = not key.startswith(("surroundings.", "reading_", "next_")) and len(source) == len(
+            old_shape.layers
+        )
+        source = source[kept] if is_by_layer else source
+        if source.shape != target.shape:
+            raise TrainingError(
+                f"start_from {name} has {key} {tuple(source.shape)}, the config wants {tuple(target.shape)}; set "
+                "hypernetwork as in its config.json"
+            )
+        target.copy_(source)
 
 
 def _reading_module(base: BaseModel, layer: int, name: str) -> ReadingModule:
@@ -152,13 +211,32 @@ def calibrate(
     hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
 
 
+@torch.no_grad()
+def calibrate_mentions(
+    hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, documents: Sequence[Sequence[int]]
+) -> None:
+    """Fit the codes of words, and how loud they are, to the token ids of documents as a run trains on them."""
+    assert hypernet.mentions is not None
+    frequency = torch.zeros(base.vocabulary_size)
+    for document in documents:
+        frequency[list(set(document))] += 1
+    ids = torch.tensor([token for document in documents for token in document])
+    embeddings = base.input_embeddings(ids.to(base.device)).cpu()
+    hypernet.mentions.calibrate(ids, embeddings, frequency, len(documents))
+    chunk = list(documents[0][: config.chunk_tokens])
+    inputs = encode_chunks(base, [chunk], layers=config.layers, module=config.module).inputs[:, 0, 1:]  # [L, T, f]
+    content = hypernet.queries(inputs.float().cpu())[..., : config.rank]
+    hypernet.mentions.set_loudness(content.norm(dim=-1).mean(1))
+
+
 @dataclass(frozen=True)
 class _Scores:
-    """Loss and exact match `[segments]`, and retrieval loss `[placed answer tokens]`."""
+    """Loss and exact match `[segments]`, retrieval loss `[placed answer tokens]` and mention loss `[answer tokens]`."""
 
     loss: Tensor
     exact: Tensor
     retrieval: Tensor
+    mention: Tensor
 
 
 class AssociativeObjective:
@@ -184,6 +262,8 @@ class AssociativeObjective:
         self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
+        if hypernet.mentions is not None and not hypernet.mentions.is_calibrated:
+            calibrate_mentions(hypernet, self.shape, base, train_steps.documents(CALIBRATION_STEPS))
         self.hypernet = hypernet.to(base.device)
 
     @property
@@ -195,6 +275,8 @@ class AssociativeObjective:
         """Loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
         step = self.train_steps.build(batch)
+        if batch < optimization.reading_batches:
+            return self._reading_loss(step)
         scores, num_tokens = self._forward(step)
         loss, exact = scores.loss, scores.exact.cpu()
         is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
@@ -203,6 +285,9 @@ class AssociativeObjective:
         if len(scores.retrieval):
             total = total + optimization.retrieval_weight * scores.retrieval.mean()
             metrics["loss/retrieval"] = scores.retrieval.mean().item()
+        if len(scores.mention):
+            total = total + optimization.mention_weight * scores.mention.mean()
+            metrics["loss/mention"] = scores.mention.mean().item()
         for kind in sorted(set(step.kinds)):
             chosen = torch.tensor([k == kind for k in step.kinds])
             metrics[f"loss/{kind}"] = loss.detach().cpu()[chosen].mean().item()
@@ -215,10 +300,12 @@ class AssociativeObjective:
         for index in range(self.config.evaluation_batches):
             step = self.heldout_steps.build(index)
             scores, _ = self._forward(step)
+            totals.setdefault("loss/retrieval", []).extend(scores.retrieval.tolist())
+            totals.setdefault("loss/mention", []).extend(scores.mention.tolist())
             for kind, value, right in zip(step.kinds, scores.loss.tolist(), scores.exact.tolist(), strict=True):
                 totals.setdefault(f"loss/{kind}", []).append(value)
                 totals.setdefault(f"exact/{kind}", []).append(right)
-        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+        return {name: sum(values) / len(values) for name, values in sorted(totals.items()) if values}
 
     def score(self, heldout: Mapping[str, float]) -> float:
         """Exact match, summed over the kinds."""
@@ -244,7 +331,7 @@ class AssociativeObjective:
             order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
             tokens += num_tokens
         place = torch.tensor(order, device=self.base.device).argsort()
-        together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in ("loss", "exact", "retrieval")))
+        together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in _Scores.__dataclass_fields__))
         return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
     def _score_rows(
@@ -267,7 +354,38 @@ class AssociativeObjective:
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
         retrieval = self._retrieval(segments, packed, inputs, keys, place_of_chunk)
-        return _Scores(loss, exact, retrieval), packed.input_ids.numel()
+        return _Scores(loss, exact, retrieval, self._mention(segments, packed, inputs)), packed.input_ids.numel()
+
+    def _reading_loss(self, step: Step) -> BatchLoss:
+        """Loss of bringing the words of questions to where their answers begin, without any document."""
+        packed = pack_rows(step.rows).to(self.base.device)
+        reads = self.base.taps.recorded_inputs(self.shape.layers, self.shape.module)
+        with self._autocast(), self.base.hooks.applied(reading_batch(self.shape, self.hypernet)), reads as inputs:
+            self.base.decoder(
+                input_ids=packed.input_ids,
+                position_ids=packed.position_ids,
+                attention_mask=self.base.attention_mask(packed.attention_mask),
+                use_cache=False,
+            )
+        mention = self._mention([segment for row in step.rows for segment in row], packed, inputs).mean()
+        return BatchLoss(mention, {"loss/mention": mention.item()}, packed.input_ids.numel())
+
+    def _mention(self, segments: Sequence[Segment], packed: PackedRows, inputs: Mapping[int, Tensor]) -> Tensor:
+        """Mention loss of each answer token of segments that ask something `[answer tokens]`."""
+        mentions = self.hypernet.mentions
+        asked = torch.tensor([bool(s.question) for s in segments], device=packed.segment.device)
+        chosen = asked[packed.segment]
+        if mentions is None or not self.config.optimization.mention_weight or not chosen.any():
+            return packed.predict.new_zeros(0, dtype=torch.float32)
+        texts = torch.stack([self._text(mentions, segment.question) for segment in segments])  # [segments, c]
+        row, column = packed.predict[chosen].unbind(1)
+        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, n, f]
+        said = self.hypernet.queries(picked.float())[..., self.shape.rank :]  # [L, n, c]
+        return mention_loss(said, texts, packed.segment[chosen])
+
+    def _text(self, mentions: Mentions, question: Sequence[int]) -> Tensor:
+        ids = torch.tensor(question, dtype=torch.long, device=self.base.device)
+        return mentions.text(ids, self.base.input_embeddings(ids))
 
     def _retrieval(
         self,

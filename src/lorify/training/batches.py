@@ -111,6 +111,16 @@ class StepBuilder:
             chunks, torch.tensor(context_of_chunk), self._mixing(rng, [*examples, *noise], len(rows)), rows, kinds
         )
 
+    def documents(self, steps: int) -> list[list[int]]:
+        """Token ids of the documents of the first steps."""
+        found: list[list[int]] = []
+        for step in range(steps):
+            built = self.build(step)
+            for context in sorted(set(built.context_of_chunk.tolist())):
+                chunks = zip(built.chunks, built.context_of_chunk.tolist(), strict=True)
+                found.append([token for chunk, owner in chunks if owner == context for token in chunk])
+        return found
+
     def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
         mix = self.config.data
         mixing = torch.eye(num_rows, len(contexts))
@@ -156,7 +166,8 @@ class StepBuilder:
         # Inside a text a word's token includes the space before it: with one, the answer's tokens are those of the
         # document, and what was read can be said without translation.
         answer = self.base.encode_text(f" {question.answers[0]}")
-        return Segment(tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks))
+        asked = tuple(self.base.encode_text(f" {question.text}"))
+        return Segment(tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks), question=asked)
 
     def _taught_segment(self, question: Question, document: str) -> Segment:
         """Of a question whose answer is learned from what the base says with the document in its prompt."""
@@ -164,7 +175,8 @@ class StepBuilder:
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
         teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, document))
         answer = self.base.encode_text(question.answers[0])
-        return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt))
+        asked = tuple(self.base.encode_text(f" {question.text}"))
+        return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=asked)
 
 
 def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> tuple[tuple[tuple[int, int], ...], ...]:

@@ -19,23 +19,32 @@ class Section(BaseModel):
 class HypernetworkShape(Section):
     """Shape of the associative hypernetwork."""
 
-    first_layer: int = Field(8, ge=0, description="First adapted block.")
+    first_layer: int = Field(14, ge=0, description="First adapted block.")
     last_layer: int = Field(27, ge=0, description="Last adapted block.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(128, gt=0, description="Rank of the memory.")
+    rank: int = Field(128, gt=0, description="Rank of the memory, without mentions.")
+    mention_size: int = Field(64, ge=0, description="Key dimensions for the words around a token; 0 for none.")
+    surroundings_layer: int | None = Field(
+        None, ge=0, description="Adapted block whose states tell what is around a token; by default the middle one."
+    )
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
-    reading_first_layer: int = Field(2, ge=0, description="First block with a reading part.")
+    reading_first_layer: int = Field(8, ge=0, description="First block with a reading part.")
+    reading_last_layer: int = Field(13, ge=0, description="Last block with a reading part.")
     reading_modules: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj"), description="Linear layers of the reading part; may be empty."
     )
-    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
+    reading_rank: int = Field(32, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.first_layer > self.last_layer:
             raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}")
+        if self.reading_first_layer > self.reading_last_layer:
+            raise ValueError(
+                f"reading_first_layer {self.reading_first_layer} is above reading_last_layer {self.reading_last_layer}"
+            )
         return self
 
 
@@ -98,6 +107,12 @@ class Optimization(Schedule):
     retrieval_weight: float = Field(
         0.3, ge=0, description="Weight of the loss that points queries at the place of the answer in the document."
     )
+    mention_weight: float = Field(
+        0.3, ge=0, description="Weight of the loss that brings the words of a question to where its answer begins."
+    )
+    reading_batches: int = Field(
+        0, ge=0, description="First batches, in which only that is learned, from the questions alone."
+    )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")
 
@@ -107,7 +122,9 @@ class RunConfig(Section):
 
     kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")
     base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
-    start_from: Path | None = Field(None, description="Hypernetwork folder to start from instead of random weights.")
+    start_from: Path | None = Field(
+        None, description="Hypernetwork folder to start from; parts it lacks begin with random weights."
+    )
     optimization: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the initial weights and of the data.")
     evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")

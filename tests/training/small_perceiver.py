@@ -1,16 +1,20 @@
 """A small run of a Perceiver, in a module of its own so that processes started anew can import it."""
 
 import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from accelerate.state import AcceleratorState
 from tiny import tiny_base
 
 from lorify.base.model import BaseModel
-from lorify.training.loop import Trainer
+from lorify.training.loop import Progress, Trainer
 from lorify.training.perceiver import PerceiverObjective
 from lorify.training.perceiver_config import PerceiverTrainingConfig
+
+NONE: Mapping[str, Any] = {}
 
 
 def config(**changes) -> PerceiverTrainingConfig:
@@ -57,15 +61,22 @@ def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> di
     return made.module.state_dict()
 
 
-def train_in_process(rank: int, port: int, run_dir: Path) -> None:
-    """One of two processes that train together; the first writes the weights to `run_dir/weights.pt`."""
-    torch.set_num_threads(1)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    weights = weights_after(run_dir, optimization__steps=2)
+def train_in_process(run_dir: Path, kill_at: int | None = None, changes: Mapping[str, Any] = NONE) -> None:
+    """What each of two processes does; the first writes the weights to `run_dir/weights.pt`.
+
+    Args:
+        run_dir: of the run.
+        kill_at: after this step the process is killed, before it reports the step.
+        changes: of the config.
+    """
+    made = objective(**changes)
+    trainer = Trainer(made.config, made, run_dir)
+
+    def report(progress: Progress) -> None:
+        if progress.step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer.run(report)
     assert torch.distributed.get_world_size() == 2
-    if rank == 0:
-        torch.save(weights, run_dir / "weights.pt")
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    if trainer.accelerator.is_main_process:
+        torch.save(made.module.state_dict(), run_dir / "weights.pt")

@@ -84,6 +84,14 @@ def test_estimates_follow_the_config(read):
     assert doubled.hours == pytest.approx(2 * large.hours)
 
 
+def test_sharding_leaves_a_share_of_what_no_batch_needs_whole(read):
+    alone, eight = (
+        dry_run(read("gemma-2-2b-it-main", ["sharded=true", f"num_processes={processes}"])) for processes in (1, 8)
+    )
+    assert alone.training_state_bytes == 16 * alone.hypernetwork_parameters
+    assert eight.training_state_bytes == pytest.approx((8 + 12 / 8) * alone.hypernetwork_parameters)
+
+
 def test_a_module_that_is_not_there(read):
     with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
         dry_run(read("gemma-2-2b-it-main", ['hypernetwork.modules=["c_attn"]']))

@@ -1,5 +1,4 @@
 import random
-import socket
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
@@ -9,6 +8,7 @@ import torch
 from pydantic import ValidationError
 from tiny import tiny_base
 from training.small_perceiver import config, objective, train_in_process, weights_after
+from training.two_processes import in_two_processes
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import best_device
@@ -153,12 +153,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_accumulation(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # Started anew: a forked process would inherit locks that threads of other tests hold. If one fails, the other is
-    # ended, and the error is raised here.
-    torch.multiprocessing.spawn(train_in_process, args=(port, tmp_path / "two"), nprocs=2)
+    in_two_processes(train_in_process, tmp_path / "two", None, {"optimization__steps": 2})
     found = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
     assert_same(found, weights_after(tmp_path / "one", optimization__steps=2, optimization__accumulation=2))
 

@@ -17,7 +17,8 @@ TASK = {
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does_with_two_batches_a_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_train_what_one_does_with_two_batches_a_step(tmp_path: Path, sharded: bool) -> None:
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     (tmp_path / "tasks").mkdir()
@@ -42,6 +43,7 @@ def test_two_processes_train_what_one_does_with_two_batches_a_step(tmp_path: Pat
         "optimization": {"steps": 3, "warmup_steps": 1, "bf16": False, "learning_rate": 0.01},
         "evaluate_every": 3,
         "evaluation_batches": 1,
+        "sharded": sharded,
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
     train = ["-m", "lorify", "train", str(tmp_path / "config.json"), "-o"]
@@ -53,6 +55,8 @@ def test_two_processes_train_what_one_does_with_two_batches_a_step(tmp_path: Pat
         result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         assert result.stdout.count("best") == 1, "one process tells the result"
+        alone = command[:2] == train[:2]
+        assert ("one process, which keeps everything" in result.stderr) == (sharded and alone)
     one, two = (torch.load(tmp_path / n / "checkpoint" / "state.pt", weights_only=True) for n in ("one", "two"))
     assert one["step"] == two["step"] == 3
     for name, tensor in one["hypernetwork"].items():

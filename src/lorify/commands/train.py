@@ -115,7 +115,9 @@ def run(config: RunConfig, run_dir: Path) -> None:
     from lorify.training.loop import Trainer
     from lorify.training.prepare import Preparation
     from lorify.training.run_folder import check_run_dir, checkpoint_path
+    from lorify.training.weights import check_launch
 
+    check_launch()
     # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
     is_main = PartialState(cpu=best_device().type == "cpu").is_main_process
     check_run_dir(run_dir, config)
@@ -124,6 +126,8 @@ def run(config: RunConfig, run_dir: Path) -> None:
     if not is_main:
         trainer.run(lambda _progress: None)
         return
+    if config.sharded and trainer.accelerator.num_processes == 1:
+        stderr().print("sharded: this is one process, which keeps everything; start several with accelerate launch")
     if trainer.step:
         stderr().print(f"going on from step {trainer.step}")
     try:

@@ -130,6 +130,9 @@ class RunConfig(Section):
     evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
     evaluation_batches: int = Field(4, gt=0, description="Held-out batches an evaluation.")
     checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
+    sharded: bool = Field(
+        False, description="Each process keeps a part of what is trained and of its optimizer state, instead of all."
+    )
 
 
 class TrainingConfig(RunConfig):

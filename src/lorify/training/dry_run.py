@@ -45,7 +45,9 @@ ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
 ACCELERATOR_FLOPS = 990e12
 """Dense bfloat16 multiplications and additions a second of one H100 or H200, as its maker states them."""
 USED_SHARE = 0.4
-TRAINING_BYTES = 16  # weight, gradient and two moments in float32
+WHOLE_BYTES = 8  # weight and gradient in float32, for a step's batches
+MOMENT_BYTES = 8  # two moments in float32
+SHARD_BYTES = 12  # weight and two moments, cut over the processes
 LOW_BYTES = 2  # bfloat16
 FOUR_BIT_BYTES = 0.55  # with the scales of its blocks
 
@@ -102,7 +104,8 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
         weights += round(FOUR_BIT_BYTES * encoder_parameters)
     elif encoder is not base and not patches:
         weights += LOW_BYTES * encoder_parameters
-    state = TRAINING_BYTES * hypernet.num_parameters
+    kept = SHARD_BYTES / config.num_processes if config.sharded and config.num_processes > 1 else MOMENT_BYTES
+    state = round((WHOLE_BYTES + kept) * hypernet.num_parameters)
     activations = _batch_bytes(config, shape, base)
     generation = weights + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
     run_parameters = encoder_parameters * min(1.0, shape.encoder.num_layers / _architecture(encoder).num_hidden_layers)

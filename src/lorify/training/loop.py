@@ -16,12 +16,15 @@ from typing import Protocol, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from lorify.atomic import replaced_file
+from lorify.errors import TrainingError
 from lorify.training.config import RunConfig, Schedule
 from lorify.training.curves import CurveWriter
 from lorify.training.run_folder import checkpoint_path, reading_checkpoint, save_checkpoint, start_run, writing
+from lorify.training.weights import check_launch, share_out
 
 
 @dataclass(frozen=True)
@@ -87,24 +90,28 @@ class Progress:
 class Trainer:
     """Trains an objective in a run folder: `run_dir/checkpoint`, `run_dir/best`, TensorBoard curves.
 
-    Under `accelerate launch` each process takes other batches, and gradients are averaged over all of them.
+    Under `accelerate launch` each process takes other batches, and gradients are averaged over all of them. With
+    `sharded` in the config each process keeps a part of weights and optimizer state; the module is whole again after
+    `run`. All processes have to do the same with their trainers.
     """
 
     def __init__(self, config: RunConfig, objective: Objective, run_dir: Path) -> None:
         """Start a run, or go on with the one in `run_dir`.
 
         Raises:
-            TrainingError: if `run_dir` holds a run with another config or cannot be written, or its checkpoint is
-                damaged.
+            TrainingError: if `run_dir` holds a run with another config or cannot be written, its checkpoint is damaged
+                or not the same for all processes, or `check_launch`.
         """
+        check_launch()
         self.config, self.objective, self.run_dir = config, objective, run_dir
-        self.parameters = [p for p in objective.module.parameters() if p.requires_grad]
-        device = self.parameters[0].device
+        device = next(p for p in objective.module.parameters() if p.requires_grad).device
         # Precision is the objective's, not accelerate's: its setting is one for the whole process.
         self.accelerator = Accelerator(cpu=device.type == "cpu")
         optimization = config.optimization
+        groups = parameter_groups(objective.module)
+        self.weights = share_out(objective.module, self.accelerator, sharded=config.sharded)
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(objective.module),
+            self.weights.as_optimized(groups),
             lr=optimization.learning_rate,
             betas=(optimization.beta1, optimization.beta2),
             weight_decay=optimization.weight_decay,
@@ -113,7 +120,7 @@ class Trainer:
             self.optimizer, lambda step: schedule_factor(step, optimization)
         )
         self.step, self.best = 0, float("-inf")
-        self._open_run(device)
+        self._open_run()
 
     def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
         """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too."""
@@ -133,6 +140,7 @@ class Trainer:
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
                 report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))
+        self.weights.gather()
 
     def _curves(self) -> AbstractContextManager[CurveWriter | None]:
         if not self.accelerator.is_main_process:
@@ -143,26 +151,28 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """The objective's metrics on held-out data."""
-        return self.objective.evaluate()
+        with self.weights.whole():
+            return self.objective.evaluate()
 
     def _train_step(self) -> tuple[dict[str, float], int]:
         metrics: dict[str, list[float]] = {}
         tokens, weight = 0, 0.0
-        for batch in self._batches():
-            # Seeded anew for every batch, so that a resumed run draws the same numbers on any device.
-            torch.manual_seed((self.config.seed << 32) + batch)
-            found = self.objective.loss(batch)
-            tokens += found.num_tokens
-            weight += found.weight
-            (found.loss * found.weight).backward()
-            for name, value in {"loss": found.loss.item(), **found.metrics}.items():
-                metrics.setdefault(name, []).append(value)
-        self._average_over_batches(weight)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.optimization.gradient_clip)
+        with self.weights.whole():
+            for batch in self._batches():
+                # Seeded anew for every batch, so that a resumed run draws the same numbers on any device.
+                torch.manual_seed((self.config.seed << 32) + batch)
+                found = self.objective.loss(batch)
+                tokens += found.num_tokens
+                weight += found.weight
+                (found.loss * found.weight).backward()
+                for name, value in {"loss": found.loss.item(), **found.metrics}.items():
+                    metrics.setdefault(name, []).append(value)
+            self._average_over_batches(weight)
+        norm = self.weights.clip_gradients(self.config.optimization.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         averages = {name: sum(values) / len(values) for name, values in metrics.items()}
-        averages["gradient_norm"] = float(norm)
+        averages["gradient_norm"] = norm
         averages["learning_rate"] = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         return averages, tokens
@@ -176,24 +186,16 @@ class Trainer:
     def _average_over_batches(self, weight: float) -> None:
         """Turn summed gradients into their mean over the step's batches of all processes, and average moving buffers.
 
-        Done by hand: a wrapped module would only follow calls of its `forward`, and objectives call other methods too.
-
         Args:
             weight: of this process's batches together.
         """
-        device = self.parameters[0].device
-        total = float(cast(Tensor, self.accelerator.reduce(torch.tensor(weight, device=device), "sum")))
-        for parameter in self.parameters:
+        total = float(cast(Tensor, self.accelerator.reduce(torch.tensor(weight, device=self.weights.device), "sum")))
+        for parameter in self.weights.learned:
             if parameter.grad is not None:
                 parameter.grad /= total
+        self.weights.sum_gradients()
         if self.accelerator.num_processes == 1:
             return
-        reached = torch.tensor([float(parameter.grad is not None) for parameter in self.parameters], device=device)
-        num_reached = cast(Tensor, self.accelerator.reduce(reached, "sum")).tolist()
-        for parameter, count in zip(self.parameters, num_reached, strict=True):
-            if count:  # by at least one process; what no batch reached stays where it is
-                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = cast(Tensor, self.accelerator.reduce(gradient, "sum"))
         for buffer in self.objective.module.buffers():
             if buffer.is_floating_point():
                 buffer.copy_(cast(Tensor, self.accelerator.reduce(buffer, "mean")))
@@ -203,44 +205,40 @@ class Trainer:
         if score <= self.best:
             return
         self.best = score
-        if self.accelerator.is_main_process:
+        with self.weights.whole():
+            if not self.accelerator.is_main_process:
+                return
             with writing(self.run_dir):
                 self.objective.save_best(self.run_dir / "best")
                 with replaced_file(self.run_dir / "best.json") as path:
                     path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
 
-    def _open_run(self, device: torch.device) -> None:
+    def _open_run(self) -> None:
         if self.accelerator.is_main_process:
             start_run(self.run_dir, self.config)
         self.accelerator.wait_for_everyone()
         if checkpoint_path(self.run_dir).exists():
-            self._load_checkpoint(device)
+            self._load_checkpoint()
+        steps = set(gather_object([self.step]))
+        if len(steps) > 1:
+            raise TrainingError(
+                f"processes found checkpoints of different steps ({', '.join(map(str, sorted(steps)))}) in "
+                f"{self.run_dir}; give a folder that all machines share"
+            )
 
     def _save_checkpoint(self) -> None:
+        weights = self.weights.state(self.optimizer)
         if not self.accelerator.is_main_process:
             return
-        save_checkpoint(
-            self.run_dir,
-            {
-                "step": self.step,
-                "best": self.best,
-                "hypernetwork": self.objective.module.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-            },
-        )
+        rest = {"step": self.step, "best": self.best, "schedule": self.schedule.state_dict()}
+        save_checkpoint(self.run_dir, rest | weights)
 
-    def _load_checkpoint(self, device: torch.device) -> None:
+    def _load_checkpoint(self) -> None:
         with reading_checkpoint(self.run_dir) as path:
-            state = torch.load(path, weights_only=True, map_location=device)
-            self.objective.module.load_state_dict(state["hypernetwork"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            self.weights.load_state(state, self.optimizer)
             self.schedule.load_state_dict(state["schedule"])
             self.step, self.best = int(state["step"]), float(state["best"])
-            for weights, moments in self.optimizer.state.items():
-                for moment in moments.values():
-                    if moment.ndim and moment.shape != weights.shape:  # torch would find out in the next step
-                        raise ValueError(f"moments of shape {tuple(moment.shape)} for weights {tuple(weights.shape)}")
 
 
 def parameter_groups(module: nn.Module) -> list[dict[str, object]]:

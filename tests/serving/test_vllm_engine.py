@@ -59,7 +59,7 @@ def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> Non
         None,
         ADAPTERS[0],
         [(ADAPTERS[0], 0.5)],
-        [(ADAPTERS[1], 0.5)],
+        [(ADAPTERS[1], -0.5)],
         [(ADAPTERS[0], 0.5), (ADAPTERS[1], -1.5)],
         thinned(ADAPTERS[2]),
     ]

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from pydantic import ValidationError
@@ -86,10 +87,34 @@ def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
         TrainingError: if it cannot be written; the earlier one stays.
     """
     with writing(run_dir), replaced_file(checkpoint_path(run_dir)) as path, path.open("wb") as file:
+        remembering = _Remembering(file)
         try:
-            torch.save(dict(state), file)
+            torch.save(dict(state), remembering)  # pyright: ignore[reportArgumentType]
         except RuntimeError:
-            file.flush()  # torch only notices that bytes are missing; the system says why
+            if remembering.refusal is not None:  # torch only notices that bytes are missing; the system says why
+                raise remembering.refusal from None
+            raise
+
+
+class _Remembering:
+    """A file that remembers why the system refused a write."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.refusal: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.refusal = error
+            raise
+
+    def flush(self) -> None:
+        try:
+            self.file.flush()
+        except OSError as error:
+            self.refusal = error
             raise
 
 

@@ -56,8 +56,18 @@ def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
 
 
 def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> dict[str, torch.Tensor]:
-    made = objective(**changes)
-    Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
+    """Weights after a run in this process, on one thread.
+
+    So many have the processes of `train_in_process`, too: more of them add up in another order, and AdamW makes a step
+    of full size of a gradient that is almost zero, whatever its sign.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        made = objective(**changes)
+        Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
+    finally:
+        torch.set_num_threads(threads)
     return made.module.state_dict()
 
 

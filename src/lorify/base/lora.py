@@ -110,8 +110,10 @@ class LoraRows:
         adapted = list(self._adapted)
         self._adapted += [lora is not None] * num_rows
         if lora is None:
-            num_slots = len(self._adapted)
-            self._buffers = {key: _with_slots(buffer, len(adapted), num_slots) for key, buffer in self._buffers.items()}
+            old, new = len(adapted), len(self._adapted)
+            self._buffers = {
+                key: _with_slots(buffer, old, new, buffer.B.shape[-2]) for key, buffer in self._buffers.items()
+            }
             return
         for key, tensors in lora.items():
             if key not in self._buffers:
@@ -153,29 +155,26 @@ def _joined(buffer: LoraTensors, adapted: list[bool], num_rows: int, tensors: Lo
         A = A.expand(old, *A.shape)
     if B.dim() == 2:
         B = B * B.new_tensor(adapted).view(-1, 1, 1)
-    rank = max(B.shape[1], 0 if tensors is None else tensors.B.shape[1])
-    B = _roomy(B, old, new, rank)
-    if A.dim() == 3:
-        A = _roomy(A, old, new, rank)
-        A[old:new] = 0
-    B[old:new] = 0
+    rank = B.shape[1] if tensors is None else max(B.shape[1], tensors.B.shape[1])
+    joined = _with_slots(LoraTensors(A, B), old, new, rank)
     if tensors is not None:
-        B[old:new, : tensors.B.shape[1]] = tensors.B
-        if A.dim() == 3:
-            A[old:new, : tensors.A.shape[-2]] = tensors.A
-    return LoraTensors(A, B)
+        joined.B[old:new, : tensors.B.shape[1]] = tensors.B
+        if joined.A.dim() == 3:
+            joined.A[old:new, : tensors.A.shape[-2]] = tensors.A
+    return joined
 
 
-def _with_slots(buffer: LoraTensors, old: int, new: int) -> LoraTensors:
-    """A buffer with room for rows `old` to `new`, which have no update."""
-    A, B = buffer.A, buffer.B
-    if A.dim() == 3:
-        A = _roomy(A, old, new, A.shape[1])
-        A[old:new] = 0
-    if B.dim() == 3:
-        B = _roomy(B, old, new, B.shape[1])
-        B[old:new] = 0
-    return LoraTensors(A, B)
+def _with_slots(buffer: LoraTensors, old: int, new: int, rank: int) -> LoraTensors:
+    """A buffer with room for rows `old` to `new`, which have no update yet; what is shared stays as it is."""
+
+    def with_slots(tensor: Tensor) -> Tensor:
+        if tensor.dim() == 2:
+            return tensor
+        tensor = _roomy(tensor, old, new, rank)
+        tensor[old:new] = 0
+        return tensor
+
+    return LoraTensors(with_slots(buffer.A), with_slots(buffer.B))
 
 
 def _roomy(tensor: Tensor, used: int, rows: int, rank: int) -> Tensor:

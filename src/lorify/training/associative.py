@@ -37,6 +37,7 @@ from lorify.training.losses import (
     mean_per_segment,
     mention_loss,
     retrieval_loss,
+    run_rows,
     top_k_kl_per_token,
 )
 from lorify.training.packing import PackedRows, Segment, pack_rows
@@ -106,7 +107,7 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         layers=tuple(layers),
         module=shape.module,
         rank=shape.rank,
-        surroundings_layer=shape.surroundings_layer if shape.surroundings_layer in layers else layers[len(layers) // 2],
+        surroundings_layer=shape.surroundings_layer if shape.surroundings_layer in layers else None,
         mention_size=shape.mention_size,
         vocabulary_size=base.vocabulary_size if shape.mention_size else 0,
         width=shape.width,
@@ -353,24 +354,26 @@ class AssociativeObjective:
             loss = torch.where(is_taught, mean_per_segment(kl, packed.segment[taught], len(segments)), loss)
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
-        retrieval = self._retrieval(segments, packed, inputs, keys, place_of_chunk)
-        return _Scores(loss, exact, retrieval, self._mention(segments, packed, inputs)), packed.input_ids.numel()
+        queries = self._queries(packed, inputs)
+        retrieval = self._retrieval(segments, queries, keys, place_of_chunk)
+        return _Scores(loss, exact, retrieval, self._mention(segments, packed, queries)), packed.input_ids.numel()
+
+    def _queries(self, packed: PackedRows, inputs: Mapping[int, Tensor]) -> Tensor:
+        """What the memory is asked where each answer token is to be said `[L, answers, r]`."""
+        row, column = packed.predict.unbind(1)
+        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, answers, f]
+        return self.hypernet.queries(picked.float())
 
     def _reading_loss(self, step: Step) -> BatchLoss:
         """Loss of bringing the words of questions to where their answers begin, without any document."""
         packed = pack_rows(step.rows).to(self.base.device)
-        reads = self.base.taps.recorded_inputs(self.shape.layers, self.shape.module)
-        with self._autocast(), self.base.hooks.applied(reading_batch(self.shape, self.hypernet)), reads as inputs:
-            self.base.decoder(
-                input_ids=packed.input_ids,
-                position_ids=packed.position_ids,
-                attention_mask=self.base.attention_mask(packed.attention_mask),
-                use_cache=False,
-            )
-        mention = self._mention([segment for row in step.rows for segment in row], packed, inputs).mean()
+        with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
+            run_rows(self.base, packed, reading_batch(self.shape, self.hypernet))
+        queries = self._queries(packed, inputs)
+        mention = self._mention([segment for row in step.rows for segment in row], packed, queries).mean()
         return BatchLoss(mention, {"loss/mention": mention.item()}, packed.input_ids.numel())
 
-    def _mention(self, segments: Sequence[Segment], packed: PackedRows, inputs: Mapping[int, Tensor]) -> Tensor:
+    def _mention(self, segments: Sequence[Segment], packed: PackedRows, queries: Tensor) -> Tensor:
         """Mention loss of each answer token of segments that ask something `[answer tokens]`."""
         mentions = self.hypernet.mentions
         asked = torch.tensor([bool(s.question) for s in segments], device=packed.segment.device)
@@ -378,9 +381,7 @@ class AssociativeObjective:
         if mentions is None or not self.config.optimization.mention_weight or not chosen.any():
             return packed.predict.new_zeros(0, dtype=torch.float32)
         texts = torch.stack([self._text(mentions, segment.question) for segment in segments])  # [segments, c]
-        row, column = packed.predict[chosen].unbind(1)
-        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, n, f]
-        said = self.hypernet.queries(picked.float())[..., self.shape.rank :]  # [L, n, c]
+        said = queries[:, chosen, self.shape.rank :]  # [L, n, c]
         return mention_loss(said, texts, packed.segment[chosen])
 
     def _text(self, mentions: Mentions, question: Sequence[int]) -> Tensor:
@@ -388,12 +389,7 @@ class AssociativeObjective:
         return mentions.text(ids, self.base.input_embeddings(ids))
 
     def _retrieval(
-        self,
-        segments: Sequence[Segment],
-        packed: PackedRows,
-        inputs: Mapping[int, Tensor],
-        keys: Tensor,
-        place_of_chunk: Mapping[int, int],
+        self, segments: Sequence[Segment], queries: Tensor, keys: Tensor, place_of_chunk: Mapping[int, int]
     ) -> Tensor:
         """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
         first = list(accumulate((len(s.answer) for s in segments), initial=0))
@@ -403,10 +399,7 @@ class AssociativeObjective:
         is_place = torch.zeros(len(placed), keys.shape[1], dtype=torch.bool)
         for row, (_, where) in enumerate(placed):
             is_place[row, [place_of_chunk[chunk] + index for chunk, index in where]] = True
-        row, column = packed.predict[[answer for answer, _ in placed]].unbind(1)
-        picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, placed, f]
-        queries = self.hypernet.queries(picked.float())
-        return retrieval_loss(queries, keys, is_place.to(keys.device))
+        return retrieval_loss(queries[:, [answer for answer, _ in placed]], keys, is_place.to(keys.device))
 
     def _read(self, step: Step) -> tuple[Statistics, Tensor, dict[int, int]]:
         """Statistics of each context, keys of all tokens `[L, tokens, r]`, and where those of each chunk begin.

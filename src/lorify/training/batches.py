@@ -166,8 +166,12 @@ class StepBuilder:
         # Inside a text a word's token includes the space before it: with one, the answer's tokens are those of the
         # document, and what was read can be said without translation.
         answer = self.base.encode_text(f" {question.answers[0]}")
-        asked = tuple(self.base.encode_text(f" {question.text}"))
-        return Segment(tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks), question=asked)
+        return Segment(
+            tuple(prompt),
+            (*answer, self.end_of_answer),
+            places=find_places(answer, chunks),
+            question=self._question_ids(question),
+        )
 
     def _taught_segment(self, question: Question, document: str) -> Segment:
         """Of a question whose answer is learned from what the base says with the document in its prompt."""
@@ -175,8 +179,12 @@ class StepBuilder:
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
         teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, document))
         answer = self.base.encode_text(question.answers[0])
-        asked = tuple(self.base.encode_text(f" {question.text}"))
-        return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=asked)
+        return Segment(
+            tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=self._question_ids(question)
+        )
+
+    def _question_ids(self, question: Question) -> tuple[int, ...]:
+        return tuple(self.base.encode_text(f" {question.text}"))
 
 
 def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> tuple[tuple[tuple[int, int], ...], ...]:

@@ -20,6 +20,20 @@ SAME_QUESTION = 0.999  # cosine of the codes of two questions
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
     """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
 
+    Args:
+        base: the base.
+        rows: what it reads.
+        lora: updates of the rows.
+        noise_alpha: as for `run_rows`.
+    """
+    hidden = run_rows(base, rows, lora, noise_alpha=noise_alpha)
+    picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
+    return base.logits(picked)
+
+
+def run_rows(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
+    """Run packed rows through the base, without its head: last hidden states `[sequences, tokens, hidden]`.
+
     Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.row_sharing`).
 
     With `noise_alpha`, the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
@@ -36,14 +50,12 @@ def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, 
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
     shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
     with base.hooks.applied(lora), shared:
-        hidden = base.decoder(
+        return base.decoder(
             **inputs,
             position_ids=rows.position_ids,
             attention_mask=base.attention_mask(rows.attention_mask),
             use_cache=False,
-        ).last_hidden_state  # [rows, tokens, hidden]
-    picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
-    return base.logits(picked)
+        ).last_hidden_state
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

@@ -82,7 +82,5 @@ def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeCo
         rank=8,
         width=16,
         bias_rank=2,
-        mention_size=6,
-        vocabulary_size=base.vocabulary_size,
         chunk_tokens=chunk_tokens,
     )  # pyright: ignore[reportCallIssue]

@@ -146,16 +146,31 @@ class Lorify:
             return adapters[0][0]
         return tuple(adapters)
 
-    def relevant(self, adapter: AdapterRow, question: str) -> AdapterRow:
-        """The part of an adapter row whose documents a question concerns; None if there is none.
+    def for_question(
+        self, adapter: AdapterRow, question: str, *, only_if_relevant: bool = True, focus: bool = True
+    ) -> AdapterRow:
+        """What a question is answered with: adapters whose documents it concerns, focused on what it is about.
 
-        Adapters that this hypernetwork did not make are always kept.
+        Adapters that this hypernetwork did not make are taken as they are, and so are those that were focused before.
+
+        Args:
+            adapter: what was internalized.
+            question: the question.
+            only_if_relevant: leave adapters out whose documents the question does not concern; None if none is left.
+            focus: make an adapter for this question from what it is about, see `lorify.hypernets.focus`.
         """
-        if adapter is None or self._internalizer is None:
+        hypernet = self._internalizer
+        if adapter is None or hypernet is None:
             return adapter
-        if isinstance(adapter, Adapter):
-            return adapter if self._internalizer.concerns(adapter, question) else None
-        return [part for part in adapter if self._internalizer.concerns(part[0], question)] or None
+        parts = [(adapter, 1.0)] if isinstance(adapter, Adapter) else adapter
+        found = tuple(
+            (hypernet.focused(part, question) if focus else part, scale)
+            for part, scale in parts
+            if not only_if_relevant or hypernet.concerns(part, question)
+        )
+        if isinstance(adapter, Adapter) and found:
+            return found[0][0]
+        return found or None
 
     def ask(
         self,
@@ -205,8 +220,10 @@ class Lorify:
         """
         texts = documents or [None] * len(questions)
         before = turns or [()] * len(questions)
-        if only_if_relevant:
-            adapters = [self.relevant(row, question) for row, question in zip(adapters, questions, strict=True)]
+        adapters = [
+            self.for_question(row, question, only_if_relevant=only_if_relevant)
+            for row, question in zip(adapters, questions, strict=True)
+        ]
         prompts = [
             self.prompt_ids([*said, *question_messages(question, text)])
             for said, question, text in zip(before, questions, texts, strict=True)
@@ -242,7 +259,7 @@ class Lorify:
             seed: seed of the sampling.
         """
         said = "\n".join(message["content"] for message in messages if message["role"] == "user")
-        adapter = self.relevant(adapter, said)
+        adapter = self.for_question(adapter, said)
         ids: list[int] = []
         shown = ""
         for token in stream_tokens(

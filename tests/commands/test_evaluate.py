@@ -157,7 +157,7 @@ def test_a_check_tells_statement_by_statement(tmp_path, document, options):
 
 
 def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, options, monkeypatch):
-    monkeypatch.setattr(lorify.facade.Lorify, "relevant", lambda _self, adapter, _question: adapter)
+    monkeypatch.setattr(lorify.facade.Lorify, "for_question", lambda _self, adapter, _question, **_options: adapter)
     command = ("ask", document, "-q", "Who?", "--max-tokens", 4, *options)
     assert "may not hold this" not in run(*command).stderr
     folder = options[3]

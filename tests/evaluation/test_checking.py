@@ -17,7 +17,7 @@ class Half:
 
     base: object
 
-    def relevant(self, adapter, question):
+    def for_question(self, adapter, question, *, only_if_relevant=True):
         return adapter
 
     def ask_batch(self, questions, adapters, *, documents, only_if_relevant, max_new_tokens, turns=None):

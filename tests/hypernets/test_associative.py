@@ -10,23 +10,14 @@ from lorify.contexts.features import Features, encode_chunks
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
 
 L, N, T, D, F = 2, 3, 7, 48, 96
-V, MENTION_SIZE = 32, 6
+V = 32
 
 
 @pytest.fixture
 def hypernet() -> AssociativeHypernetwork:
     torch.manual_seed(0)
     config = AssociativeConfig(
-        base_name="tiny",
-        base_digest="d",
-        hidden_size=D,
-        input_size=F,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        mention_size=MENTION_SIZE,
-        vocabulary_size=V,
+        base_name="tiny", base_digest="d", hidden_size=D, input_size=F, layers=(0, 1), rank=8, width=16, bias_rank=2
     )
     return AssociativeHypernetwork(config)
 
@@ -39,7 +30,6 @@ def features(seed: int = 0, num_chunks: int = N, num_tokens: int = T) -> Feature
         states=torch.randn(L, num_chunks, num_tokens, D, generator=generator),
         inputs=torch.randn(L, num_chunks, num_tokens, F, generator=generator),
         ids=torch.randint(V, (num_chunks, num_tokens), generator=generator),
-        embeddings=torch.randn(num_chunks, num_tokens, D, generator=generator),
         next_outputs=torch.randn(num_chunks, num_tokens, D, generator=generator),
         mask=mask,
     )
@@ -51,7 +41,6 @@ def joined(first: Features, second: Features) -> Features:
         torch.cat([first.states, second.states], 2),
         torch.cat([first.inputs, second.inputs], 2),
         torch.cat([first.ids, second.ids], 1),
-        torch.cat([first.embeddings, second.embeddings], 1),
         torch.cat([first.next_outputs, second.next_outputs], 1),
         torch.cat([first.mask, second.mask], 1),
     )
@@ -60,7 +49,7 @@ def joined(first: Features, second: Features) -> Features:
 def chosen(some: Features, chunks: slice, tokens: slice) -> Features:
     """Some chunks and tokens only."""
     parts = [x[:, chunks, tokens] for x in (some.states, some.inputs)]
-    parts += [x[chunks, tokens] for x in (some.ids, some.embeddings, some.next_outputs, some.mask)]
+    parts += [x[chunks, tokens] for x in (some.ids, some.next_outputs, some.mask)]
     return Features(*parts)
 
 
@@ -86,9 +75,8 @@ def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
     """`B` minimizes sum w |v - B^T k|^2 + lambda |B|^2: the gradient of that is zero at the solution."""
     statistics = hypernet(features()).statistics()
     _, B = hypernet.write(statistics)
-    size = 8 + MENTION_SIZE
-    memory = B[:, :, :size] / hypernet.log_scale.exp().view(L, 1, 1, 1)
-    ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(size)
+    memory = B[:, :, :8] / hypernet.log_scale.exp().view(L, 1, 1, 1)
+    ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(8)
     torch.testing.assert_close((statistics.S + ridge) @ memory, statistics.M, atol=1e-4, rtol=1e-3)
 
 
@@ -132,7 +120,6 @@ def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
     torch.testing.assert_close(found.next_outputs[0, :-1], head[chunks[0]])
     assert found.inputs.shape == (2, 2, 5, 96)
     assert found.ids[0].tolist() == [1, 5, 6, 7, 8]
-    torch.testing.assert_close(found.embeddings, base.model.get_input_embeddings().weight[found.ids])
     assert found.mask.tolist() == [[True] * 4 + [False], [True, True, False, False, False]]
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import FAMILIES, tiny_base
+from tiny import FAMILIES
+from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, largest_difference, tiny_internalizer
 
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
@@ -13,60 +14,9 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, ReadingModule, lora_batch
+from lorify.hypernets.associative import lora_batch
 from lorify.hypernets.internalize import Internalizer
 from lorify.hypernets.relevance import Relevance
-
-TEXTS = (
-    "The mill opens at nine.",
-    "Ada keeps bees. They like clover.",
-    "A red boat lies in the harbour, and nobody knows whose it is.",
-    "Forty-two chairs stand in the hall.",
-)
-DOCUMENTS = [document_from_text(text, f"doc{i}") for i, text in enumerate(TEXTS)]
-
-
-def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> Internalizer:
-    base = tiny_base(family)
-    config = AssociativeConfig(
-        base_name=base.name,
-        base_digest=digest or base.digest,
-        hidden_size=48,
-        input_size=96,
-        layers=(0, 1),
-        rank=8,
-        width=16,
-        bias_rank=2,
-        mention_size=6,
-        vocabulary_size=base.vocabulary_size,
-        reading_layers=(1,),
-        reading_modules=tuple(
-            ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
-            for name in ("q_proj", "o_proj")
-            for linear in [base.linear(1, name)]
-        ),
-        reading_rank=3,
-        chunk_tokens=16,
-    )
-    torch.manual_seed(1)
-    hypernet = AssociativeHypernetwork(config).eval()
-    for B in hypernet.reading_B.values():
-        torch.nn.init.normal_(B)
-    return Internalizer(base, config, hypernet, name="tiny", digest="d1")
-
-
-INTERNALIZER = tiny_internalizer()
-
-
-def assert_same_weights(a, b) -> None:
-    assert a.weights.keys() == b.weights.keys()
-    for key in a.weights:
-        torch.testing.assert_close(a.weights[key].A, b.weights[key].A, atol=1e-5, rtol=0)
-        torch.testing.assert_close(a.weights[key].B, b.weights[key].B, atol=1e-5, rtol=0)
-
-
-def largest_difference(a, b) -> float:
-    return max((a.weights[key].B - b.weights[key].B).abs().max().item() for key in a.weights)
 
 
 @settings(max_examples=15, deadline=None)

@@ -4,15 +4,18 @@ import pytest
 import torch
 from tiny import tiny_base
 
+from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
+from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_hypernetwork
 from lorify.training.associative import AssociativeObjective
 from lorify.training.batches import GeneralAnswer, StepBuilder
 from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
 from lorify.training.loop import Progress, Trainer, schedule_factor
-from lorify.training.losses import mention_loss, retrieval_loss
+from lorify.training.losses import retrieval_loss
 
 PASSAGE = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "passages")
 TEXT = Example(("Ada keeps bees.",), (Question("How does this go on? Ada", ("keeps bees.",)),), "texts")
@@ -23,7 +26,13 @@ def tiny_config(**optimization) -> TrainingConfig:
     return TrainingConfig(
         base="tiny",
         hypernetwork=HypernetworkShape(
-            first_layer=0, last_layer=1, rank=8, mention_size=6, width=16, bias_rank=2, chunk_tokens=64
+            first_layer=0,
+            last_layer=1,
+            rank=8,
+            width=16,
+            bias_rank=2,
+            reading_modules=("q_proj", "v_proj"),
+            chunk_tokens=64,
         ),
         data=DataMix(
             facts=1,
@@ -49,7 +58,10 @@ def trainer(folder, config: TrainingConfig) -> Trainer:
         StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL], heldout=heldout)
         for heldout in (False, True)
     ]
-    objective = AssociativeObjective(config, base, train_steps=builders[0], heldout_steps=builders[1])
+    relevance = Relevance(threshold=0.1, unseen_weight=5.0, weights={})
+    objective = AssociativeObjective(
+        config, base, train_steps=builders[0], heldout_steps=builders[1], relevance=relevance
+    )
     return Trainer(config, objective, folder)
 
 
@@ -153,46 +165,48 @@ def test_answers_are_placed_where_they_stand_in_the_document():
 def test_keys_of_a_step_are_found_by_chunk_and_index(tmp_path):
     current = trainer(tmp_path, tiny_config()).objective
     step = current.train_steps.build(0)
-    _, keys, place_of_chunk = current._read(step)
+    memory = current._read(step)
     shape = current.shape
     for number, chunk in enumerate(step.chunks):
         alone = current.hypernet(encode_chunks(current.base, [chunk], layers=shape.layers, module=shape.module)).keys
         for index in (1, len(chunk) - 1):
-            torch.testing.assert_close(keys[:, place_of_chunk[number] + index], alone[:, 0, index])
+            torch.testing.assert_close(memory.keys[:, memory.place_of_chunk[number] + index], alone[:, 0, index])
+
+
+def test_a_question_is_focused_in_training_as_it_is_when_asked(tmp_path):
+    config = tiny_config()
+    data = config.data.model_copy(update={"focus_probability": 1.0, "distractor_probability": 0.0})
+    current = trainer(tmp_path, config.model_copy(update={"data": data})).objective
+    step = current.train_steps.build(0)
+    hypernet = current.hypernet.eval()
+    internalizer = Internalizer(current.base, current.shape, hypernet, "tiny", "d1", current.relevance)
+    with torch.no_grad():
+        memory = current._read(step)
+        rows = [row for row in current._asked(step, memory) if row.focus is not None]
+        assert len(rows) == sum(bool(segment.question) for row in step.rows for segment in row) > 0
+        (mill,) = [row for row in rows if "mill" in current.base.decode_text(row.segments[0].question)]
+        _, B = hypernet.write(mill.statistics)
+        adapter = internalizer.internalize([document_from_text(PASSAGE.documents[0], "passage")])
+        asked = internalizer.focused(adapter, PASSAGE.questions[0].text)
+    assert (mill.focus > -torch.inf).sum() == len(adapter.statistics[0]["token_words"])
+    wanted = torch.stack([asked.weights[layer, "down_proj"].B.T for layer in current.shape.layers])
+    torch.testing.assert_close(B[:, 0], wanted, rtol=0, atol=0.02 * wanted.abs().max().item())
 
 
 def test_the_retrieval_loss_is_that_of_choosing_a_place():
     keys = torch.eye(3).unsqueeze(0)  # one block, three tokens
     queries = torch.tensor([[[5.0, 0, 0], [0, 0, 2.0]]])
     right = torch.tensor([[True, False, False], [False, True, True]])
-    assert retrieval_loss(queries, keys, right).max() < 1e-6
-    assert retrieval_loss(queries, keys, right.roll(1, 1))[0] > 25
-
-
-def test_the_mention_loss_is_least_where_each_query_says_the_words_of_its_own_question():
-    texts = torch.eye(4)
-    own = torch.tensor([0, 0, 1, 2])
-    said = texts[own].unsqueeze(0).expand(2, -1, -1)  # in two blocks
-    assert mention_loss(said, texts, own).max() < 1e-6
-    assert mention_loss(said.roll(1, 1), texts, own)[0] > 1
-    # What all questions say is worth nothing, and the same question twice is no rival of itself.
-    common = torch.ones_like(said)
-    assert mention_loss(common, texts, own).min() > 0.5
-    assert mention_loss(said[:, :2], torch.eye(4)[[0, 0]], torch.tensor([0, 1])).max() < 1e-6
-
-
-def test_the_first_batches_teach_reading_from_the_questions_alone(tmp_path):
-    start = trainer(tmp_path / "a", tiny_config()).objective.module.state_dict()
-    start = {name: weights.clone() for name, weights in start.items()}
-    trained, _ = trained_weights(tmp_path / "b", tiny_config(steps=2, reading_batches=2))
-    changed = {name for name, weights in trained.items() if not torch.equal(weights, start[name])}
-    assert "mentions.query" in changed and "reading_B.v_proj" in changed
-    assert all(name.startswith(("mentions.", "reading_")) for name in changed)
+    alike = torch.zeros(2, 3)
+    assert retrieval_loss(queries, keys, right, alike).max() < 1e-6
+    assert retrieval_loss(queries, keys, right.roll(1, 1), alike)[0] > 25
+    # What does not count is no rival.
+    assert retrieval_loss(queries, keys, right.roll(1, 1), alike.masked_fill(~right.roll(1, 1), -torch.inf))[0] < 1e-6
 
 
 def test_a_run_takes_over_what_it_has_in_common_with_an_earlier_hypernetwork(tmp_path):
     plain = tiny_config(steps=2)
-    shape = plain.hypernetwork.model_copy(update={"mention_size": 0, "reading_modules": ()})
+    shape = plain.hypernetwork.model_copy(update={"reading_modules": ()})
     trained_weights(tmp_path / "old", plain.model_copy(update={"hypernetwork": shape}))
     _, old = load_hypernetwork(tmp_path / "old" / "best")
     fewer = plain.hypernetwork.model_copy(update={"first_layer": 1})
@@ -200,7 +214,6 @@ def test_a_run_takes_over_what_it_has_in_common_with_an_earlier_hypernetwork(tmp
     new = trainer(tmp_path / "new", grown).objective.module
     torch.testing.assert_close(new.query, old.query[1:])
     torch.testing.assert_close(new.surroundings.enter.weight, old.surroundings.enter.weight)
-    assert new.mentions is not None and new.mentions.is_calibrated
     larger = grown.model_copy(update={"hypernetwork": fewer.model_copy(update={"rank": 9})})
     with pytest.raises(TrainingError, match=r"the config wants .*; set hypernetwork as in its config.json"):
         trainer(tmp_path / "larger", larger)

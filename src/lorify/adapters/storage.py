@@ -58,7 +58,7 @@ class _AdapterRecord(PydanticModel):
 def save_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter; an earlier one in `folder` is replaced at once or not at all.
 
-    Weights keep their dtype, statistics are stored in float32 (whole numbers as they are).
+    Weights keep their dtype, statistics are stored in float32 (those of less precision as they are).
 
     Args:
         adapter: the adapter.
@@ -214,7 +214,7 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
 
 
 def _stored(statistic: Tensor) -> Tensor:
-    return statistic.float() if statistic.is_floating_point() else statistic
+    return statistic.float() if statistic.dtype == torch.float64 else statistic
 
 
 def _split_statistics(tensors: Mapping[str, Tensor], num_documents: int, folder: Path) -> tuple[dict[str, Tensor], ...]:

@@ -88,11 +88,6 @@ class BaseModel:
         return int(self.model.config.hidden_size)
 
     @property
-    def vocabulary_size(self) -> int:
-        """Number of token embeddings."""
-        return cast(nn.Embedding, self.model.get_input_embeddings()).num_embeddings
-
-    @property
     def window_tokens(self) -> int:
         """Longest input the base was made for, in tokens."""
         return int(self.model.config.max_position_embeddings)
@@ -146,10 +141,6 @@ class BaseModel:
         logits = cast(nn.Module, self.model.get_output_embeddings())(hidden).float()
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
-
-    def input_embeddings(self, ids: Tensor) -> Tensor:
-        """Token embeddings `[..., hidden]` of token ids `[...]`."""
-        return F.embedding(ids, cast(nn.Embedding, self.model.get_input_embeddings()).weight)
 
     def output_embeddings(self, ids: Tensor) -> Tensor:
         """Rows of the language-model head `[..., hidden]` of token ids `[...]`: what makes the base say them."""

@@ -280,7 +280,7 @@ def _answer(
         return {"answer": answer, "seconds": round(time.perf_counter() - started, 3)}
 
     with working(f"answering {question}"):
-        is_on = model.relevant(adapter, question) is not None
+        is_on = model.for_question(adapter, question, focus=False) is not None
         result = {"question": question, "adapter_on": is_on, **timed(adapter, None)}
         result["probably_right"] = doubts(question, result["answer"], adapter)
         if document is not None:

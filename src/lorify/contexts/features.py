@@ -21,7 +21,6 @@ class Features:
         states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
         inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks.
         ids: `[chunks, tokens]`, the tokens.
-        embeddings: `[chunks, tokens, hidden]`, their input embeddings.
         next_outputs: `[chunks, tokens, hidden]`, the output embedding of the token that follows each token.
         mask: `[chunks, tokens]`, True where a token has a next token in its chunk (padding and the last token: False;
             the beginning-of-text token counts, it stands for "nothing read yet").
@@ -30,7 +29,6 @@ class Features:
     states: Tensor
     inputs: Tensor
     ids: Tensor
-    embeddings: Tensor
     next_outputs: Tensor
     mask: Tensor
 
@@ -60,7 +58,6 @@ def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: S
         states=torch.stack([found.states[layer] for layer in layers]),
         inputs=torch.stack([found.inputs[layer] for layer in layers]),
         ids=input_ids,
-        embeddings=base.input_embeddings(input_ids),
         next_outputs=base.output_embeddings(input_ids.roll(-1, dims=1)),
         mask=(has_next & attention_mask.bool()).to(base.device),
     )

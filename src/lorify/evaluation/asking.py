@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, AdapterRow
 from lorify.base.chat import Message, build_prompt_ids, question_messages
 from lorify.base.model import BaseModel
 from lorify.errors import EvaluationError
@@ -33,7 +33,7 @@ class Prompt:
         turns: turns of the chat before the question.
     """
 
-    adapter: Adapter | None = None
+    adapter: AdapterRow = None
     document: str | None = None
     turns: tuple[Message, ...] = ()
 

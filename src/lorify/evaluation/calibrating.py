@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lorify.adapters import Adapter
+from lorify.adapters import AdapterRow
 from lorify.errors import EvaluationError
 from lorify.evaluation.asking import ask_together
 from lorify.evaluation.confidence import SIGNALS, Confidence, answer_signals, auroc, fit_confidence
@@ -41,7 +41,7 @@ def calibrate(
         asked = [(question, knowledge.prompt_for(question.text)) for question in case.questions]
         asked = [(question, prompt) for question, prompt in asked if not prompt.is_bare]
         answers = ask_together(model, [(q.text, prompt) for q, prompt in asked], suite.max_new_tokens)
-        adapters: list[Adapter | None] = [prompt.adapter for _, prompt in asked]
+        adapters: list[AdapterRow] = [prompt.adapter for _, prompt in asked]
         signals += answer_signals(model.base, [q.text for q, _ in asked], answers, adapters)
         is_right += [token_f1(a, q.answers) >= RIGHT_F1 for a, (q, _) in zip(answers, asked, strict=True)]
         groups += [case.id] * len(asked)

@@ -92,7 +92,7 @@ def fidelity(checked: Sequence[CheckedStatement]) -> float:
 
 def _ask(model: Lorify, adapter: Adapter, batch: Sequence[tuple[Document, Statement]]) -> list[CheckedStatement]:
     questions = [statement.question for _, statement in batch]
-    with_adapter = [(q, Prompt(adapter=adapter if model.relevant(adapter, q) is not None else None)) for q in questions]
+    with_adapter = [(q, Prompt(adapter=model.for_question(adapter, q))) for q in questions]
     in_context = [
         (s.question, Prompt(document=fit_document(model.base, d.text, s.question, ANSWER_TOKENS))) for d, s in batch
     ]

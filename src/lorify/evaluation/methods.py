@@ -35,6 +35,7 @@ from lorify.hypernets.distillation import (
     lessons_from_statements,
     lessons_from_teacher,
 )
+from lorify.hypernets.focus import without_tokens
 
 SEPARATOR = "\n\n"
 
@@ -69,6 +70,7 @@ class Internalized(Method):
 
     name = "adapter"
     only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
+    focus: bool = Field(True, description="A memory focused on the words of each question, or the same for all.")
     hypernet: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
 
     @property
@@ -83,6 +85,8 @@ class Internalized(Method):
 
         def update(case: Case) -> Knowledge:
             adapter = model.internalize(*case_contexts(case))
+            if not self.focus and adapter.statistics is not None:
+                adapter = replace(adapter, statistics=without_tokens(adapter.statistics))
             return adapter_knowledge(model, adapter, gate=adapter if self.only_if_relevant else None)
 
         return update
@@ -107,7 +111,8 @@ class OuterProducts(Method):
             if solved.statistics is None or "S" not in solved.statistics[0]:
                 raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
             # With S alike in all directions the solve is a division, and the adapter is written as it always is.
-            flat = tuple({**tensors, "S": _isotropic(tensors["S"])} for tensors in solved.statistics)
+            known = without_tokens(solved.statistics)
+            flat = tuple({**tensors, "S": _isotropic(tensors["S"])} for tensors in known)
             adapter = model.internalizer.add(replace(solved, statistics=flat), [])
             return adapter_knowledge(model, adapter, gate=solved)
 
@@ -300,8 +305,8 @@ def adapter_knowledge(model: Lorify, adapter: Adapter, *, gate: Adapter | None) 
     """
 
     def prompt_for(question: str) -> Prompt:
-        is_on = gate is None or model.relevant(gate, question) is not None
-        return Prompt(adapter=adapter if is_on else None)
+        is_on = gate is None or model.for_question(gate, question, focus=False) is not None
+        return Prompt(adapter=model.for_question(adapter, question, only_if_relevant=False) if is_on else None)
 
     return Knowledge(prompt_for, adapter)
 

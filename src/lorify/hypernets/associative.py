@@ -3,8 +3,7 @@
 For each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
 generated. Each token `t` of the context gives a key and a value,
 
-    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r], joined by
-          share_l * around_l(t), normalized together                   [c], see `lorify.hypernets.mentions`
+    k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r]
     v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])          [d]
     g_t = exp(gate score), bounded above by e^3                        gate
 
@@ -29,23 +28,22 @@ below, which brings the words of a question together where its answer begins.
 This hypernetwork is lorify's own; the names are those of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
-r rank of the memory (its content part, and c for mentions), w width, R blocks with a reading part.
+r rank of the memory, w width, R blocks with a reading part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.contexts.features import Features
-from lorify.hypernets.mentions import Mentions
 
 MAX_LOG_GATE = 3.0
 ROUNDING = 1e-7
@@ -73,31 +71,13 @@ class AssociativeConfig(PydanticModel):
     input_size: int = Field(gt=0, description="Input width of the adapted module.")
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(128, gt=0, description="Rank of the memory without mentions: number of key dimensions.")
-    surroundings_layer: int | None = Field(
-        None, description="Adapted block whose states tell the surroundings of a token; by default the middle one."
-    )
-    mention_size: int = Field(0, ge=0, description="Key dimensions for mentions; 0 for none.")
-    vocabulary_size: int = Field(0, ge=0, description="Number of the base's token embeddings; read by mentions only.")
+    rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
     reading_layers: tuple[int, ...] = Field((), description="Blocks with a reading part.")
     reading_modules: tuple[ReadingModule, ...] = Field((), description="Its linear layers.")
     reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
-
-    @model_validator(mode="after")
-    def _check_surroundings(self) -> Self:
-        if self.surroundings_layer is not None and self.surroundings_layer not in self.layers:
-            raise ValueError(f"surroundings_layer {self.surroundings_layer} is not among layers")
-        return self
-
-    @property
-    def surroundings_index(self) -> int:
-        """Which of the adapted blocks tells the surroundings."""
-        if self.surroundings_layer is None:
-            return len(self.layers) // 2
-        return self.layers.index(self.surroundings_layer)
 
 
 @dataclass(frozen=True)
@@ -153,7 +133,7 @@ class AssociativeHypernetwork(nn.Module):
         super().__init__()
         L, d, f = len(config.layers), config.hidden_size, config.input_size
         r, w, bias_rank = config.rank, config.width, config.bias_rank
-        self.surroundings_index = config.surroundings_index
+        self.surroundings_index = L // 2
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
@@ -176,11 +156,6 @@ class AssociativeHypernetwork(nn.Module):
         self.reading_B = nn.ParameterDict(
             {m.name: torch.zeros(R, reading_rank, m.output_size) for m in config.reading_modules}
         )
-        self.mentions: Mentions | None = None
-        if config.mention_size:
-            self.mentions = Mentions(
-                layers=L, hidden_size=d, input_size=f, vocabulary_size=config.vocabulary_size, size=config.mention_size
-            )
         # Mean and inverse deviation of each dimension of the features.
         self.register_buffer("state_mean", torch.zeros(L, 1, d))
         self.register_buffer("state_scale", torch.ones(L, 1, d))
@@ -227,8 +202,8 @@ class AssociativeHypernetwork(nn.Module):
         """What each token puts into the memory.
 
         Args:
-            features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs and embeddings `[N, T, d]`, ids and
-                mask `[N, T]`.
+            features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs `[N, T, d]`, mask
+                `[N, T]`.
         """
         L, N, T, d = features.states.shape
         h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
@@ -249,11 +224,6 @@ class AssociativeHypernetwork(nn.Module):
         # Float32 from here: the statistics are solved against, and many are added up.
         with torch.autocast(h.device.type, enabled=False):
             keys = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1)
-            if self.mentions is not None:
-                is_token = features.mask | F.pad(features.mask, (1, -1))
-                around = self.mentions.around(features.ids, features.embeddings, middle, is_token)
-                share = self.mentions.log_share.exp().view(L, 1, 1, 1)
-                keys = F.normalize(torch.cat([keys, (share * around).view(L * N, T, -1)], dim=-1), dim=-1)
             score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
             gates = torch.exp(MAX_LOG_GATE - F.softplus(MAX_LOG_GATE - score))
             gates = gates * features.mask.repeat(L, 1)  # [L*N, T]
@@ -264,10 +234,7 @@ class AssociativeHypernetwork(nn.Module):
 
     def queries(self, inputs: Tensor) -> Tensor:
         """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
-        return self._read(inputs, self._whole_query())
-
-    def _whole_query(self) -> Tensor:
-        return self.query if self.mentions is None else self.mentions.whole_query(self.query)
+        return self._read(inputs, self.query)
 
     def _read(self, inputs: Tensor, query: Tensor) -> Tensor:
         A = query / self.input_rms.view(-1, 1, 1)
@@ -290,7 +257,7 @@ class AssociativeHypernetwork(nn.Module):
         solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + torch.diag_embed(ridge))).float()  # [L, N, r, d]
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
-        A = torch.cat([self._whole_query(), self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
+        A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
         return A, torch.cat([B, bias], dim=2)
 
 

@@ -63,6 +63,10 @@ class DocumentInternalizer(Protocol):
         """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
         ...
 
+    def focused(self, adapter: Adapter, question: str) -> Adapter:
+        """The adapter as it answers this question best, or as it is; only adapters that it made change."""
+        ...
+
 
 def check_made_for(base: BaseModel, *, base_name: str, base_digest: str, name: str) -> None:
     """Refuse a base that a hypernetwork was not made for.
@@ -84,6 +88,11 @@ class PartsInternalizer(ABC, Generic[Part]):
     def system_turn(self) -> bool:
         """Whether chats begin with a system turn: not by themselves."""
         return False
+
+    def focused(self, adapter: Adapter, question: str) -> Adapter:
+        """The adapter as it is: the same for all questions."""
+        del question
+        return adapter
 
     def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.

@@ -17,11 +17,14 @@ from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
+from lorify.hypernets.focus import KeptTokens, ending_words, log_focus
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
 LIKE_LENGTH = 0.8  # a batch holds chunks of at least this share of its longest
 REMEMBERED_CHUNKS = 32
+KEPT_TOKENS = 4096
+"""Of a longer document only the statistics are kept, whatever its length, and all questions meet the same adapter."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         hypernet: its weights, in float32.
         name: what the provenance calls it.
         digest: SHA-256 of its weights file.
-        relevance: decides which questions concern an adapter's documents; without one, all do.
+        relevance: decides which questions concern an adapter's documents, and which part of them; without one, all
+            questions do, and all parts.
     """
 
     base: BaseModel
@@ -76,6 +80,25 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             return True
         return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
 
+    @torch.no_grad()
+    def focused(self, adapter: Adapter, question: str) -> Adapter:
+        """The adapter from what the question is about; see `lorify.hypernets.focus`.
+
+        Returns:
+            An adapter for this question alone, without statistics; the adapter itself if another hypernetwork made it,
+            or if the tokens of none of its documents are at hand.
+        """
+        if self.relevance is None or not self.made(adapter):
+            return adapter
+        records, parts = self._parts(adapter)
+        kept = [part.tokens for part in parts if part.tokens is not None]
+        if not kept:
+            return adapter
+        factors = log_focus(question, [tokens.words for tokens in kept], self.relevance)
+        total = [part.statistics for part in parts if part.tokens is None]
+        total += [tokens.statistics(factor.exp()) for tokens, factor in zip(kept, factors, strict=True)]
+        return self._adapter(records, total, None)
+
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if adapter.statistics is None or not self.made(adapter):
             raise not_rebuildable(adapter, self.name)
@@ -88,47 +111,63 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         """What is kept of one document, its chunks streamed; a chunk that comes again is not encoded again."""
         document = as_text(context, f"hypernetwork {self.name}")
         total: Statistics | None = None
+        tokens: list[KeptTokens] = []
         num_tokens = 0
-        remembered: OrderedDict[tuple[int, ...], Statistics] = OrderedDict()
+        remembered: OrderedDict[tuple[int, ...], _ChunkPart] = OrderedDict()
         stream = split_into_chunks(document.text, self.base.tokenizer, self.config.chunk_tokens)
         for group in batched(stream, CHUNKS_AT_ONCE):
             keys = [tuple(chunk) for chunk in group]
             new = [key for key in dict.fromkeys(keys) if key not in remembered]
             fresh = dict(zip(new, self._encode(new), strict=True)) if new else {}
+            num_tokens += (size := sum(map(len, group)))
             for key in keys:
                 part = fresh.get(key) or remembered[key]
                 # In float64: thousands of chunks add up to many times the smallest entries that matter.
-                part = Statistics(part.S.double(), part.M.double())
-                total = part if total is None else total + part
+                statistics = Statistics(part.statistics.S.double(), part.statistics.M.double())
+                total = statistics if total is None else total + statistics
+                tokens = [*tokens, part.tokens] if num_tokens <= KEPT_TOKENS else []
             remembered.update(fresh)
             while len(remembered) > REMEMBERED_CHUNKS:
                 remembered.popitem(last=False)
-            size = sum(map(len, group))
-            num_tokens += size
             if report is not None:
                 report(size)
         if total is None:
             raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
         record = DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens)
-        return record, _DocumentPart(total, hash_words(document.text))
+        joined = KeptTokens.joined(tokens) if tokens else None
+        return record, _DocumentPart(total, hash_words(document.text), joined)
 
-    def _encode(self, chunks: Sequence[Sequence[int]]) -> list[Statistics]:
-        """Statistics of each chunk; chunks of a batch do not influence each other."""
-        found: dict[int, Statistics] = {}
+    def _encode(self, chunks: Sequence[Sequence[int]]) -> list[_ChunkPart]:
+        """What is kept of each chunk; chunks of a batch do not influence each other."""
+        found: dict[int, _ChunkPart] = {}
         for group in _of_like_length(chunks):
             batch = [chunks[i] for i in group]
             features = encode_chunks(self.base, batch, layers=self.config.layers, module=self.config.module)
             with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
-                statistics = self.hypernet(features).statistics()
+                memory = self.hypernet(features)
+                statistics = memory.statistics()
             for row, i in enumerate(group):
-                found[i] = Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1])
+                known = features.mask[row]
+                words = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
+                found[i] = _ChunkPart(
+                    Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1]),
+                    KeptTokens.of(memory, row, known, words),
+                )
         return [found[i] for i in range(len(chunks))]
 
-    @torch.no_grad()
     def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
+        return self._adapter(records, [part.statistics for part in parts], tuple(part.flat() for part in parts))
+
+    @torch.no_grad()
+    def _adapter(
+        self,
+        records: Sequence[DocumentRecord],
+        statistics: Sequence[Statistics],
+        kept: tuple[dict[str, Tensor], ...] | None,
+    ) -> Adapter:
         # Summed in float64 and in the documents' order, so that a document's coming and going leaves no trace.
-        S = torch.stack([part.statistics.S.double() for part in parts]).sum(0)
-        M = torch.stack([part.statistics.M.double() for part in parts]).sum(0)
+        S = torch.stack([part.S.double() for part in statistics]).sum(0)
+        M = torch.stack([part.M.double() for part in statistics]).sum(0)
         A, B = self.hypernet.write(Statistics(S, M))  # [L, r, f], [L, 1, r, o]
         lora_alpha = A.shape[1]
         # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
@@ -136,12 +175,8 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             key: LoraPair(tensors.A, (tensors.B[0].T * (len(tensors.A) / lora_alpha)).contiguous())
             for key, tensors in lora_batch(self.config, self.hypernet, A, B).items()
         }
-        return Adapter(
-            weights=weights,
-            lora_alpha=float(lora_alpha),
-            provenance=written_by(self, records),
-            statistics=tuple(part.flat() for part in parts),
-        )
+        provenance = written_by(self, records)
+        return Adapter(weights=weights, lora_alpha=float(lora_alpha), provenance=provenance, statistics=kept)
 
 
 def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
@@ -183,18 +218,30 @@ def _of_like_length(chunks: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
+class _ChunkPart:
+    """What is kept of one chunk."""
+
+    statistics: Statistics
+    tokens: KeptTokens
+
+
+@dataclass(frozen=True)
 class _DocumentPart:
-    """What an adapter keeps of one document: its statistics, and hashes of its words `[words]`."""
+    """What an adapter keeps of a document: statistics, hashes of its words `[words]`, and if it is short its tokens."""
 
     statistics: Statistics
     words: Tensor
+    tokens: KeptTokens | None
 
     def scaled(self, scale: float) -> _DocumentPart:
-        return _DocumentPart(Statistics(self.statistics.S * scale, self.statistics.M * scale), self.words)
+        tokens = self.tokens.scaled(scale) if self.tokens is not None else None
+        return _DocumentPart(Statistics(self.statistics.S * scale, self.statistics.M * scale), self.words, tokens)
 
     def flat(self) -> dict[str, Tensor]:
-        return {"S": self.statistics.S.float(), "M": self.statistics.M.float(), "words": self.words}
+        tokens = self.tokens.flat() if self.tokens is not None else {}
+        return {"S": self.statistics.S.float(), "M": self.statistics.M.float(), "words": self.words, **tokens}
 
     @classmethod
     def from_flat(cls, tensors: Mapping[str, Tensor], device: torch.device) -> _DocumentPart:
-        return cls(Statistics(tensors["S"].to(device), tensors["M"].to(device)), tensors["words"])
+        statistics = Statistics(tensors["S"].to(device), tensors["M"].to(device))
+        return cls(statistics, tensors["words"], KeptTokens.from_flat(tensors, device))

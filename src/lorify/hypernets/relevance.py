@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import snowballstemmer
@@ -34,18 +34,30 @@ MISS_COST = 3
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
+def find_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The words of a text, in order, each with where it begins and ends."""
+    for match in _WORD.finditer(text):
+        yield match.group(), match.span()
+
+
+def stem_words(words: Sequence[str]) -> list[str]:
+    """The stem of each word."""
+    stemmer = snowballstemmer.stemmer("english")  # made anew: it keeps state, so threads cannot share one
+    return stemmer.stemWords([word.casefold() for word in words])
+
+
 def word_stems(text: str) -> set[str]:
     """The stems of the different words of a text."""
-    stemmer = snowballstemmer.stemmer("english")  # made anew: it keeps state, so threads cannot share one
-    return set(stemmer.stemWords(sorted({word.casefold() for word in _WORD.findall(text)})))
+    return set(stem_words(sorted({word.casefold() for word, _ in find_words(text)})))
 
 
 def hash_words(text: str) -> Tensor:
     """Sorted 63-bit hashes of a text's words `[words]` (int64): what an adapter keeps of a document."""
-    return torch.tensor(sorted(map(_hash, word_stems(text))), dtype=torch.int64)
+    return torch.tensor(sorted(map(hash_stem, word_stems(text))), dtype=torch.int64)
 
 
-def _hash(stem: str) -> int:
+def hash_stem(stem: str) -> int:
+    """63-bit hash of a stem."""
     return int.from_bytes(hashlib.blake2b(stem.encode(), digest_size=8).digest(), "big") >> 1
 
 
@@ -68,12 +80,16 @@ class Relevance(PydanticModel):
         known = set(words.tolist())
         stems = word_stems(question)
         total = sum(self._weight(stem) for stem in stems)
-        shared = sum(self._weight(stem) for stem in stems if _hash(stem) in known)
+        shared = sum(self._weight(stem) for stem in stems if hash_stem(stem) in known)
         return shared / total if total else 0.0
 
     def concerns(self, question: str, words: Tensor) -> bool:
         """Whether the question concerns the documents."""
         return self.score(question, words) >= self.threshold
+
+    def rarities(self, question: str) -> dict[int, float]:
+        """Hash of each different word of a question -> its weight, the log of how rare it is."""
+        return {hash_stem(stem): self._weight(stem) for stem in sorted(word_stems(question))}
 
     def _weight(self, stem: str) -> float:
         return self.weights.get(stem, self.unseen_weight)

@@ -32,7 +32,7 @@ WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
 HYPERNETWORK_FILES = frozenset({"config.json", WEIGHTS_NAME, "relevance.json"})
 MIN_PACKED_NUMBERS = 4096
-OUTPUT_FIRST = ("query", "mentions.query", "bias_A", "reading_A")
+OUTPUT_FIRST = ("query", "bias_A", "reading_A")
 
 Network = TypeVar("Network", bound=nn.Module)
 Config = AssociativeConfig | PerceiverConfig

@@ -100,4 +100,5 @@ class FidelityChecks:
 
     def _job(self, adapter: Adapter, question: str) -> Job:
         prompt = build_prompt_ids(self._model.base.tokenizer, question_messages(question))
-        return Job(tuple(prompt), ANSWER_TOKENS, self._model.relevant(adapter, question), trim=True)
+        row = self._model.for_question(adapter, question, focus=self._engine.takes_focused)
+        return Job(tuple(prompt), ANSWER_TOKENS, row, trim=True)

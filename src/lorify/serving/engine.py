@@ -115,6 +115,11 @@ class LocalEngine:
         self._thread = threading.Thread(target=self._run, name="lorify-engine", daemon=True)
         self._thread.start()
 
+    @property
+    def takes_focused(self) -> bool:
+        """Yes: a row of a batch brings its adapter along."""
+        return True
+
     def submit(self, job: Job) -> _LocalAnswer:
         """Take a job; called from an event loop.
 

@@ -105,6 +105,11 @@ class EngineStatus:
 class Engine(Protocol):
     """Something that answers jobs."""
 
+    @property
+    def takes_focused(self) -> bool:
+        """Whether each question may have an adapter of its own, focused on its words."""
+        ...
+
     def submit(self, job: Job) -> Answer:
         """Take a job, which starts at once or waits for its turn.
 

@@ -168,7 +168,9 @@ class Service:
             adapters = [(self.store.get(id, owner), scale) for id, scale in wanted.items()]
             active = [(adapter, scale) for adapter, scale in adapters if scale]
             row = self.model.combine(active) if active else None
-            return self.model.relevant(row, question) if only_if_relevant else row
+            return self.model.for_question(
+                row, question, only_if_relevant=only_if_relevant, focus=self.engine.takes_focused
+            )
 
         return await asyncio.to_thread(load) if wanted else None
 

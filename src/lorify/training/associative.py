@@ -20,11 +20,11 @@ from lorify.hypernets.associative import (
     AssociativeHypernetwork,
     ReadingModule,
     Statistics,
+    TokenMemory,
     lora_batch,
-    reading_batch,
 )
+from lorify.hypernets.focus import ending_words, log_focus
 from lorify.hypernets.internalize import check_base
-from lorify.hypernets.mentions import Mentions
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
 from lorify.training.batches import GeneralAnswer, Step, StepBuilder
@@ -35,9 +35,7 @@ from lorify.training.losses import (
     answer_loss_per_segment,
     cross_entropy_per_token,
     mean_per_segment,
-    mention_loss,
     retrieval_loss,
-    run_rows,
     top_k_kl_per_token,
 )
 from lorify.training.packing import PackedRows, Segment, pack_rows
@@ -51,7 +49,6 @@ from lorify.training.prepare import (
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
-CALIBRATION_STEPS = 60
 HELDOUT_EVERY = 10
 """One in this many unrelated prompts is held out."""
 
@@ -107,9 +104,6 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
         layers=tuple(layers),
         module=shape.module,
         rank=shape.rank,
-        surroundings_layer=shape.surroundings_layer if shape.surroundings_layer in layers else None,
-        mention_size=shape.mention_size,
-        vocabulary_size=base.vocabulary_size if shape.mention_size else 0,
         width=shape.width,
         bias_rank=shape.bias_rank,
         reading_layers=tuple(reading_layers) if shape.reading_modules else (),
@@ -151,8 +145,7 @@ def take_over(
 
     Args:
         hypernet: the new one.
-        shape: its shape; it may adapt fewer blocks than the old one, and have mentions or a reading part that the old
-            one lacks.
+        shape: its shape; it may adapt fewer blocks than the old one, and have a reading part that the old one lacks.
         old: the trained one.
         old_shape: its shape.
         name: what to call it.
@@ -212,32 +205,67 @@ def calibrate(
     hypernet.calibrate(features, torch.stack(inputs), torch.stack(outputs))
 
 
-@torch.no_grad()
-def calibrate_mentions(
-    hypernet: AssociativeHypernetwork, config: AssociativeConfig, base: BaseModel, documents: Sequence[Sequence[int]]
-) -> None:
-    """Fit the codes of words, and how loud they are, to the token ids of documents as a run trains on them."""
-    assert hypernet.mentions is not None
-    frequency = torch.zeros(base.vocabulary_size)
-    for document in documents:
-        frequency[list(set(document))] += 1
-    ids = torch.tensor([token for document in documents for token in document])
-    embeddings = base.input_embeddings(ids.to(base.device)).cpu()
-    hypernet.mentions.calibrate(ids, embeddings, frequency, len(documents))
-    chunk = list(documents[0][: config.chunk_tokens])
-    inputs = encode_chunks(base, [chunk], layers=config.layers, module=config.module).inputs[:, 0, 1:]  # [L, T, f]
-    content = hypernet.queries(inputs.float().cpu())[..., : config.rank]
-    hypernet.mentions.set_loudness(content.norm(dim=-1).mean(1))
-
-
 @dataclass(frozen=True)
 class _Scores:
-    """Loss and exact match `[segments]`, retrieval loss `[placed answer tokens]` and mention loss `[answer tokens]`."""
+    """Loss and exact match `[segments]`, retrieval loss `[placed answer tokens]`."""
 
     loss: Tensor
     exact: Tensor
     retrieval: Tensor
-    mention: Tensor
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What the chunks of a step put into the memory.
+
+    Attributes:
+        per_context: statistics of each context.
+        keys: of all tokens `[L, tokens, r]`.
+        values: `[L, tokens, d]`.
+        weights: `[L, tokens]`.
+        place_of_chunk: the key at that place plus i is that of the token before a chunk's token i.
+        tokens: which tokens are of each context.
+        words: the words that end in them, see `ending_words`.
+    """
+
+    per_context: Statistics
+    keys: Tensor
+    values: Tensor
+    weights: Tensor
+    place_of_chunk: Mapping[int, int]
+    tokens: Sequence[Tensor]
+    words: Sequence[Tensor]
+
+    def focused(self, focus: Tensor) -> Statistics:
+        """Statistics for questions `[L, questions, ...]`, each with the tokens that count for it.
+
+        Args:
+            focus: logarithm of how much each token of the step counts for each question `[questions, tokens]`.
+        """
+        (chosen,) = (focus > float("-inf")).any(0).nonzero(as_tuple=True)
+        keys, values = self.keys[:, chosen], self.values[:, chosen]  # [L, t, r], [L, t, d]
+        weights = self.weights[:, None, chosen] * focus[:, chosen].exp()  # [L, questions, t]
+        weighted = keys.transpose(1, 2).unsqueeze(1) * weights.unsqueeze(2)  # [L, questions, r, t]
+        L, questions, r, t = weighted.shape
+        weighted = weighted.reshape(L, questions * r, t)
+        return Statistics((weighted @ keys).view(L, questions, r, r), (weighted @ values).view(L, questions, r, -1))
+
+
+@dataclass(frozen=True)
+class _AskedRow:
+    """Questions that share an adapter.
+
+    Attributes:
+        segments: the questions.
+        places: theirs among all segments of the step.
+        statistics: what their adapter is written from `[L, 1, ...]`.
+        focus: logarithm of how much each token of the step counts for them `[tokens]`; None if all count alike.
+    """
+
+    segments: Sequence[Segment]
+    places: Sequence[int]
+    statistics: Statistics
+    focus: Tensor | None
 
 
 class AssociativeObjective:
@@ -263,8 +291,6 @@ class AssociativeObjective:
         self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
             calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
-        if hypernet.mentions is not None and not hypernet.mentions.is_calibrated:
-            calibrate_mentions(hypernet, self.shape, base, train_steps.documents(CALIBRATION_STEPS))
         self.hypernet = hypernet.to(base.device)
 
     @property
@@ -276,8 +302,6 @@ class AssociativeObjective:
         """Loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
         step = self.train_steps.build(batch)
-        if batch < optimization.reading_batches:
-            return self._reading_loss(step)
         scores, num_tokens = self._forward(step)
         loss, exact = scores.loss, scores.exact.cpu()
         is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
@@ -286,9 +310,6 @@ class AssociativeObjective:
         if len(scores.retrieval):
             total = total + optimization.retrieval_weight * scores.retrieval.mean()
             metrics["loss/retrieval"] = scores.retrieval.mean().item()
-        if len(scores.mention):
-            total = total + optimization.mention_weight * scores.mention.mean()
-            metrics["loss/mention"] = scores.mention.mean().item()
         for kind in sorted(set(step.kinds)):
             chosen = torch.tensor([k == kind for k in step.kinds])
             metrics[f"loss/{kind}"] = loss.detach().cpu()[chosen].mean().item()
@@ -302,7 +323,6 @@ class AssociativeObjective:
             step = self.heldout_steps.build(index)
             scores, _ = self._forward(step)
             totals.setdefault("loss/retrieval", []).extend(scores.retrieval.tolist())
-            totals.setdefault("loss/mention", []).extend(scores.mention.tolist())
             for kind, value, right in zip(step.kinds, scores.loss.tolist(), scores.exact.tolist(), strict=True):
                 totals.setdefault(f"loss/{kind}", []).append(value)
                 totals.setdefault(f"exact/{kind}", []).append(right)
@@ -318,32 +338,63 @@ class AssociativeObjective:
 
     def _forward(self, step: Step) -> tuple[_Scores, int]:
         """Scores and number of tokens of a batch."""
-        per_context, keys, place_of_chunk = self._read(step)
-        A, B = self.hypernet.write(_mix(per_context, step.mixing.to(self.base.device)))
-        first_segment = list(accumulate((len(row) for row in step.rows), initial=0))
+        memory = self._read(step)
+        asked = self._asked(step, memory)
+        A, B = self.hypernet.write(_joined([row.statistics for row in asked]))
         parts: list[_Scores] = []
         order: list[int] = []
         tokens = sum(map(len, step.chunks))
-        for group in groups_of_like_length([sum(len(s.prompt) for s in row) for row in step.rows], ROW_GROUPS):
-            rows = [step.rows[i] for i in group]
+        for group in groups_of_like_length([sum(len(s.prompt) for s in row.segments) for row in asked], ROW_GROUPS):
+            rows = [asked[i] for i in group]
             lora = lora_batch(self.shape, self.hypernet, A, B[:, group])
-            scores, num_tokens = self._score_rows(rows, lora, keys, place_of_chunk)
+            scores, num_tokens = self._score_rows(rows, lora, memory)
             parts.append(scores)
-            order += [segment for i in group for segment in range(first_segment[i], first_segment[i + 1])]
+            order += [place for row in rows for place in row.places]
             tokens += num_tokens
         place = torch.tensor(order, device=self.base.device).argsort()
         together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in _Scores.__dataclass_fields__))
         return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
-    def _score_rows(
-        self, rows: Sequence[Sequence[Segment]], lora: LoraBatch, keys: Tensor, place_of_chunk: Mapping[int, int]
-    ) -> tuple[_Scores, int]:
-        """Scores of some rows, and their number of tokens; `keys [L, tokens, r]` are those of all chunks."""
-        packed = pack_rows(rows).to(self.base.device)
+    def _asked(self, step: Step, memory: _Memory) -> list[_AskedRow]:
+        """The rows of a step, those that are focused taken apart into their questions."""
+        mixing = step.mixing.to(self.base.device)
+        whole = _mix(memory.per_context, mixing)
+        asked: list[_AskedRow] = []
+        first = list(accumulate((len(row) for row in step.rows), initial=0))
+        for i, row in enumerate(step.rows):
+            statistics = Statistics(whole.S[:, i : i + 1], whole.M[:, i : i + 1])
+            by_themselves = (
+                [j for j, s in enumerate(row) if s.question] if self.relevance and step.is_focused[i] else []
+            )
+            rest = [j for j in range(len(row)) if j not in by_themselves]
+            if rest:
+                asked.append(_AskedRow([row[j] for j in rest], [first[i] + j for j in rest], statistics, None))
+            contexts = mixing[i].nonzero().flatten().tolist()
+            if by_themselves:
+                focus = torch.stack([self._focus(row[j], contexts, memory) for j in by_themselves])
+                focused = memory.focused(focus)
+                for n, j in enumerate(by_themselves):
+                    own = Statistics(focused.S[:, n : n + 1], focused.M[:, n : n + 1])
+                    asked.append(_AskedRow([row[j]], [first[i] + j], own, focus[n]))
+        return asked
+
+    def _focus(self, segment: Segment, contexts: Sequence[int], memory: _Memory) -> Tensor:
+        """Logarithm of how much each token of a step counts for a question `[tokens]`; -inf outside of its contexts."""
+        assert self.relevance is not None
+        question = self.base.decode_text(segment.question)
+        found = log_focus(question, [memory.words[context] for context in contexts], self.relevance)
+        focus = torch.full((memory.keys.shape[1],), float("-inf"))
+        for context, factors in zip(contexts, found, strict=True):
+            focus[memory.tokens[context]] = factors
+        return focus.to(self.base.device)
+
+    def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:
+        """Scores of some rows, and their number of tokens."""
+        packed = pack_rows([row.segments for row in rows]).to(self.base.device)
         with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
             logits = answer_logits(self.base, packed, lora)
         per_token = cross_entropy_per_token(logits, packed.targets)
-        segments = [segment for row in rows for segment in row]
+        segments = [segment for row in rows for segment in row.segments]
         is_taught = torch.tensor([s.teacher_prompt is not None for s in segments], device=logits.device)
         optimization = self.config.optimization
         loss = answer_loss_per_segment(per_token, packed.segment, len(segments), optimization.first_token_share)
@@ -355,8 +406,9 @@ class AssociativeObjective:
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()
         queries = self._queries(packed, inputs)
-        retrieval = self._retrieval(segments, queries, keys, place_of_chunk)
-        return _Scores(loss, exact, retrieval, self._mention(segments, packed, queries)), packed.input_ids.numel()
+        focus = [row.focus for row in rows for _ in row.segments]
+        retrieval = self._retrieval(segments, focus, queries, memory)
+        return _Scores(loss, exact, retrieval), packed.input_ids.numel()
 
     def _queries(self, packed: PackedRows, inputs: Mapping[int, Tensor]) -> Tensor:
         """What the memory is asked where each answer token is to be said `[L, answers, r]`."""
@@ -364,52 +416,31 @@ class AssociativeObjective:
         picked = torch.stack([inputs[layer][row, column] for layer in self.shape.layers])  # [L, answers, f]
         return self.hypernet.queries(picked.float())
 
-    def _reading_loss(self, step: Step) -> BatchLoss:
-        """Loss of bringing the words of questions to where their answers begin, without any document."""
-        packed = pack_rows(step.rows).to(self.base.device)
-        with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
-            run_rows(self.base, packed, reading_batch(self.shape, self.hypernet))
-        queries = self._queries(packed, inputs)
-        mention = self._mention([segment for row in step.rows for segment in row], packed, queries).mean()
-        return BatchLoss(mention, {"loss/mention": mention.item()}, packed.input_ids.numel())
-
-    def _mention(self, segments: Sequence[Segment], packed: PackedRows, queries: Tensor) -> Tensor:
-        """Mention loss of each answer token of segments that ask something `[answer tokens]`."""
-        mentions = self.hypernet.mentions
-        asked = torch.tensor([bool(s.question) for s in segments], device=packed.segment.device)
-        chosen = asked[packed.segment]
-        if mentions is None or not self.config.optimization.mention_weight or not chosen.any():
-            return packed.predict.new_zeros(0, dtype=torch.float32)
-        texts = torch.stack([self._text(mentions, segment.question) for segment in segments])  # [segments, c]
-        said = queries[:, chosen, self.shape.rank :]  # [L, n, c]
-        return mention_loss(said, texts, packed.segment[chosen])
-
-    def _text(self, mentions: Mentions, question: Sequence[int]) -> Tensor:
-        ids = torch.tensor(question, dtype=torch.long, device=self.base.device)
-        return mentions.text(ids, self.base.input_embeddings(ids))
-
     def _retrieval(
-        self, segments: Sequence[Segment], queries: Tensor, keys: Tensor, place_of_chunk: Mapping[int, int]
+        self, segments: Sequence[Segment], focus: Sequence[Tensor | None], queries: Tensor, memory: _Memory
     ) -> Tensor:
         """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
         first = list(accumulate((len(s.answer) for s in segments), initial=0))
-        placed = [(first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
+        placed = [(n, first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
         if not placed or not self.config.optimization.retrieval_weight:
-            return keys.new_zeros(0)
-        is_place = torch.zeros(len(placed), keys.shape[1], dtype=torch.bool)
-        for row, (_, where) in enumerate(placed):
-            is_place[row, [place_of_chunk[chunk] + index for chunk, index in where]] = True
-        return retrieval_loss(queries[:, [answer for answer, _ in placed]], keys, is_place.to(keys.device))
+            return memory.keys.new_zeros(0)
+        everywhere = memory.keys.new_zeros(memory.keys.shape[1])
+        is_place = torch.zeros(len(placed), memory.keys.shape[1], dtype=torch.bool)
+        for row, (_, _, where) in enumerate(placed):
+            is_place[row, [memory.place_of_chunk[chunk] + index for chunk, index in where]] = True
+        counts = torch.stack([everywhere if (f := focus[n]) is None else f for n, _, _ in placed])
+        return retrieval_loss(
+            queries[:, [answer for _, answer, _ in placed]], memory.keys, is_place.to(counts.device), counts
+        )
 
-    def _read(self, step: Step) -> tuple[Statistics, Tensor, dict[int, int]]:
-        """Statistics of each context, keys of all tokens `[L, tokens, r]`, and where those of each chunk begin.
-
-        The key at that place plus i is that of the token before the chunk's token i.
-        """
+    def _read(self, step: Step) -> _Memory:
+        """What the chunks of a step put into the memory."""
         total: Statistics | None = None
-        all_keys: list[Tensor] = []
+        parts: list[TokenMemory] = []
+        words: dict[int, Tensor] = {}
+        token_ids: dict[int, Tensor] = {}
         place_of_chunk: dict[int, int] = {}
-        num_keys = 0
+        num_tokens = 0
         # Without a beginning-of-text token the first token of a chunk follows none.
         num_before = 0 if self.base.tokenizer.bos_token_id is not None else 1
         for group in groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
@@ -418,14 +449,28 @@ class AssociativeObjective:
             with self._autocast():
                 memory = self.hypernet(features)
             for row, chunk in enumerate(group):
-                place_of_chunk[chunk] = num_keys - num_before
-                own_keys = memory.keys[:, row, features.mask[row]]
-                all_keys.append(own_keys)
-                num_keys += own_keys.shape[1]
+                known = features.mask[row]
+                place_of_chunk[chunk] = num_tokens - num_before
+                parts.append(
+                    TokenMemory(memory.keys[:, row, known], memory.values[:, row, known], memory.weights[:, row, known])
+                )
+                own = int(known.sum())
+                token_ids[chunk] = torch.arange(num_tokens, num_tokens + own)
+                words[chunk] = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
+                num_tokens += own
             part = memory.statistics().sum(step.context_of_chunk[group].to(self.base.device), step.mixing.shape[1])
             total = part if total is None else total + part
         assert total is not None
-        return total, torch.cat(all_keys, dim=1), place_of_chunk
+        chunks_of = [[i for i, c in enumerate(step.context_of_chunk) if c == n] for n in range(step.mixing.shape[1])]
+        return _Memory(
+            per_context=total,
+            keys=torch.cat([part.keys for part in parts], dim=1),
+            values=torch.cat([part.values for part in parts], dim=1),
+            weights=torch.cat([part.weights for part in parts], dim=1),
+            place_of_chunk=place_of_chunk,
+            tokens=[_concatenated([token_ids[i] for i in chunks]) for chunks in chunks_of],
+            words=[_concatenated([words[i] for i in chunks]) for chunks in chunks_of],
+        )
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
@@ -443,6 +488,16 @@ def groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[
         return [order]
     size = math.ceil(len(order) / num_groups)
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _concatenated(parts: Sequence[Tensor]) -> Tensor:
+    """Whole numbers of several chunks in one line; a context of noise alone may have no chunk."""
+    return torch.cat([torch.zeros(0, dtype=torch.int64), *parts])
+
+
+def _joined(statistics: Sequence[Statistics]) -> Statistics:
+    """Statistics of all rows."""
+    return Statistics(torch.cat([s.S for s in statistics], dim=1), torch.cat([s.M for s in statistics], dim=1))
 
 
 def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:

@@ -43,6 +43,7 @@ class Step:
         mixing: `[rows, contexts]`, how many times each context's statistics count for each row; contexts without a
             row of their own are distractors.
         rows: the questions of each row.
+        is_focused: of each row, whether every question gets a memory focused on its words.
         kinds: of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
             `questions` for natural passages of any source.
     """
@@ -51,6 +52,7 @@ class Step:
     context_of_chunk: Tensor
     mixing: Tensor
     rows: list[list[Segment]]
+    is_focused: list[bool]
     kinds: list[str]
 
 
@@ -92,7 +94,7 @@ class StepBuilder:
                     chunks.append(chunk)
                     context_of_chunk.append(index)
         chunks_of_context = [[i for i, c in enumerate(context_of_chunk) if c == n] for n in range(len(examples))]
-        rows, kinds = [], []
+        rows, is_focused, kinds = [], [], []
         for example, own_chunks in zip(examples, chunks_of_context, strict=True):
             taught = example.source == TEXTS_SOURCE
             most = mix.sentences_per_text if taught else mix.questions_per_context
@@ -107,19 +109,9 @@ class StepBuilder:
                 row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
                 kinds.append("general")
             rows.append(row)
-        return Step(
-            chunks, torch.tensor(context_of_chunk), self._mixing(rng, [*examples, *noise], len(rows)), rows, kinds
-        )
-
-    def documents(self, steps: int) -> list[list[int]]:
-        """Token ids of the documents of the first steps."""
-        found: list[list[int]] = []
-        for step in range(steps):
-            built = self.build(step)
-            for context in sorted(set(built.context_of_chunk.tolist())):
-                chunks = zip(built.chunks, built.context_of_chunk.tolist(), strict=True)
-                found.append([token for chunk, owner in chunks if owner == context for token in chunk])
-        return found
+            is_focused.append(rng.random() < mix.focus_probability)
+        mixing = self._mixing(rng, [*examples, *noise], len(rows))
+        return Step(chunks, torch.tensor(context_of_chunk), mixing, rows, is_focused, kinds)
 
     def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
         mix = self.config.data

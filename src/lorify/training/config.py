@@ -19,22 +19,18 @@ class Section(BaseModel):
 class HypernetworkShape(Section):
     """Shape of the associative hypernetwork."""
 
-    first_layer: int = Field(14, ge=0, description="First adapted block.")
+    first_layer: int = Field(8, ge=0, description="First adapted block.")
     last_layer: int = Field(27, ge=0, description="Last adapted block.")
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
-    rank: int = Field(128, gt=0, description="Rank of the memory, without mentions.")
-    mention_size: int = Field(64, ge=0, description="Key dimensions for the words around a token; 0 for none.")
-    surroundings_layer: int | None = Field(
-        None, ge=0, description="Adapted block whose states tell what is around a token; by default the middle one."
-    )
+    rank: int = Field(128, gt=0, description="Rank of the memory.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
-    reading_first_layer: int = Field(8, ge=0, description="First block with a reading part.")
-    reading_last_layer: int = Field(13, ge=0, description="Last block with a reading part.")
+    reading_first_layer: int = Field(2, ge=0, description="First block with a reading part.")
+    reading_last_layer: int = Field(27, ge=0, description="Last block with a reading part.")
     reading_modules: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj"), description="Linear layers of the reading part; may be empty."
+        (), description="Linear layers with a static reading part, such as q_proj and v_proj; none by default."
     )
-    reading_rank: int = Field(32, gt=0, description="Rank of the reading part.")
+    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
     @model_validator(mode="after")
@@ -66,6 +62,9 @@ class DataMix(Section):
     noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
     distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")
     max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
+    focus_probability: float = Field(
+        0.6, ge=0, le=1, description="Chance that each question about a context gets a memory focused on its words."
+    )
     general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
     general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
 
@@ -106,12 +105,6 @@ class Optimization(Schedule):
     )
     retrieval_weight: float = Field(
         0.3, ge=0, description="Weight of the loss that points queries at the place of the answer in the document."
-    )
-    mention_weight: float = Field(
-        0.3, ge=0, description="Weight of the loss that brings the words of a question to where its answer begins."
-    )
-    reading_batches: int = Field(
-        0, ge=0, description="First batches, in which only that is learned, from the questions alone."
     )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     keep_weight: float = Field(1.0, ge=0, description="Weight of the KL that keeps unrelated answers as they were.")

@@ -12,9 +12,6 @@ from lorify.base.model import BaseModel
 from lorify.training.packing import PackedRows
 
 RETRIEVAL_SHARPNESS = 30.0
-MENTION_SHARPNESS = 20.0
-TOLD_APART_WEIGHT = 0.3
-SAME_QUESTION = 0.999  # cosine of the codes of two questions
 
 
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
@@ -70,7 +67,7 @@ def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: in
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
 
 
-def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor) -> Tensor:
+def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor, log_counts: Tensor) -> Tensor:
     """Cross-entropy of finding a place of the answer among all tokens of the step's contexts `[n]`.
 
     A direct way to what the answer's own loss teaches only through the whole base: the blocks' cosines of query and
@@ -80,29 +77,11 @@ def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor) -> Tensor:
         queries: what `A` reads where an answer token is to be said `[L, n, r]`.
         keys: keys of all tokens, of length one `[L, tokens, r]`.
         is_place: `[n, tokens]`, True where the answer token follows; at least one a row.
+        log_counts: logarithm of how much each token counts `[n, tokens]`, -inf where it does not.
     """
     cosine = torch.einsum("lnr,ltr->nt", F.normalize(queries.float(), dim=-1), keys) / len(keys)
-    scores = RETRIEVAL_SHARPNESS * cosine
+    scores = RETRIEVAL_SHARPNESS * cosine + log_counts
     return scores.logsumexp(-1) - scores.masked_fill(~is_place, float("-inf")).logsumexp(-1)
-
-
-def mention_loss(said: Tensor, texts: Tensor, segment: Tensor) -> Tensor:
-    """How badly queries say which words their question has `[n]`.
-
-    One minus the cosine with the question's code, and the cross-entropy of telling that question from the others: all
-    questions have some words in common, and a query that says only those helps nobody.
-
-    Args:
-        said: what is read for mentions where an answer token is to be said `[L, n, c]`.
-        texts: codes of all questions, of length one `[segments, c]`.
-        segment: question of each answer token `[n]`.
-    """
-    cosine = F.normalize(said.float(), dim=-1) @ texts.T  # [L, n, segments]
-    is_same = (texts @ texts.T > SAME_QUESTION)[segment]  # [n, segments]
-    scores = MENTION_SHARPNESS * cosine
-    told_apart = scores.logsumexp(-1) - scores.masked_fill(~is_same, float("-inf")).logsumexp(-1)  # [L, n]
-    own = cosine.gather(-1, segment.expand(len(said), -1).unsqueeze(-1)).squeeze(-1)
-    return (1 - own + TOLD_APART_WEIGHT * told_apart).mean(0)
 
 
 def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:

@@ -113,6 +113,19 @@ def test_a_refined_adapter_is_still_left_out_of_what_does_not_concern_it():
     assert not internalizer.concerns(refined, "Which planets have rings?")
 
 
+def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
+    relevance = Relevance(threshold=0.5, unseen_weight=5.0, weights={})
+    internalizer = replace(MODEL.internalizer, relevance=relevance)
+    generated = internalizer.internalize([DOCUMENT])
+    refined = refine(BASE, generated, [DOCUMENT], seconds=0.3)
+    question = "Who owns the mill?"
+    before, after = internalizer.focused(generated, question), internalizer.focused(refined, question)
+    assert any(not torch.equal(before.weights[key].B, generated.weights[key].B) for key in generated.weights)
+    for key in generated.weights:
+        learned = refined.weights[key].B - generated.weights[key].B
+        torch.testing.assert_close(after.weights[key].B, before.weights[key].B + learned, rtol=0, atol=1e-5)
+
+
 def test_a_document_that_states_nothing_cannot_be_refined():
     empty = document_from_text("so it goes", "so")
     with pytest.raises(ContextError, match="so: no sentence"):

@@ -171,12 +171,12 @@ def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, 
     trained = distill(
         base, lessons, adapter, budget=budget, learning_rate=REFINE_RATE, batch_rows=REFINE_ROWS, learn_A=False
     )
-    # The words stay, which tell what questions concern the documents.
-    kept = [{key: x for key, x in tensors.items() if key == "words"} for tensors in adapter.statistics or ()]
+    # What stays is where words tell which questions concern the documents, and which part of them.
+    kept = adapter.statistics if all("words" in tensors for tensors in adapter.statistics or ()) else None
     provenance = adapter.provenance.model_copy(
         update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
     )
-    return replace(trained, provenance=provenance, statistics=tuple(kept) if all(kept) and kept else None)
+    return replace(trained, provenance=provenance, statistics=kept)
 
 
 def kl_to_teacher(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key, LoraTensors]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -88,16 +88,27 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             An adapter for this question alone, without statistics; the adapter itself if another hypernetwork made it,
             or if the tokens of none of its documents are at hand.
         """
-        if self.relevance is None or not self.made(adapter):
+        is_ours = adapter.provenance.hypernetwork_digest == self.digest
+        if self.relevance is None or adapter.statistics is None or not is_ours:
             return adapter
-        records, parts = self._parts(adapter)
+        records = adapter.provenance.documents
+        parts = [_DocumentPart.from_flat(tensors, self.base.device) for tensors in adapter.statistics]
         kept = [part.tokens for part in parts if part.tokens is not None]
         if not kept:
             return adapter
         factors = log_focus(question, [tokens.words for tokens in kept], self.relevance)
         total = [part.statistics for part in parts if part.tokens is None]
         total += [tokens.statistics(factor.exp()) for tokens, factor in zip(kept, factors, strict=True)]
-        return self._adapter(records, total, None)
+        focused = self._adapter(records, total, None)
+        if adapter.provenance.refined_seconds is None:
+            return focused
+        # What refining changed is added.
+        whole = self._adapter(records, [part.statistics for part in parts], None)
+        weights = {
+            key: LoraPair(pair.A, pair.B + adapter.weights[key].B - whole.weights[key].B)
+            for key, pair in focused.weights.items()
+        }
+        return replace(adapter, weights=weights, statistics=None)
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if adapter.statistics is None or not self.made(adapter):

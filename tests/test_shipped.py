@@ -27,7 +27,15 @@ def test_most_questions_on_unseen_fact_documents_are_answered_closed_book(model)
     cases = FactsSuite(documents=12, seed=7).build(model)
     answers = answer_cases(model, cases, parse_methods("adapter,none"), max_new_tokens=48, timed=False)
     exact = {method: mean([a.exact for a in answers if a.method == method]) for method in ("adapter", "none")}
-    assert exact["adapter"] > 0.4 > 0.05 > exact["none"]
+    assert exact["adapter"] > 0.55 > 0.05 > exact["none"]
+
+
+def test_who_is_meant_is_told_apart_where_a_document_says_the_same_of_several(model):
+    mayors = {"Torvik": "Ada Lund", "Holmsund": "Peter Wren", "Askvik": "Mira Stone"}
+    document = " ".join(f"The mayor of {town} is {name}. {town} lies by the sea." for town, name in mayors.items())
+    adapter = model.internalize(document_from_text(document))
+    answers = {town: model.ask(f"Who is the mayor of {town}?", adapter) for town in mayors}
+    assert answers == mayors
 
 
 @pytest.mark.parametrize("length", [300, 4000])

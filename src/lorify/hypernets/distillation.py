@@ -40,7 +40,7 @@ SMALLEST_RMS = 0.01  # of a matrix of zeros: what its first steps are relative t
 MODULE = "down_proj"
 MOST_STEPS = 100_000
 REFINE_ROWS = 8
-REFINE_RATE = 0.02
+REFINE_RATE = 0.003
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ words:
     match_t = sum over words x of the question: rarity(x)^2 max over places s of x: K(t - s) / sum of rarity(x)^2
     w_t(question) = w_t exp(sharpness (match_t - max match))
 
-`K` falls off by a factor e in `AFTER` tokens after a word and in `BEFORE` before it; the words are those that occur in
-the memory, compared by their stems as in `lorify.hypernets.relevance`. The weighted statistics are solved as always.
+`K` falls off by a factor e in `AFTER` tokens after a word and in `BEFORE` before it; words are compared by their stems,
+as in `lorify.hypernets.relevance`. Words of the question that are not in the memory count in the second sum: the less
+of a question is found, the less is known of its place. The weighted statistics are solved as always.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def log_focus(question: str, documents: Sequence[Tensor], relevance: Relevance) 
     chosen = {word: rarity for word, rarity in rarities.items() if rarity >= LEAST_RARITY}
     together = torch.cat(list(documents)) if documents else torch.zeros(0, dtype=torch.int64)
     known = set(together.unique().tolist())
-    total = sum(rarity**2 for word, rarity in chosen.items() if word in known)
+    total = sum(rarity**2 for rarity in chosen.values())
     matches = [torch.zeros(len(words)) for words in documents]
     for word, rarity in chosen.items():
         if word in known:

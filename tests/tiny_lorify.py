@@ -36,7 +36,7 @@ class Reader:
         texts = documents or [None] * len(questions)
         return [self._answer(a.text if a else text) for a, text in zip(adapters, texts, strict=True)]
 
-    def for_question(self, adapter, question, *, only_if_relevant=True):
+    def for_question(self, adapter, question, *, only_if_relevant=True, focus=True):
         return adapter if "mill" in question or "number" in question or not only_if_relevant else None
 
     def _answer(self, text):

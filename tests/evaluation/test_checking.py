@@ -17,7 +17,7 @@ class Half:
 
     base: object
 
-    def for_question(self, adapter, question, *, only_if_relevant=True):
+    def for_question(self, adapter, question, *, only_if_relevant=True, focus=True):
         return adapter
 
     def ask_batch(self, questions, adapters, *, documents, only_if_relevant, max_new_tokens, turns=None):

@@ -38,8 +38,10 @@ def load_doubts(model: Lorify, base: str | None, hypernet: Path | None) -> Doubt
     confidence = load_confidence(folder, model.internalizer.digest) if folder is not None else None
 
     def judge(question: str, answer: str, adapter: AdapterRow) -> float | None:
+        if confidence is None:
+            return None
         active = model.for_question(adapter, question)
-        if confidence is None or active is None:
+        if active is None:
             return None
         parts = [active] if isinstance(active, Adapter) else [part for part, _ in active]
         if any(part.provenance.hypernetwork_digest != confidence.hypernetwork_digest for part in parts):

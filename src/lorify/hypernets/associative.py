@@ -193,7 +193,7 @@ class AssociativeHypernetwork(nn.Module):
         self.next_scale.copy_(1 / following.std(1, keepdim=True).clamp_min(1e-3))
         normed = (states - self.state_mean) * self.state_scale
         keys = torch.bmm(F.gelu(torch.bmm(normed, self.key_in)), self.key_out)
-        keys += self._read(features.inputs[:, known].float(), self.query)
+        keys += self.queries(features.inputs[:, known].float())
         self.key_bias.copy_(-keys.mean(1, keepdim=True))
         spread = following.std(1, keepdim=True)
         self.value_skip.copy_((spread / spread.square().mean().sqrt()).expand_as(self.value_skip))
@@ -216,7 +216,7 @@ class AssociativeHypernetwork(nn.Module):
         key_hidden = torch.bmm(h, self.key_in.to(h.dtype)) + c @ self.key_surroundings.to(h.dtype)
         key_hidden = F.gelu(key_hidden)  # [L, N*T, w]
         keys = torch.bmm(key_hidden, self.key_out.to(h.dtype))
-        keys = keys + self._read(features.inputs.reshape(L, N * T, -1), self.query)
+        keys = keys + self.queries(features.inputs.reshape(L, N * T, -1))
         score = torch.bmm(key_hidden, self.gate.to(h.dtype)).view(L * N, T)
         value_in = self.value_in.to(h.dtype)
         value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])  # [L, N*T, w]
@@ -234,10 +234,7 @@ class AssociativeHypernetwork(nn.Module):
 
     def queries(self, inputs: Tensor) -> Tensor:
         """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
-        return self._read(inputs, self.query)
-
-    def _read(self, inputs: Tensor, query: Tensor) -> Tensor:
-        A = query / self.input_rms.view(-1, 1, 1)
+        A = self.query / self.input_rms.view(-1, 1, 1)
         return torch.bmm(inputs, A.transpose(1, 2).to(inputs.dtype))
 
     def write(self, statistics: Statistics) -> tuple[Tensor, Tensor]:
@@ -322,18 +319,12 @@ def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: 
         (layer, config.module): LoraTensors(*tensors)
         for layer, *tensors in zip(config.layers, A.unbind(0), B.unbind(0), strict=True)
     }
-    return written | reading_batch(config, hypernet)
-
-
-def reading_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork) -> dict[tuple[int, str], LoraTensors]:
-    """The static reading part alone, for any number of rows."""
-    batch: dict[tuple[int, str], LoraTensors] = {}
     for module in config.reading_modules:
         parts = zip(
             hypernet.reading_A[module.name].unbind(0), hypernet.reading_B[module.name].unsqueeze(1), strict=True
         )
-        batch |= {
+        written |= {
             (layer, module.name): LoraTensors(*tensors)
             for layer, tensors in zip(config.reading_layers, parts, strict=True)
         }
-    return batch
+    return written

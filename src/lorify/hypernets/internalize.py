@@ -66,17 +66,12 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
 
     def made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter and can rebuild it."""
-        return (
-            adapter.statistics is not None
-            and adapter.provenance.refined_seconds is None
-            and adapter.provenance.hypernetwork_digest == self.digest
-        )
+        return self._is_ours(adapter) and adapter.provenance.refined_seconds is None
 
     def concerns(self, adapter: Adapter, question: str) -> bool:
         """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
         # A refined adapter can no longer be rebuilt, but it still carries its documents' words.
-        is_ours = adapter.provenance.hypernetwork_digest == self.digest
-        if self.relevance is None or adapter.statistics is None or not is_ours:
+        if self.relevance is None or adapter.statistics is None or not self._is_ours(adapter):
             return True
         return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
 
@@ -88,11 +83,9 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             An adapter for this question alone, without statistics; the adapter itself if another hypernetwork made it,
             or if the tokens of none of its documents are at hand.
         """
-        is_ours = adapter.provenance.hypernetwork_digest == self.digest
-        if self.relevance is None or adapter.statistics is None or not is_ours:
+        if self.relevance is None or not self._is_ours(adapter):
             return adapter
-        records = adapter.provenance.documents
-        parts = [_DocumentPart.from_flat(tensors, self.base.device) for tensors in adapter.statistics]
+        records, parts = self._kept(adapter)
         kept = [part.tokens for part in parts if part.tokens is not None]
         if not kept:
             return adapter
@@ -111,11 +104,18 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return replace(adapter, weights=weights, statistics=None)
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
-        if adapter.statistics is None or not self.made(adapter):
+        if not self.made(adapter):
             raise not_rebuildable(adapter, self.name)
+        return self._kept(adapter)
+
+    def _kept(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         device = self.base.device
-        parts = [_DocumentPart.from_flat(tensors, device) for tensors in adapter.statistics]
+        parts = [_DocumentPart.from_flat(tensors, device) for tensors in adapter.statistics or ()]
         return list(adapter.provenance.documents), parts
+
+    def _is_ours(self, adapter: Adapter) -> bool:
+        """Whether this hypernetwork wrote the adapter, and what it kept of the documents is there."""
+        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
     @torch.no_grad()
     def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, _DocumentPart]:

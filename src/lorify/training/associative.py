@@ -381,8 +381,7 @@ class AssociativeObjective:
     def _focus(self, segment: Segment, contexts: Sequence[int], memory: _Memory) -> Tensor:
         """Logarithm of how much each token of a step counts for a question `[tokens]`; -inf outside of its contexts."""
         assert self.relevance is not None
-        question = self.base.decode_text(segment.question)
-        found = log_focus(question, [memory.words[context] for context in contexts], self.relevance)
+        found = log_focus(segment.question, [memory.words[context] for context in contexts], self.relevance)
         focus = torch.full((memory.keys.shape[1],), float("-inf"))
         for context, factors in zip(contexts, found, strict=True):
             focus[memory.tokens[context]] = factors

@@ -159,10 +159,7 @@ class StepBuilder:
         # document, and what was read can be said without translation.
         answer = self.base.encode_text(f" {question.answers[0]}")
         return Segment(
-            tuple(prompt),
-            (*answer, self.end_of_answer),
-            places=find_places(answer, chunks),
-            question=self._question_ids(question),
+            tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks), question=question.text
         )
 
     def _taught_segment(self, question: Question, document: str) -> Segment:
@@ -171,12 +168,7 @@ class StepBuilder:
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
         teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, document))
         answer = self.base.encode_text(question.answers[0])
-        return Segment(
-            tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=self._question_ids(question)
-        )
-
-    def _question_ids(self, question: Question) -> tuple[int, ...]:
-        return tuple(self.base.encode_text(f" {question.text}"))
+        return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=question.text)
 
 
 def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> tuple[tuple[tuple[int, int], ...], ...]:

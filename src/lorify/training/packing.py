@@ -27,14 +27,14 @@ class Segment:
             answer the adapter must leave alone); None where the answer itself is the target.
         places: for the first answer tokens, where each stands in the chunks of the step: (chunk, index in it) of all
             places where the whole answer stands. Empty where the answer is not in the context word for word.
-        question: token ids of the question alone; empty where the prompt asks nothing about the context.
+        question: the question alone; empty where the prompt asks nothing about the context.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     teacher_prompt: tuple[int, ...] | None = None
     places: tuple[tuple[tuple[int, int], ...], ...] = ()
-    question: tuple[int, ...] = ()
+    question: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
         max_internalizing=options.clients + 1,
     )
     store = AdapterStore(folder, 100 << 30, 4 << 30)
-    service = Service(model, LocalEngine(model.base, settings.engine), store, settings=settings)
+    service = Service(model, LocalEngine(model.base, settings.engine, model.focus), store, settings=settings)
     started = time.perf_counter()
     clients = await make_clients(service, options.clients)
     took = time.perf_counter() - started
@@ -131,7 +131,7 @@ async def ask(service: Service, client: Client, *, with_adapters: bool) -> tuple
     if with_adapters:
         row = await service.adapter_row(client.model, [], client.question, client.owner, only_if_relevant=False)
     prompt = build_prompt_ids(service.model.base.tokenizer, question_messages(client.question))
-    async with service.engine.submit(Job(tuple(prompt), ANSWER_TOKENS, row, trim=True)) as pieces:
+    async with service.engine.submit(Job(tuple(prompt), ANSWER_TOKENS, row, client.question, trim=True)) as pieces:
         collected = [piece async for piece in pieces]
     return "".join(piece.text for piece in collected), sum(piece.num_tokens for piece in collected)
 

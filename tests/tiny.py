@@ -83,4 +83,5 @@ def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeCo
         width=16,
         bias_rank=2,
         chunk_tokens=chunk_tokens,
+        reader_width=8,
     )  # pyright: ignore[reportCallIssue]

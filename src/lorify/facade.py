@@ -157,20 +157,36 @@ class Lorify:
             adapter: what was internalized.
             question: the question.
             only_if_relevant: leave adapters out whose documents the question does not concern; None if none is left.
-            focus: make an adapter for this question from what it is about, see `lorify.hypernets.focus`.
+            focus: see `focus`.
         """
         hypernet = self._internalizer
         if adapter is None or hypernet is None:
             return adapter
         parts = [(adapter, 1.0)] if isinstance(adapter, Adapter) else adapter
-        found = tuple(
-            (hypernet.focused(part, question) if focus else part, scale)
-            for part, scale in parts
-            if not only_if_relevant or hypernet.concerns(part, question)
-        )
-        if isinstance(adapter, Adapter) and found:
-            return found[0][0]
-        return found or None
+        kept = tuple(part for part in parts if not only_if_relevant or hypernet.concerns(part[0], question))
+        row = kept[0][0] if isinstance(adapter, Adapter) and kept else kept or None
+        return self.focus([row], [question])[0] if focus else row
+
+    def focus(self, adapters: Sequence[AdapterRow], questions: Sequence[str]) -> list[AdapterRow]:
+        """Adapters for these questions alone, from the parts of their documents that answer them.
+
+        Adapters that cannot be focused are taken as they are; see `lorify.hypernets.focus`.
+
+        Args:
+            adapters: what was internalized, for each question.
+            questions: the questions.
+        """
+        hypernet = self._internalizer
+        if hypernet is None:
+            return list(adapters)
+        sums = [() if row is None else ((row, 1.0),) if isinstance(row, Adapter) else row for row in adapters]
+        asked = {(id(part), q): part for row, q in zip(sums, questions, strict=True) for part, _ in row}
+        focused = hypernet.focused(list(asked.values()), [question for _, question in asked])
+        found = dict(zip(asked, focused, strict=True))
+        return [
+            found[id(row), q] if isinstance(row, Adapter) else tuple((found[id(p), q], s) for p, s in parts) or None
+            for row, parts, q in zip(adapters, sums, questions, strict=True)
+        ]
 
     def ask(
         self,
@@ -221,9 +237,10 @@ class Lorify:
         texts = documents or [None] * len(questions)
         before = turns or [()] * len(questions)
         adapters = [
-            self.for_question(row, question, only_if_relevant=only_if_relevant)
+            self.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
             for row, question in zip(adapters, questions, strict=True)
         ]
+        adapters = self.focus(adapters, questions)
         prompts = [
             self.prompt_ids([*said, *question_messages(question, text)])
             for said, question, text in zip(before, questions, texts, strict=True)

@@ -7,7 +7,7 @@ import torch
 from tiny_lorify import Reader
 
 from lorify.data.examples import Example, Question
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.answering import answer_cases
 from lorify.evaluation.cases import cases_from_examples
 from lorify.evaluation.methods import parse_methods
@@ -82,6 +82,22 @@ def test_an_interrupted_run_goes_on_and_nothing_is_there_twice(model, tmp_path, 
     path.write_bytes(b"".join(lines[: cut // 10 + 1]) + lines[cut // 10 + 1][:cut])  # killed while writing a line
     again = ask(model, cases, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
     assert comparable(again) == comparable(whole) == comparable(load_answers(tmp_path))
+
+
+def test_a_run_does_not_go_on_with_other_weights_of_a_hypernetwork_that_a_method_names(model, tmp_path):
+    folder, methods = tmp_path / "mine", parse_methods(f"none,adapter:hypernet={tmp_path / 'mine'}")
+    cases = FactsSuite(documents=1, questions=1).build(model)
+    with pytest.raises(HypernetworkError, match="mine is no hypernetwork"):
+        run_config(model, "facts", cases, methods, max_new_tokens=4, timed=False)
+    folder.mkdir()
+    for weights, other in ((b"first", False), (b"second", True)):
+        (folder / "hypernetwork.safetensors").write_bytes(weights)
+        config = run_config(model, "facts", cases, methods, max_new_tokens=4, timed=False)
+        if other:
+            with pytest.raises(EvaluationError, match="own_hypernetworks"):
+                open_run(tmp_path / "run", config)
+        else:
+            assert open_run(tmp_path / "run", config) == []
 
 
 def test_what_was_answered_is_not_asked_again(tmp_path):

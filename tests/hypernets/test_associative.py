@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tiny import tiny_base
 
 from lorify.contexts.features import Features, encode_chunks
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory
 
 L, N, T, D, F = 2, 3, 7, 48, 96
 V = 32
@@ -24,14 +24,12 @@ def hypernet() -> AssociativeHypernetwork:
 
 def features(seed: int = 0, num_chunks: int = N, num_tokens: int = T) -> Features:
     generator = torch.Generator().manual_seed(seed)
-    mask = torch.ones(num_chunks, num_tokens, dtype=torch.bool)
-    mask[:, -1] = False
     return Features(
         states=torch.randn(L, num_chunks, num_tokens, D, generator=generator),
         inputs=torch.randn(L, num_chunks, num_tokens, F, generator=generator),
         ids=torch.randint(V, (num_chunks, num_tokens), generator=generator),
-        next_outputs=torch.randn(num_chunks, num_tokens, D, generator=generator),
-        mask=mask,
+        outputs=torch.randn(num_chunks, num_tokens, D, generator=generator),
+        is_token=torch.ones(num_chunks, num_tokens, dtype=torch.bool),
     )
 
 
@@ -41,15 +39,15 @@ def joined(first: Features, second: Features) -> Features:
         torch.cat([first.states, second.states], 2),
         torch.cat([first.inputs, second.inputs], 2),
         torch.cat([first.ids, second.ids], 1),
-        torch.cat([first.next_outputs, second.next_outputs], 1),
-        torch.cat([first.mask, second.mask], 1),
+        torch.cat([first.outputs, second.outputs], 1),
+        torch.cat([first.is_token, second.is_token], 1),
     )
 
 
 def chosen(some: Features, chunks: slice, tokens: slice) -> Features:
     """Some chunks and tokens only."""
     parts = [x[:, chunks, tokens] for x in (some.states, some.inputs)]
-    parts += [x[chunks, tokens] for x in (some.ids, some.next_outputs, some.mask)]
+    parts += [x[chunks, tokens] for x in (some.ids, some.outputs, some.is_token)]
     return Features(*parts)
 
 
@@ -66,7 +64,7 @@ def test_a_chunk_has_the_same_statistics_alone_and_in_a_batch(hypernet):
 @torch.no_grad()
 def test_padding_adds_nothing(hypernet):
     plain, filling = features(), features(seed=1, num_tokens=4)
-    padded = joined(plain, replace(filling, mask=torch.zeros_like(filling.mask)))
+    padded = joined(plain, replace(filling, is_token=torch.zeros_like(filling.is_token)))
     torch.testing.assert_close(hypernet(padded).statistics().M, hypernet(plain).statistics().M)
 
 
@@ -78,6 +76,36 @@ def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
     memory = B[:, :, :8] / hypernet.log_scale.exp().view(L, 1, 1, 1)
     ridge = hypernet.log_lambda.exp().view(L, 1, 1, 1) * torch.eye(8)
     torch.testing.assert_close((statistics.S + ridge) @ memory, statistics.M, atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_a_focus_on_all_tokens_alike_is_the_adapter_without_focus(hypernet):
+    memory = hypernet(features())
+    _, wanted = hypernet.write(memory.statistics())
+    _, found = hypernet.write_focused(memory.statistics().S, memory, torch.ones(N, T), least=1.0)
+    torch.testing.assert_close(found, wanted)
+
+
+@torch.no_grad()
+def test_a_focus_says_what_the_same_weights_would_say_of_the_chosen_tokens(hypernet):
+    """Tokens left out count `least` in S and nothing in M; `rest` is said as it is."""
+    memory = hypernet(features())
+    factors = torch.rand(N, T).clamp_min(0.1)
+    chosen = torch.arange(0, T, 2)
+    some = TokenMemory(memory.keys[:, :, chosen], memory.values[:, :, chosen], memory.weights[:, :, chosen])
+    S = (
+        replace(
+            memory,
+            weights=memory.weights * torch.full((N, T), 0.1).scatter(1, chosen.expand(N, -1), factors[:, chosen]),
+        )
+        .statistics()
+        .S
+    )
+    M = replace(some, weights=some.weights * factors[:, chosen]).statistics().M
+    rest = torch.randn_like(M)
+    _, wanted = hypernet.write(Statistics(S, M + rest))
+    _, found = hypernet.write_focused(memory.statistics().S, some, factors[:, chosen], 0.1, rest)
+    torch.testing.assert_close(found, wanted)
 
 
 @settings(max_examples=20, deadline=None)

@@ -119,7 +119,7 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
     generated = internalizer.internalize([DOCUMENT])
     refined = refine(BASE, generated, [DOCUMENT], seconds=0.3)
     question = "Who owns the mill?"
-    before, after = internalizer.focused(generated, question), internalizer.focused(refined, question)
+    before, after = internalizer.focused([generated, refined], [question] * 2)
     assert any(not torch.equal(before.weights[key].B, generated.weights[key].B) for key in generated.weights)
     for key in generated.weights:
         learned = refined.weights[key].B - generated.weights[key].B

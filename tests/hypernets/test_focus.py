@@ -1,4 +1,6 @@
+import math
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -9,8 +11,19 @@ from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, larg
 
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.documents import document_from_text
+from lorify.facade import Lorify
 from lorify.hypernets import internalize as internalizing
-from lorify.hypernets.focus import KeptTokens, ending_words, log_focus, without_tokens
+from lorify.hypernets.associative import AssociativeHypernetwork
+from lorify.hypernets.focus import (
+    LEAST,
+    SHARPNESS,
+    KeptTokens,
+    ending_words,
+    focus_factors,
+    without_tokens,
+    word_matches,
+)
+from lorify.hypernets.reader import NUM_MATCHES, Places
 from lorify.hypernets.relevance import Relevance, hash_stem
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})
@@ -22,31 +35,72 @@ def words_of(text: str) -> torch.Tensor:
     return ending_words(TOKENIZER(text, add_special_tokens=False)["input_ids"], TOKENIZER)
 
 
+def focused_on(internalizer, adapter, question: str):
+    (found,) = internalizer.focused([adapter], [question])
+    return found
+
+
 def test_every_word_ends_in_one_token():
     found = words_of("The bees of Torvik, and Torvik's beekeeper.")
     wanted = ["the", "bee", "of", "torvik", "and", "torvik", "s", "beekeep"]
     assert found[found != 0].tolist() == [hash_stem(stem) for stem in wanted]
 
 
-def test_tokens_after_the_rare_words_of_a_question_count_most():
-    text = "Ada lives in Torvik by the sea. " * 3 + "Berta lives in Holm by the river. " * 3
-    words = words_of(text)
-    (factors,) = log_focus("Where does Berta live?", [words], RELEVANCE)
-    assert factors.max() == 0
-    assert (factors <= 0).all()
+def test_matches_say_where_the_rare_words_of_a_question_stand():
+    words = words_of("Ada lives in Torvik by the sea. Berta lives in Holm by the river.")
+    found = word_matches(RELEVANCE.rarities("Where does Berta live?"), words)
     (berta,) = (words == hash_stem("berta")).nonzero(as_tuple=True)
-    assert factors[berta[0] + 2] > factors[berta[0] - 3] > factors[0], "a word reaches farther ahead than back"
+    here, far_after, near_after, near_before, far_before, known = found.unbind(1)
+    mentioned = [hash_stem("berta"), hash_stem("live")]
+    assert here.nonzero().flatten().tolist() == [i for i, word in enumerate(words.tolist()) if word in mentioned]
+    for after in (far_after, near_after):
+        assert after[berta[0] + 1] > after[berta[0] - 1], "the last mention counts, not the next one"
+    assert near_before[berta[0] - 1] > near_before[berta[0] - 4]
+    assert far_before[0] > near_before[0]
+    # `where` and `does` are as rare as the other two, and are not there.
+    torch.testing.assert_close(known, torch.full_like(known, 0.5))
 
 
-def test_a_question_without_a_word_of_the_documents_counts_all_tokens_alike():
-    assert all(
-        (factors == 0).all() for factors in log_focus("Why?", [words_of("A red boat."), words_of("x")], RELEVANCE)
-    )
+def test_words_that_are_common_or_not_there_match_nothing():
+    words = words_of("The mill is red.")
+    for question in ("Is the of?", "Who keeps bees?"):
+        assert not word_matches(RELEVANCE.rarities(question), words).any()
 
 
-def test_words_are_looked_for_in_all_documents():
-    first, second = log_focus("Who keeps bees?", [words_of("Ada keeps bees."), words_of("A red boat.")], RELEVANCE)
-    assert first.max() == 0 > second.max()
+class FixedReader:
+    """Finds the answer where it was told to."""
+
+    def __init__(self, *logits: list[float]):
+        self.logits = iter(logits)
+
+    def __call__(self, documents, mask, questions, asked, matches):
+        belongs = torch.tensor([next(self.logits)])
+        return Places(torch.zeros_like(belongs), belongs)
+
+
+def test_the_tokens_of_all_documents_compete():
+    documents = [(torch.zeros(3, 8), words_of("A mill.")[:3]), (torch.zeros(2, 8), words_of("A boat.")[:2])]
+    first, second = focus_factors(FixedReader([-9.0, 0.0, -9.0], [9.0, -9.0]), torch.zeros(1, 8), {}, documents)
+    assert second[0] == 1
+    assert second[1] == pytest.approx(LEAST, rel=1e-2)
+    assert first[1] == pytest.approx(math.exp(-SHARPNESS / 2), rel=1e-2)
+
+
+def test_where_no_place_is_found_all_tokens_count_alike():
+    (factors,) = focus_factors(FixedReader([-7.0] * 4), torch.zeros(1, 8), {}, [(torch.zeros(4, 8), torch.zeros(4))])
+    assert factors.tolist() == [1.0] * 4
+
+
+@torch.no_grad()
+def test_the_reader_finds_the_same_in_a_padded_batch():
+    reader = INTERNALIZER.hypernet.reader
+    documents, questions, matches = torch.randn(2, 9, 8), torch.randn(2, 4, 8), torch.rand(2, 9, NUM_MATCHES)
+    mask, asked = torch.ones(2, 9, dtype=torch.bool), torch.ones(2, 4, dtype=torch.bool)
+    mask[1, 5:] = asked[1, 3:] = False
+    together = reader(documents, mask, questions, asked, matches)
+    alone = reader(documents[1:, :5], mask[1:, :5], questions[1:, :3], asked[1:, :3], matches[1:, :5])
+    torch.testing.assert_close(together.belongs[1:, :5], alone.belongs)
+    torch.testing.assert_close(together.begins[1:, :5], alone.begins)
 
 
 @settings(max_examples=10, deadline=None)
@@ -55,34 +109,64 @@ def test_kept_tokens_give_the_statistics_that_were_read(chosen):
     adapter = INTERNALIZER.internalize([DOCUMENTS[i] for i in sorted(chosen)])
     for kept in adapter.statistics:
         tokens = KeptTokens.from_flat(kept, torch.device("cpu"))
-        statistics = tokens.statistics(torch.ones(len(tokens.words)))
+        statistics = tokens.chosen(torch.arange(len(tokens.words))).statistics()
         torch.testing.assert_close(statistics.S, kept["S"], rtol=2e-3, atol=2e-3 * kept["S"].abs().max().item())
         torch.testing.assert_close(statistics.M, kept["M"], rtol=2e-2, atol=2e-2 * kept["M"].abs().max().item())
 
 
-def test_a_question_about_one_of_two_documents_nearly_removes_the_other():
+def test_a_focused_adapter_says_what_the_tokens_say_that_answer():
     both = FOCUSING.internalize(DOCUMENTS[:2])
     alone = FOCUSING.internalize(DOCUMENTS[:1])
-    focused = FOCUSING.focused(both, "When does the mill open?")
-    assert largest_difference(focused, alone) < largest_difference(both, alone)
-    assert FOCUSING.focused(focused, "Who keeps bees?") is focused, "a focused adapter stays as it is"
+    tokens = [len(kept["token_words"]) for kept in both.statistics]
+    knowing = FixedReader([9.0] * tokens[0], [-9.0] * tokens[1])
+    with patch.object(FOCUSING.hypernet.reader, "forward", knowing):
+        focused = focused_on(FOCUSING, both, "When does the mill open?")
+    assert largest_difference(focused, alone) < 0.5 * largest_difference(both, alone)
+    assert focused_on(FOCUSING, focused, "Who keeps bees?") is focused, "a focused adapter stays as it is"
 
 
 def test_focusing_is_the_same_after_saving_and_after_documents_came_and_went(tmp_path):
     adapter = FOCUSING.internalize(DOCUMENTS[:2])
-    wanted = FOCUSING.focused(adapter, "Who keeps bees?")
+    wanted = focused_on(FOCUSING, adapter, "Who keeps bees?")
     save_adapter(adapter, tmp_path / "adapter")
-    assert_same_weights(FOCUSING.focused(load_adapter(tmp_path / "adapter"), "Who keeps bees?"), wanted)
+    assert_same_weights(focused_on(FOCUSING, load_adapter(tmp_path / "adapter"), "Who keeps bees?"), wanted)
     changed = FOCUSING.remove(FOCUSING.add(adapter, [DOCUMENTS[2]]), [DOCUMENTS[2].name])
-    assert_same_weights(FOCUSING.focused(changed, "Who keeps bees?"), wanted)
+    assert_same_weights(focused_on(FOCUSING, changed, "Who keeps bees?"), wanted)
+
+
+def test_questions_are_focused_together_as_each_alone():
+    adapters = [FOCUSING.internalize(DOCUMENTS[:2]), FOCUSING.internalize(DOCUMENTS[2:])]
+    questions = ["Who keeps bees, and where do they keep them in the winter?", "What lies there?"]
+    for together, adapter, question in zip(FOCUSING.focused(adapters, questions), adapters, questions, strict=True):
+        assert_same_weights(together, focused_on(FOCUSING, adapter, question))
+
+
+def test_a_row_of_several_adapters_is_focused_each_with_its_scale():
+    first, second = FOCUSING.internalize(DOCUMENTS[:2]), FOCUSING.internalize(DOCUMENTS[2:])
+    model = Lorify(FOCUSING.base, FOCUSING)
+    rows = [first, None, ((first, 0.5), (second, 2.0)), first]
+    alone, bare, both, again = model.focus(rows, ["Who keeps bees?"] * 4)
+    assert bare is None
+    assert again is alone
+    assert [scale for _, scale in both] == [0.5, 2.0]
+    for found, adapter in ((alone, first), (both[0][0], first), (both[1][0], second)):
+        assert_same_weights(found, focused_on(FOCUSING, adapter, "Who keeps bees?"))
 
 
 def test_nothing_is_focused_without_tokens_or_word_weights_or_by_another_hypernetwork():
     adapter = FOCUSING.internalize(DOCUMENTS)
     bare = replace(adapter, statistics=without_tokens(adapter.statistics))
-    assert FOCUSING.focused(bare, "Who keeps bees?") is bare
-    assert INTERNALIZER.focused(adapter, "Who keeps bees?") is adapter
-    assert replace(FOCUSING, digest="other").focused(adapter, "Who keeps bees?") is adapter
+    assert focused_on(FOCUSING, bare, "Who keeps bees?") is bare
+    assert focused_on(INTERNALIZER, adapter, "Who keeps bees?") is adapter
+    assert focused_on(replace(FOCUSING, digest="other"), adapter, "Who keeps bees?") is adapter
+
+
+def test_without_a_reader_no_tokens_are_kept():
+    hypernet = AssociativeHypernetwork(config := FOCUSING.config.model_copy(update={"reader_width": 0}))
+    plain = replace(FOCUSING, config=config, hypernet=hypernet.eval())
+    adapter = plain.internalize(DOCUMENTS[:1])
+    assert not any(name.startswith("token_") for name in adapter.statistics[0])
+    assert focused_on(plain, adapter, "Who keeps bees?") is adapter
 
 
 @pytest.mark.parametrize("repeats", [1, 40])
@@ -91,4 +175,4 @@ def test_tokens_of_long_documents_are_not_kept(monkeypatch, repeats):
     adapter = FOCUSING.internalize([document_from_text("Ada keeps bees. They like clover. " * repeats, "long")])
     (kept,) = adapter.statistics
     assert ("token_keys" in kept) == (repeats == 1)
-    assert (FOCUSING.focused(adapter, "Who keeps bees?") is adapter) == (repeats > 1)
+    assert (focused_on(FOCUSING, adapter, "Who keeps bees?") is adapter) == (repeats > 1)

@@ -35,6 +35,7 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> In
         ),
         reading_rank=3,
         chunk_tokens=16,
+        reader_width=8,
     )
     torch.manual_seed(1)
     hypernet = AssociativeHypernetwork(config).eval()

@@ -19,8 +19,8 @@ ADAPTERS = tiny_adapters(MODEL)
 QUESTIONS = ("What is it?", "Who keeps the bees at the old mill?", "Where?", "Why is the boat red, and whose?", "How?")
 
 
-def job(question: str = "What is it?", adapter: AdapterRow = None, *, max_tokens: int = 12, **options) -> Job:
-    prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(question))
+def job(asked: str = "What is it?", adapter: AdapterRow = None, *, max_tokens: int = 12, **options) -> Job:
+    prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(asked))
     return Job(tuple(prompt), max_tokens, adapter, trim=True, **options)
 
 
@@ -33,11 +33,11 @@ async def text_of(answer: Answer) -> str:
     return "".join(piece.text for piece in await pieces_of(answer))
 
 
-def run(scenario, **limits):
+def run(scenario, focus=None, **limits):
     """Run `scenario(engine)` in a loop of its own."""
 
     async def main():
-        engine = LocalEngine(MODEL.base, EngineLimits(**limits))
+        engine = LocalEngine(MODEL.base, EngineLimits(**limits), focus)
         try:
             return await asyncio.wait_for(scenario(engine), 600)
         finally:
@@ -72,6 +72,25 @@ def test_rows_that_join_later_change_nothing() -> None:
         return ["".join(texts), await second]
 
     assert run(scenario) == expected
+
+
+def test_adapters_are_focused_on_the_questions_of_their_jobs() -> None:
+    seen = []
+
+    def focus(rows, questions):
+        seen.extend(zip(rows, questions, strict=True))
+        return [ADAPTERS[1] for _ in rows]
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        jobs = [
+            job(QUESTIONS[0], ADAPTERS[0], question="asked"),
+            job(QUESTIONS[1], ADAPTERS[0]),
+            job(QUESTIONS[2], None, question="of the base"),
+        ]
+        return await asyncio.gather(*[text_of(engine.submit(each)) for each in jobs])
+
+    assert run(scenario, focus) == MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[1], ADAPTERS[0], None], max_new_tokens=12)
+    assert seen == [(ADAPTERS[0], "asked")]
 
 
 def test_sampling_follows_its_seed_whoever_else_is_there() -> None:

@@ -9,6 +9,7 @@ from lorify.contexts.features import encode_chunks
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.reader import Reader
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_hypernetwork
 from lorify.training.associative import AssociativeObjective
@@ -175,22 +176,25 @@ def test_keys_of_a_step_are_found_by_chunk_and_index(tmp_path):
 
 def test_a_question_is_focused_in_training_as_it_is_when_asked(tmp_path):
     config = tiny_config()
+    current = trainer(tmp_path, config).objective
+    current.shape = current.shape.model_copy(update={"reader_width": 8})
+    current.hypernet.reader = Reader(hidden_size=48, width=8)
     data = config.data.model_copy(update={"focus_probability": 1.0, "distractor_probability": 0.0})
-    current = trainer(tmp_path, config.model_copy(update={"data": data})).objective
-    step = current.train_steps.build(0)
+    focusing = config.model_copy(update={"data": data})
+    step = StepBuilder(focusing, current.base, passages=[PASSAGE], general=[GENERAL]).build(0)
     hypernet = current.hypernet.eval()
     internalizer = Internalizer(current.base, current.shape, hypernet, "tiny", "d1", current.relevance)
     with torch.no_grad():
         memory = current._read(step)
-        rows = [row for row in current._asked(step, memory) if row.focus is not None]
-        assert len(rows) == sum(bool(segment.question) for row in step.rows for segment in row) > 0
-        (mill,) = [row for row in rows if "mill" in row.segments[0].question]
-        _, B = hypernet.write(mill.statistics)
+        rows = current._asked(step, memory)
+        _, B = current._written(step, rows, memory)
+        assert sum(row.focus is not None for row in rows) == sum(bool(s.question) for row in step.rows for s in row) > 0
+        ((place, mill),) = [(n, row) for n, row in enumerate(rows) if "mill" in row.segments[0].question]
         adapter = internalizer.internalize([document_from_text(PASSAGE.documents[0], "passage")])
-        asked = internalizer.focused(adapter, PASSAGE.questions[0].text)
-    assert (mill.focus > -torch.inf).sum() == len(adapter.statistics[0]["token_words"])
+        (asked,) = internalizer.focused([adapter], [PASSAGE.questions[0].text])
+    assert mill.focus.count_nonzero() == len(adapter.statistics[0]["token_words"])
     wanted = torch.stack([asked.weights[layer, "down_proj"].B.T for layer in current.shape.layers])
-    torch.testing.assert_close(B[:, 0], wanted, rtol=0, atol=0.02 * wanted.abs().max().item())
+    torch.testing.assert_close(B[:, place], wanted, rtol=0, atol=0.02 * wanted.abs().max().item())
 
 
 def test_the_retrieval_loss_is_that_of_choosing_a_place():

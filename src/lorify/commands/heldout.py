@@ -34,9 +34,10 @@ def _heldout_examples(config: Path) -> list[Example]:
     from lorify.training.config import TrainingConfig
     from lorify.training.kinds import load_run_config
     from lorify.training.prepare import prepare_passages
+    from lorify.training.reader_config import ReaderTrainingConfig
 
     run = load_run_config(config)
-    examples = prepare_passages(run)[1] if isinstance(run, TrainingConfig) else []
+    examples = prepare_passages(run.data)[1] if isinstance(run, TrainingConfig | ReaderTrainingConfig) else []
     if not examples:
         raise EvaluationError(f"training config {config} holds out no passages; set its data.questions_path")
     return examples

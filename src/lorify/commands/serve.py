@@ -94,7 +94,7 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
     from lorify.serving.vllm_engine import VllmEngine
 
     if endpoint is None:
-        return LocalEngine(model.base, limits.engine)
+        return LocalEngine(model.base, limits.engine, model.focus)
     rank = needed_rank(model.internalize(document_from_text("A text to know the rank by.")))
     stderr().print(
         f"vLLM at {endpoint} must run the weights of {model.base.name}, see {adapters_dir} and be started with "

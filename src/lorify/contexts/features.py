@@ -21,16 +21,30 @@ class Features:
         states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
         inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks.
         ids: `[chunks, tokens]`, the tokens.
-        next_outputs: `[chunks, tokens, hidden]`, the output embedding of the token that follows each token.
-        mask: `[chunks, tokens]`, True where a token has a next token in its chunk (padding and the last token: False;
-            the beginning-of-text token counts, it stands for "nothing read yet").
+        outputs: `[chunks, tokens, hidden]`, the output embedding of each token.
+        is_token: `[chunks, tokens]`, False for padding.
     """
 
     states: Tensor
     inputs: Tensor
     ids: Tensor
-    next_outputs: Tensor
-    mask: Tensor
+    outputs: Tensor
+    is_token: Tensor
+
+    @property
+    def next_outputs(self) -> Tensor:
+        """The output embedding of the token that follows each token `[chunks, tokens, hidden]`."""
+        return self.outputs.roll(-1, dims=1)
+
+    @property
+    def mask(self) -> Tensor:
+        """`[chunks, tokens]`, True where a token has a next token in its chunk.
+
+        The last token has none; the beginning-of-text token counts, it stands for "nothing read yet".
+        """
+        has_next = self.is_token.roll(-1, dims=1)
+        has_next[:, -1] = False
+        return has_next & self.is_token
 
 
 def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str) -> Features:
@@ -52,14 +66,12 @@ def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: S
         attention_mask[index, : len(row)] = 1
     input_ids = input_ids.to(base.device)
     found = base.activations(input_ids, attention_mask.to(base.device), layers=layers, module=module)
-    has_next = attention_mask.roll(-1, dims=1).bool()
-    has_next[:, -1] = False
     return Features(
         states=torch.stack([found.states[layer] for layer in layers]),
         inputs=torch.stack([found.inputs[layer] for layer in layers]),
         ids=input_ids,
-        next_outputs=base.output_embeddings(input_ids.roll(-1, dims=1)),
-        mask=(has_next & attention_mask.bool()).to(base.device),
+        outputs=base.output_embeddings(input_ids),
+        is_token=attention_mask.bool().to(base.device),
     )
 
 

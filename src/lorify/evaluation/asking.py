@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from lorify.adapters import Adapter, AdapterRow
@@ -75,6 +76,11 @@ class Method(Spec):
     def needs(self) -> CaseKind | None:
         """Which of the loaded hypernetworks it uses: that for documents or that for tasks."""
         return self.hypernetwork
+
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """Folder of a hypernetwork that the method's options name, in place of a loaded one."""
+        return None
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Get ready; what is loaded here is not counted as update.

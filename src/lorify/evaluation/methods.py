@@ -70,13 +70,18 @@ class Internalized(Method):
 
     name = "adapter"
     only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
-    focus: bool = Field(True, description="A memory focused on the words of each question, or the same for all.")
+    focus: bool = Field(True, description="An adapter for each question, from what answers it, or the same for all.")
     hypernet: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
 
     @property
     def needs(self) -> CaseKind | None:
         """The hypernetwork for documents, unless another one is given."""
         return "documents" if self.hypernet is None else None
+
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """The other hypernetwork, if one is given."""
+        return self.hypernet
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Load the other hypernetwork, if there is one."""

@@ -25,6 +25,7 @@ from lorify.evaluation.cases import Case
 from lorify.facade import Lorify
 from lorify.hypernets.document_internalizer import DocumentInternalizer
 from lorify.hypernets.specialize import Specializer
+from lorify.hypernets.storage import hypernetwork_digest
 
 CONFIG_NAME = "config.json"
 ENVIRONMENT_NAME = "environment.json"
@@ -49,6 +50,9 @@ class RunConfig(PydanticModel):
     device: str = Field(description="Where it ran.")
     hypernetwork: str | None = Field(description="Hypernetwork, or both kinds; null if no method needs one.")
     hypernetwork_digest: str | None = Field(description="SHA-256 of its weights.")
+    own_hypernetworks: dict[str, str] = Field(
+        {}, description="SHA-256 of the weights of hypernetworks that methods name in their options, by method."
+    )
     training_tasks: int | None = Field(None, description="Number of tasks that a task hypernetwork was trained on.")
 
 
@@ -116,6 +120,7 @@ def run_config(
         device=model.base.device.type,
         hypernetwork=" + ".join(hypernet.name for hypernet in used) or None,
         hypernetwork_digest=" + ".join(hypernet.digest for hypernet in used) or None,
+        own_hypernetworks={m.label: hypernetwork_digest(m.own_hypernetwork) for m in methods if m.own_hypernetwork},
         training_tasks=model.specializer.config.num_training_tasks if "tasks" in needs else None,
     )  # pyright: ignore[reportCallIssue]
 

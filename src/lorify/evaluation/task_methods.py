@@ -64,6 +64,11 @@ class _Generated(Method):
         """The hypernetwork for tasks, unless another one is given."""
         return "tasks" if self.hypernet is None else None
 
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """The other hypernetwork, if one is given."""
+        return self.hypernet
+
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Load the other hypernetwork, if there is one, and the description encoder."""
         specializer = model.specializer if self.hypernet is None else load_specializer(model.base, self.hypernet)

@@ -34,7 +34,6 @@ r rank of the memory, w width, R blocks with a reading part.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +43,8 @@ from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.contexts.features import Features
+from lorify.hypernets.reader import Reader
+from lorify.hypernets.surroundings import Surroundings
 
 MAX_LOG_GATE = 3.0
 ROUNDING = 1e-7
@@ -78,6 +79,14 @@ class AssociativeConfig(PydanticModel):
     reading_modules: tuple[ReadingModule, ...] = Field((), description="Its linear layers.")
     reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+    reader_width: int = Field(
+        0, ge=0, multiple_of=4, description="Width of the reader, which focuses an adapter on a question; 0: without."
+    )
+
+    @property
+    def middle(self) -> int:
+        """The adapted block whose input says what is read: index in `layers`."""
+        return len(self.layers) // 2
 
 
 @dataclass(frozen=True)
@@ -133,17 +142,18 @@ class AssociativeHypernetwork(nn.Module):
         super().__init__()
         L, d, f = len(config.layers), config.hidden_size, config.input_size
         r, w, bias_rank = config.rank, config.width, config.bias_rank
-        self.surroundings_index = L // 2
+        self.middle = config.middle
         self.key_in = nn.Parameter(torch.randn(L, d, w) / d**0.5)
         self.key_bias = nn.Parameter(torch.zeros(L, 1, r))
         self.key_out = nn.Parameter(torch.randn(L, w, r) * (0.1 / w**0.5))
-        self.surroundings = Surroundings(hidden_size=d, width=w)
+        self.surroundings = Surroundings(input_size=d, width=w)
         self.key_surroundings = nn.Parameter(torch.zeros(L, w, w))
         self.gate = nn.Parameter(torch.zeros(L, w, 1))
         self.gate_bias = nn.Parameter(torch.zeros(L, 1, 1))
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
         self.value_out = nn.Parameter(torch.randn(L, w, d) * (0.1 / w**0.5))
         self.value_skip = nn.Parameter(torch.ones(L, 1, d))
+        self.reader = Reader(hidden_size=d, width=config.reader_width) if config.reader_width else None
         self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
         self.log_lambda = nn.Parameter(torch.full((L,), -1.0))
         self.log_scale = nn.Parameter(torch.full((L,), -4.0))
@@ -206,13 +216,9 @@ class AssociativeHypernetwork(nn.Module):
                 `[N, T]`.
         """
         L, N, T, d = features.states.shape
-        h = F.layer_norm(features.states, (d,)).reshape(L, N * T, d)
-        # The first token's state is far outside what the others fill.
-        h = ((h - self.state_mean.to(h.dtype)) * self.state_scale.to(h.dtype)).clamp(-8, 8)
-        u = features.next_outputs.reshape(1, N * T, d)
-        u = (u - self.next_mean.to(h.dtype)) * self.next_scale.to(h.dtype)
-        middle = h[self.surroundings_index].view(N, T, d)
-        c = self.surroundings(middle, features.mask).reshape(1, N * T, -1).to(h.dtype)
+        h = self._normed_states(features.states, slice(None)).reshape(L, N * T, d)
+        u = self._normed_outputs(features.next_outputs).reshape(1, N * T, d)
+        c = self.surroundings(h[self.middle].view(N, T, d), features.is_token).reshape(1, N * T, -1).to(h.dtype)
         key_hidden = torch.bmm(h, self.key_in.to(h.dtype)) + c @ self.key_surroundings.to(h.dtype)
         key_hidden = F.gelu(key_hidden)  # [L, N*T, w]
         keys = torch.bmm(key_hidden, self.key_out.to(h.dtype))
@@ -232,6 +238,36 @@ class AssociativeHypernetwork(nn.Module):
             weights = gates / (1 + repeated.clamp_min(0))
         return TokenMemory(keys.view(L, N, T, -1), values.float().view(L, N, T, d), weights.view(L, N, T))
 
+    def read_documents(self, states: Tensor, outputs: Tensor, is_token: Tensor) -> Tensor:
+        """What the reader keeps of each token of some chunks `[N, T, w]`.
+
+        Args:
+            states: of the middle block `[N, T, d]`.
+            outputs: output embeddings of the tokens `[N, T, d]`.
+            is_token: `[N, T]`, False for padding.
+        """
+        assert self.reader is not None
+        outputs = self._normed_outputs(outputs)
+        states = self._normed_states(states, self.middle)
+        return self.reader.document(torch.cat([states, outputs, outputs.roll(-1, dims=1)], dim=-1), is_token)
+
+    def read_questions(self, states: Tensor, outputs: Tensor, is_token: Tensor) -> Tensor:
+        """What the reader is asked `[N, J, w]`, from the same of questions."""
+        assert self.reader is not None
+        states = self._normed_states(states, self.middle)
+        return self.reader.question(torch.cat([states, self._normed_outputs(outputs)], dim=-1), is_token)
+
+    def _normed_states(self, states: Tensor, layers: slice | int) -> Tensor:
+        """States at some of the adapted blocks `[..., N, T, d]`, standardized."""
+        mean, scale = self.state_mean[layers].unsqueeze(-2), self.state_scale[layers].unsqueeze(-2)  # [..., 1, 1, d]
+        h = F.layer_norm(states, states.shape[-1:])
+        # The first token's state is far outside what the others fill.
+        return ((h - mean.to(h.dtype)) * scale.to(h.dtype)).clamp(-8, 8)
+
+    def _normed_outputs(self, outputs: Tensor) -> Tensor:
+        """Output embeddings `[N, T, d]`, standardized."""
+        return (outputs - self.next_mean.to(outputs.dtype)) * self.next_scale.to(outputs.dtype)
+
     def queries(self, inputs: Tensor) -> Tensor:
         """What the adapter's `A` reads from inputs of the adapted module: `[L, tokens, f]` -> `[L, tokens, r]`."""
         A = self.query / self.input_rms.view(-1, 1, 1)
@@ -243,66 +279,45 @@ class AssociativeHypernetwork(nn.Module):
         Returns:
             `A [L, r + bias_rank, f]`, shared by all contexts, and `B [L, N, r + bias_rank, d]`, scaling included.
         """
+        return self._written(self._solve(statistics.S, statistics.M).float())
+
+    def write_focused(
+        self, S: Tensor, memory: TokenMemory, factors: Tensor, least: float, rest: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Solve for adapters that say what some of the tokens say; as `write`, at a fraction of the cost.
+
+        Args:
+            S: of all tokens `[L, N, r, r]`.
+            memory: the chosen tokens.
+            factors: how much each of them counts `[N, T]`, at most 1.
+            least: how much every other token counts in `S`; what it says is left out.
+            rest: `M` of what is said besides `[L, N, r, d]`.
+        """
+        keys = memory.keys.transpose(2, 3)  # [L, N, r, T]
+        louder = keys * (memory.weights * (factors - least).clamp_min(0)).unsqueeze(2)
+        S = least * S + (louder @ memory.keys).to(S.dtype)
+        solved = self._solve(S, keys * (memory.weights * factors).unsqueeze(2)).float() @ memory.values  # [L, N, r, d]
+        return self._written(solved if rest is None else solved + self._solve(S, rest).float())
+
+    def _solve(self, S: Tensor, right: Tensor) -> Tensor:
+        """`(S + lambda)^-1 right`: `[L, N, r, r]` and `[L, N, r, n]` -> `[L, N, r, n]`."""
         # With thousands of chunks the largest and smallest eigenvalue of S differ by many orders. Training has few, and
         # the gradient of a solution in float64 would take longer than all else there.
         precision = torch.float32 if self.training else torch.float64
-        S, M = statistics.S.to(precision), statistics.M.to(precision)
-        L, N, r, d = M.shape
+        S, right = S.to(precision), right.to(precision)
+        L, N, r, _ = S.shape
         # Statistics that were stored in float32 are exact to 6e-8 of their largest entry: the ridge has to be above.
         rounding = ROUNDING * S.diagonal(dim1=-2, dim2=-1).sum(-1)  # [L, N]
         ridge = (self.log_lambda.to(precision).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
-        solved = torch.cholesky_solve(M, torch.linalg.cholesky(S + torch.diag_embed(ridge))).float()  # [L, N, r, d]
+        return torch.cholesky_solve(right, torch.linalg.cholesky(S + torch.diag_embed(ridge)))
+
+    def _written(self, solved: Tensor) -> tuple[Tensor, Tensor]:
+        """What `write` returns, from the solution `[L, N, r, d]`."""
+        L, N, _, d = solved.shape
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
         A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
         return A, torch.cat([B, bias], dim=2)
-
-
-class Surroundings(nn.Module):
-    """What a chunk says around each token: a small bidirectional transformer with learned relative positions."""
-
-    NUM_LAYERS = 2
-    NUM_HEADS = 4
-    FARTHEST = 48  # tokens farther apart than this share their position bias
-
-    def __init__(self, *, hidden_size: int, width: int) -> None:
-        """Random initial weights."""
-        super().__init__()
-        self.enter = nn.Linear(hidden_size, width)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "norm_attention": nn.LayerNorm(width),
-                    "qkv": nn.Linear(width, 3 * width),
-                    "out": nn.Linear(width, width),
-                    "norm_mlp": nn.LayerNorm(width),
-                    "up": nn.Linear(width, 2 * width),
-                    "down": nn.Linear(2 * width, width),
-                }
-            )
-            for _ in range(self.NUM_LAYERS)
-        )
-        self.position_bias = nn.Parameter(torch.zeros(self.NUM_LAYERS, self.NUM_HEADS, 2 * self.FARTHEST + 1))
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """`states [N, T, d]`, `mask [N, T]` (True where a token has a next one) -> `[N, T, w]`."""
-        N, T, _ = states.shape
-        x = self.enter(states)
-        width, heads = x.shape[-1], self.NUM_HEADS
-        is_token = mask | F.pad(mask, (1, -1))  # the last token of a chunk has no next one but can be seen
-        place = torch.arange(T, device=x.device)
-        distance = (place[None, :] - place[:, None]).clamp(-self.FARTHEST, self.FARTHEST) + self.FARTHEST  # [T, T]
-        hidden = torch.zeros(N, 1, 1, T, device=x.device).masked_fill(~is_token[:, None, None, :], float("-inf"))
-        for block, bias in zip(self.blocks, self.position_bias, strict=True):
-            parts = cast(nn.ModuleDict, block)
-            qkv = parts["qkv"](parts["norm_attention"](x)).view(N, T, 3, heads, width // heads)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [N, heads, T, w / heads]
-            seen = (bias[:, distance] + hidden).to(q.dtype)  # [N, heads, T, T]
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-            x = x + parts["out"](attended.transpose(1, 2).reshape(N, T, width))
-            x = x + parts["down"](F.gelu(parts["up"](parts["norm_mlp"](x))))
-        return self.norm(x)
 
 
 def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: Tensor, B: Tensor) -> LoraBatch:

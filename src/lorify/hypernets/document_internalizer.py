@@ -63,8 +63,8 @@ class DocumentInternalizer(Protocol):
         """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
         ...
 
-    def focused(self, adapter: Adapter, question: str) -> Adapter:
-        """The adapter as it answers this question best, or as it is; only adapters that it made change."""
+    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        """Each adapter as it answers its question best, or as it is; only adapters that it made change."""
         ...
 
 
@@ -89,10 +89,10 @@ class PartsInternalizer(ABC, Generic[Part]):
         """Whether chats begin with a system turn: not by themselves."""
         return False
 
-    def focused(self, adapter: Adapter, question: str) -> Adapter:
-        """The adapter as it is: the same for all questions."""
-        del question
-        return adapter
+    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        """The adapters as they are: the same for all questions."""
+        del questions
+        return list(adapters)
 
     def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.

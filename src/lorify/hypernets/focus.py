@@ -1,22 +1,21 @@
-"""Focus: which part of a memory a question is about, told by the words that they share.
+"""Focus: an adapter for one question, from the tokens of a memory that answer it.
 
-An adapter is the same for all questions, and what it reads where an answer begins tells relations apart (`is the mayor
-of`) but hardly names that the base has never seen: where a document says the same of three entities, an answer is a
-guess among three. What a question names is in its words, though. So where the memory's tokens are at hand, each
-question gets an adapter of its own, from a memory in which a token counts by how near it stands to the question's rare
-words:
+An adapter that is the same for all questions says a little of everything that its document says; where a document says
+the same of three entities, an answer is a guess among three. Whoever asks knows the question: where the memory's tokens
+are at hand, the reader (see `lorify.hypernets.reader`) tells which of them answer it, and the adapter is written anew
+from these, in a few milliseconds:
 
-    match_t = sum over words x of the question: rarity(x)^2 max over places s of x: K(t - s) / sum of rarity(x)^2
-    w_t(question) = w_t exp(sharpness (match_t - max match))
+    w_t(question) = w_t exp(sharpness (p_t / max p - 1)),  p = sigmoid(belongs)
 
-`K` falls off by a factor e in `AFTER` tokens after a word and in `BEFORE` before it; words are compared by their stems,
-as in `lorify.hypernets.relevance`. Words of the question that are not in the memory count in the second sum: the less
-of a question is found, the less is known of its place. The weighted statistics are solved as always.
+What the tokens say that count least is left out; in `S` they keep the least weight, so that keys of chosen tokens are
+still told apart from theirs. Where the reader finds no place, all its `p` are about as small and none is chosen before
+the others.
 """
 
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,13 +25,18 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lorify.hypernets.associative import Statistics, TokenMemory
-from lorify.hypernets.relevance import Relevance, find_words, hash_stem, stem_words
+from lorify.hypernets.associative import TokenMemory
+from lorify.hypernets.reader import NUM_MATCHES, Reader
+from lorify.hypernets.relevance import find_words, hash_stem, stem_words
 
-AFTER, BEFORE = 40.0, 8.0
 SHARPNESS = 3.0
+FOCUS_TOKENS = 48
+"""Tokens that a focused adapter says."""
+LEAST = math.exp(-SHARPNESS)
 LEAST_RARITY = 2.3
 """Words as common as this (in one of ten texts) say nothing about the place."""
+AFTER, BEFORE = (40.0, 8.0), (8.0, 30.0)
+"""Tokens after and before a word of the question in which its nearness falls off by a factor e, near and far."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class KeptTokens:
         value_units: `[L, tokens]`, float32.
         weights: `[L, tokens]`, float32.
         words: `[tokens]`, from `ending_words`.
+        document: what the reader keeps of each `[tokens, w]`, float16.
     """
 
     keys: Tensor
@@ -52,14 +57,16 @@ class KeptTokens:
     value_units: Tensor
     weights: Tensor
     words: Tensor
+    document: Tensor
 
     @classmethod
-    def of(cls, memory: TokenMemory, row: int, known: Tensor, words: Tensor) -> KeptTokens:
-        """Of one chunk: row `row` of a memory, at the tokens `known [T]`."""
+    def of(cls, memory: TokenMemory, documents: Tensor, row: int, known: Tensor, words: Tensor) -> KeptTokens:
+        """Of one chunk: row `row` of a memory and of what the reader keeps, at the tokens `known [T]`."""
         values = memory.values[:, row, known]
         units = values.abs().amax(-1).clamp_min(1e-8) / 127
         rounded = (values / units.unsqueeze(-1)).round().to(torch.int8)
-        return cls(memory.keys[:, row, known].half(), rounded, units, memory.weights[:, row, known], words)
+        keys, weights = memory.keys[:, row, known].half(), memory.weights[:, row, known]
+        return cls(keys, rounded, units, weights, words, documents[row, known].half())
 
     @classmethod
     def joined(cls, parts: Sequence[KeptTokens]) -> KeptTokens:
@@ -70,16 +77,14 @@ class KeptTokens:
             torch.cat([part.value_units for part in parts], dim=1),
             torch.cat([part.weights for part in parts], dim=1),
             torch.cat([part.words for part in parts]),
+            torch.cat([part.document for part in parts]),
         )
 
-    def statistics(self, factors: Tensor) -> Statistics:
-        """Statistics `[L, 1, ...]` with each token's weight times a factor `[tokens]`."""
-        memory = TokenMemory(
-            self.keys.float().unsqueeze(1),
-            (self.values * self.value_units.unsqueeze(-1)).unsqueeze(1),
-            (self.weights * factors.to(self.weights.device)).unsqueeze(1),
-        )
-        return memory.statistics()
+    def chosen(self, index: Tensor) -> TokenMemory:
+        """Some tokens `[L, 1, t, ...]` by their index `[t]`."""
+        values = self.values[:, index] * self.value_units[:, index].unsqueeze(-1)
+        keys, weights = self.keys[:, index].float(), self.weights[:, index]
+        return TokenMemory(keys.unsqueeze(1), values.unsqueeze(1), weights.unsqueeze(1))
 
     def scaled(self, scale: float) -> KeptTokens:
         """With all weights times `scale`."""
@@ -121,38 +126,59 @@ def _piece(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     return text
 
 
-def log_focus(question: str, documents: Sequence[Tensor], relevance: Relevance) -> list[Tensor]:
+def focus_factors(
+    reader: Reader, question: Tensor, rarities: Mapping[int, float], documents: Sequence[tuple[Tensor, Tensor]]
+) -> list[Tensor]:
     """How much less each token of a memory counts for a question.
 
     Args:
-        question: the question.
-        documents: the words of each document's tokens, from `ending_words`, `[tokens]` each.
-        relevance: says how rare words are.
+        reader: says where the answer is.
+        question: what the reader is asked `[J, w]`.
+        rarities: of the question's words, from `Relevance.rarities`.
+        documents: of each document what the reader keeps `[tokens, w]`, and its words, from `ending_words`, `[tokens]`.
 
     Returns:
-        Logarithm of the factor of each token, at most 0, `[tokens]` for each document; zeros if no word is shared.
+        Factor of each token, from `LEAST` to 1, `[tokens]` for each document.
     """
-    rarities = relevance.rarities(question)
-    chosen = {word: rarity for word, rarity in rarities.items() if rarity >= LEAST_RARITY}
-    together = torch.cat(list(documents)) if documents else torch.zeros(0, dtype=torch.int64)
-    known = set(together.unique().tolist())
-    total = sum(rarity**2 for rarity in chosen.values())
-    matches = [torch.zeros(len(words)) for words in documents]
-    for word, rarity in chosen.items():
-        if word in known:
-            for match, words in zip(matches, documents, strict=True):
-                match += rarity**2 / total * _nearness(words == word)
-    best = max((match.max().item() for match in matches if len(match)), default=0.0)
-    return [SHARPNESS * (match - best) for match in matches]
+    asked = torch.ones(1, len(question), dtype=torch.bool, device=question.device)
+    found = []
+    for document, words in documents:
+        known = torch.ones(1, len(document), dtype=torch.bool, device=question.device)
+        matches = word_matches(rarities, words).to(question.device)
+        places = reader(document.float().unsqueeze(0), known, question.unsqueeze(0), asked, matches.unsqueeze(0))
+        found.append(places.belongs[0].float().sigmoid())
+    best = max(share.max() for share in found)
+    return [torch.exp(SHARPNESS * (share / best - 1)) for share in found]
 
 
-def _nearness(is_mention: Tensor) -> Tensor:
-    """`K` of the nearest mention, before or after `[tokens]`; 0 without one."""
+def word_matches(rarities: Mapping[int, float], words: Tensor) -> Tensor:
+    """Where the words of a question stand in a document.
+
+    Args:
+        rarities: hash of each word of the question -> its weight, the log of how rare it is.
+        words: the word that ends in each token, from `ending_words`, `[tokens]`.
+
+    Returns:
+        `[tokens, NUM_MATCHES]`, sums over the rare words, weighted by their squared rarities as shares of the
+        question's: whether one ends here, how near the last and the next one are, each seen from near and from far,
+        and whether the document has it at all.
+    """
+    chosen = {word: rarity**2 for word, rarity in rarities.items() if rarity >= LEAST_RARITY}
+    total = sum(chosen.values())
+    found = torch.zeros(len(words), NUM_MATCHES)
+    for word in chosen.keys() & set(words.unique().tolist()):
+        is_mention = words == word
+        kinds = [is_mention.float(), *_nearness(is_mention), torch.ones(len(words))]
+        found += chosen[word] / total * torch.stack(kinds, dim=1)
+    return found
+
+
+def _nearness(is_mention: Tensor) -> list[Tensor]:
+    """How near the last and the next mention are, `[tokens]` for each of `AFTER` and `BEFORE`; one there is."""
     (places,) = is_mention.nonzero(as_tuple=True)
-    if not len(places):
-        return torch.zeros(len(is_mention))
     token = torch.arange(len(is_mention))
     index = torch.searchsorted(places, token, right=True)  # mentions up to this token
-    since = torch.where(index > 0, token - places[(index - 1).clamp_min(0)], 10**6)
-    until = torch.where(index < len(places), places[index.clamp_max(len(places) - 1)] - token, 10**6)
-    return torch.maximum(torch.exp(-since / AFTER), torch.exp(-until / BEFORE))
+    never = torch.full_like(token, 10**6)
+    since = torch.where(index > 0, token - places[(index - 1).clamp_min(0)], never)
+    until = torch.where(index < len(places), places[index.clamp_max(len(places) - 1)] - token, never)
+    return [*(torch.exp(-since / reach) for reach in AFTER), *(torch.exp(-until / reach) for reach in BEFORE)]

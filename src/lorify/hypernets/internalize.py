@@ -15,9 +15,9 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.features import batched, encode_chunks
 from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, lora_batch
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
-from lorify.hypernets.focus import KeptTokens, ending_words, log_focus
+from lorify.hypernets.focus import FOCUS_TOKENS, LEAST, KeptTokens, ending_words, focus_factors
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
@@ -76,32 +76,64 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
 
     @torch.no_grad()
-    def focused(self, adapter: Adapter, question: str) -> Adapter:
-        """The adapter from what the question is about; see `lorify.hypernets.focus`.
+    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        """Each adapter from the tokens that answer its question; see `lorify.hypernets.focus`.
 
         Returns:
-            An adapter for this question alone, without statistics; the adapter itself if another hypernetwork made it,
-            or if the tokens of none of its documents are at hand.
+            Adapters for these questions alone, without statistics; an adapter itself if the hypernetwork has no
+            reader, another one made the adapter, the tokens of none of its documents are at hand, or nothing is asked.
         """
-        if self.relevance is None or not self._is_ours(adapter):
-            return adapter
-        records, parts = self._kept(adapter)
+        found = list(adapters)
+        kept = {i: self._kept(adapter)[1] for i, adapter in enumerate(adapters) if self._can_focus(adapter)}
+        chosen = [i for i, parts in kept.items() if questions[i] and any(part.tokens is not None for part in parts)]
+        asked = self._asked([questions[i] for i in chosen]) if chosen else []
+        loudest = [self._loudest(kept[i], questions[i], vector) for i, vector in zip(chosen, asked, strict=True)]
+        # Each of its own: a batch of solves is no faster on a CPU, and takes the memory of all.
+        for i, (memory, factors) in zip(chosen, loudest, strict=True):
+            S = _summed([part.statistics.S for part in kept[i]])
+            long = [part.statistics.M for part in kept[i] if part.tokens is None]
+            A, B = self.hypernet.write_focused(S, memory, factors, LEAST, _summed(long) if long else None)
+            focused = self._adapter(adapters[i].provenance.documents, A, B, None)
+            found[i] = focused if self.made(adapters[i]) else self._with_refinement(focused, adapters[i], kept[i])
+        return found
+
+    def _can_focus(self, adapter: Adapter) -> bool:
+        return self.hypernet.reader is not None and self.relevance is not None and self._is_ours(adapter)
+
+    def _asked(self, questions: Sequence[str]) -> list[Tensor]:
+        """What the reader is asked by each question `[J, w]`; of a long question its end."""
+        ids = [self.base.encode_text(question)[-self.config.chunk_tokens :] for question in questions]
+        middle = self.config.layers[self.config.middle]
+        features = encode_chunks(self.base, ids, layers=(middle,), module=self.config.module)
+        with self._autocast():
+            read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token).float()
+        return [row[known] for row, known in zip(read, features.is_token, strict=True)]
+
+    def _loudest(self, parts: Sequence[_DocumentPart], question: str, asked: Tensor) -> tuple[TokenMemory, Tensor]:
+        """The tokens that count most, at most `FOCUS_TOKENS`: `[L, 1, t, ...]`, and their factors `[1, t]`."""
+        assert self.hypernet.reader is not None and self.relevance is not None
         kept = [part.tokens for part in parts if part.tokens is not None]
-        if not kept:
-            return adapter
-        factors = log_focus(question, [tokens.words for tokens in kept], self.relevance)
-        total = [part.statistics for part in parts if part.tokens is None]
-        total += [tokens.statistics(factor.exp()) for tokens, factor in zip(kept, factors, strict=True)]
-        focused = self._adapter(records, total, None)
-        if adapter.provenance.refined_seconds is None:
-            return focused
-        # What refining changed is added.
-        whole = self._adapter(records, [part.statistics for part in parts], None)
+        documents = [(tokens.document, tokens.words) for tokens in kept]
+        factors = focus_factors(self.hypernet.reader, asked, self.relevance.rarities(question), documents)
+        together = torch.cat(factors)
+        chosen = together.topk(min(FOCUS_TOKENS, len(together))).indices.sort().values
+        memories, first = [], 0
+        for tokens in kept:
+            size = len(tokens.words)
+            memories.append(tokens.chosen(chosen[(chosen >= first) & (chosen < first + size)] - first))
+            first += size
+        names = TokenMemory.__dataclass_fields__
+        memory = TokenMemory(*(torch.cat([getattr(part, name) for part in memories], dim=2) for name in names))
+        return memory, together[chosen].unsqueeze(0)
+
+    def _with_refinement(self, focused: Adapter, refined: Adapter, parts: Sequence[_DocumentPart]) -> Adapter:
+        """A focused adapter with what refining changed added."""
+        whole = self._adapter(refined.provenance.documents, *self._solved(parts), None)
         weights = {
-            key: LoraPair(pair.A, pair.B + adapter.weights[key].B - whole.weights[key].B)
+            key: LoraPair(pair.A, pair.B + refined.weights[key].B - whole.weights[key].B)
             for key, pair in focused.weights.items()
         }
-        return replace(adapter, weights=weights, statistics=None)
+        return replace(refined, weights=weights, statistics=None)
 
     def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[_DocumentPart]]:
         if not self.made(adapter):
@@ -136,7 +168,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
                 # In float64: thousands of chunks add up to many times the smallest entries that matter.
                 statistics = Statistics(part.statistics.S.double(), part.statistics.M.double())
                 total = statistics if total is None else total + statistics
-                tokens = [*tokens, part.tokens] if num_tokens <= KEPT_TOKENS else []
+                tokens = [*tokens, part.tokens] if part.tokens is not None and num_tokens <= KEPT_TOKENS else []
             remembered.update(fresh)
             while len(remembered) > REMEMBERED_CHUNKS:
                 remembered.popitem(last=False)
@@ -154,32 +186,40 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         for group in _of_like_length(chunks):
             batch = [chunks[i] for i in group]
             features = encode_chunks(self.base, batch, layers=self.config.layers, module=self.config.module)
-            with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.base.dtype == torch.bfloat16):
+            with self._autocast():
                 memory = self.hypernet(features)
+                documents = None
+                if self.hypernet.reader is not None:
+                    middle = features.states[self.config.middle]
+                    documents = self.hypernet.read_documents(middle, features.outputs, features.is_token)
                 statistics = memory.statistics()
             for row, i in enumerate(group):
-                known = features.mask[row]
-                words = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
+                tokens = None
+                if documents is not None:
+                    known = features.mask[row]
+                    words = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
+                    tokens = KeptTokens.of(memory, documents, row, known, words)
                 found[i] = _ChunkPart(
-                    Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1]),
-                    KeptTokens.of(memory, row, known, words),
+                    Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1]), tokens
                 )
         return [found[i] for i in range(len(chunks))]
 
-    def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
-        return self._adapter(records, [part.statistics for part in parts], tuple(part.flat() for part in parts))
+    def _autocast(self) -> torch.autocast:
+        enabled = self.base.dtype == torch.bfloat16
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     @torch.no_grad()
+    def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
+        return self._adapter(records, *self._solved(parts), tuple(part.flat() for part in parts))
+
+    def _solved(self, parts: Sequence[_DocumentPart]) -> tuple[Tensor, Tensor]:
+        """The adapter that is the same for all questions: `A [L, r, f]`, `B [L, 1, r, o]`."""
+        S, M = (_summed([getattr(part.statistics, name) for part in parts]) for name in ("S", "M"))
+        return self.hypernet.write(Statistics(S, M))
+
     def _adapter(
-        self,
-        records: Sequence[DocumentRecord],
-        statistics: Sequence[Statistics],
-        kept: tuple[dict[str, Tensor], ...] | None,
+        self, records: Sequence[DocumentRecord], A: Tensor, B: Tensor, kept: tuple[dict[str, Tensor], ...] | None
     ) -> Adapter:
-        # Summed in float64 and in the documents' order, so that a document's coming and going leaves no trace.
-        S = torch.stack([part.S.double() for part in statistics]).sum(0)
-        M = torch.stack([part.M.double() for part in statistics]).sum(0)
-        A, B = self.hypernet.write(Statistics(S, M))  # [L, r, f], [L, 1, r, o]
         lora_alpha = A.shape[1]
         # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
         weights = {
@@ -188,6 +228,11 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         }
         provenance = written_by(self, records)
         return Adapter(weights=weights, lora_alpha=float(lora_alpha), provenance=provenance, statistics=kept)
+
+
+def _summed(parts: Sequence[Tensor]) -> Tensor:
+    """The sum over documents, in float64 and in their order, so that one that comes and goes leaves no trace."""
+    return torch.stack([part.double() for part in parts]).sum(0)
 
 
 def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
@@ -230,10 +275,10 @@ def _of_like_length(chunks: Sequence[Sequence[int]]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class _ChunkPart:
-    """What is kept of one chunk."""
+    """What is kept of one chunk; tokens only where there is a reader to choose among them."""
 
     statistics: Statistics
-    tokens: KeptTokens
+    tokens: KeptTokens | None
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,16 @@ def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def hypernetwork_digest(folder: Path) -> str:
-    """SHA-256 of a hypernetwork's weights file."""
-    with (folder / WEIGHTS_NAME).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a hypernetwork's weights file.
+
+    Raises:
+        HypernetworkError: if there is none that can be read.
+    """
+    try:
+        with (folder / WEIGHTS_NAME).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise HypernetworkError(
+            f"{folder} is no hypernetwork: {WEIGHTS_NAME} cannot be read ({error.strerror}); give a folder that "
+            "`lorify train` wrote"
+        ) from error

@@ -100,5 +100,5 @@ class FidelityChecks:
 
     def _job(self, adapter: Adapter, question: str) -> Job:
         prompt = build_prompt_ids(self._model.base.tokenizer, question_messages(question))
-        row = self._model.for_question(adapter, question, focus=self._engine.takes_focused)
-        return Job(tuple(prompt), ANSWER_TOKENS, row, trim=True)
+        row = self._model.for_question(adapter, question, focus=False)
+        return Job(tuple(prompt), ANSWER_TOKENS, row, question, trim=True)

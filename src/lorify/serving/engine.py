@@ -13,7 +13,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -22,7 +22,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field
 from torch import Tensor
 
-from lorify.adapters import build_lora_batch
+from lorify.adapters import AdapterRow, build_lora_batch
 from lorify.base.chat import stop_token_ids
 from lorify.base.decoding import DecodingBatch, start_decoding
 from lorify.base.model import BaseModel
@@ -30,6 +30,9 @@ from lorify.base.sampling import Sampler, sample_tokens
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.answer_text import AnswerText
 from lorify.serving.jobs import EngineStatus, FinishReason, Job, Piece, TokenChoice
+
+Focus = Callable[[Sequence[AdapterRow], Sequence[str]], list[AdapterRow]]
+"""(adapters, questions) -> adapters for these questions alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,9 +102,9 @@ class _Row:
 class LocalEngine:
     """Answers jobs with the base in this process."""
 
-    def __init__(self, base: BaseModel, limits: EngineLimits | None = None) -> None:
-        """Start the engine's thread."""
-        self._base = base
+    def __init__(self, base: BaseModel, limits: EngineLimits | None = None, focus: Focus | None = None) -> None:
+        """Start the engine's thread; `focus` makes adapters for the questions of jobs, in that thread."""
+        self._base, self._focus = base, focus
         self.limits = limits or EngineLimits()
         self._stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
         self._changed = threading.Condition()
@@ -114,11 +117,6 @@ class LocalEngine:
         self._usual_seconds = 1.0
         self._thread = threading.Thread(target=self._run, name="lorify-engine", daemon=True)
         self._thread.start()
-
-    @property
-    def takes_focused(self) -> bool:
-        """Yes: a row of a batch brings its adapter along."""
-        return True
 
     def submit(self, job: Job) -> _LocalAnswer:
         """Take a job; called from an event loop.
@@ -235,7 +233,7 @@ class LocalEngine:
 
     def _join(self, tickets: list[_Ticket]) -> None:
         """Read the prompts of new rows and pick the first token of each."""
-        lora = build_lora_batch([ticket.job.adapter for ticket in tickets], self._base)
+        lora = build_lora_batch(self._adapters([ticket.job for ticket in tickets]), self._base)
         logits = self._batch.add_rows([ticket.job.prompt for ticket in tickets], lora)
         rows = [_Row(ticket, self._base) for ticket in tickets]
         with self._changed:
@@ -243,6 +241,16 @@ class LocalEngine:
             self._rows += rows
             self._prompt_tokens += sum(len(ticket.job.prompt) for ticket in tickets)
         self._take(rows, logits)
+
+    def _adapters(self, jobs: Sequence[Job]) -> list[AdapterRow]:
+        """What each job is answered with, focused on its question where it has one."""
+        rows = [job.adapter for job in jobs]
+        asked = [i for i, job in enumerate(jobs) if job.question is not None and job.adapter is not None]
+        if self._focus is not None and asked:
+            focused = self._focus([rows[i] for i in asked], [jobs[i].question or "" for i in asked])
+            for i, row in zip(asked, focused, strict=True):
+                rows[i] = row
+        return rows
 
     def _take(self, rows: list[_Row], logits: Tensor) -> None:
         """Pick the next token of each row from `logits [N, V]` and send it."""

@@ -21,6 +21,7 @@ class Job:
         prompt: its token ids, at least one.
         max_tokens: longest answer in tokens, at least one; prompt and answer together fit the base's window.
         adapter: what it is answered with; None is the bare base.
+        question: what the prompt asks, for engines that can focus the adapter on it; None: the adapter as it is.
         sampling: how tokens are picked.
         stops: the answer ends before the first of these texts.
         top_logprobs: how many likely tokens are told at each position; None: not even the token's own logprob.
@@ -30,6 +31,7 @@ class Job:
     prompt: tuple[int, ...]
     max_tokens: int
     adapter: AdapterRow = None
+    question: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     stops: tuple[str, ...] = ()
     top_logprobs: int | None = None
@@ -104,11 +106,6 @@ class EngineStatus:
 
 class Engine(Protocol):
     """Something that answers jobs."""
-
-    @property
-    def takes_focused(self) -> bool:
-        """Whether each question may have an adapter of its own, focused on its words."""
-        ...
 
     def submit(self, job: Job) -> Answer:
         """Take a job, which starts at once or waits for its turn.

@@ -33,6 +33,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
         prompt=tuple(prompt),
         max_tokens=_answer_tokens(service, len(prompt), asked, service.settings.default_answer_tokens),
         adapter=row,
+        question=said,
         sampling=_sampling(body),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
@@ -46,11 +47,10 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     base = service.model.base
     jobs = []
     for prompt in await asyncio.to_thread(_prompts, body, base):
-        row = await service.adapter_row(
-            body.model, _scales(body), base.decode_text(prompt), owner, only_if_relevant=body.only_if_relevant
-        )
+        said = base.decode_text(prompt)
+        row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)
         max_tokens = _answer_tokens(service, len(prompt), body.max_tokens, service.settings.default_answer_tokens)
-        jobs.append(Job(tuple(prompt), max_tokens, row, _sampling(body), body.stops, body.logprobs))
+        jobs.append(Job(tuple(prompt), max_tokens, row, said, _sampling(body), body.stops, body.logprobs))
     return _repeated(service, jobs, body.n or 1)
 
 

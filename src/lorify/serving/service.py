@@ -168,9 +168,7 @@ class Service:
             adapters = [(self.store.get(id, owner), scale) for id, scale in wanted.items()]
             active = [(adapter, scale) for adapter, scale in adapters if scale]
             row = self.model.combine(active) if active else None
-            return self.model.for_question(
-                row, question, only_if_relevant=only_if_relevant, focus=self.engine.takes_focused
-            )
+            return self.model.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
 
         return await asyncio.to_thread(load) if wanted else None
 

@@ -67,11 +67,6 @@ class VllmEngine:
         self._closing = False
         self._prompt_tokens = self._answer_tokens = 0
 
-    @property
-    def takes_focused(self) -> bool:
-        """No: every adapter is a folder, and the server has to load it."""
-        return False
-
     def submit(self, job: Job) -> _RemoteAnswer:
         """Take a job; it is sent when its answer is read.
 

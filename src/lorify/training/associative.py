@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
-from lorify.contexts.features import encode_chunks
+from lorify.contexts.features import Features, encode_chunks
 from lorify.errors import TrainingError
 from lorify.hypernets.associative import (
     AssociativeConfig,
@@ -23,7 +23,7 @@ from lorify.hypernets.associative import (
     TokenMemory,
     lora_batch,
 )
-from lorify.hypernets.focus import ending_words, log_focus
+from lorify.hypernets.focus import FOCUS_TOKENS, LEAST, ending_words, focus_factors
 from lorify.hypernets.internalize import check_base
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
@@ -59,10 +59,15 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     Raises:
         LorifyError: if data or base cannot be read.
     """
-    passages, heldout_passages = prepare_passages(config)
+    passages, heldout_passages = prepare_passages(config.data)
     texts, heldout_texts = prepare_texts(config)
     base = preparation.load_base(config.base)
-    first_hypernetwork(config, base)  # what is wrong with it should not come to light after the prompts
+    shape, _ = first_hypernetwork(config, base)  # what is wrong with it should not come to light after the prompts
+    if config.data.focus_probability and not shape.reader_width:
+        raise TrainingError(
+            "data.focus_probability needs a hypernetwork with a reader in start_from; train one with kind reader, or "
+            "set it to 0"
+        )
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
         with preparation.counting("answering unrelated prompts", "prompts") as advance:
@@ -126,8 +131,10 @@ def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[Associa
         return shape, AssociativeHypernetwork(shape)
     old_shape, old = load_associative(config.start_from)
     check_base(old_shape, base, str(config.start_from))
-    shape = hypernetwork_config(config, base)
+    shape = hypernetwork_config(config, base).model_copy(update={"reader_width": old_shape.reader_width})
     hypernet = AssociativeHypernetwork(shape)
+    if hypernet.reader is not None:
+        hypernet.reader.requires_grad_(False)  # it is trained by itself
     take_over(hypernet, shape, old, old_shape, name=str(config.start_from))
     return shape, hypernet
 
@@ -166,7 +173,7 @@ def take_over(
             continue
         source = weights[key]
         # All but these have a part for each adapted block.
-        is_by_layer = not key.startswith(("surroundings.", "reading_", "next_")) and len(source) == len(
+        is_by_layer = not key.startswith(("surroundings.", "reader.", "reading_", "next_")) and len(source) == len(
             old_shape.layers
         )
         source = source[kept] if is_by_layer else source
@@ -226,6 +233,7 @@ class _Memory:
         place_of_chunk: the key at that place plus i is that of the token before a chunk's token i.
         tokens: which tokens are of each context.
         words: the words that end in them, see `ending_words`.
+        documents: what the reader keeps of them `[tokens, w]`; None without a reader.
     """
 
     per_context: Statistics
@@ -235,20 +243,19 @@ class _Memory:
     place_of_chunk: Mapping[int, int]
     tokens: Sequence[Tensor]
     words: Sequence[Tensor]
+    documents: Tensor | None
 
-    def focused(self, focus: Tensor) -> Statistics:
-        """Statistics for questions `[L, questions, ...]`, each with the tokens that count for it.
+    def loudest(self, focus: Tensor) -> tuple[TokenMemory, Tensor]:
+        """The tokens that count most for each question, and how much.
 
         Args:
-            focus: logarithm of how much each token of the step counts for each question `[questions, tokens]`.
+            focus: how much each token of the step counts for each question `[questions, tokens]`.
+
+        Returns:
+            `[L, questions, t, ...]` and `[questions, t]`, with at most `FOCUS_TOKENS` tokens.
         """
-        (chosen,) = (focus > float("-inf")).any(0).nonzero(as_tuple=True)
-        keys, values = self.keys[:, chosen], self.values[:, chosen]  # [L, t, r], [L, t, d]
-        weights = self.weights[:, None, chosen] * focus[:, chosen].exp()  # [L, questions, t]
-        weighted = keys.transpose(1, 2).unsqueeze(1) * weights.unsqueeze(2)  # [L, questions, r, t]
-        L, questions, r, t = weighted.shape
-        weighted = weighted.reshape(L, questions * r, t)
-        return Statistics((weighted @ keys).view(L, questions, r, r), (weighted @ values).view(L, questions, r, -1))
+        factors, index = focus.topk(min(FOCUS_TOKENS, focus.shape[1]), dim=1)
+        return TokenMemory(self.keys[:, index], self.values[:, index], self.weights[:, index]), factors
 
 
 @dataclass(frozen=True)
@@ -258,13 +265,13 @@ class _AskedRow:
     Attributes:
         segments: the questions.
         places: theirs among all segments of the step.
-        statistics: what their adapter is written from `[L, 1, ...]`.
-        focus: logarithm of how much each token of the step counts for them `[tokens]`; None if all count alike.
+        context: the row of the step whose contexts they are about.
+        focus: how much each token of the step counts for them `[tokens]`; None if all count alike.
     """
 
     segments: Sequence[Segment]
     places: Sequence[int]
-    statistics: Statistics
+    context: int
     focus: Tensor | None
 
 
@@ -340,7 +347,7 @@ class AssociativeObjective:
         """Scores and number of tokens of a batch."""
         memory = self._read(step)
         asked = self._asked(step, memory)
-        A, B = self.hypernet.write(_joined([row.statistics for row in asked]))
+        A, B = self._written(step, asked, memory)
         parts: list[_Scores] = []
         order: list[int] = []
         tokens = sum(map(len, step.chunks))
@@ -356,36 +363,63 @@ class AssociativeObjective:
         return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
     def _asked(self, step: Step, memory: _Memory) -> list[_AskedRow]:
-        """The rows of a step, those that are focused taken apart into their questions."""
-        mixing = step.mixing.to(self.base.device)
-        whole = _mix(memory.per_context, mixing)
-        asked: list[_AskedRow] = []
+        """The rows of a step, those that are focused taken apart into their questions; these come last."""
         first = list(accumulate((len(row) for row in step.rows), initial=0))
+        alone = [
+            (i, j) for i, row in enumerate(step.rows) if step.is_focused[i] for j, s in enumerate(row) if s.question
+        ]
+        asked: list[_AskedRow] = []
         for i, row in enumerate(step.rows):
-            statistics = Statistics(whole.S[:, i : i + 1], whole.M[:, i : i + 1])
-            by_themselves = (
-                [j for j, s in enumerate(row) if s.question] if self.relevance and step.is_focused[i] else []
+            if rest := [j for j in range(len(row)) if (i, j) not in alone]:
+                asked.append(_AskedRow([row[j] for j in rest], [first[i] + j for j in rest], i, None))
+        if alone:
+            focus = self._focus(
+                [step.rows[i][j].question for i, j in alone], step.mixing[[i for i, _ in alone]], memory
             )
-            rest = [j for j in range(len(row)) if j not in by_themselves]
-            if rest:
-                asked.append(_AskedRow([row[j] for j in rest], [first[i] + j for j in rest], statistics, None))
-            contexts = mixing[i].nonzero().flatten().tolist()
-            if by_themselves:
-                focus = torch.stack([self._focus(row[j], contexts, memory) for j in by_themselves])
-                focused = memory.focused(focus)
-                for n, j in enumerate(by_themselves):
-                    own = Statistics(focused.S[:, n : n + 1], focused.M[:, n : n + 1])
-                    asked.append(_AskedRow([row[j]], [first[i] + j], own, focus[n]))
+            for (i, j), own in zip(alone, focus, strict=True):
+                asked.append(_AskedRow([step.rows[i][j]], [first[i] + j], i, own))
         return asked
 
-    def _focus(self, segment: Segment, contexts: Sequence[int], memory: _Memory) -> Tensor:
-        """Logarithm of how much each token of a step counts for a question `[tokens]`; -inf outside of its contexts."""
-        assert self.relevance is not None
-        found = log_focus(segment.question, [memory.words[context] for context in contexts], self.relevance)
-        focus = torch.full((memory.keys.shape[1],), float("-inf"))
-        for context, factors in zip(contexts, found, strict=True):
-            focus[memory.tokens[context]] = factors
+    @torch.no_grad()
+    def _focus(self, questions: Sequence[str], mixing: Tensor, memory: _Memory) -> Tensor:
+        """How much each token of a step counts for each question; 0 outside of its contexts.
+
+        Args:
+            questions: the questions.
+            mixing: which contexts each is about, where above 0 `[questions, contexts]`.
+            memory: of the step.
+
+        Returns:
+            `[questions, tokens]`.
+        """
+        reader = self.hypernet.reader
+        assert self.relevance is not None and memory.documents is not None and reader is not None
+        middle = self.shape.layers[self.shape.middle]
+        ids = [self.base.encode_text(question) for question in questions]
+        features = encode_chunks(self.base, ids, layers=(middle,), module=self.shape.module)
+        with self._autocast():
+            read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token)
+        focus = torch.zeros(len(questions), memory.keys.shape[1])
+        for row, question in enumerate(questions):
+            contexts = mixing[row].nonzero().flatten().tolist()
+            documents = [(memory.documents[memory.tokens[c]], memory.words[c]) for c in contexts]
+            asked = read[row, features.is_token[row]].float()
+            found = focus_factors(reader, asked, self.relevance.rarities(question), documents)
+            for context, factors in zip(contexts, found, strict=True):
+                focus[row, memory.tokens[context]] = factors.cpu()
         return focus.to(self.base.device)
+
+    def _written(self, step: Step, asked: Sequence[_AskedRow], memory: _Memory) -> tuple[Tensor, Tensor]:
+        """`A [L, r, f]` and `B [L, asked rows, r, d]`; see `AssociativeHypernetwork.write`."""
+        whole = _mix(memory.per_context, step.mixing.to(self.base.device))
+        alike = [row.context for row in asked if row.focus is None]
+        parts = [self.hypernet.write(Statistics(whole.S[:, alike], whole.M[:, alike]))] if alike else []
+        focused = [(row.context, row.focus) for row in asked if row.focus is not None]
+        if focused:
+            loudest, factors = memory.loudest(torch.stack([focus for _, focus in focused]))
+            S = whole.S[:, [context for context, _ in focused]]
+            parts.append(self.hypernet.write_focused(S, loudest, factors, LEAST))
+        return parts[0][0], torch.cat([B for _, B in parts], dim=1)
 
     def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:
         """Scores of some rows, and their number of tokens."""
@@ -423,13 +457,13 @@ class AssociativeObjective:
         placed = [(n, first[n] + i, where) for n, s in enumerate(segments) for i, where in enumerate(s.places)]
         if not placed or not self.config.optimization.retrieval_weight:
             return memory.keys.new_zeros(0)
-        everywhere = memory.keys.new_zeros(memory.keys.shape[1])
+        everywhere = memory.keys.new_ones(memory.keys.shape[1])
         is_place = torch.zeros(len(placed), memory.keys.shape[1], dtype=torch.bool)
         for row, (_, _, where) in enumerate(placed):
             is_place[row, [memory.place_of_chunk[chunk] + index for chunk, index in where]] = True
         counts = torch.stack([everywhere if (f := focus[n]) is None else f for n, _, _ in placed])
         return retrieval_loss(
-            queries[:, [answer for _, answer, _ in placed]], memory.keys, is_place.to(counts.device), counts
+            queries[:, [answer for _, answer, _ in placed]], memory.keys, is_place.to(counts.device), counts.log()
         )
 
     def _read(self, step: Step) -> _Memory:
@@ -437,6 +471,7 @@ class AssociativeObjective:
         total: Statistics | None = None
         parts: list[TokenMemory] = []
         words: dict[int, Tensor] = {}
+        documents: list[Tensor] = []
         token_ids: dict[int, Tensor] = {}
         place_of_chunk: dict[int, int] = {}
         num_tokens = 0
@@ -447,12 +482,14 @@ class AssociativeObjective:
             features = encode_chunks(self.base, chunks, layers=self.shape.layers, module=self.shape.module)
             with self._autocast():
                 memory = self.hypernet(features)
+                read = self._read_documents(features)
             for row, chunk in enumerate(group):
                 known = features.mask[row]
                 place_of_chunk[chunk] = num_tokens - num_before
                 parts.append(
                     TokenMemory(memory.keys[:, row, known], memory.values[:, row, known], memory.weights[:, row, known])
                 )
+                documents += [] if read is None else [read[row, known].float()]
                 own = int(known.sum())
                 token_ids[chunk] = torch.arange(num_tokens, num_tokens + own)
                 words[chunk] = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
@@ -469,7 +506,15 @@ class AssociativeObjective:
             place_of_chunk=place_of_chunk,
             tokens=[_concatenated([token_ids[i] for i in chunks]) for chunks in chunks_of],
             words=[_concatenated([words[i] for i in chunks]) for chunks in chunks_of],
+            documents=torch.cat(documents) if documents else None,
         )
+
+    @torch.no_grad()
+    def _read_documents(self, features: Features) -> Tensor | None:
+        """What the reader keeps of the tokens of some chunks `[N, T, w]`; None without a reader."""
+        if self.hypernet.reader is None:
+            return None
+        return self.hypernet.read_documents(features.states[self.shape.middle], features.outputs, features.is_token)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
@@ -492,11 +537,6 @@ def groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[
 def _concatenated(parts: Sequence[Tensor]) -> Tensor:
     """Whole numbers of several chunks in one line; a context of noise alone may have no chunk."""
     return torch.cat([torch.zeros(0, dtype=torch.int64), *parts])
-
-
-def _joined(statistics: Sequence[Statistics]) -> Statistics:
-    """Statistics of all rows."""
-    return Statistics(torch.cat([s.S for s in statistics], dim=1), torch.cat([s.M for s in statistics], dim=1))
 
 
 def _mix(statistics: Statistics, mixing: Tensor) -> Statistics:

@@ -44,26 +44,37 @@ class HypernetworkShape(Section):
         return self
 
 
-class DataMix(Section):
-    """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
+class ContextMix(Section):
+    """Which contexts a step is made of, and how many questions of each it asks."""
 
     facts: int = Field(4, ge=0, description="Generated fact documents a step.")
     questions: int = Field(2, ge=0, description="Natural passages with questions a step.")
     niah: int = Field(2, ge=0, description="Needle-in-a-haystack contexts a step.")
-    texts: int = Field(0, ge=0, description="Passages of plain documents a step, learned from the teacher.")
     questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
-    texts_path: Path | None = Field(None, description="JSON lines file of plain documents.")
-    sentences_per_text: int = Field(2, gt=0, description="Sentences to complete a passage of a plain document.")
     questions_per_context: int = Field(6, gt=0, description="At most this many questions a context.")
     max_context_chars: int = Field(1800, gt=0, description="Longer natural passages are left out, in characters.")
     max_answer_chars: int = Field(80, gt=0, description="Longer natural answers are left out, in characters.")
     niah_min_tokens: int = Field(36, gt=0, description="Shortest needle context, in tokens.")
     niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.niah_min_tokens > self.niah_max_tokens:
+            raise ValueError(f"niah_min_tokens {self.niah_min_tokens} is above niah_max_tokens {self.niah_max_tokens}")
+        return self
+
+
+class DataMix(ContextMix):
+    """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
+
+    texts: int = Field(0, ge=0, description="Passages of plain documents a step, learned from the teacher.")
+    texts_path: Path | None = Field(None, description="JSON lines file of plain documents.")
+    sentences_per_text: int = Field(2, gt=0, description="Sentences to complete a passage of a plain document.")
     noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
     distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")
     max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
     focus_probability: float = Field(
-        0.6, ge=0, le=1, description="Chance that each question about a context gets a memory focused on its words."
+        0.0, ge=0, le=1, description="Chance that each question about a context gets an adapter focused on it."
     )
     general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
     general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
@@ -77,8 +88,6 @@ class DataMix(Section):
                 "there is nothing to train on; set data.facts or data.niah above 0, or data.questions with "
                 "data.questions_path, or data.texts with data.texts_path"
             )
-        if self.niah_min_tokens > self.niah_max_tokens:
-            raise ValueError(f"niah_min_tokens {self.niah_min_tokens} is above niah_max_tokens {self.niah_max_tokens}")
         return self
 
 

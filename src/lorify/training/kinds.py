@@ -17,6 +17,8 @@ from lorify.training.loop import Objective
 from lorify.training.perceiver import prepare_perceiver
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
+from lorify.training.reader import prepare_reader
+from lorify.training.reader_config import ReaderTrainingConfig
 from lorify.training.reconstruction import prepare_reconstruction
 from lorify.training.task_config import LoraTrainingConfig, ReconstructionConfig, TaskTrainingConfig
 from lorify.training.task_lora import prepare_loras
@@ -39,6 +41,7 @@ class Kind:
 DEFAULT_KIND = "associative"
 KINDS: Mapping[str, Kind] = {
     DEFAULT_KIND: Kind(TrainingConfig, prepare_associative),
+    "reader": Kind(ReaderTrainingConfig, prepare_reader),
     "perceiver": Kind(PerceiverTrainingConfig, prepare_perceiver),
     "task": Kind(TaskTrainingConfig, prepare_task),
     "lora": Kind(LoraTrainingConfig, prepare_loras),

@@ -17,24 +17,14 @@ RETRIEVAL_SHARPNESS = 30.0
 def answer_logits(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
     """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
 
+    Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.row_sharing`).
+
     Args:
         base: the base.
         rows: what it reads.
         lora: updates of the rows.
-        noise_alpha: as for `run_rows`.
-    """
-    hidden = run_rows(base, rows, lora, noise_alpha=noise_alpha)
-    picked = hidden[rows.predict[:, 0], rows.predict[:, 1]]  # [answers, hidden]
-    return base.logits(picked)
-
-
-def run_rows(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
-    """Run packed rows through the base, without its head: last hidden states `[sequences, tokens, hidden]`.
-
-    Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.row_sharing`).
-
-    With `noise_alpha`, the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
-    sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
+        noise_alpha: above 0 the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
+            sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
     """
     if noise_alpha:
         embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
@@ -47,12 +37,13 @@ def run_rows(base: BaseModel, rows: PackedRows, lora: LoraBatch | None, *, noise
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
     shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
     with base.hooks.applied(lora), shared:
-        return base.decoder(
+        hidden = base.decoder(
             **inputs,
             position_ids=rows.position_ids,
             attention_mask=base.attention_mask(rows.attention_mask),
             use_cache=False,
         ).last_hidden_state
+    return base.logits(hidden[rows.predict[:, 0], rows.predict[:, 1]])  # [answers, hidden] -> [answers, vocabulary]
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

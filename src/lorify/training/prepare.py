@@ -26,7 +26,7 @@ from lorify.data.texts import load_text_examples
 from lorify.errors import ConfigError
 from lorify.hypernets.relevance import Relevance, fit_relevance
 from lorify.training.batches import GeneralAnswer
-from lorify.training.config import TrainingConfig
+from lorify.training.config import ContextMix, TrainingConfig
 from lorify.training.run_folder import writing
 
 ANSWERS_NAME = "general-answers.json"
@@ -132,14 +132,13 @@ def prepare_relevance(config: TrainingConfig, passages: Sequence[Example]) -> Re
     return fit_relevance(pairs, general_training_prompts())
 
 
-def prepare_passages(config: TrainingConfig) -> tuple[list[Example], list[Example]]:
+def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
     """Natural passages with questions to train on, and whole other passages held out; none without a path.
 
     Raises:
         EvaluationError: if the path is missing, a line is no question, or none is left within the length limits.
         ConfigError: if none can be held out.
     """
-    data = config.data
     if data.questions_path is None or data.questions == 0:
         return [], []
     examples = load_question_examples(

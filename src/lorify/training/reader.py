@@ -1,0 +1,287 @@
+"""Training of a reader: the hypernetwork and the base are frozen, and the answers' places in documents are known."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lorify.base.model import BaseModel
+from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.features import encode_chunks
+from lorify.data.examples import Example
+from lorify.data.facts import generate_fact_example
+from lorify.data.niah import generate_niah_example
+from lorify.errors import TrainingError
+from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.focus import ending_words, word_matches
+from lorify.hypernets.internalize import check_base
+from lorify.hypernets.reader import NUM_MATCHES, Reader, place_loss
+from lorify.hypernets.relevance import Relevance, load_relevance
+from lorify.hypernets.storage import load_associative, save_hypernetwork
+from lorify.training.batches import find_places
+from lorify.training.loop import BatchLoss
+from lorify.training.prepare import Preparation, prepare_passages
+from lorify.training.reader_config import ReaderTrainingConfig
+
+HELDOUT_CONTEXTS = 60
+REMEMBERED_CONTEXTS = 20_000
+
+
+def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> ReaderObjective:
+    """Read the data and the hypernetwork.
+
+    Raises:
+        LorifyError: if one of them or the base cannot be read.
+    """
+    passages, heldout_passages = prepare_passages(config.data)
+    assert config.start_from is not None  # the config is checked
+    relevance = load_relevance(config.start_from)
+    if relevance is None:
+        raise TrainingError(f"start_from {config.start_from} has no relevance.json, whose word weights a reader needs")
+    shape, hypernet = load_associative(config.start_from)
+    base = preparation.load_base(config.base)
+    check_base(shape, base, str(config.start_from))
+    return ReaderObjective(config, base, shape, hypernet, relevance, passages, heldout_passages)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question about a context.
+
+    Attributes:
+        ids: its tokens.
+        states: the base's, at the middle block `[J, d]`, float16.
+        rarities: of its words.
+        begins: tokens of the context's memory after which the answer begins.
+        length: tokens of the answer.
+    """
+
+    ids: Tensor
+    states: Tensor
+    rarities: Mapping[int, float]
+    begins: Sequence[int]
+    length: int
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the base makes of a context.
+
+    Attributes:
+        ids: tokens of each chunk.
+        states: the base's states of each chunk at the middle block `[T, d]`, float16.
+        words: the words that end in the tokens of the memory.
+        questions: those whose answers stand in the context.
+    """
+
+    ids: Sequence[Tensor]
+    states: Sequence[Tensor]
+    words: Tensor
+    questions: Sequence[_Asked]
+
+
+class ReaderObjective:
+    """Questions about contexts, for which the reader finds the answers' places."""
+
+    def __init__(
+        self,
+        config: ReaderTrainingConfig,
+        base: BaseModel,
+        shape: AssociativeConfig,
+        hypernet: AssociativeHypernetwork,
+        relevance: Relevance,
+        passages: Sequence[Example],
+        heldout_passages: Sequence[Example],
+    ) -> None:
+        """Of the hypernetwork nothing is trained but its reader, a new one unless it has one of the width wanted."""
+        self.config, self.base, self.relevance = config, base, relevance
+        self.shape = shape.model_copy(update={"reader_width": config.width})
+        torch.manual_seed(config.seed)
+        reader = Reader(hidden_size=shape.hidden_size, width=config.width)
+        if hypernet.reader is not None and shape.reader_width == config.width:
+            reader.load_state_dict(hypernet.reader.state_dict())
+        hypernet.reader = reader
+        self.reader, self.hypernet = reader.to(base.device).train(), hypernet.to(base.device)
+        drawn = random.Random(f"{config.seed}/passages")
+        self._passages = drawn.sample(passages, min(len(passages), config.data.max_passages))
+        self._heldout = drawn.sample(heldout_passages, min(len(heldout_passages), HELDOUT_CONTEXTS))
+        self._read = lru_cache(maxsize=REMEMBERED_CONTEXTS)(self._read_context)
+
+    @property
+    def module(self) -> Reader:
+        """The reader."""
+        return self.reader
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`."""
+        rng = random.Random(f"{self.config.seed}/reader/{batch}")
+        data = self.config.data
+        drawn = [("facts", rng.randrange(data.max_facts)) for _ in range(data.facts)]
+        drawn += [("questions", rng.randrange(len(self._passages))) for _ in range(data.questions) if self._passages]
+        drawn += [("niah", rng.randrange(data.max_facts)) for _ in range(data.niah)]
+        found = self._score(drawn, rng)
+        if found is None:
+            return BatchLoss(sum(p.sum() for p in self.reader.parameters()) * 0, {}, 0)  # pyright: ignore[reportArgumentType]
+        loss, right, kinds, num_tokens = found
+        metrics: dict[str, float] = {}
+        for kind in sorted(set(kinds)):
+            chosen = torch.tensor([k == kind for k in kinds])
+            metrics[f"loss/{kind}"] = loss.detach().cpu()[chosen].mean().item()
+            metrics[f"exact/{kind}"] = right.cpu()[chosen].float().mean().item()
+        return BatchLoss(loss.mean(), metrics, num_tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss, and share of the questions whose answer is found, by kind on held-out contexts."""
+        totals: dict[str, list[float]] = {}
+        drawn = [("heldout facts", i) for i in range(HELDOUT_CONTEXTS)]
+        drawn += [("heldout questions", i) for i in range(len(self._heldout))]
+        size = self.config.data.facts + self.config.data.questions
+        for start in range(0, len(drawn), size):
+            found = self._score(drawn[start : start + size], None)
+            if found is None:
+                continue
+            for kind, value, right in zip(found[2], found[0].tolist(), found[1].tolist(), strict=True):
+                totals.setdefault(f"loss/{kind}", []).append(value)
+                totals.setdefault(f"exact/{kind}", []).append(right)
+        return {name: sum(values) / len(values) for name, values in sorted(totals.items())}
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Share of the questions whose answer is found, summed over the kinds."""
+        return sum(value for name, value in heldout.items() if name.startswith("exact/"))
+
+    def save_best(self, folder: Path) -> None:
+        """Write the hypernetwork with its reader and its word test."""
+        save_hypernetwork(folder, self.shape, self.hypernet, relevance=self.relevance)
+
+    def _score(
+        self, drawn: Sequence[tuple[str, int]], rng: random.Random | None
+    ) -> tuple[Tensor, Tensor, list[str], int] | None:
+        """Loss, whether the answer is found, and kind of each question, and the number of tokens read.
+
+        Args:
+            drawn: kind and number of each context.
+            rng: draws questions, and other contexts that they are asked of; None: all questions, of their own.
+
+        Returns:
+            None if no answer stands in its context.
+        """
+        contexts = [self._read(kind, number) for kind, number in drawn]
+        asked: list[tuple[int, _Asked]] = []
+        for index, context in enumerate(contexts):
+            most = min(len(context.questions), self.config.data.questions_per_context)
+            questions = context.questions if rng is None else rng.sample(context.questions, most)
+            asked += [(index, question) for question in questions]
+        if not asked:
+            return None
+        pairs = [(n, index) for n, (index, _) in enumerate(asked)]
+        if rng is not None and len(contexts) > 1:
+            for n, (index, _) in enumerate(asked):
+                if rng.random() < self.config.data.other_probability:
+                    pairs.append((n, rng.choice([i for i in range(len(contexts)) if i != index])))
+        with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16):
+            documents = self._read_documents(contexts)
+            questions = self._read_questions([question for _, question in asked])
+            question, context = torch.tensor(pairs, device=self.base.device).unbind(1)
+            mask = _padded([torch.ones(len(document), dtype=torch.bool) for document in documents]).to(question.device)
+            is_asked = _padded([torch.ones(len(states), dtype=torch.bool) for states in questions]).to(question.device)
+            matches = torch.zeros(len(pairs), mask.shape[1], NUM_MATCHES)
+            for row, (n, c) in enumerate(pairs):
+                words = contexts[c].words
+                matches[row, : len(words)] = word_matches(asked[n][1].rarities, words)
+            places = self.reader(
+                _padded(documents)[context],
+                mask[context],
+                _padded(questions)[question],
+                is_asked[question],
+                matches.to(question.device),
+            )
+        begins = torch.zeros(len(pairs), mask.shape[1], dtype=torch.bool)
+        occurrence = torch.full((len(pairs), mask.shape[1]), -1)
+        for row, (n, c) in enumerate(pairs):
+            index, one = asked[n]
+            for begin in one.begins if c == index else ():
+                begins[row, begin] = True
+                occurrence[row, begin : begin + one.length] = begin
+        loss, right = place_loss(
+            places, mask[context], question, begins.to(question.device), occurrence.to(question.device), len(asked)
+        )
+        kinds = [drawn[index][0].removeprefix("heldout ") for index, _ in asked]
+        return loss, right, kinds, sum(len(documents[c]) for _, c in pairs)
+
+    def _read_documents(self, contexts: Sequence[_Read]) -> list[Tensor]:
+        """What the reader keeps of each context's tokens `[T, w]`, its chunks read one by one."""
+        ids = [chunk for context in contexts for chunk in context.ids]
+        states = _padded([chunk for context in contexts for chunk in context.states]).to(self.base.device)
+        is_token = _padded([torch.ones(len(chunk), dtype=torch.bool) for chunk in ids]).to(self.base.device)
+        outputs = self.base.output_embeddings(_padded(ids).to(self.base.device))
+        found = iter(self.hypernet.read_documents(states.float(), outputs.float(), is_token))
+        return [torch.cat([next(found)[: len(chunk) - 1] for chunk in context.ids]) for context in contexts]
+
+    def _read_questions(self, questions: Sequence[_Asked]) -> list[Tensor]:
+        """What the reader is asked by each question `[J, w]`."""
+        states = _padded([question.states for question in questions]).to(self.base.device)
+        is_token = _padded([torch.ones(len(q.ids), dtype=torch.bool) for q in questions]).to(self.base.device)
+        outputs = self.base.output_embeddings(_padded([q.ids for q in questions]).to(self.base.device))
+        found = self.hypernet.read_questions(states.float(), outputs.float(), is_token)
+        return [row[: len(question.ids)] for row, question in zip(found, questions, strict=True)]
+
+    @torch.no_grad()
+    def _read_context(self, kind: str, number: int) -> _Read:
+        example = self._example(kind, number)
+        tokenizer = self.base.tokenizer
+        chunks = [c for text in example.documents for c in split_into_chunks(text, tokenizer, self.shape.chunk_tokens)]
+        texts = [self.base.encode_text(question.text) for question in example.questions]
+        ids, states = self._states(chunks)
+        words = [ending_words(chunk[:-1].tolist(), tokenizer) for chunk in ids]
+        # The token before a chunk's token i, which says it, is i in the memory of the chunk if a text begins with a
+        # token of its own, and i - 1 if not.
+        first, before = [0], len(ids[0]) - 1 - len(chunks[0])
+        for chunk in ids:
+            first.append(first[-1] + len(chunk) - 1)
+        asked = []
+        for question, question_ids, question_states in zip(example.questions, *self._states(texts), strict=True):
+            answer = self.base.encode_text(f" {question.answers[0]}")
+            places = find_places(answer, dict(enumerate(chunks)))
+            begins = [first[chunk] + before + index for chunk, index in (places[0] if places else ())]
+            rarities = self.relevance.rarities(question.text)
+            if begins:
+                asked.append(_Asked(question_ids, question_states, rarities, begins, len(answer)))
+        return _Read(ids, states, torch.cat(words), asked)
+
+    def _states(self, texts: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
+        """Tokens `[T]` and the base's states at the middle block `[T, d]` of each text, read alone."""
+        middle = self.shape.layers[self.shape.middle]
+        features = encode_chunks(self.base, texts, layers=(middle,), module=self.shape.module)
+        rows = list(zip(features.ids, features.states[0], features.is_token, strict=True))
+        return [ids[known].cpu() for ids, _, known in rows], [s[known].half().cpu() for _, s, known in rows]
+
+    def _example(self, kind: str, number: int) -> Example:
+        rng = random.Random(f"{self.config.seed}/{kind}/{number}")
+        if kind == "questions":
+            return self._passages[number]
+        if kind == "heldout questions":
+            return self._heldout[number]
+        if kind == "niah":
+            data = self.config.data
+            length = rng.randint(data.niah_min_tokens, data.niah_max_tokens)
+            return generate_niah_example(
+                rng, length_tokens=length, count_tokens=lambda t: len(self.base.encode_text(t))
+            )
+        return generate_fact_example(
+            rng,
+            split="train" if kind == "facts" else "heldout",
+            num_documents=rng.choice((1, 1, 1, 2)),
+            num_questions=2 * self.config.data.questions_per_context,
+        )
+
+
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """Rows `[tokens, ...]` of different lengths in one tensor, filled up with zeros."""
+    return pad_sequence(list(rows), batch_first=True)

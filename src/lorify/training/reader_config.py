@@ -1,0 +1,45 @@
+"""Config of the runs that train a reader for an associative hypernetwork."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lorify.training.config import ContextMix, RunConfig, Schedule
+
+
+class ReaderData(ContextMix):
+    """Which contexts a step is made of; what the base makes of each is computed once and remembered."""
+
+    facts: int = Field(8, ge=0, description="Generated fact documents a step.")
+    questions: int = Field(8, ge=0, description="Natural passages with questions a step.")
+    niah: int = Field(1, ge=0, description="Needle-in-a-haystack contexts a step.")
+    questions_per_context: int = Field(4, gt=0, description="At most this many questions a context.")
+    max_facts: int = Field(2000, gt=0, description="Different fact documents to draw from.")
+    max_passages: int = Field(4000, gt=0, description="Different natural passages to draw from.")
+    other_probability: float = Field(
+        0.25, ge=0, le=1, description="Chance that a question is also asked of another context of the step."
+    )
+
+
+class ReaderTrainingConfig(RunConfig):
+    """Training of a reader: where in a document is the answer to a question?"""
+
+    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    kind: Literal["reader"] = Field("reader", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    start_from: Path | None = Field(
+        None, description="Associative hypernetwork that gets the reader; its own reader is trained further."
+    )
+    width: int = Field(128, gt=0, multiple_of=4, description="Width of the reader.")
+    data: ReaderData = ReaderData()  # pyright: ignore[reportCallIssue]
+    optimization: Schedule = Schedule(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]
+    evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out contexts.")
+    checkpoint_every: int = Field(100, gt=0, description="Steps between checkpoints.")
+
+    @model_validator(mode="after")
+    def _check_start(self) -> Self:
+        if self.start_from is None:
+            raise ValueError("a reader is trained for a hypernetwork; set start_from to the folder of one")
+        return self

@@ -1,0 +1,148 @@
+import json
+
+import pytest
+import torch
+from pydantic import ValidationError
+from tiny import tiny_base
+from tiny_internalizer import INTERNALIZER
+
+from lorify.data.examples import Example, Question
+from lorify.errors import TrainingError
+from lorify.facade import load_internalizer
+from lorify.hypernets.reader import Places, place_loss
+from lorify.hypernets.relevance import Relevance
+from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
+from lorify.training.config import Schedule
+from lorify.training.loop import Trainer
+from lorify.training.prepare import Preparation
+from lorify.training.reader import ReaderObjective, prepare_reader
+from lorify.training.reader_config import ReaderData, ReaderTrainingConfig
+
+PASSAGE = Example(
+    ("The mill opens at nine. Ada keeps bees, and the bees like clover. Nobody counts them at nine.",),
+    (
+        Question("When does the mill open?", ("nine",)),
+        Question("What does Ada keep?", ("bees",)),
+        Question("Is it so?", ("Yes",)),
+    ),
+    "passages",
+)
+RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={})
+
+
+def config(folder, **optimization) -> ReaderTrainingConfig:
+    return ReaderTrainingConfig(
+        base="tiny",
+        start_from=folder,
+        width=8,
+        data=ReaderData(facts=1, questions=1, niah=1, questions_per_context=2, max_facts=2, niah_max_tokens=60),
+        optimization=Schedule(**{"steps": 3, "warmup_steps": 1, "bf16": False, **optimization}),
+        evaluate_every=3,
+        checkpoint_every=1,
+    )
+
+
+def objective(run: ReaderTrainingConfig) -> ReaderObjective:
+    shape, hypernet = load_hypernetwork(run.start_from)
+    return ReaderObjective(run, tiny_base(), shape, hypernet, RELEVANCE, [PASSAGE], [PASSAGE])
+
+
+@pytest.fixture
+def hypernetwork(tmp_path):
+    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernet, relevance=RELEVANCE)
+    return tmp_path / "start"
+
+
+def test_a_trained_reader_is_saved_with_the_hypernetwork_that_was_not_trained(hypernetwork, tmp_path):
+    run = config(hypernetwork)
+    current = objective(run)
+    Trainer(run, current, tmp_path / "run").run(lambda _: None)
+    before, after = (load_hypernetwork(folder)[1].state_dict() for folder in (hypernetwork, tmp_path / "run" / "best"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("reader.") for name in changed)
+    internalizer = load_internalizer(tiny_base(), tmp_path / "run" / "best")
+    torch.testing.assert_close(internalizer.hypernet.reader.out.weight, current.reader.out.weight, atol=1e-2, rtol=0)
+    assert internalizer.relevance == RELEVANCE
+
+
+def test_a_resumed_run_gives_the_same_reader(hypernetwork, tmp_path):
+    run = config(hypernetwork)
+    whole, parts = objective(run), objective(run)
+    Trainer(run, whole, tmp_path / "whole").run(lambda _: None)
+    Trainer(run, parts, tmp_path / "parts").run(lambda _: None, stop_at=1)
+    resumed = objective(run)
+    Trainer(run, resumed, tmp_path / "parts").run(lambda _: None)
+    for name, tensor in whole.reader.state_dict().items():
+        torch.testing.assert_close(resumed.reader.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_training_finds_the_answers_of_a_passage(hypernetwork, tmp_path):
+    run = config(hypernetwork, steps=80, learning_rate=2e-2)
+    run = run.model_copy(update={"data": run.data.model_copy(update={"facts": 0, "niah": 0}), "evaluate_every": 80})
+    current = objective(run)
+    seen = []
+    Trainer(run, current, tmp_path / "run").run(lambda progress: seen.append(progress.metrics["exact/questions"]))
+    assert seen[-1] == 1.0
+
+
+def test_answers_begin_after_the_tokens_that_come_before_them(hypernetwork):
+    current = objective(config(hypernetwork))
+    read = current._read_context("questions", 0)
+    following = torch.cat([ids[1:] for ids in read.ids])
+    assert len(following) == len(read.words)
+    assert len(read.questions) == 2, "an answer that does not stand in the passage says nothing about places"
+    for question, text in zip(read.questions, ("nine", "bees"), strict=True):
+        wanted = current.base.encode_text(f" {text}")
+        assert len(question.begins) == 2
+        for begin in question.begins:
+            assert following[begin : begin + question.length].tolist() == wanted
+
+
+def test_a_place_counts_in_whatever_document_it_is_and_others_compete():
+    begins = torch.tensor([[False, True, False], [False, False, False]])
+    occurrence = torch.where(begins, 1, -1)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    question = torch.tensor([0, 0])
+
+    def scored(first: list[float], second: list[float]) -> tuple[float, bool]:
+        logits = torch.tensor([first, second])
+        loss, right = place_loss(
+            Places(logits, torch.where(begins, 20.0, -20.0)), mask, question, begins, occurrence, 1
+        )
+        return loss.item(), bool(right.item())
+
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 0.0, 99.0])
+    assert right and loss < 0.01, "what is padded does not compete"
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 12.0, 0.0])
+    assert not right and loss == pytest.approx(3.05, abs=0.01)
+
+
+def test_of_an_answer_that_stands_twice_the_likelier_place_is_learned():
+    begins = torch.tensor([[True, False, True, False]])
+    occurrence = torch.tensor([[0, -1, 2, -1]])
+    logits = torch.tensor([[8.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    belongs = torch.zeros(1, 4, requires_grad=True)
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    loss, right = place_loss(Places(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1)
+    loss.sum().backward()
+    assert right.item()
+    assert belongs.grad[0, 0] < -0.04 < belongs.grad[0, 2] <= 0 < belongs.grad[0, 1]
+
+
+def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
+    with pytest.raises(ValidationError, match="set start_from to the folder of one"):
+        ReaderTrainingConfig()
+    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernet)
+    preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)
+    with pytest.raises(TrainingError, match=r"has no relevance\.json"):
+        prepare_reader(config(tmp_path / "start"), preparation)
+
+
+def test_a_new_width_begins_a_new_reader_and_the_same_goes_on(hypernetwork):
+    run = config(hypernetwork)
+    same = objective(run).reader.out.weight
+    torch.testing.assert_close(same, INTERNALIZER.hypernet.reader.out.weight, atol=1e-2, rtol=0)
+    wider = objective(run.model_copy(update={"width": 16}))
+    assert wider.reader.out.in_features == wider.shape.reader_width == 16
+    assert json.loads(wider.shape.model_dump_json())["reader_width"] == 16

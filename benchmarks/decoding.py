@@ -12,12 +12,15 @@ time to read the prompt is in it.
 """
 
 import argparse
+import multiprocessing
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,6 +38,7 @@ PROMPT_TOKENS = 32
 ROWS = 32
 
 Contestant = Callable[[], object]
+llama_cpp_server: Any = None  # of the process that `start_llama_cpp` ran in
 
 
 def main() -> None:
@@ -128,7 +132,7 @@ def llama_cpp(
 ) -> dict[str, Contestant]:
     """llama.cpp without and with the adapter, where both it and the base's GGUF file are there."""
     try:
-        import xllamacpp  # pyright: ignore[reportMissingImports]
+        import xllamacpp  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError:
         print("llama.cpp left out: install it with `pip install lorify[llama]`")
         return {}
@@ -136,18 +140,41 @@ def llama_cpp(
         print("llama.cpp left out: give the base as a GGUF file with --gguf")
         return {}
     export_gguf(adapter, base, folder / "adapter.gguf")
-    params = xllamacpp.CommonParams()
-    params.model.path = str(gguf)
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(folder / "adapter.gguf"), 1.0)]
-    params.n_ctx = 2 * (PROMPT_TOKENS + num_tokens)
-    params.n_parallel = 1
-    params.verbosity = 0
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
-    server = xllamacpp.Server(params)
+    # In a process of its own: beside it, PyTorch's threads would go to sleep between operations.
+    process = ProcessPoolExecutor(
+        1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=start_llama_cpp,
+        initargs=(str(gguf), str(folder / "adapter.gguf"), num_tokens, torch.get_num_threads()),
+    )
     (prompt,) = prompts(base, 1)
 
     def decoding(scale: float) -> Contestant:
-        request = {
+        return lambda: process.submit(ask_llama_cpp, prompt, scale, num_tokens).result()
+
+    return {"llama.cpp": decoding(0.0), "llama.cpp, one adapter": decoding(1.0)}
+
+
+def start_llama_cpp(gguf: str, adapter: str, num_tokens: int, threads: int) -> None:
+    """Have a server in this process."""
+    import xllamacpp  # pyright: ignore[reportMissingImports]
+
+    params = xllamacpp.CommonParams()
+    params.model.path = gguf
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0)]
+    params.n_ctx = 2 * (PROMPT_TOKENS + num_tokens)
+    params.n_parallel = 1
+    params.verbosity = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # idle threads that spin would slow the others
+    global llama_cpp_server
+    llama_cpp_server = xllamacpp.Server(params)
+
+
+def ask_llama_cpp(prompt: list[int], scale: float, num_tokens: int) -> None:
+    """Decode with the server of this process."""
+    usage = llama_cpp_server.handle_completions(
+        {
             "prompt": prompt,
             "max_tokens": num_tokens,
             "temperature": 0,
@@ -155,14 +182,8 @@ def llama_cpp(
             "cache_prompt": False,
             "lora": [{"id": 0, "scale": scale}],
         }
-
-        def decode() -> None:
-            usage = server.handle_completions(request)["usage"]
-            assert (usage["prompt_tokens"], usage["completion_tokens"]) == (PROMPT_TOKENS, num_tokens), usage
-
-        return decode
-
-    return {"llama.cpp": decoding(0.0), "llama.cpp, one adapter": decoding(1.0)}
+    )["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (PROMPT_TOKENS, num_tokens), usage
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
     folder = options[3]
     digest = hypernetwork_digest(folder)
     doubtful = Confidence(
-        hypernetwork_digest=digest, bias=-9.0, weights=(0, 0, 0), threshold=0.5, auroc=0.8, questions=9
+        hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9
     )
     try:
         save_confidence(folder, doubtful)

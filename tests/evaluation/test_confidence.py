@@ -1,7 +1,9 @@
 import random
 
 import pytest
+import torch
 
+from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.contexts.documents import document_from_text
 from lorify.errors import EvaluationError
 from lorify.evaluation.confidence import (
@@ -16,10 +18,10 @@ from lorify.evaluation.confidence import (
 
 
 def drawn(num_answers=200, seed=0):
-    """Answers whose first signal tells right from wrong, mostly; the others are noise."""
+    """Answers whose first signal tells right from wrong, mostly; the other is noise."""
     rng = random.Random(seed)
     is_right = [rng.random() < 0.5 for _ in range(num_answers)]
-    signals = [(rng.gauss(1.5 * right, 1), rng.gauss(0, 1), rng.gauss(0, 1)) for right in is_right]
+    signals = [(rng.gauss(1.5 * right, 1), rng.gauss(0, 1)) for right in is_right]
     return signals, is_right, [i // 5 for i in range(num_answers)]
 
 
@@ -55,13 +57,18 @@ def test_there_have_to_be_right_and_wrong_answers_about_several_documents():
         fit_confidence(signals, is_right, [0] * 200, "d")
 
 
-def test_the_margin_is_what_the_adapter_adds(model):
+def test_the_surprise_is_that_of_the_answers_tokens(model):
     adapter = model.internalize(document_from_text("The mill opens at nine."))
     questions, answers = ["When?", "When?", "When?"], ["nine", "nine", ""]
     with_adapter, bare, empty = answer_signals(model.base, questions, answers, [adapter, None, adapter])
-    assert bare[2] == 0.0 and bare[1] < 0
-    assert with_adapter[2] == pytest.approx(with_adapter[1] - bare[1], abs=1e-5)
     assert empty == OF_NOTHING
+    assert with_adapter != bare
+    prompt = build_prompt_ids(model.base.tokenizer, question_messages("When?"))
+    target = model.base.encode_text(" nine")
+    with torch.inference_mode():
+        logits = model.base.model(input_ids=torch.tensor([[*prompt, *target[:-1]]])).logits[0, len(prompt) - 1 :]
+    surprise = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(target), reduction="none")
+    assert bare == pytest.approx((surprise.mean().log().item(), surprise.max().log().item()), abs=1e-2)
 
 
 def test_it_is_kept_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):

@@ -48,6 +48,14 @@ def test_another_seed_gives_other_documents():
     assert FactsSuite(documents=1).build(Reader()) != FactsSuite(documents=1, seed=1).build(Reader())
 
 
+def test_a_long_document_has_several_pages_of_facts():
+    (page,) = FactsSuite(documents=1).build(Reader())
+    (long,) = FactsSuite(documents=1, pages=5, questions=20).build(Reader())
+    assert len(page.documents) == len(long.documents) == 1
+    assert len(long.documents[0].split()) > 3 * len(page.documents[0].split())
+    assert len(long.questions) == 20
+
+
 def test_a_needle_has_its_length_and_depth():
     cases = NiahSuite(lengths=(300, 600), bins=2).build(Reader())
     assert [(case.length_tokens, case.depth_bin) for case in cases] == [(300, 0), (300, 1), (600, 0), (600, 1)]

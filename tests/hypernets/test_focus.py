@@ -12,17 +12,11 @@ from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, larg
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
+from lorify.hypernets import focus
 from lorify.hypernets import internalize as internalizing
 from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.focus import (
-    LEAST,
-    SHARPNESS,
-    KeptTokens,
-    ending_words,
-    focus_factors,
-    without_tokens,
-    word_matches,
-)
+from lorify.hypernets.focus import LEAST, SHARPNESS, ending_words, focus_factors, rest_weight, word_matches
+from lorify.hypernets.kept_tokens import KeptTokens, choose_tokens, without_tokens
 from lorify.hypernets.reader import NUM_MATCHES, Places
 from lorify.hypernets.relevance import Relevance, hash_stem
 
@@ -86,6 +80,12 @@ def test_the_tokens_of_all_documents_compete():
     assert first[1] == pytest.approx(math.exp(-SHARPNESS / 2), rel=1e-2)
 
 
+def test_all_that_is_left_out_counts_as_much_however_much_it_is():
+    few, many, page = rest_weight(torch.tensor([5, 1000, 100])).tolist()
+    assert few == pytest.approx(LEAST)
+    assert 1000 * many == pytest.approx(100 * page)
+
+
 def test_where_no_place_is_found_all_tokens_count_alike():
     (factors,) = focus_factors(FixedReader([-7.0] * 4), torch.zeros(1, 8), {}, [(torch.zeros(4, 8), torch.zeros(4))])
     assert factors.tolist() == [1.0] * 4
@@ -109,7 +109,7 @@ def test_kept_tokens_give_the_statistics_that_were_read(chosen):
     adapter = INTERNALIZER.internalize([DOCUMENTS[i] for i in sorted(chosen)])
     for kept in adapter.statistics:
         tokens = KeptTokens.from_flat(kept, torch.device("cpu"))
-        statistics = tokens.chosen(torch.arange(len(tokens.words))).statistics()
+        statistics = tokens.memory.chosen(torch.arange(len(tokens.words))).statistics()
         torch.testing.assert_close(statistics.S, kept["S"], rtol=2e-3, atol=2e-3 * kept["S"].abs().max().item())
         torch.testing.assert_close(statistics.M, kept["M"], rtol=2e-2, atol=2e-2 * kept["M"].abs().max().item())
 
@@ -169,10 +169,70 @@ def test_without_a_reader_no_tokens_are_kept():
     assert focused_on(plain, adapter, "Who keeps bees?") is adapter
 
 
-@pytest.mark.parametrize("repeats", [1, 40])
-def test_tokens_of_long_documents_are_not_kept(monkeypatch, repeats):
+LONG = document_from_text(
+    "".join(f"Ada{i} keeps bees in Torvik{i}. They like clover, and the sea wind number {i}. " for i in range(40)),
+    "long",
+)
+
+
+def test_a_long_document_is_focused_as_if_its_memory_had_been_kept(monkeypatch):
+    wanted = FOCUSING.internalize([LONG])
+    monkeypatch.setattr(internalizing, "KEPT_MEMORY", 100)
+    adapter = FOCUSING.internalize([LONG])
+    assert "token_keys" in wanted.statistics[0]
+    assert "token_keys" not in adapter.statistics[0]
+    assert_same_weights(adapter, wanted)
+    monkeypatch.setattr(internalizing, "ENCODED_AGAIN", 100)
+    focused, expected = (focused_on(FOCUSING, a, "Where does Ada7 keep bees?") for a in (adapter, wanted))
+    assert largest_difference(focused, expected) < 0.02 * largest_difference(expected, wanted)
+    doubled, scaled = (FOCUSING.combine([(a, 2.0)]) for a in (adapter, wanted))
+    focused, expected = (focused_on(FOCUSING, a, "Where does Ada7 keep bees?") for a in (doubled, scaled))
+    assert largest_difference(focused, expected) < 0.02 * largest_difference(expected, wanted)
+
+
+def test_of_a_very_long_document_no_tokens_are_kept(monkeypatch):
     monkeypatch.setattr(internalizing, "KEPT_TOKENS", 100)
-    adapter = FOCUSING.internalize([document_from_text("Ada keeps bees. They like clover. " * repeats, "long")])
-    (kept,) = adapter.statistics
-    assert ("token_keys" in kept) == (repeats == 1)
-    assert (focused_on(FOCUSING, adapter, "Who keeps bees?") is adapter) == (repeats > 1)
+    adapter = FOCUSING.internalize([LONG])
+    assert not any(name.startswith("token_") for name in adapter.statistics[0])
+    assert focused_on(FOCUSING, adapter, "Who keeps bees?") is adapter
+
+
+def test_few_chunks_are_encoded_again(monkeypatch):
+    monkeypatch.setattr(internalizing, "KEPT_MEMORY", 100)
+    (kept,) = FOCUSING.internalize([LONG]).statistics
+    tokens = KeptTokens.from_flat(kept, torch.device("cpu"))
+    assert len(tokens.chunk_sizes) > 3
+    factors = torch.rand(len(tokens.words), generator=torch.Generator().manual_seed(0))
+    best = factors.argmax()
+    (chosen,) = choose_tokens([tokens], [factors], 30, 2)
+    chunks, places = tokens.chunk_of(chosen)
+    assert len(chunks.unique()) == 2
+    assert best in chosen
+    for chunk, place, index in zip(chunks.tolist(), places.tolist(), chosen.tolist(), strict=True):
+        ids = tokens.chunk(chunk)
+        assert ending_words(ids[:-1], TOKENIZER)[place] == tokens.words[index]
+    with_memory = FOCUSING.internalize([DOCUMENTS[0]]).statistics[0]
+    short = KeptTokens.from_flat(with_memory, torch.device("cpu"))
+    _, all_of_it = choose_tokens([tokens, short], [0 * factors, torch.ones(len(short.words))], len(short.words), 0)
+    assert len(all_of_it) == len(short.words)
+
+
+def test_of_many_tokens_those_are_read_that_the_questions_words_point_to(monkeypatch):
+    monkeypatch.setattr(focus, "WINDOW_TOKENS", 20)
+    monkeypatch.setattr(focus, "READ_WINDOWS", 2)
+    texts = [
+        "Ada lives in Torvik. " * 12,
+        "The sea is cold. " * 12 + "Berta lives in Holm. " + "The sea is cold. " * 12,
+    ]
+    documents = [(torch.zeros(len(words), 8), words) for words in map(words_of, texts)]
+    read = []
+
+    def reader(document, mask, questions, asked, matches):
+        read.append(document.shape[1])
+        return Places(matches[..., 0], matches[..., 0])
+
+    found = focus_factors(reader, torch.zeros(1, 8), RELEVANCE.rarities("Who is Berta of Holm?"), documents)
+    assert read == [40]
+    assert found[0].tolist() == pytest.approx([LEAST] * len(found[0]))
+    (loud,) = (found[1] > 0.9).nonzero(as_tuple=True)
+    assert documents[1][1][loud].tolist() == [hash_stem("berta"), hash_stem("holm")]

@@ -21,6 +21,7 @@ from transformers import DynamicCache
 from lorify.base.lean import LEAN_ARCHITECTURES, Block, Norm, Place, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseModel
+from lorify.base.packed_weights import MOST_ROWS
 
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
 _SHARED_TOKENS = 64  # a shorter common beginning of prompts is not worth a pass of its own
@@ -134,7 +135,9 @@ class _LeanBatch:
             x = x + block.attend(block.input_norm(x), keys, values, place)
             x = x + block.feed_forward(block.feed_forward_norm(x))
         self._lengths = [length + 1 for length in self._lengths]
-        return F.linear(self._norm(x), self._head)
+        packed = self._base.packed_matrices.packed([self._head]) if len(x) <= MOST_ROWS else None
+        x = self._norm(x)
+        return F.linear(x, self._head) if packed is None else packed(x)
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:

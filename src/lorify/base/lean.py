@@ -64,8 +64,8 @@ class Norm:
 class _Linears:
     """Linear layers that read the same input, with the update of each row.
 
-    Weights on a 4-bit grid are packed into one matrix where that is faster; for a single row the updates of all layers
-    then are one product of two matrices.
+    Weights on a grid of few levels are packed into one matrix where that is faster; for a single row the updates of
+    all layers then are one product of two matrices.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class _Linears:
         self.linears = linears
         self.sizes = [linear.out_features for linear in linears]
         few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
-        self.packed = packed_matrices.four_bits([linear.weight for linear in linears]) if few else None
+        self.packed = packed_matrices.packed([linear.weight for linear in linears]) if few else None
         weight = linears[0].weight
         self.loras = [
             None if lora is None else replace(lora, A=lora.A.to(weight), B=lora.B.to(weight)) for lora in loras

@@ -50,7 +50,7 @@ def calibrate(
         raise EvaluationError(f"no question of {suite.label} concerns its document; ask another suite")
     fitted = fit_confidence(signals, is_right, groups, model.internalizer.digest)
     right = round(sum(is_right) / len(is_right), 3)
-    scores = {name: auroc([s[i] for s in signals], is_right) for i, name in enumerate(SIGNALS)}
+    scores = {name: auroc([-s[i] for s in signals], is_right) for i, name in enumerate(SIGNALS)}
     scores["all, unseen documents"] = fitted.auroc
     return fitted, [
         {"signal": name, "questions": len(is_right), "right": right, "auroc": round(score, 3)}

@@ -147,19 +147,26 @@ def draw_cases(
     return cases_from_examples(base, [Example(e.documents, e.questions[:num_questions], e.source) for e in drawn])
 
 
-def fact_examples(num_documents: int, *, seed: int = 0, num_questions: int = 6, num_facts: int = 0) -> list[Example]:
+def fact_examples(
+    num_documents: int, *, seed: int = 0, num_questions: int = 6, num_facts: int = 0, num_pages: int = 1
+) -> list[Example]:
     """Generated documents about entities whose names training never uses.
 
     Args:
         num_documents: how many.
         seed: seed of the documents.
         num_questions: questions about each.
-        num_facts: facts of each; 0: as many as in training.
+        num_facts: facts of each page; 0: as many as in training.
+        num_pages: texts that each example has.
     """
     facts = (num_facts, num_facts) if num_facts else (6, 16)
     return [
         generate_fact_example(
-            random.Random(f"{seed}/evaluation/{i}"), split="heldout", num_questions=num_questions, num_facts=facts
+            random.Random(f"{seed}/evaluation/{i}"),
+            split="heldout",
+            num_documents=num_pages,
+            num_questions=num_questions,
+            num_facts=facts,
         )
         for i in range(num_documents)
     ]

@@ -1,13 +1,14 @@
 """How likely an adapter's answer is right, from the answer alone: what makes `ask` warn.
 
-Three signals are read from one forward pass with the adapter and one without: the log-probability of the answer's
-first token (it has to be found; the rest goes on from there), the mean over its tokens, and how much likelier the
-adapter makes the answer than the bare base does. A logistic regression joins them; it is fitted once for a
-hypernetwork, on questions whose answers are known, and lies beside its weights.
+Two signals are read from one forward pass with the adapter: how surprising the answer's tokens are, in the mean and at
+the most, where a token of probability p has the surprise -log p. Both range over powers of ten and are taken as
+logarithms. A logistic regression joins them; it is fitted once for a hypernetwork, on questions whose answers are
+known, and lies beside its weights.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from lorify.base.model import BaseModel
 from lorify.errors import EvaluationError
 
 CONFIDENCE_NAME = "confidence.json"
-SIGNALS = ("first token", "mean", "margin")
-OF_NOTHING = (-10.0, -10.0, 0.0)
+SIGNALS = ("mean", "most")
+LEAST_SURPRISE, MOST_SURPRISE = 1e-4, 10.0
+OF_NOTHING = (math.log(MOST_SURPRISE), math.log(MOST_SURPRISE))
 RIDGE = 1.0
 NEWTON_STEPS = 25
 FOLDS = 5
@@ -38,7 +40,7 @@ class Confidence(PydanticModel):
 
     hypernetwork_digest: str = Field(description="SHA-256 of the weights of the hypernetwork that it was fitted for.")
     bias: float = Field(description="Log-odds where all signals are 0.")
-    weights: tuple[float, float, float] = Field(description=f"Log-odds for each unit of {', '.join(SIGNALS)}.")
+    weights: tuple[float, float] = Field(description=f"Log-odds for each unit of {', '.join(SIGNALS)}.")
     threshold: float = Field(ge=0, le=1, description="Answers less probably right than this are warned of.")
     auroc: float = Field(ge=0, le=1, description="How well it told right from wrong on documents it was not fitted to.")
     questions: int = Field(gt=0, description="Number of questions that it was fitted to.")
@@ -51,13 +53,13 @@ class Confidence(PydanticModel):
 
 def answer_signals(
     base: BaseModel, questions: Sequence[str], answers: Sequence[str], rows: Sequence[AdapterRow]
-) -> list[tuple[float, float, float]]:
+) -> list[tuple[float, float]]:
     """The signals of answers.
 
     Args:
         base: the base.
         questions: the questions.
-        answers: what was answered; an empty one counts as an unlikely one.
+        answers: what was answered; an empty one counts as a surprising one.
         rows: what each was answered with.
     """
     prompts = [build_prompt_ids(base.tokenizer, question_messages(question)) for question in questions]
@@ -67,9 +69,9 @@ def answer_signals(
         if not target:
             signals.append(OF_NOTHING)
             continue
-        own = _log_probabilities(base, prompt, target, build_lora_batch([row], base))
-        bare = _log_probabilities(base, prompt, target, None)
-        signals.append((float(own[0]), float(own.mean()), float(own.mean() - bare.mean())))
+        surprise = -_log_probabilities(base, prompt, target, build_lora_batch([row], base))
+        logs = [math.log(min(max(float(x), LEAST_SURPRISE), MOST_SURPRISE)) for x in (surprise.mean(), surprise.max())]
+        signals.append((logs[0], logs[1]))
     return signals
 
 

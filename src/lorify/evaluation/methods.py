@@ -35,7 +35,7 @@ from lorify.hypernets.distillation import (
     lessons_from_statements,
     lessons_from_teacher,
 )
-from lorify.hypernets.focus import without_tokens
+from lorify.hypernets.kept_tokens import without_tokens
 
 SEPARATOR = "\n\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -28,11 +29,13 @@ class FactsSuite(Suite):
     name = "facts"
     documents: int = Field(34, ge=1, description="Number of documents.")
     questions: int = Field(6, ge=1, description="Questions about each document.")
+    pages: int = Field(1, ge=1, description="Pages of about 220 tokens that make up a document.")
     seed: int = Field(0, description="Seed of the documents.")
 
     def build(self, model: Lorify) -> list[Case]:
         """The cases."""
-        examples = fact_examples(self.documents, seed=self.seed, num_questions=self.questions)
+        examples = fact_examples(self.documents, seed=self.seed, num_questions=self.questions, num_pages=self.pages)
+        examples = [replace(example, documents=("\n\n".join(example.documents),)) for example in examples]
         return cases_from_examples(model.base, examples)
 
 

@@ -282,7 +282,7 @@ class AssociativeHypernetwork(nn.Module):
         return self._written(self._solve(statistics.S, statistics.M).float())
 
     def write_focused(
-        self, S: Tensor, memory: TokenMemory, factors: Tensor, least: float, rest: Tensor | None = None
+        self, S: Tensor, memory: TokenMemory, factors: Tensor, least: Tensor, rest: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Solve for adapters that say what some of the tokens say; as `write`, at a fraction of the cost.
 
@@ -290,12 +290,12 @@ class AssociativeHypernetwork(nn.Module):
             S: of all tokens `[L, N, r, r]`.
             memory: the chosen tokens.
             factors: how much each of them counts `[N, T]`, at most 1.
-            least: how much every other token counts in `S`; what it says is left out.
+            least: how much every other token counts in `S` `[N]`; what it says is left out.
             rest: `M` of what is said besides `[L, N, r, d]`.
         """
         keys = memory.keys.transpose(2, 3)  # [L, N, r, T]
-        louder = keys * (memory.weights * (factors - least).clamp_min(0)).unsqueeze(2)
-        S = least * S + (louder @ memory.keys).to(S.dtype)
+        louder = keys * (memory.weights * (factors - least.unsqueeze(1)).clamp_min(0)).unsqueeze(2)
+        S = least.view(-1, 1, 1) * S + (louder @ memory.keys).to(S.dtype)
         solved = self._solve(S, keys * (memory.weights * factors).unsqueeze(2)).float() @ memory.values  # [L, N, r, d]
         return self._written(solved if rest is None else solved + self._solve(S, rest).float())
 

@@ -7,9 +7,9 @@ from these, in a few milliseconds:
 
     w_t(question) = w_t exp(sharpness (p_t / max p - 1)),  p = sigmoid(belongs)
 
-What the tokens say that count least is left out; in `S` they keep the least weight, so that keys of chosen tokens are
-still told apart from theirs. Where the reader finds no place, all its `p` are about as small and none is chosen before
-the others.
+What the tokens say that count least is left out; in `S` they keep a little weight, so that keys of chosen tokens are
+still told apart from theirs: as much as a few tokens all together, however many they are. Where the reader finds no
+place, all its `p` are about as small and none is chosen before the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 
@@ -25,87 +24,21 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lorify.hypernets.associative import TokenMemory
 from lorify.hypernets.reader import NUM_MATCHES, Reader
 from lorify.hypernets.relevance import find_words, hash_stem, stem_words
 
 SHARPNESS = 3.0
 FOCUS_TOKENS = 48
 """Tokens that a focused adapter says."""
+WINDOW_TOKENS, READ_WINDOWS = 256, 32
+"""The reader looks at so many windows of so many tokens at most, which bounds its time whatever was internalized."""
 LEAST = math.exp(-SHARPNESS)
+REST_TOKENS = 2.0
+"""As many tokens as all count in `S` that a focused adapter leaves out."""
 LEAST_RARITY = 2.3
 """Words as common as this (in one of ten texts) say nothing about the place."""
 AFTER, BEFORE = (40.0, 8.0), (8.0, 30.0)
 """Tokens after and before a word of the question in which its nearness falls off by a factor e, near and far."""
-
-
-@dataclass(frozen=True)
-class KeptTokens:
-    """The memory of a document token by token, in about 17 KB a token for the default base.
-
-    Attributes:
-        keys: `[L, tokens, r]`, float16.
-        values: `[L, tokens, d]`, int8: in units of `value_units`.
-        value_units: `[L, tokens]`, float32.
-        weights: `[L, tokens]`, float32.
-        words: `[tokens]`, from `ending_words`.
-        document: what the reader keeps of each `[tokens, w]`, float16.
-    """
-
-    keys: Tensor
-    values: Tensor
-    value_units: Tensor
-    weights: Tensor
-    words: Tensor
-    document: Tensor
-
-    @classmethod
-    def of(cls, memory: TokenMemory, documents: Tensor, row: int, known: Tensor, words: Tensor) -> KeptTokens:
-        """Of one chunk: row `row` of a memory and of what the reader keeps, at the tokens `known [T]`."""
-        values = memory.values[:, row, known]
-        units = values.abs().amax(-1).clamp_min(1e-8) / 127
-        rounded = (values / units.unsqueeze(-1)).round().to(torch.int8)
-        keys, weights = memory.keys[:, row, known].half(), memory.weights[:, row, known]
-        return cls(keys, rounded, units, weights, words, documents[row, known].half())
-
-    @classmethod
-    def joined(cls, parts: Sequence[KeptTokens]) -> KeptTokens:
-        """Of several chunks, one after the other."""
-        return cls(
-            torch.cat([part.keys for part in parts], dim=1),
-            torch.cat([part.values for part in parts], dim=1),
-            torch.cat([part.value_units for part in parts], dim=1),
-            torch.cat([part.weights for part in parts], dim=1),
-            torch.cat([part.words for part in parts]),
-            torch.cat([part.document for part in parts]),
-        )
-
-    def chosen(self, index: Tensor) -> TokenMemory:
-        """Some tokens `[L, 1, t, ...]` by their index `[t]`."""
-        values = self.values[:, index] * self.value_units[:, index].unsqueeze(-1)
-        keys, weights = self.keys[:, index].float(), self.weights[:, index]
-        return TokenMemory(keys.unsqueeze(1), values.unsqueeze(1), weights.unsqueeze(1))
-
-    def scaled(self, scale: float) -> KeptTokens:
-        """With all weights times `scale`."""
-        return replace(self, weights=self.weights * scale)
-
-    def flat(self) -> dict[str, Tensor]:
-        """Named tensors, to be stored."""
-        return {f"token_{name}": getattr(self, name) for name in self.__dataclass_fields__}
-
-    @classmethod
-    def from_flat(cls, tensors: Mapping[str, Tensor], device: torch.device) -> KeptTokens | None:
-        """From named tensors; None if they hold no tokens."""
-        if "token_keys" not in tensors:
-            return None
-        found = {name: tensors[f"token_{name}"] for name in cls.__dataclass_fields__}
-        return cls(**{name: tensor if name == "words" else tensor.to(device) for name, tensor in found.items()})
-
-
-def without_tokens(statistics: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Tensor], ...]:
-    """An adapter's statistics without the tokens of its documents: it is then the same for all questions."""
-    return tuple({n: x for n, x in document.items() if not n.startswith("token_")} for document in statistics)
 
 
 def ending_words(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Tensor:
@@ -141,14 +74,39 @@ def focus_factors(
         Factor of each token, from `LEAST` to 1, `[tokens]` for each document.
     """
     asked = torch.ones(1, len(question), dtype=torch.bool, device=question.device)
+    all_matches = [word_matches(rarities, words) for _, words in documents]
     found = []
-    for document, words in documents:
-        known = torch.ones(1, len(document), dtype=torch.bool, device=question.device)
-        matches = word_matches(rarities, words).to(question.device)
-        places = reader(document.float().unsqueeze(0), known, question.unsqueeze(0), asked, matches.unsqueeze(0))
-        found.append(places.belongs[0].float().sigmoid())
+    for (document, _), matches, chosen in zip(documents, all_matches, _worth_reading(all_matches), strict=True):
+        share = torch.zeros(len(document), device=question.device)
+        if len(chosen):
+            known = torch.ones(1, len(chosen), dtype=torch.bool, device=question.device)
+            read = matches[chosen].unsqueeze(0).to(question.device)
+            places = reader(document[chosen].float().unsqueeze(0), known, question.unsqueeze(0), asked, read)
+            share[chosen] = places.belongs[0].float().sigmoid()
+        found.append(share)
     best = max(share.max() for share in found)
     return [torch.exp(SHARPNESS * (share / best - 1)) for share in found]
+
+
+def rest_weight(num_tokens: Tensor) -> Tensor:
+    """How much each token counts in `S` that is left out, of so many tokens `[N]`; at most `LEAST`."""
+    return (REST_TOKENS / num_tokens.clamp_min(1)).clamp_max(LEAST)
+
+
+def _worth_reading(matches: Sequence[Tensor]) -> list[Tensor]:
+    """The tokens of each document that the reader looks at: of many, the windows that the question's words point to."""
+    windows = [
+        (index, span)
+        for index, document in enumerate(matches)
+        for span in torch.arange(len(document)).split(WINDOW_TOKENS)
+        if len(span)
+    ]
+    if len(windows) > READ_WINDOWS:
+        # The largest nearness to all words at once, so that a word that comes often does not outweigh the others.
+        scores = torch.stack([matches[index][span].amax(0).sum() for index, span in windows])
+        windows = [windows[i] for i in scores.topk(READ_WINDOWS).indices.sort().values.tolist()]
+    nothing = torch.zeros(0, dtype=torch.int64)
+    return [torch.cat([nothing, *(span for i, span in windows if i == index)]) for index in range(len(matches))]
 
 
 def word_matches(rarities: Mapping[int, float], words: Tensor) -> Tensor:

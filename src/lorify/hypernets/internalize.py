@@ -12,19 +12,24 @@ from torch import Tensor
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.features import batched, encode_chunks
+from lorify.contexts.features import Features, batched, encode_chunks
 from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
-from lorify.hypernets.focus import FOCUS_TOKENS, LEAST, KeptTokens, ending_words, focus_factors
+from lorify.hypernets.focus import FOCUS_TOKENS, ending_words, focus_factors, rest_weight
+from lorify.hypernets.kept_tokens import KeptMemory, KeptTokens, choose_tokens
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
 LIKE_LENGTH = 0.8  # a batch holds chunks of at least this share of its longest
 REMEMBERED_CHUNKS = 32
-KEPT_TOKENS = 4096
+KEPT_MEMORY = 4096
+"""Tokens; of a longer document the keys and values are not kept, and are computed again where an answer is found."""
+KEPT_TOKENS = 131_072
 """Of a longer document only the statistics are kept, whatever its length, and all questions meet the same adapter."""
+ENCODED_AGAIN = 2
+"""Chunks at most, for one question."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,9 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         for i, (memory, factors) in zip(chosen, loudest, strict=True):
             S = _summed([part.statistics.S for part in kept[i]])
             long = [part.statistics.M for part in kept[i] if part.tokens is None]
-            A, B = self.hypernet.write_focused(S, memory, factors, LEAST, _summed(long) if long else None)
+            num_tokens = sum(record.num_tokens for record in adapters[i].provenance.documents)
+            least = rest_weight(torch.tensor([num_tokens], device=S.device))
+            A, B = self.hypernet.write_focused(S, memory, factors, least, _summed(long) if long else None)
             focused = self._adapter(adapters[i].provenance.documents, A, B, None)
             found[i] = focused if self.made(adapters[i]) else self._with_refinement(focused, adapters[i], kept[i])
         return found
@@ -115,16 +122,32 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         kept = [part.tokens for part in parts if part.tokens is not None]
         documents = [(tokens.document, tokens.words) for tokens in kept]
         factors = focus_factors(self.hypernet.reader, asked, self.relevance.rarities(question), documents)
-        together = torch.cat(factors)
-        chosen = together.topk(min(FOCUS_TOKENS, len(together))).indices.sort().values
-        memories, first = [], 0
-        for tokens in kept:
-            size = len(tokens.words)
-            memories.append(tokens.chosen(chosen[(chosen >= first) & (chosen < first + size)] - first))
-            first += size
+        chosen = choose_tokens(kept, factors, FOCUS_TOKENS, ENCODED_AGAIN)
+        memories = [self._memory(tokens, index) for tokens, index in zip(kept, chosen, strict=True) if len(index)]
         names = TokenMemory.__dataclass_fields__
         memory = TokenMemory(*(torch.cat([getattr(part, name) for part in memories], dim=2) for name in names))
-        return memory, together[chosen].unsqueeze(0)
+        return memory, torch.cat([found[index] for found, index in zip(factors, chosen, strict=True)]).unsqueeze(0)
+
+    def _memory(self, tokens: KeptTokens, index: Tensor) -> TokenMemory:
+        """The memory of some tokens of a document, by their index `[t]`: `[L, 1, t, ...]`."""
+        if tokens.memory is not None:
+            memory = tokens.memory.chosen(index)
+        else:
+            chunks, places = tokens.chunk_of(index)
+            numbers, rows = chunks.unique(return_inverse=True)
+            start = self.base.tokenizer.bos_token_id is not None
+            _, encoded = self._memory_of([tokens.chunk(number)[start:] for number in numbers.tolist()])
+            memory = TokenMemory(
+                encoded.keys[:, None, rows, places],
+                encoded.values[:, None, rows, places],
+                encoded.weights[:, None, rows, places],
+            )
+        return replace(memory, weights=memory.weights * tokens.scale.to(memory.weights))
+
+    def _memory_of(self, chunks: Sequence[Sequence[int]]) -> tuple[Features, TokenMemory]:
+        features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
+        with self._autocast():
+            return features, self.hypernet(features)
 
     def _with_refinement(self, focused: Adapter, refined: Adapter, parts: Sequence[_DocumentPart]) -> Adapter:
         """A focused adapter with what refining changed added."""
@@ -168,7 +191,10 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
                 # In float64: thousands of chunks add up to many times the smallest entries that matter.
                 statistics = Statistics(part.statistics.S.double(), part.statistics.M.double())
                 total = statistics if total is None else total + statistics
-                tokens = [*tokens, part.tokens] if part.tokens is not None and num_tokens <= KEPT_TOKENS else []
+                if part.tokens is not None and num_tokens <= KEPT_TOKENS:
+                    tokens.append(part.tokens)
+            if num_tokens > KEPT_MEMORY:
+                tokens = [replace(part, memory=None) for part in tokens]
             remembered.update(fresh)
             while len(remembered) > REMEMBERED_CHUNKS:
                 remembered.popitem(last=False)
@@ -177,7 +203,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         if total is None:
             raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
         record = DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens)
-        joined = KeptTokens.joined(tokens) if tokens else None
+        joined = KeptTokens.joined(tokens) if tokens and num_tokens <= KEPT_TOKENS else None
         return record, _DocumentPart(total, hash_words(document.text), joined)
 
     def _encode(self, chunks: Sequence[Sequence[int]]) -> list[_ChunkPart]:
@@ -185,9 +211,8 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         found: dict[int, _ChunkPart] = {}
         for group in _of_like_length(chunks):
             batch = [chunks[i] for i in group]
-            features = encode_chunks(self.base, batch, layers=self.config.layers, module=self.config.module)
+            features, memory = self._memory_of(batch)
             with self._autocast():
-                memory = self.hypernet(features)
                 documents = None
                 if self.hypernet.reader is not None:
                     middle = features.states[self.config.middle]
@@ -196,9 +221,15 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             for row, i in enumerate(group):
                 tokens = None
                 if documents is not None:
-                    known = features.mask[row]
-                    words = ending_words(features.ids[row, known].tolist(), self.base.tokenizer)
-                    tokens = KeptTokens.of(memory, documents, row, known, words)
+                    known, ids = features.mask[row], features.ids[row, features.is_token[row]].cpu()
+                    tokens = KeptTokens(
+                        ids=ids.to(torch.int32),
+                        chunk_sizes=torch.tensor([len(ids)], dtype=torch.int32),
+                        words=ending_words(ids[:-1].tolist(), self.base.tokenizer),
+                        document=documents[row, known].half(),
+                        scale=torch.ones(()),
+                        memory=KeptMemory.of(memory, row, known),
+                    )
                 found[i] = _ChunkPart(
                     Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1]), tokens
                 )
@@ -283,7 +314,7 @@ class _ChunkPart:
 
 @dataclass(frozen=True)
 class _DocumentPart:
-    """What an adapter keeps of a document: statistics, hashes of its words `[words]`, and if it is short its tokens."""
+    """What is kept of a document: statistics, hashes of its words `[words]`, and its tokens if not too many."""
 
     statistics: Statistics
     words: Tensor

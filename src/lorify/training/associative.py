@@ -23,9 +23,9 @@ from lorify.hypernets.associative import (
     TokenMemory,
     lora_batch,
 )
-from lorify.hypernets.focus import FOCUS_TOKENS, LEAST, ending_words, focus_factors
+from lorify.hypernets.focus import FOCUS_TOKENS, ending_words, focus_factors, rest_weight
 from lorify.hypernets.internalize import check_base
-from lorify.hypernets.relevance import Relevance
+from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
 from lorify.training.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.config import TrainingConfig
@@ -68,6 +68,8 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
             "data.focus_probability needs a hypernetwork with a reader in start_from; train one with kind reader, or "
             "set it to 0"
         )
+    # A reader goes on with the word weights that it was trained with.
+    kept = load_relevance(config.start_from) if config.start_from is not None else None
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
         with preparation.counting("answering unrelated prompts", "prompts") as advance:
@@ -85,7 +87,7 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
         heldout_steps=StepBuilder(
             config, base, passages=heldout_passages, texts=heldout_texts, general=general[::HELDOUT_EVERY], heldout=True
         ),
-        relevance=prepare_relevance(config, passages),
+        relevance=kept or prepare_relevance(config, passages),
     )
 
 
@@ -416,9 +418,10 @@ class AssociativeObjective:
         parts = [self.hypernet.write(Statistics(whole.S[:, alike], whole.M[:, alike]))] if alike else []
         focused = [(row.context, row.focus) for row in asked if row.focus is not None]
         if focused:
-            loudest, factors = memory.loudest(torch.stack([focus for _, focus in focused]))
+            focus = torch.stack([focus for _, focus in focused])
+            loudest, factors = memory.loudest(focus)
             S = whole.S[:, [context for context, _ in focused]]
-            parts.append(self.hypernet.write_focused(S, loudest, factors, LEAST))
+            parts.append(self.hypernet.write_focused(S, loudest, factors, rest_weight((focus > 0).sum(-1))))
         return parts[0][0], torch.cat([B for _, B in parts], dim=1)
 
     def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:

@@ -162,9 +162,7 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
     assert "may not hold this" not in run(*command).stderr
     folder = options[3]
     digest = hypernetwork_digest(folder)
-    doubtful = Confidence(
-        hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9
-    )
+    doubtful = Confidence(hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9)
     try:
         save_confidence(folder, doubtful)
         assert "may not hold this" in run(*command).stderr

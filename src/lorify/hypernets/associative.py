@@ -128,10 +128,16 @@ class TokenMemory:
     values: Tensor
     weights: Tensor
 
-    def statistics(self) -> Statistics:
-        """Statistics of each chunk."""
-        weighted = (self.keys * self.weights.unsqueeze(-1)).transpose(2, 3)  # [L, N, r, T]
-        return Statistics(weighted @ self.keys, weighted @ self.values)
+    def statistics(self, precision: torch.dtype = torch.float32) -> Statistics:
+        """Statistics of each chunk.
+
+        Args:
+            precision: of `S`. Where the same chunk comes hundreds of times, so does its rounding, and in float32 the sum
+                is no longer positive definite.
+        """
+        keys = self.keys.to(precision)
+        weighted = (keys * self.weights.unsqueeze(-1).to(precision)).transpose(2, 3)  # [L, N, r, T]
+        return Statistics(weighted @ keys, weighted.to(self.values.dtype) @ self.values)
 
 
 class AssociativeHypernetwork(nn.Module):

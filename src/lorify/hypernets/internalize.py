@@ -217,7 +217,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
                 if self.hypernet.reader is not None:
                     middle = features.states[self.config.middle]
                     documents = self.hypernet.read_documents(middle, features.outputs, features.is_token)
-                statistics = memory.statistics()
+            statistics = memory.statistics(torch.float64)
             for row, i in enumerate(group):
                 tokens = None
                 if documents is not None:

@@ -132,8 +132,8 @@ class TokenMemory:
         """Statistics of each chunk.
 
         Args:
-            precision: of `S`. Where the same chunk comes hundreds of times, so does its rounding, and in float32 the sum
-                is no longer positive definite.
+            precision: of `S`. Where the same chunk comes hundreds of times, so does its rounding, and the sum may no
+                longer be positive definite.
         """
         keys = self.keys.to(precision)
         weighted = (keys * self.weights.unsqueeze(-1).to(precision)).transpose(2, 3)  # [L, N, r, T]

@@ -18,10 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.lean import LEAN_ARCHITECTURES, Block, Norm, Place, signed
+from lorify.base.lean import LEAN_ARCHITECTURES, Block, Linears, Norm, Place, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseModel
-from lorify.base.packed_weights import MOST_ROWS
 
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
 _SHARED_TOKENS = 64  # a shorter common beginning of prompts is not worth a pass of its own
@@ -88,9 +87,10 @@ class _LeanBatch:
         self._embedding: Tensor = decoder.embed_tokens.weight
         self._rotary: nn.Module = decoder.rotary_emb
         self._norm = Norm.of(decoder.norm)
-        self._head: Tensor = head.weight
+        self._head: nn.Linear = head
         self._lora = LoraRows()
         self._blocks: list[Block] | None = None  # for the rows there are now; None: to be made
+        self._output: Linears  # made with the blocks
         self._keys: list[Tensor] = []  # of each block [slots, K, T, C]
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
@@ -129,15 +129,14 @@ class _LeanBatch:
         if self._blocks is None:
             batch, rows = self._lora.batch, len(self)
             self._blocks = [Block.of(self._base, index, batch, rows) for index in range(self._base.num_layers)]
+            self._output = Linears([self._head], [None], rows, self._base.packed_matrices)
         x = F.embedding(tokens, self._embedding)  # [N, D]
         place = self._place(x, longest)
         for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
             x = x + block.attend(block.input_norm(x), keys, values, place)
             x = x + block.feed_forward(block.feed_forward_norm(x))
         self._lengths = [length + 1 for length in self._lengths]
-        packed = self._base.packed_matrices.packed([self._head]) if len(x) <= MOST_ROWS else None
-        x = self._norm(x)
-        return F.linear(x, self._head) if packed is None else packed(x)
+        return self._output(self._norm(x))[0]
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:

@@ -61,7 +61,7 @@ class Norm:
         return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
 
 
-class _Linears:
+class Linears:
     """Linear layers that read the same input, with the update of each row.
 
     Weights on a grid of few levels are packed into one matrix where that is faster; for a single row the updates of
@@ -75,6 +75,7 @@ class _Linears:
         rows: int,
         packed_matrices: PackedMatrices,
     ) -> None:
+        """Of the layers and their updates, for batches of `rows`."""
         self.linears = linears
         self.sizes = [linear.out_features for linear in linears]
         few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
@@ -153,13 +154,13 @@ class Block:
     """The tensors of one transformer block."""
 
     input_norm: Norm
-    query_key_value: _Linears
-    output: _Linears
+    query_key_value: Linears
+    output: Linears
     query_norm: Norm | None
     key_norm: Norm | None
     feed_forward_norm: Norm
-    gate_up: _Linears
-    down: _Linears
+    gate_up: Linears
+    down: Linears
     activation: nn.Module
     scaling: float
 
@@ -167,9 +168,9 @@ class Block:
     def of(cls, base: BaseModel, index: int, lora: LoraBatch | None, rows: int) -> Block:
         """Block `index` of a base, with the updates of a batch of `rows`."""
 
-        def linears(*names: str) -> _Linears:
+        def linears(*names: str) -> Linears:
             updates = [(lora or {}).get((index, name)) for name in names]
-            return _Linears([base.linear(index, name) for name in names], updates, rows, base.packed_matrices)
+            return Linears([base.linear(index, name) for name in names], updates, rows, base.packed_matrices)
 
         block: Any = base.blocks[index]
         attention = block.self_attn

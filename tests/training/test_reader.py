@@ -17,6 +17,7 @@ from lorify.training.loop import Trainer
 from lorify.training.prepare import Preparation
 from lorify.training.reader import ReaderObjective, prepare_reader
 from lorify.training.reader_config import ReaderData, ReaderTrainingConfig
+from lorify.training.remembered_states import RememberedStates
 
 PASSAGE = Example(
     ("The mill opens at nine. Ada keeps bees, and the bees like clover. Nobody counts them at nine.",),
@@ -42,9 +43,10 @@ def config(folder, **optimization) -> ReaderTrainingConfig:
     )
 
 
-def objective(run: ReaderTrainingConfig) -> ReaderObjective:
+def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
     shape, hypernet = load_hypernetwork(run.start_from)
-    return ReaderObjective(run, tiny_base(), shape, hypernet, RELEVANCE, [PASSAGE], [PASSAGE])
+    states = RememberedStates(run.start_from.parent / "states.sqlite", "tiny")
+    return ReaderObjective(run, tiny_base(), shape, hypernet, RELEVANCE, states, passages, heldout)
 
 
 @pytest.fixture
@@ -84,6 +86,66 @@ def test_training_finds_the_answers_of_a_passage(hypernetwork, tmp_path):
     seen = []
     Trainer(run, current, tmp_path / "run").run(lambda progress: seen.append(progress.metrics["exact/questions"]))
     assert seen[-1] == 1.0
+
+
+def test_an_epoch_has_every_passage_whose_answer_stands_in_it(hypernetwork):
+    passages = [
+        Example((f"Shed {n} is {'very ' * n}red.",), (Question(f"What is shed {n}?", ("red",)),), "sheds")
+        for n in range(6)
+    ]
+    silent = Example(("Nothing is said.",), (Question("Is it so?", ("Yes",)),), "silent")
+    run = config(hypernetwork)
+    run = run.model_copy(update={"data": run.data.model_copy(update={"questions": 2})})
+    current = objective(run, [*passages, silent], [silent])
+    first, second = (
+        [current._passages[i].source for batch in batches for i in current._passages_of_batch(batch)]
+        for batches in (range(3), range(3, 6))
+    )
+    assert first == second == ["sheds"] * 6
+    assert sorted(i for batch in range(3) for i in current._passages_of_batch(batch)) == list(range(6))
+    orders = [[current._passages_of_batch(batch) for batch in range(start, start + 3)] for start in range(0, 30, 3)]
+    assert any(order != orders[0] for order in orders), "each epoch has an order of its own"
+    assert not current._heldout
+
+
+def test_what_the_base_made_of_a_text_is_remembered_across_runs(hypernetwork):
+    run = config(hypernetwork).model_copy(update={"dropout": 0.0})
+    first = objective(run)
+    first.loss(0)
+    resumed = objective(run)
+    resumed._encode = lambda texts: pytest.fail(f"{len(texts)} texts are encoded again")
+    assert resumed.loss(0).metrics == first.loss(0).metrics
+
+
+def test_states_are_those_of_the_text_and_of_whom_they_are_said_to_be(tmp_path):
+    texts = [[1, 2], [1, 2, 3], [1, 2]]
+    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    seen = []
+
+    def compute(asked):
+        seen.extend(asked)
+        return [torch.arange(2.0 * len(text)).view(len(text), 2) + len(seen) for text in asked]
+
+    found = states.states(texts, compute)
+    assert seen == [[1, 2], [1, 2, 3]]
+    assert [x.shape[0] for x in found] == [2, 3, 2]
+    assert all(torch.equal(a, b) for a, b in zip(found, states.states(texts, compute), strict=True))
+    assert seen == [[1, 2], [1, 2, 3]]
+    RememberedStates(tmp_path / "states.sqlite", "other").states([[1, 2]], compute)
+    assert seen[2:] == [[1, 2]]
+
+
+def test_a_damaged_file_of_states_is_named(tmp_path):
+    (tmp_path / "states.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
+    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    with pytest.raises(TrainingError, match="delete the file"):
+        states.states([[1]], lambda _: [])
+
+
+def test_dropout_is_off_on_heldout_contexts(hypernetwork):
+    current = objective(config(hypernetwork).model_copy(update={"dropout": 0.5}))
+    current.loss(0)
+    assert current.evaluate() == current.evaluate()
 
 
 def test_answers_begin_after_the_tokens_that_come_before_them(hypernetwork):

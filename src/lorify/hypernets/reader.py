@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lorify.hypernets.surroundings import Surroundings
+from lorify.hypernets.surroundings import Surroundings, TextDropout
 
 NUM_MATCHES = 6
 NUM_BLOCKS = 3
@@ -48,13 +48,13 @@ class Places(NamedTuple):
 class Reader(nn.Module):
     """Documents and questions -> where the answers stand. See the module's docstring."""
 
-    def __init__(self, *, hidden_size: int, width: int) -> None:
-        """Random initial weights."""
+    def __init__(self, *, hidden_size: int, width: int, dropout: float = 0.0) -> None:
+        """Random initial weights; `dropout` of inputs and of what each layer adds, in training."""
         super().__init__()
-        self.document = Surroundings(input_size=3 * hidden_size, width=width)
-        self.question = Surroundings(input_size=2 * hidden_size, width=width, num_layers=1)
+        self.document = Surroundings(input_size=3 * hidden_size, width=width, dropout=dropout)
+        self.question = Surroundings(input_size=2 * hidden_size, width=width, num_layers=1, dropout=dropout)
         self.matches = nn.Sequential(nn.Linear(NUM_MATCHES, width), nn.GELU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(NUM_BLOCKS))
+        self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(NUM_BLOCKS))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, 2)
 
@@ -79,8 +79,9 @@ class _Block(nn.Module):
 
     NUM_HEADS = 4
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
+        self.dropout = TextDropout(dropout)
         self.norm_question = nn.LayerNorm(width)
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
@@ -100,11 +101,11 @@ class _Block(nn.Module):
         attended = F.scaled_dot_product_attention(
             query, self._heads(key), self._heads(value), attn_mask=asked[:, None, None, :]
         )
-        x = x + self.attended(attended.transpose(1, 2).flatten(2))
+        x = x + self.dropout(self.attended(attended.transpose(1, 2).flatten(2)))
         near, gate = self.near_gate(self.norm_near(x)).chunk(2, dim=-1)
         near = self.near((near * mask.unsqueeze(-1)).transpose(1, 2)).transpose(1, 2)
-        x = x + self.near_out(F.silu(near) * gate)
-        return x + self.down(F.gelu(self.up(self.norm_mlp(x))))
+        x = x + self.dropout(self.near_out(F.silu(near) * gate))
+        return x + self.dropout(self.down(F.gelu(self.up(self.norm_mlp(x)))))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.NUM_HEADS, -1)).transpose(1, 2)  # [N, heads, tokens, w / heads]

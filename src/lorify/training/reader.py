@@ -29,9 +29,13 @@ from lorify.training.batches import find_places
 from lorify.training.loop import BatchLoss
 from lorify.training.prepare import Preparation, prepare_passages
 from lorify.training.reader_config import ReaderTrainingConfig
+from lorify.training.remembered_states import RememberedStates
 
-HELDOUT_CONTEXTS = 60
+HELDOUT_FACTS, HELDOUT_PASSAGES = 60, 300
 REMEMBERED_CONTEXTS = 20_000
+STATES_NAME = "states.sqlite"
+POOLED_STEPS = 16
+"""Passages of so many steps are sorted by length before they are shared out, so that little of a step is padding."""
 
 
 def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> ReaderObjective:
@@ -48,7 +52,9 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
     shape, hypernet = load_associative(config.start_from)
     base = preparation.load_base(config.base)
     check_base(shape, base, str(config.start_from))
-    return ReaderObjective(config, base, shape, hypernet, relevance, passages, heldout_passages)
+    middle = shape.layers[shape.middle]
+    states = RememberedStates(preparation.run_dir / STATES_NAME, f"{base.digest} block {middle}")
+    return ReaderObjective(config, base, shape, hypernet, relevance, states, passages, heldout_passages)
 
 
 @dataclass(frozen=True)
@@ -97,22 +103,26 @@ class ReaderObjective:
         shape: AssociativeConfig,
         hypernet: AssociativeHypernetwork,
         relevance: Relevance,
+        states: RememberedStates,
         passages: Sequence[Example],
         heldout_passages: Sequence[Example],
     ) -> None:
         """Of the hypernetwork nothing is trained but its reader, a new one unless it has one of the width wanted."""
-        self.config, self.base, self.relevance = config, base, relevance
+        self.config, self.base, self.relevance, self._remembered = config, base, relevance, states
         self.shape = shape.model_copy(update={"reader_width": config.width})
         torch.manual_seed(config.seed)
-        reader = Reader(hidden_size=shape.hidden_size, width=config.width)
+        reader = Reader(hidden_size=shape.hidden_size, width=config.width, dropout=config.dropout)
         if hypernet.reader is not None and shape.reader_width == config.width:
             reader.load_state_dict(hypernet.reader.state_dict())
         hypernet.reader = reader
-        self.reader, self.hypernet = reader.to(base.device).train(), hypernet.to(base.device)
+        self.reader, self.hypernet = reader.to(base.device), hypernet.to(base.device)
         drawn = random.Random(f"{config.seed}/passages")
+        passages, heldout_passages = ([p for p in some if _quotes_answer(p)] for some in (passages, heldout_passages))
         self._passages = drawn.sample(passages, min(len(passages), config.data.max_passages))
-        self._heldout = drawn.sample(heldout_passages, min(len(heldout_passages), HELDOUT_CONTEXTS))
+        self._heldout = drawn.sample(heldout_passages, min(len(heldout_passages), HELDOUT_PASSAGES))
+        self._heldout.sort(key=_length)
         self._read = lru_cache(maxsize=REMEMBERED_CONTEXTS)(self._read_context)
+        self._order = lru_cache(maxsize=2)(self._passages_of_epoch)
 
     @property
     def module(self) -> Reader:
@@ -123,24 +133,47 @@ class ReaderObjective:
         """Loss of training batch `batch`."""
         rng = random.Random(f"{self.config.seed}/reader/{batch}")
         data = self.config.data
-        drawn = [("facts", rng.randrange(data.max_facts)) for _ in range(data.facts)]
-        drawn += [("questions", rng.randrange(len(self._passages))) for _ in range(data.questions) if self._passages]
-        drawn += [("niah", rng.randrange(data.max_facts)) for _ in range(data.niah)]
-        found = self._score(drawn, rng)
-        if found is None:
+        generated = [("facts", rng.randrange(data.max_facts)) for _ in range(data.facts)]
+        generated += [("niah", rng.randrange(data.max_facts)) for _ in range(data.niah)]
+        passages = [("questions", number) for number in self._passages_of_batch(batch)]
+        self.reader.train()
+        # Apart, since passages are much shorter.
+        found = [one for drawn in (generated, passages) if (one := self._score(drawn, rng)) is not None]
+        if not found:
             return BatchLoss(sum(p.sum() for p in self.reader.parameters()) * 0, {}, 0)  # pyright: ignore[reportArgumentType]
-        loss, right, kinds, num_tokens = found
+        loss, right = (torch.cat(values) for values in zip(*((one[0], one[1]) for one in found), strict=True))
+        kinds = [kind for one in found for kind in one[2]]
         metrics: dict[str, float] = {}
         for kind in sorted(set(kinds)):
             chosen = torch.tensor([k == kind for k in kinds])
             metrics[f"loss/{kind}"] = loss.detach().cpu()[chosen].mean().item()
             metrics[f"exact/{kind}"] = right.cpu()[chosen].float().mean().item()
-        return BatchLoss(loss.mean(), metrics, num_tokens)
+        return BatchLoss(loss.mean(), metrics, sum(one[3] for one in found))
+
+    def _passages_of_batch(self, batch: int) -> list[int]:
+        """Passages of training batch `batch`: each of them once in an epoch, but for a rest smaller than a batch."""
+        size = min(self.config.data.questions, len(self._passages))
+        if not size:
+            return []
+        epoch, index = divmod(batch, len(self._passages) // size)
+        return self._order(epoch)[index]
+
+    def _passages_of_epoch(self, epoch: int) -> list[list[int]]:
+        rng = random.Random(f"{self.config.seed}/epoch/{epoch}")
+        size = min(self.config.data.questions, len(self._passages))
+        order = rng.sample(range(len(self._passages)), len(self._passages) // size * size)
+        batches = []
+        for start in range(0, len(order), POOLED_STEPS * size):
+            pool = sorted(order[start : start + POOLED_STEPS * size], key=lambda i: _length(self._passages[i]))
+            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+        rng.shuffle(batches)
+        return batches
 
     def evaluate(self) -> dict[str, float]:
         """Loss, and share of the questions whose answer is found, by kind on held-out contexts."""
         totals: dict[str, list[float]] = {}
-        drawn = [("heldout facts", i) for i in range(HELDOUT_CONTEXTS)]
+        self.reader.eval()
+        drawn = [("heldout facts", i) for i in range(HELDOUT_FACTS)]
         drawn += [("heldout questions", i) for i in range(len(self._heldout))]
         size = self.config.data.facts + self.config.data.questions
         for start in range(0, len(drawn), size):
@@ -257,10 +290,14 @@ class ReaderObjective:
 
     def _states(self, texts: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
         """Tokens `[T]` and the base's states at the middle block `[T, d]` of each text, read alone."""
+        start = self.base.tokenizer.bos_token_id
+        ids = [torch.tensor(([] if start is None else [start]) + list(text)) for text in texts]
+        return ids, self._remembered.states(texts, self._encode)
+
+    def _encode(self, texts: Sequence[Sequence[int]]) -> list[Tensor]:
         middle = self.shape.layers[self.shape.middle]
         features = encode_chunks(self.base, texts, layers=(middle,), module=self.shape.module)
-        rows = list(zip(features.ids, features.states[0], features.is_token, strict=True))
-        return [ids[known].cpu() for ids, _, known in rows], [s[known].half().cpu() for _, s, known in rows]
+        return [states[known] for states, known in zip(features.states[0], features.is_token, strict=True)]
 
     def _example(self, kind: str, number: int) -> Example:
         rng = random.Random(f"{self.config.seed}/{kind}/{number}")
@@ -280,6 +317,15 @@ class ReaderObjective:
             num_documents=rng.choice((1, 1, 1, 2)),
             num_questions=2 * self.config.data.questions_per_context,
         )
+
+
+def _quotes_answer(example: Example) -> bool:
+    """Whether an answer of a passage stands in it, so that it says something about places."""
+    return any(question.answers[0] in document for question in example.questions for document in example.documents)
+
+
+def _length(example: Example) -> int:
+    return sum(map(len, example.documents))
 
 
 def _padded(rows: Sequence[Tensor]) -> Tensor:

@@ -33,6 +33,7 @@ class ReaderTrainingConfig(RunConfig):
         None, description="Associative hypernetwork that gets the reader; its own reader is trained further."
     )
     width: int = Field(128, gt=0, multiple_of=4, description="Width of the reader.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the reader's inputs and of what each layer adds.")
     data: ReaderData = ReaderData()  # pyright: ignore[reportCallIssue]
     optimization: Schedule = Schedule(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]
     evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out contexts.")

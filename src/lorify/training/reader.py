@@ -229,9 +229,9 @@ class ReaderObjective:
                 words = contexts[c].words
                 matches[row, : len(words)] = word_matches(asked[n][1].rarities, words)
             places = self.reader(
-                _padded(documents)[context],
+                _padded(documents).index_select(0, context),  # an index would add its gradient in any order
                 mask[context],
-                _padded(questions)[question],
+                _padded(questions).index_select(0, question),
                 is_asked[question],
                 matches.to(question.device),
             )

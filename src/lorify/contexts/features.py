@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -47,6 +47,12 @@ class Features:
         return has_next & self.is_token
 
 
+def with_start(base: BaseModel, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Token ids of chunks as the base reads them: after a beginning-of-text token where the tokenizer has one."""
+    start = cast(int | None, base.tokenizer.bos_token_id)
+    return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
+
+
 def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str) -> Features:
     """Run the bare base over chunks, each encoded alone.
 
@@ -56,8 +62,7 @@ def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: S
         layers: blocks whose activations are wanted.
         module: the adapted linear layer of those blocks.
     """
-    start = base.tokenizer.bos_token_id
-    rows = [([] if start is None else [start]) + list(chunk) for chunk in chunks]
+    rows = with_start(base, chunks)
     length = max(len(row) for row in rows)
     input_ids = torch.zeros(len(rows), length, dtype=torch.long)
     attention_mask = torch.zeros(len(rows), length, dtype=torch.long)

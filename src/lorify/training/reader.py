@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.features import encode_chunks
+from lorify.contexts.features import encode_chunks, with_start
 from lorify.data.examples import Example
 from lorify.data.facts import generate_fact_example
 from lorify.data.niah import generate_niah_example
@@ -270,7 +270,6 @@ class ReaderObjective:
         example = self._example(kind, number)
         tokenizer = self.base.tokenizer
         chunks = [c for text in example.documents for c in split_into_chunks(text, tokenizer, self.shape.chunk_tokens)]
-        texts = [self.base.encode_text(question.text) for question in example.questions]
         ids, states = self._states(chunks)
         words = [ending_words(chunk[:-1].tolist(), tokenizer) for chunk in ids]
         # The token before a chunk's token i, which says it, is i in the memory of the chunk if a text begins with a
@@ -278,20 +277,22 @@ class ReaderObjective:
         first, before = [0], len(ids[0]) - 1 - len(chunks[0])
         for chunk in ids:
             first.append(first[-1] + len(chunk) - 1)
-        asked = []
-        for question, question_ids, question_states in zip(example.questions, *self._states(texts), strict=True):
+        quoted = []
+        for question in example.questions:
             answer = self.base.encode_text(f" {question.answers[0]}")
-            places = find_places(answer, dict(enumerate(chunks)))
-            begins = [first[chunk] + before + index for chunk, index in (places[0] if places else ())]
-            rarities = self.relevance.rarities(question.text)
-            if begins:
-                asked.append(_Asked(question_ids, question_states, rarities, begins, len(answer)))
+            if places := find_places(answer, dict(enumerate(chunks))):
+                begins = [first[chunk] + before + index for chunk, index in places[0]]
+                quoted.append((question.text, begins, len(answer)))
+        encoded = zip(*self._states([self.base.encode_text(text) for text, _, _ in quoted]), strict=True)
+        asked = [
+            _Asked(question_ids, question_states, self.relevance.rarities(text), begins, length)
+            for (text, begins, length), (question_ids, question_states) in zip(quoted, encoded, strict=True)
+        ]
         return _Read(ids, states, torch.cat(words), asked)
 
     def _states(self, texts: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
         """Tokens `[T]` and the base's states at the middle block `[T, d]` of each text, read alone."""
-        start = self.base.tokenizer.bos_token_id
-        ids = [torch.tensor(([] if start is None else [start]) + list(text)) for text in texts]
+        ids = [torch.tensor(row) for row in with_start(self.base, texts)]
         return ids, self._remembered.states(texts, self._encode)
 
     def _encode(self, texts: Sequence[Sequence[int]]) -> list[Tensor]:

@@ -12,7 +12,7 @@ from lorify.data.fact_world import FILLERS
 # Fillers bring a document to at least this many words, and to at most this many times the length of its facts.
 MIN_WORDS, MAX_GROWTH = 60, 1.5
 
-_SLOT = re.compile(r"<([^>]+)>")
+SLOT = re.compile(r"<([^>]+)>")
 
 
 def write_document(names: Names, groups: list[Group]) -> str:
@@ -88,7 +88,7 @@ def _draw_fillers(names: Names, groups: Sequence[Group], num_words: int) -> list
     rng.shuffle(pool)
     while pool and num_words < target:
         phrase, index = pool.pop()
-        filler = capitalized(_SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase))
+        filler = capitalized(SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase))
         num_words += len(filler.split())
         fillers.append((filler, index))
     return fillers

@@ -99,10 +99,10 @@ def plan_document(names: Names, num_facts: int) -> list[Group]:
         groups.append(_draw_listing(names, rng.randint(3, min(5, num_facts))))
         left -= len(groups[0].facts)
     form = rng.random()
-    kind = _draw_kind(rng)
+    kind = draw_kind(rng)
     if form < 0.4:
         if left:
-            groups.append(_draw_group(names, kind, rng.sample(kind.relations, min(left, len(kind.relations), 9))))
+            groups.append(draw_group(names, kind, rng.sample(kind.relations, min(left, len(kind.relations), 9))))
     elif form < 0.75:
         # Several entities of one kind with mostly the same relations: the subject must be told apart.
         share = -(-left // rng.randint(2, 4))
@@ -111,20 +111,22 @@ def plan_document(names: Names, num_facts: int) -> list[Group]:
             said = sum(len(group.facts) for group in groups)
             kept = [relation for relation in shared if rng.random() < 0.85][: num_facts - said]
             if kept:
-                groups.append(_draw_group(names, kind, kept))
+                groups.append(draw_group(names, kind, kept))
     while (said := sum(len(group.facts) for group in groups)) < num_facts:
-        kind = _draw_kind(rng)
+        kind = draw_kind(rng)
         relations = rng.sample(kind.relations, min(rng.randint(1, 5), num_facts - said, len(kind.relations)))
-        groups.append(_draw_group(names, kind, relations))
+        groups.append(draw_group(names, kind, relations))
     rng.shuffle(groups)
     return groups
 
 
-def _draw_kind(rng: random.Random) -> Kind:
+def draw_kind(rng: random.Random) -> Kind:
+    """A kind of entity, common ones more often."""
     return rng.choices(KINDS, [kind.weight for kind in KINDS])[0]
 
 
-def _draw_group(names: Names, kind: Kind, relations: Sequence[Relation]) -> Group:
+def draw_group(names: Names, kind: Kind, relations: Sequence[Relation]) -> Group:
+    """A new entity with facts of these relations, in an order drawn by chance."""
     entity = _draw_entity(names, kind)
     relations = names.rng.sample(list(relations), len(relations))
     return Group(entity, entity.name, tuple(_draw_fact(names, entity, relation) for relation in relations))

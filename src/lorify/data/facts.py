@@ -43,11 +43,11 @@ def generate_fact_example(
         facts += [fact for group in groups for fact in group.facts]
     occurrences = Counter((fact.relation, fact.value) for fact in facts)
     asked = rng.sample(facts, min(num_questions, len(facts)))
-    questions = [_ask(rng, fact, unique=occurrences[fact.relation, fact.value] == 1) for fact in asked]
+    questions = [ask(rng, fact, unique=occurrences[fact.relation, fact.value] == 1) for fact in asked]
     return Example(tuple(documents), tuple(questions), "facts")
 
 
-def _ask(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
+def ask(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
     """A question about the fact; if no other fact of its relation has the value, sometimes one for the entity."""
     if unique and fact.inverse_questions and rng.random() < 0.25:
         return Question(_vary(rng, rng.choice(fact.inverse_questions)), (fact.subject,))

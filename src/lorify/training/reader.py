@@ -18,6 +18,7 @@ from lorify.contexts.features import encode_chunks, with_start
 from lorify.data.examples import Example
 from lorify.data.facts import generate_fact_example
 from lorify.data.niah import generate_niah_example
+from lorify.data.portraits import generate_portrait_example
 from lorify.errors import TrainingError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.focus import ending_words, word_matches
@@ -31,7 +32,8 @@ from lorify.training.prepare import Preparation, prepare_passages
 from lorify.training.reader_config import ReaderTrainingConfig
 from lorify.training.remembered_states import RememberedStates
 
-HELDOUT_FACTS, HELDOUT_PASSAGES = 60, 300
+HELDOUT_GENERATED, HELDOUT_PASSAGES = 60, 300
+"""Of each kind of generated document, and of natural passages."""
 REMEMBERED_CONTEXTS = 20_000
 STATES_NAME = "states.sqlite"
 POOLED_STEPS = 16
@@ -134,6 +136,7 @@ class ReaderObjective:
         rng = random.Random(f"{self.config.seed}/reader/{batch}")
         data = self.config.data
         generated = [("facts", rng.randrange(data.max_facts)) for _ in range(data.facts)]
+        generated += [("portraits", rng.randrange(data.max_facts)) for _ in range(data.portraits)]
         generated += [("niah", rng.randrange(data.max_facts)) for _ in range(data.niah)]
         passages = [("questions", number) for number in self._passages_of_batch(batch)]
         self.reader.train()
@@ -173,7 +176,8 @@ class ReaderObjective:
         """Loss, and share of the questions whose answer is found, by kind on held-out contexts."""
         totals: dict[str, list[float]] = {}
         self.reader.eval()
-        drawn = [("heldout facts", i) for i in range(HELDOUT_FACTS)]
+        kinds = ["facts", *(["portraits"] if self.config.data.portraits else [])]
+        drawn = [(f"heldout {kind}", i) for kind in kinds for i in range(HELDOUT_GENERATED)]
         drawn += [("heldout questions", i) for i in range(len(self._heldout))]
         size = self.config.data.facts + self.config.data.questions
         for start in range(0, len(drawn), size):
@@ -312,12 +316,12 @@ class ReaderObjective:
             return generate_niah_example(
                 rng, length_tokens=length, count_tokens=lambda t: len(self.base.encode_text(t))
             )
-        return generate_fact_example(
-            rng,
-            split="train" if kind == "facts" else "heldout",
-            num_documents=rng.choice((1, 1, 1, 2)),
-            num_questions=2 * self.config.data.questions_per_context,
-        )
+        split = "heldout" if kind.startswith("heldout ") else "train"
+        num_questions = 2 * self.config.data.questions_per_context
+        if kind.endswith("portraits"):
+            return generate_portrait_example(rng, split=split, num_questions=num_questions)
+        num_documents = rng.choice((1, 1, 1, 2))
+        return generate_fact_example(rng, split=split, num_documents=num_documents, num_questions=num_questions)
 
 
 def _quotes_answer(example: Example) -> bool:

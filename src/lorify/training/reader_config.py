@@ -14,10 +14,11 @@ class ReaderData(ContextMix):
     """Which contexts a step is made of; what the base makes of each is computed once and remembered."""
 
     facts: int = Field(8, ge=0, description="Generated fact documents a step.")
+    portraits: int = Field(0, ge=0, description="Generated documents about one thing, named once, a step.")
     questions: int = Field(8, ge=0, description="Natural passages with questions a step.")
     niah: int = Field(1, ge=0, description="Needle-in-a-haystack contexts a step.")
     questions_per_context: int = Field(4, gt=0, description="At most this many questions a context.")
-    max_facts: int = Field(2000, gt=0, description="Different fact documents to draw from.")
+    max_facts: int = Field(2000, gt=0, description="Different generated documents of a kind to draw from.")
     max_passages: int = Field(4000, gt=0, description="Different natural passages to draw from.")
     other_probability: float = Field(
         0.25, ge=0, le=1, description="Chance that a question is also asked of another context of the step."

@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.errors import ContextError
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -39,7 +40,7 @@ class Document:
 
     Attributes:
         name: file name or title.
-        text: its text, without runs of empty lines.
+        text: its text, without runs of empty lines and breaks inside sentences.
         digest: SHA-256 of the text.
     """
 
@@ -207,4 +208,4 @@ def _check_pdf(data: bytes, name: str, max_pages: int | None) -> None:
 
 def _tidy(text: str) -> str:
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return join_wrapped_lines(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip())

@@ -55,7 +55,7 @@ def generate_portrait_example(
 def _tell(names: Names, group: Group, entity: Entity) -> list[str]:
     """The sentences of a group: its thing is named in the first one only. Fillers stand between them."""
     rng, shorts, sentences = names.rng, _short_references(entity), list[str]()
-    joinable = False
+    before = ""  # what the last sentence says of the thing, if more can be joined to it
     for index, fact in enumerate(group.facts):
         template = rng.choice(fact.statements)
         # After another person's name `she` would be in doubt.
@@ -66,18 +66,37 @@ def _tell(names: Names, group: Group, entity: Entity) -> list[str]:
             reference = entity.pronoun
         else:
             reference = rng.choice(shorts)
-        sentence = fill_phrase(template, reference, fact.value)
-        if joinable and template.startswith(("{s}", "{p}")) and rng.random() < 0.4:
-            joined = rng.choice((", and ", "; "))
-            sentences[-1] = sentences[-1].removesuffix(".") + joined + sentence
+        sentence = _with_apposition(names, fact, reference, fill_phrase(template, reference, fact.value))
+        said = sentence.removeprefix(reference.s + " ") if template.startswith("{s} ") else ""
+        form = rng.random()
+        if before and said and form < 0.3:
+            sentences[-1] = sentences[-1].removesuffix(".") + " and " + said
+            before = ""
+        elif before and said and form < 0.45 and len(sentences) > 1:
+            which = "who" if entity.kind.name == "person" else "which"
+            subject = rng.choice(shorts).s
+            sentences[-1] = capitalized(f"{subject}, {which} {before.removesuffix('.')}, {said}")
+            before = ""
+        elif before and template.startswith(("{s}", "{p}")) and form < 0.6:
+            sentences[-1] = sentences[-1].removesuffix(".") + rng.choice((", and ", "; ")) + sentence
+            before = ""
         else:
             sentences.append(capitalized(sentence))
-        joinable = index > 0 and not joinable
+            before = said
         if rng.random() < FILLER_SHARE:
             phrase = rng.choice((*FILLERS, *(fill_phrase(f, rng.choice(shorts)) for f in entity.kind.fillers)))
             sentences.append(capitalized(SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase)))
-            joinable = False
+            before = ""
     return sentences
+
+
+def _with_apposition(names: Names, fact: Fact, reference: Reference, sentence: str) -> str:
+    """Sometimes with what a person who is named does for a living behind the name."""
+    if fact.maker != "person" or names.rng.random() > 0.3:
+        return sentence
+    start, name, end = sentence.partition(fact.value)
+    job = fill_phrase(names.rng.choice(("{a}", "the {v}", "formerly {a}")), reference, draw_value(names, "word job"))
+    return f"{start}{name}, {job}{'' if end.startswith(('.', ',')) else ','}{end}"
 
 
 def _tell_fully(rng: random.Random, group: Group) -> str:

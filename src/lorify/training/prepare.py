@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
+from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
 from lorify.data.facts import generate_fact_example
 from lorify.data.general import general_training_prompts
@@ -161,8 +163,17 @@ def prepare_texts(config: TrainingConfig) -> tuple[list[Example], list[Example]]
     return _split(examples, "data.texts_path", data.texts_path)
 
 
+def _as_read(example: Example) -> Example:
+    """The example with its texts as they are when they are read from files."""
+    questions = tuple(
+        replace(question, answers=tuple(" ".join(answer.split()) for answer in question.answers))
+        for question in example.questions
+    )
+    return replace(example, documents=tuple(map(join_wrapped_lines, example.documents)), questions=questions)
+
+
 def _split(examples: Sequence[Example], key: str, path: Path) -> tuple[list[Example], list[Example]]:
-    train, heldout = split_by_passage(examples)
+    train, heldout = (list(map(_as_read, part)) for part in split_by_passage(examples))
     if not train or not heldout:
         raise ConfigError(
             f"{key} {path} holds only one passage, or retellings of one; give at least two, so that one can be held out"

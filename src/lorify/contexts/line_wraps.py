@@ -1,0 +1,80 @@
+"""Line breaks that stand where a line was full, not where a sentence or an item ends: they are spaces.
+
+Text files and PDFs have them in the middle of sentences and names, and a word after a line break is another token than
+the same word after a space.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+MIN_WIDTH, MAX_WIDTH = 50, 200
+"""Lines are wrapped at widths of about so many characters; shorter ones are verse or lists, longer ones paragraphs."""
+FULLNESS = 0.85
+"""A line is full if the next word would have made it longer than this share of the longest; fonts are not even."""
+
+# A line that starts something of its own: a list item, heading, table row, quotation, rule, tag or `Label: value`.
+_OWN_START = re.compile(
+    r"\s*(?:[-*+•·–]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s|#|\||>|<|:|[-=_*~`]{3,}|\[|[A-Z][\w'’-]*(?: [\w'’-]+){0,3}:\s)"
+)
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_ENDS_SENTENCE = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")
+_WORD = re.compile(r"[^\W\d_]+")
+_HYPHENATED = re.compile(r"([^\W\d_]+)-$")
+
+
+def join_wrapped_lines(text: str) -> str:
+    """The text with the lines of wrapped paragraphs joined.
+
+    A paragraph is wrapped if all of its lines but the last are full and most of them end inside a sentence. Code
+    blocks, tables, lists and verse stay as they are. A hyphen at the end of a line is left out if the word is written
+    without it elsewhere in the text.
+    """
+    lines = text.split("\n")
+    words = cache(lambda: frozenset(_WORD.findall(text)))
+    blocks: list[list[str]] = []
+    fenced = False
+    for index, line in enumerate(lines):
+        is_fence = bool(_FENCE.match(line))
+        opens = not index or fenced or is_fence or not line or not lines[index - 1] or _starts_alone(line, blocks[-1])
+        if opens:
+            blocks.append([])
+        blocks[-1].append(line)
+        fenced ^= is_fence
+    return "\n".join(_joined(block, words) if _is_wrapped(block) else "\n".join(block) for block in blocks)
+
+
+def _starts_alone(line: str, before: Sequence[str]) -> bool:
+    """Whether a line looks like one that does not go on with the lines before it."""
+    if _OWN_START.match(line):
+        return True
+    # Indented as far as code, and not below a list item, whose lines may be.
+    return line.startswith(("    ", "\t")) and not _OWN_START.match(before[0])
+
+
+def _is_wrapped(block: Sequence[str]) -> bool:
+    width = max(map(len, block))
+    if len(block) < 2 or not MIN_WIDTH <= width <= MAX_WIDTH:
+        return False
+    if block[0].lstrip().startswith(("#", "<")) or any("|" in line for line in block):
+        return False
+    nexts = [line.split(maxsplit=1)[0] for line in block[1:]]
+    if any(len(line) + 1 + len(word) < FULLNESS * width for line, word in zip(block[:-1], nexts, strict=True)):
+        return False
+    return 2 * sum(bool(_ENDS_SENTENCE.search(line)) for line in block[:-1]) < len(block) - 1
+
+
+def _joined(block: Sequence[str], words: Callable[[], frozenset[str]]) -> str:
+    joined = block[0]
+    for line in block[1:]:
+        following = line.lstrip()
+        head, tail = _HYPHENATED.search(joined), _WORD.match(following)
+        if head is None or tail is None or not tail.group().islower():
+            joined += " " + following
+        elif head.group(1) + tail.group() in words():
+            joined = joined[:-1] + following
+        else:
+            joined += following
+    return joined

@@ -35,7 +35,7 @@ def test_booleans_are_written_as_they_are_read():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("fakts", "'fakts' does not exist; choose from facts, niah"),
+        ("fakts", "'fakts' does not exist; choose from facts, portraits, niah"),
         ("facts:docs=3", "docs"),
         ("facts:documents=none:seed=x", "seed"),
         ("facts:documents=0", "documents"),

@@ -12,12 +12,14 @@ from lorify.evaluation.suites import (
     InternalizedQuerySuite,
     ManySuite,
     NiahSuite,
+    PortraitsSuite,
     PublicSuite,
     QuestionsSuite,
 )
 
 SUITES = [
     FactsSuite(documents=3),
+    PortraitsSuite(documents=3),
     NiahSuite(lengths=(300,), bins=3),
     InterferenceSuite(documents=2, others=(0, 2)),
     InternalizedQuerySuite(documents=2),

@@ -82,7 +82,9 @@ def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernet):
 def test_a_focus_on_all_tokens_alike_is_the_adapter_without_focus(hypernet):
     memory = hypernet(features())
     _, wanted = hypernet.write(memory.statistics())
-    _, found = hypernet.write_focused(memory.statistics().S, memory, torch.ones(N, T), least=torch.ones(N))
+    least = torch.ones(N)
+    inverse = hypernet.rest_inverse(memory.statistics().S, least)
+    _, found = hypernet.write_focused(inverse, memory, torch.ones(N, T), least)
     torch.testing.assert_close(found, wanted)
 
 
@@ -104,7 +106,9 @@ def test_a_focus_says_what_the_same_weights_would_say_of_the_chosen_tokens(hyper
     M = replace(some, weights=some.weights * factors[:, chosen]).statistics().M
     rest = torch.randn_like(M)
     _, wanted = hypernet.write(Statistics(S, M + rest))
-    _, found = hypernet.write_focused(memory.statistics().S, some, factors[:, chosen], torch.full((N,), 0.1), rest)
+    least = torch.full((N,), 0.1)
+    inverse = hypernet.rest_inverse(memory.statistics().S, least)
+    _, found = hypernet.write_focused(inverse, some, factors[:, chosen], least, rest)
     torch.testing.assert_close(found, wanted)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from lorify.data.examples import Example, Question
 from lorify.data.general import GENERAL_EVAL_PROMPTS
 from lorify.data.niah import generate_niah_example
+from lorify.data.portraits import generate_portrait_example
 from lorify.data.public import PUBLIC_SETS, load_benchmark_examples, load_public_examples
 from lorify.data.questions import load_question_examples
 from lorify.data.rivals import contradict
@@ -36,6 +37,25 @@ class FactsSuite(Suite):
         """The cases."""
         examples = fact_examples(self.documents, seed=self.seed, num_questions=self.questions, num_pages=self.pages)
         examples = [replace(example, documents=("\n\n".join(example.documents),)) for example in examples]
+        return cases_from_examples(model.base, examples)
+
+
+class PortraitsSuite(Suite):
+    """Generated documents about one thing that they name at the beginning only; names that training never uses."""
+
+    name = "portraits"
+    documents: int = Field(34, ge=1, description="Number of documents.")
+    questions: int = Field(6, ge=1, description="Questions about each document.")
+    seed: int = Field(0, description="Seed of the documents.")
+
+    def build(self, model: Lorify) -> list[Case]:
+        """The cases."""
+        examples = [
+            generate_portrait_example(
+                random.Random(f"{self.seed}/evaluation/{i}"), split="heldout", num_questions=self.questions
+            )
+            for i in range(self.documents)
+        ]
         return cases_from_examples(model.base, examples)
 
 
@@ -234,6 +254,7 @@ SUITES: dict[str, type[Suite]] = {
     kind.name: kind
     for kind in (
         FactsSuite,
+        PortraitsSuite,
         NiahSuite,
         QuestionsSuite,
         PublicSuite,

@@ -285,37 +285,59 @@ class AssociativeHypernetwork(nn.Module):
         Returns:
             `A [L, r + bias_rank, f]`, shared by all contexts, and `B [L, N, r + bias_rank, d]`, scaling included.
         """
-        return self._written(self._solve(statistics.S, statistics.M).float())
+        factor = self._factorized(statistics.S)
+        return self._written(torch.cholesky_solve(statistics.M.to(factor.dtype), factor).float())
 
-    def write_focused(
-        self, S: Tensor, memory: TokenMemory, factors: Tensor, least: Tensor, rest: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Solve for adapters that say what some of the tokens say; as `write`, at a fraction of the cost.
+    def rest_inverse(self, S: Tensor, least: Tensor) -> Tensor:
+        """What `write_focused` needs of documents, whatever is asked about them: `(least S + lambda)^-1`.
 
         Args:
             S: of all tokens `[L, N, r, r]`.
+            least: how much each token counts that is not chosen `[N]`.
+
+        Returns:
+            `[L, N, r, r]`; in float64, but in float32 in training.
+        """
+        return torch.cholesky_inverse(self._factorized(least.view(-1, 1, 1) * S))
+
+    def write_focused(
+        self, inverse: Tensor, memory: TokenMemory, factors: Tensor, least: Tensor, rest: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Solve for adapters that say what some of the tokens say; as `write`, at a fraction of the cost.
+
+        With the chosen keys `K [T, r]`, how much more than `least` they count `W` and `P` the inverse, the solution for
+        `least S + K^T W K` is, by Woodbury's identity, that of T equations:
+
+            (least S + lambda + K^T W K)^-1 K^T = ((I + K P K^T W)^-1 K P)^T
+
+        Args:
+            inverse: from `rest_inverse` `[L, N, r, r]`.
             memory: the chosen tokens.
             factors: how much each of them counts `[N, T]`, at most 1.
             least: how much every other token counts in `S` `[N]`; what it says is left out.
             rest: `M` of what is said besides `[L, N, r, d]`.
         """
-        keys = memory.keys.transpose(2, 3)  # [L, N, r, T]
-        louder = keys * (memory.weights * (factors - least.unsqueeze(1)).clamp_min(0)).unsqueeze(2)
-        S = least.view(-1, 1, 1) * S + (louder @ memory.keys).to(S.dtype)
-        solved = self._solve(S, keys * (memory.weights * factors).unsqueeze(2)).float() @ memory.values  # [L, N, r, d]
-        return self._written(solved if rest is None else solved + self._solve(S, rest).float())
+        keys = memory.keys.to(inverse.dtype)  # K
+        louder = (memory.weights * (factors - least.unsqueeze(1)).clamp_min(0)).to(inverse.dtype)  # W [L, N, T]
+        reached = keys @ inverse  # K P [L, N, T, r]
+        among = reached @ keys.transpose(2, 3) * louder.unsqueeze(2)
+        told = torch.linalg.solve(torch.eye(among.shape[-1]).to(among) + among, reached).transpose(2, 3)
+        solved = told.float() @ (memory.values * (memory.weights * factors).unsqueeze(-1))  # [L, N, r, d]
+        if rest is not None:
+            rest = rest.to(inverse.dtype)
+            solved = solved + (inverse @ rest - told @ (louder.unsqueeze(-1) * (reached @ rest))).float()
+        return self._written(solved)
 
-    def _solve(self, S: Tensor, right: Tensor) -> Tensor:
-        """`(S + lambda)^-1 right`: `[L, N, r, r]` and `[L, N, r, n]` -> `[L, N, r, n]`."""
+    def _factorized(self, S: Tensor) -> Tensor:
+        """The Cholesky factor of `S + lambda` `[L, N, r, r]`."""
         # With thousands of chunks the largest and smallest eigenvalue of S differ by many orders. Training has few, and
         # the gradient of a solution in float64 would take longer than all else there.
-        precision = torch.float32 if self.training else torch.float64
-        S, right = S.to(precision), right.to(precision)
+        S = S.to(torch.float32 if self.training else torch.float64)
         L, N, r, _ = S.shape
         # Statistics that were stored in float32 are exact to 6e-8 of their largest entry: the ridge has to be above.
         rounding = ROUNDING * S.diagonal(dim1=-2, dim2=-1).sum(-1)  # [L, N]
-        ridge = (self.log_lambda.to(precision).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
-        return torch.cholesky_solve(right, torch.linalg.cholesky(S + torch.diag_embed(ridge)))
+        ridge = (self.log_lambda.to(S.dtype).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
+        return torch.linalg.cholesky(S + torch.diag_embed(ridge))
 
     def _written(self, solved: Tensor) -> tuple[Tensor, Tensor]:
         """What `write` returns, from the solution `[L, N, r, d]`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ KEPT_MEMORY = 4096
 """Tokens; of a longer document the keys and values are not kept, and are computed again where an answer is found."""
 KEPT_TOKENS = 131_072
 """Of a longer document only the statistics are kept, whatever its length, and all questions meet the same adapter."""
+REMEMBERED_ADAPTERS = 64
+"""Of so many is kept what all questions about their documents have in common: 2.6 MB each for the default base."""
 ENCODED_AGAIN = 2
 """Chunks at most, for one question."""
 
@@ -95,14 +98,27 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         loudest = [self._loudest(kept[i], questions[i], vector) for i, vector in zip(chosen, asked, strict=True)]
         # Each of its own: a batch of solves is no faster on a CPU, and takes the memory of all.
         for i, (memory, factors) in zip(chosen, loudest, strict=True):
-            S = _summed([part.statistics.S for part in kept[i]])
             long = [part.statistics.M for part in kept[i] if part.tokens is None]
             num_tokens = sum(record.num_tokens for record in adapters[i].provenance.documents)
-            least = rest_weight(torch.tensor([num_tokens], device=S.device))
-            A, B = self.hypernet.write_focused(S, memory, factors, least, _summed(long) if long else None)
+            inverse, least = self._rest_inverse(num_tokens, *(part.statistics.S for part in kept[i]))
+            A, B = self.hypernet.write_focused(inverse, memory, factors, least, _summed(long) if long else None)
             focused = self._adapter(adapters[i].provenance.documents, A, B, None)
             found[i] = focused if self.made(adapters[i]) else self._with_refinement(focused, adapters[i], kept[i])
         return found
+
+    @cached_property
+    def _rest_inverse(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Of the tokens that a focused adapter leaves out; see `AssociativeHypernetwork.rest_inverse`.
+
+        Takes the number of tokens of some documents, and `S` of each; remembered as long as these are.
+        """
+
+        def solve(num_tokens: int, *S: Tensor) -> tuple[Tensor, Tensor]:
+            least = rest_weight(torch.tensor([num_tokens], device=S[0].device))
+            return self.hypernet.rest_inverse(_summed(S), least), least
+
+        # Tensors are the same only if they are one: adapters in memory, which are not changed.
+        return lru_cache(maxsize=REMEMBERED_ADAPTERS)(solve)
 
     def _can_focus(self, adapter: Adapter) -> bool:
         return self.hypernet.reader is not None and self.relevance is not None and self._is_ours(adapter)

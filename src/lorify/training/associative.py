@@ -421,7 +421,9 @@ class AssociativeObjective:
             focus = torch.stack([focus for _, focus in focused])
             loudest, factors = memory.loudest(focus)
             S = whole.S[:, [context for context, _ in focused]]
-            parts.append(self.hypernet.write_focused(S, loudest, factors, rest_weight((focus > 0).sum(-1))))
+            least = rest_weight((focus > 0).sum(-1))
+            inverse = self.hypernet.rest_inverse(S, least)
+            parts.append(self.hypernet.write_focused(inverse, loudest, factors, least))
         return parts[0][0], torch.cat([B for _, B in parts], dim=1)
 
     def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:

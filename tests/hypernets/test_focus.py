@@ -15,7 +15,7 @@ from lorify.facade import Lorify
 from lorify.hypernets import focus
 from lorify.hypernets import internalize as internalizing
 from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.focus import LEAST, SHARPNESS, ending_words, focus_factors, rest_weight, word_matches
+from lorify.hypernets.focus import LEAST, SHARPNESS, Asked, ending_words, focus_factors, rest_weight, word_matches
 from lorify.hypernets.kept_tokens import KeptTokens, choose_tokens, without_tokens
 from lorify.hypernets.reader import NUM_MATCHES, Places
 from lorify.hypernets.relevance import Relevance, hash_stem
@@ -62,19 +62,23 @@ def test_words_that_are_common_or_not_there_match_nothing():
 
 
 class FixedReader:
-    """Finds the answer where it was told to."""
+    """Finds the answer where it was told to, in documents told apart by their length."""
 
     def __init__(self, *logits: list[float]):
-        self.logits = iter(logits)
+        self.logits = {len(some): torch.tensor(some) for some in logits}
+        assert len(self.logits) == len(logits)
 
     def __call__(self, documents, mask, questions, asked, matches):
-        belongs = torch.tensor([next(self.logits)])
+        belongs = torch.zeros(mask.shape)
+        for row, length in enumerate(mask.sum(1).tolist()):
+            belongs[row, :length] = self.logits[length]
         return Places(torch.zeros_like(belongs), belongs)
 
 
 def test_the_tokens_of_all_documents_compete():
     documents = [(torch.zeros(3, 8), words_of("A mill.")[:3]), (torch.zeros(2, 8), words_of("A boat.")[:2])]
-    first, second = focus_factors(FixedReader([-9.0, 0.0, -9.0], [9.0, -9.0]), torch.zeros(1, 8), {}, documents)
+    reader = FixedReader([-9.0, 0.0, -9.0], [9.0, -9.0])
+    ((first, second),) = focus_factors(reader, [Asked(torch.zeros(1, 8), {}, documents)])
     assert second[0] == 1
     assert second[1] == pytest.approx(LEAST, rel=1e-2)
     assert first[1] == pytest.approx(math.exp(-SHARPNESS / 2), rel=1e-2)
@@ -87,8 +91,24 @@ def test_all_that_is_left_out_counts_as_much_however_much_it_is():
 
 
 def test_where_no_place_is_found_all_tokens_count_alike():
-    (factors,) = focus_factors(FixedReader([-7.0] * 4), torch.zeros(1, 8), {}, [(torch.zeros(4, 8), torch.zeros(4))])
+    asked = Asked(torch.zeros(1, 8), {}, [(torch.zeros(4, 8), torch.zeros(4))])
+    ((factors,),) = focus_factors(FixedReader([-7.0] * 4), [asked])
     assert factors.tolist() == [1.0] * 4
+
+
+@torch.no_grad()
+def test_questions_asked_together_are_focused_as_each_alone():
+    questions = ["Who keeps bees?", "Where does Ada live in the mill?", "When?"]
+    asked = [
+        Asked(torch.randn(2 + i, 8), RELEVANCE.rarities(question), [(torch.randn(len(words), 8), words)] * (1 + i % 2))
+        for i, question in enumerate(questions)
+        for words in map(words_of, ("Ada keeps bees at the mill.", "Ada keeps bees.", "A mill is a mill. " * 20))
+    ]
+    reader = INTERNALIZER.hypernet.reader
+    for one, together in zip(asked, focus_factors(reader, asked), strict=True):
+        (alone,) = focus_factors(reader, [one])
+        for factors, wanted in zip(together, alone, strict=True):
+            torch.testing.assert_close(factors, wanted)
 
 
 @torch.no_grad()
@@ -231,7 +251,7 @@ def test_of_many_tokens_those_are_read_that_the_questions_words_point_to(monkeyp
         read.append(document.shape[1])
         return Places(matches[..., 0], matches[..., 0])
 
-    found = focus_factors(reader, torch.zeros(1, 8), RELEVANCE.rarities("Who is Berta of Holm?"), documents)
+    (found,) = focus_factors(reader, [Asked(torch.zeros(1, 8), RELEVANCE.rarities("Who is Berta of Holm?"), documents)])
     assert read == [40]
     assert found[0].tolist() == pytest.approx([LEAST] * len(found[0]))
     (loud,) = (found[1] > 0.9).nonzero(as_tuple=True)

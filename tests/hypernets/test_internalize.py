@@ -115,10 +115,13 @@ def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
     base, config, hypernet = INTERNALIZER.base, INTERNALIZER.config, INTERNALIZER.hypernet
     document = document_from_text("Bees.", "short")
     (chunk,) = split_into_chunks(document.text, base.tokenizer, config.chunk_tokens)
-    A, B = hypernet.write(hypernet(encode_chunks(base, [chunk], layers=(0, 1), module="down_proj")).statistics())
+    B = hypernet.write(hypernet(encode_chunks(base, [chunk], layers=(0, 1), module="down_proj")).statistics())
     ids = torch.tensor([[1, 20, 30, 40]])
     logits = []
-    for batch in (lora_batch(config, hypernet, A, B), build_lora_batch([INTERNALIZER.internalize([document])], base)):
+    for batch in (
+        lora_batch(config, hypernet, hypernet.shared_A(), B),
+        build_lora_batch([INTERNALIZER.internalize([document])], base),
+    ):
         with base.hooks.applied(batch):
             logits.append(base.model(ids).logits)
     torch.testing.assert_close(logits[1], logits[0])

@@ -187,7 +187,7 @@ def test_a_question_is_focused_in_training_as_it_is_when_asked(tmp_path):
     with torch.no_grad():
         memory = current._read(step)
         rows = current._asked(step, memory)
-        _, B = current._written(step, rows, memory)
+        B = current._written(step, rows, memory)
         assert sum(row.focus is not None for row in rows) == sum(bool(s.question) for row in step.rows for s in row) > 0
         ((place, mill),) = [(n, row) for n, row in enumerate(rows) if "mill" in row.segments[0].question]
         adapter = internalizer.internalize([document_from_text(PASSAGE.documents[0], "passage")])

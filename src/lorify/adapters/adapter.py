@@ -205,7 +205,8 @@ def scaled_pairs(adapters: ScaledAdapters, key: Key) -> list[LoraPair]:
         pair = adapter.weights.get(key)
         if pair is None:
             continue
-        B = pair.B.float() * (adapter.scaling(key) * scale)
+        factor = adapter.scaling(key) * scale
+        B = pair.B.float() if factor == 1.0 else pair.B.float() * factor
         at = next((i for i, known in enumerate(pairs) if same_tensor(known.A, pair.A)), None)
         if at is None:
             pairs.append(LoraPair(pair.A, B))

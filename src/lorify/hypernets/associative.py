@@ -279,12 +279,12 @@ class AssociativeHypernetwork(nn.Module):
         A = self.query / self.input_rms.view(-1, 1, 1)
         return torch.bmm(inputs, A.transpose(1, 2).to(inputs.dtype))
 
-    def write(self, statistics: Statistics) -> tuple[Tensor, Tensor]:
-        """Solve for the adapters.
+    def shared_A(self) -> Tensor:
+        """`A [L, r + bias_rank, f]`, the same for all contexts."""
+        return torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(-1, 1, 1)
 
-        Returns:
-            `A [L, r + bias_rank, f]`, shared by all contexts, and `B [L, N, r + bias_rank, d]`, scaling included.
-        """
+    def write(self, statistics: Statistics) -> Tensor:
+        """Solve for the adapters: `B [L, N, r + bias_rank, d]`, scaling included."""
         factor = self._factorized(statistics.S)
         return self._written(torch.cholesky_solve(statistics.M.to(factor.dtype), factor).float())
 
@@ -302,7 +302,7 @@ class AssociativeHypernetwork(nn.Module):
 
     def write_focused(
         self, inverse: Tensor, memory: TokenMemory, factors: Tensor, least: Tensor, rest: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Solve for adapters that say what some of the tokens say; as `write`, at a fraction of the cost.
 
         With the chosen keys `K [T, r]`, how much more than `least` they count `W` and `P` the inverse, the solution for
@@ -322,7 +322,8 @@ class AssociativeHypernetwork(nn.Module):
         reached = keys @ inverse  # K P [L, N, T, r]
         among = reached @ keys.transpose(2, 3) * louder.unsqueeze(2)
         told = torch.linalg.solve(torch.eye(among.shape[-1]).to(among) + among, reached).transpose(2, 3)
-        solved = told.float() @ (memory.values * (memory.weights * factors).unsqueeze(-1))  # [L, N, r, d]
+        said = memory.values * (memory.weights * factors).unsqueeze(-1)  # [L, N, T, d]
+        solved = told.to(said.dtype) @ said  # [L, N, r, d]
         if rest is not None:
             rest = rest.to(inverse.dtype)
             solved = solved + (inverse @ rest - told @ (louder.unsqueeze(-1) * (reached @ rest))).float()
@@ -339,13 +340,12 @@ class AssociativeHypernetwork(nn.Module):
         ridge = (self.log_lambda.to(S.dtype).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
         return torch.linalg.cholesky(S + torch.diag_embed(ridge))
 
-    def _written(self, solved: Tensor) -> tuple[Tensor, Tensor]:
+    def _written(self, solved: Tensor) -> Tensor:
         """What `write` returns, from the solution `[L, N, r, d]`."""
         L, N, _, d = solved.shape
         B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
-        A = torch.cat([self.query, self.bias_A], dim=1) / self.input_rms.view(L, 1, 1)
-        return A, torch.cat([B, bias], dim=2)
+        return torch.cat([B, bias], dim=2)
 
 
 def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: Tensor, B: Tensor) -> LoraBatch:
@@ -354,8 +354,8 @@ def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: 
     Args:
         config: shape of the hypernetwork.
         hypernet: the hypernetwork that wrote them.
-        A: `[L, r, f]`, shared by all rows.
-        B: `[L, N, r, d]`.
+        A: `[L, r, f]`, from `shared_A`.
+        B: `[L, N, r, d]`, from `write`.
     """
     # Unbound, not indexed: the gradient of each index would be as large as all layers together.
     written = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Generic, Protocol, TypeVar
 
@@ -141,6 +142,12 @@ class PartsInternalizer(ABC, Generic[Part]):
         """The adapter of these documents."""
 
 
+@cache
+def lorify_version() -> str:
+    """Of this package; looking it up reads files."""
+    return version("lorify")
+
+
 def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRecord]) -> Provenance:
     """Provenance of an adapter that was made now."""
     return Provenance(
@@ -149,7 +156,7 @@ def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRec
         hypernetwork=internalizer.name,
         hypernetwork_digest=internalizer.digest,
         documents=tuple(records),
-        lorify_version=version("lorify"),
+        lorify_version=lorify_version(),
     )
 
 

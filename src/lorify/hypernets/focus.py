@@ -17,11 +17,13 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from lorify.hypernets.reader import NUM_MATCHES, Reader
@@ -32,6 +34,8 @@ FOCUS_TOKENS = 48
 """Tokens that a focused adapter says."""
 WINDOW_TOKENS, READ_WINDOWS = 256, 32
 """The reader looks at so many windows of so many tokens at most, which bounds its time whatever was internalized."""
+LIKE_LENGTH, TOKENS_AT_ONCE = 0.8, 4096
+"""Documents that are read together are at least so much of the longest one, and have at most so many tokens."""
 LEAST = math.exp(-SHARPNESS)
 REST_TOKENS = 2.0
 """As many tokens as all count in `S` that a focused adapter leaves out."""
@@ -59,33 +63,81 @@ def _piece(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     return text
 
 
-def focus_factors(
-    reader: Reader, question: Tensor, rarities: Mapping[int, float], documents: Sequence[tuple[Tensor, Tensor]]
-) -> list[Tensor]:
-    """How much less each token of a memory counts for a question.
+@dataclass(frozen=True)
+class Asked:
+    """A question about documents.
 
-    Args:
-        reader: says where the answer is.
+    Attributes:
         question: what the reader is asked `[J, w]`.
         rarities: of the question's words, from `Relevance.rarities`.
         documents: of each document what the reader keeps `[tokens, w]`, and its words, from `ending_words`, `[tokens]`.
+    """
+
+    question: Tensor
+    rarities: Mapping[int, float]
+    documents: Sequence[tuple[Tensor, Tensor]]
+
+
+def focus_factors(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
+    """How much less each token of a memory counts for a question.
+
+    Args:
+        reader: says where the answer is; it reads documents of like length together, whoever asks.
+        asked: the questions.
 
     Returns:
-        Factor of each token, from `LEAST` to 1, `[tokens]` for each document.
+        For each question the factor of each token, from `LEAST` to 1, `[tokens]` for each of its documents.
     """
-    asked = torch.ones(1, len(question), dtype=torch.bool, device=question.device)
-    all_matches = [word_matches(rarities, words) for _, words in documents]
-    found = []
-    for (document, _), matches, chosen in zip(documents, all_matches, _worth_reading(all_matches), strict=True):
-        share = torch.zeros(len(document), device=question.device)
-        if len(chosen):
-            known = torch.ones(1, len(chosen), dtype=torch.bool, device=question.device)
-            read = matches[chosen].unsqueeze(0).to(question.device)
-            places = reader(document[chosen].float().unsqueeze(0), known, question.unsqueeze(0), asked, read)
-            share[chosen] = places.belongs[0].float().sigmoid()
-        found.append(share)
-    best = max(share.max() for share in found)
-    return [torch.exp(SHARPNESS * (share / best - 1)) for share in found]
+    shares = [[torch.zeros(len(d), device=one.question.device) for d, _ in one.documents] for one in asked]
+    readings: list[_Reading] = []
+    for i, one in enumerate(asked):
+        matches = [word_matches(one.rarities, words) for _, words in one.documents]
+        for d, chosen in enumerate(_worth_reading(matches)):
+            if len(chosen):
+                readings.append(_Reading(i, d, chosen, matches[d][chosen]))
+    for group in _of_like_length(readings):
+        texts = pad_sequence([asked[r.asked].documents[r.document][0][r.chosen].float() for r in group], True)
+        questions = pad_sequence([asked[r.asked].question for r in group], True)
+        found = reader(
+            texts,
+            _known([len(r.chosen) for r in group]).to(texts.device),
+            questions,
+            _known([len(asked[r.asked].question) for r in group]).to(texts.device),
+            pad_sequence([r.matches for r in group], True).to(texts.device),
+        )
+        for r, belongs in zip(group, found.belongs.float().sigmoid(), strict=True):
+            shares[r.asked][r.document][r.chosen] = belongs[: len(r.chosen)]
+    best = [max(share.max() for share in one) for one in shares]
+    return [
+        [torch.exp(SHARPNESS * (share / most - 1)) for share in one] for one, most in zip(shares, best, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The tokens `chosen [t]` of a question's document, which the reader looks at, and the question's words there."""
+
+    asked: int
+    document: int
+    chosen: Tensor
+    matches: Tensor
+
+
+def _of_like_length(readings: Sequence[_Reading]) -> list[list[_Reading]]:
+    """In groups of which each is read as one batch, so that little of a batch is padding."""
+    groups: list[list[_Reading]] = []
+    for one in sorted(readings, key=lambda reading: -len(reading.chosen)):
+        longest = len(groups[-1][0].chosen) if groups else 0
+        if groups and len(one.chosen) >= LIKE_LENGTH * longest and (len(groups[-1]) + 1) * longest <= TOKENS_AT_ONCE:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def _known(lengths: Sequence[int]) -> Tensor:
+    """Which tokens of padded rows there are `[N, longest]`."""
+    return torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
 
 
 def rest_weight(num_tokens: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
-from lorify.hypernets.focus import FOCUS_TOKENS, ending_words, focus_factors, rest_weight
+from lorify.hypernets.focus import FOCUS_TOKENS, Asked, ending_words, focus_factors, rest_weight
 from lorify.hypernets.kept_tokens import KeptMemory, KeptTokens, choose_tokens
 from lorify.hypernets.relevance import Relevance, hash_words
 
@@ -95,16 +95,21 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         kept = {i: self._kept(adapter)[1] for i, adapter in enumerate(adapters) if self._can_focus(adapter)}
         chosen = [i for i, parts in kept.items() if questions[i] and any(part.tokens is not None for part in parts)]
         asked = self._asked([questions[i] for i in chosen]) if chosen else []
-        loudest = [self._loudest(kept[i], questions[i], vector) for i, vector in zip(chosen, asked, strict=True)]
+        loudest = self._loudest([kept[i] for i in chosen], [questions[i] for i in chosen], asked) if chosen else []
         # Each of its own: a batch of solves is no faster on a CPU, and takes the memory of all.
         for i, (memory, factors) in zip(chosen, loudest, strict=True):
             long = [part.statistics.M for part in kept[i] if part.tokens is None]
             num_tokens = sum(record.num_tokens for record in adapters[i].provenance.documents)
             inverse, least = self._rest_inverse(num_tokens, *(part.statistics.S for part in kept[i]))
-            A, B = self.hypernet.write_focused(inverse, memory, factors, least, _summed(long) if long else None)
-            focused = self._adapter(adapters[i].provenance.documents, A, B, None)
+            B = self.hypernet.write_focused(inverse, memory, factors, least, _summed(long) if long else None)
+            focused = self._adapter(adapters[i].provenance.documents, B, None)
             found[i] = focused if self.made(adapters[i]) else self._with_refinement(focused, adapters[i], kept[i])
         return found
+
+    @cached_property
+    @torch.no_grad()
+    def _A(self) -> Tensor:
+        return self.hypernet.shared_A()
 
     @cached_property
     def _rest_inverse(self) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -132,14 +137,23 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token).float()
         return [row[known] for row, known in zip(read, features.is_token, strict=True)]
 
-    def _loudest(self, parts: Sequence[_DocumentPart], question: str, asked: Tensor) -> tuple[TokenMemory, Tensor]:
-        """The tokens that count most, at most `FOCUS_TOKENS`: `[L, 1, t, ...]`, and their factors `[1, t]`."""
+    def _loudest(
+        self, adapters: Sequence[Sequence[_DocumentPart]], questions: Sequence[str], vectors: Sequence[Tensor]
+    ) -> list[tuple[TokenMemory, Tensor]]:
+        """Of each adapter the `FOCUS_TOKENS` tokens that count most, `[L, 1, t, ...]`, and their factors `[1, t]`."""
         assert self.hypernet.reader is not None and self.relevance is not None
-        kept = [part.tokens for part in parts if part.tokens is not None]
-        documents = [(tokens.document, tokens.words) for tokens in kept]
-        factors = focus_factors(self.hypernet.reader, asked, self.relevance.rarities(question), documents)
-        chosen = choose_tokens(kept, factors, FOCUS_TOKENS, ENCODED_AGAIN)
-        memories = [self._memory(tokens, index) for tokens, index in zip(kept, chosen, strict=True) if len(index)]
+        kept = [[part.tokens for part in parts if part.tokens is not None] for parts in adapters]
+        asked = [
+            Asked(vector, self.relevance.rarities(question), [(tokens.document, tokens.words) for tokens in documents])
+            for documents, question, vector in zip(kept, questions, vectors, strict=True)
+        ]
+        with self._autocast():
+            factors = focus_factors(self.hypernet.reader, asked)
+        return [self._chosen(documents, found) for documents, found in zip(kept, factors, strict=True)]
+
+    def _chosen(self, documents: Sequence[KeptTokens], factors: Sequence[Tensor]) -> tuple[TokenMemory, Tensor]:
+        chosen = choose_tokens(documents, factors, FOCUS_TOKENS, ENCODED_AGAIN)
+        memories = [self._memory(tokens, index) for tokens, index in zip(documents, chosen, strict=True) if len(index)]
         names = TokenMemory.__dataclass_fields__
         memory = TokenMemory(*(torch.cat([getattr(part, name) for part in memories], dim=2) for name in names))
         return memory, torch.cat([found[index] for found, index in zip(factors, chosen, strict=True)]).unsqueeze(0)
@@ -167,7 +181,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
 
     def _with_refinement(self, focused: Adapter, refined: Adapter, parts: Sequence[_DocumentPart]) -> Adapter:
         """A focused adapter with what refining changed added."""
-        whole = self._adapter(refined.provenance.documents, *self._solved(parts), None)
+        whole = self._adapter(refined.provenance.documents, self._solved(parts), None)
         weights = {
             key: LoraPair(pair.A, pair.B + refined.weights[key].B - whole.weights[key].B)
             for key, pair in focused.weights.items()
@@ -257,24 +271,28 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
 
     @torch.no_grad()
     def _write(self, records: Sequence[DocumentRecord], parts: Sequence[_DocumentPart]) -> Adapter:
-        return self._adapter(records, *self._solved(parts), tuple(part.flat() for part in parts))
+        return self._adapter(records, self._solved(parts), tuple(part.flat() for part in parts))
 
-    def _solved(self, parts: Sequence[_DocumentPart]) -> tuple[Tensor, Tensor]:
-        """The adapter that is the same for all questions: `A [L, r, f]`, `B [L, 1, r, o]`."""
+    def _solved(self, parts: Sequence[_DocumentPart]) -> Tensor:
+        """Of the adapter that is the same for all questions: `B [L, 1, r, o]`."""
         S, M = (_summed([getattr(part.statistics, name) for part in parts]) for name in ("S", "M"))
         return self.hypernet.write(Statistics(S, M))
 
     def _adapter(
-        self, records: Sequence[DocumentRecord], A: Tensor, B: Tensor, kept: tuple[dict[str, Tensor], ...] | None
+        self, records: Sequence[DocumentRecord], B: Tensor, kept: tuple[dict[str, Tensor], ...] | None
     ) -> Adapter:
-        lora_alpha = A.shape[1]
+        lora_alpha = B.shape[2]
         # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
         weights = {
-            key: LoraPair(tensors.A, (tensors.B[0].T * (len(tensors.A) / lora_alpha)).contiguous())
-            for key, tensors in lora_batch(self.config, self.hypernet, A, B).items()
+            key: LoraPair(tensors.A, _scaled(tensors.B[0].T, len(tensors.A) / lora_alpha))
+            for key, tensors in lora_batch(self.config, self.hypernet, self._A, B).items()
         }
         provenance = written_by(self, records)
         return Adapter(weights=weights, lora_alpha=float(lora_alpha), provenance=provenance, statistics=kept)
+
+
+def _scaled(B: Tensor, scale: float) -> Tensor:
+    return B if scale == 1.0 else B * scale  # a copy takes as long as half of the solution
 
 
 def _summed(parts: Sequence[Tensor]) -> Tensor:

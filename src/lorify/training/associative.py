@@ -23,7 +23,7 @@ from lorify.hypernets.associative import (
     TokenMemory,
     lora_batch,
 )
-from lorify.hypernets.focus import FOCUS_TOKENS, ending_words, focus_factors, rest_weight
+from lorify.hypernets.focus import FOCUS_TOKENS, Asked, ending_words, focus_factors, rest_weight
 from lorify.hypernets.internalize import check_base
 from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
@@ -349,7 +349,7 @@ class AssociativeObjective:
         """Scores and number of tokens of a batch."""
         memory = self._read(step)
         asked = self._asked(step, memory)
-        A, B = self._written(step, asked, memory)
+        A, B = self.hypernet.shared_A(), self._written(step, asked, memory)
         parts: list[_Scores] = []
         order: list[int] = []
         tokens = sum(map(len, step.chunks))
@@ -401,18 +401,25 @@ class AssociativeObjective:
         features = encode_chunks(self.base, ids, layers=(middle,), module=self.shape.module)
         with self._autocast():
             read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token)
+        contexts = [row.nonzero().flatten().tolist() for row in mixing]
+        asked = [
+            Asked(
+                read[row, features.is_token[row]].float(),
+                self.relevance.rarities(question),
+                [(memory.documents[memory.tokens[c]], memory.words[c]) for c in contexts[row]],
+            )
+            for row, question in enumerate(questions)
+        ]
+        with self._autocast():
+            found = focus_factors(reader, asked)
         focus = torch.zeros(len(questions), memory.keys.shape[1])
-        for row, question in enumerate(questions):
-            contexts = mixing[row].nonzero().flatten().tolist()
-            documents = [(memory.documents[memory.tokens[c]], memory.words[c]) for c in contexts]
-            asked = read[row, features.is_token[row]].float()
-            found = focus_factors(reader, asked, self.relevance.rarities(question), documents)
-            for context, factors in zip(contexts, found, strict=True):
-                focus[row, memory.tokens[context]] = factors.cpu()
+        for row, factors in enumerate(found):
+            for context, factor in zip(contexts[row], factors, strict=True):
+                focus[row, memory.tokens[context]] = factor.cpu()
         return focus.to(self.base.device)
 
-    def _written(self, step: Step, asked: Sequence[_AskedRow], memory: _Memory) -> tuple[Tensor, Tensor]:
-        """`A [L, r, f]` and `B [L, asked rows, r, d]`; see `AssociativeHypernetwork.write`."""
+    def _written(self, step: Step, asked: Sequence[_AskedRow], memory: _Memory) -> Tensor:
+        """`B [L, asked rows, r, d]`; see `AssociativeHypernetwork.write`."""
         whole = _mix(memory.per_context, step.mixing.to(self.base.device))
         alike = [row.context for row in asked if row.focus is None]
         parts = [self.hypernet.write(Statistics(whole.S[:, alike], whole.M[:, alike]))] if alike else []
@@ -424,7 +431,7 @@ class AssociativeObjective:
             least = rest_weight((focus > 0).sum(-1))
             inverse = self.hypernet.rest_inverse(S, least)
             parts.append(self.hypernet.write_focused(inverse, loudest, factors, least))
-        return parts[0][0], torch.cat([B for _, B in parts], dim=1)
+        return torch.cat(parts, dim=1)
 
     def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:
         """Scores of some rows, and their number of tokens."""

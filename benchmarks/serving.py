@@ -29,7 +29,7 @@ from lorify.serving.settings import ServingSettings
 from lorify.serving.store import AdapterStore
 
 TURN_SECONDS = 15.0
-ANSWER_TOKENS = 8  # a code takes 7, so that both kinds of answers are about as long
+ANSWER_TOKENS = 7  # a code takes 7, so that both kinds of answers are as long
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,11 @@ def test_paragraphs_stay_apart_and_a_document_is_read_this_way():
     assert document.text == f"# Gull Rock\n\n{PARAGRAPH}\n\n{PARAGRAPH}"
 
 
+def test_a_line_of_spaces_ends_a_paragraph():
+    wrapped = textwrap.fill(PARAGRAPH, 72)
+    assert join_wrapped_lines(f"{wrapped}\n  \n{wrapped}") == f"{PARAGRAPH}\n  \n{PARAGRAPH}"
+
+
 def test_items_of_a_list_are_joined_each_by_itself():
     item = "the keeper's house, where a stove and four chairs are still to be seen as they were left in that year"
     text = "\n".join(

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,6 +33,12 @@ _TIME = TypeAdapter(AwareDatetime)
 def utc_now() -> str:
     """The current time in UTC, in ISO form, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@cache
+def lorify_version() -> str:
+    """Of this package; looking it up reads files."""
+    return version("lorify")
 
 
 class DocumentRecord(PydanticModel):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, scaled_pairs
+from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.storage import replaced_folder
 from lorify.errors import AdapterError
 
@@ -96,5 +95,5 @@ def _merged_provenance(adapters: ScaledAdapters) -> Provenance:
         hypernetwork=" + ".join(dict.fromkeys(provenance.hypernetwork for provenance in made)),
         hypernetwork_digest=digests.pop() if len(digests) == 1 else None,
         documents=tuple(document for provenance in made for document in provenance.documents),
-        lorify_version=version("lorify"),
+        lorify_version=lorify_version(),
     )

@@ -11,7 +11,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair
+from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lorify_version
 from lorify.adapters.batching import build_lora_batch
 from lorify.adapters.storage import replaced_folder, serialize_tensors
 from lorify.errors import AdapterError
@@ -257,7 +256,7 @@ def _read_provenance(metadata: Mapping[str, str], base: BaseModel, folder: Path)
             base_name=base.name,
             base_digest=base.digest,
             hypernetwork="imported from PEFT",
-            lorify_version=version("lorify"),
+            lorify_version=lorify_version(),
         )
     try:
         return Provenance.model_validate_json(metadata[PROVENANCE_KEY])

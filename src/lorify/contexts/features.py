@@ -12,6 +12,9 @@ from lorify.base.model import BaseModel
 
 T = TypeVar("T")
 
+LIKE_LENGTH = 0.8
+"""A batch holds texts of at least this share of its longest."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -78,6 +81,24 @@ def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: S
         outputs=base.output_embeddings(input_ids),
         is_token=attention_mask.bool().to(base.device),
     )
+
+
+def of_like_length(lengths: Sequence[int], max_tokens: int | None = None) -> list[list[int]]:
+    """Indices of texts in groups of which each is one batch, the longest first, so that little of a batch is padding.
+
+    Args:
+        lengths: of the texts, in tokens.
+        max_tokens: a group of several texts has at most so many tokens, padding included; None: any number.
+    """
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest = lengths[groups[-1][0]] if groups else 0
+        fits = max_tokens is None or not groups or (len(groups[-1]) + 1) * longest <= max_tokens
+        if groups and fits and lengths[i] >= LIKE_LENGTH * longest:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
 
 
 def batched(chunks: Iterable[T], max_chunks: int) -> Iterator[list[T]]:

@@ -38,8 +38,8 @@ def join_wrapped_lines(text: str) -> str:
     fenced = False
     for index, line in enumerate(lines):
         is_fence = bool(_FENCE.match(line))
-        opens = not index or fenced or is_fence or not line or not lines[index - 1] or _starts_alone(line, blocks[-1])
-        if opens:
+        after_blank = not index or not lines[index - 1].strip()
+        if after_blank or not line.strip() or fenced or is_fence or _starts_alone(line, blocks[-1]):
             blocks.append([])
         blocks[-1].append(line)
         fenced ^= is_fence

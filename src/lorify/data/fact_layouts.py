@@ -12,7 +12,7 @@ from lorify.data.fact_world import FILLERS
 # Fillers bring a document to at least this many words, and to at most this many times the length of its facts.
 MIN_WORDS, MAX_GROWTH = 60, 1.5
 
-SLOT = re.compile(r"<([^>]+)>")
+_SLOT = re.compile(r"<([^>]+)>")
 
 
 def write_document(names: Names, groups: list[Group]) -> str:
@@ -74,6 +74,11 @@ def _refer(rng: random.Random, entity: Entity, template: str, doubtful: bool) ->
     return rng.choice(entity.shorts)
 
 
+def write_filler(names: Names, phrase: str) -> str:
+    """The sentence of a filler, its slots filled with values drawn by chance."""
+    return capitalized(_SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase))
+
+
 def _draw_fillers(names: Names, groups: Sequence[Group], num_words: int) -> list[tuple[str, int]]:
     """Fillers that bring a document of `num_words` words to a random length, each with its group's index.
 
@@ -88,7 +93,7 @@ def _draw_fillers(names: Names, groups: Sequence[Group], num_words: int) -> list
     rng.shuffle(pool)
     while pool and num_words < target:
         phrase, index = pool.pop()
-        filler = capitalized(SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase))
+        filler = write_filler(names, phrase)
         num_words += len(filler.split())
         fillers.append((filler, index))
     return fillers

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.data.examples import Example
-from lorify.data.fact_layouts import SLOT
+from lorify.data.fact_layouts import write_filler
 from lorify.data.fact_names import Names, Split
 from lorify.data.fact_plan import Entity, Fact, Group, Reference, capitalized, draw_group, draw_kind, fill_phrase
 from lorify.data.fact_values import draw_value
@@ -85,7 +85,7 @@ def _tell(names: Names, group: Group, entity: Entity) -> list[str]:
             before = said
         if rng.random() < FILLER_SHARE:
             phrase = rng.choice((*FILLERS, *(fill_phrase(f, rng.choice(shorts)) for f in entity.kind.fillers)))
-            sentences.append(capitalized(SLOT.sub(lambda slot: draw_value(names, slot[1]), phrase)))
+            sentences.append(write_filler(names, phrase))
             before = ""
     return sentences
 
@@ -119,7 +119,7 @@ def _short_references(entity: Entity) -> Sequence[Reference]:
 def _as_referred_to(rng: random.Random, fact: Fact, entity: Entity) -> Fact:
     """The fact with questions that call its thing what the document calls it after the name."""
     reference = rng.choice(_short_references(entity))
-    # Whatever comes after the name, such as `'s`, stays: short references take the same.
+    # The possessive first: that of a name which ends in s is made in another way than that of a noun.
     questions = tuple(
         capitalized(question.replace(entity.full.p, reference.p).replace(entity.full.o, reference.o))
         for question in fact.questions

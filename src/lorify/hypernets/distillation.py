@@ -15,13 +15,12 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
-from lorify.adapters.adapter import Key
+from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraTensors
@@ -307,7 +306,7 @@ def blank_adapter(base: BaseModel, rank: int, documents: Sequence[Document], *, 
         documents=tuple(
             DocumentRecord(name=d.name, digest=d.digest, num_tokens=len(base.encode_text(d.text))) for d in documents
         ),
-        lorify_version=version("lorify"),
+        lorify_version=lorify_version(),
     )
     return Adapter(weights, float(rank), provenance)
 

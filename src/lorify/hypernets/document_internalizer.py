@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.metadata import version
 from typing import Generic, Protocol, TypeVar
 
 from lorify.adapters import Adapter, DocumentRecord, Provenance
+from lorify.adapters.adapter import lorify_version
 from lorify.base.model import BaseModel
 from lorify.contexts.pictures import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
@@ -140,12 +139,6 @@ class PartsInternalizer(ABC, Generic[Part]):
     @abstractmethod
     def _write(self, records: Sequence[DocumentRecord], parts: Sequence[Part]) -> Adapter:
         """The adapter of these documents."""
-
-
-@cache
-def lorify_version() -> str:
-    """Of this package; looking it up reads files."""
-    return version("lorify")
 
 
 def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRecord]) -> Provenance:

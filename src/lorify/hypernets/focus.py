@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
+from lorify.contexts.features import of_like_length
 from lorify.hypernets.reader import NUM_MATCHES, Reader
 from lorify.hypernets.relevance import find_words, hash_stem, stem_words
 
@@ -34,8 +35,8 @@ FOCUS_TOKENS = 48
 """Tokens that a focused adapter says."""
 WINDOW_TOKENS, READ_WINDOWS = 256, 32
 """The reader looks at so many windows of so many tokens at most, which bounds its time whatever was internalized."""
-LIKE_LENGTH, TOKENS_AT_ONCE = 0.8, 4096
-"""Documents that are read together are at least so much of the longest one, and have at most so many tokens."""
+TOKENS_AT_ONCE = 4096
+"""Documents that are read together have at most so many tokens."""
 LEAST = math.exp(-SHARPNESS)
 REST_TOKENS = 2.0
 """As many tokens as all count in `S` that a focused adapter leaves out."""
@@ -95,7 +96,8 @@ def focus_factors(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
         for d, chosen in enumerate(_worth_reading(matches)):
             if len(chosen):
                 readings.append(_Reading(i, d, chosen, matches[d][chosen]))
-    for group in _of_like_length(readings):
+    for indices in of_like_length([len(reading.chosen) for reading in readings], TOKENS_AT_ONCE):
+        group = [readings[i] for i in indices]
         texts = pad_sequence([asked[r.asked].documents[r.document][0][r.chosen].float() for r in group], True)
         questions = pad_sequence([asked[r.asked].question for r in group], True)
         found = reader(
@@ -121,18 +123,6 @@ class _Reading:
     document: int
     chosen: Tensor
     matches: Tensor
-
-
-def _of_like_length(readings: Sequence[_Reading]) -> list[list[_Reading]]:
-    """In groups of which each is read as one batch, so that little of a batch is padding."""
-    groups: list[list[_Reading]] = []
-    for one in sorted(readings, key=lambda reading: -len(reading.chosen)):
-        longest = len(groups[-1][0].chosen) if groups else 0
-        if groups and len(one.chosen) >= LIKE_LENGTH * longest and (len(groups[-1]) + 1) * longest <= TOKENS_AT_ONCE:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    return groups
 
 
 def _known(lengths: Sequence[int]) -> Tensor:

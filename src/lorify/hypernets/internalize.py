@@ -13,7 +13,7 @@ from torch import Tensor
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.features import Features, batched, encode_chunks
+from lorify.contexts.features import Features, batched, encode_chunks, of_like_length
 from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory, lora_batch
@@ -23,7 +23,6 @@ from lorify.hypernets.kept_tokens import KeptMemory, KeptTokens, choose_tokens
 from lorify.hypernets.relevance import Relevance, hash_words
 
 CHUNKS_AT_ONCE = 8
-LIKE_LENGTH = 0.8  # a batch holds chunks of at least this share of its longest
 REMEMBERED_CHUNKS = 32
 KEPT_MEMORY = 4096
 """Tokens; of a longer document the keys and values are not kept, and are computed again where an answer is found."""
@@ -94,8 +93,9 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         found = list(adapters)
         kept = {i: self._kept(adapter)[1] for i, adapter in enumerate(adapters) if self._can_focus(adapter)}
         chosen = [i for i, parts in kept.items() if questions[i] and any(part.tokens is not None for part in parts)]
-        asked = self._asked([questions[i] for i in chosen]) if chosen else []
-        loudest = self._loudest([kept[i] for i in chosen], [questions[i] for i in chosen], asked) if chosen else []
+        if not chosen:
+            return found
+        loudest = self._loudest([kept[i] for i in chosen], [questions[i] for i in chosen])
         # Each of its own: a batch of solves is no faster on a CPU, and takes the memory of all.
         for i, (memory, factors) in zip(chosen, loudest, strict=True):
             long = [part.statistics.M for part in kept[i] if part.tokens is None]
@@ -138,14 +138,14 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return [row[known] for row, known in zip(read, features.is_token, strict=True)]
 
     def _loudest(
-        self, adapters: Sequence[Sequence[_DocumentPart]], questions: Sequence[str], vectors: Sequence[Tensor]
+        self, adapters: Sequence[Sequence[_DocumentPart]], questions: Sequence[str]
     ) -> list[tuple[TokenMemory, Tensor]]:
         """Of each adapter the `FOCUS_TOKENS` tokens that count most, `[L, 1, t, ...]`, and their factors `[1, t]`."""
         assert self.hypernet.reader is not None and self.relevance is not None
         kept = [[part.tokens for part in parts if part.tokens is not None] for parts in adapters]
         asked = [
             Asked(vector, self.relevance.rarities(question), [(tokens.document, tokens.words) for tokens in documents])
-            for documents, question, vector in zip(kept, questions, vectors, strict=True)
+            for documents, question, vector in zip(kept, questions, self._asked(questions), strict=True)
         ]
         with self._autocast():
             factors = focus_factors(self.hypernet.reader, asked)
@@ -239,7 +239,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
     def _encode(self, chunks: Sequence[Sequence[int]]) -> list[_ChunkPart]:
         """What is kept of each chunk; chunks of a batch do not influence each other."""
         found: dict[int, _ChunkPart] = {}
-        for group in _of_like_length(chunks):
+        for group in of_like_length([len(chunk) for chunk in chunks]):
             batch = [chunks[i] for i in group]
             features, memory = self._memory_of(batch)
             with self._autocast():
@@ -325,17 +325,6 @@ def check_base(config: AssociativeConfig, base: BaseModel, name: str) -> None:
                 f"hypernetwork {name} is damaged: it maps {d_in} to {d_out} features at {module} of block {layer}, "
                 f"the base {linear.in_features} to {linear.out_features}; fetch or train it again"
             )
-
-
-def _of_like_length(chunks: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Indices in groups of which each is encoded as one batch, so that little of a batch is padding."""
-    groups: list[list[int]] = []
-    for i in sorted(range(len(chunks)), key=lambda i: -len(chunks[i])):
-        if groups and len(chunks[i]) >= LIKE_LENGTH * len(chunks[groups[-1][0]]):
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.adapter import lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
@@ -124,7 +124,7 @@ class Specializer:
                 hypernetwork=self.name,
                 hypernetwork_digest=self.digest,
                 documents=(record,),
-                lorify_version=version("lorify"),
+                lorify_version=lorify_version(),
             ),
         )
 

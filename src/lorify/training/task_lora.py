@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
+from lorify.adapters.adapter import lorify_version
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
 from lorify.data.tasks import Task, split_descriptions
@@ -129,6 +129,6 @@ class LoraObjective:
             base_name=self.base.name,
             base_digest=self.base.digest,
             hypernetwork=f"LoRA trained on {name}",
-            lorify_version=version("lorify"),
+            lorify_version=lorify_version(),
         )
         return Adapter(weights, self.scaling * self.config.lora.rank, made_by)

@@ -3,7 +3,12 @@
 The public API is loaded on first use, so that `import lorify` is quick.
 """
 
+import os
 from typing import TYPE_CHECKING
+
+# PyTorch reads it when it first needs memory. Activations come and go with every chunk, and in small pages the kernel
+# takes a tenth of the time to hand them out anew.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lorify_version
 from lorify.adapters.batching import build_lora_batch
-from lorify.adapters.storage import replaced_folder, serialize_tensors
+from lorify.adapters.storage import replaced_folder, write_tensors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def export_peft(adapter: Adapter, base: BaseModel, folder: Path, *, base_name: s
         tensors[f"base_model.model.{path}.lora_B.weight"] = pair.B
     metadata = {"format": "pt", PROVENANCE_KEY: adapter.provenance.model_dump_json()}
     with replaced_folder(folder, _OWNED) as temporary:
-        (temporary / WEIGHTS_NAME).write_bytes(serialize_tensors(tensors, metadata))
+        write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
         config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
         _check_same(adapter, import_peft(temporary, base), base)

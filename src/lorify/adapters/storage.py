@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,25 +72,27 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     for (layer, module), pair in adapter.weights.items():
         tensors[f"{layer}.{module}.lora_A"] = pair.A
         tensors[f"{layer}.{module}.lora_B"] = pair.B
-    files = {WEIGHTS_NAME: serialize_tensors(tensors)}
+    files = {WEIGHTS_NAME: tensors}
     if adapter.statistics is not None:
-        files[STATISTICS_NAME] = serialize_tensors(
-            {f"{i}.{name}": _stored(x) for i, document in enumerate(adapter.statistics) for name, x in document.items()}
-        )
-    record = _AdapterRecord(
-        format_version=FORMAT_VERSION,
-        lora_alpha=adapter.lora_alpha,
-        modules=tuple(
-            _ModuleRecord(layer=layer, module=module, rank=pair.rank, d_in=pair.A.shape[1], d_out=pair.B.shape[0])
-            for (layer, module), pair in adapter.weights.items()
-        ),
-        weights_sha256=hashlib.sha256(files[WEIGHTS_NAME]).hexdigest(),
-        statistics_sha256=hashlib.sha256(files[STATISTICS_NAME]).hexdigest() if STATISTICS_NAME in files else None,
-        provenance=adapter.provenance,
-    )
+        files[STATISTICS_NAME] = {
+            f"{i}.{name}": _stored(x) for i, document in enumerate(adapter.statistics) for name, x in document.items()
+        }
     with replaced_folder(folder, frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})) as temporary:
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
+        # Beside each other: a server's client waits for both.
+        with ThreadPoolExecutor(len(files)) as threads:
+            written = {n: threads.submit(write_tensors, x, temporary / n) for n, x in files.items()}
+            digests = {name: digest.result() for name, digest in written.items()}
+        record = _AdapterRecord(
+            format_version=FORMAT_VERSION,
+            lora_alpha=adapter.lora_alpha,
+            modules=tuple(
+                _ModuleRecord(layer=layer, module=module, rank=pair.rank, d_in=pair.A.shape[1], d_out=pair.B.shape[0])
+                for (layer, module), pair in adapter.weights.items()
+            ),
+            weights_sha256=digests[WEIGHTS_NAME],
+            statistics_sha256=digests.get(STATISTICS_NAME),
+            provenance=adapter.provenance,
+        )
         (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
@@ -125,12 +128,21 @@ def load_adapter(folder: Path) -> Adapter:
     return Adapter(weights, record.lora_alpha, record.provenance, statistics)
 
 
-def serialize_tensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    """Content of a safetensors file; tensors may be on any device and share memory."""
-    return safetensors.torch.save(
-        {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()},
-        metadata=metadata,
-    )
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> str:
+    """Write a safetensors file; tensors may be on any device, and several may be one and the same.
+
+    Returns:
+        SHA-256 of the file's content.
+    """
+    at_hand: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        at_hand[name] = tensor.clone() if tensor.data_ptr() in places else tensor
+        places.add(tensor.data_ptr())
+    safetensors.torch.save_file(at_hand, path, metadata=metadata)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

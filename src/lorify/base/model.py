@@ -160,7 +160,7 @@ class BaseModel:
     def activations(
         self,
         input_ids: Tensor,
-        attention_mask: Tensor,
+        attention_mask: Tensor | None,
         *,
         layers: Sequence[int],
         module: str | None = None,
@@ -170,7 +170,8 @@ class BaseModel:
 
         Args:
             input_ids: `[batch, tokens]`.
-            attention_mask: `[batch, tokens]`, 1 for real tokens, padding on the right; or of `attention_mask`.
+            attention_mask: `[batch, tokens]`, 1 for real tokens, padding on the right; or of `attention_mask`; None for
+                padding on the right that is ignored afterwards: no token looks to its right.
             layers: blocks whose hidden states (and module inputs) are wanted.
             module: linear layer (such as `down_proj`) whose inputs are wanted too.
             position_ids: `[batch, tokens]`; by default they count up.

@@ -22,14 +22,14 @@ class Features:
 
     Attributes:
         states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
-        inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks.
+        inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks; None if not wanted.
         ids: `[chunks, tokens]`, the tokens.
         outputs: `[chunks, tokens, hidden]`, the output embedding of each token.
         is_token: `[chunks, tokens]`, False for padding.
     """
 
     states: Tensor
-    inputs: Tensor
+    inputs: Tensor | None
     ids: Tensor
     outputs: Tensor
     is_token: Tensor
@@ -56,30 +56,32 @@ def with_start(base: BaseModel, chunks: Sequence[Sequence[int]]) -> list[list[in
     return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
 
 
-def encode_chunks(base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str) -> Features:
+def encode_chunks(
+    base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str | None = None
+) -> Features:
     """Run the bare base over chunks, each encoded alone.
 
     Args:
         base: the frozen base model.
         chunks: token ids of each chunk; a beginning-of-text token is put before each where the tokenizer has one.
         layers: blocks whose activations are wanted.
-        module: the adapted linear layer of those blocks.
+        module: the adapted linear layer of those blocks; None if its inputs are not wanted.
     """
     rows = with_start(base, chunks)
     length = max(len(row) for row in rows)
     input_ids = torch.zeros(len(rows), length, dtype=torch.long)
-    attention_mask = torch.zeros(len(rows), length, dtype=torch.long)
+    is_token = torch.zeros(len(rows), length, dtype=torch.bool)
     for index, row in enumerate(rows):
         input_ids[index, : len(row)] = torch.tensor(row)
-        attention_mask[index, : len(row)] = 1
+        is_token[index, : len(row)] = True
     input_ids = input_ids.to(base.device)
-    found = base.activations(input_ids, attention_mask.to(base.device), layers=layers, module=module)
+    found = base.activations(input_ids, None, layers=layers, module=module)  # without a mask attention is faster
     return Features(
         states=torch.stack([found.states[layer] for layer in layers]),
-        inputs=torch.stack([found.inputs[layer] for layer in layers]),
+        inputs=torch.stack([found.inputs[layer] for layer in layers]) if module is not None else None,
         ids=input_ids,
         outputs=base.output_embeddings(input_ids),
-        is_token=attention_mask.bool().to(base.device),
+        is_token=is_token.to(base.device),
     )
 
 

@@ -196,6 +196,7 @@ class AssociativeHypernetwork(nn.Module):
             input_rms: root mean square of what enters each adapted module `[L]`.
             output_rms: root mean square of what leaves it `[L]`.
         """
+        assert features.inputs is not None
         self.input_rms.copy_(input_rms)
         self.output_rms.copy_(output_rms)
         d = features.states.shape[-1]
@@ -221,6 +222,7 @@ class AssociativeHypernetwork(nn.Module):
             features: states `[L, N, T, d]`, inputs `[L, N, T, f]`, next outputs `[N, T, d]`, mask
                 `[N, T]`.
         """
+        assert features.inputs is not None
         L, N, T, d = features.states.shape
         h = self._normed_states(features.states, slice(None)).reshape(L, N * T, d)
         u = self._normed_outputs(features.next_outputs).reshape(1, N * T, d)
@@ -286,7 +288,8 @@ class AssociativeHypernetwork(nn.Module):
     def write(self, statistics: Statistics) -> Tensor:
         """Solve for the adapters: `B [L, N, r + bias_rank, d]`, scaling included."""
         factor = self._factorized(statistics.S)
-        return self._written(torch.cholesky_solve(statistics.M.to(factor.dtype), factor).float())
+        solved = torch.cholesky_solve(statistics.M.to(factor.dtype), factor).float()
+        return self._with_bias(self._output_scale() * solved)
 
     def rest_inverse(self, S: Tensor, least: Tensor) -> Tensor:
         """What `write_focused` needs of documents, whatever is asked about them: `(least S + lambda)^-1`.
@@ -296,9 +299,9 @@ class AssociativeHypernetwork(nn.Module):
             least: how much each token counts that is not chosen `[N]`.
 
         Returns:
-            `[L, N, r, r]`; in float64, but in float32 in training.
+            `[L, N, r, r]`, in float32: what is left out counts little, so that no eigenvalue is far from the others.
         """
-        return torch.cholesky_inverse(self._factorized(least.view(-1, 1, 1) * S))
+        return torch.cholesky_inverse(self._factorized(least.view(-1, 1, 1) * S)).float()
 
     def write_focused(
         self, inverse: Tensor, memory: TokenMemory, factors: Tensor, least: Tensor, rest: Tensor | None = None
@@ -317,17 +320,18 @@ class AssociativeHypernetwork(nn.Module):
             least: how much every other token counts in `S` `[N]`; what it says is left out.
             rest: `M` of what is said besides `[L, N, r, d]`.
         """
-        keys = memory.keys.to(inverse.dtype)  # K
-        louder = (memory.weights * (factors - least.unsqueeze(1)).clamp_min(0)).to(inverse.dtype)  # W [L, N, T]
+        keys = memory.keys  # K
+        louder = memory.weights * (factors - least.unsqueeze(1)).clamp_min(0)  # W [L, N, T]
         reached = keys @ inverse  # K P [L, N, T, r]
         among = reached @ keys.transpose(2, 3) * louder.unsqueeze(2)
         told = torch.linalg.solve(torch.eye(among.shape[-1]).to(among) + among, reached).transpose(2, 3)
         said = memory.values * (memory.weights * factors).unsqueeze(-1)  # [L, N, T, d]
-        solved = told.to(said.dtype) @ said  # [L, N, r, d]
+        scale = self._output_scale()
+        written = (scale * told) @ said  # [L, N, r, d]
         if rest is not None:
             rest = rest.to(inverse.dtype)
-            solved = solved + (inverse @ rest - told @ (louder.unsqueeze(-1) * (reached @ rest))).float()
-        return self._written(solved)
+            written = written + scale * (inverse @ rest - told @ (louder.unsqueeze(-1) * (reached @ rest)))
+        return self._with_bias(written)
 
     def _factorized(self, S: Tensor) -> Tensor:
         """The Cholesky factor of `S + lambda` `[L, N, r, r]`."""
@@ -340,12 +344,15 @@ class AssociativeHypernetwork(nn.Module):
         ridge = (self.log_lambda.to(S.dtype).exp().view(L, 1) + rounding).unsqueeze(-1).expand(L, N, r)
         return torch.linalg.cholesky(S + torch.diag_embed(ridge))
 
-    def _written(self, solved: Tensor) -> Tensor:
-        """What `write` returns, from the solution `[L, N, r, d]`."""
-        L, N, _, d = solved.shape
-        B = (self.log_scale.exp() * self.output_rms).view(L, 1, 1, 1) * solved
+    def _output_scale(self) -> Tensor:
+        """What a solution is multiplied with `[L, 1, 1, 1]`."""
+        return (self.log_scale.exp() * self.output_rms).view(-1, 1, 1, 1)
+
+    def _with_bias(self, written: Tensor) -> Tensor:
+        """What `write` returns, from what depends on the documents `[L, N, r, d]`."""
+        L, N, _, d = written.shape
         bias = (self.bias_B * self.output_rms.view(L, 1, 1)).unsqueeze(1).expand(L, N, -1, d)
-        return torch.cat([B, bias], dim=2)
+        return torch.cat([written, bias], dim=2)
 
 
 def lora_batch(config: AssociativeConfig, hypernet: AssociativeHypernetwork, A: Tensor, B: Tensor) -> LoraBatch:

@@ -109,7 +109,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
     @cached_property
     @torch.no_grad()
     def _A(self) -> Tensor:
-        return self.hypernet.shared_A()
+        return self.hypernet.shared_A().to(self.base.dtype)  # as the base multiplies with it, in half the space
 
     @cached_property
     def _rest_inverse(self) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -132,7 +132,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         """What the reader is asked by each question `[J, w]`; of a long question its end."""
         ids = [self.base.encode_text(question)[-self.config.chunk_tokens :] for question in questions]
         middle = self.config.layers[self.config.middle]
-        features = encode_chunks(self.base, ids, layers=(middle,), module=self.config.module)
+        features = encode_chunks(self.base, ids, layers=(middle,))
         with self._autocast():
             read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token).float()
         return [row[known] for row, known in zip(read, features.is_token, strict=True)]

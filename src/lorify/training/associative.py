@@ -398,7 +398,7 @@ class AssociativeObjective:
         assert self.relevance is not None and memory.documents is not None and reader is not None
         middle = self.shape.layers[self.shape.middle]
         ids = [self.base.encode_text(question) for question in questions]
-        features = encode_chunks(self.base, ids, layers=(middle,), module=self.shape.module)
+        features = encode_chunks(self.base, ids, layers=(middle,))
         with self._autocast():
             read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token)
         contexts = [row.nonzero().flatten().tolist() for row in mixing]

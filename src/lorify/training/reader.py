@@ -301,7 +301,7 @@ class ReaderObjective:
 
     def _encode(self, texts: Sequence[Sequence[int]]) -> list[Tensor]:
         middle = self.shape.layers[self.shape.middle]
-        features = encode_chunks(self.base, texts, layers=(middle,), module=self.shape.module)
+        features = encode_chunks(self.base, texts, layers=(middle,))
         return [states[known] for states, known in zip(features.states[0], features.is_token, strict=True)]
 
     def _example(self, kind: str, number: int) -> Example:

@@ -54,6 +54,14 @@ def test_a_needle_is_found(model, length):
     assert exact_match(model.ask(question.text, adapter), question.answers)
 
 
+def test_a_question_of_common_words_is_answered_from_the_document_where_that_has_the_answer(model):
+    text = "The project began in March 2019. It fell behind after a software fault. The budget is 3.2 million euros."
+    adapter = model.internalize(document_from_text(text))
+    assert model.ask("When did it begin?", adapter) == "March 2019"
+    question = "How are you today?"
+    assert model.ask(question, adapter, max_new_tokens=16) == model.ask(question, max_new_tokens=16)
+
+
 def test_an_unrelated_question_is_answered_as_by_the_bare_base(model):
     adapter = model.internalize(DEMO / "harbour-museum.md")
     question = "What is the capital of France?"

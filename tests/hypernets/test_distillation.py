@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from lorify.hypernets.distillation import (
     lessons_from_teacher,
     refine,
 )
+from lorify.hypernets.reader import Places
 from lorify.hypernets.relevance import Relevance
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
@@ -105,12 +107,17 @@ def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
         MODEL.add(refined, document_from_text("More.", "more"))
 
 
+def finding_nothing(documents, mask, questions, asked, matches):
+    return Places(torch.zeros(mask.shape), torch.full(mask.shape, -9.0))
+
+
 def test_a_refined_adapter_is_still_left_out_of_what_does_not_concern_it():
     relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={})
     internalizer = replace(MODEL.internalizer, relevance=relevance)
     refined = refine(BASE, internalizer.internalize([DOCUMENT]), [DOCUMENT], seconds=0.01)
     assert internalizer.concerns(refined, "The Elm Bridge?")
-    assert not internalizer.concerns(refined, "Which planets have rings?")
+    with patch.object(internalizer.hypernet.reader, "forward", finding_nothing):
+        assert not internalizer.concerns(refined, "Which planets have rings?")
 
 
 def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():

@@ -145,6 +145,16 @@ def test_a_focused_adapter_says_what_the_tokens_say_that_answer():
     assert focused_on(FOCUSING, focused, "Who keeps bees?") is focused, "a focused adapter stays as it is"
 
 
+@pytest.mark.parametrize(("logit", "concerns"), [(1.0, True), (-1.0, False)])
+def test_a_question_in_other_words_concerns_the_documents_where_the_reader_finds_its_answer(logit, concerns):
+    adapter = FOCUSING.internalize(DOCUMENTS[:1])
+    tokens = len(adapter.statistics[0]["token_words"])
+    with patch.object(FOCUSING.hypernet.reader, "forward", FixedReader([-9.0] * (tokens - 1) + [logit])):
+        assert FOCUSING.concerns(adapter, "Why?") is concerns
+        assert not FOCUSING.concerns(replace(adapter, statistics=without_tokens(adapter.statistics)), "Why?")
+        assert not FOCUSING.concerns(adapter, "")
+
+
 def test_focusing_is_the_same_after_saving_and_after_documents_came_and_went(tmp_path):
     adapter = FOCUSING.internalize(DOCUMENTS[:2])
     wanted = focused_on(FOCUSING, adapter, "Who keeps bees?")

@@ -16,7 +16,7 @@ TEXTS = (
 DOCUMENTS = [document_from_text(text, f"doc{i}") for i, text in enumerate(TEXTS)]
 
 
-def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> Internalizer:
+def tiny_internalizer(family: str = "llama", *, digest: str | None = None, reader_width: int = 8) -> Internalizer:
     base = tiny_base(family)
     config = AssociativeConfig(
         base_name=base.name,
@@ -35,7 +35,7 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None) -> In
         ),
         reading_rank=3,
         chunk_tokens=16,
-        reader_width=8,
+        reader_width=reader_width,
     )
     torch.manual_seed(1)
     hypernet = AssociativeHypernetwork(config).eval()

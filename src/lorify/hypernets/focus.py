@@ -83,11 +83,25 @@ def focus_factors(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
     """How much less each token of a memory counts for a question.
 
     Args:
-        reader: says where the answer is; it reads documents of like length together, whoever asks.
+        reader: says where the answer is.
         asked: the questions.
 
     Returns:
         For each question the factor of each token, from `LEAST` to 1, `[tokens]` for each of its documents.
+    """
+    shares = answer_shares(reader, asked)
+    best = [max(share.max() for share in one) for one in shares]
+    return [
+        [torch.exp(SHARPNESS * (share / most - 1)) for share in one] for one, most in zip(shares, best, strict=True)
+    ]
+
+
+def answer_shares(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
+    """How probably each token belongs to a question's answer: `[tokens]` for each of its documents, from 0 to 1.
+
+    Args:
+        reader: says where the answer is; it reads documents of like length together, whoever asks.
+        asked: the questions.
     """
     shares = [[torch.zeros(len(d), device=one.question.device) for d, _ in one.documents] for one in asked]
     readings: list[_Reading] = []
@@ -109,10 +123,7 @@ def focus_factors(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
         )
         for r, belongs in zip(group, found.belongs.float().sigmoid(), strict=True):
             shares[r.asked][r.document][r.chosen] = belongs[: len(r.chosen)]
-    best = [max(share.max() for share in one) for one in shares]
-    return [
-        [torch.exp(SHARPNESS * (share / most - 1)) for share in one] for one, most in zip(shares, best, strict=True)
-    ]
+    return shares
 
 
 @dataclass(frozen=True)

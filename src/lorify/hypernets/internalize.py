@@ -18,7 +18,7 @@ from lorify.contexts.pictures import Context, as_text
 from lorify.errors import BaseModelError, ContextError, HypernetworkError
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory, lora_batch
 from lorify.hypernets.document_internalizer import PartsInternalizer, check_made_for, not_rebuildable, written_by
-from lorify.hypernets.focus import FOCUS_TOKENS, Asked, ending_words, focus_factors, rest_weight
+from lorify.hypernets.focus import FOCUS_TOKENS, Asked, answer_shares, ending_words, focus_factors, rest_weight
 from lorify.hypernets.kept_tokens import KeptMemory, KeptTokens, choose_tokens
 from lorify.hypernets.relevance import Relevance, hash_words
 
@@ -32,6 +32,8 @@ REMEMBERED_ADAPTERS = 64
 """Of so many is kept what all questions about their documents have in common: 2.6 MB each for the default base."""
 ENCODED_AGAIN = 2
 """Chunks at most, for one question."""
+SURE_OF_PLACE = 0.6
+"""Probability that a token belongs to a question's answer, above which its document is meant though no word says so."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,18 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return self._is_ours(adapter) and adapter.provenance.refined_seconds is None
 
     def concerns(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
+        """Whether a question concerns the adapter's documents, so that the adapter should be on for it.
+
+        It does if it shares rare words with them, or if the reader is sure enough of its answer's place there all the
+        same, as it is with `When did it begin?`.
+        """
         # A refined adapter can no longer be rebuilt, but it still carries its documents' words.
         if self.relevance is None or adapter.statistics is None or not self._is_ours(adapter):
             return True
-        return self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics]))
+        if self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics])):
+            return True
+        parts = self._kept(adapter)[1] if self._can_focus(adapter) and question else []
+        return any(part.tokens is not None for part in parts) and self._finds_answer(parts, question)
 
     @torch.no_grad()
     def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
@@ -137,18 +146,33 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             read = self.hypernet.read_questions(features.states[0], features.outputs, features.is_token).float()
         return [row[known] for row, known in zip(read, features.is_token, strict=True)]
 
+    @torch.no_grad()
+    def _finds_answer(self, parts: Sequence[_DocumentPart], question: str) -> bool:
+        assert self.hypernet.reader is not None
+        with self._autocast():
+            (shares,) = answer_shares(self.hypernet.reader, self._questions([parts], [question]))
+        return max(share.max().item() for share in shares) > SURE_OF_PLACE
+
+    def _questions(self, adapters: Sequence[Sequence[_DocumentPart]], questions: Sequence[str]) -> list[Asked]:
+        """What the reader is given."""
+        assert self.relevance is not None
+        return [
+            Asked(
+                vector,
+                self.relevance.rarities(question),
+                [(part.tokens.document, part.tokens.words) for part in parts if part.tokens is not None],
+            )
+            for parts, question, vector in zip(adapters, questions, self._asked(questions), strict=True)
+        ]
+
     def _loudest(
         self, adapters: Sequence[Sequence[_DocumentPart]], questions: Sequence[str]
     ) -> list[tuple[TokenMemory, Tensor]]:
         """Of each adapter the `FOCUS_TOKENS` tokens that count most, `[L, 1, t, ...]`, and their factors `[1, t]`."""
-        assert self.hypernet.reader is not None and self.relevance is not None
-        kept = [[part.tokens for part in parts if part.tokens is not None] for parts in adapters]
-        asked = [
-            Asked(vector, self.relevance.rarities(question), [(tokens.document, tokens.words) for tokens in documents])
-            for documents, question, vector in zip(kept, questions, self._asked(questions), strict=True)
-        ]
+        assert self.hypernet.reader is not None
         with self._autocast():
-            factors = focus_factors(self.hypernet.reader, asked)
+            factors = focus_factors(self.hypernet.reader, self._questions(adapters, questions))
+        kept = [[part.tokens for part in parts if part.tokens is not None] for parts in adapters]
         return [self._chosen(documents, found) for documents, found in zip(kept, factors, strict=True)]
 
     def _chosen(self, documents: Sequence[KeptTokens], factors: Sequence[Tensor]) -> tuple[TokenMemory, Tensor]:

@@ -9,10 +9,15 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -54,6 +59,28 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
                 os.replace(old, folder)
             shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file.
+
+    Args:
+        tensors: contiguous ones in the processor's memory, none of which overlap.
+        path: where to.
+        metadata: what the file's header says besides.
+    """
+    from safetensors.torch import save_file
+
+    save_file(dict(tensors), path, metadata=metadata)
+    as_any_new_file(path)
+
+
+def as_any_new_file(path: Path) -> None:
+    """Give a file the permissions of any new one; safetensors keeps those that it writes to their owner."""
+    probe = _beside(path)
+    probe.touch()
+    path.chmod(stat.S_IMODE(probe.stat().st_mode))
+    probe.unlink()
 
 
 def refusal(error: Exception) -> str:

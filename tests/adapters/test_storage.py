@@ -172,6 +172,9 @@ def test_tensors_of_other_shapes_than_recorded_are_refused(saved):
         load_adapter(saved)
 
 
-def test_a_saved_folder_has_the_permissions_of_any_new_folder(saved):
+def test_a_saved_folder_and_its_files_have_the_permissions_of_any_new_ones(saved):
     (saved.parent / "new").mkdir()
+    (saved.parent / "new" / "file").touch()
     assert saved.stat().st_mode == (saved.parent / "new").stat().st_mode
+    wanted = (saved.parent / "new" / "file").stat().st_mode
+    assert {path.name: path.stat().st_mode for path in saved.iterdir()} == dict.fromkeys(FILES, wanted)

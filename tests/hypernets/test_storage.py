@@ -19,6 +19,11 @@ def folder(tmp_path):
     return tmp_path / "h"
 
 
+def test_whoever_may_read_new_files_may_read_the_weights(folder):
+    (folder.parent / "new").touch()
+    assert (folder / WEIGHTS_NAME).stat().st_mode == (folder.parent / "new").stat().st_mode
+
+
 def test_round_trip(tmp_path):
     hypernet = AssociativeHypernetwork(CONFIG)
     save_hypernetwork(tmp_path / "h", CONFIG, hypernet)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.storage import replaced_folder
+from lorify.atomic import as_any_new_file
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def merge_into_base(base: BaseModel, adapters: Adapter | ScaledAdapters, folder:
             state[f"{base.module_path(*key)}.weight"] = _merged_weight(base, rows, key)
         base.model.save_pretrained(temporary, state_dict=state)
         base.tokenizer.save_pretrained(temporary)
+        for path in temporary.glob("*.safetensors"):
+            as_any_new_file(path)
 
 
 def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:

@@ -140,7 +140,7 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str,
         tensor = tensor.detach().cpu().contiguous()
         at_hand[name] = tensor.clone() if tensor.data_ptr() in places else tensor
         places.add(tensor.data_ptr())
-    safetensors.torch.save_file(at_hand, path, metadata=metadata)
+    atomic.save_tensors(at_hand, path, metadata)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from lorify.atomic import refusal, replaced_file
+from lorify.atomic import refusal, replaced_file, save_tensors
 from lorify.errors import BaseModelError
 
 DEFAULT_BASE = "smollm2-135m"
@@ -169,7 +169,6 @@ def _from_gguf(path: Path) -> Path:
 def _convert(gguf: Path, folder: Path) -> None:
     """Dequantize a GGUF file into Hugging Face form, in bfloat16 (relative rounding 2^-9, far below that of Q4)."""
     import torch
-    from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
@@ -183,7 +182,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         ) from error
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     weights = {k: v.to(torch.bfloat16).contiguous() for k, v in model.state_dict().items() if k not in tied}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_tensors(weights, folder / "model.safetensors", {"format": "pt"})
     config = model.config.to_dict()
     config.pop("quantization_config", None)  # the weights are plain now
     config |= {"dtype": "bfloat16", "architectures": [type(model).__name__]}

@@ -18,10 +18,10 @@ from typing import TypeVar
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lorify.atomic import replaced_folder
+from lorify.atomic import replaced_folder, save_tensors
 from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
@@ -55,7 +55,7 @@ def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, rele
     else:
         stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
     with replaced_folder(folder) as temporary:
-        save_file(stored, temporary / WEIGHTS_NAME)
+        save_tensors(stored, temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
         (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         if relevance is not None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from lorify.adapters.storage import replaced_folder
+from lorify.atomic import save_tensors
 from lorify.errors import HypernetworkError
 from lorify.hypernets.storage import FORMAT_VERSION, WEIGHTS_NAME, packed_weights, unpacked_weights
 from lorify.hypernets.task_config import TaskConfig
@@ -39,7 +40,7 @@ def save_task_hypernetwork(
     )
     document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
     with replaced_folder(folder, frozenset({CONFIG_NAME, WEIGHTS_NAME})) as temporary:
-        save_file(stored, temporary / WEIGHTS_NAME)
+        save_tensors(stored, temporary / WEIGHTS_NAME)
         (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -364,9 +364,7 @@ def test_the_default_base_without_a_network(tmp_path: Path, document: Path, monk
 
 def rewrite_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Other weights, with a record that vouches for them."""
-    content = storage.serialize_tensors(tensors)
-    (folder / storage.WEIGHTS_NAME).write_bytes(content)
-    rewrite_record(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+    rewrite_record(folder, weights_sha256=storage.write_tensors(tensors, folder / storage.WEIGHTS_NAME))
 
 
 def rewrite_record(folder: Path, **changes: object) -> None:

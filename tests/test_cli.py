@@ -2,13 +2,13 @@
 
 import errno
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner, Result
 
@@ -380,13 +380,12 @@ def test_full_disk_leaves_nothing(
     tmp_path: Path, document: Path, model_options: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = listing(tmp_path)
-    write_bytes = Path.write_bytes
 
-    def full(self: Path, content: bytes) -> int:
-        write_bytes(self, content[: len(content) // 2])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+    def full(tensors: object, path: Path, metadata: object = None) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     line = fail("internalize", document, "-o", tmp_path / "out", *model_options)
     assert "space" in line
     assert listing(tmp_path) == before

@@ -80,7 +80,7 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     with replaced_folder(folder, frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})) as temporary:
         # Beside each other: a server's client waits for both.
         with ThreadPoolExecutor(len(files)) as threads:
-            written = {n: threads.submit(write_tensors, x, temporary / n) for n, x in files.items()}
+            written = {n: threads.submit(_write_and_hash, x, temporary / n) for n, x in files.items()}
             digests = {name: digest.result() for name, digest in written.items()}
         record = _AdapterRecord(
             format_version=FORMAT_VERSION,
@@ -128,12 +128,8 @@ def load_adapter(folder: Path) -> Adapter:
     return Adapter(weights, record.lora_alpha, record.provenance, statistics)
 
 
-def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> str:
-    """Write a safetensors file; tensors may be on any device, and several may be one and the same.
-
-    Returns:
-        SHA-256 of the file's content.
-    """
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; tensors may be on any device, and several may be one and the same."""
     at_hand: dict[str, Tensor] = {}
     places: set[int] = set()
     for name, tensor in tensors.items():
@@ -141,6 +137,10 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str,
         at_hand[name] = tensor.clone() if tensor.data_ptr() in places else tensor
         places.add(tensor.data_ptr())
     atomic.save_tensors(at_hand, path, metadata)
+
+
+def _write_and_hash(tensors: Mapping[str, Tensor], path: Path) -> str:
+    write_tensors(tensors, path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -88,8 +88,8 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             return True
         if self.relevance.concerns(question, torch.cat([s["words"] for s in adapter.statistics])):
             return True
-        parts = self._kept(adapter)[1] if self._can_focus(adapter) and question else []
-        return any(part.tokens is not None for part in parts) and self._finds_answer(parts, question)
+        parts = self._readable(adapter, question)
+        return bool(parts) and self._finds_answer(parts, question)
 
     @torch.no_grad()
     def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
@@ -100,8 +100,8 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
             reader, another one made the adapter, the tokens of none of its documents are at hand, or nothing is asked.
         """
         found = list(adapters)
-        kept = {i: self._kept(adapter)[1] for i, adapter in enumerate(adapters) if self._can_focus(adapter)}
-        chosen = [i for i, parts in kept.items() if questions[i] and any(part.tokens is not None for part in parts)]
+        kept = [self._readable(adapter, question) for adapter, question in zip(adapters, questions, strict=True)]
+        chosen = [i for i, parts in enumerate(kept) if parts]
         if not chosen:
             return found
         loudest = self._loudest([kept[i] for i in chosen], [questions[i] for i in chosen])
@@ -134,8 +134,12 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         # Tensors are the same only if they are one: adapters in memory, which are not changed.
         return lru_cache(maxsize=REMEMBERED_ADAPTERS)(solve)
 
-    def _can_focus(self, adapter: Adapter) -> bool:
-        return self.hypernet.reader is not None and self.relevance is not None and self._is_ours(adapter)
+    def _readable(self, adapter: Adapter, question: str) -> list[_DocumentPart]:
+        """What is kept of an adapter's documents, if the reader can look for a question's answer there, else nothing."""
+        if not question or self.hypernet.reader is None or self.relevance is None or not self._is_ours(adapter):
+            return []
+        _, parts = self._kept(adapter)
+        return parts if any(part.tokens is not None for part in parts) else []
 
     def _asked(self, questions: Sequence[str]) -> list[Tensor]:
         """What the reader is asked by each question `[J, w]`; of a long question its end."""

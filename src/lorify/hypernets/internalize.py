@@ -135,7 +135,7 @@ class Internalizer(PartsInternalizer["_DocumentPart"]):
         return lru_cache(maxsize=REMEMBERED_ADAPTERS)(solve)
 
     def _readable(self, adapter: Adapter, question: str) -> list[_DocumentPart]:
-        """What is kept of an adapter's documents, if the reader can look for the question's answer there, or nothing."""
+        """What is kept of an adapter's documents, if the reader can look there for the answer; else nothing."""
         if not question or self.hypernet.reader is None or self.relevance is None or not self._is_ours(adapter):
             return []
         _, parts = self._kept(adapter)

@@ -44,6 +44,18 @@ def test_who_is_meant_is_told_apart_where_a_document_says_the_same_of_several(mo
     assert answers == mayors
 
 
+def test_in_a_chat_about_a_document_the_base_answers_what_does_not_concern_it(model):
+    adapter = model.internalize(DEMO / "harbour-museum.md")
+    chat = [
+        {"role": "user", "content": "How many objects does the Velmora Harbour Museum hold?"},
+        {"role": "assistant", "content": "18,600"},
+        {"role": "user", "content": "What is the capital of France?"},
+    ]
+    assert "Paris" in "".join(model.stream(chat, adapter, max_new_tokens=12))
+    chat[-1]["content"] = "How long is the tugboat Petrel?"
+    assert "27 metres" in "".join(model.stream(chat, adapter, max_new_tokens=12))
+
+
 @pytest.mark.parametrize("length", [300, 4000, 131_000])
 def test_a_needle_is_found(model, length):
     example = generate_niah_example(

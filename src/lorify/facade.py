@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from lorify.adapters import Adapter, AdapterRow, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.base.chat import Message, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
+from lorify.base.chat import Message, asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseModel, load_base
@@ -267,16 +267,15 @@ class Lorify:
         """Answer a chat, piece by piece as the text comes.
 
         Args:
-            messages: the chat so far, each with `role` and `content`; the adapter is on if what the user said so far
-                concerns its documents.
+            messages: the chat so far, each with `role` and `content`; the adapter is on if the last question concerns
+                its documents.
             adapter: what was internalized; None asks the bare base.
             max_new_tokens: longest answer, in tokens.
             temperature: 0 is greedy.
             top_p: nucleus of the sampling.
             seed: seed of the sampling.
         """
-        said = "\n".join(message["content"] for message in messages if message["role"] == "user")
-        adapter = self.for_question(adapter, said)
+        adapter = self.for_question(adapter, asked_last(messages))
         ids: list[int] = []
         shown = ""
         for token in stream_tokens(

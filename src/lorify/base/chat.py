@@ -6,6 +6,7 @@ lines for each turn, ending in `Answer:`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from jinja2 import TemplateError
@@ -19,6 +20,13 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"
 )
 END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
+
+# In English, which is what the words of a relevance are compared in too. "That" and "there" mostly refer to nothing.
+_REFERS_BACK = re.compile(
+    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b|^(?:and |but )?(?:what|how) about\b"
+    r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$",
+    re.IGNORECASE,
+)
 
 _NO_TEXT = "\u2603"  # stands for an empty system text, so that no template strips what is around it
 
@@ -61,6 +69,15 @@ def question_messages(question: str, document: str | None = None) -> list[Messag
     """The chat that asks a question, with the document before it in the prompt or without a document."""
     content = question if document is None else f"{document}\n\n{question}"
     return [{"role": "user", "content": content}]
+
+
+def asked_last(messages: Sequence[Message]) -> str:
+    """What a chat asks: the last user turn, after those before it that it refers back to (`When did she join it?`)."""
+    turns = [message["content"] for message in messages if message["role"] == "user"]
+    start = max(len(turns) - 1, 0)
+    while start > 0 and _REFERS_BACK.search(turns[start]):
+        start -= 1
+    return "\n".join(turns[start:])
 
 
 def with_system_turn(messages: Sequence[Message]) -> list[Message]:

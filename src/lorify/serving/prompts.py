@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from jinja2 import TemplateError
 
+from lorify.base.chat import asked_last
 from lorify.base.model import BaseModel
 from lorify.base.sampling import Sampling
 from lorify.errors import RequestError
@@ -22,18 +23,18 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
         raise RequestError("top_logprobs needs logprobs to be true", param="top_logprobs")
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
-    said = "\n".join(message["content"] for message in messages if message["role"] == "user")
+    asked = asked_last(messages)
     try:
         prompt = await asyncio.to_thread(service.model.prompt_ids, messages)
     except TemplateError as error:
         raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
-    row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)
-    asked = body.max_completion_tokens or body.max_tokens
+    row = await service.adapter_row(body.model, _scales(body), asked, owner, only_if_relevant=body.only_if_relevant)
+    longest = body.max_completion_tokens or body.max_tokens
     job = Job(
         prompt=tuple(prompt),
-        max_tokens=_answer_tokens(service, len(prompt), asked, service.settings.default_answer_tokens),
+        max_tokens=_answer_tokens(service, len(prompt), longest, service.settings.default_answer_tokens),
         adapter=row,
-        question=said,
+        question=asked,
         sampling=_sampling(body),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,

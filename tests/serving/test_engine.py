@@ -5,12 +5,13 @@ import threading
 import time
 
 import pytest
+from serving.random_adapters import random_adapter
 from serving.tiny_lorify import tiny_adapters, tiny_lorify
 
 from lorify.adapters import AdapterRow
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.sampling import Sampling
-from lorify.errors import BusyError, ClosingError, EngineError, TooSlowError
+from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.engine import EngineLimits, LocalEngine
 from lorify.serving.jobs import Answer, Job, Piece
 
@@ -248,3 +249,23 @@ def test_a_failing_step_breaks_off_its_rows_and_nothing_else(monkeypatch: pytest
         return await text_of(engine.submit(job()))
 
     assert run(scenario) == MODEL.ask(QUESTIONS[0], max_new_tokens=12)
+
+
+def test_an_adapter_that_does_not_fit_the_base_is_told_to_its_client_alone() -> None:
+    foreign = random_adapter(size=MODEL.base.model.config.hidden_size + 1)
+    expected = MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[0], None, ADAPTERS[1]], max_new_tokens=40)
+
+    async def scenario(engine: LocalEngine) -> list[str | BaseException]:
+        async with engine.submit(job(QUESTIONS[0], ADAPTERS[0], max_tokens=40)) as pieces:
+            begun = (await anext(pieces)).text
+            # These three join together, beside one that is being answered.
+            later = [
+                engine.submit(job(QUESTIONS[i], row, max_tokens=40))
+                for i, row in ((1, None), (1, foreign), (2, ADAPTERS[1]))
+            ]
+            others = await asyncio.gather(*map(text_of, later), return_exceptions=True)
+            return ["".join([begun, *[piece.text async for piece in pieces]]), *others]
+
+    first, second, refused, third = run(scenario)
+    assert [first, second, third] == expected
+    assert isinstance(refused, LorifyError) and "base" in str(refused)

@@ -23,7 +23,8 @@ END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
 
 # In English, which is what the words of a relevance are compared in too. "That" and "there" mostly refer to nothing.
 _REFERS_BACK = re.compile(
-    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b|^(?:and |but )?(?:what|how) about\b"
+    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b"
+    r"|^(?:and |but )?(?:what|how) about\b"
     r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$",
     re.IGNORECASE,
 )

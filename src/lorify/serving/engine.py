@@ -231,13 +231,26 @@ class LocalEngine:
             joining.append(self._waiting.popleft())
         return joining
 
-    def _join(self, tickets: list[_Ticket]) -> None:
-        """Read the prompts of new rows and pick the first token of each."""
-        lora = build_lora_batch(self._adapters([ticket.job for ticket in tickets]), self._base)
-        logits = self._batch.add_rows([ticket.job.prompt for ticket in tickets], lora)
+    def _join(self, tickets: Sequence[_Ticket]) -> None:
+        """Read the prompts of new rows and pick the first token of each; what one brings about, it is told alone."""
+        try:
+            lora = build_lora_batch(self._adapters([ticket.job for ticket in tickets]), self._base)
+            logits = self._batch.add_rows([ticket.job.prompt for ticket in tickets], lora)
+        except Exception as error:
+            if len(self._batch) != len(self._rows):
+                raise
+            if len(tickets) > 1:
+                for ticket in tickets:
+                    self._join([ticket])
+                return
+            _log.exception("a prompt could not be read")
+            tickets[0].send(_told(error))
+            with self._changed:
+                self._joining.remove(tickets[0])
+            return
         rows = [_Row(ticket, self._base) for ticket in tickets]
         with self._changed:
-            self._joining = []
+            self._joining = [ticket for ticket in self._joining if ticket not in tickets]
             self._rows += rows
             self._prompt_tokens += sum(len(ticket.job.prompt) for ticket in tickets)
         self._take(rows, logits)
@@ -284,10 +297,9 @@ class LocalEngine:
 
     def _fail(self, error: Exception) -> None:
         """Break off all that runs; the next ones begin with an empty batch."""
-        told = error if isinstance(error, LorifyError) else EngineError(f"the engine failed ({type(error).__name__})")
         with self._changed:
             for ticket in (*self._joining, *(row.ticket for row in self._rows if not row.done)):
-                ticket.send(told)
+                ticket.send(_told(error))
             self._joining, self._rows = [], []
             self._batch = self._empty_batch()
 
@@ -317,6 +329,11 @@ class _LocalAnswer:
             yield piece
             if piece.finish_reason is not None:
                 return
+
+
+def _told(error: Exception) -> LorifyError:
+    """What a client is told."""
+    return error if isinstance(error, LorifyError) else EngineError(f"the engine failed ({type(error).__name__})")
 
 
 def _longest(ticket: _Ticket) -> int:

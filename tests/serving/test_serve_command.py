@@ -1,6 +1,5 @@
 """`lorify serve` and `lorify keys` as commands: what they refuse, and how they start and end."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from openai import OpenAI
-from serving.tiny_lorify import TEXTS, tiny_hypernetwork
+from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_hypernetwork
 from tiny import tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
@@ -54,22 +53,35 @@ def test_a_key_is_shown_once(tmp_path: Path) -> None:
     assert code == 2 and "has a key named 'ann' already" in error
 
 
-def test_it_serves_and_finishes_its_answers_at_sigterm(tmp_path: Path) -> None:
+@pytest.fixture
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A tiny base on disk with hypernetworks for documents and tasks, and an empty store."""
+    monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
-    environment = os.environ | {"LORIFY_CACHE": str(tmp_path / "cache")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LORIFY_CACHE", environment["LORIFY_CACHE"])
-        save_hypernetwork(tmp_path / "hypernet", *tiny_hypernetwork(load_base(str(tmp_path / "base"), device="cpu")))
-    command = [sys.executable, "-c", "from lorify.cli import main; main()", "serve", "--port", "0"]
-    command += ["--base", tmp_path / "base", "--hypernet", tmp_path / "hypernet", "--store", tmp_path / "store"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+    base = load_base(str(tmp_path / "base"), device="cpu")
+    save_hypernetwork(tmp_path / "hypernet", *tiny_hypernetwork(base))
+    save_tiny_task_hypernetwork(tmp_path / "tasks", base)
+    folders = {"base": "base", "hypernet": "hypernet", "task-hypernet": "tasks", "store": "store"}
+    return [part for option, name in folders.items() for part in (f"--{option}", tmp_path / name)]
+
+
+def test_a_task_hypernetwork_that_cannot_be_used_is_refused_at_the_start(options: list[object], tmp_path: Path) -> None:
+    code, _, error = run("serve", *options, "--task-hypernet", tmp_path / "hypernet")
+    assert code == 2 and error.startswith("error: task hypernetwork") and "of another kind" in error
+
+
+def test_it_serves_and_finishes_its_answers_at_sigterm(options: list[object]) -> None:
+    command = [sys.executable, "-c", "from lorify.cli import main; main()", "serve", "--port", "0", *options]
+    with subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         line = next(line for line in server.stderr if line.startswith("serving "))
         assert line.startswith("serving base at http://127.0.0.1:")  # the folder's name, not where it is
         url = line.split()[3]
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         adapter = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS[0]}, timeout=600).json()
+        task = httpx2.post(f"{url}/v1/adapters", json={"task": "Answer in rhyme."}, timeout=600)
+        assert task.status_code == 201
         request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 200}
         stream = client.chat.completions.create(model=adapter["model"], stream=True, **request)
         chunks = [next(stream)]

@@ -1,14 +1,20 @@
 """A tiny random base with a random hypernetwork, whose adapters change what the base says."""
 
+from pathlib import Path
+
 import torch
 from tiny import tiny_associative_config, tiny_base
 
 from lorify import Lorify
 from lorify.adapters import Adapter
 from lorify.base.model import BaseModel
+from lorify.contexts.descriptions import BaseEncoder
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.task_config import task_config
+from lorify.hypernets.task_hypernet import build_task_hypernetwork
+from lorify.hypernets.task_storage import save_task_hypernetwork
 
 TEXTS = (
     "The mill opens at nine.",
@@ -26,10 +32,19 @@ def tiny_hypernetwork(base: BaseModel) -> tuple[AssociativeConfig, AssociativeHy
     return config, hypernet
 
 
-def tiny_lorify(base: BaseModel | None = None) -> Lorify:
+def save_tiny_task_hypernetwork(folder: Path, base: BaseModel) -> Path:
+    """A random task hypernetwork that reads descriptions with the base itself."""
+    torch.manual_seed(0)
+    shape = {"rank": 2, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
+    config = task_config(base, BaseEncoder(base), **shape)
+    save_task_hypernetwork(folder, config, build_task_hypernetwork(config))
+    return folder
+
+
+def tiny_lorify(base: BaseModel | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
     base = base or tiny_base()
     config, hypernet = tiny_hypernetwork(base)
-    return Lorify(base, Internalizer(base, config, hypernet, name="tiny", digest="d1"))
+    return Lorify(base, Internalizer(base, config, hypernet, name="tiny", digest="d1"), task_hypernetwork)
 
 
 def tiny_adapters(model: Lorify) -> list[Adapter]:

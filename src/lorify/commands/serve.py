@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lorify.commands.options import Base, Hypernetwork, load_model
+from lorify.commands.options import Base, Hypernetwork, TaskHypernetwork, load_model
 from lorify.commands.settings import describe_defaults, read_settings
+from lorify.commands.specialize import load_tasks
 from lorify.commands.terminal import say_line, stderr
 from lorify.errors import ConfigError
 
@@ -29,6 +30,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     base: Base = None,
     hypernet: Hypernetwork = None,
+    task_hypernet: TaskHypernetwork = None,
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Adapters; by default in the user's cache folder.")
     ] = None,
@@ -76,7 +78,9 @@ def serve(
     check_listen(host, known)
     folder = store or cache_dir() / "store"
     adapters = AdapterStore(folder, limits.max_disk_bytes, limits.max_memory_bytes)
-    model = load_model(base, hypernet)
+    model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
+    if task_hypernet is not None:  # the one that ships is loaded when a task comes
+        load_tasks(model)
     answering = _start_engine(model, endpoint, adapters_dir or folder / "vllm", limits)
     service = Service(model, answering, adapters, engine_name=engine, keys=known, settings=limits)
 

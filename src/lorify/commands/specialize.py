@@ -46,12 +46,17 @@ def specialize(
 
 def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
     """The adapter of a description and the seconds it took, the loading of the description encoder not counted."""
+    load_tasks(model)
     with _description_warnings():
-        with working("loading the description encoder"):
-            _ = model.specializer
         started = time.perf_counter()
         adapter = model.specialize(description)
     return adapter, time.perf_counter() - started
+
+
+def load_tasks(model: Lorify) -> None:
+    """Load the task hypernetwork and its description encoder, so that what is wrong with them is said now."""
+    with _description_warnings(), working("loading the description encoder"):
+        _ = model.specializer
 
 
 @contextmanager

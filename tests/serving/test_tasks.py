@@ -1,0 +1,84 @@
+"""Tasks in plain words, turned into adapters and used by OpenAI's client."""
+
+from collections.abc import Iterator
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+from serving.running import BASE, RunningServer, serving
+from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
+from tiny import tiny_base
+
+from lorify.contexts.documents import document_from_text
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+QUESTION = "What is it?"
+TASK = "Repeat the sentence in capital letters."
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder, base = tmp_path_factory.mktemp("tasks"), tiny_base()
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernet", base))
+    with serving(folder, owners=("ann", "bob"), model=model) as running:
+        yield running
+
+
+def post(server: RunningServer, name: str = "ann", **body: str) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {server.keys[name]}"}
+    return httpx2.post(f"{server.url}/v1/adapters", json=body, headers=headers, timeout=600)
+
+
+def ask(client: OpenAI, model: str = BASE, **options) -> str:
+    messages = [{"role": "user", "content": QUESTION}]
+    answer = client.chat.completions.create(model=model, messages=messages, max_tokens=12, extra_body=options)
+    assert answer.adapter_on is (model != BASE or "adapters" in options)
+    return answer.choices[0].message.content
+
+
+def expected_answer(server: RunningServer, *parts: tuple[str, float]) -> str:
+    """What Python answers with the adapters of tasks and documents, told apart by `TASK`."""
+    model = server.service.model
+    made = [
+        (model.specialize(text) if text == TASK else model.internalize(document_from_text(text)), scale)
+        for text, scale in parts
+    ]
+    return model.ask(QUESTION, model.combine(made) if made else None, max_new_tokens=12)
+
+
+def test_a_task_becomes_a_model_that_does_it(server: RunningServer) -> None:
+    response = post(server, task=TASK)
+    adapter = response.json()
+    assert response.status_code == 201 and adapter["model"] == f"{BASE}:{adapter['id']}"
+    assert [document["name"] for document in adapter["documents"]] == [f"task: {TASK}"]
+    client = server.client()
+    assert ask(client, adapter["model"]) == expected_answer(server, (TASK, 1.0)) != ask(client)
+    assert adapter["model"] in {model.id for model in client.models.list()}
+    assert post(server, task=TASK).json()["id"] == adapter["id"]
+
+
+def test_a_task_is_done_with_a_document_each_with_its_scale(server: RunningServer) -> None:
+    document, task = post(server, text=TEXTS[1]).json(), post(server, task=TASK).json()
+    client = server.client()
+    answers = []
+    for scale in (1.0, 0.5, 0.0):
+        adapters = [{"id": document["id"], "scale": 1.0}, {"id": task["id"], "scale": scale}]
+        parts = [(TEXTS[1], 1.0), (TASK, scale)] if scale else [(TEXTS[1], 1.0)]
+        answers.append(ask(client, adapters=adapters))
+        assert answers[-1] == expected_answer(server, *parts)
+    assert len(set(answers)) == 3
+    beside = ask(client, task["model"], adapters=[{"id": document["id"], "scale": 1.0}])
+    assert beside == answers[0]
+
+
+def test_a_task_is_its_owners_alone(server: RunningServer) -> None:
+    model = post(server, task=TASK).json()["model"]
+    with pytest.raises(openai.NotFoundError):
+        ask(server.client("bob"), model)
+
+
+def test_an_empty_task_is_refused(server: RunningServer) -> None:
+    response = post(server, task="  ")
+    assert response.status_code == 400 and "empty" in response.json()["error"]["message"]

@@ -3,13 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.peft_format import CONFIG_NAME, import_peft
@@ -27,14 +27,23 @@ class FakeVllm:
         self.max_lora_rank = max_lora_rank
         self.loaded: dict[str, Adapter] = {}
         self.asked: list[dict] = []
+        self.root = f"/models/{base.name}"
         self.breaks_off = False
+        self.refusals: list[JSONResponse] = []  # answers to the next prompts
+        self.garbage: str | None = None  # what is sent instead of an answer
+        self.models: object = None  # what is sent instead of the list of models
+        self.key: str | None = None
+        self.loading: Callable[[], None] = lambda: None
         self.url = ""
 
     def load(self, name: str, folder: Path) -> JSONResponse:
+        self.loading()
+        if name in self.loaded:
+            return refusal(400, f"The lora adapter '{name}' has already been loaded.")
         config = json.loads((folder / CONFIG_NAME).read_text())
         if config["r"] > self.max_lora_rank:
             return refusal(400, f"LoRA rank {config['r']} is greater than max_lora_rank {self.max_lora_rank}.")
-        assert config["base_model_name_or_path"] == MODEL and folder.name == name  # what its resolver goes by
+        assert config["base_model_name_or_path"] == self.root and folder.name == name  # what its resolver goes by
         # One scaling for all of it, whatever the pattern: as vLLM does.
         assert not config["rank_pattern"] and config["lora_alpha"] == config["r"]
         self.loaded[name] = import_peft(folder, self.base)
@@ -67,8 +76,9 @@ def event(body: dict) -> str:
     return f"data: {json.dumps(body)}\n\n"
 
 
-def refusal(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": status}}, status)
+def refusal(status: int, message: str, **headers: str) -> JSONResponse:
+    error = {"message": message, "type": "BadRequestError", "code": status}
+    return JSONResponse({"error": error}, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 @contextmanager
@@ -80,10 +90,16 @@ def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Ite
     def health() -> None:
         pass
 
+    @app.middleware("http")
+    async def check_key(request: Request, go_on):
+        if fake.key and request.url.path != "/health" and request.headers.get("authorization") != f"Bearer {fake.key}":
+            return JSONResponse({"error": "Unauthorized"}, 401)
+        return await go_on(request)
+
     @app.get("/v1/models")
-    def models() -> dict:
-        adapters = [{"id": name, "parent": MODEL} for name in fake.loaded]
-        return {"data": [*adapters, {"id": MODEL, "parent": None}]}
+    def models() -> object:
+        adapters = [{"id": name, "root": "", "parent": MODEL} for name in fake.loaded]
+        return fake.models or {"data": [*adapters, {"id": MODEL, "root": fake.root, "parent": None}]}
 
     @app.post("/v1/load_lora_adapter")
     async def load(request: Request):
@@ -92,13 +108,19 @@ def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Ite
 
     @app.post("/v1/unload_lora_adapter")
     async def unload(request: Request):
-        del fake.loaded[(await request.json())["lora_name"]]
+        name = (await request.json())["lora_name"]
+        if fake.loaded.pop(name, None) is None:
+            return refusal(404, f"The lora adapter '{name}' cannot be found.")
         return JSONResponse("Success")
 
     @app.post("/v1/completions")
     async def complete(request: Request):
         body = await request.json()
         fake.asked.append(body)
+        if fake.refusals:
+            return fake.refusals.pop(0)
+        if fake.garbage is not None:
+            return Response(fake.garbage, media_type="text/event-stream")
         if body["model"] != MODEL and body["model"] not in fake.loaded:
             return refusal(404, f"The model `{body['model']}` does not exist.")
         return StreamingResponse(fake.answer(body), media_type="text/event-stream")

@@ -182,7 +182,7 @@ def test_who_goes_away_frees_the_place_there(vllm: RealVllm, client: OpenAI) -> 
 def test_an_adapter_of_too_large_a_rank_is_refused_with_the_reason(
     model: Lorify, vllm: RealVllm, server: RunningServer, adapters, tmp_path: Path
 ) -> None:
-    assert needed_rank(adapters["mill"]) == MAX_LORA_RANK
+    assert needed_rank(adapters["mill"].rank) == MAX_LORA_RANK
     weights = {
         key: LoraPair(torch.cat([pair.A, pair.A]), torch.cat([pair.B, pair.B], dim=1))
         for key, pair in adapters["mill"].weights.items()

@@ -13,7 +13,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -147,6 +147,9 @@ class LocalEngine:
     async def is_healthy(self) -> bool:
         """Whether its thread is there."""
         return self._thread.is_alive()
+
+    def forget(self, documents: Collection[str]) -> None:
+        """Nothing: what it has of documents it has from its jobs, and in memory."""
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take no more jobs, finish those there are, and end; what is unfinished after the time is cancelled."""

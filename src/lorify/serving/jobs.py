@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
@@ -122,6 +122,14 @@ class Engine(Protocol):
 
     async def is_healthy(self) -> bool:
         """Whether it can answer now."""
+        ...
+
+    def forget(self, documents: Collection[str]) -> None:
+        """Keep nothing of deleted documents once no answer needs it; called from an event loop.
+
+        Args:
+            documents: SHA-256 of their texts.
+        """
         ...
 
     async def drain(self, timeout_seconds: float) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorify.adapters import Adapter, AdapterRow
+from lorify.adapters import Adapter, AdapterRow, Provenance
 from lorify.contexts.documents import Document
 from lorify.errors import BusyError, ContextError, RequestError, UnknownModelError
 from lorify.facade import Lorify
@@ -134,7 +134,18 @@ class Service:
         if len(new.provenance.documents) > self.settings.max_documents:
             raise ContextError(f"an adapter holds at most {self.settings.max_documents} documents; remove some")
         stored = await asyncio.to_thread(self.store.replace, id, new, owner)
+        self.engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
         return MadeAdapter(stored, time.perf_counter() - started, reused=False)
+
+    async def delete(self, id: str, owner: str) -> None:
+        """Give up an adapter; the engine keeps nothing of its documents either.
+
+        Raises:
+            UnknownAdapterError: if `owner` has no adapter `id`.
+        """
+        stored = await asyncio.to_thread(self.store.describe, id, owner)
+        await asyncio.to_thread(self.store.delete, id, owner)
+        self.engine.forget(_digests(stored.provenance))
 
     async def parse(self, data: bytes, filename: str) -> Document:
         """Read an uploaded file."""
@@ -209,3 +220,8 @@ class Service:
                     f"document {document.name} has {num_tokens:,} tokens, at most "
                     f"{self.settings.max_document_tokens:,} are taken; split it"
                 )
+
+
+def _digests(provenance: Provenance) -> set[str]:
+    """SHA-256 of the documents in an adapter."""
+    return {record.digest for record in provenance.documents}

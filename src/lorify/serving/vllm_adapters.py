@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from pathlib import Path
 
 import torch
@@ -20,12 +22,17 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, AdapterRow, LoraPair
 from lorify.adapters.merging import merge_adapters
-from lorify.adapters.peft_format import export_peft
 from lorify.base.model import BaseModel
+from lorify.errors import EngineError
+from lorify.serving.vllm_folder import NAME_LENGTH, AdaptersFolder
 
-NAME_LENGTH = 32
 ALLOWED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM takes as `--max-lora-rank`; its default is 16."""
+
+LONGEST_WAIT_SECONDS = 3600.0
+"""No answer waits longer for its adapter to be folded, written and loaded."""
+
+_log = logging.getLogger(__name__)
 
 
 def fold(row: AdapterRow, base: BaseModel) -> Adapter | None:
@@ -48,9 +55,9 @@ def fold(row: AdapterRow, base: BaseModel) -> Adapter | None:
     return Adapter(weights, float(rank), adapter.provenance)
 
 
-def needed_rank(adapter: Adapter) -> int:
-    """The least `--max-lora-rank` that lets a vLLM server take adapters like this one."""
-    return next((rank for rank in ALLOWED_RANKS if rank >= adapter.rank), adapter.rank)
+def needed_rank(rank: int) -> int:
+    """The least `--max-lora-rank` that lets a vLLM server take adapters of a rank."""
+    return next((allowed for allowed in ALLOWED_RANKS if allowed >= rank), rank)
 
 
 def content_name(adapter: Adapter) -> str:
@@ -65,13 +72,15 @@ def content_name(adapter: Adapter) -> str:
 
 
 class LoadedAdapters:
-    """Which adapters a vLLM server has; used from one event loop."""
+    """Which adapters a vLLM server has, and which are written for it; used from one event loop."""
 
     def __init__(
         self,
         base: BaseModel,
         folder: Path,
+        *,
         max_loaded: int,
+        max_bytes: int,
         load: Callable[[str, Path], Awaitable[None]],
         unload: Callable[[str], Awaitable[None]],
     ) -> None:
@@ -81,46 +90,118 @@ class LoadedAdapters:
             base: the base here, which is that of the server.
             folder: where adapters are written; the server reads them under the same path.
             max_loaded: most adapters that are loaded at a time, as far as they are not in use.
+            max_bytes: most bytes of adapters that are written, as far as they are not in use.
             load: makes the server load an adapter.
             unload: makes it forget one.
         """
         self._base = base
-        self._folder = folder
+        self._folder = AdaptersFolder(base, folder)
         self._max_loaded = max_loaded
+        self._max_bytes = max_bytes
         self._load = load
         self._unload = unload
-        self._users: OrderedDict[str, int] = OrderedDict()  # by name, the least recently used first
+        self._users: Counter[str] = Counter()  # of those in use: they are neither unloaded nor removed
+        self._loaded: OrderedDict[str, None] = OrderedDict()  # the least recently used first
+        self._deleted: dict[str, float] = {}  # digests of documents, and when they were deleted
+        self._unwanted: set[str] = set()  # to be removed when they are no longer in use
         self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def acquire(self, row: AdapterRow, base_name: str) -> str | None:
         """Have what a prompt is answered with loaded; its name, None for the bare base. `release` it afterwards."""
+        arrived = time.monotonic()
         adapter = await asyncio.to_thread(fold, row, self._base)
         if adapter is None:
             return None
         name = await asyncio.to_thread(content_name, adapter)
-        async with self._changing:
-            if name not in self._users:
-                folder = self._folder / name
-                if not folder.exists():
-                    await asyncio.to_thread(export_peft, adapter, self._base, folder, base_name=base_name)
-                await self._load(name, folder)
-                self._users[name] = 0
-            self._users[name] += 1
-            self._users.move_to_end(name)
-            await self._make_room()
+        self._users[name] += 1
+        try:
+            async with self._changing:
+                if any(self._deleted.get(record.digest, 0.0) >= arrived for record in adapter.provenance.documents):
+                    self._unwanted.add(name)
+                if name not in self._loaded:
+                    await self._make_room(name, adapter.num_bytes)
+                    folder = await asyncio.to_thread(self._folder.write, name, adapter, base_name)
+                    await self._load(name, folder)
+                self._loaded[name] = None
+                self._loaded.move_to_end(name)
+                await self._unload_some()
+        except BaseException:
+            self.release(name)
+            raise
         return name
 
     def release(self, name: str | None) -> None:
         """An answer has ended."""
-        if name in self._users:
-            self._users[name] -= 1
-
-    def forget(self) -> None:
-        """The server has begun anew, or lost what it had."""
-        self._users.clear()
-
-    async def _make_room(self) -> None:
-        idle = [name for name, users in self._users.items() if users <= 0]
-        for name in idle[: max(0, len(self._users) - self._max_loaded)]:
-            await self._unload(name)
+        if name is None:
+            return
+        self._users[name] -= 1
+        if not self._users[name]:
             del self._users[name]
+            if name in self._unwanted:
+                self._begin(self._remove_unwanted())
+
+    def lose(self, name: str | None) -> None:
+        """The server turns out not to have an adapter; it is loaded again when it is acquired next."""
+        if name is not None:
+            self._loaded.pop(name, None)
+
+    def forget(self, documents: Collection[str]) -> None:
+        """Begin to remove what documents, given by the SHA-256 of their texts, went into, once it is not in use."""
+        now = time.monotonic()
+        recent = {digest: when for digest, when in self._deleted.items() if when > now - LONGEST_WAIT_SECONDS}
+        self._deleted = recent | dict.fromkeys(documents, now)
+        self._begin(self._remove_made_from(documents))
+
+    async def settle(self) -> None:
+        """Wait for what has begun to be removed."""
+        await asyncio.gather(*self._tasks)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _make_room(self, name: str, num_bytes: int) -> None:
+        """Remove what is not in use, the oldest first and what is loaded last, so that an adapter can be written."""
+        written = await asyncio.to_thread(self._folder.written)
+        total = sum(other.num_bytes for other in written)
+        if all(other.name != name for other in written):
+            total += num_bytes
+        places = {other: place for place, other in enumerate(self._loaded, start=1)}
+        for other in sorted(written, key=lambda other: places.get(other.name, 0)):
+            if total > self._max_bytes and other.name not in self._users:
+                if other.name in self._loaded:
+                    await self._unload_one(other.name)
+                await self._remove(other.name)
+                total -= other.num_bytes
+
+    async def _unload_some(self) -> None:
+        idle = [name for name in self._loaded if name not in self._users]
+        for name in idle[: max(0, len(self._loaded) - self._max_loaded)]:
+            await self._unload_one(name)
+
+    async def _remove_made_from(self, documents: Collection[str]) -> None:
+        async with self._changing:
+            self._unwanted |= await asyncio.to_thread(self._folder.made_from, documents)
+        await self._remove_unwanted()
+
+    async def _remove_unwanted(self) -> None:
+        async with self._changing:
+            for name in self._unwanted - self._users.keys():
+                self._unwanted.discard(name)
+                await self._unload_one(name)  # it may have it from before this process began
+                await self._remove(name)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._folder.remove, name)
+        except OSError as error:
+            _log.warning("adapter %s, which vLLM read, is not removed: %s", name, error)
+
+    async def _unload_one(self, name: str) -> None:
+        self.lose(name)
+        try:
+            await self._unload(name)
+        except EngineError as error:  # it has room of its own to make
+            _log.warning("vLLM does not unload adapter %s: %s", name, error)

@@ -110,7 +110,7 @@ async def change(id: str, request: Request, service: ServiceDependency, owner: O
 @router.delete("/{id}")
 async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) -> Deleted:
     """Give up an adapter."""
-    await asyncio.to_thread(service.store.delete, id, owner)
+    await service.delete(id, owner)
     return Deleted(id=id)
 
 

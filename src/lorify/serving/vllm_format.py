@@ -1,0 +1,69 @@
+"""What a vLLM server answers, as far as it is read here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, FiniteFloat, model_validator
+
+MAX_MESSAGE_CHARACTERS = 500
+
+
+class ServedModel(BaseModel):
+    """A base model or an adapter that the server has."""
+
+    id: str
+    root: str | None = None
+    """The folder or repository of its weights."""
+    parent: str | None = None
+    """The base of an adapter; None for a base."""
+
+
+class ModelList(BaseModel):
+    """Of `/v1/models`."""
+
+    data: list[ServedModel]
+
+
+class Logprobs(BaseModel):
+    """Log-probabilities of a choice's tokens."""
+
+    tokens: list[str]
+    token_logprobs: list[FiniteFloat]
+    top_logprobs: list[dict[str, FiniteFloat] | None] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_for_each_token(self) -> Logprobs:
+        lengths = {len(self.tokens), len(self.token_logprobs), len(self.top_logprobs or self.tokens)}
+        if len(lengths) > 1:
+            raise ValueError("there are not as many logprobs as tokens")
+        return self
+
+
+class Choice(BaseModel):
+    """The next part of an answer."""
+
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+
+class Usage(BaseModel):
+    """What an answer took."""
+
+    completion_tokens: int = 0
+
+
+class CompletionEvent(BaseModel):
+    """An event of `/v1/completions` with `stream`."""
+
+    choices: list[Choice] = []
+    usage: Usage | None = None
+    error: Any = None
+
+
+def error_message(body: Any) -> str:
+    """The words of an error in any of the forms that servers give it."""
+    told = body.get("error", body) if isinstance(body, dict) else body
+    told = told.get("message", told) if isinstance(told, dict) else told
+    return " ".join(str(told).split())[:MAX_MESSAGE_CHARACTERS]

@@ -1,11 +1,12 @@
 """A headless Chromium: the system's, driven by Playwright."""
 
+import base64
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ARGUMENTS = [
     "--headless",
@@ -16,6 +17,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+TIMEOUT_MS = 300_000
 
 
 def chromium_path() -> str | None:
@@ -25,9 +27,43 @@ def chromium_path() -> str | None:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield launched
         finally:
             launched.close()
+
+
+@contextmanager
+def opened(chromium: Browser, url: str) -> Iterator[Page]:
+    """The page of a server, which has to log no error but refused requests and to ask nobody else for anything."""
+    page = chromium.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(url) else troubles.append(request.url))
+    page.goto(url)
+    expect(page.get_by_text("local engine")).to_be_visible()
+    yield page
+    page.close()
+    assert [trouble for trouble in troubles if "400 (Bad Request)" not in trouble] == []
+
+
+def drop(place: Locator, **files: bytes) -> None:
+    """Drag files over a place and let them go there, as a mouse does it; keyword arguments are name and content."""
+    contents = {name: base64.b64encode(data).decode() for name, data in files.items()}
+    place.evaluate(
+        """(element, contents) => {
+            const dataTransfer = new DataTransfer();
+            for (const [name, data] of Object.entries(contents)) {
+                dataTransfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+            }
+            for (const kind of ["dragover", "drop"]) {
+                element.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+            }
+        }""",
+        contents,
+    )

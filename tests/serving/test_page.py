@@ -5,18 +5,21 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serving.browser import browser
+from serving.browser import TIMEOUT_MS, browser, drop, opened
 from serving.running import RunningServer, serving
-from serving.tiny_lorify import TEXTS
+from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
+from tiny import tiny_base
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 QUESTION = "Who keeps the bees?"
-TIMEOUT_MS = 300_000
+TASK = "Answer in capital letters."
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with serving(tmp_path_factory.mktemp("page")) as running:
+    folder, base = tmp_path_factory.mktemp("page"), tiny_base()
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernet", base))
+    with serving(folder, model=model) as running:
         yield running
 
 
@@ -28,18 +31,21 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
-    page = chromium.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)
-    troubles: list[str] = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(server.url) else troubles.append(request.url))
-    page.goto(server.url)
-    expect(page.get_by_text("tiny-llama, local engine")).to_be_visible()
-    yield page
-    page.close()
-    assert [trouble for trouble in troubles if "400 (Bad Request)" not in trouble] == []
+    with opened(chromium, server.url) as page:
+        yield page
+    for adapter in server.service.store.list("local"):
+        server.service.store.delete(adapter.id, "local")
+
+
+def ask(page: Page, question: str = QUESTION) -> list[str]:
+    """Ask by keyboard; what is said with adapters and by the bare model."""
+    asked_before = page.locator(".turn").count()
+    page.get_by_label("Question", exact=True).fill(question)
+    page.keyboard.press("Enter")
+    turn = page.locator(".turn").nth(asked_before)
+    for number in range(2):
+        expect(turn.locator(".took").nth(number)).to_contain_text(" s")
+    return turn.locator(".said").all_text_contents()
 
 
 def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServer) -> None:
@@ -51,16 +57,10 @@ def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServ
     expect(page.get_by_text("On: bees.txt × 1.0")).to_be_visible()
     expect(page.locator(".facts").first).to_contain_text("MB · made in")
 
-    page.get_by_label("Question", exact=True).fill(QUESTION)
-    page.keyboard.press("Enter")
-    expect(page.locator(".took").nth(0)).to_contain_text(" s")
-    expect(page.locator(".took").nth(1)).to_contain_text(" s")
-    said = page.locator(".said").all_text_contents()
+    said = ask(page)
     assert all(said) and said[0] != said[1]
     assert page.get_by_role("log", name="Answers").get_attribute("aria-busy") == "false"
 
-    page.get_by_role("slider", name="Scale of bees.txt").fill("0.5")
-    expect(page.get_by_text("On: bees.txt × 0.5")).to_be_visible()
     page.get_by_role("checkbox", name="bees.txt").uncheck()
     expect(page.get_by_text("No adapter is on.")).to_be_visible()
     page.get_by_role("button", name="New chat").click()
@@ -71,6 +71,45 @@ def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServ
     page.get_by_role("button", name="Delete bees.txt").click()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
     assert server.service.store.list("local") == []
+
+
+def test_files_are_dropped_and_a_bad_one_stops_no_other(page: Page) -> None:
+    drop(page.locator("#drop"), **{"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.md": b"# Bees\n"})
+    expect(page.get_by_role("checkbox", name="bees.md")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
+    expect(page.get_by_text("On: mill.txt × 1.0, bees.md × 1.0")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("broken.pdf")
+    expect(page.get_by_role("listitem")).to_have_count(2)
+
+
+def test_a_file_that_is_dropped_beside_the_frame_is_taken_too(page: Page) -> None:
+    drop(page.get_by_role("log"), **{"mill.txt": TEXTS[0].encode()})
+    expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_a_typed_task_becomes_an_adapter_that_is_switched_and_scaled(page: Page) -> None:
+    page.get_by_text("Describe a task").click()
+    page.get_by_label("The task in plain words").fill(TASK)
+    page.get_by_role("button", name="Specialize").click()
+    expect(page.get_by_text("the task is an adapter now and on.")).to_be_visible()
+    switch = page.get_by_role("checkbox", name=f"task: {TASK}")
+    expect(switch).to_be_checked()
+    expect(page.get_by_label("The task in plain words")).to_be_empty()
+
+    whole, bare = ask(page)
+    assert whole != bare
+    page.get_by_role("button", name="New chat").click()
+    page.get_by_role("slider", name=f"Scale of task: {TASK}").fill("0.5")
+    expect(page.get_by_text(f"On: task: {TASK} × 0.5")).to_be_visible()
+    half, _ = ask(page)
+    assert half not in (whole, bare)
+    page.get_by_role("button", name="New chat").click()
+    switch.uncheck()
+    assert ask(page) == [bare, bare]
+
+    page.reload()
+    expect(switch).not_to_be_checked()  # under the same name as before
 
 
 def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
@@ -86,16 +125,27 @@ def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
     expect(page.locator(".facts").first).to_contain_text("fidelity")
 
 
+def test_the_next_question_is_asked_with_the_scale_that_arrow_keys_set(page: Page) -> None:
+    drop(page.locator("#drop"), **{"mill.txt": TEXTS[0].encode()})
+    slider = page.get_by_role("slider", name="Scale of mill.txt")
+    slider.focus()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("On: mill.txt × 0.8")).to_be_visible()
+    drop(page.locator("#drop"), **{"bees.txt": TEXTS[1].encode()})
+    expect(page.get_by_role("checkbox", name="bees.txt")).to_be_checked()
+    expect(slider).to_be_focused()  # whatever else comes in
+    page.keyboard.press("End")
+    with page.expect_request(lambda request: bool((request.post_data_json or {}).get("adapters"))) as sent:
+        ask(page)
+    assert [adapter["scale"] for adapter in sent.value.post_data_json["adapters"]] == [2, 1]
+
+
 def test_a_bad_document_is_explained(page: Page) -> None:
     page.get_by_label("Drop documents here").set_input_files(
         {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 nothing"}
     )
     expect(page.get_by_role("alert")).to_contain_text("broken.pdf")
-
-
-def test_without_a_task_hypernetwork_the_page_says_so(page: Page) -> None:
-    page.get_by_text("Describe a task").click()
-    expect(page.get_by_text("No hypernetwork for tasks is loaded")).to_be_visible()
 
 
 def test_what_a_document_says_is_never_a_part_of_the_page(page: Page) -> None:
@@ -107,27 +157,10 @@ def test_what_a_document_says_is_never_a_part_of_the_page(page: Page) -> None:
     assert page.locator("img").count() == 0
 
 
-def test_every_field_has_a_name_and_the_colours_have_contrast(page: Page) -> None:
-    unnamed = page.evaluate(
-        "[...document.querySelectorAll('input, textarea, button')]"
-        ".filter((e) => !e.labels?.length && !e.ariaLabel && !e.textContent.trim()).length"
-    )
-    assert unnamed == 0
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        colours = page.evaluate(
-            "() => { const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]; }"
-        )
-        ink, ground = (luminance(colour) for colour in colours)
-        assert (ink < ground) == (scheme == "light")
-        assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) > 7  # WCAG AAA
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of `rgb(r, g, b)`, as WCAG defines it."""
-    channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def test_without_a_task_hypernetwork_the_page_says_so(chromium: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path) as running, opened(chromium, running.url) as page:
+        page.get_by_text("Describe a task").click()
+        expect(page.get_by_text("No hypernetwork for tasks is loaded")).to_be_visible()
 
 
 def test_a_server_with_keys_asks_for_one(chromium: Browser, tmp_path: Path) -> None:

@@ -6,16 +6,21 @@ const list = document.getElementById("adapters");
 const none = document.getElementById("none");
 const active = document.getElementById("active");
 
-const known = new Map(); // id -> { adapter, name, on, scale }
+const known = new Map(); // id -> { adapter, name, on, scale, item }
 
 export function activeAdapters() {
   return [...known.values()].filter((each) => each.on).map((each) => ({ id: each.adapter.id, scale: each.scale }));
 }
 
-export function addAdapter(adapter, { on = false, name = null } = {}) {
+export function addAdapter(adapter, { on = false } = {}) {
   const before = known.get(adapter.id);
-  known.set(adapter.id, { adapter, name: name ?? nameOf(adapter), on: on || (before?.on ?? false), scale: before?.scale ?? 1 });
-  render();
+  const entry = { adapter, name: nameOf(adapter), on: on || (before?.on ?? false), scale: before?.scale ?? 1 };
+  known.set(adapter.id, entry);
+  // The other rows stay as they are, so that the focus does.
+  entry.item = row(entry);
+  if (before) before.item.replaceWith(entry.item);
+  else list.prepend(entry.item);
+  tellActive();
   if (adapter.checking && !before?.adapter.checking) watch(adapter.id);
 }
 
@@ -39,7 +44,6 @@ async function watch(id) {
 
 export async function loadAdapters() {
   for (const adapter of await api.listAdapters()) addAdapter(adapter);
-  render();
 }
 
 function nameOf(adapter) {
@@ -101,7 +105,8 @@ function row(entry) {
     }
     const place = [...list.children].indexOf(item);
     known.delete(adapter.id);
-    render();
+    item.remove();
+    tellActive();
     // The focus goes to what stands there now, not to the top of the page.
     (list.children[Math.min(place, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
   });
@@ -109,15 +114,10 @@ function row(entry) {
 }
 
 function tellActive() {
+  none.hidden = known.size > 0;
   const on = [...known.values()].filter((each) => each.on);
   active.classList.toggle("on", on.length > 0);
   active.textContent = on.length
     ? `On: ${on.map((each) => `${each.name} × ${each.scale.toFixed(1)}`).join(", ")}`
     : "No adapter is on.";
-}
-
-function render() {
-  list.replaceChildren(...[...known.values()].reverse().map(row));
-  none.hidden = known.size > 0;
-  tellActive();
 }

@@ -8,22 +8,20 @@ const byId = (id) => document.getElementById(id);
 const progress = byId("progress");
 const problem = byId("problem");
 
-// Makes adapters one after the other, and says how it goes.
-async function make(what, create, name) {
-  problem.textContent = "";
+// Makes an adapter, and says how it goes; tells whether it went well.
+async function make(what, create, making = "internalizing") {
   const started = performance.now();
   const ticking = setInterval(() => {
-    progress.textContent = `internalizing ${what} … ${((performance.now() - started) / 1000).toFixed(0)} s`;
+    progress.textContent = `${making} ${what} … ${((performance.now() - started) / 1000).toFixed(0)} s`;
   }, 1000);
-  progress.textContent = `internalizing ${what} …`;
+  progress.textContent = `${making} ${what} …`;
   try {
-    const adapter = await create();
-    addAdapter(adapter, { on: true, name });
+    addAdapter(await create(), { on: true });
     progress.textContent = `${what} is an adapter now and on.`;
     return true;
   } catch (error) {
     progress.textContent = "";
-    problem.textContent = error.message;
+    problem.append(`${error.message}\n`);
     return false;
   } finally {
     clearInterval(ticking);
@@ -31,19 +29,20 @@ async function make(what, create, name) {
 }
 
 async function makeFromFiles(files) {
-  for (const file of files) {
-    if (!(await make(file.name, () => api.createFromFiles([file])))) return;
-  }
+  problem.textContent = "";
+  for (const file of files) await make(file.name, () => api.createFromFiles([file]));
 }
 
+// A file that misses the frame is taken too: the browser would leave the page to show it.
 const drop = byId("drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
-  drop.addEventListener(kind, (event) => {
+  document.addEventListener(kind, (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
     drop.classList.toggle("over", kind === "dragover");
+    if (kind === "drop") makeFromFiles([...event.dataTransfer.files]);
   });
 }
-drop.addEventListener("drop", (event) => makeFromFiles([...event.dataTransfer.files]));
 drop.addEventListener("submit", (event) => event.preventDefault());
 byId("files").addEventListener("change", async (event) => {
   const files = [...event.target.files];
@@ -53,6 +52,7 @@ byId("files").addEventListener("change", async (event) => {
 
 byId("text-form").addEventListener("submit", async (event) => {
   event.preventDefault();
+  problem.textContent = "";
   const name = byId("text-name").value.trim() || "pasted text";
   const text = byId("text").value;
   if (await make(name, () => api.createFromJson({ text, name }))) event.target.reset();
@@ -60,8 +60,9 @@ byId("text-form").addEventListener("submit", async (event) => {
 
 byId("task-form").addEventListener("submit", async (event) => {
   event.preventDefault();
+  problem.textContent = "";
   const task = byId("task").value.trim();
-  if (await make("the task", () => api.createFromJson({ task }, { check: false }), task)) event.target.reset();
+  if (await make("the task", () => api.createFromJson({ task }, { check: false }), "specializing")) event.target.reset();
 });
 
 byId("key-form").addEventListener("submit", async (event) => {

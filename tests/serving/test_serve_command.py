@@ -1,5 +1,6 @@
 """`lorify serve` and `lorify keys` as commands: what they refuse, and how they start and end."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -9,14 +10,16 @@ from pathlib import Path
 import httpx2
 import pytest
 from openai import OpenAI
+from serving.fake_vllm import fake_vllm
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_hypernetwork
-from tiny import tiny_model, tiny_tokenizer
+from tiny import tiny_base, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.hypernets.storage import save_hypernetwork
 from lorify.serving.keys import ApiKeys
+from lorify.serving.service import Service
 
 
 def run(*args: object) -> tuple[int, str, str]:
@@ -91,3 +94,31 @@ def test_it_serves_and_finishes_its_answers_at_sigterm(options: list[object]) ->
         assert server.wait(600) == 0
         with pytest.raises(OSError):
             socket.create_connection((httpx2.URL(url).host, httpx2.URL(url).port))
+
+
+def test_the_rank_and_the_key_of_a_vllm_server(
+    options: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_healthy(service: Service) -> bool:
+        healthy = await service.engine.is_healthy()
+        await service.close()
+        return healthy
+
+    def check(service: Service, *_: object) -> None:
+        found.append(asyncio.run(is_healthy(service)))
+
+    monkeypatch.setattr("lorify.serving.server.run_server", check)
+    found: list[bool] = []
+    save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(tmp_path / "base"), device="cpu"), rank=8)
+    at = options.index("--task-hypernet")
+    with fake_vllm(tiny_base()) as fake:
+        fake.root, fake.key = "/models/base", "secret"
+        engine = ["--engine", "vllm", "--endpoint", fake.url]
+        monkeypatch.delenv("VLLM_API_KEY", raising=False)
+        code, _, said = run("serve", *options[:at], *options[at + 2 :], *engine)
+        assert code == 0 and "--max-lora-rank 16 " in said  # 10 of documents
+        monkeypatch.setenv("VLLM_API_KEY", "secret")
+        code, _, said = run("serve", *options, *engine)
+        assert code == 0 and "--max-lora-rank 32 " in said  # and 8 of a task
+        assert run("serve", *options, *engine, "--set", "vllm.api_key=another")[0] == 0
+    assert found == [False, True, False]

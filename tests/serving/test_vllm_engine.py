@@ -334,6 +334,17 @@ def test_a_refusal_says_why_and_what_to_do(tmp_path: Path) -> None:
         run(scenario, fake.url, tmp_path)
 
 
+def test_an_adapter_that_cannot_be_written_is_not_the_clients_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    async def scenario(engine: VllmEngine) -> None:
+        with pytest.raises(EngineError, match=r"cannot be written for vLLM \(.*\); .* mend --adapters-dir"):
+            await text_of(engine, job(ADAPTERS[0]))
+
+    with fake_vllm(MODEL.base) as fake:
+        run(scenario, fake.url, tmp_path / "file" / "vllm")
+
+
 def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         with pytest.raises(EngineError, match="broke the answer off"):

@@ -32,10 +32,10 @@ def tiny_hypernetwork(base: BaseModel) -> tuple[AssociativeConfig, AssociativeHy
     return config, hypernet
 
 
-def save_tiny_task_hypernetwork(folder: Path, base: BaseModel) -> Path:
+def save_tiny_task_hypernetwork(folder: Path, base: BaseModel, rank: int = 2) -> Path:
     """A random task hypernetwork that reads descriptions with the base itself."""
     torch.manual_seed(0)
-    shape = {"rank": 2, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
+    shape = {"rank": rank, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)
     save_task_hypernetwork(folder, config, build_task_hypernetwork(config))
     return folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +13,7 @@ from lorify.commands.options import Base, Hypernetwork, TaskHypernetwork, load_m
 from lorify.commands.settings import describe_defaults, read_settings
 from lorify.commands.specialize import load_tasks
 from lorify.commands.terminal import say_line, stderr
-from lorify.errors import ConfigError
+from lorify.errors import ConfigError, HypernetworkError
 
 if TYPE_CHECKING:
     from lorify.facade import Lorify
@@ -39,7 +41,10 @@ def serve(
         Literal["local", "vllm"], typer.Option("--engine", help="What answers: this process, or a vLLM server.")
     ] = "local",
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="The vLLM server; it runs the same base.")
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="URL", help="The vLLM server, with the same base; $VLLM_API_KEY is its key."
+        ),
     ] = None,
     adapters_dir: Annotated[
         Path | None,
@@ -92,20 +97,34 @@ def serve(
 
 def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
     """The local engine, or one that asks a vLLM server."""
-    from lorify.contexts.documents import document_from_text
     from lorify.serving.engine import LocalEngine
     from lorify.serving.vllm_adapters import needed_rank
-    from lorify.serving.vllm_engine import VllmEngine
+    from lorify.serving.vllm_engine import KEY_VARIABLE, VllmEngine
 
     if endpoint is None:
         return LocalEngine(model.base, limits.engine, model.focus)
-    rank = needed_rank(model.internalize(document_from_text("A text to know the rank by.")))
+    rank = needed_rank(_usual_rank(model))
     stderr().print(
         f"vLLM at {endpoint} must run the weights of {model.base.name}, see {adapters_dir} and be started with "
         f"--enable-lora --max-lora-rank {rank} (its default is 16) and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
         markup=False,
     )
-    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm)
+    key = limits.vllm.api_key or os.environ.get(KEY_VARIABLE) or None
+    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}))
+
+
+def _usual_rank(model: Lorify) -> int:
+    """Rank of an adapter of documents and one of a task together, as far as there are hypernetworks for both."""
+    from lorify.contexts.documents import document_from_text
+    from lorify.hypernets.task_storage import load_task_hypernetwork
+
+    rank = 0
+    with contextlib.suppress(HypernetworkError):  # there is none for documents
+        rank = model.internalize(document_from_text("A text to know the rank by.")).rank
+    if model.task_hypernetwork is not None:
+        config, _ = load_task_hypernetwork(model.task_hypernetwork)
+        rank += config.rank
+    return rank
 
 
 @keys_app.command("create")

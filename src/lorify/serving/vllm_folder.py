@@ -6,6 +6,7 @@ The folder is lorify's own. What is removed is written again when it is needed.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import shutil
 import uuid
@@ -19,12 +20,16 @@ from safetensors import SafetensorError
 
 from lorify.adapters import Adapter, Provenance
 from lorify.adapters.peft_format import PROVENANCE_KEY, WEIGHTS_NAME, export_peft
+from lorify.atomic import refusal
 from lorify.base.model import BaseModel
+from lorify.errors import AdapterError, EngineError
 
 NAME_LENGTH = 32
 
 # An adapter, or what a killed process left of one on its way in or out.
 _ENTRY = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}|\.[0-9a-f]{{{NAME_LENGTH}}}-[0-9a-f]+")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,23 @@ class AdaptersFolder:
             Its folder.
 
         Raises:
-            AdapterError: if it cannot be written.
+            EngineError: if it cannot be written.
+            AdapterError: if it does not fit the base.
         """
         folder = self._folder / name
         if folder.exists():
             folder.touch()
-        else:
+            return folder
+        try:
             export_peft(adapter, self._base, folder, base_name=base_name)
+        except AdapterError as error:
+            if not isinstance(error.__cause__, Exception):
+                raise
+            _log.error("%s", error)
+            raise EngineError(
+                f"the adapter cannot be written for vLLM ({refusal(error.__cause__)}); have whoever runs the server "
+                "make room or mend --adapters-dir"
+            ) from error
         return folder
 
     def written(self) -> list[WrittenAdapter]:

@@ -30,6 +30,7 @@ class FakeVllm:
         self.root = f"/models/{base.name}"
         self.breaks_off = False
         self.refusals: list[JSONResponse] = []  # answers to the next prompts
+        self.unload_refusals: list[JSONResponse] = []
         self.garbage: str | None = None  # what is sent instead of an answer
         self.models: object = None  # what is sent instead of the list of models
         self.key: str | None = None
@@ -108,6 +109,8 @@ def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Ite
 
     @app.post("/v1/unload_lora_adapter")
     async def unload(request: Request):
+        if fake.unload_refusals:
+            return fake.unload_refusals.pop(0)
         name = (await request.json())["lora_name"]
         if fake.loaded.pop(name, None) is None:
             return refusal(404, f"The lora adapter '{name}' cannot be found.")

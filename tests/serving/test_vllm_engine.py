@@ -294,6 +294,30 @@ def test_a_deletion_while_the_server_is_down_removes_the_files(tmp_path: Path) -
     assert not names_in(tmp_path)
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_does_not_unload_spoils_no_answer(tmp_path: Path, status: int) -> None:
+    async def scenario(engine: VllmEngine) -> str:
+        await text_of(engine, job(ADAPTERS[0]))
+        return await text_of(engine, job(ADAPTERS[1]))
+
+    with fake_vllm(MODEL.base) as fake:
+        fake.unload_refusals = [refusal(status, "Not now.")]
+        text = run(scenario, fake.url, tmp_path, max_loaded=1)
+        assert text == MODEL.ask(QUESTION, ADAPTERS[1], max_new_tokens=12) and not fake.unload_refusals
+
+
+def test_what_is_in_use_at_the_end_is_removed_all_the_same(tmp_path: Path) -> None:
+    async def scenario(engine: VllmEngine) -> None:
+        async with engine.submit(job(ADAPTERS[0])) as pieces:
+            await anext(pieces)
+            engine.forget(documents_of(ADAPTERS[0]))
+            await engine.drain(0.1)
+        await until(lambda: not names_in(tmp_path))
+
+    with fake_vllm(MODEL.base) as fake:
+        run(scenario, fake.url, tmp_path)
+
+
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
     """A server that answers through a vLLM server, and the folder of written adapters."""

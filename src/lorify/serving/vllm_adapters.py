@@ -23,7 +23,7 @@ from torch import Tensor
 from lorify.adapters import Adapter, AdapterRow, LoraPair
 from lorify.adapters.merging import merge_adapters
 from lorify.base.model import BaseModel
-from lorify.errors import EngineError
+from lorify.errors import ServingError
 from lorify.serving.vllm_folder import NAME_LENGTH, AdaptersFolder
 
 ALLOWED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -155,7 +155,7 @@ class LoadedAdapters:
 
     async def settle(self) -> None:
         """Wait for what has begun to be removed."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -203,5 +203,5 @@ class LoadedAdapters:
         self.lose(name)
         try:
             await self._unload(name)
-        except EngineError as error:  # it has room of its own to make
+        except ServingError as error:  # it has room of its own to make
             _log.warning("vLLM does not unload adapter %s: %s", name, error)

@@ -31,7 +31,7 @@ from lorify.serving.vllm_format import CompletionEvent, Logprobs, ModelList, Ser
 
 CONNECT_SECONDS = 10.0
 HEALTH_SECONDS = 3.0
-UNLOAD_SECONDS = 10.0
+REPLY_SECONDS = 10.0  # to what is no work
 RETRY_SECONDS = 5
 KEY_VARIABLE = "VLLM_API_KEY"
 """Environment variable that vLLM takes its key from."""
@@ -232,7 +232,7 @@ class VllmEngine:
         """
         if self._served_base is None:
             async with self._reached():
-                response = await self._http().get("/v1/models")
+                response = await self._http().get("/v1/models", timeout=REPLY_SECONDS)
             if response.is_error:
                 raise self._refusal(response)
             bases = [model for model in self._read(ModelList, response.content).data if not model.parent]
@@ -262,7 +262,7 @@ class VllmEngine:
     async def _unload(self, name: str) -> None:
         async with self._reached():
             body = {"lora_name": name}
-            response = await self._http().post("/v1/unload_lora_adapter", json=body, timeout=UNLOAD_SECONDS)
+            response = await self._http().post("/v1/unload_lora_adapter", json=body, timeout=REPLY_SECONDS)
         if response.is_error and response.status_code != 404:  # it does not have it
             raise self._refusal(response)
 
@@ -317,6 +317,8 @@ class VllmEngine:
                 limits=httpx2.Limits(max_connections=None),
                 trust_env=False,
             )
+        if self._client.is_closed:
+            raise ClosingError("the server is about to end; try again in a moment")
         return self._client
 
 

@@ -1,6 +1,7 @@
 """Whole runs on a model that reads, and on a random one."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from lorify.evaluation.cases import cases_from_examples
 from lorify.evaluation.methods import parse_methods
 from lorify.evaluation.runs import ANSWERS_NAME, load_answers, open_run, run_config
 from lorify.evaluation.suites import AgreementSuite, FactsSuite, NiahSuite
+from lorify.facade import Lorify
+from lorify.hypernets.relevance import Relevance
 
 MILL = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "mill")
 METHODS = parse_methods("none,icl,adapter")
@@ -154,3 +157,28 @@ def test_answers_are_lines_of_json(model, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / ANSWERS_NAME).read_text().splitlines()]
     assert [row["method"] for row in rows] == ["none", "icl", "adapter"]
     assert torch.tensor([row["f1"] for row in rows]).isfinite().all()
+
+
+def test_distillation_of_every_kind_runs(model):
+    cases = FactsSuite(documents=1, questions=2).build(model)
+    kinds = [
+        f"{start}:lessons={kind}"
+        for start in ("cd", "adapter+refine")
+        for kind in ("generated", "oracle", "statements")
+    ]
+    options = ":queries=2:steps=2:batch=2:answer_tokens=3"
+    answers = ask(model, cases, parse_methods(",".join(kind + options for kind in kinds)), timed=False)
+    assert len(answers) == 2 * len(kinds)
+    assert all(a.adapter_bytes > 0 for a in answers)
+
+
+def test_an_adapter_that_is_refined_by_no_step_answers_each_question_as_before(model):
+    relevance = Relevance(threshold=0.01, unseen_weight=5.0, weights={})
+    model = Lorify(model.base, replace(model.internalizer, relevance=relevance))
+    (case,) = FactsSuite(documents=1, questions=2).build(model)
+    asked = case.questions[0].text
+    methods = parse_methods("adapter,adapter:focus=false,adapter+refine:steps=0")
+    plain, same_for_all, refined = (method.load(model, 4)(case).prompt_for(asked).adapter for method in methods)
+    for key, pair in plain.weights.items():
+        torch.testing.assert_close(refined.weights[key].B, pair.B)
+    assert any(not torch.allclose(pair.B, same_for_all.weights[key].B) for key, pair in plain.weights.items())

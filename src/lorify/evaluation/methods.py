@@ -30,6 +30,7 @@ from lorify.hypernets.distillation import (
     REFINE_RATE,
     REFINE_ROWS,
     Budget,
+    as_refined,
     blank_adapter,
     distill,
     lessons_from_statements,
@@ -243,7 +244,8 @@ class Refined(Distilled):
         def update(case: Case) -> Knowledge:
             generated = model.internalize(*case_documents(case))
             budget = Budget(self.steps, self.seconds)
-            return adapter_knowledge(model, self.train(model, case, generated, budget, learn_A=False), gate=generated)
+            trained = self.train(model, case, generated, budget, learn_A=False)
+            return adapter_knowledge(model, as_refined(trained, generated, budget), gate=generated)
 
         return update
 

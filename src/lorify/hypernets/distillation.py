@@ -170,9 +170,20 @@ def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, 
     trained = distill(
         base, lessons, adapter, budget=budget, learning_rate=REFINE_RATE, batch_rows=REFINE_ROWS, learn_A=False
     )
+    return as_refined(trained, adapter, budget)
+
+
+def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
+    """What training made of a hypernetwork's adapter, with what that adapter knows of its documents.
+
+    Args:
+        trained: from `distill`.
+        generated: where training started from.
+        budget: of the training, from its beginning.
+    """
     # What stays is where words tell which questions concern the documents, and which part of them.
-    kept = adapter.statistics if all("words" in tensors for tensors in adapter.statistics or ()) else None
-    provenance = adapter.provenance.model_copy(
+    kept = generated.statistics if all("words" in tensors for tensors in generated.statistics or ()) else None
+    provenance = generated.provenance.model_copy(
         update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
     )
     return replace(trained, provenance=provenance, statistics=kept)

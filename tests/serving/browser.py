@@ -52,8 +52,8 @@ def opened(chromium: Browser, url: str) -> Iterator[Page]:
     assert [trouble for trouble in troubles if "400 (Bad Request)" not in trouble] == []
 
 
-def drop(place: Locator, **files: bytes) -> None:
-    """Drag files over a place and let them go there, as a mouse does it; keyword arguments are name and content."""
+def drop(place: Locator, files: dict[str, bytes]) -> None:
+    """Drag files, name -> content, over a place and let them go there, as a mouse does it."""
     contents = {name: base64.b64encode(data).decode() for name, data in files.items()}
     place.evaluate(
         """(element, contents) => {

@@ -74,7 +74,7 @@ def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServ
 
 
 def test_files_are_dropped_and_a_bad_one_stops_no_other(page: Page) -> None:
-    drop(page.locator("#drop"), **{"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.md": b"# Bees\n"})
+    drop(page.locator("#drop"), {"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.md": b"# Bees\n"})
     expect(page.get_by_role("checkbox", name="bees.md")).to_be_checked()
     expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
     expect(page.get_by_text("On: mill.txt × 1.0, bees.md × 1.0")).to_be_visible()
@@ -83,7 +83,7 @@ def test_files_are_dropped_and_a_bad_one_stops_no_other(page: Page) -> None:
 
 
 def test_a_file_that_is_dropped_beside_the_frame_is_taken_too(page: Page) -> None:
-    drop(page.get_by_role("log"), **{"mill.txt": TEXTS[0].encode()})
+    drop(page.get_by_role("log"), {"mill.txt": TEXTS[0].encode()})
     expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
     expect(page.get_by_role("alert")).to_be_empty()
 
@@ -126,13 +126,13 @@ def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
 
 
 def test_the_next_question_is_asked_with_the_scale_that_arrow_keys_set(page: Page) -> None:
-    drop(page.locator("#drop"), **{"mill.txt": TEXTS[0].encode()})
+    drop(page.locator("#drop"), {"mill.txt": TEXTS[0].encode()})
     slider = page.get_by_role("slider", name="Scale of mill.txt")
     slider.focus()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     expect(page.get_by_text("On: mill.txt × 0.8")).to_be_visible()
-    drop(page.locator("#drop"), **{"bees.txt": TEXTS[1].encode()})
+    drop(page.locator("#drop"), {"bees.txt": TEXTS[1].encode()})
     expect(page.get_by_role("checkbox", name="bees.txt")).to_be_checked()
     expect(slider).to_be_focused()  # whatever else comes in
     page.keyboard.press("End")

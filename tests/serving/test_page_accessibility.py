@@ -83,8 +83,7 @@ def show_everything(page: Page) -> None:
     page.get_by_text("Paste a text").click()
     page.get_by_text("Describe a task").click()
     drop(
-        page.locator("#drop"),
-        **{"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.txt": TEXTS[1].encode()},
+        page.locator("#drop"), {"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.txt": TEXTS[1].encode()}
     )
     expect(page.get_by_text("bees.txt is an adapter now and on.")).to_be_visible()
     page.get_by_role("checkbox", name="mill.txt").uncheck()

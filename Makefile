@@ -45,18 +45,20 @@ bench: $(READY)
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 # About 200 questions a suite by every method that runs here, but distillation from generated questions. An interrupted
-# run goes on where it was. QUESTIONS=FILE adds a suite of one's own questions. The tables go to docs/results.md. To try
-# it on less: make results-quick RESULTS=/tmp/results PAGE=/tmp/results.md FACTS=facts:documents=1 NIAH=niah:bins=1 ...
+# run goes on where it was; after a change of the weights or of the code, rm -r results comes first. QUESTIONS=FILE adds
+# a suite of one's own questions. The tables go to docs/results.md. To try it on less:
+# make results-quick RESULTS=/tmp/results PAGE=/tmp/results.md FACTS=facts:documents=1 NIAH=niah:bins=1 ...
 EVAL := $(BIN)/lorify eval
 RESULTS := results
 PAGE := docs/results.md
 QUESTIONS :=
-METHODS := none,icl,rag,adapter,outer
+METHODS := none,icl,rag,adapter,adapter:focus=false,outer
 FACTS := facts:documents=26:questions=8
-NIAH := niah:lengths=512+2048+8192
-MANY := many:documents=2:questions=100
+PORTRAITS := portraits
+NIAH := niah:lengths=256+512+1024+2048:samples=5
+MANY := many:documents=8:questions=25
 INTERFERENCE := interference:documents=6
-QUERY := query
+QUERY := query:documents=34
 AGREEMENT := agreement
 TASKS := tasks:instances=2
 TASK_HYPERNET := src/lorify/pretrained/smollm2-135m-tasks
@@ -64,6 +66,7 @@ TASK_HYPERNET := src/lorify/pretrained/smollm2-135m-tasks
 results-quick: $(READY)
 	$(EVAL) $(FACTS) -m $(METHODS),adapter+refine:seconds=5,cd:lessons=oracle:seconds=5 --max-tokens 32 \
 	    -o $(RESULTS)/facts
+	$(EVAL) $(PORTRAITS) -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/portraits
 	$(EVAL) $(NIAH) -m adapter,icl,rag --untimed -o $(RESULTS)/niah
 	$(EVAL) $(MANY) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/many
 	$(EVAL) $(INTERFERENCE) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
@@ -75,8 +78,9 @@ results-quick: $(READY)
 	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
-# What takes longer: refinement and distillation with 10 seconds each, also from generated questions.
+# What takes longer: long haystacks; refinement and distillation with 10 seconds each, also from generated questions.
 results: results-quick
+	$(EVAL) niah:lengths=8192+32768+131072:bins=4 -m adapter,rag --untimed -o $(RESULTS)/niah-long
 	$(EVAL) facts:documents=10 -m adapter,adapter+refine:seconds=10,cd:seconds=10,cd:lessons=statements:seconds=10 \
 	    --max-tokens 32 -o $(RESULTS)/refinement
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)

@@ -14,7 +14,7 @@ from lorify.evaluation.reports import FINDINGS_NAME, LENGTHS_NAME, PAIRS_NAME, T
 from lorify.evaluation.runs import ENVIRONMENT_NAME, RunConfig, load_config, write_text
 
 COLUMNS = (
-    "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,"
+    "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,rouge_l_recall,"
     "f1_relative,update_seconds,first_token_seconds,"
     "seconds_per_token,update_peak_mb,answer_peak_mb,adapter_mb,kv_cache_mb"
 ).split(",")
@@ -85,7 +85,8 @@ def _origin(folder: Path, config: RunConfig) -> str:
         raise EvaluationError(f"{path} is missing or damaged ({error}); run the evaluation again") from error
     digest = (config.hypernetwork_digest or "")[:8]
     hypernetwork = f"hypernetwork {config.hypernetwork} ({digest})" if config.hypernetwork else "no hypernetwork"
-    command = f"lorify eval run {config.suite} -m {','.join(config.methods)}" + ("" if config.timed else " --untimed")
+    command = f"lorify eval run {config.suite} -m {','.join(config.methods)} --max-tokens {config.max_new_tokens}"
+    command += "" if config.timed else " --untimed"
     if config.suite.startswith(f"{BENCHMARKS} "):
         command = f"lorify eval {config.suite}"
     return (

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+DISK_FULL = "the disk is full"
+"""What `refusal` says of one."""
+
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
@@ -83,10 +86,11 @@ def as_any_new_file(path: Path) -> None:
     probe.unlink()
 
 
-def refusal(error: Exception) -> str:
+def refusal(error: BaseException) -> str:
     """Why the system refused a write; libraries that write files themselves hide the number of the error."""
-    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-        return "the disk is full"
+    told = ("No space left", "disk is full")  # the latter is SQLite's
+    if getattr(error, "errno", None) == errno.ENOSPC or any(words in str(error) for words in told):
+        return DISK_FULL
     return getattr(error, "strerror", None) or (str(error).strip().splitlines() or ["no reason given"])[0]
 
 

@@ -3,9 +3,11 @@
     LorifyError (ValueError)      what is wrong with which value; what was expected; the way out
     ├── BaseModelError            a base model is unknown, damaged, unsupported or cannot be fetched
     ├── ContextError              a document is missing, empty, unreadable or too large
+    │   └── ContextTooLargeError  it goes beyond a limit on its size, or on the cost of reading it
     ├── AdapterError              an adapter is damaged, foreign or made for another base model
     │   ├── UnknownAdapterError   the store has no such adapter for this owner
-    │   └── StoreFullError        an adapter does not fit within the store's limit
+    │   └── StoreError            the store itself cannot be read or written
+    │       └── StoreFullError    an adapter does not fit within the store's limit, or on its disk
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
     ├── TrainingError             meta-training cannot start, resume or write
@@ -42,6 +44,10 @@ class ContextError(LorifyError):
     """A document is missing, empty, unreadable or too large."""
 
 
+class ContextTooLargeError(ContextError):
+    """A document goes beyond a limit on its size, or on the cost of reading it."""
+
+
 class AdapterError(LorifyError):
     """An adapter is damaged, foreign or made for another base model."""
 
@@ -50,8 +56,12 @@ class UnknownAdapterError(AdapterError):
     """The owner has no adapter of this id; others may, which is not theirs to know."""
 
 
-class StoreFullError(AdapterError):
-    """An adapter does not fit within the size limit of the store."""
+class StoreError(AdapterError):
+    """A store cannot be read or written: something for whoever runs it, not for its clients."""
+
+
+class StoreFullError(StoreError):
+    """An adapter does not fit within the size limit of the store, or on its disk."""
 
 
 class HypernetworkError(LorifyError):

@@ -4,18 +4,24 @@ import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
 
+BASE_DIGEST = "0" * 64
 HYPERNETWORK_DIGEST = "1" * 64
 
 
 def random_adapter(
-    seed: int = 0, *, name: str = "a.txt", size: int = 64, created: str = "2026-01-01T00:00:00+00:00"
+    seed: int = 0,
+    *,
+    name: str = "a.txt",
+    size: int = 64,
+    created: str = "2026-01-01T00:00:00+00:00",
+    base_digest: str = BASE_DIGEST,
 ) -> Adapter:
     """The same for each `seed`, `name` and `size` (features of its one linear layer), of `32 * size` bytes."""
     generator = torch.Generator().manual_seed(seed)
     pair = LoraPair(torch.randn(4, size, generator=generator), torch.randn(size, 4, generator=generator))
     provenance = Provenance(
         base_name="tiny",
-        base_digest="0" * 64,
+        base_digest=base_digest,
         hypernetwork="associative",
         hypernetwork_digest=HYPERNETWORK_DIGEST,
         documents=(DocumentRecord(name=name, digest=f"{seed:064x}", num_tokens=10),),

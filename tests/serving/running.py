@@ -1,20 +1,19 @@
 """A server on a tiny random model, running in a thread of the test's process."""
 
+import queue
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from openai import OpenAI
 from serving.tiny_lorify import tiny_lorify
 
 from lorify import Lorify
-from lorify.serving.app import create_app
 from lorify.serving.engine import LocalEngine
 from lorify.serving.jobs import Engine
 from lorify.serving.keys import ApiKeys, create_key
+from lorify.serving.server import LorifyServer
 from lorify.serving.service import Service
 from lorify.serving.settings import ServingSettings
 from lorify.serving.store import AdapterStore
@@ -25,10 +24,11 @@ BASE = "tiny-llama"
 class RunningServer:
     """Where a server is reached, and what it is made of."""
 
-    def __init__(self, url: str, service: Service, keys: dict[str, str]) -> None:
+    def __init__(self, url: str, service: Service, keys: dict[str, str], end: Callable[[], None]) -> None:
         self.url = url
         self.service = service
         self.keys = keys
+        self.end = end
 
     def client(self, name: str = "ann", **options) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=self.keys.get(name, "none"), max_retries=0, **options)
@@ -53,16 +53,16 @@ def serving(
         keys=ApiKeys.load(folder / "keys.json") if owners else None,
         settings=settings,
     )
-    config = uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="warning", lifespan="on")
-    server = uvicorn.Server(config)
+    ready: queue.Queue[str] = queue.Queue()
+    server = LorifyServer(service, "127.0.0.1", 0, ready.put)
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield RunningServer(f"http://127.0.0.1:{port}", service, keys)
-    finally:
+
+    def end() -> None:
         server.should_exit = True
         thread.join()
+
+    try:
+        yield RunningServer(ready.get(timeout=60), service, keys, end)
+    finally:
+        end()

@@ -41,14 +41,15 @@ def docx(text: str, *, num_repeats: int = 1, doctype: str = "") -> bytes:
     return content.getvalue()
 
 
-def pdf(*, num_pages: int) -> bytes:
+def pdf(
+    *, num_pages: int, content: bytes = b"BT /F1 12 Tf 72 700 Td (Mara approves it.) Tj ET", content_filter: bytes = b""
+) -> bytes:
     """A PDF that says the same on each page; without a table of its objects, which readers then look for."""
-    content = b"BT /F1 12 Tf 72 700 Td (Mara approves it.) Tj ET"
     pages = range(5, 5 + num_pages)
     objects = {
         1: b"<< /Type /Catalog /Pages 2 0 R >>",
         2: b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b" ".join(b"%d 0 R" % page for page in pages), num_pages),
-        3: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        3: b"<< /Length %d%s >>\nstream\n%s\nendstream" % (len(content), content_filter, content),
         4: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     }
     objects |= {

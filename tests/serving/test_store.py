@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from serving.random_adapters import HYPERNETWORK_DIGEST, random_adapter
+from safetensors import SafetensorError
+from serving.random_adapters import BASE_DIGEST, HYPERNETWORK_DIGEST, random_adapter
 from serving.store_worker import ADAPTER_SIZE, OWNERS
 
 from lorify.adapters import Adapter
 from lorify.contexts.documents import Document
-from lorify.errors import AdapterError, StoreFullError, UnknownAdapterError
+from lorify.errors import AdapterError, StoreError, StoreFullError, UnknownAdapterError
 from lorify.serving.store import AdapterStore
 
 TESTS_DIR = Path(__file__).parent.parent
@@ -132,6 +133,25 @@ def test_documents_are_found_again_by_their_owner_alone(store):
     assert store.find(HYPERNETWORK_DIGEST, documents * 2, "ann") is None
 
 
+def test_adapters_of_another_base_are_unseen_and_kept(open_store):
+    store = open_store()
+    ours = store.put(random_adapter(0), "ann")
+    theirs = store.put(random_adapter(1, base_digest="2" * 64), "ann")
+    store.show_only(BASE_DIGEST)
+    assert store.list("ann") == [ours] == [store.describe(ours.id, "ann")]
+    for attempt in (
+        lambda: store.get(theirs.id, "ann"),
+        lambda: store.describe(theirs.id, "ann"),
+        lambda: store.delete(theirs.id, "ann"),
+        lambda: store.replace(theirs.id, random_adapter(2), "ann"),
+    ):
+        with pytest.raises(UnknownAdapterError):
+            attempt()
+    store.show_only("2" * 64)
+    assert_same(store.get(theirs.id, "ann"), random_adapter(1, base_digest="2" * 64))
+    assert open_store().list("ann") == [ours, theirs]
+
+
 def test_an_adapter_is_replaced_by_another(store):
     old = store.put(random_adapter(0), "ann")
     store.put(random_adapter(0), "bob")
@@ -148,8 +168,13 @@ def test_a_full_store_refuses_and_loses_nothing(open_store):
     store = open_store(max_disk_bytes=2 * size + 10)
     kept = [*store.list("ann"), store.put(random_adapter(1), "ann")]
     store.put(random_adapter(1), "bob")  # costs nothing
-    with pytest.raises(StoreFullError, match=rf"of {size:,} bytes does not fit: the store holds {2 * size:,} of"):
+    with pytest.raises(StoreFullError) as full:
         store.put(random_adapter(2), "ann")
+    # How much others have in it is not said.
+    assert str(full.value) == (
+        f"an adapter of {size:,} bytes does not fit: the store may hold {2 * size + 10:,} bytes in all; delete "
+        "adapters or give the store more room"
+    )
     with pytest.raises(StoreFullError):
         store.replace(kept[1].id, random_adapter(2), "ann")  # it is bob's too, so nothing would be freed
     assert store.list("ann") == kept
@@ -170,7 +195,7 @@ def test_the_least_recently_used_adapters_leave_the_memory(open_store):
     shutil.rmtree(store.folder / "adapters")
     store.get(ids[0], "ann")
     store.get(ids[2], "ann")
-    with pytest.raises(AdapterError, match="damaged"):
+    with pytest.raises(StoreError, match="damaged"):
         store.get(ids[1], "ann")
 
 
@@ -179,23 +204,41 @@ def test_a_damaged_adapter_is_noticed_and_mended_by_putting_it_again(open_store)
     store = open_store(max_memory_bytes=0)
     weights_path = store.folder / "adapters" / id / "adapter.safetensors"
     weights_path.write_bytes(weights_path.read_bytes()[:-1])
-    with pytest.raises(AdapterError) as damaged:
+    with pytest.raises(StoreError) as damaged:
         store.get(id, "ann")
     assert str(damaged.value) == f"adapter {id!r} is damaged on disk; post its documents again"
-    store.put(random_adapter(), "ann")
+    documents = [Document("a.txt", "", f"{0:064x}")]
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann") is None  # so that it is made again
+    stored = store.put(random_adapter(), "ann")
     assert_same(store.get(id, "ann"), random_adapter())
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann") == stored
 
 
-def test_a_full_disk_leaves_no_trace(store, monkeypatch):
+RENAME, WRITE = "pathlib.Path.rename", "lorify.adapters.storage._write_and_hash"
+
+
+@pytest.mark.parametrize(
+    "where, refused, told, kind",
+    [
+        (RENAME, OSError(28, "No space left on device"), "the disk is full", StoreFullError),
+        (WRITE, SafetensorError("No space left on device (os error 28)"), "the disk is full", StoreFullError),
+        (RENAME, sqlite3.OperationalError("database or disk is full"), "the disk is full", StoreFullError),
+        (RENAME, OSError(5, "Input/output error"), "Input/output error", StoreError),
+        (WRITE, OSError(5, "Input/output error"), "Input/output error", StoreError),
+    ],
+)
+def test_a_disk_that_takes_no_more_leaves_no_trace(store, monkeypatch, where, refused, told, kind):
     kept = store.put(random_adapter(0), "ann")
 
-    def full(*_args: object) -> None:
-        raise OSError(28, "No space left on device")
+    def refuse(*_args: object) -> None:
+        raise refused
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", full)
-        with pytest.raises(AdapterError, match="No space left"):
+        patch.setattr(where, refuse)
+        with pytest.raises(StoreError) as failed:
             store.replace(kept.id, random_adapter(1), "ann")
+    assert type(failed.value) is kind and told in str(failed.value)
+    assert str(store.folder) not in str(failed.value)
     assert store.list("ann") == [kept]
     assert folders(store) == {kept.id}
 
@@ -212,17 +255,17 @@ def test_leftovers_of_a_killed_process_are_removed_at_the_start(open_store):
 
 
 def test_a_store_is_open_once(store):
-    with pytest.raises(AdapterError, match="another process"):
+    with pytest.raises(StoreError, match="another process"):
         AdapterStore(store.folder, PLENTY, PLENTY)
     store.put(random_adapter(), "ann")
 
 
 def test_other_folders_are_refused(tmp_path):
     (tmp_path / "index.sqlite").write_text("no database, but long enough to be taken for one " * 100)
-    with pytest.raises(AdapterError, match="is damaged or no index"):
+    with pytest.raises(StoreError, match="is damaged or no index"):
         AdapterStore(tmp_path, PLENTY, PLENTY)
     (tmp_path / "file").touch()
-    with pytest.raises(AdapterError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be written"):
         AdapterStore(tmp_path / "file" / "store", PLENTY, PLENTY)
 
 
@@ -233,7 +276,7 @@ def test_a_store_of_another_version_is_left_alone(open_store):
     with sqlite3.connect(store.folder / "index.sqlite") as index:
         index.execute("PRAGMA user_version = 99")
     index.close()
-    with pytest.raises(AdapterError, match="version 99, expected 1; update lorify"):
+    with pytest.raises(StoreError, match="version 99, expected 1; update lorify"):
         AdapterStore(store.folder, PLENTY, PLENTY)
     assert folders(store) == {id}
 

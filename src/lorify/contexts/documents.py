@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lorify.contexts.line_wraps import join_wrapped_lines
-from lorify.errors import ContextError
+from lorify.errors import ContextError, ContextTooLargeError
 
 MAX_BYTES = 200 * 1024 * 1024
 TEXT_SUFFIXES = {
@@ -81,7 +81,7 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
         raise ContextError(f"document {path} is a folder; give files, such as {path}/*.md")
     try:
         if path.stat().st_size > max_bytes:
-            raise ContextError(
+            raise ContextTooLargeError(
                 f"document {path} has {path.stat().st_size:,} bytes, at most {max_bytes:,} are read; split it"
             )
         with path.open("rb") as file:
@@ -109,7 +109,7 @@ def document_from_bytes(
         ContextError: as `read_document`.
     """
     if len(data) > max_bytes:
-        raise ContextError(f"document {name} has more than {max_bytes:,} bytes; split it")
+        raise ContextTooLargeError(f"document {name} has more than {max_bytes:,} bytes; split it")
     if not data.strip():
         raise ContextError(f"document {name} is empty; give one with text")
     if data.startswith(_OLE_MAGIC):
@@ -184,7 +184,7 @@ def _refuse_enormous_archive(data: bytes, name: str, max_bytes: int) -> None:
     except zipfile.BadZipFile as error:
         raise ContextError(f"document {name} is damaged and cannot be read; save it again") from error
     if num_bytes > max_bytes:
-        raise ContextError(
+        raise ContextTooLargeError(
             f"document {name} has {num_bytes:,} bytes when unpacked, at most {max_bytes:,} are read; split it"
         )
 
@@ -203,7 +203,7 @@ def _check_pdf(data: bytes, name: str, max_pages: int | None) -> None:
     except Exception as error:  # as above
         raise ContextError(f"document {name} is a damaged PDF ({type(error).__name__}); save it again") from error
     if too_many:
-        raise ContextError(f"document {name} has more than {max_pages:,} pages; split it")
+        raise ContextTooLargeError(f"document {name} has more than {max_pages:,} pages; split it")
 
 
 def _tidy(text: str) -> str:

@@ -43,7 +43,9 @@ class DocumentInternalizer(Protocol):
         """Turn documents and images into one adapter; `report` gets the number of tokens read since the last call."""
         ...
 
-    def add(self, adapter: Adapter, documents: Sequence[Context]) -> Adapter:
+    def add(
+        self, adapter: Adapter, documents: Sequence[Context], report: Callable[[int], None] | None = None
+    ) -> Adapter:
         """The adapter with more documents; one whose name is there already is replaced."""
         ...
 
@@ -109,11 +111,13 @@ class PartsInternalizer(ABC, Generic[Part]):
         read = [self._read(document, report) for document in documents]
         return self._write([record for record, _ in read], [part for _, part in read])
 
-    def add(self, adapter: Adapter, documents: Sequence[Context]) -> Adapter:
-        """The adapter with more documents; one whose name is there already is replaced."""
+    def add(
+        self, adapter: Adapter, documents: Sequence[Context], report: Callable[[int], None] | None = None
+    ) -> Adapter:
+        """The adapter with more documents; one whose name is there already is replaced. `report` as above."""
         records, parts = self._parts(adapter)
         for document in documents:
-            record, new = self._read(document, None)
+            record, new = self._read(document, report)
             at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
             records[at : at + 1], parts[at : at + 1] = [record], [new]
         return self._write(records, parts)

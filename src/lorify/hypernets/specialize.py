@@ -15,6 +15,7 @@ from lorify.adapters.adapter import lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
+from lorify.contexts.documents import Document
 from lorify.errors import HypernetworkError
 from lorify.hypernets.storage import hypernetwork_digest
 from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
@@ -110,11 +111,9 @@ class Specializer:
             for name, stack in generated.items()
             for i, layer in enumerate(self.config.layers)
         }
-        record = DocumentRecord(
-            name=NAME_PREFIX + _shortened(" ".join(description.split()), NAME_CHARACTERS),
-            digest=hashlib.sha256(description.encode()).hexdigest(),
-            num_tokens=len(self.base.encode_text(description)),
-        )
+        task = task_document(description)
+        num_tokens = len(self.base.encode_text(description))
+        record = DocumentRecord(name=task.name, digest=task.digest, num_tokens=num_tokens)
         return Adapter(
             weights=weights,
             lora_alpha=self.config.scaling * self.config.rank,
@@ -127,6 +126,12 @@ class Specializer:
                 lorify_version=lorify_version(),
             ),
         )
+
+
+def task_document(description: str) -> Document:
+    """A task as the document that its adapter is recorded to be of."""
+    name = NAME_PREFIX + _shortened(" ".join(description.split()), NAME_CHARACTERS)
+    return Document(name, description, hashlib.sha256(description.encode()).hexdigest())
 
 
 def _shortened(text: str, length: int) -> str:

@@ -36,7 +36,7 @@ class FidelityChecks:
             model: the base and its hypernetworks.
             engine: what is asked.
             store: where adapters are, and where their fidelity is kept.
-            max_waiting: adapters that may be checked or wait for it; further ones are refused.
+            max_waiting: adapters that may be checked or wait for it; further ones stay unmeasured.
         """
         self._model = model
         self._engine = engine
@@ -46,16 +46,13 @@ class FidelityChecks:
         self._turn = asyncio.Lock()
 
     def start(self, id: str, owner: str, documents: Sequence[Document]) -> None:
-        """Measure how well an adapter holds its documents, if it is not being measured already.
+        """Measure how well an adapter holds its documents.
 
-        Raises:
-            BusyError: if too many wait already.
+        Nothing happens if it is being measured already, or if too many wait: `is_checking` tells.
         """
         key = (id, owner)
-        if key in self._tasks:
+        if key in self._tasks or len(self._tasks) >= self._max_waiting:
             return
-        if len(self._tasks) >= self._max_waiting:
-            raise BusyError(f"adapter {id} is kept, but {len(self._tasks)} others wait to be checked; try again", 30)
         task = self._tasks[key] = asyncio.create_task(self._check(id, owner, tuple(documents)))
         task.add_done_callback(lambda _: self._tasks.pop(key))
 

@@ -15,9 +15,11 @@ from lorify.errors import (
     AccessError,
     BusyError,
     ClosingError,
+    ContextTooLargeError,
     EngineError,
     LorifyError,
     RequestError,
+    StoreError,
     StoreFullError,
     TooSlowError,
     UnknownAdapterError,
@@ -32,13 +34,17 @@ _KINDS: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
     (AccessError, 401, "authentication_error", "invalid_api_key"),
     (UnknownModelError, 404, "invalid_request_error", "model_not_found"),
     (UnknownAdapterError, 404, "invalid_request_error", "adapter_not_found"),
+    (ContextTooLargeError, 413, "invalid_request_error", "too_large"),
     (StoreFullError, 507, "server_error", "store_full"),
+    (StoreError, 500, "server_error", "store_failed"),
     (BusyError, 429, "rate_limit_error", "busy"),
     (ClosingError, 503, "server_error", "closing"),
     (TooSlowError, 504, "server_error", "timeout"),
     (EngineError, 502, "server_error", "engine_failed"),
     (LorifyError, 400, "invalid_request_error", None),
 )
+# Of a RequestError, by its code.
+_STATUSES = {"unsupported_content_type": 415}
 _TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 
 _log = logging.getLogger(__name__)
@@ -67,7 +73,7 @@ def describe_error(error: LorifyError) -> JSONResponse:
         headers["WWW_Authenticate"] = "Bearer"
     if isinstance(error, RequestError):
         param, code = error.param, error.code
-        status = 413 if code == "too_large" else status
+        status = _STATUSES.get(code or "", status)
     return error_response(status, str(error), type=kind, param=param, code=code, **headers)
 
 

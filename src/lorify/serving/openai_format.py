@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from lorify.serving.answer_text import UNFINISHED
 from lorify.serving.answers import WholeAnswer
 from lorify.serving.jobs import Job, Piece, TokenChoice
 
@@ -14,9 +15,10 @@ from lorify.serving.jobs import Job, Piece, TokenChoice
 class ChatFormat:
     """One chat completion."""
 
-    def __init__(self, model: str, jobs: Sequence[Job]) -> None:
-        """Give the answer its id and time."""
+    def __init__(self, model: str, jobs: Sequence[Job], *, with_usage: bool) -> None:
+        """Give the answer its id and time; `with_usage`: a stream ends with the numbers of tokens."""
         self._jobs = jobs
+        self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["adapter_on"] = jobs[0].adapter is not None
         self._begun: set[int] = set()
@@ -45,7 +47,7 @@ class ChatFormat:
             "logprobs": self._logprobs(index, piece.choices),
             "finish_reason": piece.finish_reason,
         }
-        return {"object": "chat.completion.chunk", **self._head, "choices": [choice]}
+        return {"object": "chat.completion.chunk", **self._head, "choices": [choice], **self._chunk_usage}
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
         """The numbers of tokens, for those who want them at the end of a stream."""
@@ -57,7 +59,8 @@ class ChatFormat:
             return None
 
         def told(token: str, logprob: float) -> dict[str, Any]:
-            return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+            # Of a part of a character there is no text, and so no bytes that could be told from it.
+            return {"token": token, "logprob": logprob, "bytes": None if UNFINISHED in token else list(token.encode())}
 
         content = [
             told(choice.token, choice.logprob) | {"top_logprobs": [told(*likely) for likely in choice.top]}
@@ -69,9 +72,10 @@ class ChatFormat:
 class CompletionFormat:
     """One text completion."""
 
-    def __init__(self, model: str, jobs: Sequence[Job], num_prompts: int) -> None:
-        """Give the answer its id and time."""
+    def __init__(self, model: str, jobs: Sequence[Job], num_prompts: int, *, with_usage: bool) -> None:
+        """Give the answer its id and time; `with_usage`: a stream ends with the numbers of tokens."""
         self._jobs = jobs
+        self._chunk_usage = {"usage": None} if with_usage else {}
         self._num_prompts = num_prompts
         self._head = {"id": f"cmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["adapter_on"] = any(job.adapter is not None for job in jobs)
@@ -89,7 +93,7 @@ class CompletionFormat:
     def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
         """One piece of a stream."""
         choice = self._choice(index, piece.text, piece.choices, piece.finish_reason)
-        return {"object": "text_completion", **self._head, "choices": [choice]}
+        return {"object": "text_completion", **self._head, "choices": [choice], **self._chunk_usage}
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
         """The numbers of tokens, for those who want them at the end of a stream."""

@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from types import TracebackType
 
 from lorify.contexts.documents import TEXT_SUFFIXES, Document, document_from_text
-from lorify.errors import ContextError
-from lorify.serving.parsing_worker import READY, ParsingJob
+from lorify.errors import ContextError, ContextTooLargeError
+from lorify.serving.parsing_worker import READY, ParsingAnswer, ParsingJob
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_MAX_MEMORY_BYTES = 1 << 30
@@ -61,6 +61,7 @@ class DocumentParser:
         self._max_pages = max_pages
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MAX_PARALLEL)
+        self._busy: set[subprocess.Popen[bytes]] = set()
         self._ready = _start() if keep_ready else None
 
     def parse(self, data: bytes, filename: str) -> Document:
@@ -71,12 +72,12 @@ class DocumentParser:
             filename: what the client calls it; its last part becomes the document's name, its suffix tells the kind.
 
         Raises:
-            ContextError: if it is empty, too large or long, encrypted, damaged, of no readable kind, or takes too much
-                time or memory to read.
+            ContextError: if it is empty, encrypted, damaged or of no readable kind.
+            ContextTooLargeError: if it is too large or long, or takes too much time or memory to read.
         """
         name = safe_name(filename)
         if len(data) > self._max_bytes:
-            raise ContextError(
+            raise ContextTooLargeError(
                 f"document {name} has {len(data):,} bytes, at most {self._max_bytes:,} are taken; split it"
             )
         text = _plain_text(data, name)
@@ -86,9 +87,11 @@ class DocumentParser:
         return document_from_text(text, name)
 
     def close(self) -> None:
-        """End the process that was kept ready; documents are still read, each in a process started for it."""
+        """End all processes; further documents are still read, each in a process started for it."""
         with self._lock:
             process, self._ready = self._ready, None
+            for busy in self._busy:
+                busy.kill()
         if process is not None:
             _end(process)
 
@@ -112,23 +115,27 @@ class DocumentParser:
 
     def _read(self, process: subprocess.Popen[bytes], data: bytes, name: str) -> str:
         job = ParsingJob(name, self._timeout_seconds, self._max_memory_bytes, self._max_bytes, self._max_pages)
+        with self._lock:
+            self._busy.add(process)
         try:
             # The process ends itself in time; this is for one that cannot even start.
             output, _ = process.communicate(job.to_line() + data, timeout=START_SECONDS + self._timeout_seconds)
         except subprocess.TimeoutExpired:
             output = b""
         finally:
+            with self._lock:
+                self._busy.discard(process)
             _end(process)
         if not output.startswith(READY):
             raise RuntimeError(f"documents cannot be read; {' '.join(_WORKER)} tells why")
         answer = output.removeprefix(READY)
         if answer.endswith(b"\n"):
-            result: dict[str, str] = json.loads(answer)
-            if "text" in result:
-                return result["text"]
-            raise ContextError(result["error"])
+            result = ParsingAnswer(**json.loads(answer))
+            if result.text is not None:
+                return result.text
+            raise (ContextTooLargeError if result.too_large else ContextError)(result.error)
         if process.returncode in (-signal.SIGALRM, -signal.SIGXCPU):
-            raise ContextError(f"document {name} takes more than {self._timeout_seconds:g} s to read; split it")
+            raise ContextTooLargeError(f"document {name} takes more than {self._timeout_seconds:g} s to read; split it")
         raise ContextError(f"document {name} is damaged and cannot be read (its reader crashed); save it again")
 
 
@@ -152,7 +159,7 @@ def parse_document(
         max_pages: PDFs with more pages are refused.
 
     Raises:
-        ContextError: as `DocumentParser.parse`.
+        ContextError, ContextTooLargeError: as `DocumentParser.parse`.
     """
     parser = DocumentParser(
         timeout_seconds=timeout_seconds,

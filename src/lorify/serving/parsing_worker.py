@@ -1,8 +1,8 @@
 """A process that reads one document from someone it does not trust: `python -m lorify.serving.parsing_worker`.
 
 It loads the readers, says `ready`, waits for a job on standard input, gives up what it does not need, reads the
-document and ends. A job is a line of JSON (`ParsingJob`) and the document's bytes. The answer is a line of JSON with
-`text` or `error`. No answer: the system has ended the process at one of its limits.
+document and ends. A job is a line of JSON (`ParsingJob`) and the document's bytes. The answer is a line of JSON
+(`ParsingAnswer`). No answer: the system has ended the process at one of its limits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from lorify.contexts.documents import document_from_bytes
-from lorify.errors import ContextError
+from lorify.errors import ContextError, ContextTooLargeError
 
 READY = b"ready\n"
 
@@ -50,6 +50,21 @@ class ParsingJob:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
+@dataclass(frozen=True)
+class ParsingAnswer:
+    """What was read, or why it was not.
+
+    Attributes:
+        text: text of the document; None if it was not read.
+        error: the reason.
+        too_large: whether the reason is a limit on size or cost.
+    """
+
+    text: str | None = None
+    error: str = ""
+    too_large: bool = False
+
+
 def main() -> None:
     """Read one document."""
     warnings.simplefilter("ignore")
@@ -66,11 +81,11 @@ def main() -> None:
     try:
         answer = _read(job, data)
     except MemoryError:
-        answer = {"error": _too_large(job)}
-    answers.write(json.dumps(answer).encode() + b"\n")
+        answer = _takes_too_much(job)
+    answers.write(json.dumps(asdict(answer)).encode() + b"\n")
 
 
-def _read(job: ParsingJob, data: bytes) -> dict[str, str]:
+def _read(job: ParsingJob, data: bytes) -> ParsingAnswer:
     try:
         # The limit is for what archives unpack to; that of the upload itself has been looked at.
         suffix = PurePath(job.name).suffix.lower()
@@ -78,13 +93,16 @@ def _read(job: ParsingJob, data: bytes) -> dict[str, str]:
     except ContextError as error:
         reasons = _reasons(error)
         if MemoryError in reasons:
-            return {"error": _too_large(job)}
+            return _takes_too_much(job)
         if RecursionError in reasons:
-            return {"error": f"document {job.name} is nested too deeply to be read; save it in a simpler form"}
-        return {"error": str(error)}
+            return ParsingAnswer(
+                error=f"document {job.name} is nested too deeply to be read; save it in a simpler form"
+            )
+        return ParsingAnswer(error=str(error), too_large=isinstance(error, ContextTooLargeError))
     if len(text.encode()) > job.max_text_bytes:
-        return {"error": f"document {job.name} has more than {job.max_text_bytes:,} bytes of text; split it"}
-    return {"text": text}
+        said = f"document {job.name} has more than {job.max_text_bytes:,} bytes of text; split it"
+        return ParsingAnswer(error=said, too_large=True)
+    return ParsingAnswer(text)
 
 
 def _reasons(error: BaseException | None) -> set[type[BaseException]]:
@@ -97,8 +115,9 @@ def _reasons(error: BaseException | None) -> set[type[BaseException]]:
     return reasons
 
 
-def _too_large(job: ParsingJob) -> str:
-    return f"document {job.name} takes more than {job.max_memory_bytes:,} bytes of memory to read; split it"
+def _takes_too_much(job: ParsingJob) -> ParsingAnswer:
+    said = f"document {job.name} takes more than {job.max_memory_bytes:,} bytes of memory to read; split it"
+    return ParsingAnswer(error=said, too_large=True)
 
 
 def _limit(job: ParsingJob) -> None:

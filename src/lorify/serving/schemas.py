@@ -20,9 +20,17 @@ class _Request(BaseModel):
     def _check_text(cls, value: Any) -> Any:
         # JSON may hold halves of characters, which no tokenizer takes.
         for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+            if isinstance(text, str) and not _is_whole(text):
                 raise ValueError("there is half of a character (a lone surrogate) in the text; send whole ones")
         return value
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()  # many times as fast as looking at each character
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class ScaledAdapter(_Request):
@@ -186,7 +194,9 @@ class AdapterObject(BaseModel):
     )
     checking: bool = Field(description="Whether its fidelity is being measured now.")
     seconds: float | None = Field(default=None, description="Time it took to make, in the answer to POST and PATCH.")
-    reused: bool | None = Field(default=None, description="Whether it was there already, in the answer to POST.")
+    reused: bool | None = Field(
+        default=None, description="Whether it was there already or being made, in the answer to POST."
+    )
 
 
 class AdapterList(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -28,35 +28,48 @@ def run_server(service: Service, host: str, port: int, ready: Callable[[str], No
     Raises:
         ConfigError: if the address cannot be listened on.
     """
-    listener = _listen(host, port)
-    address, port = listener.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    config = uvicorn.Config(
-        create_app(service),
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(service.settings.drain_seconds),
-    )
-    server = _Server(config, lambda: ready(f"http://{shown}:{port}"))
+    server = LorifyServer(service, host, port, ready)
     # uvicorn sends itself a signal once more when it has ended, and gives it to whoever had it before.
     before = signal.signal(signal.SIGTERM, server.handle_exit)
     try:
-        server.run(sockets=[listener])
+        server.run()
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Server(uvicorn.Server):
-    """Says when it is ready."""
+class LorifyServer(uvicorn.Server):
+    """Serves until it is told to end; then what is unfinished after `drain_seconds` is told so before it is cut off."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
+        """Listen; arguments and errors as for `run_server`."""
+        super().__init__(
+            uvicorn.Config(
+                create_app(service),
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=service.settings.cut_seconds,
+            )
+        )
+        self._service = service
+        self._listener = _listen(host, port)
         self._ready = ready
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, and close the service at the end."""
+        super().run(sockets or [self._listener])
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and say where."""
         await super().startup(sockets)
         if self.started:
-            self._ready()
+            address, port = self._listener.getsockname()[:2]
+            self._ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; the application's own end, which closes the service, comes only after uvicorn has waited."""
+        drained = asyncio.create_task(self._service.drain())
+        await super().shutdown(sockets)
+        await drained
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from lorify.adapters import Adapter, AdapterRow, Provenance
 from lorify.contexts.documents import Document
-from lorify.errors import BusyError, ContextError, RequestError, UnknownModelError
+from lorify.errors import (
+    ClosingError,
+    ContextError,
+    ContextTooLargeError,
+    RequestError,
+    UnknownAdapterError,
+    UnknownModelError,
+)
 from lorify.facade import Lorify
+from lorify.hypernets.specialize import task_document
+from lorify.hypernets.storage import hypernetwork_digest
 from lorify.serving.checks import FidelityChecks
 from lorify.serving.jobs import Engine
 from lorify.serving.keys import ApiKeys
-from lorify.serving.parsing import DocumentParser
+from lorify.serving.parsing import MAX_PARALLEL, DocumentParser
 from lorify.serving.settings import ServingSettings
 from lorify.serving.store import AdapterStore, StoredAdapter
+from lorify.serving.workers import SingleFlight, Workers
 
 LOCAL_OWNER = "local"
 """Whose adapters are on a server without keys."""
+
+Report = Callable[[int], None]
+"""Called with the number of tokens read since the last call."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class MadeAdapter:
     Attributes:
         stored: what the store says about it.
         seconds: time it took.
-        reused: whether it was there already.
+        reused: whether it was there already, or being made for another request.
     """
 
     stored: StoredAdapter
@@ -57,6 +72,7 @@ class Service:
         self.engine = engine
         self.engine_name = engine_name
         self.store = store
+        store.show_only(model.base.digest)
         self.keys = keys
         self.settings = settings or ServingSettings()
         self.parser = DocumentParser(
@@ -66,9 +82,11 @@ class Service:
             max_pages=self.settings.max_document_pages,
         )
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
+        self._reading = Workers("documents to be read", MAX_PARALLEL, self.settings.max_reading)
         # One at a time: each takes all cores, and the engine goes on answering beside it.
-        self._internalizing = ThreadPoolExecutor(1, thread_name_prefix="lorify-internalize")
-        self._num_internalizing = 0
+        self._internalizing = Workers("documents to be internalized", 1, self.settings.max_internalizing)
+        self._making: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
+        self._ending = threading.Event()
         self.num_internalized_tokens = 0
 
     @property
@@ -79,32 +97,54 @@ class Service:
     @property
     def can_specialize(self) -> bool:
         """Whether a task in plain words can be turned into an adapter."""
-        return getattr(self.model, "task_hypernetwork", None) is not None
+        return self.model.task_hypernetwork is not None
+
+    async def read(self, readers: Sequence[Callable[[], Document]]) -> list[Document]:
+        """Documents for an adapter, each read in a thread.
+
+        Args:
+            readers: each returns one document.
+
+        Raises:
+            ContextError: if one cannot be read, two have the same name, or there are too many.
+            ContextTooLargeError: if one is too long.
+            BusyError: if the documents of too many requests wait to be read.
+            ClosingError: if the server is about to end.
+        """
+        if len(readers) > self.settings.max_documents:
+            raise self._too_many(len(readers))
+        with self._reading.place():
+            documents = [await self._reading.run(partial(self._read, reader)) for reader in readers]
+        names = [document.name for document in documents]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ContextError(f"two documents are called {repeated[0]!r}; give each a name of its own")
+        return documents
 
     async def internalize(self, documents: Sequence[Document], owner: str) -> MadeAdapter:
         """An adapter of documents, made now or found among the owner's.
 
         Raises:
-            ContextError: if there are too many, two of a name, or one too long.
             BusyError: if too many documents wait to be internalized.
+            ClosingError: if the server is about to end.
             StoreFullError: if there is no room.
         """
-        await asyncio.to_thread(self._check, documents)
-        started = time.perf_counter()
-        digest = self.model.internalizer.digest
-        known = await asyncio.to_thread(self.store.find, digest, documents, owner)
-        if known is not None:
-            return MadeAdapter(known, time.perf_counter() - started, reused=True)
-        adapter = await self._make(lambda: self.model.internalize(*documents))
-        self.num_internalized_tokens += sum(record.num_tokens for record in adapter.provenance.documents)
-        stored = await asyncio.to_thread(self.store.put, adapter, owner)
-        return MadeAdapter(stored, time.perf_counter() - started, reused=False)
+
+        def make(report: Report) -> Adapter:
+            return self.model.internalize(*documents, report=report)
+
+        made = await self._found_or_made(self.model.internalizer.digest, documents, owner, make)
+        if not made.reused:
+            self.num_internalized_tokens += sum(record.num_tokens for record in made.stored.documents)
+        return made
 
     async def specialize(self, task: str, owner: str) -> MadeAdapter:
-        """An adapter for a task in plain words.
+        """An adapter for a task in plain words, made now or found among the owner's.
 
         Raises:
             RequestError: if no hypernetwork for tasks is loaded.
+            ContextError: if the task is empty or too long.
+            BusyError, ClosingError, StoreFullError: as `internalize`.
         """
         if not self.can_specialize:
             raise RequestError(
@@ -112,28 +152,34 @@ class Service:
                 param="task",
                 code="no_task_hypernetwork",
             )
-        started = time.perf_counter()
-        adapter = await self._make(lambda: self.model.specialize(task))  # pyright: ignore[reportAttributeAccessIssue]
-        stored = await asyncio.to_thread(self.store.put, adapter, owner)
-        return MadeAdapter(stored, time.perf_counter() - started, reused=False)
+        digest = await asyncio.to_thread(lambda: self._task_hypernetwork_digest)
+        return await self._found_or_made(
+            digest, [task_document(task)], owner, lambda _report: self.model.specialize(task)
+        )
 
     async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> MadeAdapter:
-        """The adapter with documents removed and then added or replaced; it gets another id, and the old one ends."""
-        await asyncio.to_thread(self._check, add)
+        """The adapter with documents removed and then added or replaced; it gets another id, and the old one ends.
+
+        Raises:
+            UnknownAdapterError: if the owner has no adapter `id`.
+            ContextError: if there would be too many documents.
+            AdapterError: if one to remove is not there, or none would be left.
+            BusyError, ClosingError, StoreFullError: as `internalize`.
+        """
         started = time.perf_counter()
         adapter = await asyncio.to_thread(self.store.get, id, owner)
+        names = {document.name for document in add}
+        gone = [name for name in remove if name not in names]
+        kept = {record.name for record in adapter.provenance.documents} - {*names, *gone}
+        if len(kept) + len(add) > self.settings.max_documents:
+            raise self._too_many(len(kept) + len(add))
 
-        def changed() -> Adapter:
+        def changed(report: Report) -> Adapter:
             # Adding first, so that all documents of an adapter may be exchanged at once.
-            names = {document.name for document in add}
-            grown = self.model.add(adapter, *add) if add else adapter
-            gone = [name for name in remove if name not in names]
+            grown = self.model.internalizer.add(adapter, add, report) if add else adapter
             return self.model.remove(grown, *gone) if gone else grown
 
-        new = await self._make(changed)
-        if len(new.provenance.documents) > self.settings.max_documents:
-            raise ContextError(f"an adapter holds at most {self.settings.max_documents} documents; remove some")
-        stored = await asyncio.to_thread(self.store.replace, id, new, owner)
+        stored = await asyncio.to_thread(self.store.replace, id, await self._make(changed), owner)
         self.engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
         return MadeAdapter(stored, time.perf_counter() - started, reused=False)
 
@@ -147,9 +193,18 @@ class Service:
         await asyncio.to_thread(self.store.delete, id, owner)
         self.engine.forget(_digests(stored.provenance))
 
-    async def parse(self, data: bytes, filename: str) -> Document:
-        """Read an uploaded file."""
-        return await asyncio.to_thread(self.parser.parse, data, filename)
+    def adapter_id(self, model_id: str) -> str | None:
+        """Id of the adapter that a model is; None for the base.
+
+        Raises:
+            UnknownModelError: if it is neither the base nor `base:adapter`.
+        """
+        if model_id == self.base_id:
+            return None
+        base, _, id = model_id.rpartition(":")
+        if base != self.base_id:
+            raise unknown_model(model_id)
+        return id
 
     async def adapter_row(
         self, model_id: str, more: Sequence[tuple[str, float]], question: str, owner: str, *, only_if_relevant: bool
@@ -168,58 +223,105 @@ class Service:
             UnknownAdapterError: if one of `more` is not the owner's.
         """
         wanted = dict(more)
-        if model_id != self.base_id:
-            id = model_id.removeprefix(f"{self.base_id}:")
-            if id == model_id or not any(stored.id == id for stored in await self._list(owner)):
-                raise UnknownModelError(f"there is no model {model_id!r}; GET /v1/models lists those you can use")
-            wanted.setdefault(id, 1.0)
+        named = self.adapter_id(model_id)
+        if named is not None:
+            wanted.setdefault(named, 1.0)
 
         def load() -> AdapterRow:
             # Those that are off are loaded all the same: one that is not there is an error even then.
-            adapters = [(self.store.get(id, owner), scale) for id, scale in wanted.items()]
+            adapters = [(self._adapter(id, owner, model_id if id == named else None), s) for id, s in wanted.items()]
             active = [(adapter, scale) for adapter, scale in adapters if scale]
             row = self.model.combine(active) if active else None
             return self.model.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
 
         return await asyncio.to_thread(load) if wanted else None
 
-    async def close(self) -> None:
-        """End the checks and the engine, then the rest."""
+    async def drain(self) -> None:
+        """Give answers no longer than `drain_seconds`; what is unfinished then is told that the server ends."""
+        asyncio.get_running_loop().call_later(self.settings.drain_seconds, self._ending.set)
         await self.checks.close()
         await self.engine.drain(self.settings.drain_seconds)
-        self._internalizing.shutdown()
+
+    async def close(self) -> None:
+        """End the checks and the engine, then the rest."""
+        await self.drain()
+        self._ending.set()
+        self._internalizing.close()
+        self._reading.close()
         self.parser.close()
         self.store.close()
 
-    async def _list(self, owner: str) -> list[StoredAdapter]:
-        return await asyncio.to_thread(self.store.list, owner)
+    @cached_property
+    def _task_hypernetwork_digest(self) -> str:
+        assert self.model.task_hypernetwork is not None
+        return hypernetwork_digest(self.model.task_hypernetwork)
 
-    async def _make(self, make: Callable[[], Adapter]) -> Adapter:
-        if self._num_internalizing >= self.settings.max_internalizing:
-            raise BusyError(f"{self._num_internalizing} documents wait to be internalized; try again in 5 s", 5)
-        self._num_internalizing += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._internalizing, make)
-        finally:
-            self._num_internalizing -= 1
+    async def _found_or_made(
+        self, digest: str, documents: Sequence[Document], owner: str, make: Callable[[Report], Adapter]
+    ) -> MadeAdapter:
+        """An adapter of one hypernetwork; equal ones that an owner asks for at a time are made once."""
+        started = time.perf_counter()
 
-    def _check(self, documents: Sequence[Document]) -> None:
+        async def found_or_made() -> tuple[StoredAdapter, bool]:
+            known = await asyncio.to_thread(self.store.find, digest, documents, owner)
+            if known is not None:
+                return known, True
+            return await asyncio.to_thread(self.store.put, await self._make(make), owner), False
+
+        key = (owner, digest, tuple((document.name, document.digest) for document in documents))
+        (stored, found), joined = await self._making.run(key, found_or_made)
+        return MadeAdapter(stored, time.perf_counter() - started, reused=found or joined)
+
+    async def _make(self, make: Callable[[Report], Adapter]) -> Adapter:
+        abandoned = threading.Event()
+
+        def report(_num_tokens: int) -> None:
+            self._check_open()
+            if abandoned.is_set():
+                raise CancelledError
+
+        def work() -> Adapter:
+            self._check_open()
+            return make(report)
+
+        with self._internalizing.place():
+            try:
+                return await self._internalizing.run(work)
+            finally:
+                abandoned.set()
+
+    def _read(self, reader: Callable[[], Document]) -> Document:
         """Refuse what would take too long before it is begun."""
-        names = [document.name for document in documents]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ContextError(f"two documents are called {repeated[0]!r}; give each a name of its own")
-        if len(documents) > self.settings.max_documents:
-            raise ContextError(
-                f"{len(documents)} documents given, an adapter holds at most {self.settings.max_documents}"
+        self._check_open()
+        document = reader()
+        num_tokens = len(self.model.base.encode_text(document.text))
+        if num_tokens > self.settings.max_document_tokens:
+            raise ContextTooLargeError(
+                f"document {document.name} has {num_tokens:,} tokens, at most "
+                f"{self.settings.max_document_tokens:,} are taken; split it"
             )
-        for document in documents:
-            num_tokens = len(self.model.base.encode_text(document.text))
-            if num_tokens > self.settings.max_document_tokens:
-                raise ContextError(
-                    f"document {document.name} has {num_tokens:,} tokens, at most "
-                    f"{self.settings.max_document_tokens:,} are taken; split it"
-                )
+        return document
+
+    def _adapter(self, id: str, owner: str, model_id: str | None) -> Adapter:
+        """An adapter, which the client named as a model or as an adapter."""
+        try:
+            return self.store.get(id, owner)
+        except UnknownAdapterError as error:
+            if model_id is None:
+                raise
+            raise unknown_model(model_id) from error
+
+    def _too_many(self, number: int) -> ContextError:
+        return ContextError(f"{number} documents given, an adapter holds at most {self.settings.max_documents}")
+
+    def _check_open(self) -> None:
+        if self._ending.is_set():
+            raise ClosingError("the server ends before the documents are internalized; send them again in a moment")
+
+
+def unknown_model(model_id: str) -> UnknownModelError:
+    """The error of a model that is not served."""
+    return UnknownModelError(f"there is no model {model_id!r}; GET /v1/models lists those you can use")
 
 
 def _digests(provenance: Provenance) -> set[str]:

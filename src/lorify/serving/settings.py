@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from lorify.serving.engine import EngineLimits
 from lorify.serving.vllm_engine import VllmLimits
+
+LAST_WORDS_SECONDS = 2
 
 
 class ServingSettings(BaseModel):
@@ -19,6 +23,11 @@ class ServingSettings(BaseModel):
     max_document_tokens: int = Field(default=200_000, ge=1, description="Longest document, in tokens of the base.")
     max_document_pages: int = Field(default=1000, ge=1, description="Longest PDF, in pages.")
     max_documents: int = Field(default=64, ge=1, description="Most documents of one adapter.")
+    max_reading: int = Field(
+        default=16,
+        ge=1,
+        description="Requests whose documents are being read or wait for it; further ones are refused.",
+    )
     max_internalizing: int = Field(
         default=64, ge=1, description="Documents being internalized or waiting for it; likewise adapters being checked."
     )
@@ -31,3 +40,8 @@ class ServingSettings(BaseModel):
     max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Size of all adapters on disk.")
     max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Adapters kept in memory.")
     drain_seconds: float = Field(default=30, ge=0, description="Time to finish answers after SIGTERM.")
+
+    @property
+    def cut_seconds(self) -> int:
+        """Time from SIGTERM to when connections are cut; by then clients have been told of what is unfinished."""
+        return math.ceil(self.drain_seconds) + LAST_WORDS_SECONDS

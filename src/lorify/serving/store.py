@@ -5,7 +5,8 @@
     STORE/incoming/         adapters on their way in or out; nothing here is in the index
 
 The id is a hash of all that makes an adapter what it is, so that equal adapters of several owners are stored once. It
-says nothing of owners and times: those are kept for each owner.
+says nothing of owners and times: those are kept for each owner. Several bases may be served from one store, one after
+the other; adapters of the others stay in it unseen.
 
 An adapter is acknowledged when it is in the index, and it is in the index only after its folder is in place. A process
 killed in between leaves a folder that nobody was promised, which the next start removes. A power cut may take the last
@@ -28,9 +29,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lorify import atomic
 from lorify.adapters import Adapter, DocumentRecord, Provenance, load_adapter, save_adapter
 from lorify.adapters.storage import RECORD_NAME
-from lorify.errors import AdapterError, StoreFullError, UnknownAdapterError
+from lorify.errors import AdapterError, StoreError, StoreFullError, UnknownAdapterError
 
 if TYPE_CHECKING:
     from lorify.contexts.documents import Document
@@ -52,7 +54,10 @@ CREATE INDEX owners_of_content ON owners (id);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-_SELECT = "SELECT id, num_bytes, provenance, created, fidelity FROM contents JOIN owners USING (id) WHERE owner = ?"
+_SELECT = """
+SELECT id, num_bytes, provenance, created, fidelity FROM contents JOIN owners USING (id)
+WHERE owner = :owner AND (:base IS NULL OR json_extract(provenance, '$.base_digest') = :base)
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -99,11 +104,13 @@ class AdapterStore:
             max_memory_bytes: adapters kept in memory, the least recently used go first.
 
         Raises:
-            AdapterError: if the folder cannot be written, is of another version, damaged, or open elsewhere.
+            StoreError: if the folder cannot be written, is of another version, damaged, or open elsewhere.
         """
         self.folder = folder
         self._max_disk_bytes = max_disk_bytes
+        self._base_digest: str | None = None
         self._loaded = _LoadedAdapters(max_memory_bytes)
+        self._damaged: set[str] = set()
         self._lock = threading.RLock()
         self._adapters_dir = folder / "adapters"
         self._incoming_dir = folder / "incoming"
@@ -117,9 +124,13 @@ class AdapterStore:
                 self._index.close()
                 raise
         except OSError as error:
-            raise AdapterError(
+            raise StoreError(
                 f"store {folder} cannot be written ({error.strerror or error}); give a folder where you may write"
             ) from error
+
+    def show_only(self, base_digest: str) -> None:
+        """From now on have adapters of one base alone; those of others stay on disk, for when their base is served."""
+        self._base_digest = base_digest
 
     def put(self, adapter: Adapter, owner: str, *, fidelity: float | None = None) -> StoredAdapter:
         """Keep an adapter; when this returns it outlives the process.
@@ -127,8 +138,8 @@ class AdapterStore:
         An owner who has it already keeps it as it is, with the new `fidelity` if there is one.
 
         Raises:
-            StoreFullError: if it does not fit within `max_disk_bytes`.
-            AdapterError: if it cannot be written.
+            StoreFullError: if it does not fit within `max_disk_bytes`, or on the disk.
+            StoreError: if it cannot be written.
         """
         return self._keep(adapter, owner, fidelity, instead_of=None)
 
@@ -140,8 +151,8 @@ class AdapterStore:
 
         Raises:
             UnknownAdapterError: if `owner` has no adapter `id`.
-            StoreFullError: if it does not fit within `max_disk_bytes`; `id` is kept.
-            AdapterError: if it cannot be written; `id` is kept.
+            StoreFullError: if it does not fit within `max_disk_bytes`, or on the disk; `id` is kept.
+            StoreError: if it cannot be written; `id` is kept.
         """
         self.describe(id, owner)
         return self._keep(adapter, owner, fidelity, instead_of=id)
@@ -151,7 +162,7 @@ class AdapterStore:
 
         Raises:
             UnknownAdapterError: if `owner` has no adapter `id`.
-            AdapterError: if its files are damaged.
+            StoreError: if its files are damaged.
         """
         with self._lock:
             stored = self.describe(id, owner)
@@ -166,7 +177,7 @@ class AdapterStore:
         Raises:
             UnknownAdapterError: if `owner` has no adapter `id`.
         """
-        found = self._select(f"{_SELECT} AND id = ?", owner, id)
+        found = self._select(f"{_SELECT} AND id = :id", owner, id=id)
         if not found:
             raise UnknownAdapterError(f"there is no adapter {id!r}; list yours to see their ids")
         return found[0]
@@ -176,7 +187,7 @@ class AdapterStore:
         return self._select(f"{_SELECT} ORDER BY created, owners.rowid", owner)
 
     def find(self, hypernetwork_digest: str, documents: Sequence[Document], owner: str) -> StoredAdapter | None:
-        """The adapter that `owner` has of just these documents, so that it need not be made again.
+        """The adapter that `owner` has of just these documents or this task, so that it need not be made again.
 
         Only the owner's own adapters are looked at: a quick answer would tell who else has read a document.
 
@@ -184,10 +195,13 @@ class AdapterStore:
             hypernetwork_digest: SHA-256 of the hypernetwork that would make it.
             documents: its documents, in order; names count.
             owner: whose adapters are searched.
+
+        Returns:
+            None if there is none, or it was found damaged, so that it is made and put again.
         """
         source = _source(hypernetwork_digest, [(document.name, document.digest) for document in documents])
-        found = self._select(f"{_SELECT} AND source = ? ORDER BY created DESC LIMIT 1", owner, source)
-        return found[0] if found else None
+        found = self._select(f"{_SELECT} AND source = :source ORDER BY created DESC LIMIT 1", owner, source=source)
+        return found[0] if found and found[0].id not in self._damaged else None
 
     def set_fidelity(self, id: str, owner: str, fidelity: float) -> None:
         """Keep what an owner has measured; nothing happens if the adapter is gone by now."""
@@ -223,7 +237,7 @@ class AdapterStore:
         trash = None
         try:
             # The slow part, without the lock: others read on.
-            save_adapter(adapter, incoming)
+            self._save(adapter, incoming)
             id = _content_id(incoming)
             num_bytes = sum(path.stat().st_size for path in incoming.iterdir())
             with self._lock:
@@ -241,6 +255,19 @@ class AdapterStore:
             for leftover in (incoming, trash):
                 if leftover is not None:
                     shutil.rmtree(leftover, ignore_errors=True)
+
+    def _save(self, adapter: Adapter, incoming: Path) -> None:
+        try:
+            save_adapter(adapter, incoming)
+        except AdapterError as error:
+            raise self._write_error(error.__cause__ or error) from error
+
+    def _write_error(self, error: BaseException) -> StoreError:
+        """What clients are told; where the store is they need not know."""
+        _log.error("store %s cannot be written: %s", self.folder, error)
+        reason = atomic.refusal(error)
+        kind = StoreFullError if reason == atomic.DISK_FULL else StoreError
+        return kind(f"the store cannot be written ({reason}); have whoever runs the server make room or mend it")
 
     def _own(self, id: str, provenance: Provenance, num_bytes: int, owner: str, fidelity: float | None) -> None:
         documents = [(record.name, record.digest) for record in provenance.documents]
@@ -269,8 +296,8 @@ class AdapterStore:
         if self.num_bytes > self._max_disk_bytes:
             (size,) = self._index.execute("SELECT num_bytes FROM contents WHERE id = ?", (id,)).fetchone()
             raise StoreFullError(
-                f"an adapter of {size:,} bytes does not fit: the store holds {self.num_bytes - size:,} of at most "
-                f"{self._max_disk_bytes:,} bytes; delete adapters or give the store more room"
+                f"an adapter of {size:,} bytes does not fit: the store may hold {self._max_disk_bytes:,} bytes in all; "
+                "delete adapters or give the store more room"
             )
 
     def _put_in_place(self, incoming: Path, id: str) -> None:
@@ -285,7 +312,8 @@ class AdapterStore:
         try:
             incoming.rename(folder)
         except OSError as error:
-            raise AdapterError(f"store {self.folder} cannot be written ({error.strerror or error})") from error
+            raise self._write_error(error) from error
+        self._damaged.discard(id)
 
     def _take_out(self, id: str) -> Path | None:
         """Move the folder of an adapter out of the way; the path to remove, None if there was none."""
@@ -302,15 +330,16 @@ class AdapterStore:
         except AdapterError as error:
             self.describe(id, owner)  # says so if it was deleted while it was read
             _log.error("%s", error)
-            raise AdapterError(f"adapter {id!r} is damaged on disk; post its documents again") from error
+            self._damaged.add(id)
+            raise StoreError(f"adapter {id!r} is damaged on disk; post its documents again") from error
         with self._lock:
-            if self._select(f"{_SELECT} AND id = ?", owner, id):
+            if self._select(f"{_SELECT} AND id = :id", owner, id=id):
                 self._loaded.put(id, adapter)
         return adapter
 
-    def _select(self, query: str, *values: str) -> list[StoredAdapter]:
+    def _select(self, query: str, owner: str, **values: str) -> list[StoredAdapter]:
         with self._lock:
-            rows = self._index.execute(query, values).fetchall()
+            rows = self._index.execute(query, {**values, "owner": owner, "base": self._base_digest}).fetchall()
         return [
             StoredAdapter(id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity)
             for id, num_bytes, provenance, created, fidelity in rows
@@ -329,7 +358,7 @@ class AdapterStore:
                     self._index.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise AdapterError(f"the index of store {self.folder} cannot be written ({error})") from error
+            raise self._write_error(error) from error
 
     def _remove_orphans(self) -> None:
         known = {id for (id,) in self._index.execute("SELECT id FROM contents")}
@@ -387,7 +416,7 @@ def _open_index(path: Path) -> sqlite3.Connection:
         index.execute("PRAGMA foreign_keys = ON")
         (version,) = index.execute("PRAGMA user_version").fetchone()
         if version not in (0, SCHEMA_VERSION):
-            raise AdapterError(
+            raise StoreError(
                 f"store {path.parent} has version {version}, expected {SCHEMA_VERSION}; update lorify or give a new "
                 "folder"
             )
@@ -395,14 +424,14 @@ def _open_index(path: Path) -> sqlite3.Connection:
             index.executescript(_SCHEMA)
     except sqlite3.OperationalError as error:
         index.close()
-        raise AdapterError(
+        raise StoreError(
             f"store {path.parent} cannot be opened ({error}); if another process serves it, stop that or give "
             "another folder"
         ) from error
     except sqlite3.DatabaseError as error:
         index.close()
-        raise AdapterError(f"{path} is damaged or no index of a store ({error}); give another folder") from error
-    except AdapterError:
+        raise StoreError(f"{path} is damaged or no index of a store ({error}); give another folder") from error
+    except StoreError:
         index.close()
         raise
     return index

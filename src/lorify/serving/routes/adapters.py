@@ -6,7 +6,9 @@ import asyncio
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +16,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel as PydanticModel
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 
 from lorify.adapters import Adapter
 from lorify.adapters.gguf_format import export_gguf
@@ -23,8 +25,10 @@ from lorify.base.model import BaseModel
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import RequestError
 from lorify.serving.access import OwnerDependency, ServiceDependency
+from lorify.serving.answers import unless_disconnected
 from lorify.serving.errors import describe_validation, openapi_errors
-from lorify.serving.parsing import safe_name
+from lorify.serving.parsing import DocumentParser, safe_name
+from lorify.serving.routes.content_types import FORM, JSON, content_type
 from lorify.serving.schemas import (
     AdapterChange,
     AdapterDocument,
@@ -45,7 +49,9 @@ _FILES = {
     "required": ["file"],
 }
 
-router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 413)})
+_CHANGE_ERRORS = {**openapi_errors(413, 415, 429, 503, 507)}
+
+router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
 
 def _body_schema(model: type[PydanticModel]) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def _body_schema(model: type[PydanticModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.post("", status_code=201, responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(NewAdapter))
+@router.post("", status_code=201, responses=_CHANGE_ERRORS, openapi_extra=_body_schema(NewAdapter))
 async def create(
     request: Request,
     service: ServiceDependency,
@@ -64,18 +70,18 @@ async def create(
     check: Annotated[bool, Query(description="Measure its fidelity afterwards, in the background.")] = False,
 ) -> AdapterObject:
     """Turn documents (as text, or uploaded as `file`, once or several times) or a task into an adapter."""
-    if _is_form(request):
-        async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
-            documents = await _uploads(service, form)
+    if content_type(request, JSON, FORM) == FORM:
+        documents = await _uploaded(request, service)
     else:
         body = await _json_body(request, NewAdapter)
         if body.task is not None:
             if check:
                 raise RequestError("a task states nothing that could be checked; leave check out", param="check")
-            return describe(service, await service.specialize(body.task, owner), owner)
+            made = await unless_disconnected(request, service.specialize(body.task, owner))
+            return describe(service, made, owner)
         texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
-        documents = [_document(text) for text in texts]
-    made = await service.internalize(documents, owner)
+        documents = await _read(request, service, texts)
+    made = await unless_disconnected(request, service.internalize(documents, owner))
     if check and made.stored.fidelity is None:
         service.checks.start(made.stored.id, owner, documents)
     return describe(service, made, owner)
@@ -94,17 +100,30 @@ async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> A
     return describe(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
 
 
-@router.patch("/{id}", responses={**openapi_errors(429, 507)}, openapi_extra=_body_schema(AdapterChange))
-async def change(id: str, request: Request, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+@router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=_body_schema(AdapterChange))
+async def change(
+    id: str,
+    request: Request,
+    service: ServiceDependency,
+    owner: OwnerDependency,
+    check: Annotated[
+        bool, Query(description="Measure afterwards, in the background, how well it holds what was added.")
+    ] = False,
+) -> AdapterObject:
     """Add, replace or remove documents. What comes out is another adapter with an id of its own; the old id ends."""
     await asyncio.to_thread(service.store.describe, id, owner)
-    if _is_form(request):
-        async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
-            added, removed = await _uploads(service, form), ()
+    removed: tuple[str, ...] = ()
+    if content_type(request, JSON, FORM) == FORM:
+        documents = await _uploaded(request, service)
     else:
         body = await _json_body(request, AdapterChange)
-        added, removed = [_document(text) for text in body.add], body.remove
-    return describe(service, await service.change(id, added, removed, owner), owner)
+        documents, removed = await _read(request, service, body.add), body.remove
+    if check and not documents:
+        raise RequestError("no document is added that could be checked; leave check out", param="check")
+    made = await unless_disconnected(request, service.change(id, documents, removed, owner))
+    if check:
+        service.checks.start(made.stored.id, owner, documents)
+    return describe(service, made, owner)
 
 
 @router.delete("/{id}")
@@ -169,27 +188,29 @@ def describe(service: Service, adapter: StoredAdapter | MadeAdapter, owner: str)
     )
 
 
-def _is_form(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("application/json", "multipart/form-data"):
-        return kind == "multipart/form-data"
-    raise RequestError(f"content type {kind!r} is not taken; send application/json, or files as multipart/form-data")
-
-
 async def _json_body(request: Request, model: type[Body]) -> Body:
+    content = await request.body()
     try:
-        return model.model_validate_json(await request.body())
+        return await asyncio.to_thread(model.model_validate_json, content)
     except ValidationError as error:
         message, param = describe_validation(error.errors())
         raise RequestError(message, param=param) from error
 
 
-async def _uploads(service: Service, form: FormData) -> list[Document]:
-    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not files or any(name != "file" for name, _ in files):
-        raise RequestError("there is no upload; send each document as a file in the field `file`", param="file")
-    return [await service.parse(await file.read(), file.filename or "document") for _, file in files]
+async def _read(request: Request, service: Service, texts: Sequence[NewDocument]) -> list[Document]:
+    """Documents that were sent as text."""
+    readers = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
+    return await unless_disconnected(request, service.read(readers))
 
 
-def _document(text: NewDocument) -> Document:
-    return document_from_text(text.text, safe_name(text.name))
+async def _uploaded(request: Request, service: Service) -> list[Document]:
+    """Documents that were sent as files."""
+    async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
+        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not files or any(name != "file" for name, _ in files):
+            raise RequestError("there is no upload; send each document as a file in the field `file`", param="file")
+        return await unless_disconnected(request, service.read([_reader(service.parser, file) for _, file in files]))
+
+
+def _reader(parser: DocumentParser, upload: UploadFile) -> Callable[[], Document]:
+    return lambda: parser.parse(upload.file.read(), upload.filename or "document")

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from sse_starlette import EventSourceResponse
 
@@ -18,10 +18,11 @@ from lorify.serving.errors import describe_error, openapi_errors
 from lorify.serving.jobs import Job, Piece
 from lorify.serving.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.prompts import chat_jobs, completion_jobs
+from lorify.serving.routes.content_types import takes_json
 from lorify.serving.schemas import ChatRequest, CompletionRequest
 from lorify.serving.service import Service
 
-ERRORS = openapi_errors(400, 401, 403, 404, 413, 429, 502, 503, 504)
+ERRORS = openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer as OpenAI gives it; with `stream`, its chunks as server-sent events.",
@@ -29,14 +30,14 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM})
+router = APIRouter(prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(takes_json)])
 
 
 @router.post("/chat/completions")
 async def chat(body: ChatRequest, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
     """Answer a chat, with the documents of adapters known and in no prompt."""
     jobs = await chat_jobs(service, body, owner)
-    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs))
+    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=_with_usage(body)))
 
 
 @router.post("/completions")
@@ -45,7 +46,8 @@ async def complete(
 ) -> Response:
     """Continue texts."""
     jobs = await completion_jobs(service, body, owner)
-    answer_format = CompletionFormat(body.model, jobs, num_prompts=len(jobs) // (body.n or 1))
+    num_prompts = len(jobs) // (body.n or 1)
+    answer_format = CompletionFormat(body.model, jobs, num_prompts, with_usage=_with_usage(body))
     return await _answer(request, service, body, jobs, answer_format)
 
 
@@ -63,11 +65,14 @@ async def _answer(
     pieces = merged_pieces(answers)
     # Waited for here, so that what goes wrong before it is answered with a status of its own.
     first = await unless_disconnected(request, anext(pieces))
-    with_usage = body.stream_options is not None and body.stream_options.include_usage
     return EventSourceResponse(
-        _events(first, pieces, answer_format, with_usage=with_usage),
-        shutdown_grace_period=service.settings.drain_seconds,
+        _events(first, pieces, answer_format, with_usage=_with_usage(body)),
+        shutdown_grace_period=service.settings.cut_seconds,
     )
+
+
+def _with_usage(body: ChatRequest | CompletionRequest) -> bool:
+    return body.stream_options is not None and body.stream_options.include_usage
 
 
 async def _events(

@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from lorify.errors import UnknownModelError
+from lorify.errors import UnknownAdapterError
 from lorify.serving.access import OwnerDependency, ServiceDependency
 from lorify.serving.errors import openapi_errors
 from lorify.serving.metrics import Metrics
 from lorify.serving.schemas import Health, ModelList, ModelObject
-from lorify.serving.service import Service
+from lorify.serving.service import Service, unknown_model
+from lorify.serving.store import StoredAdapter
 
 PAGE_FILES = {
     "index.html": "text/html",
@@ -41,29 +42,29 @@ router = APIRouter(responses={**openapi_errors(403)})
 @router.get("/v1/models", tags=["models"], responses={**openapi_errors(401)})
 async def models(service: ServiceDependency, owner: OwnerDependency) -> ModelList:
     """The base, and each of your adapters on it."""
-    return ModelList(data=await _models(service, owner))
+    stored = await asyncio.to_thread(service.store.list, owner)
+    return ModelList(data=[_base(service), *[_adapter(service, adapter, owner) for adapter in stored]])
 
 
 @router.get("/v1/models/{model:path}", tags=["models"], responses={**openapi_errors(401, 404)})
 async def model(model: str, service: ServiceDependency, owner: OwnerDependency) -> ModelObject:
     """One of them."""
-    for known in await _models(service, owner):
-        if known.id == model:
-            return known
-    raise UnknownModelError(f"there is no model {model!r}; GET /v1/models lists those you can use")
+    id = service.adapter_id(model)
+    if id is None:
+        return _base(service)
+    try:
+        return _adapter(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
+    except UnknownAdapterError as error:
+        raise unknown_model(model) from error
 
 
-async def _models(service: Service, owner: str) -> list[ModelObject]:
-    stored = await asyncio.to_thread(service.store.list, owner)
-    adapters = [
-        ModelObject(
-            id=f"{service.base_id}:{adapter.id}",
-            created=int(datetime.fromisoformat(adapter.created).timestamp()),
-            owned_by=owner,
-        )
-        for adapter in stored
-    ]
-    return [ModelObject(id=service.base_id, created=0, owned_by="lorify"), *adapters]
+def _base(service: Service) -> ModelObject:
+    return ModelObject(id=service.base_id, created=0, owned_by="lorify")
+
+
+def _adapter(service: Service, adapter: StoredAdapter, owner: str) -> ModelObject:
+    created = int(datetime.fromisoformat(adapter.created).timestamp())
+    return ModelObject(id=f"{service.base_id}:{adapter.id}", created=created, owned_by=owner)
 
 
 @router.get("/health", tags=["operations"], responses={503: {"model": Health}})

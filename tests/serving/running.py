@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +24,20 @@ BASE = "tiny-llama"
 class RunningServer:
     """Where a server is reached, and what it is made of."""
 
-    def __init__(self, url: str, service: Service, keys: dict[str, str], end: Callable[[], None]) -> None:
-        self.url = url
+    def __init__(self, service: Service, keys: dict[str, str]) -> None:
         self.service = service
         self.keys = keys
-        self.end = end
+        ready: queue.Queue[str] = queue.Queue()
+        self._server = LorifyServer(service, "127.0.0.1", 0, ready.put)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        self.url = ready.get(timeout=60)
+
+    def end(self, *, at_once: bool = False) -> None:
+        """As SIGTERM does, or a second Ctrl-C."""
+        self._server.should_exit = True
+        self._server.force_exit = at_once
+        self._thread.join()
 
     def client(self, name: str = "ann", **options) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=self.keys.get(name, "none"), max_retries=0, **options)
@@ -53,16 +62,8 @@ def serving(
         keys=ApiKeys.load(folder / "keys.json") if owners else None,
         settings=settings,
     )
-    ready: queue.Queue[str] = queue.Queue()
-    server = LorifyServer(service, "127.0.0.1", 0, ready.put)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-
-    def end() -> None:
-        server.should_exit = True
-        thread.join()
-
+    running = RunningServer(service, keys)
     try:
-        yield RunningServer(ready.get(timeout=60), service, keys, end)
+        yield running
     finally:
-        end()
+        running.end()

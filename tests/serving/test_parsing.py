@@ -2,6 +2,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -217,3 +218,16 @@ def test_a_closed_parser_leaves_no_process():
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
     assert parser.parse(b"<p>still read", "a.html").text == "still read"
+
+
+def test_a_closed_parser_reads_no_further():
+    parser = DocumentParser(timeout_seconds=60)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(parser.parse, nested_html(300_000), "a.html")
+        while not parser._busy:
+            time.sleep(0.01)
+        started = time.monotonic()
+        parser.close()
+        with pytest.raises((ContextError, RuntimeError)):
+            reading.result()
+        assert time.monotonic() - started < 5

@@ -623,15 +623,18 @@ def test_what_nobody_waits_for_any_more_is_stopped_halfway(
         assert len(httpx2.get(f"{running.url}/v1/adapters").json()["data"]) == 2
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
-) -> None:
+@pytest.fixture
+def slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     def sample_slowly(*args):
         time.sleep(0.05)
         return sample_tokens(*args)
 
     monkeypatch.setattr("lorify.serving.engine.sample_tokens", sample_slowly)
+
+
+@pytest.mark.usefixtures("slow_answers")
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(tmp_path: Path, stream: bool) -> None:
     with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(1) as pool:
 
         def answer() -> object:
@@ -646,6 +649,19 @@ def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(
             answering.result()
         assert ended.value.code == "closing"
         assert stream or ended.value.status_code == 503
+
+
+@pytest.mark.usefixtures("slow_answers")
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=60)) as running, ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(ask, running.client(), max_tokens=480)
+        while running.service.engine.status().answer_tokens < 3:
+            time.sleep(0.01)
+        started = time.monotonic()
+        running.end(at_once=True)
+        assert time.monotonic() - started < 10
+        with pytest.raises(openai.APIError):
+            answering.result()
 
 
 def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_ends(

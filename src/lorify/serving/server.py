@@ -67,8 +67,10 @@ class LorifyServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End; the application's own end, which closes the service, comes only after uvicorn has waited."""
-        drained = asyncio.create_task(self._service.drain())
+        drained = asyncio.create_task(self._service.drain(self._service.settings.drain_seconds))
         await super().shutdown(sockets)
+        if self.force_exit:  # by a second Ctrl-C
+            await self._service.drain(0)
         await drained
 
 

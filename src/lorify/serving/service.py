@@ -236,15 +236,15 @@ class Service:
 
         return await asyncio.to_thread(load) if wanted else None
 
-    async def drain(self) -> None:
-        """Give answers no longer than `drain_seconds`; what is unfinished then is told that the server ends."""
-        asyncio.get_running_loop().call_later(self.settings.drain_seconds, self._ending.set)
+    async def drain(self, timeout_seconds: float) -> None:
+        """Finish what has begun; what is unfinished after the time is told that the server ends."""
+        asyncio.get_running_loop().call_later(timeout_seconds, self._ending.set)
         await self.checks.close()
-        await self.engine.drain(self.settings.drain_seconds)
+        await self.engine.drain(timeout_seconds)
 
     async def close(self) -> None:
         """End the checks and the engine, then the rest."""
-        await self.drain()
+        await self.drain(self.settings.drain_seconds)
         self._ending.set()
         self._internalizing.close()
         self._reading.close()

@@ -467,7 +467,8 @@ def test_places_are_taken_when_a_job_is_and_free_again_when_nobody_reads(tmp_pat
             engine.submit(job())
         kept.pop()  # nobody reads it
         assert engine.status().running == 1
-        async with engine.submit(job()) as pieces:
+        read = engine.submit(job())
+        async with read as pieces:
             await anext(pieces)
             assert engine.status().running == 2
         assert engine.status().running == 1

@@ -10,6 +10,7 @@ from openai import OpenAI
 from serving.tiny_lorify import tiny_lorify
 
 from lorify import Lorify
+from lorify.contexts.documents import document_from_text
 from lorify.serving.engine import LocalEngine
 from lorify.serving.jobs import Engine
 from lorify.serving.keys import ApiKeys, create_key
@@ -19,6 +20,8 @@ from lorify.serving.settings import ServingSettings
 from lorify.serving.store import AdapterStore
 
 BASE = "tiny-llama"
+QUESTION = "What is it?"
+CHAT = {"model": BASE, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 
 
 class RunningServer:
@@ -67,3 +70,15 @@ def serving(
         yield running
     finally:
         running.end()
+
+
+def ask(client: OpenAI, model: str = BASE, **options):
+    return client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": QUESTION}], **{"max_tokens": 12, **options}
+    )
+
+
+def expected_answer(server: RunningServer, *texts: str, max_tokens: int = 12) -> str:
+    model = server.service.model
+    adapter = model.internalize(*[document_from_text(text, f"d{i}") for i, text in enumerate(texts)]) if texts else None
+    return model.ask(QUESTION, adapter, max_new_tokens=max_tokens)

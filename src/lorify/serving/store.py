@@ -22,7 +22,6 @@ import shutil
 import sqlite3
 import threading
 import uuid
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from lorify import atomic
 from lorify.adapters import Adapter, DocumentRecord, Provenance, load_adapter, save_adapter
 from lorify.adapters.storage import RECORD_NAME
 from lorify.errors import AdapterError, StoreError, StoreFullError, UnknownAdapterError
+from lorify.serving.adapter_cache import AdapterCache
 
 if TYPE_CHECKING:
     from lorify.contexts.documents import Document
@@ -109,7 +109,7 @@ class AdapterStore:
         self.folder = folder
         self._max_disk_bytes = max_disk_bytes
         self._base_digest: str | None = None
-        self._loaded = _LoadedAdapters(max_memory_bytes)
+        self._loaded = AdapterCache(max_memory_bytes)
         self._damaged: set[str] = set()
         self._lock = threading.RLock()
         self._adapters_dir = folder / "adapters"
@@ -368,41 +368,6 @@ class AdapterStore:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-class _LoadedAdapters:
-    """Adapters in memory by id, the least recently used ones dropped first. Not thread-safe."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._num_bytes = 0
-        self._adapters: OrderedDict[str, Adapter] = OrderedDict()
-
-    def get(self, id: str) -> Adapter | None:
-        adapter = self._adapters.get(id)
-        if adapter is not None:
-            self._adapters.move_to_end(id)
-        return adapter
-
-    def put(self, id: str, adapter: Adapter) -> None:
-        self.drop(id)
-        num_bytes = _memory_bytes(adapter)
-        if num_bytes > self._max_bytes:
-            return
-        self._adapters[id] = adapter
-        self._num_bytes += num_bytes
-        while self._num_bytes > self._max_bytes:
-            self.drop(next(iter(self._adapters)))
-
-    def drop(self, id: str) -> None:
-        adapter = self._adapters.pop(id, None)
-        if adapter is not None:
-            self._num_bytes -= _memory_bytes(adapter)
-
-
-def _memory_bytes(adapter: Adapter) -> int:
-    statistics = adapter.statistics or ()
-    return adapter.num_bytes + sum(tensor.nbytes for document in statistics for tensor in document.values())
 
 
 def _open_index(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,46 @@
+"""The adapters of a store that were used last, in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from lorify.adapters import Adapter
+
+
+class AdapterCache:
+    """Adapters in memory by id, the least recently used ones dropped first. Not thread-safe."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Start empty; an adapter larger than `max_bytes` is never kept."""
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self._adapters: OrderedDict[str, Adapter] = OrderedDict()
+
+    def get(self, id: str) -> Adapter | None:
+        """An adapter, which has been used now; None if it is not there."""
+        adapter = self._adapters.get(id)
+        if adapter is not None:
+            self._adapters.move_to_end(id)
+        return adapter
+
+    def put(self, id: str, adapter: Adapter) -> None:
+        """Keep an adapter, in place of others if need be."""
+        self.drop(id)
+        num_bytes = _memory_bytes(adapter)
+        if num_bytes > self._max_bytes:
+            return
+        self._adapters[id] = adapter
+        self._num_bytes += num_bytes
+        while self._num_bytes > self._max_bytes:
+            self.drop(next(iter(self._adapters)))
+
+    def drop(self, id: str) -> None:
+        """Forget an adapter, if it is there."""
+        adapter = self._adapters.pop(id, None)
+        if adapter is not None:
+            self._num_bytes -= _memory_bytes(adapter)
+
+
+def _memory_bytes(adapter: Adapter) -> int:
+    statistics = adapter.statistics or ()
+    return adapter.num_bytes + sum(tensor.nbytes for document in statistics for tensor in document.values())

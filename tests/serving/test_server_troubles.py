@@ -1,0 +1,354 @@
+"""A server under load, on a bad disk, with clients that go away, and at its end."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from serving.random_adapters import random_adapter
+from serving.running import BASE, CHAT, RunningServer, ask, expected_answer, serving
+from serving.test_parsing import nested_html
+from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
+from tiny import tiny_base
+
+from lorify.base.sampling import sample_tokens
+from lorify.contexts.documents import Document, document_from_text
+from lorify.hypernets.internalize import Internalizer
+from lorify.serving.schemas import NewDocument
+from lorify.serving.service import LOCAL_OWNER
+from lorify.serving.settings import ServingSettings
+from lorify.serving.store import AdapterStore
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+MEGABYTE = 1 << 20
+
+
+class Held:
+    """Makes calls wait until they are let go."""
+
+    def __init__(self, call: Callable) -> None:
+        self._call = call
+        self._let_go = threading.Event()
+        self.num_calls = 0
+
+    def __call__(self, *args, **options):
+        self.num_calls += 1
+        assert self._let_go.wait(60)
+        return self._call(*args, **options)
+
+    def wait_for_calls(self, number: int) -> None:
+        while self.num_calls < number:
+            time.sleep(0.005)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+def post_text(running: RunningServer, text: str, **options) -> httpx2.Response:
+    return httpx2.post(f"{running.url}/v1/adapters", json={"text": text}, timeout=60, **options)
+
+
+def send_and_hang_up(running: RunningServer, method: str, path: str, body: object, until: Callable[[], object]) -> None:
+    """Send something to /v1/adapters and go away once `until` returns."""
+    content = json.dumps(body).encode()
+    with socket.create_connection((httpx2.URL(running.url).host, httpx2.URL(running.url).port)) as connection:
+        head = f"{method} /v1/adapters{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        until()
+
+
+def test_adapters_of_another_base_can_be_neither_seen_nor_used(tmp_path: Path) -> None:
+    store = AdapterStore(tmp_path / "store", 1 << 30, 0)
+    foreign = store.put(random_adapter(), LOCAL_OWNER).id
+    store.close()
+    with serving(tmp_path) as running, httpx2.Client(base_url=running.url) as client:
+        assert client.get("/v1/adapters").json()["data"] == []
+        assert [model["id"] for model in client.get("/v1/models").json()["data"]] == [BASE]
+        path = f"/v1/adapters/{foreign}"
+        change = {"add": [{"text": TEXTS[0]}]}
+        for response in (
+            client.get(path),
+            client.delete(path),
+            client.get(f"{path}/export"),
+            client.patch(path, json=change),
+        ):
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "adapter_not_found")
+        for named in ({"model": f"{BASE}:{foreign}"}, {"adapters": [{"id": foreign}]}):
+            assert client.post("/v1/chat/completions", json=CHAT | named).status_code == 404
+        assert client.get(f"/v1/models/{BASE}:{foreign}").status_code == 404
+    store = AdapterStore(tmp_path / "store", 1 << 30, 0)
+    assert [stored.id for stored in store.list(LOCAL_OWNER)] == [foreign]
+    store.close()
+
+
+def test_slow_uploads_keep_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, more = 8, 3
+    with serving(tmp_path, settings=ServingSettings(max_reading=most)) as running, ThreadPoolExecutor(11) as pool:
+        parse = Held(running.service.parser.parse)
+        monkeypatch.setattr(running.service.parser, "parse", parse)
+
+        def upload(number: int) -> httpx2.Response:
+            return httpx2.post(f"{running.url}/v1/adapters", files={"file": (f"{number}.txt", f"{number}")}, timeout=60)
+
+        done = as_completed([pool.submit(upload, i) for i in range(most + more)])
+        for _ in range(more):
+            busy = next(done).result()
+            assert (busy.status_code, busy.json()["error"]["code"]) == (429, "busy")
+            assert busy.headers["retry-after"] == "5"
+        assert httpx2.get(f"{running.url}/v1/adapters").json()["data"] == []
+        assert ask(running.client(timeout=30)).choices[0].message.content
+        assert parse.num_calls == 2
+        parse.let_go()
+        assert [one.result().status_code for one in done] == [201] * most
+
+
+def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path, settings=ServingSettings(parse_seconds=0.2)) as running:
+        files = {"file": ("nested.html", nested_html(100_000))}
+        response = httpx2.post(f"{running.url}/v1/adapters", files=files, timeout=60)
+        assert response.status_code == 413 and "takes more than 0.2 s to read" in response.json()["error"]["message"]
+        assert httpx2.get(f"{running.url}/v1/adapters").json()["data"] == []
+        assert httpx2.get(f"{running.url}/health").status_code == 200
+
+
+def test_a_long_text_keeps_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tidy = Held(document_from_text)
+    monkeypatch.setattr("lorify.serving.routes.adapters.document_from_text", tidy)
+    with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(post_text, running, TEXTS[0])
+        tidy.wait_for_calls(1)
+        assert httpx2.get(f"{running.url}/health", timeout=10).status_code == 200
+        tidy.let_go()
+        assert posted.result().status_code == 201
+
+
+def test_a_long_text_is_checked_fast() -> None:
+    text = "\N{LATIN SMALL LETTER E WITH ACUTE}" * (16 * MEGABYTE)
+    started = time.thread_time()
+    NewDocument(text=text)
+    assert time.thread_time() - started < 0.3
+
+
+@pytest.mark.parametrize(
+    "refused, status, code",
+    [
+        (OSError(28, "No space left on device"), 507, "store_full"),
+        (OSError(5, "Input/output error"), 500, "store_failed"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_not_the_clients_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: OSError, status: int, code: str
+) -> None:
+    def refuse(*_args: object) -> None:
+        raise refused
+
+    with serving(tmp_path) as running:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", refuse)
+            response = post_text(running, TEXTS[0])
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["type"]) == (status, code, "server_error")
+        assert str(tmp_path) not in error["message"]
+        assert httpx2.get(f"{running.url}/v1/adapters").json()["data"] == []
+        assert post_text(running, TEXTS[0]).status_code == 201
+
+
+def test_an_adapter_damaged_on_disk_is_told_and_made_again(tmp_path: Path) -> None:
+    with serving(tmp_path, settings=ServingSettings(max_memory_bytes=0)) as running:
+        made = post_text(running, TEXTS[0]).json()
+        for path in (tmp_path / "store" / "adapters" / made["id"]).iterdir():
+            path.write_bytes(path.read_bytes()[:-1])
+        response = httpx2.post(f"{running.url}/v1/chat/completions", json=CHAT | {"model": made["model"]})
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], error["type"]) == (500, "store_failed", "server_error")
+        assert "post its documents again" in error["message"]
+        again = post_text(running, TEXTS[0]).json()
+        assert (again["id"], again["reused"]) == (made["id"], False)
+        assert ask(running.client(), made["model"]).choices[0].message.content == expected_answer(running, TEXTS[0])
+
+
+def test_who_hangs_up_has_nothing_internalized_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path, settings=ServingSettings(max_internalizing=2)) as running, ThreadPoolExecutor(2) as pool:
+        internalize = Held(running.service.model.internalize)
+        monkeypatch.setattr(running.service.model, "internalize", internalize)
+        first = pool.submit(post_text, running, TEXTS[0])
+        internalize.wait_for_calls(1)
+
+        send_and_hang_up(running, "POST", "", {"text": TEXTS[1]}, lambda: time.sleep(0.3))
+
+        def post_when_there_is_room() -> int:
+            for _ in range(100):
+                if (status := post_text(running, TEXTS[3]).status_code) != 429:
+                    return status
+                time.sleep(0.05)
+            return 429
+
+        third = pool.submit(post_when_there_is_room)
+        time.sleep(0.5)
+        assert not third.done()  # it has the place of the second
+        internalize.let_go()
+        assert (first.result().status_code, third.result()) == (201, 201)
+        listed = httpx2.get(f"{running.url}/v1/adapters").json()["data"]
+        digests = [adapter["documents"][0]["sha256"] for adapter in listed]
+        assert digests == [document_from_text(TEXTS[i]).digest for i in (0, 3)]
+        assert internalize.num_calls == 2
+
+
+class EndlessReading:
+    """In place of how the hypernetwork reads a document: it takes a minute."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def __call__(self, _document: Document, report: Callable[[int], None]) -> None:
+        self.begun.set()
+        for _ in range(6000):
+            report(1)
+            time.sleep(0.01)
+        raise AssertionError("nobody has stopped it")
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_what_nobody_waits_for_any_more_is_stopped_halfway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    with serving(tmp_path) as running:
+        id = post_text(running, TEXTS[0]).json()["id"]
+        path, body = ("", {"text": TEXTS[1]}) if method == "POST" else (f"/{id}", {"add": [{"text": TEXTS[1]}]})
+        reading = EndlessReading()
+        with monkeypatch.context() as patch:
+            patch.setattr(Internalizer, "_read", reading)
+            send_and_hang_up(running, method, path, body, reading.begun.wait)
+        assert post_text(running, TEXTS[2]).status_code == 201
+        assert len(httpx2.get(f"{running.url}/v1/adapters").json()["data"]) == 2
+
+
+@pytest.fixture
+def slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sample_slowly(*args):
+        time.sleep(0.05)
+        return sample_tokens(*args)
+
+    monkeypatch.setattr("lorify.serving.engine.sample_tokens", sample_slowly)
+
+
+@pytest.mark.usefixtures("slow_answers")
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(tmp_path: Path, stream: bool) -> None:
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> object:
+            asked = ask(running.client(), max_tokens=480, stream=stream)
+            return list(asked) if stream else asked
+
+        answering = pool.submit(answer)
+        while running.service.engine.status().answer_tokens < 3:
+            time.sleep(0.01)
+        running.end()
+        with pytest.raises(openai.APIError, match="ends before the answer is finished") as ended:
+            answering.result()
+        assert ended.value.code == "closing"
+        assert stream or ended.value.status_code == 503
+
+
+@pytest.mark.usefixtures("slow_answers")
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=60)) as running, ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(ask, running.client(), max_tokens=480)
+        while running.service.engine.status().answer_tokens < 3:
+            time.sleep(0.01)
+        started = time.monotonic()
+        running.end(at_once=True)
+        assert time.monotonic() - started < 10
+        with pytest.raises(openai.APIError):
+            answering.result()
+
+
+def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = EndlessReading()
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(Internalizer, "_read", reading)
+        posted = [pool.submit(post_text, running, text) for text in TEXTS[:2]]
+        assert reading.begun.wait(60)
+        started = time.monotonic()
+        running.end()
+        assert time.monotonic() - started < 20
+        for response in (one.result() for one in posted):
+            assert (response.status_code, response.json()["error"]["code"]) == (503, "closing")
+            assert "retry-after" in response.headers
+
+
+def test_equal_documents_posted_at_a_time_are_internalized_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path, owners=("ann", "bob")) as running, ThreadPoolExecutor(4) as pool:
+        internalize = Held(running.service.model.internalize)
+        monkeypatch.setattr(running.service.model, "internalize", internalize)
+
+        def post(owner: str) -> dict:
+            return post_text(running, TEXTS[0], headers={"Authorization": f"Bearer {running.keys[owner]}"}).json()
+
+        anns = [pool.submit(post, "ann") for _ in range(3)]
+        bobs = pool.submit(post, "bob")
+        internalize.wait_for_calls(1)
+        time.sleep(0.5)
+        internalize.let_go()
+        made = [one.result() for one in anns]
+        assert sorted(adapter["reused"] for adapter in made) == [False, True, True]
+        assert {adapter["id"] for adapter in made} == {bobs.result()["id"]}
+        assert bobs.result()["reused"] is False  # nothing tells bob of ann's
+        assert internalize.num_calls == 2
+
+
+def test_one_of_several_who_wait_for_the_same_may_hang_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
+        internalize = Held(running.service.model.internalize)
+        monkeypatch.setattr(running.service.model, "internalize", internalize)
+        waiting = []
+
+        def another_comes() -> None:
+            internalize.wait_for_calls(1)
+            waiting.append(pool.submit(post_text, running, TEXTS[0]))
+            time.sleep(1)
+
+        send_and_hang_up(running, "POST", "", {"text": TEXTS[0]}, another_comes)
+        time.sleep(0.2)
+        internalize.let_go()
+        assert waiting[0].result().status_code == 201
+        assert internalize.num_calls == 1
+
+
+def test_a_task_that_is_known_is_not_specialized_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tiny_base()
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(tmp_path / "tasks", base))
+    with serving(tmp_path, model=model) as running:
+        first = httpx2.post(f"{running.url}/v1/adapters", json={"task": "Shout."}, timeout=60).json()
+        with monkeypatch.context() as patch:
+            patch.delattr(type(model), "specialize")
+            again = httpx2.post(f"{running.url}/v1/adapters", json={"task": "Shout."}, timeout=60).json()
+        assert (first["reused"], again["reused"], again["id"]) == (False, True, first["id"])
+        other = httpx2.post(f"{running.url}/v1/adapters", json={"task": "Whisper."}, timeout=60).json()
+        assert (other["reused"], other["id"] != first["id"]) == (False, True)
+
+
+def test_an_adapter_that_cannot_be_checked_now_is_kept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path, settings=ServingSettings(max_internalizing=1)) as running:
+        sample = Held(lambda _texts: [])
+        monkeypatch.setattr("lorify.serving.checks.sample_statements", sample)
+        first, second = (
+            httpx2.post(f"{running.url}/v1/adapters?check=true", json={"text": text}, timeout=60) for text in TEXTS[:2]
+        )
+        sample.let_go()
+        assert (first.status_code, first.json()["checking"]) == (201, True)
+        assert (second.status_code, second.json()["checking"]) == (201, False)

@@ -20,7 +20,7 @@ from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.sampling import Sampling
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, RequestError, TooSlowError
 from lorify.serving import vllm_adapters
-from lorify.serving.jobs import Job
+from lorify.serving.jobs import Focus, Job
 from lorify.serving.vllm_adapters import ALLOWED_RANKS, content_name, fold, needed_rank
 from lorify.serving.vllm_engine import VllmEngine, VllmLimits
 
@@ -40,9 +40,9 @@ async def text_of(engine: VllmEngine, wanted: Job) -> str:
         return "".join([piece.text async for piece in pieces])
 
 
-def run(scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, **limits):
+def run(scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, focuser: Focus | None = None, **limits):
     async def main():
-        engine = VllmEngine(MODEL.base, url, folder, VllmLimits(**limits))
+        engine = VllmEngine(MODEL.base, url, folder, VllmLimits(**limits), focuser)
         try:
             return await asyncio.wait_for(scenario(engine), 600)
         finally:
@@ -98,6 +98,29 @@ def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> Non
     with fake_vllm(MODEL.base) as fake:
         assert run(scenario, fake.url, tmp_path) == expected
         assert len(fake.loaded) == 5 and sorted(fake.loaded) == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tmp_path: Path) -> None:
+    def focus(rows, questions):
+        return [ADAPTERS[1] if question == "asked" else row for row, question in zip(rows, questions, strict=True)]
+
+    async def scenario(engine: VllmEngine) -> list[str]:
+        texts = await asyncio.gather(
+            *[
+                text_of(engine, job(ADAPTERS[0], question=question))
+                for question in ("asked", "asked", "not at all", None)
+            ]
+        )
+        await until(lambda: names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[0])})
+        return texts
+
+    first, second = (MODEL.ask(QUESTION, adapter, max_new_tokens=12) for adapter in ADAPTERS[:2])
+    with fake_vllm(MODEL.base) as fake:
+        assert run(scenario, fake.url, tmp_path, focus) == [second, second, first, first]
+        assert {asked["model"] for asked in fake.asked} == {name_of(adapter) for adapter in ADAPTERS[:2]}
+        fake.asked.clear()
+        wanted = job(ADAPTERS[0], question="asked")
+        assert run(lambda engine: text_of(engine, wanted), fake.url, tmp_path, focus, focus=False) == first
 
 
 def test_what_is_asked_reaches_the_server(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def vllm(adapters_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def server(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) -> Iterator[RunningServer]:
+    """A server that asks all questions with one adapter."""
     settings = ServingSettings(vllm=VllmLimits(max_loaded=MAX_LOADED))
     engine = VllmEngine(model.base, vllm.url, adapters_dir, settings.vllm)
     folder = tmp_path_factory.mktemp("server")
@@ -78,8 +79,20 @@ def server(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) 
 
 
 @pytest.fixture(scope="module")
+def focusing(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) -> Iterator[RunningServer]:
+    """A server that asks with an adapter of its own for each question, as the command does."""
+    engine = VllmEngine(model.base, vllm.url, adapters_dir, focus=model.focus)
+    with serving(tmp_path_factory.mktemp("focusing"), model=model, engine=engine) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def ids(server: RunningServer) -> dict[str, str]:
     """Ids of the adapters, made through the server."""
+    return internalize_all(server)
+
+
+def internalize_all(server: RunningServer) -> dict[str, str]:
     made = {}
     for name, text in TEXTS.items():
         response = httpx2.post(f"{server.url}/v1/adapters", json={"text": text, "name": name}, timeout=600)
@@ -106,8 +119,15 @@ def answer_to(client: OpenAI, question: str, scales: dict[str, float]) -> str:
     return ask(client, question, scales).choices[0].message.content
 
 
-def local_answer(model: Lorify, question: str, row: AdapterRow) -> str:
-    return model.ask(question, row, max_new_tokens=NEW_TOKENS)
+def local_answer(model: Lorify, question: str, row: AdapterRow, *, focus: bool = False) -> str:
+    return model.ask(question, row if focus else same_for_all(row), max_new_tokens=NEW_TOKENS)
+
+
+def same_for_all(row: AdapterRow) -> AdapterRow:
+    """Adapters without what they could be focused with."""
+    if row is None or isinstance(row, Adapter):
+        return row and replace(row, statistics=None)
+    return tuple((replace(adapter, statistics=None), scale) for adapter, scale in row)
 
 
 def shared_name(model: Lorify, adapter: Adapter) -> str:
@@ -117,7 +137,12 @@ def shared_name(model: Lorify, adapter: Adapter) -> str:
     return content_name(folded)
 
 
-def test_greedy_answers_are_those_of_the_local_engine(model: Lorify, client: OpenAI, adapters, ids) -> None:
+@pytest.mark.parametrize("focus", [False, True])
+def test_greedy_answers_are_those_of_the_local_engine(
+    model: Lorify, server: RunningServer, focusing: RunningServer, adapters, focus: bool
+) -> None:
+    asked = focusing if focus else server
+    client, ids = asked.client(timeout=600), internalize_all(asked)
     wanted: list[tuple[str, dict[str, float]]] = [
         (QUESTIONS["mill"], {}),
         *[(QUESTIONS[name], {name: 1.0}) for name in TEXTS],
@@ -127,10 +152,19 @@ def test_greedy_answers_are_those_of_the_local_engine(model: Lorify, client: Ope
     answers, expected = [], []
     for question, scales in wanted:
         row = model.combine([(adapters[name], scale) for name, scale in scales.items()]) if scales else None
-        expected.append(local_answer(model, question, row))
+        expected.append(local_answer(model, question, row, focus=focus))
         answers.append(answer_to(client, question, {ids[name]: scale for name, scale in scales.items()}))
     assert answers == expected
-    assert "Odo Brand" in answers[1] and "Odo Brand" not in answers[0]
+    assert "Odo Brand" not in answers[0]
+    if focus:
+        assert answers[1:4] == ["Odo Brand", "Ruth Okafor", "Pavel Hrdina"]
+
+
+def test_adapters_of_a_single_question_are_gone_after_it(vllm: RealVllm, ids) -> None:
+    deadline = time.monotonic() + 60
+    while len(vllm.adapters()) > MAX_LOADED:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def test_a_stream_with_logprobs(model: Lorify, client: OpenAI, adapters, ids) -> None:

@@ -110,7 +110,7 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
         markup=False,
     )
     key = limits.vllm.api_key or os.environ.get(KEY_VARIABLE) or None
-    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}))
+    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}), model.focus)
 
 
 def _usual_rank(model: Lorify) -> int:

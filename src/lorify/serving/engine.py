@@ -13,7 +13,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -29,10 +29,7 @@ from lorify.base.model import BaseModel
 from lorify.base.sampling import Sampler, sample_tokens
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.answer_text import AnswerText
-from lorify.serving.jobs import EngineStatus, FinishReason, Job, Piece, TokenChoice
-
-Focus = Callable[[Sequence[AdapterRow], Sequence[str]], list[AdapterRow]]
-"""(adapters, questions) -> adapters for these questions alone."""
+from lorify.serving.jobs import EngineStatus, FinishReason, Focus, Job, Piece, TokenChoice
 
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
@@ -11,6 +11,8 @@ from lorify.adapters import AdapterRow
 from lorify.base.sampling import Sampling
 
 FinishReason = Literal["stop", "length"]
+Focus = Callable[[Sequence[AdapterRow], Sequence[str]], list[AdapterRow]]
+"""(adapters, questions) -> adapters for these questions alone."""
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,17 @@ class LoadedAdapters:
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def acquire(self, row: AdapterRow, base_name: str) -> str | None:
-        """Have what a prompt is answered with loaded; its name, None for the bare base. `release` it afterwards."""
+    async def acquire(self, row: AdapterRow, base_name: str, *, once: bool = False) -> str | None:
+        """Have what a prompt is answered with loaded; `release` it afterwards.
+
+        Args:
+            row: what the prompt is answered with.
+            base_name: what the server calls the base.
+            once: it will hardly come again, and is removed when it is released.
+
+        Returns:
+            Its name; None for the bare base.
+        """
         arrived = time.monotonic()
         adapter = await asyncio.to_thread(fold, row, self._base)
         if adapter is None:
@@ -117,7 +126,8 @@ class LoadedAdapters:
         self._users[name] += 1
         try:
             async with self._changing:
-                if any(self._deleted.get(record.digest, 0.0) >= arrived for record in adapter.provenance.documents):
+                documents = adapter.provenance.documents
+                if once or any(self._deleted.get(record.digest, 0.0) >= arrived for record in documents):
                     self._unwanted.add(name)
                 if name not in self._loaded:
                     await self._make_room(name, adapter.num_bytes)

@@ -12,6 +12,7 @@ import logging
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -21,11 +22,12 @@ import httpx2
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError
 
+from lorify.adapters import AdapterRow
 from lorify.base.chat import stop_token_ids
 from lorify.base.model import BaseModel
 from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, TooSlowError, first_problem
 from lorify.serving.answer_text import AnswerText
-from lorify.serving.jobs import EngineStatus, Job, Piece, TokenChoice
+from lorify.serving.jobs import EngineStatus, Focus, Job, Piece, TokenChoice
 from lorify.serving.vllm_adapters import LoadedAdapters
 from lorify.serving.vllm_format import CompletionEvent, Logprobs, ModelList, ServedModel, error_message
 
@@ -55,6 +57,11 @@ class VllmLimits(PydanticModel):
     max_folder_bytes: int = Field(
         default=10 << 30, ge=1, description="Size of the adapters written for it; the oldest idle ones are removed."
     )
+    focus: bool = Field(
+        default=True,
+        description="An adapter of its own for each question, written and loaded before and removed after its answer; "
+        "false: one for all questions, which stays, and answers less well.",
+    )
     timeout_seconds: float = Field(default=300, gt=0, description="Most time from a request to its whole answer.")
     base_model: str | None = Field(
         default=None, description="What the server calls the base, or its folder there, if not as it is called here."
@@ -65,7 +72,14 @@ class VllmLimits(PydanticModel):
 class VllmEngine:
     """Answers jobs through a vLLM server."""
 
-    def __init__(self, base: BaseModel, endpoint: str, adapters_dir: Path, limits: VllmLimits | None = None) -> None:
+    def __init__(
+        self,
+        base: BaseModel,
+        endpoint: str,
+        adapters_dir: Path,
+        limits: VllmLimits | None = None,
+        focus: Focus | None = None,
+    ) -> None:
         """Prepare; the server need not be there yet.
 
         Args:
@@ -73,10 +87,14 @@ class VllmEngine:
             endpoint: its address, such as `http://10.0.0.5:8000`.
             adapters_dir: where adapters are written; the server reads them under the same path.
             limits: how much is asked of it.
+            focus: makes adapters for the questions of jobs.
         """
         self._base = base
+        # One at a time: each takes all cores.
+        self._focusing = ThreadPoolExecutor(1, thread_name_prefix="lorify-focus")
         self._endpoint = endpoint.rstrip("/").removesuffix("/v1")
         self.limits = limits or VllmLimits()
+        self._focus = focus if self.limits.focus else None
         self._stop_ids = sorted(stop_token_ids(base.tokenizer, base.model.generation_config))
         self._adapters = LoadedAdapters(
             base,
@@ -138,6 +156,7 @@ class VllmEngine:
         while self._num_jobs and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         await self._adapters.settle()
+        self._focusing.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             await self._client.aclose()
 
@@ -145,12 +164,13 @@ class VllmEngine:
         """Send a job and read its answer."""
         try:
             async with asyncio.timeout(self.limits.timeout_seconds):
+                row = await self._focused(job)
                 try:
-                    async with aclosing(self._attempt(job)) as pieces:
+                    async with aclosing(self._attempt(job, row)) as pieces:
                         async for piece in pieces:
                             yield piece
                 except _NotServedError:  # nothing was answered yet
-                    async with aclosing(self._attempt(job)) as pieces:
+                    async with aclosing(self._attempt(job, row)) as pieces:
                         async for piece in pieces:
                             yield piece
         except TimeoutError as error:
@@ -159,9 +179,17 @@ class VllmEngine:
                 "fewer others do"
             ) from error
 
-    async def _attempt(self, job: Job) -> AsyncGenerator[Piece, None]:
+    async def _focused(self, job: Job) -> AdapterRow:
+        """What a job is answered with."""
+        if self._focus is None or job.adapter is None or job.question is None:
+            return job.adapter
+        loop = asyncio.get_running_loop()
+        (row,) = await loop.run_in_executor(self._focusing, self._focus, [job.adapter], [job.question])
+        return row
+
+    async def _attempt(self, job: Job, row: AdapterRow) -> AsyncGenerator[Piece, None]:
         base = await self._base_there()
-        name = await self._adapters.acquire(job.adapter, base.root or base.id)
+        name = await self._adapters.acquire(row, base.root or base.id, once=row is not job.adapter)
         try:
             async with aclosing(self._stream(job, name or base.id)) as pieces:
                 async for piece in pieces:

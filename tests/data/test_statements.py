@@ -5,7 +5,7 @@ import pytest
 
 from lorify.data.facts import generate_fact_example
 from lorify.data.rivals import contradict
-from lorify.data.statements import find_statements
+from lorify.data.statements import find_statements, says
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,21 @@ def test_the_answer_is_in_the_sentence_and_not_in_the_question():
         assert statement.answer in statement.sentence
         rebuilt = statement.question.removesuffix("?").replace("what", statement.answer, 1)
         assert rebuilt in statement.sentence or "what" in statement.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "said"),
+    [
+        ("About 120 volunteers.", "120 volunteers", True),
+        ("120", "120 volunteers", True),
+        ("120 people", "120 volunteers", False),
+        ("12", "120 volunteers", False),
+        ("27", "27 September 2020", False),
+        ("Arkwright", "Tomas Arkwright", False),
+    ],
+)
+def test_a_number_with_a_unit_may_be_answered_by_the_number_alone(text: str, answer: str, said: bool):
+    assert says(text, answer) == said
 
 
 def test_contradicting_documents_differ_in_the_answers_only():

@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lorify.data.answers import contains_answer
+
 MIN_WORDS, MAX_WORDS = 4, 40
 MAX_ANSWER_WORDS = 6
 MAX_SAMPLE = 48
@@ -29,6 +31,7 @@ _DATE = rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?"
 _NOT_A_UNIT = "and|or|of|in|on|at|the|to|by|for|from|with|are|is|was|were|that|which|when|as|a|an"
 _NUMBER = r"-?[£$€]?\d[\w.,:/-]*\w%?|-?[£$€]?\d%?"
 _QUANTITY = rf"(?:{_NUMBER})(?: (?!(?:{_NOT_A_UNIT})\b)[°a-zé]+\w*)?"
+_NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER}) [°a-zé]+\w*")
 _WORD = r"[A-Z][\w'’-]*"
 _NAME = rf"(?:(?:Mr|Mrs|Dr|Prof|St)\. )?{_WORD}(?: (?:of |the |de |van |von |& )*{_WORD})*(?: \d+(?=\W))?"
 _ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w-])")
@@ -42,6 +45,12 @@ class Statement:
     sentence: str
     question: str
     answer: str
+
+
+def says(text: str, answer: str) -> bool:
+    """Whether a text says a statement's answer: its words, or of a number with its unit nothing but the number."""
+    number = _NUMBER_WITH_UNIT.fullmatch(answer)
+    return contains_answer(text, [answer]) or (number is not None and text.strip().rstrip(".") == number[1])
 
 
 def find_statements(text: str) -> list[Statement]:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from lorify.adapters import Adapter
 from lorify.contexts.documents import Document
-from lorify.data.answers import contains_answer
-from lorify.data.statements import ANSWER_TOKENS, MAX_SAMPLE, Statement, sample_statements
+from lorify.data.statements import ANSWER_TOKENS, MAX_SAMPLE, Statement, sample_statements, says
 from lorify.errors import EvaluationError
 from lorify.evaluation.asking import BATCH_ROWS, Prompt, ask_together, fit_document
 from lorify.evaluation.metrics import mean
@@ -41,13 +40,13 @@ class CheckedStatement:
 
     @property
     def is_held(self) -> bool:
-        """Whether the adapter's answer contains what was asked for."""
-        return contains_answer(self.answer, [self.expected])
+        """Whether the adapter's answer says what was asked for."""
+        return says(self.answer, self.expected)
 
     @property
     def is_held_in_context(self) -> bool:
         """Whether the answer with the document in the prompt does."""
-        return contains_answer(self.answer_in_context, [self.expected])
+        return says(self.answer_in_context, self.expected)
 
 
 def check_adapter(

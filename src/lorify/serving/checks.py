@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from lorify.adapters import Adapter
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.contexts.documents import Document
-from lorify.data.answers import contains_answer
-from lorify.data.statements import ANSWER_TOKENS, Statement, sample_statements
+from lorify.data.statements import ANSWER_TOKENS, Statement, sample_statements, says
 from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify
 from lorify.serving.answers import whole_answers
@@ -90,10 +89,7 @@ class FidelityChecks:
                 break
             except BusyError as error:  # clients go first
                 await asyncio.sleep(error.retry_after_seconds)
-        return [
-            contains_answer(answer.text, [statement.answer])
-            for answer, statement in zip(answers, statements, strict=True)
-        ]
+        return [says(answer.text, statement.answer) for answer, statement in zip(answers, statements, strict=True)]
 
     def _job(self, adapter: Adapter, question: str) -> Job:
         prompt = build_prompt_ids(self._model.base.tokenizer, question_messages(question))

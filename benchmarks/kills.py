@@ -53,8 +53,9 @@ class Promises:
 class Server:
     """`lorify serve` in a process of its own."""
 
-    def __init__(self, base: str, store: Path) -> None:
+    def __init__(self, base: str, store: Path, *options: str) -> None:
         command = [sys.executable, "-m", "lorify", "serve", "--base", base, "--store", str(store), "--port", "0"]
+        command += options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout
         started, lines = time.monotonic(), []

@@ -46,12 +46,12 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def tiny_model(family: str = "llama", *, num_layers: int = 2):
+def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272):
     config_type = FAMILIES[family]
     extra = {"head_dim": 16, "query_pre_attn_scalar": 16} if family.startswith("gemma") else {}
     extra |= {"head_dim": 16} if family == "qwen3" else {}
     config = config_type(
-        vocab_size=272,
+        vocab_size=vocab_size,
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=num_layers,
@@ -67,8 +67,9 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2):
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
 
 
-def tiny_base(family: str = "llama", *, num_layers: int = 2) -> BaseModel:
-    return BaseModel(tiny_model(family, num_layers=num_layers), tiny_tokenizer(), name=f"tiny-{family}", digest=family)
+def tiny_base(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272) -> BaseModel:
+    model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size)
+    return BaseModel(model, tiny_tokenizer(), name=f"tiny-{family}", digest=family)
 
 
 def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeConfig:

@@ -53,9 +53,11 @@ def test_images_of_a_batch_do_not_influence_each_other(encoder):
     assert difference.abs().max() > 1e-3  # another image is something else
 
 
-def test_an_image_stands_in_a_chat_where_a_text_would(encoder):
-    prefix, suffix = context_affixes(encoder.tokenizer)
-    ids = encoder.image_chunk(read_picture(noise(0))).inputs["input_ids"][0].tolist()
+@pytest.mark.parametrize("system_turn", [False, True])
+def test_an_image_stands_in_a_chat_where_a_text_would(encoder, system_turn):
+    prefix, suffix = context_affixes(encoder.tokenizer, system_turn=system_turn)
+    ids = encoder.image_chunk(read_picture(noise(0)), system_turn=system_turn).inputs["input_ids"][0].tolist()
+    assert ("system" in encoder.tokenizer.decode(ids)) == system_turn
     assert tuple(ids[: len(prefix)]) == prefix
     assert tuple(ids[-len(suffix) :]) == suffix
     assert ids.count(encoder.model.config.image_token_id) == 4

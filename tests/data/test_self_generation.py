@@ -1,5 +1,3 @@
-import http.server
-import json
 import sys
 import threading
 from pathlib import Path
@@ -7,12 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from data.fake_endpoint import NotServed, chat_completion, serving
 from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.data.question_writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
 from lorify.data.self_generated import TaughtQuestion, load_self_generated, shard_path
 from lorify.data.self_generation import generate_data
+from lorify.data.teachers import LocalTeacher
 from lorify.errors import EvaluationError
 
 TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(5)]
@@ -41,7 +41,7 @@ def base():
 
 def generate(base, folder: Path, writer=None, **changes) -> int:
     settings = {"rounds": 2, "questions_per_round": 2, "top_k": 4, "max_new_tokens": 5, "contexts_per_shard": 2}
-    return generate_data(TEXTS, folder, base=base, writer=writer or Writer(), **(settings | changes))
+    return generate_data(TEXTS, folder, teacher=LocalTeacher(base), writer=writer or Writer(), **(settings | changes))
 
 
 def test_rows_are_the_teachers_greedy_answers_with_its_predictions(base, tmp_path):
@@ -82,7 +82,12 @@ def test_a_run_that_broke_goes_on_and_loses_nothing(base, tmp_path):
 def test_documents_that_come_twice_are_asked_about_once(base, tmp_path):
     writer = Writer()
     number = generate_data(
-        ["A mill.", " a  MILL. ", "", "A boat."], tmp_path, base=base, writer=writer, max_new_tokens=2, top_k=1
+        ["A mill.", " a  MILL. ", "", "A boat."],
+        tmp_path,
+        teacher=LocalTeacher(base),
+        writer=writer,
+        max_new_tokens=2,
+        top_k=1,
     )
     assert number == 2
     assert len(writer.calls) == 2
@@ -115,37 +120,35 @@ def test_a_local_base_is_asked(base):
 def test_an_endpoint_is_asked():
     asked = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append((self.path, body))
-            message = {"role": "assistant", "content": "Question 1: Who keeps bees?"}
-            content = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
-            content["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
-            answer = json.dumps(content).encode()
-            self.send_response(200 if body["model"] == "m" else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def reply(path: str, body: dict) -> dict:
+        asked.append((path, body))
+        if body["model"] != "m":
+            raise NotServed
+        return chat_completion("Question 1: Who keeps bees?")
 
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with serving(reply) as url:
         assert EndpointWriter(url, "m").write("A mill.", ["What is it?"], 3) == ["Who keeps bees?"]
         with pytest.raises(EvaluationError, match="did not write questions"):
             EndpointWriter(url, "unknown").write("A mill.", [], 3)
-        server.shutdown()
     path, body = asked[0]
     assert path == "/v1/chat/completions"
     assert "- What is it?" in body["messages"][0]["content"]
 
 
+def test_an_endpoint_is_asked_about_several_contexts_at_a_time():
+    all_there = threading.Barrier(3)
+
+    def reply(_path: str, body: dict) -> dict:
+        all_there.wait(timeout=20)  # breaks if they come one after the other
+        return chat_completion(f"Question 1: What is {body['messages'][0]['content'][-6:]}?")
+
+    with serving(reply) as url:
+        found = EndpointWriter(url, "m").write_all(["Mill 1", "Mill 2", "Mill 3"], [[], [], []], 2)
+    assert found == [["What is Mill 1?"], ["What is Mill 2?"], ["What is Mill 3?"]]
+
+
 def test_without_vllm_there_is_a_way_out():
-    with pytest.raises(EvaluationError, match=r"needs the package vllm.*pip install vllm"):
+    with pytest.raises(EvaluationError, match=r"need the package vllm.*pip install vllm"):
         VllmWriter("google/gemma-3-12b-it")
 
 
@@ -153,7 +156,7 @@ def test_vllm_asks_about_a_whole_shard_at_once(base, tmp_path, monkeypatch):
     batches = []
 
     class Engine:
-        def __init__(self, model):
+        def __init__(self, model, gpu_memory_utilization):
             assert model == "somebody/writer"
 
         def chat(self, chats, _sampling, use_tqdm):

@@ -59,12 +59,14 @@ class AuthorsCheckpoint:
         per_layer=True,
         num_blocks=2,
         residual_mlps=1,
-        layer_idx=1,
+        layer_idx: int | None = 1,
+        encoder_model: BaseModel | None = None,
     ) -> None:
         self.base, self.encoder, self.modules, self.rank = base, encoder, sorted(modules), rank
         self.latent, self.num_latents, self.num_blocks = 8, 3, num_blocks
         self.self_attentions, self.shared, self.per_layer = self_attentions, shared_weights, per_layer
         self.residual_mlps, self.layer_idx = residual_mlps, layer_idx
+        self.encoder_model = encoder_model or base
         linears = {m: base.linear(0, m) for m in self.modules}
         self.inputs = {m: linear.in_features for m, linear in linears.items()}
         self.outputs = {m: linear.out_features for m, linear in linears.items()}
@@ -74,7 +76,7 @@ class AuthorsCheckpoint:
         self._fill()
 
     def _fill(self) -> None:
-        L, d, f, w = self.base.num_layers, self.latent, self.base.hidden_size, self.weights
+        L, d, f, w = self.base.num_layers, self.latent, self.encoder_model.hidden_size, self.weights
         self._mlp(f"{PERCEIVER}.modality_projection", f, d)
         queries = len(self.modules) * self.rank * (1 if self.encoder == "per_layer_activations" else L)
         for half, latents in (("encoder", self.num_latents), ("decoder", queries)):
@@ -131,7 +133,9 @@ class AuthorsCheckpoint:
             w[f"{name}.{inner}.{place}.weight"] = torch.randn(shape) / size**0.5
             w[f"{name}.{inner}.{place}.bias"] = torch.randn((1, L, 1, 1, out) if self.per_layer else (out,)) / 5
 
-    def save(self, folder: Path, *, compiled=False, lora_alpha=7.0, earlier=False, **changes) -> Path:
+    def save(
+        self, folder: Path, *, trained_on="somebody/base", compiled=False, lora_alpha=7.0, earlier=False, **changes
+    ) -> Path:
         """Write `pytorch_model.bin` as `torch.save` does it; `changes` go into the hypernetwork's settings."""
         packages = Packages()
         settings = packages.settings
@@ -145,7 +149,7 @@ class AuthorsCheckpoint:
             num_modules=len(self.modules),
             num_extra_modules=0,
             output_size=self.latent,
-            feature_size=self.base.hidden_size,
+            feature_size=self.encoder_model.hidden_size,
             lora_r=self.rank,
             n_latent_queries=self.num_latents,
             num_blocks=self.num_blocks,
@@ -171,11 +175,12 @@ class AuthorsCheckpoint:
         }
         if earlier:
             del values["num_pre_head_layers"], values["use_bias"]
-        encoder_values = {"ctx_encoder_model_name_or_path": None, "ctx_encoder_type": self.encoder}
+        encoder_name = None if self.encoder_model is self.base else self.encoder_model.name
+        encoder_values = {"ctx_encoder_model_name_or_path": encoder_name, "ctx_encoder_type": self.encoder}
         encoder_values |= {"layer_idx": self.layer_idx, "quantize_ctx_encoder": False}
         stored: dict[str, object] = {("_orig_mod." if compiled else "") + k: v for k, v in self.weights.items()}
         stored |= {
-            "base_model_name_or_path": "somebody/base",
+            "base_model_name_or_path": trained_on,
             "hypernet_config": settings("ctx_to_lora.modeling.hypernet.HypernetConfig", **(values | changes)),
             "ctx_encoder_args": settings("ctx_to_lora.configs.CtxEncoderArguments", **encoder_values),
         }
@@ -211,11 +216,11 @@ class AuthorsCheckpoint:
 
     def _features(self, ids: list[int]) -> list[torch.Tensor]:
         """Hidden states `[tokens, hidden]` of the model cut short, by the library's own means."""
-        model = self.base.decoder
+        model = self.encoder_model.decoder
         kept = model.layers
         depth = {"per_layer_activations": len(kept) - 1, "early_exit": self.layer_idx, "embed_only": len(kept)}
         model.layers = kept[: depth[self.encoder]]
-        model.config.num_hidden_layers = depth[self.encoder]
+        model.config.num_hidden_layers = len(model.layers)
         try:
             out = model(input_ids=torch.tensor([ids]), output_hidden_states=True, use_cache=False)
         finally:

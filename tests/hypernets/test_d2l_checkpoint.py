@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from hypernets.authors_checkpoint import AuthorsCheckpoint
-from tiny import tiny_base, tiny_tokenizer
-from transformers import AutoModelForCausalLM
+from tiny import tiny_base, tiny_model, tiny_tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from lorify.base.model import BaseModel
-from lorify.contexts.encoders import TextEncoder
-from lorify.errors import HypernetworkError
+from lorify.base.model import BaseModel, load_base
+from lorify.contexts.documents import document_from_text
+from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.d2l_checkpoint import import_d2l
-from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
+from lorify.hypernets.perceiver_internalize import PerceiverInternalizer, load_context_encoder
 
 FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("d2l_*"))
 CONTEXT = [5, 40, 77, 12, 130, 9, 64]
@@ -22,7 +23,9 @@ CONTEXT = [5, 40, 77, 12, 130, 9, 64]
 
 def internalizer(folder: Path, base: BaseModel) -> PerceiverInternalizer:
     config, hypernet = import_d2l(folder, base)
-    return PerceiverInternalizer(base, config, hypernet, folder.name, "digest", TextEncoder(base))
+    return PerceiverInternalizer(
+        base, config, hypernet, folder.name, "digest", load_context_encoder(base, config.encoder)
+    )
 
 
 @pytest.mark.skipif(not FIXTURES, reason="the parity fixtures are not at hand")
@@ -110,6 +113,91 @@ def test_what_stands_around_a_context_is_the_chat(tmp_path):
     # With an empty system turn, as their tokenization has it.
     assert base.tokenizer.decode(encoder.prefix_ids) == "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
     assert base.tokenizer.decode(encoder.suffix_ids) == "<|im_end|>\n<|im_start|>assistant\n"
+
+
+def word_encoder(folder: Path, *, num_layers: int) -> BaseModel:
+    """Another model than any base here: deeper, and with a tokenizer of whole words."""
+    words = ["<unk>", "<user>", "<end>", "<model>", "the", "mill", "has", "nine", "windows", "\u2603"]
+    core = Tokenizer(models.WordLevel({word: i + 40 for i, word in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}<user> {{ m['content'] }} <end> {% endif %}{% endfor %}"
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", chat_template=template + "<model>"
+    ).save_pretrained(folder)
+    tiny_model("gemma3", num_layers=num_layers).save_pretrained(folder)
+    return load_base(str(folder), device="cpu", dtype=torch.float32)
+
+
+@pytest.mark.parametrize(("kind", "layer_idx"), [("early_exit", None), ("early_exit", 3), ("embed_only", None)])
+def test_another_context_encoder_has_its_own_tokenizer_and_depth(kind, layer_idx, tmp_path, monkeypatch):
+    monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
+    base, encoder = tiny_base("gemma2"), word_encoder(tmp_path / "encoder", num_layers=5)
+    theirs = AuthorsCheckpoint(base, encoder=kind, layer_idx=layer_idx, encoder_model=encoder)
+    made = internalizer(theirs.save(tmp_path / "theirs"), base)
+    (chunk,) = made.split(document_from_text("the mill has nine windows", "mill"))
+    assert list(chunk) == [41, 44, 45, 46, 47, 48, 42, 43]  # <user> the mill has nine windows <end> <model>
+    generated = made.generate([chunk])["down_proj"]
+    with torch.no_grad():
+        A, B = theirs.adapter(list(chunk), "down_proj")
+    torch.testing.assert_close(generated.A[0], A, rtol=0, atol=1e-5)
+    torch.testing.assert_close(generated.B[0], B, rtol=0, atol=1e-5)
+
+
+def test_a_context_encoder_that_is_not_at_hand_is_named(tmp_path):
+    base = tiny_base()
+    encoder = tiny_base("gemma3")
+    encoder.name = str(tmp_path / "nowhere")
+    folder = AuthorsCheckpoint(base, encoder="early_exit", encoder_model=encoder).save(tmp_path / "theirs")
+    with pytest.raises(BaseModelError, match=r"nowhere.* is not known"):
+        import_d2l(folder, base)
+
+
+# What stands around a context in each release, as its authors have it.
+RELEASES = {
+    "google/gemma-2-2b-it": ("gemma2", [2, 106, 1645, 110], [107, 108, 106, 2516, 108]),
+    "mistralai/Mistral-7B-Instruct-v0.2": (
+        "mistral",
+        [1, 733, 16289, 28793, 28705, 13, 13],
+        [733, 28748, 16289, 28793],
+    ),
+    "Qwen/Qwen3-4B-Instruct-2507": (
+        "qwen3",
+        [151644, 8948, 198, 151645, 198, 151644, 872, 198],
+        [151645, 198, 151644, 77091, 198],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_contexts_of_a_release_stand_between_its_own_token_ids(name, tmp_path):
+    family, prefix, suffix = RELEASES[name]
+    base = tiny_base(family, vocab_size=max(prefix + suffix) + 1)
+    theirs = AuthorsCheckpoint(base)
+    made = internalizer(theirs.save(tmp_path, trained_on=name, compiled=True), base)
+    (chunk,) = made.split(document_from_text("The mill has nine windows.", "mill"))
+    assert list(chunk) == [*prefix, *base.encode_text("The mill has nine windows."), *suffix]
+    generated = made.generate([chunk])["down_proj"]
+    with torch.no_grad():
+        A, B = theirs.adapter(list(chunk), "down_proj")
+    torch.testing.assert_close(generated.A[0], A, rtol=0, atol=1e-5)
+    torch.testing.assert_close(generated.B[0], B, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_is_refused_for_a_base_of_another_kind(name, tmp_path):
+    base = tiny_base("llama")  # of the same sizes
+    with pytest.raises(HypernetworkError, match=rf"a LlamaForCausalLM with 2 of 48; load base {name}"):
+        import_d2l(AuthorsCheckpoint(base).save(tmp_path, trained_on=name), base)
+
+
+def test_a_base_of_another_kind_is_refused_where_the_named_one_is_at_hand(tmp_path):
+    tiny_model("mistral").save_pretrained(tmp_path / "mistral")
+    folder = AuthorsCheckpoint(tiny_base("llama")).save(tmp_path / "theirs", trained_on=str(tmp_path / "mistral"))
+    with pytest.raises(HypernetworkError, match=r"MistralForCausalLM with 2 blocks.* is a LlamaForCausalLM"):
+        import_d2l(folder, tiny_base("llama"))
+    import_d2l(folder, tiny_base("mistral"))
 
 
 class Malicious:

@@ -179,8 +179,11 @@ def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
         assert result.exit_code == code, result.output
         return result.stdout if code == 0 else result.stderr
 
-    told = json.loads(run("import", tmp_path / "run", "-o", tmp_path / "ours", "--base", base_dir, "--json"))
-    assert told["kind"] == "Doc-to-LoRA"
+    result = CliRunner().invoke(
+        app, ["import", str(tmp_path / "run"), "-o", str(tmp_path / "ours"), "--base", str(base_dir), "--json"]
+    )
+    assert json.loads(result.stdout)["kind"] == "Doc-to-LoRA"
+    assert "trained for somebody/base, of which only the sizes are known" in result.stderr
     options = ("--base", base_dir, "--hypernet", tmp_path / "ours")
     run("ask", tmp_path / "mill.txt", "-q", "Who keeps bees?", "--max-tokens", 4, *options)
     run("internalize", tmp_path / "mill.txt", "-o", tmp_path / "adapter", *options)

@@ -12,9 +12,10 @@ from training.two_processes import in_two_processes
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import best_device
-from lorify.data.examples import Example
+from lorify.data.examples import Example, Question
 from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
 from lorify.data.self_generation import teach
+from lorify.data.teachers import LocalTeacher
 from lorify.errors import BaseModelError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
@@ -90,7 +91,7 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_la
 def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
     made = objective(optimization__loss="kl", optimization__teacher_top_k=4)
     context = "The mill opens at nine. Ada keeps bees there."
-    questions = teach(made.base, context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6)
+    questions = teach(LocalTeacher(made.base), context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6)
     chunks = [[5, 6, 7, 8]]
     stored = [Segment(tuple(_prompt(made, q.text)), q.answer_ids) for q in questions]
     asked = [
@@ -106,6 +107,24 @@ def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
     torch.testing.assert_close(losses[0], losses[2], rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.parametrize("system_turn", [False, True])
+def test_the_student_is_asked_as_the_teacher_was_but_for_the_context(system_turn, monkeypatch):
+    made = objective(optimization__loss="kl", hypernetwork__system_turn=system_turn)
+    prompts = []
+    teacher = LocalTeacher(made.base)
+    answer = teacher.answer
+    monkeypatch.setattr(teacher, "answer", lambda asked, **options: prompts.extend(asked) or answer(asked, **options))
+    taught = teach(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
+    segment = made.train_batches._segment(taught[0], "A mill.")
+    said = made.base.tokenizer.decode(prompts[0])
+    assert "A mill.\n\n" in said
+    assert made.base.tokenizer.decode(segment.prompt) == said.replace("A mill.\n\n", "")
+    by_hand = made.train_batches._segment(Question("Who keeps bees?", ("Ada",)), "A mill.")  # answered as it is learned
+    assert made.base.tokenizer.decode(by_hand.teacher_prompt).replace("A mill.\n\n", "") == made.base.tokenizer.decode(
+        by_hand.prompt
+    )
+
+
 def _prompt(made: PerceiverObjective, question: str, context: str | None = None) -> list[int]:
     return build_prompt_ids(made.base.tokenizer, question_messages(question, context))
 
@@ -113,8 +132,8 @@ def _prompt(made: PerceiverObjective, question: str, context: str | None = None)
 def test_self_generated_data_is_trained_on(tmp_path):
     base, folder = tiny_base(), tmp_path / "data"
     texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
-    with torch.no_grad():
-        examples = [Example((t,), tuple(teach(base, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
+    teacher = LocalTeacher(base)
+    examples = [Example((t,), tuple(teach(teacher, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
     wanted = SelfGeneratedRecord(
         base_name=base.name, base_digest=base.digest, writer="w", documents_digest="d", top_k=2, rounds=1,
         questions_per_round=1, contexts_per_shard=60, max_new_tokens=2,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
+from lorify.adapters.probes import agree, probe_ids, probe_logits
 from lorify.adapters.storage import replaced_folder
 from lorify.atomic import as_any_new_file
 from lorify.errors import AdapterError
@@ -51,7 +53,8 @@ def merge_adapters(adapters: ScaledAdapters) -> Adapter:
 def merge_into_base(base: BaseModel, adapters: Adapter | ScaledAdapters, folder: Path) -> None:
     """Write a copy of the base with adapters in its weights, as a Hugging Face model folder with its tokenizer.
 
-    The update is added in float32 and rounded to the base's dtype. The running base is not changed.
+    The update is added in float32 and rounded to the base's dtype. The running base is not changed. Before the folder
+    takes its place it is loaded, in the processor's memory, and the logits of a probe prompt are compared.
 
     Args:
         base: the base.
@@ -59,7 +62,8 @@ def merge_into_base(base: BaseModel, adapters: Adapter | ScaledAdapters, folder:
         folder: where to; it may exist if it is empty.
 
     Raises:
-        AdapterError: if an adapter does not fit the base, or `folder` is not empty or cannot be written.
+        AdapterError: if an adapter does not fit the base, `folder` is not empty or cannot be written, or what was
+            written answers otherwise than the base with the adapters.
     """
     rows: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
     for adapter, _ in rows:
@@ -72,6 +76,7 @@ def merge_into_base(base: BaseModel, adapters: Adapter | ScaledAdapters, folder:
         base.tokenizer.save_pretrained(temporary)
         for path in temporary.glob("*.safetensors"):
             as_any_new_file(path)
+        _check_merged(base, rows, temporary)
 
 
 def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:
@@ -87,6 +92,18 @@ def _merged_weight(base: BaseModel, adapters: ScaledAdapters, key: Key) -> Tenso
     for pair in scaled_pairs(adapters, key):
         merged = merged + (pair.B @ pair.A.to(pair.B)).to(merged.device)
     return merged.to(weight.dtype)
+
+
+@torch.no_grad()
+def _check_merged(base: BaseModel, rows: ScaledAdapters, folder: Path) -> None:
+    """Refuse a merged model that answers otherwise than the base with the adapters."""
+    merged = AutoModelForCausalLM.from_pretrained(folder, dtype=base.dtype).eval()
+    logits = merged(input_ids=probe_ids(base).cpu(), use_cache=False).logits
+    if not agree(logits, probe_logits(base, rows), base.dtype):
+        raise AdapterError(
+            "the merged model gives other logits for a probe prompt than the base with the adapters (are there numbers "
+            "in them that are not finite?); make the adapters again"
+        )
 
 
 def _merged_provenance(adapters: ScaledAdapters) -> Provenance:

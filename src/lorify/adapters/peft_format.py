@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lorify_version
-from lorify.adapters.batching import build_lora_batch
+from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import replaced_folder, write_tensors
 from lorify.errors import AdapterError
 
@@ -32,7 +32,6 @@ CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 PROVENANCE_KEY = "lorify_provenance"
 
-_PROBE_TOKENS = 8
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, "README.md"})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
 
@@ -47,7 +46,9 @@ _HARMLESS = frozenset(
 _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 
 
-def export_peft(adapter: Adapter, base: BaseModel, folder: Path, *, base_name: str | None = None) -> None:
+def export_peft(
+    adapter: Adapter, base: BaseModel, folder: Path, *, base_name: str | None = None, probe: bool = True
+) -> None:
     """Write an adapter as PEFT reads it: `PeftModel.from_pretrained(model, folder)`.
 
     Before the folder takes its place it is read again and compared: every tensor, and the logits of a probe prompt.
@@ -57,6 +58,7 @@ def export_peft(adapter: Adapter, base: BaseModel, folder: Path, *, base_name: s
         base: the base it is for.
         folder: where to; a PEFT adapter in it is replaced at once or not at all.
         base_name: what the reader calls the base, if not as it is called here.
+        probe: compare with the logits that the package peft makes of the folder, too; takes a second or so.
 
     Raises:
         AdapterError: if the adapter does not fit the base, what was written does not read back as the same adapter, or
@@ -73,10 +75,12 @@ def export_peft(adapter: Adapter, base: BaseModel, folder: Path, *, base_name: s
         write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
         config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
-        _check_same(adapter, import_peft(temporary, base), base)
+        _check_same(adapter, import_peft(temporary, base, probe=False), base)
+        if probe:
+            _check_with_peft(adapter, base, temporary)
 
 
-def import_peft(folder: Path, base: BaseModel) -> Adapter:
+def import_peft(folder: Path, base: BaseModel, *, probe: bool = True) -> Adapter:
     """Read a PEFT adapter of plain LoRA for `base`.
 
     Scales that PEFT keeps apart (`use_rslora`, `alpha_pattern`) are folded into `lora_alpha` or, where it has to be
@@ -86,10 +90,11 @@ def import_peft(folder: Path, base: BaseModel) -> Adapter:
         folder: a folder with `adapter_config.json` and `adapter_model.safetensors`.
         base: the base it is for. PEFT records no digest: that the base is the right one is only checked by shapes,
             except for adapters that lorify exported.
+        probe: compare with the logits that the package peft makes of the folder; takes a second or so.
 
     Raises:
-        AdapterError: if a file is missing or damaged, the adapter is more than plain LoRA, or a tensor fits no linear
-            layer of the base.
+        AdapterError: if a file is missing or damaged, the adapter is more than plain LoRA, a tensor fits no linear
+            layer of the base, or the package peft makes something else of it.
     """
     config = _read_config(folder)
     tensors, metadata = _read_weights(folder)
@@ -111,6 +116,8 @@ def import_peft(folder: Path, base: BaseModel) -> Adapter:
             weights[key] = LoraPair(pair.A.float(), B)
     adapter = Adapter(weights, lora_alpha, _read_provenance(metadata, base, folder))
     adapter.check_base(base)
+    if probe:
+        _check_with_peft(adapter, base, folder)
     return adapter
 
 
@@ -146,17 +153,19 @@ def _check_same(adapter: Adapter, reread: Adapter, base: BaseModel) -> None:
         torch.equal(pair.A.cpu(), reread.weights[key].A) and torch.equal(pair.B.cpu(), reread.weights[key].B)
         for key, pair in adapter.weights.items()
     )
-    if same:
-        probe = torch.arange(_PROBE_TOKENS, device=base.device).unsqueeze(0)  # [1, tokens]
-        logits = []
-        for row in (adapter, reread):
-            with torch.no_grad(), base.hooks.applied(build_lora_batch([row], base)):
-                logits.append(base.model(input_ids=probe, use_cache=False).logits)
-        same = torch.equal(logits[0], logits[1])
-    if not same:
+    if not same or not torch.equal(probe_logits(base, adapter), probe_logits(base, reread)):
         raise AdapterError(
             "the PEFT export does not read back as the same adapter (are there numbers in it that are not finite?); "
             "make the adapter again"
+        )
+
+
+def _check_with_peft(adapter: Adapter, base: BaseModel, folder: Path) -> None:
+    """Refuse a folder of which the package peft makes something else."""
+    if not agree(peft_logits(base, folder), probe_logits(base, adapter), base.dtype):
+        raise AdapterError(
+            "the package peft gives other logits for a probe prompt with this PEFT adapter than lorify does; use "
+            "another version of peft, or make the adapter again"
         )
 
 

@@ -55,7 +55,15 @@ class DecodingBatch(Protocol):
 
 
 def start_decoding(base: BaseModel, num_tokens: int) -> DecodingBatch:
-    """An empty batch for sequences of up to `num_tokens`, prompt and answer together."""
+    """An empty batch for sequences of up to `num_tokens`, prompt and answer together.
+
+    Raises:
+        BaseModelError: if the base is sharded.
+    """
+    if base.is_sharded:
+        raise BaseModelError(
+            f"base model {base.name!r} is sharded over processes that train and cannot generate; load it whole"
+        )
     return _LeanBatch(base) if covers(base, num_tokens) else _ModelBatch(base)
 
 

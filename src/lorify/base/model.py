@@ -12,6 +12,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -25,6 +26,7 @@ from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.row_sharing import RowSharing
+from lorify.base.sharding import can_shard, shard_blocks
 from lorify.base.taps import Activations, Taps
 from lorify.errors import BaseModelError
 
@@ -102,6 +104,11 @@ class BaseModel:
         """Dtype of the weights."""
         return self.model.dtype
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether this process has a part of the blocks only, and runs them together with others."""
+        return isinstance(self.blocks[0], FSDPModule)
+
     def linear(self, layer: int, module: str) -> nn.Linear:
         """The linear layer `module` (such as `down_proj`) of block `layer`.
 
@@ -176,6 +183,7 @@ class BaseModel:
             module: linear layer (such as `down_proj`) whose inputs are wanted too.
             position_ids: `[batch, tokens]`; by default they count up.
         """
+        assert module is None or not self.is_sharded, "a block that is ended inside would stay gathered"
 
         def forward() -> None:
             with self.hooks.applied(None):
@@ -221,6 +229,7 @@ def load_base(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
     quantized: bool = False,
+    sharded: bool = False,
 ) -> BaseModel:
     """Load a base model.
 
@@ -229,9 +238,12 @@ def load_base(
         dtype: dtype of the weights; by default the fastest exact-enough one for the device (`best_dtype`).
         device: where to run; by default `best_device()`.
         quantized: keep the weights in 4 bits (NF4 with double quantization, by bitsandbytes); on CUDA only.
+        sharded: keep a part of each block in every process that trains together, see `lorify.base.sharding`; not in
+            4 bits.
 
     Raises:
-        BaseModelError: if the files cannot be found, fetched or read, or the architecture is not supported.
+        BaseModelError: if the files cannot be found, fetched or read, the architecture is not supported, or the base
+            is to be sharded in a process alone.
     """
     folder = resolve_base(name)
     target = torch.device(device) if device is not None else best_device()
@@ -242,7 +254,16 @@ def load_base(
         raise BaseModelError(
             f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
-    model = load_weights(AutoModelForCausalLM, name, folder, dtype=chosen, device=target, quantized=quantized)
+    if sharded and not can_shard():
+        raise BaseModelError(
+            f"base model {name!r} cannot be sharded: this is one process alone; start several with accelerate launch "
+            "or torchrun"
+        )
+    first = torch.device("cpu") if sharded else target  # the device need not have room for the whole base
+    model = load_weights(AutoModelForCausalLM, name, folder, dtype=chosen, device=first, quantized=quantized)
+    if sharded:
+        assert not quantized
+        shard_blocks(model.requires_grad_(False), target)
     with reading("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
     label = str(Path(name).resolve()) if os.path.exists(name) else name
@@ -289,7 +310,8 @@ def reading(part: str, name: str, folder: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise BaseModelError(
-            f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); pip install bitsandbytes"
+            f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); "
+            "pip install 'lorify[quantized]'"
         ) from error
     except Exception as error:  # the readers raise whatever the damage makes them stumble over
         reason = (str(error).splitlines() or ["no reason given"])[0]

@@ -48,7 +48,8 @@ class Taps:
         """Install the hooks; `linears` maps (block, module name) to linear layers."""
         self._tap: ContextVar[_Tap | None] = ContextVar(f"tap-{id(self)}", default=None)
         for index, block in enumerate(blocks):
-            block.register_forward_pre_hook(self._block_hook(index), with_kwargs=True)
+            # First, so that a sharded block that is not computed is not gathered either.
+            block.register_forward_pre_hook(self._block_hook(index), with_kwargs=True, prepend=True)
         for (index, name), linear in linears.items():
             linear.register_forward_pre_hook(self._linear_hook(index, name))
 

@@ -15,6 +15,7 @@ from lorify.errors import EvaluationError
 if TYPE_CHECKING:
     from lorify.base.model import BaseModel
     from lorify.data.question_writers import QuestionWriter
+    from lorify.data.teachers import Teacher
 
 
 def data(
@@ -36,6 +37,14 @@ def data(
     vllm: Annotated[
         bool, typer.Option("--vllm", help="The writer runs in vLLM, in this process, many documents at a time.")
     ] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            "--teacher",
+            metavar="WHERE",
+            help="Where the base answers: vllm, or the URL of an OpenAI-compatible endpoint that serves it; else here.",
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of questions a document.")] = 1,
     questions: Annotated[int, typer.Option("--questions", min=1, help="Questions a round.")] = 5,
 ) -> None:
@@ -53,12 +62,18 @@ def data(
         raise EvaluationError(f"{'--vllm' if vllm else '--endpoint'} needs the name of a model; give it with --writer")
     if endpoint is not None and vllm:
         raise EvaluationError("--endpoint and --vllm cannot be given together; choose where the writer runs")
+    if teacher not in (None, "vllm") and not teacher.startswith(("http://", "https://")):
+        raise EvaluationError(f"--teacher {teacher!r} is unknown; give vllm, or a URL such as http://localhost:8000/v1")
     texts, asks = _contexts(documents, dataset, limit)
-    loaded = load_base_model(base or DEFAULT_BASE)
-    asks = asks or _writer(loaded, writer, endpoint, vllm=vllm)
+    name = base or DEFAULT_BASE
+    asks_itself = asks is None and writer is None
+    loaded = load_base_model(name) if teacher is None or asks_itself else None
+    share = 0.45 if vllm and teacher == "vllm" else 0.9  # of the device, where two models run in vLLM
+    asks = asks or _writer(loaded, writer, endpoint, vllm_share=share if vllm else None)
+    teaches = _teacher(loaded, name, teacher, vllm_share=share)
     with counting("asking and answering", "documents") as advance:
         generate_data(
-            texts, output, base=loaded, writer=asks, rounds=rounds, questions_per_round=questions, report=advance
+            texts, output, teacher=teaches, writer=asks, rounds=rounds, questions_per_round=questions, report=advance
         )
     say_line(str(output))
 
@@ -84,12 +99,25 @@ def _contexts(
     return list(islice(read_texts(documents), limit)), None
 
 
-def _writer(base: BaseModel, name: str | None, endpoint: str | None, *, vllm: bool) -> QuestionWriter:
-    """Who asks."""
+def _writer(
+    base: BaseModel | None, name: str | None, endpoint: str | None, *, vllm_share: float | None
+) -> QuestionWriter:
+    """Who asks; the base, where no other model is named."""
     from lorify.data.question_writers import EndpointWriter, LocalWriter, VllmWriter
 
     if name is None:
+        assert base is not None
         return LocalWriter(base)
     if endpoint is not None:
         return EndpointWriter(endpoint, name)
-    return VllmWriter(name) if vllm else LocalWriter(load_base_model(name))
+    return LocalWriter(load_base_model(name)) if vllm_share is None else VllmWriter(name, memory_share=vllm_share)
+
+
+def _teacher(base: BaseModel | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
+    """Who answers."""
+    from lorify.data.teachers import EndpointTeacher, LocalTeacher, VllmTeacher
+
+    if where is None:
+        assert base is not None
+        return LocalTeacher(base)
+    return VllmTeacher(name, memory_share=vllm_share) if where == "vllm" else EndpointTeacher(where, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.options import Base, Json, Output, load_base_model
-from lorify.commands.terminal import say_json, say_line, working
+from lorify.commands.terminal import say_json, say_line, stderr, working
 from lorify.errors import HypernetworkError
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _d2l_base(path: Path) -> str | None:
 
 def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
     from lorify.adapters.storage import replaced_folder
-    from lorify.hypernets.d2l_checkpoint import import_d2l
+    from lorify.hypernets.d2l_checkpoint import import_d2l, named_architecture
+    from lorify.hypernets.d2l_checkpoint import named_base as base_of
     from lorify.hypernets.import_probe import check_imported
     from lorify.hypernets.storage import HYPERNETWORK_FILES, save_hypernetwork
 
@@ -105,6 +106,14 @@ def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
     with replaced_folder(output, HYPERNETWORK_FILES) as temporary:
         save_hypernetwork(temporary, config, hypernet)
         change = check_imported(temporary, base, hypernet)
+    meant = base_of(path)
+    if meant != base.name and named_architecture(meant) is None:
+        stderr().print(
+            f"warning: the checkpoint was trained for {meant}, of which only the sizes are known here: make sure that "
+            f"base {base.name}, a {type(base.model).__name__}, is that model",
+            markup=False,
+            style="yellow",
+        )
     return {
         "encoder": config.encoder.kind,
         "chunk_tokens": config.chunk_tokens,

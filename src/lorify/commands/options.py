@@ -65,12 +65,12 @@ def _loading(name: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def load_base_model(name: str) -> BaseModel:
-    """Load a base without a hypernetwork."""
+def load_base_model(name: str, *, sharded: bool = False) -> BaseModel:
+    """Load a base without a hypernetwork; `sharded`: this process keeps a part of it."""
     from lorify.base.model import load_base
 
     with _loading(name):
-        return load_base(name)
+        return load_base(name, sharded=sharded)
 
 
 def read_contexts(sources: list[str]) -> list[Context]:

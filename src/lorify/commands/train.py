@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,15 +120,19 @@ def run(config: RunConfig, run_dir: Path) -> None:
 
     check_launch()
     # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
-    is_main = PartialState(cpu=best_device().type == "cpu").is_main_process
+    processes = PartialState(cpu=best_device().type == "cpu")
     check_run_dir(run_dir, config)
-    objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load_base_model, counting))
+    load = partial(load_base_model, sharded=config.sharded_base and processes.num_processes > 1)
+    objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load, counting))
     trainer = Trainer(config, objective, run_dir)
-    if not is_main:
+    if not processes.is_main_process:
         trainer.run(lambda _progress: None)
         return
-    if config.sharded and trainer.accelerator.num_processes == 1:
-        stderr().print("sharded: this is one process, which keeps everything; start several with accelerate launch")
+    unshared = [key for key in ("sharded", "sharded_base") if getattr(config, key) and processes.num_processes == 1]
+    if unshared:
+        stderr().print(
+            f"{', '.join(unshared)}: this is one process, which keeps everything; start several with accelerate launch"
+        )
     if trainer.step:
         stderr().print(f"going on from step {trainer.step}")
     try:

@@ -5,9 +5,12 @@ vision-language model, or patches.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from lorify.base.files import resolve_base
-from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseModel, load_base
+from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseModel, load_base, reading
 from lorify.contexts.encoders import ContextEncoder, TextEncoder
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.contexts.vision import architecture, is_vision_language, load_vision_encoder
@@ -41,7 +44,7 @@ def load_encoder(
     if quantized and not in_4_bits and training:
         raise BaseModelError(
             f"a context encoder in 4 bits needs CUDA, but the base is on {base.device.type}; train on a CUDA device, "
-            "or with --set hypernetwork.quantized_encoder=false"
+            "after pip install 'lorify[quantized]', or with --set hypernetwork.quantized_encoder=false"
         )
     if quantized and not in_4_bits:
         warnings.warn(
@@ -56,3 +59,39 @@ def load_encoder(
     if kind not in SUPPORTED_ARCHITECTURES and is_vision_language(kind):
         return load_vision_encoder(source, dtype=base.dtype, device=base.device, quantized=in_4_bits)
     return TextEncoder(load_base(source, dtype=base.dtype, device=base.device, quantized=in_4_bits))
+
+
+@dataclass(frozen=True)
+class AboutEncoder:
+    """What a language model's files tell of it as a context encoder.
+
+    Attributes:
+        tokenizer: its own tokenizer.
+        num_layers: its blocks.
+        window_tokens: longest input it was made for, in tokens.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    num_layers: int
+    window_tokens: int
+
+
+def read_about_encoder(base: BaseModel, name: str | None) -> AboutEncoder:
+    """What is to be known of a context encoder before its weights are loaded.
+
+    Args:
+        base: the loaded base.
+        name: hub id or folder of the encoder; None for the base.
+
+    Raises:
+        BaseModelError: if its files cannot be found, fetched or read.
+    """
+    if name is None:
+        return AboutEncoder(base.tokenizer, base.num_layers, base.window_tokens)
+    folder = resolve_base(name)
+    with reading("config.json", name, folder):
+        config = AutoConfig.from_pretrained(folder).get_text_config()
+        num_layers, window_tokens = int(config.num_hidden_layers), int(config.max_position_embeddings)
+    with reading("tokenizer", name, folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    return AboutEncoder(tokenizer, num_layers, window_tokens)

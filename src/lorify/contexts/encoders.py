@@ -105,8 +105,11 @@ class ContextEncoder(Protocol):
         """Token ids of a text, without special tokens; for encoders with a tokenizer."""
         ...
 
-    def image_chunk(self, picture: Picture) -> ImageChunk:
-        """An image as this encoder takes it; for encoders that read images."""
+    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+        """An image as this encoder takes it, in a chat that may begin with an empty system turn.
+
+        For encoders that read images.
+        """
         ...
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
@@ -169,8 +172,9 @@ class TextEncoder:
         """Token ids of a text, without special tokens."""
         return self.model.encode_text(text)
 
-    def image_chunk(self, picture: Picture) -> ImageChunk:
+    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
         """Always an error."""
+        del system_turn
         raise no_images(picture, self.name)
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:

@@ -98,8 +98,9 @@ class PatchEncoder:
         del text
         raise ContextError("the hypernetwork reads images only (its features are patches); give png, jpg or webp files")
 
-    def image_chunk(self, picture: Picture) -> ImageChunk:
-        """The patches of an image."""
+    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+        """The patches of an image; there is no chat."""
+        del system_turn
         grid = self.grid
         side = grid.image_size
         image = picture.image.convert("RGB" if grid.color else "L")

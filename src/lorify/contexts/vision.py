@@ -99,14 +99,16 @@ class VisionEncoder:
         """Token ids of a text, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def image_chunk(self, picture: Picture) -> ImageChunk:
+    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
         """Token ids and pixels of an image in a chat, with its caption if it has one.
+
+        With `system_turn` the chat begins with an empty system turn, as in the reference implementation.
 
         Raises:
             ContextError: if the processor cannot do with it, or it is longer than the model's window.
         """
         try:
-            inputs = self._processed(picture)
+            inputs = self._processed(picture, system_turn=system_turn)
         except Exception as error:  # processors raise whatever an odd image makes them stumble over
             size = f"{picture.image.width} x {picture.image.height}"
             raise ContextError(
@@ -147,12 +149,13 @@ class VisionEncoder:
     def _taps(self) -> Taps:
         return Taps(list(cast(nn.ModuleList, self._decoder.layers)), {})
 
-    def _processed(self, picture: Picture) -> dict[str, Tensor]:
+    def _processed(self, picture: Picture, *, system_turn: bool) -> dict[str, Tensor]:
         caption = [{"type": "text", "text": picture.caption}] if picture.caption else []
         if getattr(self.processor, "chat_template", None):
-            content = [{"type": "image", "image": picture.image}, *caption]
+            asked = {"role": "user", "content": [{"type": "image", "image": picture.image}, *caption]}
+            silent = {"role": "system", "content": [{"type": "text", "text": ""}]}
             made = self.processor.apply_chat_template(
-                [{"role": "user", "content": content}],
+                [silent, asked] if system_turn else [asked],
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,

@@ -6,7 +6,6 @@ reasoning over several facts. Source: Doc-to-LoRA (arXiv 2602.15902), data gener
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from typing import Protocol
 from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
+from lorify.data.engines import Endpoint, VllmEngine, several_at_once
 from lorify.data.examples import Example
-from lorify.errors import EvaluationError
 
 MAX_TOKENS = 1024
 INSTRUCTION = (
@@ -127,30 +126,19 @@ class GivenQuestions(QuestionWriter):
 class VllmWriter(QuestionWriter):
     """A model asks inside vLLM, in this process: many contexts at a time."""
 
-    def __init__(self, model: str) -> None:
-        """Load `model`, a hub id or a folder.
+    def __init__(self, model: str, *, memory_share: float = 0.9) -> None:
+        """Load `model`, a hub id or a folder, into this share of the device's memory.
 
         Raises:
             EvaluationError: if vLLM is not installed, or cannot load the model.
         """
-        try:
-            import vllm  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise EvaluationError(
-                "writing questions by vLLM needs the package vllm, which is not installed; pip install vllm, or ask a "
-                "running server with --endpoint"
-            ) from error
-        self._name = model
-        try:
-            self._engine = vllm.LLM(model=model)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EvaluationError(f"vLLM cannot load {model} ({str(error).splitlines()[0]}); give another") from error
-        self._sampling = vllm.SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
+        self._vllm = VllmEngine(model, memory_share=memory_share)
+        self._sampling = self._vllm.vllm.SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return self._name
+        return self._vllm.model
 
     def write(self, context: str, asked: Sequence[str], count: int) -> list[str]:
         """Up to `count` questions."""
@@ -159,12 +147,12 @@ class VllmWriter(QuestionWriter):
     def write_all(self, contexts: Sequence[str], asked: Sequence[Sequence[str]], count: int) -> list[list[str]]:
         """Up to `count` questions about each context, decoded greedily in one batch."""
         chats = [writer_messages(context, before, count) for context, before in zip(contexts, asked, strict=True)]
-        answers = self._engine.chat(chats, self._sampling, use_tqdm=False)
+        answers = self._vllm.engine.chat(chats, self._sampling, use_tqdm=False)
         return [parse_questions(answer.outputs[0].text)[:count] for answer in answers]
 
 
 class EndpointWriter(QuestionWriter):
-    """A model behind an OpenAI-compatible endpoint asks; the key comes from OPENAI_API_KEY, if one is needed."""
+    """A model behind an OpenAI-compatible endpoint asks, about several contexts at a time."""
 
     def __init__(self, url: str, model: str) -> None:
         """Ask with `model` at `url`, such as `http://localhost:8000/v1`.
@@ -172,13 +160,8 @@ class EndpointWriter(QuestionWriter):
         Raises:
             EvaluationError: if the client library is not installed.
         """
-        try:
-            import openai
-        except ImportError as error:
-            raise EvaluationError("questions from an endpoint need the package openai: pip install openai") from error
-        self.url, self.model = url, model
-        self._errors = openai.OpenAIError
-        self._client = openai.OpenAI(base_url=url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=3)
+        self.model = model
+        self._endpoint = Endpoint(url)
 
     @property
     def name(self) -> str:
@@ -191,16 +174,16 @@ class EndpointWriter(QuestionWriter):
         Raises:
             EvaluationError: if the endpoint cannot be reached or refuses, after three more tries.
         """
-        try:
-            answer = self._client.chat.completions.create(
-                model=self.model,
-                messages=writer_messages(context, asked, count),  # pyright: ignore[reportArgumentType]
-                max_tokens=MAX_TOKENS,
-                temperature=0.0,
-            )
-        except self._errors as error:
-            raise EvaluationError(
-                f"endpoint {self.url} did not write questions ({str(error).splitlines()[0]}); what is done is kept: "
-                "see that it runs, and run the command again"
-            ) from error
+        answer = self._endpoint.call(
+            "write questions",
+            self._endpoint.client.chat.completions.create,
+            model=self.model,
+            messages=writer_messages(context, asked, count),
+            max_tokens=MAX_TOKENS,
+            temperature=0.0,
+        )
         return parse_questions(answer.choices[0].message.content or "")[:count]
+
+    def write_all(self, contexts: Sequence[str], asked: Sequence[Sequence[str]], count: int) -> list[list[str]]:
+        """Up to `count` questions about each context; the endpoint is asked about several at a time."""
+        return several_at_once(lambda pair: self.write(*pair, count), list(zip(contexts, asked, strict=True)))

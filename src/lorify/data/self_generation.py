@@ -1,4 +1,4 @@
-"""Documents -> questions by a writer -> the base's own answers with its log-probabilities, in shards.
+"""Documents -> questions by a writer -> the base's own answers by a teacher, with its log-probabilities, in shards.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), section 3: the teacher is the base with the context in its prompt, its answers
 are learned through its top 16 predictions at each token.
@@ -10,25 +10,21 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
-import torch
-
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
-from lorify.base.generation import generate_batch
-from lorify.base.model import BaseModel
+from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.data.examples import Example
 from lorify.data.question_writers import QuestionWriter
 from lorify.data.self_generated import SOURCE, SelfGeneratedRecord, TaughtQuestion, open_folder, write_shard
+from lorify.data.teachers import Teacher
 from lorify.errors import EvaluationError
-
-QUESTIONS_AT_ONCE = 8
 
 
 def generate_data(
     documents: Sequence[str],
     folder: Path,
     *,
-    base: BaseModel,
+    teacher: Teacher,
     writer: QuestionWriter,
     rounds: int = 1,
     questions_per_round: int = 5,
@@ -42,7 +38,7 @@ def generate_data(
     Args:
         documents: contexts; one that came before, but for case and spaces, is left out.
         folder: where to.
-        base: the teacher.
+        teacher: who answers.
         writer: who asks.
         rounds: rounds of questions a context, each knowing the earlier ones'.
         questions_per_round: questions asked for in each.
@@ -55,14 +51,15 @@ def generate_data(
         How many contexts the folder holds, those without questions included.
 
     Raises:
-        EvaluationError: if there is no document, the folder was made with other settings, or the writer fails.
+        EvaluationError: if there is no document, the folder was made with other settings, or the writer or the
+            teacher fails.
     """
     contexts = distinct(documents)
     if not contexts:
         raise EvaluationError("there is no document to ask about; give a file with at least one text")
     record = SelfGeneratedRecord(
-        base_name=base.name,
-        base_digest=base.digest,
+        base_name=teacher.base.name,
+        base_digest=teacher.base.digest,
         writer=writer.name,
         documents_digest=hashlib.sha256(json.dumps(contexts).encode()).hexdigest(),
         top_k=top_k,
@@ -78,11 +75,15 @@ def generate_data(
         examples = []
         of_shard = contexts[number * contexts_per_shard : (number + 1) * contexts_per_shard]
         asked = ask_in_rounds(writer, of_shard, rounds, questions_per_round)
-        for context, questions in zip(of_shard, asked, strict=True):
-            taught = teach(base, context, questions, top_k=top_k, max_new_tokens=max_new_tokens)
-            examples.append(Example((context,), tuple(taught), SOURCE))
+        for start in range(0, len(of_shard), teacher.contexts_at_once):
+            group = slice(start, start + teacher.contexts_at_once)
+            taught = teach_all(teacher, of_shard[group], asked[group], top_k=top_k, max_new_tokens=max_new_tokens)
+            examples += [
+                Example((context,), tuple(questions), SOURCE)
+                for context, questions in zip(of_shard[group], taught, strict=True)
+            ]
             if report is not None:
-                report(1, len(contexts))
+                report(len(taught), len(contexts))
         write_shard(folder, number, examples)
     return len(contexts)
 
@@ -106,37 +107,33 @@ def ask_in_rounds(writer: QuestionWriter, contexts: Sequence[str], rounds: int, 
     return asked
 
 
-@torch.no_grad()
 def teach(
-    base: BaseModel, context: str, questions: Sequence[str], *, top_k: int, max_new_tokens: int
+    teacher: Teacher, context: str, questions: Sequence[str], *, top_k: int, max_new_tokens: int
 ) -> list[TaughtQuestion]:
-    """The base's greedy answers with the context in its prompt; questions that leave no room for one are left out."""
-    stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
-    prompts = {q: build_prompt_ids(base.tokenizer, question_messages(q, context)) for q in questions}
-    fitting = [q for q, prompt in prompts.items() if len(prompt) + max_new_tokens < base.window_tokens]
-    taught = []
-    for start in range(0, len(fitting), QUESTIONS_AT_ONCE):
-        group = fitting[start : start + QUESTIONS_AT_ONCE]
-        answers = generate_batch(
-            base, [prompts[q] for q in group], lora=None, max_new_tokens=max_new_tokens, stop_ids=stop_ids
-        )
-        for question, answer in zip(group, answers, strict=True):
-            ended = answer if len(answer) == max_new_tokens else [*answer, min(stop_ids)]
-            taught.append(_with_log_probs(base, question, prompts[question], ended, top_k))
+    """The teacher's greedy answers about one context; see `teach_all`."""
+    return teach_all(teacher, [context], [questions], top_k=top_k, max_new_tokens=max_new_tokens)[0]
+
+
+def teach_all(
+    teacher: Teacher, contexts: Sequence[str], asked: Sequence[Sequence[str]], *, top_k: int, max_new_tokens: int
+) -> list[list[TaughtQuestion]]:
+    """The teacher's greedy answers with each context in the prompt; questions that leave no room for one are left out.
+
+    As published, the chats have no system turn: what the student is trained on is the teacher's prompt without the
+    context.
+    """
+    base = teacher.base
+    prompts = {
+        (i, question): build_prompt_ids(base.tokenizer, question_messages(question, context))
+        for i, (context, questions) in enumerate(zip(contexts, asked, strict=True))
+        for question in questions
+    }
+    fitting = [key for key, prompt in prompts.items() if len(prompt) + max_new_tokens < base.window_tokens]
+    answers = []
+    if fitting:
+        answers = teacher.answer([prompts[key] for key in fitting], top_k=top_k, max_new_tokens=max_new_tokens)
+    taught: list[list[TaughtQuestion]] = [[] for _ in contexts]
+    for (i, question), answer in zip(fitting, answers, strict=True):
+        text = cast(str, base.tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip()
+        taught[i].append(TaughtQuestion(question, (text,), answer.ids, answer.top_ids, answer.top_log_probs))
     return taught
-
-
-def _with_log_probs(
-    base: BaseModel, question: str, prompt: Sequence[int], answer: Sequence[int], top_k: int
-) -> TaughtQuestion:
-    ids = torch.tensor([[*prompt, *answer]], device=base.device)
-    with base.hooks.applied(None):
-        hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state[0, len(prompt) - 1 : -1]
-    log_probs, top = base.logits(hidden).log_softmax(-1).topk(top_k, dim=-1)  # [answer, top_k]
-    return TaughtQuestion(
-        question,
-        (base.decode_text(answer).strip(),),
-        tuple(answer),
-        tuple(top.flatten().tolist()),
-        tuple(log_probs.flatten().tolist()),
-    )

@@ -10,13 +10,14 @@ unpickler (`lorify.hypernets.safe_torch_load`). What differs there and means the
 - settings that were added later are missing in earlier releases, and mean their defaults then.
 
 The three releases differ in their base, and so in what stands around a context: for these bases the token ids are
-known, for others they are taken from the chat template.
+known, for others they are taken from the chat template of the context encoder.
 
 Source: github.com/SakanaAI/doc-to-lora.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,12 +26,15 @@ from typing import Any
 
 import torch
 import yaml
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from pydantic import ValidationError
 from torch import Tensor
 
 from lorify.base.model import BaseModel
+from lorify.contexts.encoder_loading import AboutEncoder, read_about_encoder
 from lorify.contexts.encoders import context_affixes
-from lorify.errors import HypernetworkError
+from lorify.errors import HypernetworkError, LorifyError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.safe_torch_load import load_torch_file, settings
@@ -117,8 +121,8 @@ def import_d2l(path: Path, base: BaseModel) -> tuple[PerceiverConfig, PerceiverH
 
     Args:
         path: `pytorch_model.bin`, its folder, or the folder of the run.
-        base: the base it was trained for. The checkpoint has no digest of it: its kind (of the published ones) and
-            all sizes are compared.
+        base: the base it was trained for. The checkpoint has no digest of it: all sizes are compared, and its kind
+            where the name in the checkpoint tells it (see `named_architecture`).
 
     Returns:
         Config and hypernetwork, in float32 and in evaluation mode.
@@ -126,6 +130,7 @@ def import_d2l(path: Path, base: BaseModel) -> tuple[PerceiverConfig, PerceiverH
     Raises:
         HypernetworkError: if the file is missing, damaged or malicious, the checkpoint is of a kind that is not
             known, or it does not fit the base.
+        BaseModelError: if it reads another context encoder, whose files cannot be found, fetched or read.
     """
     file, stored = _read(path)
     weights = {
@@ -136,7 +141,7 @@ def import_d2l(path: Path, base: BaseModel) -> tuple[PerceiverConfig, PerceiverH
     try:
         config = _config(file, stored, weights, base)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, HypernetworkError):
+        if isinstance(error, LorifyError):
             raise
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
         raise HypernetworkError(
@@ -165,6 +170,21 @@ def named_base(path: Path) -> str:
         HypernetworkError: see `import_d2l`.
     """
     return str(_read(path)[1]["base_model_name_or_path"])
+
+
+def named_architecture(name: str) -> str | None:
+    """Kind of the base of a name, without fetching anything: of a published one, a folder or what the hub's cache has.
+
+    Nothing in a checkpoint but this name tells the kind of its base.
+    """
+    if name in _RELEASES:
+        return _RELEASES[name].architecture
+    try:
+        found = Path(name) / "config.json" if Path(name).is_dir() else try_to_load_from_cache(name, "config.json")
+        config = json.loads(Path(found).read_text(encoding="utf-8")) if isinstance(found, str | Path) else {}
+    except (HFValidationError, OSError, ValueError):  # no hub id, or a damaged file
+        return None
+    return next(iter(config.get("architectures") or ()), None)
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -199,7 +219,9 @@ def _config(file: Path, stored: Mapping[str, Any], weights: Mapping[str, Tensor]
                 f"{file} was trained for a {module.name} of {theirs[0]} to {theirs[1]} features, but that of base "
                 f"{base.name} has {module.in_features} to {module.out_features}; load base {trained_on}"
             )
-    encoder = _encoder(of_encoder, of_perceiver, trained_on, base)
+    encoder_name = of_encoder["ctx_encoder_model_name_or_path"]
+    about = read_about_encoder(base, None if encoder_name in (None, trained_on) else encoder_name)
+    encoder = _encoder(of_encoder, of_perceiver, trained_on, num_layers, about)
     attention = "aggregator.perceiver.decoder.layers.0.self_attn"
     head_size = PerceiverConfig.model_fields["head_size"].default
     residual_mlps = of_hypernet.get("num_pre_head_layers")
@@ -224,7 +246,7 @@ def _config(file: Path, stored: Mapping[str, Any], weights: Mapping[str, Tensor]
         mlp_per_layer=bool(of_hypernet["per_layer_processing"]),
         bias_adapter=True if use_bias is None else bool(use_bias),
         system_turn=True,
-        chunk_tokens=_chunk_tokens(file, base, len(encoder.prefix_ids) + len(encoder.suffix_ids)),
+        chunk_tokens=_chunk_tokens(file, about.window_tokens - len(encoder.prefix_ids) - len(encoder.suffix_ids)),
     )
 
 
@@ -245,17 +267,18 @@ def _check_kind(file: Path, of_hypernet: Mapping[str, Any], of_perceiver: Mappin
 
 def _check_base(file: Path, trained_on: str, num_layers: int, of_hypernet: Mapping[str, Any], base: BaseModel) -> None:
     architecture = type(base.model).__name__
-    release = _RELEASES.get(trained_on)
+    wanted = named_architecture(trained_on)
     theirs = (num_layers, of_hypernet["base_hidden_size"])
-    if theirs != (base.num_layers, base.hidden_size) or (release and release.architecture != architecture):
+    if theirs != (base.num_layers, base.hidden_size) or wanted not in (None, architecture):
         raise HypernetworkError(
-            f"{file} was trained for {trained_on} ({theirs[0]} blocks of width {theirs[1]}), but base {base.name} is a "
-            f"{architecture} with {base.num_layers} of {base.hidden_size}; load base {trained_on}"
+            f"{file} was trained for {trained_on} ({wanted or 'a model'} with {theirs[0]} blocks of width "
+            f"{theirs[1]}), but base {base.name} is a {architecture} with {base.num_layers} of {base.hidden_size}; "
+            f"load base {trained_on}"
         )
 
 
 def _encoder(
-    of_encoder: Mapping[str, Any], of_perceiver: Mapping[str, Any], trained_on: str, base: BaseModel
+    of_encoder: Mapping[str, Any], of_perceiver: Mapping[str, Any], trained_on: str, of_base: int, about: AboutEncoder
 ) -> ContextEncoderConfig:
     """Their context encoder; `embed_only` is called embeddings here."""
     name = of_encoder["ctx_encoder_model_name_or_path"]
@@ -263,15 +286,15 @@ def _encoder(
     if kind == "early_exit":
         depth = of_encoder["layer_idx"]
         # A run that left it open has a quarter of the encoder's blocks here; a checkpoint without it runs all of them.
-        num_layers = base.num_layers if depth is None else int(depth)
+        num_layers = about.num_layers if depth is None else int(depth)
     elif kind == "per_layer_activations":
         depth = of_encoder.get("ctx_encoder_last_layer")
-        num_layers = base.num_layers if depth is None else int(depth)
+        num_layers = of_base if depth is None else int(depth)  # each block of the base has its features
     else:
         kind, num_layers = ("embeddings" if kind == "embed_only" else kind), 0
     release = _RELEASES.get(name or trained_on)
     prefix, suffix = (
-        (release.prefix_ids, release.suffix_ids) if release else context_affixes(base.tokenizer, system_turn=True)
+        (release.prefix_ids, release.suffix_ids) if release else context_affixes(about.tokenizer, system_turn=True)
     )
     return ContextEncoderConfig(
         kind=kind,  # pyright: ignore[reportArgumentType]  (pydantic refuses any other)
@@ -291,9 +314,8 @@ class _ArgumentsLoader(yaml.SafeLoader):
 _ArgumentsLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
-def _chunk_tokens(file: Path, base: BaseModel, num_affixes: int) -> int:
-    """Longest chunk in training: what the run's settings say, the whole window if they say so, or as published."""
-    room = base.window_tokens - num_affixes
+def _chunk_tokens(file: Path, room: int) -> int:
+    """Longest chunk in training: what the run's settings say, all the room there is if they say so, or as published."""
     for folder in (file.parent, file.parent.parent):
         path = folder / ARGUMENTS_NAME
         if not path.is_file():

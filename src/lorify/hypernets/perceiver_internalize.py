@@ -102,7 +102,7 @@ class PerceiverInternalizer(PartsInternalizer[DocumentPart]):
         if isinstance(context, Picture):
             if not self.encoder.reads_images:
                 raise no_images(context, f"hypernetwork {self.name}")
-            return [self.encoder.image_chunk(context)]
+            return [self.encoder.image_chunk(context, system_turn=self.config.system_turn)]
         ids = self.encoder.encode_text(context.text.strip())
         if not ids:
             raise ContextError(f"document {context.name} has no text; give one with at least one sentence")

@@ -75,7 +75,7 @@ class AdaptersFolder:
             folder.touch()
             return folder
         try:
-            export_peft(adapter, self._base, folder, base_name=base_name)
+            export_peft(adapter, self._base, folder, base_name=base_name, probe=False)
         except AdapterError as error:
             if not isinstance(error.__cause__, Exception):
                 raise

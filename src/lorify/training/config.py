@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -120,8 +120,13 @@ class Optimization(Schedule):
 
 
 class RunConfig(Section):
-    """What every run has, whatever it trains; the loop reads this and nothing else."""
+    """What every run has, whatever it trains; the loop reads this and nothing else.
 
+    Attributes:
+        base_is_called_evenly: whether every batch calls the base equally often, which a sharded base needs.
+    """
+
+    base_is_called_evenly: ClassVar[bool] = True
     kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")
     base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
     start_from: Path | None = Field(
@@ -135,11 +140,24 @@ class RunConfig(Section):
     sharded: bool = Field(
         False, description="Each process keeps a part of what is trained and of its optimizer state, instead of all."
     )
+    sharded_base: bool = Field(
+        False, description="Each process keeps a part of the base's blocks, and gathers a block when it runs."
+    )
+
+    @model_validator(mode="after")
+    def _can_shard_base(self) -> Self:
+        if self.sharded_base and not self.base_is_called_evenly:
+            raise ValueError(
+                f"the base cannot be sharded in a run of kind {self.kind}, where how often it runs depends on the "
+                "batch; set sharded_base to false"
+            )
+        return self
 
 
 class TrainingConfig(RunConfig):
     """A meta-training run of the associative hypernetwork."""
 
+    base_is_called_evenly = False
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
     kind: Literal["associative"] = Field("associative", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     hypernetwork: HypernetworkShape = HypernetworkShape()  # pyright: ignore[reportCallIssue]

@@ -59,7 +59,8 @@ class DryRun:
     Attributes:
         base_parameters: of the base.
         hypernetwork_parameters: that are trained.
-        weights_bytes: base, and the encoder where it is another model or in 4 bits.
+        weights_bytes: base (of a sharded one what a process holds), and the encoder where it is another model or in 4
+            bits.
         training_state_bytes: the hypernetwork with gradients and optimizer.
         activation_bytes: what a full batch keeps for the backward pass.
         training_bytes: all of these.
@@ -99,7 +100,7 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
     with torch.device("meta"):
         hypernet = PerceiverHypernetwork(shape)
     base_parameters, encoder_parameters = _count(base), 0 if patches else _count(encoder)
-    weights = LOW_BYTES * base_parameters
+    weights = encoder_bytes = 0
     if config.hypernetwork.quantized_encoder:
         weights += round(FOUR_BIT_BYTES * encoder_parameters)
     elif encoder is not base and not patches:

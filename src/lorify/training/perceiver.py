@@ -304,10 +304,14 @@ class PerceiverObjective:
         # The context opens the teacher's prompts, and so is read once for all questions about it.
         asked = [[s for s, q in zip(row.segments, row.taught, strict=True) if q is None] for row in rows]
         asked = [segments for segments in asked if segments]
-        if asked:
-            packed = pack_rows(asked, teacher=True, joined=True).to(self.base.device)
+        data = self.config.data
+        # Other processes may have to ask, and a sharded base is called by all of them or by none.
+        others_ask = self.base.is_sharded and bool(data.niah + data.facts + data.questions)
+        if asked or others_ask:
+            packed = pack_rows(asked or [rows[0].segments], teacher=True, joined=True).to(self.base.device)
             with torch.no_grad(), self._autocast():
                 teacher = answer_logits(self.base, packed, None)
+        if asked:
             made = top_k_kl_per_token(logits[~is_stored], teacher, self.config.optimization.teacher_top_k)
             per_token = per_token.masked_scatter(~is_stored, made)
         return per_token

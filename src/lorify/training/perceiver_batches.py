@@ -106,7 +106,10 @@ class PerceiverBatches:
         most = self.config.data.questions_per_context
         questions = rng.sample(example.questions, min(len(example.questions), most))
         document = "\n\n".join(example.documents)
-        chunks: list[Chunk] = [self.encoder.image_chunk(read_picture(image)) for image in example.images]
+        chunks: list[Chunk] = [
+            self.encoder.image_chunk(read_picture(image), system_turn=self.config.hypernetwork.system_turn)
+            for image in example.images
+        ]
         return ContextRow(
             chunks or self._chunks(rng, document),
             [self._segment(question, document) for question in questions],
@@ -144,9 +147,10 @@ class PerceiverBatches:
         return [*split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)]
 
     def _segment(self, question: Question, document: str) -> Segment:
+        if isinstance(question, TaughtQuestion):  # without a system turn, as it was asked of the teacher
+            asked = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+            return Segment(tuple(asked), question.answer_ids)
         prompt = self._prompt(question.text)
-        if isinstance(question, TaughtQuestion):
-            return Segment(tuple(prompt), question.answer_ids)
         teacher = None
         if self.config.optimization.loss == "kl":
             teacher = tuple(self._prompt(question.text, document))

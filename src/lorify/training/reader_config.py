@@ -28,6 +28,7 @@ class ReaderData(ContextMix):
 class ReaderTrainingConfig(RunConfig):
     """Training of a reader: where in a document is the answer to a question?"""
 
+    base_is_called_evenly = False
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
     kind: Literal["reader"] = Field("reader", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     start_from: Path | None = Field(

@@ -155,7 +155,7 @@ def _exported(adapter: Adapter, base: BaseModel, format: Literal["peft", "gguf"]
         if format == "gguf":
             export_gguf(adapter, base, path)
             return path.read_bytes()
-        export_peft(adapter, base, path)
+        export_peft(adapter, base, path, probe=False)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for part in sorted(path.iterdir()):

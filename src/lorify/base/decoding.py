@@ -21,6 +21,7 @@ from transformers import DynamicCache
 from lorify.base.lean import LEAN_ARCHITECTURES, Block, Linears, Norm, Place, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseModel
+from lorify.errors import BaseModelError
 
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
 _SHARED_TOKENS = 64  # a shorter common beginning of prompts is not worth a pass of its own

@@ -100,15 +100,17 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
     with torch.device("meta"):
         hypernet = PerceiverHypernetwork(shape)
     base_parameters, encoder_parameters = _count(base), 0 if patches else _count(encoder)
-    weights = encoder_bytes = 0
+    encoder_bytes = 0
     if config.hypernetwork.quantized_encoder:
-        weights += round(FOUR_BIT_BYTES * encoder_parameters)
+        encoder_bytes = round(FOUR_BIT_BYTES * encoder_parameters)
     elif encoder is not base and not patches:
-        weights += LOW_BYTES * encoder_parameters
+        encoder_bytes = LOW_BYTES * encoder_parameters
+    weights = _base_bytes(config, base) + encoder_bytes
     kept = SHARD_BYTES / config.num_processes if config.sharded and config.num_processes > 1 else MOMENT_BYTES
     state = round((WHOLE_BYTES + kept) * hypernet.num_parameters)
     activations = _batch_bytes(config, shape, base)
-    generation = weights + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
+    whole = LOW_BYTES * base_parameters + encoder_bytes
+    generation = whole + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
     run_parameters = encoder_parameters * min(1.0, shape.encoder.num_layers / _architecture(encoder).num_hidden_layers)
     flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters, run_parameters)
     seconds = flops / (ACCELERATOR_FLOPS * USED_SHARE)
@@ -145,7 +147,7 @@ def _hypernetwork_shape(config: PerceiverTrainingConfig, base: nn.Module, encode
     of_base, of_encoder = _architecture(base), _architecture(encoder)
     layers = adapted_layers(config, int(of_base.num_hidden_layers))
     patches = chosen_patches(config)
-    linears = {name.rpartition(".")[2]: m for name, m in _block(base).named_modules() if isinstance(m, nn.Linear)}
+    linears = {name.rpartition(".")[2]: m for name, m in _blocks(base)[0].named_modules() if isinstance(m, nn.Linear)}
     missing = [name for name in shape.modules if name not in linears]
     if missing:
         raise ConfigError(
@@ -176,13 +178,22 @@ def _architecture(model: nn.Module) -> PreTrainedConfig:
     return cast(PreTrainedConfig, model.config).get_text_config()
 
 
-def _block(model: nn.Module) -> nn.Module:
+def _blocks(model: nn.Module) -> nn.ModuleList:
     decoder = cast(nn.Module, model.get_decoder())  # pyright: ignore[reportCallIssue]
-    return cast(nn.ModuleList, decoder.layers)[0]
+    return cast(nn.ModuleList, decoder.layers)
 
 
 def _count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _base_bytes(config: PerceiverTrainingConfig, base: nn.Module) -> int:
+    """What a process holds of the base in training: of a sharded one its part of the blocks, and one that runs."""
+    if not config.sharded_base or config.num_processes == 1:
+        return LOW_BYTES * _count(base)
+    blocks = _count(_blocks(base))
+    held = blocks / config.num_processes + _count(_blocks(base)[0])
+    return round(LOW_BYTES * (_count(base) - blocks + held))
 
 
 def _positions(shape: PerceiverConfig, num_tokens: int) -> int:

@@ -71,3 +71,15 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AdapterError, match="was made for"):
         export_gguf(random_adapter(base), tiny_base("qwen3"), tmp_path / "adapter.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_reads_back_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tiny_base("llama")
+    export_gguf(random_adapter(base), base, tmp_path / "adapter.gguf")
+    before = (tmp_path / "adapter.gguf").read_bytes()
+    write = gguf.GGUFWriter.add_tensor
+    monkeypatch.setattr(gguf.GGUFWriter, "add_tensor", lambda self, name, tensor: write(self, name, tensor / 8))
+    with pytest.raises(AdapterError, match="does not read back as the same adapter"):
+        export_gguf(random_adapter(base, 1), base, tmp_path / "adapter.gguf")
+    assert (tmp_path / "adapter.gguf").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter.gguf"]

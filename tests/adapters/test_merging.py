@@ -101,3 +101,12 @@ def test_a_merge_never_overwrites(base, tmp_path):
     with pytest.raises(AdapterError, match="made for tiny-gemma3"):
         merge_into_base(base, random_adapter(tiny_base("gemma3")), tmp_path / "merged")
     assert os.listdir(tmp_path) == ["config.json"]
+
+
+def test_a_merged_base_without_the_adapter_is_refused(any_base, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "lorify.adapters.merging._merged_weight", lambda base, _adapters, key: base.linear_keys[key].weight
+    )
+    with pytest.raises(AdapterError, match="the merged model gives other logits"):
+        merge_into_base(any_base, random_adapter(any_base), tmp_path / "merged")
+    assert not list(tmp_path.iterdir())

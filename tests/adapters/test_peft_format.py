@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tiny import tiny_base, tiny_model
 
-from lorify.adapters import LoraPair, build_lora_batch, export_peft, import_peft
+from lorify.adapters import LoraPair, build_lora_batch, export_peft, import_peft, peft_format
 from lorify.errors import AdapterError
 
 # PEFT asks transformers by a name that is being retired.
@@ -196,3 +196,42 @@ def test_a_broken_adapter_is_not_exported(exported, base):
         export_peft(type(broken)(weights, broken.lora_alpha, broken.provenance), base, exported)
     assert (exported / "adapter_model.safetensors").read_bytes() == before
     assert os.listdir(exported.parent) == ["exported"]
+
+
+@pytest.fixture
+def misunderstood(monkeypatch):
+    """What is written has 8 times the scale that it is read with here, so that only PEFT can tell."""
+    module = "lorify.adapters.peft_format"
+    written, read = peft_format._peft_config, peft_format._read_config
+
+    def scaled(config, factor):
+        return config | {"lora_alpha": config["lora_alpha"] * factor}
+
+    monkeypatch.setattr(f"{module}._peft_config", lambda *args: scaled(written(*args), 8))
+    monkeypatch.setattr(f"{module}._read_config", lambda folder: scaled(read(folder), 1 / 8))
+
+
+def test_an_export_that_peft_takes_for_another_adapter_is_refused(any_base, tmp_path, misunderstood):
+    with pytest.raises(AdapterError, match="peft gives other logits"):
+        export_peft(random_adapter(any_base), any_base, tmp_path / "exported")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_import_that_peft_takes_for_another_adapter_is_refused(exported, base, misunderstood):
+    with pytest.raises(AdapterError, match="peft gives other logits"):
+        import_peft(exported, base)
+
+
+def test_the_probe_through_peft_leaves_the_base_as_it_was(base, tmp_path):
+    before = logits_with(base, None)
+    modules = [name for name, _ in base.model.named_modules()]
+    export_peft(random_adapter(base), base, tmp_path / "exported")
+    assert [name for name, _ in base.model.named_modules()] == modules
+    assert torch.equal(logits_with(base, None), before)
+
+
+def test_the_probe_allows_for_the_rounding_of_bfloat16(tmp_path):
+    base = tiny_base("gemma3")
+    base.model.to(torch.bfloat16)
+    export_peft(random_adapter(base), base, tmp_path / "exported")
+    assert (tmp_path / "exported" / "adapter_config.json").is_file()

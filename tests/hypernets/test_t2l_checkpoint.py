@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 from pathlib import Path
@@ -6,13 +7,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny import tiny_base, tiny_tokenizer
+from tiny import tiny_base, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
+from typer.testing import CliRunner
 
 from lorify.base.model import BaseModel
+from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.t2l_checkpoint import import_t2l
+from lorify.hypernets.task_storage import save_task_hypernetwork
 
 FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("t2l_*"))
 MODULES = ("q_proj", "v_proj", "down_proj")
@@ -251,3 +255,39 @@ def test_unusable_checkpoints_are_refused_in_one_line(checkpoint, damage, messag
         import_t2l(checkpoint.folder, checkpoint.base)
     assert "\n" not in str(caught.value)
     assert "executed" not in capsys.readouterr().out
+
+
+def weaker(folder, config, hypernet, **options):
+    with torch.no_grad():
+        hypernet = copy.deepcopy(hypernet)
+        next(iter(hypernet.heads.parameters())).mul_(1 / 8)
+    save_task_hypernetwork(folder, config, hypernet, **options)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        (None, None),
+        ("written otherwise", "the import is not what the checkpoint says"),
+        ("not trained", "change the probe's logits by 0"),
+        ("not finite", "off by nan"),
+    ],
+)
+def test_an_import_proves_itself(checkpoint, tmp_path, monkeypatch, trouble, message):
+    monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
+    tiny_model("gemma2").save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    if trouble == "written otherwise":
+        monkeypatch.setattr("lorify.hypernets.task_storage.save_task_hypernetwork", weaker)
+    for name, tensor in checkpoint.weights.items():
+        if name.startswith("heads."):
+            tensor.mul_({"not trained": 0, "not finite": math.nan}.get(trouble, 1))
+    checkpoint.load()
+    command = ["import", str(checkpoint.folder), "-o", str(tmp_path / "out"), "--base", str(tmp_path / "base")]
+    result = CliRunner().invoke(app, command)
+    if message is None:
+        assert result.exit_code == 0, result.output
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "hypernetwork.safetensors"]
+    else:
+        assert result.exit_code == 2 and message in result.stderr, result.output
+        assert not (tmp_path / "out").exists()

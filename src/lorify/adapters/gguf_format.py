@@ -80,9 +80,7 @@ def _tensors(adapter: Adapter, base: BaseModel, architecture: gguf.MODEL_ARCH) -
     return tensors
 
 
-def _write(
-    tensors: Mapping[str, np.ndarray], lora_alpha: float, architecture: gguf.MODEL_ARCH, path: Path
-) -> None:
+def _write(tensors: Mapping[str, np.ndarray], lora_alpha: float, architecture: gguf.MODEL_ARCH, path: Path) -> None:
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")

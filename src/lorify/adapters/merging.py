@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.probes import agree, probe_ids, probe_logits
@@ -97,7 +96,7 @@ def _merged_weight(base: BaseModel, adapters: ScaledAdapters, key: Key) -> Tenso
 @torch.no_grad()
 def _check_merged(base: BaseModel, rows: ScaledAdapters, folder: Path) -> None:
     """Refuse a merged model that answers otherwise than the base with the adapters."""
-    merged = AutoModelForCausalLM.from_pretrained(folder, dtype=base.dtype).eval()
+    merged = type(base.model).from_pretrained(folder, dtype=base.dtype).eval()
     logits = merged(input_ids=probe_ids(base).cpu(), use_cache=False).logits
     if not agree(logits, probe_logits(base, rows), base.dtype):
         raise AdapterError(

@@ -81,12 +81,16 @@ def _t2l_base(folder: Path) -> str | None:
 
 
 def _import_t2l(folder: Path, base: BaseModel, output: Path) -> dict[str, object]:
+    from lorify.adapters.storage import replaced_folder
+    from lorify.hypernets.import_probe import check_imported_tasks
     from lorify.hypernets.t2l_checkpoint import import_t2l
-    from lorify.hypernets.task_storage import save_task_hypernetwork
+    from lorify.hypernets.task_storage import TASK_HYPERNETWORK_FILES, save_task_hypernetwork
 
     config, hypernet = import_t2l(folder, base)
-    save_task_hypernetwork(output, config, hypernet, packed=False)  # their numbers, not ours to round
-    return {"embedder": config.embedder_name, "parameters": hypernet.num_parameters}
+    with replaced_folder(output, TASK_HYPERNETWORK_FILES) as temporary:
+        save_task_hypernetwork(temporary, config, hypernet, packed=False)  # their numbers, not ours to round
+        change = check_imported_tasks(temporary, base, hypernet)
+    return {"embedder": config.embedder_name, "parameters": hypernet.num_parameters, "probe_logit_change": change}
 
 
 def _d2l_base(path: Path) -> str | None:

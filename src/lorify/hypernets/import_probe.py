@@ -1,7 +1,8 @@
-"""An imported Perceiver proves itself before its folder is handed over.
+"""An imported hypernetwork proves itself before its folder is handed over.
 
-What was written is read again, makes an adapter of a probe context and runs the base with it. The adapter has to do
-what the checkpoint's own numbers say, the slow way: `scaling * (sum over chunk and bias adapter of B^T A)`.
+What was written is read again, makes an adapter of a probe and runs the base with it. The adapter has to do what the
+checkpoint's own numbers say, the slow way: `scaling * (sum over chunk and bias adapter of B^T A)` for a Perceiver,
+`scaling * B A` for a task hypernetwork.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, build_lora_batch
+from lorify.adapters import build_lora_batch
+from lorify.adapters.probes import probe_ids
+from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseModel
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
 from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import PerceiverInternalizer, load_context_encoder
+from lorify.hypernets.specialize import task_lora_batch
 from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
+from lorify.hypernets.task_hypernet import TaskHypernetwork
+from lorify.hypernets.task_storage import load_task_hypernetwork
 
 PROBE_TEXT = "The harbour museum opens at ten. Its curator is Ada Quill, and it shows forty-two ships."
-PROBE_TOKENS = 8
 TOLERANCE = 1e-4
 
 
@@ -56,25 +61,46 @@ def check_imported(folder: Path, base: BaseModel, imported: PerceiverHypernetwor
             parts.append((bias[name].A[0, layer], bias[name].B[0, layer]))
         wanted = config.scaling * sum((B.T @ A for A, B in parts), torch.zeros((), device=base.device))  # [out, in]
         found = adapter.scaling((layer, name)) * (pair.B @ pair.A)
-        if not _close(found, wanted):
-            raise HypernetworkError(
-                f"the import is not what the checkpoint says at {name} of block {layer}: the probe's update is off "
-                f"by {(found - wanted).abs().max():.2g}; nothing was kept; please report it"
-            )
-    return _change_of_logits(base, adapter)
+        _check_update(found, wanted, layer, name)
+    return _change_of_logits(base, build_lora_batch([adapter], base))
+
+
+@torch.no_grad()
+def check_imported_tasks(folder: Path, base: BaseModel, imported: TaskHypernetwork) -> float:
+    """The same for a task hypernetwork; a fixed embedding stands for that of a description.
+
+    So the description encoder, which may be large, need not be at hand.
+    """
+    config, hypernet = load_task_hypernetwork(folder)
+    embedding = torch.arange(config.embedding_size, device=base.device).float().cos().unsqueeze(0)  # [1, e]
+    batch = task_lora_batch(config, hypernet.to(base.device)(embedding).weights)
+    original = imported.eval().to(base.device)(embedding).weights
+    for name, stack in original.items():
+        for layer, A, B in zip(config.layers, stack.A[0], stack.B[0], strict=True):
+            made = batch[layer, name]
+            _check_update(made.B[0].T @ made.A[0], config.scaling * (B @ A), layer, name)  # [out, in]
+    return _change_of_logits(base, batch)
+
+
+def _check_update(found: Tensor, wanted: Tensor, layer: int, name: str) -> None:
+    if not _close(found, wanted):
+        raise HypernetworkError(
+            f"the import is not what the checkpoint says at {name} of block {layer}: the probe's update is off "
+            f"by {(found - wanted).abs().max():.2g}; nothing was kept; please report it"
+        )
 
 
 def _close(found: Tensor, wanted: Tensor) -> bool:
     return bool(torch.isfinite(found).all()) and torch.allclose(
-        found, wanted, rtol=0, atol=TOLERANCE * max(1.0, float(wanted.abs().max()))
+        found, wanted, rtol=0, atol=TOLERANCE * float(wanted.abs().max())
     )
 
 
-def _change_of_logits(base: BaseModel, adapter: Adapter) -> float:
-    probe = torch.arange(PROBE_TOKENS, device=base.device).unsqueeze(0)
+def _change_of_logits(base: BaseModel, batch: LoraBatch | None) -> float:
+    probe = probe_ids(base)
     logits = []
-    for row in (adapter, None):
-        with base.hooks.applied(build_lora_batch([row], base)):
+    for lora in (batch, None):
+        with base.hooks.applied(lora):
             logits.append(base.model(input_ids=probe, use_cache=False).logits.float())
     change = float((logits[0] - logits[1]).abs().max())
     if not 0 < change < float("inf"):

@@ -17,6 +17,7 @@ from lorify.hypernets.task_config import TaskConfig
 from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
 CONFIG_NAME = "config.json"
+TASK_HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
 MOST_OF_A_REASON = 160
 
 
@@ -39,7 +40,7 @@ def save_task_hypernetwork(
         packed_weights(weights) if packed else {k: v.detach().float().cpu().contiguous() for k, v in weights.items()}
     )
     document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
-    with replaced_folder(folder, frozenset({CONFIG_NAME, WEIGHTS_NAME})) as temporary:
+    with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
         save_tensors(stored, temporary / WEIGHTS_NAME)
         (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

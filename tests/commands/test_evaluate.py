@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from tiny_lorify import Reader
 from typer.testing import CliRunner
@@ -93,6 +94,22 @@ def test_qa_asks_by_three_methods(options, questions):
     assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
     assert all(0 <= row["f1"] <= 1 for row in result["scores"])
     assert result["config"]["timed"] is False and result["config"]["hypernetwork"] == "hypernet"
+
+
+def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questions):
+    base_dir = options[1]
+    AuthorsCheckpoint(load_base(str(base_dir), device="cpu")).save(tmp_path / "theirs")
+    succeed("import", tmp_path / "theirs", "-o", tmp_path / "ours", "--base", base_dir)
+    chosen = ("--base", base_dir, "--hypernet", tmp_path / "ours")
+    result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *chosen))
+    assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
+    assert result["config"]["hypernetwork"] == "ours"
+    command = ("eval", "run", "facts:documents=1", "-m", "none,adapter", "--max-tokens", 3)
+    scores = [line.split()[:2] for line in succeed(*command, "-o", tmp_path / "run", *chosen).splitlines()]
+    assert ["facts", "none"] in scores and ["facts", "adapter"] in scores
+    answers = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
+    said = {method: [row["prediction"] for row in answers if row["method"] == method] for method in ("none", "adapter")}
+    assert said["adapter"] and said["adapter"] != said["none"]  # as published, it is on for every question
 
 
 def test_agreement_compares_with_the_bare_base(reader):

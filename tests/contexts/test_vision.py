@@ -7,7 +7,7 @@ from PIL import Image
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from tiny_vlm import WIDTH, save_tiny_vlm
 
-from lorify.contexts.encoder_loading import load_encoder
+from lorify.contexts.encoder_loading import load_encoder, read_about_encoder
 from lorify.contexts.encoders import context_affixes
 from lorify.contexts.pictures import read_picture
 from lorify.contexts.vision import VisionEncoder, load_vision_encoder
@@ -105,3 +105,12 @@ def test_files_in_other_formats_give_the_same_features(encoder):
         noise(4).save(data, format=form, lossless=True)
         chunks.append(encoder.image_chunk(read_picture(Image.open(data))))
     torch.testing.assert_close(chunks[0].inputs["pixel_values"], chunks[1].inputs["pixel_values"])
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "idefics3", "smolvlm"])
+def test_its_files_tell_what_the_loaded_encoder_is(tmp_path, kind):
+    folder = str(save_tiny_vlm(tmp_path, kind, num_layers=5))
+    about, loaded = read_about_encoder(tiny_base(), folder), load_encoder(tiny_base(), folder)
+    assert (about.num_layers, about.window_tokens) == (loaded.num_layers, loaded.window_tokens) == (5, 256)
+    affixes = [context_affixes(encoder.tokenizer, system_turn=True) for encoder in (about, loaded)]
+    assert affixes[0] == affixes[1] and affixes[0][0]

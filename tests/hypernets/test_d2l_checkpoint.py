@@ -9,8 +9,10 @@ from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from typer.testing import CliRunner
 
 from lorify.base.model import BaseModel, load_base
+from lorify.cli import app
 from lorify.contexts.documents import document_from_text
 from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
@@ -143,6 +145,33 @@ def test_another_context_encoder_has_its_own_tokenizer_and_depth(kind, layer_idx
         A, B = theirs.adapter(list(chunk), "down_proj")
     torch.testing.assert_close(generated.A[0], A, rtol=0, atol=1e-5)
     torch.testing.assert_close(generated.B[0], B, rtol=0, atol=1e-5)
+
+
+def test_import_then_ask_with_another_context_encoder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
+    tiny_model("mistral").save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    base, encoder = load_base(str(tmp_path / "base"), device="cpu"), word_encoder(tmp_path / "encoder", num_layers=5)
+    theirs = AuthorsCheckpoint(base, encoder="early_exit", layer_idx=None, encoder_model=encoder)
+    theirs.save(tmp_path / "theirs", trained_on=base.name)
+    (tmp_path / "mill.txt").write_text("the mill has nine windows")
+    for command in (
+        ("import", tmp_path / "theirs", "-o", tmp_path / "ours"),
+        (
+            "ask",
+            tmp_path / "mill.txt",
+            "-q",
+            "Who?",
+            "--max-tokens",
+            3,
+            "--base",
+            base.name,
+            "--hypernet",
+            tmp_path / "ours",
+        ),
+    ):
+        result = CliRunner().invoke(app, [str(word) for word in command])
+        assert result.exit_code == 0 and "warning" not in result.stderr, result.output
 
 
 def test_a_context_encoder_that_is_not_at_hand_is_named(tmp_path):

@@ -113,7 +113,8 @@ def test_questions_are_found_in_what_a_model_writes():
 
 
 def test_a_local_base_is_asked(base):
-    assert LocalWriter(base).write("A mill.", [], 3) == []  # random weights write no questions
+    (question,) = LocalWriter(base).write("A mill.", [], 1)  # of random letters
+    assert question.endswith("?")
     assert LocalWriter(base).write("A mill. " * 200, [], 3) == []  # longer than the window
 
 

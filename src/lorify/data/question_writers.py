@@ -18,6 +18,8 @@ from lorify.data.engines import Endpoint, VllmEngine, several_at_once
 from lorify.data.examples import Example
 
 MAX_TOKENS = 1024
+MAX_QUESTION_TOKENS = 64
+BEGINNING = "Question 1:"
 INSTRUCTION = (
     "Read the text and write {count} questions that it answers. Each must be about something only this text says, and "
     "understandable to someone who has not seen it: name people and things, and never speak of a text or passage. Ask "
@@ -69,7 +71,7 @@ def parse_questions(text: str) -> list[str]:
 
 
 class LocalWriter(QuestionWriter):
-    """A local base asks."""
+    """A local base asks; the beginning of its answer is given, without which small bases keep to no form."""
 
     def __init__(self, base: BaseModel) -> None:
         """Ask with this base."""
@@ -84,6 +86,7 @@ class LocalWriter(QuestionWriter):
         """Up to `count` questions, decoded greedily."""
         tokenizer = self.base.tokenizer
         prompt = build_prompt_ids(tokenizer, writer_messages(context, asked, count))
+        prompt += self.base.encode_text(BEGINNING)
         room = self.base.window_tokens - len(prompt)
         if room < 1:
             return []
@@ -91,10 +94,10 @@ class LocalWriter(QuestionWriter):
             self.base,
             [prompt],
             lora=None,
-            max_new_tokens=min(room, MAX_TOKENS),
+            max_new_tokens=min(room, MAX_TOKENS, count * MAX_QUESTION_TOKENS),
             stop_ids=stop_token_ids(tokenizer, self.base.model.generation_config),
         )
-        return parse_questions(self.base.decode_text(answer))[:count]
+        return parse_questions(BEGINNING + self.base.decode_text(answer))[:count]
 
 
 class GivenQuestions(QuestionWriter):

@@ -8,8 +8,13 @@ from typing import Any
 
 import torch
 from tiny import tiny_base
+from training.part_of_base import load_part
 
 from lorify.base.model import BaseModel
+from lorify.data.examples import Example
+from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
+from lorify.data.self_generation import teach
+from lorify.data.teachers import LocalTeacher
 from lorify.training.loop import Progress, Trainer
 from lorify.training.perceiver import PerceiverObjective
 from lorify.training.perceiver_config import PerceiverTrainingConfig
@@ -46,7 +51,7 @@ def config(**changes) -> PerceiverTrainingConfig:
     return PerceiverTrainingConfig.model_validate(document)
 
 
-def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
+def objective(base: BaseModel | None = None, /, **changes) -> PerceiverObjective:
     made = PerceiverObjective(config(**changes), base or tiny_base())
     torch.manual_seed(2)
     for name, parameter in made.module.named_parameters():
@@ -55,7 +60,9 @@ def objective(base: BaseModel | None = None, **changes) -> PerceiverObjective:
     return made
 
 
-def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> dict[str, torch.Tensor]:
+def weights_after(
+    run_dir: Path, base: BaseModel | None = None, *, stop_at: int | None = None, **changes
+) -> dict[str, torch.Tensor]:
     """Weights after a run in this process, on one thread.
 
     So many have the processes of `train_in_process`, too: more of them add up in another order, and AdamW makes a step
@@ -64,22 +71,38 @@ def weights_after(run_dir: Path, *, stop_at: int | None = None, **changes) -> di
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        made = objective(**changes)
+        made = objective(base, **changes)
         Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
     finally:
         torch.set_num_threads(threads)
     return made.module.state_dict()
 
 
-def train_in_process(run_dir: Path, kill_at: int | None = None, changes: Mapping[str, Any] = NONE) -> None:
+def write_self_generated(folder: Path, base: BaseModel) -> None:
+    """Short contexts with the base's own answers."""
+    texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
+    teacher = LocalTeacher(base)
+    examples = [Example((t,), tuple(teach(teacher, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
+    wanted = SelfGeneratedRecord(
+        base_name=base.name, base_digest=base.digest, writer="w", documents_digest="d", top_k=2, rounds=1,
+        questions_per_round=1, contexts_per_shard=60, max_new_tokens=2,
+    )  # fmt: skip
+    open_folder(folder, wanted)
+    write_shard(folder, 0, examples)
+
+
+def train_in_process(
+    run_dir: Path, kill_at: int | None = None, changes: Mapping[str, Any] = NONE, base_dir: Path | None = None
+) -> None:
     """What each of two processes does; the first writes the weights to `run_dir/weights.pt`.
 
     Args:
         run_dir: of the run.
         kill_at: after this step the process is killed, before it reports the step.
         changes: of the config.
+        base_dir: a base that is to be sharded; by default the tiny one, whole.
     """
-    made = objective(**changes)
+    made = objective(None if base_dir is None else load_part(base_dir), **changes)
     trainer = Trainer(made.config, made, run_dir)
 
     def report(progress: Progress) -> None:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny import tiny_base
-from training.small_perceiver import config, objective, train_in_process, weights_after
+from training.small_perceiver import config, objective, train_in_process, weights_after, write_self_generated
 from training.two_processes import in_two_processes
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import best_device
-from lorify.data.examples import Example, Question
-from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
+from lorify.contexts.encoders import TextEncoder
+from lorify.data.examples import Question
 from lorify.data.self_generation import teach
 from lorify.data.teachers import LocalTeacher
 from lorify.errors import BaseModelError, HypernetworkError, TrainingError
@@ -23,7 +23,7 @@ from lorify.hypernets.perceiver_internalize import PerceiverInternalizer
 from lorify.training.loop import Trainer, parameter_groups
 from lorify.training.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
 from lorify.training.packing import Segment, pack_rows
-from lorify.training.perceiver import PerceiverObjective, prepare_perceiver
+from lorify.training.perceiver import PerceiverObjective, hypernetwork_config, prepare_perceiver
 from lorify.training.perceiver_batches import ContextRow, draw_num_chunks
 from lorify.training.perceiver_config import PUBLISHED_CHUNK_PROBABILITIES
 from lorify.training.prepare import Preparation
@@ -59,6 +59,26 @@ def test_numbers_of_chunks_are_the_published_ones_where_they_are_feasible():
     assert set(draw(60)) == {1, 2, 3}
     assert set(draw(1300)) == {3, 4, 5, 6, 7, 8}
     assert set(draw(9000)) == {18}
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen", "num_layers"),
+    [
+        ("early_exit", None, 2),  # a quarter of its 8 blocks
+        ("early_exit", 5, 5),
+        ("per_layer_activations", None, 8),
+        ("embeddings", None, 0),
+    ],
+)
+def test_as_many_blocks_of_the_encoder_as_published(kind, chosen, num_layers):
+    shape = objective(tiny_base(num_layers=8), hypernetwork__encoder=kind, hypernetwork__encoder_layers=chosen).shape
+    assert (shape.encoder.kind, shape.encoder.num_layers) == (kind, num_layers)
+
+
+def test_early_exit_takes_a_quarter_of_the_encoder_and_not_of_the_base():
+    encoder = TextEncoder(tiny_base("qwen3", num_layers=12))
+    shape = hypernetwork_config(config(hypernetwork__encoder="early_exit"), tiny_base(num_layers=4), encoder)
+    assert shape.encoder.num_layers == 3
 
 
 @pytest.mark.parametrize("first_layer", [0, 1])
@@ -131,15 +151,7 @@ def _prompt(made: PerceiverObjective, question: str, context: str | None = None)
 
 def test_self_generated_data_is_trained_on(tmp_path):
     base, folder = tiny_base(), tmp_path / "data"
-    texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
-    teacher = LocalTeacher(base)
-    examples = [Example((t,), tuple(teach(teacher, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
-    wanted = SelfGeneratedRecord(
-        base_name=base.name, base_digest=base.digest, writer="w", documents_digest="d", top_k=2, rounds=1,
-        questions_per_round=1, contexts_per_shard=60, max_new_tokens=2,
-    )  # fmt: skip
-    open_folder(folder, wanted)
-    write_shard(folder, 0, examples)
+    write_self_generated(folder, base)
     changes = {"data__niah": 0, "data__facts": 0, "data__self_generated": 1, "data__self_generated_path": str(folder)}
     of = config(**changes, optimization__loss="kl")
     made = prepare_perceiver(of, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None)))

@@ -44,6 +44,7 @@ def test_two_processes_train_what_one_does_with_two_batches_a_step(tmp_path: Pat
         "evaluate_every": 3,
         "evaluation_batches": 1,
         "sharded": sharded,
+        "sharded_base": sharded,
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
     train = ["-m", "lorify", "train", str(tmp_path / "config.json"), "-o"]

@@ -131,7 +131,8 @@ class Lorify:
             The trained adapter; documents can no longer be added to it or removed.
         """
         documents = [as_text(_as_context(source), "--refine") for source in sources]
-        return refine(self.base, adapter, documents, seconds=seconds)
+        focus = None if self._internalizer is None else self._internalizer.focused
+        return refine(self.base, adapter, documents, seconds=seconds, focus=focus)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.

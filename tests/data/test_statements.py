@@ -5,7 +5,7 @@ import pytest
 
 from lorify.data.facts import generate_fact_example
 from lorify.data.rivals import contradict
-from lorify.data.statements import find_statements, says
+from lorify.data.statements import find_gaps, find_statements, says
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,15 @@ def test_lines_broken_by_width_are_one_sentence_and_repetitions_one_statement():
     text = "The museum of the town of Velmora, which lies by the sea, has counted\n231,000 visitors.\n\n"
     (statement,) = find_statements(text * 2)
     assert statement.answer == "231,000 visitors"
+
+
+def test_every_date_quantity_and_name_can_be_asked_for():
+    text = "Ada Lund founded the mill in 1892. It lies on Mill Lane and has 14 windows. Is it old? So it goes."
+    assert [(gap.question, gap.answer) for gap in find_gaps(text)] == [
+        ("Ada Lund founded the mill in what?", "1892"),
+        ("It lies on what and has 14 windows?", "Mill Lane"),
+        ("It lies on Mill Lane and has what?", "14 windows"),
+    ]
 
 
 def test_the_answer_is_in_the_sentence_and_not_in_the_question():

@@ -80,7 +80,7 @@ def test_the_teacher_stops_asking_at_its_deadline():
 def test_statements_are_lessons_whose_targets_are_their_answers():
     lessons = lessons_from_statements(BASE, DOCUMENT.text)
     texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
-    assert texts == [" 9", " 48 metres"]  # the end of the turn is a special token
+    assert texts == [" 9", " Ada", " 48 metres"]  # the end of the turn is a special token
     assert all(lesson.num_targets == len(lesson.top_ids) for lesson in lessons)
     # The student has seen the question and all of the answer but its last token.
     assert BASE.decode_text(lessons[0].ids).endswith("assistant\n 9")
@@ -131,6 +131,20 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
     for key in generated.weights:
         learned = refined.weights[key].B - generated.weights[key].B
         torch.testing.assert_close(after.weights[key].B, before.weights[key].B + learned, rtol=0, atol=1e-5)
+
+
+def test_refining_trains_below_what_each_question_is_focused_on():
+    internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
+    generated = internalizer.internalize([DOCUMENT])
+    lessons = lessons_from_statements(BASE, DOCUMENT.text)
+    refined = refine(BASE, generated, [DOCUMENT], seconds=1.0, focus=internalizer.focused)
+
+    def loss(adapter) -> float:
+        focused = internalizer.focused([adapter] * len(lessons), [lesson.question for lesson in lessons])
+        with torch.no_grad():
+            return float(kl_to_teacher(BASE, lessons, build_lora_batch(focused, BASE) or {}))
+
+    assert loss(refined) < loss(generated)
 
 
 def test_a_document_that_states_nothing_cannot_be_refined():

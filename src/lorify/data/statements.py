@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lorify.data.answers import contains_answer
@@ -56,11 +56,23 @@ def says(text: str, answer: str) -> bool:
 def find_statements(text: str) -> list[Statement]:
     """The statements of a text, in order; one a sentence, each once."""
     found: dict[str, Statement] = {}
-    for line in _unwrap(text):
-        for sentence in _SENTENCE_END.split(line):
-            statement = _ask(sentence.strip())
-            if statement is not None:
-                found.setdefault(statement.question, statement)
+    for sentence, body in _sentences(text):
+        span = None if _PRONOUN.match(sentence) else _find_answer(body)
+        if span is not None:
+            _add(found, sentence, body, span)
+    return list(found.values())
+
+
+def find_gaps(text: str) -> list[Statement]:
+    """All that can be asked for in a text's sentences, in order; each question once.
+
+    Every date, quantity and name is asked for. Sentences that begin with a pronoun are among them, as the questions are
+    for those who know what comes before.
+    """
+    found: dict[str, Statement] = {}
+    for sentence, body in _sentences(text):
+        for span in _named(body, after=0) or _last(body, after=0):
+            _add(found, sentence, body, span)
     return list(found.values())
 
 
@@ -87,30 +99,37 @@ def _unwrap(text: str) -> list[str]:
     return lines
 
 
-def _ask(sentence: str) -> Statement | None:
-    words = sentence.split()
-    if not MIN_WORDS <= len(words) <= MAX_WORDS or _PRONOUN.match(sentence):
-        return None
-    body = sentence.rstrip(".!?;: ")
-    if not body or sentence.endswith("?"):
-        return None
-    span = _find_answer(body)
-    if span is None:
-        return None
+def _sentences(text: str) -> Iterator[tuple[str, str]]:
+    """The sentences of a text that state something, each also without its end."""
+    for line in _unwrap(text):
+        for sentence in map(str.strip, _SENTENCE_END.split(line)):
+            body = sentence.rstrip(".!?;: ")
+            if body and not sentence.endswith("?") and MIN_WORDS <= len(sentence.split()) <= MAX_WORDS:
+                yield sentence, body
+
+
+def _add(found: dict[str, Statement], sentence: str, body: str, span: tuple[int, int]) -> None:
     start, end = span
-    answer = body[start:end]
     question = f"{body[:start]}what{body[end:]}?"
-    return Statement(sentence, question, answer)
+    found.setdefault(question, Statement(sentence, question, body[start:end]))
 
 
 def _find_answer(body: str) -> tuple[int, int] | None:
     """Where the answer stands: the last date, quantity or name after the first words, else after the last link word."""
     subject = len(" ".join(body.split()[:2]))
-    spans = [m.span() for m in _ANSWER.finditer(body) if m.start() > subject and _is_short(m.group())]
-    if spans:
-        return spans[-1]
-    ends = [m.end() for m in _LINK.finditer(body) if m.end() > subject and _is_short(body[m.end() :])]
-    return (ends[-1], len(body)) if ends else None
+    spans = _named(body, subject) or _last(body, subject)
+    return spans[-1] if spans else None
+
+
+def _named(body: str, after: int) -> list[tuple[int, int]]:
+    """Where dates, quantities and names stand."""
+    return [m.span() for m in _ANSWER.finditer(body) if m.start() > after and _is_short(m.group())]
+
+
+def _last(body: str, after: int) -> list[tuple[int, int]]:
+    """What comes after the last link word, if there is one."""
+    ends = [m.end() for m in _LINK.finditer(body) if m.end() > after and _is_short(body[m.end() :])]
+    return [(end, len(body)) for end in ends[-1:]]
 
 
 def _is_short(text: str) -> bool:

@@ -30,6 +30,7 @@ from lorify.hypernets.distillation import (
     REFINE_RATE,
     REFINE_ROWS,
     Budget,
+    Focus,
     as_refined,
     blank_adapter,
     distill,
@@ -199,7 +200,9 @@ class Distilled(Method):
 
         return update
 
-    def train(self, model: Lorify, case: Case, start: Adapter, budget: Budget, *, learn_A: bool) -> Adapter:
+    def train(
+        self, model: Lorify, case: Case, start: Adapter, budget: Budget, *, learn_A: bool, focus: Focus | None = None
+    ) -> Adapter:
         """The trained adapter."""
         text = SEPARATOR.join(case.documents)
         if self.lessons == "statements":
@@ -224,6 +227,7 @@ class Distilled(Method):
             learning_rate=self.learning_rate,
             batch_rows=self.batch,
             learn_A=learn_A,
+            focus=focus,
         )
 
 
@@ -244,7 +248,8 @@ class Refined(Distilled):
         def update(case: Case) -> Knowledge:
             generated = model.internalize(*case_documents(case))
             budget = Budget(self.steps, self.seconds)
-            trained = self.train(model, case, generated, budget, learn_A=False)
+            focus = model.internalizer.focused
+            trained = self.train(model, case, generated, budget, learn_A=False, focus=focus)
             return adapter_knowledge(model, as_refined(trained, generated, budget), gate=generated)
 
         return update

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -27,7 +27,7 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
-from lorify.data.statements import find_statements
+from lorify.data.statements import find_gaps
 from lorify.errors import ContextError
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -37,9 +37,11 @@ QUESTIONS_AT_ONCE = 4
 TOP_K = 16
 SMALLEST_RMS = 0.01  # of a matrix of zeros: what its first steps are relative to
 MODULE = "down_proj"
+Focus = Callable[[Sequence[Adapter], Sequence[str]], Sequence[Adapter]]
+"""(adapters, questions) -> adapters for these questions alone."""
 MOST_STEPS = 100_000
 REFINE_ROWS = 8
-REFINE_RATE = 0.003
+REFINE_RATE = 0.002
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,14 @@ class Lesson:
     """A question with what the teacher would say.
 
     Attributes:
+        question: the question.
         ids: the student's tokens: prompt and answer `[T]`.
         num_targets: number of last positions at which a next token is learned.
         top_ids: the teacher's likeliest tokens there `[num_targets, k]`.
         top_log: their log-probabilities `[num_targets, k]`.
     """
 
+    question: str
     ids: list[int]
     num_targets: int
     top_ids: Tensor
@@ -91,6 +95,7 @@ def distill(
     learning_rate: float,
     batch_rows: int,
     learn_A: bool = True,
+    focus: Focus | None = None,
     seed: int = 0,
 ) -> Adapter:
     """Train an adapter on lessons; the base stays as it is.
@@ -105,24 +110,30 @@ def distill(
         learning_rate: size of a step, relative to the root mean square of each matrix.
         batch_rows: lessons a step.
         learn_A: train `A` too; without, it stays the one that a hypernetwork shares among all its adapters.
+        focus: each lesson is asked as its question will be: what is learned comes on top of the start, focused on it.
         seed: seed of the lessons' order.
 
     Returns:
         The trained adapter, in float32, without statistics.
     """
     scaling = {key: start.scaling(key) for key in start.weights}
+
+    def written(adapter: Adapter) -> dict[Key, Tensor]:
+        """Its `B` of each module, scaling in it, `[r, d_out]`."""
+        return {
+            key: (p.B.detach().to(base.device, torch.float32) * scaling[key]).T for key, p in adapter.weights.items()
+        }
+
     A = {key: pair.A.detach().to(base.device, torch.float32, copy=learn_A) for key, pair in start.weights.items()}
-    B = {
-        key: (pair.B.detach().to(base.device, torch.float32) * scaling[key]).T.contiguous()
-        for key, pair in start.weights.items()
-    }  # [r, d_out]
-    learned = [*(A.values() if learn_A else ()), *B.values()]
+    B = {key: x.contiguous() for key, x in written(start).items()}
+    change = {key: torch.zeros_like(x) for key, x in B.items()}
+    learned = [(x, x) for x in A.values()] if learn_A else []
+    learned += [(change[key], x) for key, x in B.items()]
     groups = [
-        {"params": [matrix.requires_grad_(True)], "lr": learning_rate * max(_rms(matrix), SMALLEST_RMS)}
-        for matrix in learned
+        {"params": [matrix.requires_grad_(True)], "lr": learning_rate * max(_rms(relative_to), SMALLEST_RMS)}
+        for matrix, relative_to in learned
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.98))
-    lora = {key: LoraTensors(A[key], B[key].unsqueeze(0)) for key in A}
     rng = random.Random(seed)
     order: list[Lesson] = []
     for _ in range(budget.steps if lessons else 0):
@@ -131,19 +142,27 @@ def distill(
         if len(order) < batch_rows:
             order += rng.sample(lessons, len(lessons))
         batch, order = order[:batch_rows], order[batch_rows:]
-        loss = kl_to_teacher(base, batch, lora)
+        below = {key: x.unsqueeze(0) for key, x in B.items()}  # [1 or rows, r, d_out]
+        if focus is not None:
+            focused = [
+                written(adapter) for adapter in focus([start] * len(batch), [lesson.question for lesson in batch])
+            ]
+            below = {key: torch.stack([row[key] for row in focused]) for key in B}
+        loss = kl_to_teacher(base, batch, {key: LoraTensors(A[key], below[key] + change[key]) for key in A})
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        torch.nn.utils.clip_grad_norm_([matrix for matrix, _ in learned], 1.0)
         optimizer.step()
+    trained = {key: (x + change[key].detach()).T / scaling[key] for key, x in B.items()}
     weights = {
-        key: LoraPair(A[key].detach() if learn_A else pair.A, B[key].detach().T / scaling[key])
-        for key, pair in start.weights.items()
+        key: LoraPair(A[key].detach() if learn_A else pair.A, trained[key]) for key, pair in start.weights.items()
     }
     return Adapter(weights, start.lora_alpha, start.provenance)
 
 
-def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, seconds: float) -> Adapter:
+def refine(
+    base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, seconds: float, focus: Focus | None = None
+) -> Adapter:
     """Train a hypernetwork's adapter further on its documents' own sentences.
 
     Args:
@@ -151,6 +170,7 @@ def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, 
         adapter: what a hypernetwork wrote of the documents.
         documents: the documents.
         seconds: how long; a step that has begun is finished.
+        focus: as for `distill`.
 
     Returns:
         The trained adapter. Its provenance says for how long; documents can no longer be added or removed, since its
@@ -168,7 +188,14 @@ def refine(base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, 
             "refine with; leave --refine out"
         )
     trained = distill(
-        base, lessons, adapter, budget=budget, learning_rate=REFINE_RATE, batch_rows=REFINE_ROWS, learn_A=False
+        base,
+        lessons,
+        adapter,
+        budget=budget,
+        learning_rate=REFINE_RATE,
+        batch_rows=REFINE_ROWS,
+        learn_A=False,
+        focus=focus,
     )
     return as_refined(trained, adapter, budget)
 
@@ -220,12 +247,13 @@ def lessons_from_statements(base: BaseModel, document: str) -> list[Lesson]:
     """
     end = stop_token_ids(base.tokenizer)
     lessons = []
-    for statement in find_statements(document):
+    for statement in find_gaps(document):
         prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
         # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
         target = [*base.encode_text(f" {statement.answer}"), *sorted(end)[:1]]
         ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
-        lessons.append(Lesson([*prompt, *target[:-1]], len(target), ids, torch.zeros_like(ids, dtype=torch.float32)))
+        known = torch.zeros_like(ids, dtype=torch.float32)
+        lessons.append(Lesson(statement.question, [*prompt, *target[:-1]], len(target), ids, known))
     return lessons
 
 
@@ -298,7 +326,7 @@ def _ask_teacher(base: BaseModel, document: str, questions: Sequence[str], answe
         log = base.logits(hidden[0, first : first + num_targets]).log_softmax(-1)
         top_log, top_ids = log.topk(min(TOP_K, log.shape[-1]), dim=-1)
         student = build_prompt_ids(base.tokenizer, question_messages(question))
-        lessons.append(Lesson([*student, *answer[: num_targets - 1]], num_targets, top_ids, top_log))
+        lessons.append(Lesson(question, [*student, *answer[: num_targets - 1]], num_targets, top_ids, top_log))
     return lessons
 
 

@@ -85,10 +85,11 @@ def test_three_documents_become_data_that_a_perceiver_is_trained_on(tmp_path):
             assert all(0.2 < total <= 1.001 for total in sums)
 
     shape = {"encoder": "early_exit", "encoder_layers": 4, "first_layer": 24, "rank": 2, "latent_size": 32}
+    shape |= {"num_latents": 12, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1, "head_size": 16}
+    mix = {"niah": 0, "self_generated": 1, "self_generated_path": str(data)}
     config = PerceiverTrainingConfig.model_validate({
-        "hypernetwork": shape | {"num_latents": 12, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1, "head_size": 16},
-        "data": {"niah": 0, "self_generated": 1, "self_generated_path": str(data), "questions_per_context": 2}
-        | {"batch_contexts": 2},
+        "hypernetwork": shape,
+        "data": mix | {"questions_per_context": 2, "batch_contexts": 2},
         "optimization": {"steps": 2, "warmup_steps": 0, "learning_rate": 1e-3, "teacher_top_k": TOP_K},
         "evaluate_every": 2, "evaluation_batches": 1, "checkpoint_every": 2,
     })  # fmt: skip

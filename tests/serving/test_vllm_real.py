@@ -25,6 +25,8 @@ from lorify.adapters import Adapter, AdapterRow, LoraPair
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
+from lorify.data.self_generation import teach
+from lorify.data.teachers import EndpointTeacher, LocalTeacher
 from lorify.errors import EngineError
 from lorify.serving.jobs import Job
 from lorify.serving.settings import ServingSettings
@@ -165,6 +167,16 @@ def test_adapters_of_a_single_question_are_gone_after_it(vllm: RealVllm, ids) ->
     while len(vllm.adapters()) > MAX_LOADED:
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def test_the_base_in_vllm_teaches_what_it_teaches_here(model: Lorify, vllm: RealVllm) -> None:
+    here, there = (
+        teach(teacher, TEXTS["mill"], [QUESTIONS["mill"]], top_k=16, max_new_tokens=NEW_TOKENS)[0]
+        for teacher in (LocalTeacher(model.base), EndpointTeacher(f"{vllm.url}/v1", DEFAULT_BASE))
+    )
+    assert there.answer_ids == here.answer_ids
+    assert there.top_ids[:16] == here.top_ids[:16]
+    torch.testing.assert_close(torch.tensor(there.top_log_probs), torch.tensor(here.top_log_probs), rtol=0, atol=1e-3)
 
 
 def test_a_stream_with_logprobs(model: Lorify, client: OpenAI, adapters, ids) -> None:

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from lorify.errors import EvaluationError
 
 CALLS_AT_ONCE = 16
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
-class VllmEngine:
+class OfflineVllm:
     """A model inside vLLM, in this process.
 
     Attributes:

@@ -14,7 +14,7 @@ from typing import Protocol
 from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel
-from lorify.data.engines import Endpoint, VllmEngine, several_at_once
+from lorify.data.engines import Endpoint, OfflineVllm, several_at_once
 from lorify.data.examples import Example
 
 MAX_TOKENS = 1024
@@ -135,7 +135,7 @@ class VllmWriter(QuestionWriter):
         Raises:
             EvaluationError: if vLLM is not installed, or cannot load the model.
         """
-        self._vllm = VllmEngine(model, memory_share=memory_share)
+        self._vllm = OfflineVllm(model, memory_share=memory_share)
         self._sampling = self._vllm.vllm.SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
 
     @property
@@ -189,4 +189,5 @@ class EndpointWriter(QuestionWriter):
 
     def write_all(self, contexts: Sequence[str], asked: Sequence[Sequence[str]], count: int) -> list[list[str]]:
         """Up to `count` questions about each context; the endpoint is asked about several at a time."""
-        return several_at_once(lambda pair: self.write(*pair, count), list(zip(contexts, asked, strict=True)))
+        pairs = list(zip(contexts, asked, strict=True))
+        return several_at_once(lambda pair: self.write(pair[0], pair[1], count), pairs)

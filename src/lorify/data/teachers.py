@@ -18,7 +18,7 @@ from lorify.base.chat import stop_token_ids
 from lorify.base.files import resolve_base, weights_digest
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseModel, reading
-from lorify.data.engines import Endpoint, VllmEngine, first_line, several_at_once
+from lorify.data.engines import Endpoint, OfflineVllm, first_line, several_at_once
 from lorify.errors import EvaluationError
 
 PROMPTS_AT_ONCE = 8
@@ -138,7 +138,7 @@ class VllmTeacher(Teacher):
             EvaluationError: if vLLM is not installed, or cannot load it.
         """
         self._base = read_teacher_base(name)
-        self._vllm = VllmEngine(str(resolve_base(name)), memory_share=memory_share)
+        self._vllm = OfflineVllm(str(resolve_base(name)), memory_share=memory_share)
 
     @property
     def base(self) -> TeacherBase:
@@ -191,7 +191,8 @@ class EndpointTeacher(Teacher):
         self._base = read_teacher_base(name)
         self._endpoint = Endpoint(url)
         listed = self._endpoint.call("list its models", self._endpoint.client.models.list)
-        served = [model.id for model in listed.data]
+        # What vLLM lists with a parent is an adapter.
+        served = [model.id for model in listed.data if not getattr(model, "parent", None)]
         if name not in served and len(served) != 1:
             raise EvaluationError(
                 f"endpoint {url} serves {', '.join(served) or 'nothing'}, expected {name}; serve the base under that "

@@ -92,6 +92,17 @@ def test_sharding_leaves_a_share_of_what_no_batch_needs_whole(read):
     assert eight.training_state_bytes == pytest.approx((8 + 12 / 8) * alone.hypernetwork_parameters)
 
 
+def test_a_sharded_base_takes_a_share_of_its_blocks_and_one_that_runs(read):
+    whole, alone, eight = (
+        dry_run(read("gemma-2-2b-it-main", [f"sharded_base={sharded}", f"num_processes={processes}"]))
+        for sharded, processes in (("false", 8), ("true", 1), ("true", 8))
+    )
+    blocks = whole.base_parameters - 256_000 * 2304 - 2304  # embeddings and the last norm stay whole
+    assert alone.weights_bytes == whole.weights_bytes
+    assert whole.weights_bytes - eight.weights_bytes == pytest.approx(2 * blocks * (1 - 1 / 8 - 1 / 26))
+    assert whole.generation_bytes == eight.generation_bytes
+
+
 def test_a_module_that_is_not_there(read):
     with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
         dry_run(read("gemma-2-2b-it-main", ['hypernetwork.modules=["c_attn"]']))

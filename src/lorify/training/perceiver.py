@@ -311,9 +311,9 @@ class PerceiverObjective:
             packed = pack_rows(asked or [rows[0].segments], teacher=True, joined=True).to(self.base.device)
             with torch.no_grad(), self._autocast():
                 teacher = answer_logits(self.base, packed, None)
-        if asked:
-            made = top_k_kl_per_token(logits[~is_stored], teacher, self.config.optimization.teacher_top_k)
-            per_token = per_token.masked_scatter(~is_stored, made)
+            if asked:
+                made = top_k_kl_per_token(logits[~is_stored], teacher, self.config.optimization.teacher_top_k)
+                per_token = per_token.masked_scatter(~is_stored, made)
         return per_token
 
     def _autocast(self) -> torch.autocast:

@@ -46,6 +46,7 @@ def run_config(base_dir: Path, tmp_path_factory) -> small_perceiver.PerceiverTra
     changes = {
         "base": base.name,
         "optimization__loss": "kl",
+        "optimization__bf16": True,
         "data__facts": 0,
         "data__self_generated": 1,
         "data__self_generated_path": str(folder / "data"),

@@ -51,3 +51,4 @@ class _Text:
 
     text: str
     num_bytes: int = 7
+    statistics: None = None

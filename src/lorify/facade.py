@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
+SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
 DEFAULT_NEW_TOKENS = 128
 
 Source = Context | Image | Path | str
@@ -102,6 +104,15 @@ class Lorify:
         """
         return self.specializer.specialize(description)
 
+    @cached_property
+    def question_writer(self) -> Adapter | None:
+        """The adapter with which the base writes questions about a sentence; None where none ships for the base."""
+        folder = SHIPPED_QUESTION_WRITERS.get(self.base.name)
+        if folder is None or not folder.is_dir():
+            return None
+        writer = load_adapter(folder)
+        return writer if writer.provenance.base_digest == self.base.digest else None
+
     def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
         """Turn one or several documents or images into an adapter.
 
@@ -120,7 +131,7 @@ class Lorify:
         return self.internalizer.remove(adapter, names)
 
     def refine(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
-        """Train an adapter further by gradient descent on the sentences of its documents.
+        """Train an adapter further by gradient descent, on questions about the sentences of its documents.
 
         Args:
             adapter: what was internalized.
@@ -132,7 +143,7 @@ class Lorify:
         """
         documents = [as_text(_as_context(source), "--refine") for source in sources]
         focus = None if self._internalizer is None else self._internalizer.focused
-        return refine(self.base, adapter, documents, seconds=seconds, focus=focus)
+        return refine(self.base, adapter, documents, seconds=seconds, focus=focus, writer=self.question_writer)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
         """What a prompt runs with when several adapters with scales are active.

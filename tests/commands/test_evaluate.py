@@ -113,7 +113,9 @@ def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questi
 
 
 def test_agreement_compares_with_the_bare_base(reader):
-    reader.internalize = lambda *documents: type("Always", (), {"text": "the mill", "num_bytes": 1})()
+    reader.internalize = lambda *documents: type(
+        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None}
+    )()
     rows = json.loads(succeed("eval", "agreement", "--documents", 1, "--json"))["scores"]
     shown = {row["method"]: (row["questions"], row["f1"]) for row in rows}
     # The reader takes a prompt for its own where it has "mill" or "number" in it.
@@ -198,6 +200,73 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         assert "may not hold this" not in run(*command).stderr
     finally:
         (folder / CONFIDENCE_NAME).unlink()
+
+
+@pytest.fixture
+def own_questions(tmp_path):
+    """Questions of one's own, and the fixed answers that some are right with."""
+    path = tmp_path / "own.jsonl"
+    towns = ("Elmstead", "Oakham", "Ashby", "Birchley")
+    rows = [
+        {
+            "context": f"The tower of {town} was built in 19{i}1. Its architect was Nora {town}.",
+            "question": question.format(town),
+            "answers": [answer],
+        }
+        for i, town in enumerate(towns)
+        for question, answer in (
+            ("When was the tower of {} built?", f"19{i}1"),
+            ("Who was the architect of the tower of {}?", f"Nora {town}"),
+        )
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path, {row["question"]: row["answers"][0] for row in rows}
+
+
+def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_questions, monkeypatch):
+    path, known = own_questions
+    right = dict(list(known.items())[::3])
+    monkeypatch.setattr(
+        "lorify.evaluation.calibrating.ask_together",
+        lambda _model, rows, _max_new_tokens: [right.get(question, "nobody knows") for question, _ in rows],
+    )
+    command = ("eval", "confidence", "--questions", path, *options)
+    assert "lorify eval confidence --save" in fail(*command)  # nothing is kept yet
+    folder = options[3]
+    kept = Confidence(
+        hypernetwork_digest=hypernetwork_digest(folder),
+        bias=0.0,
+        weights=(-1, 0),
+        threshold=0.5,
+        auroc=0.8,
+        questions=9,
+    )
+    try:
+        save_confidence(folder, kept)
+        before = (folder / CONFIDENCE_NAME).read_bytes()
+        told = json.loads(succeed(*command, "--json"))
+        rows = {row["signal"]: row for row in told["signals"]}
+        # It judges by one signal alone, so the warning tells as much as that signal; judging by the contrary, the rest.
+        assert rows["warning"] == rows["mean"] | {"signal": "warning"}
+        assert (rows["warning"]["questions"], rows["warning"]["right"]) == (8, 0.375)
+        assert told["confidence"]["hypernetwork_digest"] == kept.hypernetwork_digest
+        assert (folder / CONFIDENCE_NAME).read_bytes() == before  # nothing was fitted
+        save_confidence(folder, kept.model_copy(update={"weights": (1, 0)}))
+        last = succeed(*command).splitlines()[-1].split()
+        assert last[:2] == ["warning", "8"] and float(last[3]) == pytest.approx(1 - rows["mean"]["auroc"], abs=0.0011)
+        assert rows["mean"]["auroc"] != 0.5
+        right.clear()
+        assert "0 of 8 answers are right" in fail(*command)
+        path.unlink()
+        assert "own.jsonl" in fail(*command)
+    finally:
+        (folder / CONFIDENCE_NAME).unlink()
+
+
+def test_questions_of_ones_own_are_measured_or_fitted_to_but_not_both(options, own_questions):
+    path, _ = own_questions
+    for more in (("--save",), ("facts:documents=2",)):
+        assert "give it as SUITE" in fail("eval", "confidence", "--questions", path, *more, *options)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -1,17 +1,21 @@
 """Whole runs on a model that reads, and on a random one."""
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 import torch
 from tiny_lorify import Reader
 
+from lorify.contexts.documents import document_from_text
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.answering import answer_cases
+from lorify.evaluation.asking import Knowledge, Prompt
 from lorify.evaluation.cases import cases_from_examples
-from lorify.evaluation.methods import parse_methods
+from lorify.evaluation.methods import NoContext, parse_methods
 from lorify.evaluation.runs import ANSWERS_NAME, load_answers, open_run, run_config
 from lorify.evaluation.suites import AgreementSuite, FactsSuite, NiahSuite
 from lorify.facade import Lorify
@@ -37,6 +41,46 @@ def test_each_method_answers_each_question_and_is_scored():
     assert {a.method: a.adapter_bytes for a in answers} == {"none": 0, "icl": 0, "adapter": 7}
 
 
+def test_methods_take_turns_and_each_is_first_equally_often(model):
+    done = []
+
+    class Noted(NoContext):
+        def load(self, model, max_new_tokens):
+            def update(case):
+                done.append(("update", self.name, case.id))
+                return Knowledge(lambda question: done.append(("ask", self.name, case.id)) or Prompt())
+
+            return update
+
+    names = ("first", "second", "third")
+    methods = [type(name.title(), (Noted,), {"name": name, "__module__": __name__})() for name in names]
+    cases = FactsSuite(documents=6, questions=1).build(model)
+    ask(model, cases, methods)
+    # Each case is taken in and asked by one method after the other, before the next case is looked at.
+    assert [case for kind, _, case in done if kind == "ask"] == [case.id for case in cases for _ in methods]
+    assert [entry[1:] for entry in done if entry[0] == "update"] == [entry[1:] for entry in done if entry[0] == "ask"]
+    orders = [tuple(method for kind, method, case in done if kind == "ask" and case == c.id) for c in cases]
+    assert all(sorted(order) == sorted(names) for order in orders)
+    for place in range(3):
+        assert sorted(order[place] for order in orders) == sorted(names * 2)
+
+
+def test_what_is_kept_beside_the_weights_is_told(model):
+    (case,) = FactsSuite(documents=1, questions=1).build(model)
+    kept = {a.method: a.kept_bytes for a in ask(model, [case], parse_methods("none,icl,adapter,adapter:focus=false"))}
+    assert kept["none"] == kept["icl"] == 0
+    (known,) = model.internalize(document_from_text(case.documents[0])).statistics
+    assert kept["adapter"] == sum(tensor.numel() * tensor.element_size() for tensor in known.values())
+    assert kept["adapter"] > kept["adapter:focus=false"] > 0  # which keeps no tokens
+
+
+def test_what_is_kept_grows_with_the_document_where_the_weights_do_not(model):
+    short, long = (FactsSuite(documents=1, questions=1, pages=pages).build(model)[0] for pages in (1, 3))
+    one, three = (ask(model, [case], parse_methods("adapter"), timed=False)[0] for case in (short, long))
+    assert one.adapter_bytes == three.adapter_bytes
+    assert three.kept_bytes > 1.5 * one.kept_bytes
+
+
 def test_needles_of_every_length_and_depth_are_found():
     seen = []
     cases = NiahSuite(lengths=(300, 600), bins=4).build(Reader())
@@ -49,7 +93,9 @@ def test_unrelated_prompts_are_compared_with_the_bare_base():
     model = Reader()
     cases = AgreementSuite(documents=1, prompts=6).build(model)
     on = parse_methods("adapter,adapter:only_if_relevant=false")
-    model.internalize = lambda *documents: type("Always", (), {"text": "the mill", "num_bytes": 1})()
+    model.internalize = lambda *documents: type(
+        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None}
+    )()
     gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
     assert gated == [1.0] * 6 and always == [0.0] * 6
 
@@ -137,17 +183,86 @@ def test_an_item_longer_than_the_window_is_cut_for_the_prompt_and_read_whole_by_
     assert adapter.prompt_tokens < 60
 
 
-def test_a_question_longer_than_the_window_is_refused(model):
-    question = Question("why " * 300, ("so",))
-    cases = cases_from_examples(model.base, [Example(MILL.documents, (question,), "long")])
-    with pytest.raises(EvaluationError, match="does not fit the base's window of 512"):
-        ask(model, cases, parse_methods("icl"))
+LONG = Example(MILL.documents, (MILL.questions[0], Question("why\n" * 300, ("so",))), "long")
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("method", ["none", "icl", "adapter"])
+def test_a_question_longer_than_the_window_is_named_before_any_is_asked(model, tmp_path, method, timed):
+    cases, methods = cases_from_examples(model.base, [MILL, LONG]), parse_methods(method)
+    config = run_config(model, "long", cases, methods, max_new_tokens=4, timed=timed)
+    expected = r"question 2 of case long-1, 'why\\nwhy.* does not fit the base's window of 512; leave it out"
+    with pytest.raises(EvaluationError, match=expected) as raised:
+        ask(model, cases, methods, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
+    assert "\n" not in str(raised.value)
+    assert load_answers(tmp_path) == []
+
+
+def test_what_was_answered_before_a_question_was_too_long_is_kept(model, tmp_path):
+    """A folder of a version that looked at a question's length only when it came to it."""
+    cases = cases_from_examples(model.base, [MILL, LONG])
+    config = run_config(model, "long", cases, METHODS, max_new_tokens=4, timed=True)
+    answered = ask(model, cases[:1], folder=tmp_path, done=open_run(tmp_path, config))
+    with pytest.raises(EvaluationError, match="question 2 of case long-1"):
+        ask(model, cases, folder=tmp_path, done=open_run(tmp_path, config))
+    assert load_answers(tmp_path) == answered != []
+    short = [cases[0], replace(cases[1], questions=MILL.questions)]
+    assert ask(model, short, folder=tmp_path, done=load_answers(tmp_path))[: len(answered)] == answered
 
 
 def test_the_compressor_that_is_not_installed_is_named(model, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "llmlingua", None)
-    with pytest.raises(EvaluationError, match=r"lorify\[llmlingua\]"):
+    monkeypatch.setitem(sys.modules, "llmlingua", None)
+    with pytest.raises(EvaluationError, match=r"lorify\[llmlingua\]") as raised:
         ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2"))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def llmlingua(monkeypatch):
+    """The package, with the signatures that the methods of the real one have; what it was asked for is kept."""
+    package = ModuleType("llmlingua")
+    package.calls = []
+
+    class PromptCompressor:
+        def __init__(self, model_name="gpt2", device_map="cuda", model_config=None, use_llmlingua2=False):
+            if model_name == "nowhere":
+                raise OSError("nowhere is not a local folder\nand not on the hub")
+            package.loaded = {"model_name": model_name, "device_map": device_map, "use_llmlingua2": use_llmlingua2}
+
+        def compress_prompt(self, context, instruction="", question="", rate=0.5, target_token=-1, force_tokens=()):
+            package.calls.append((list(context), rate))
+            text = "mill nine" if rate == 0.25 else "number magic number is 4711"
+            return {"compressed_prompt": text, "origin_tokens": 8, "compressed_tokens": 2, "rate": f"{rate:.1%}"}
+
+    package.PromptCompressor = PromptCompressor
+    monkeypatch.setitem(sys.modules, "llmlingua", package)
+    return package
+
+
+def test_llmlingua_compresses_at_the_rate_and_the_compressed_text_is_answered_from(llmlingua):
+    model = Reader()
+    cases = cases_from_examples(model.base, [Example((*MILL.documents, "It is red."), MILL.questions, "mill")])
+    answers = ask(model, cases, parse_methods("llmlingua2:rate=0.25:model=small,llmlingua2"), timed=False)
+    assert llmlingua.calls == [(["The mill opens at nine.", "It is red."], 0.25), (list(cases[0].documents), 0.4)]
+    assert llmlingua.loaded["use_llmlingua2"] is True and llmlingua.loaded["device_map"] == "cpu"
+    assert "llmlingua-2" in llmlingua.loaded["model_name"]
+    # The reader says what is in its prompt: the second text has no mill in it, though the document has.
+    assert [a.prediction for a in answers] == ["nine", "4711"]
+
+
+def test_a_compressed_text_is_the_prompts_document(llmlingua, model):
+    cases = cases_from_examples(model.base, [MILL])
+    method, icl = parse_methods("llmlingua2:rate=0.25,icl")
+    prompts = [m.load(model, 4)(cases[0]).prompt_for("When?") for m in (method, icl)]
+    assert [prompt.document for prompt in prompts] == ["mill nine", "The mill opens at nine."]
+    compressed, whole = ask(model, cases, [method, icl])
+    assert compressed.prompt_tokens == whole.prompt_tokens - len("The mill opens at nine.") + len("mill nine")
+
+
+def test_a_compressor_that_cannot_be_loaded_is_named_in_one_line(llmlingua, model):
+    with pytest.raises(EvaluationError, match=r"compressor nowhere cannot be loaded \(nowhere is not") as raised:
+        ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2:model=nowhere"))
+    assert "\n" not in str(raised.value)
 
 
 def test_answers_are_lines_of_json(model, tmp_path):

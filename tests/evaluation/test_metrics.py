@@ -1,3 +1,8 @@
+import itertools
+import re
+import string
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,9 +45,52 @@ def test_the_formula_of_squad(prediction, answers, exact, f1):
     assert token_f1(prediction, answers) == pytest.approx(f1)
 
 
+def official_f1(prediction: str, answer: str, version: str) -> float:
+    """`f1_score` of evaluate-v1.1.py or `compute_f1` of evaluate-v2.0.py, worked through step by step."""
+    words = []
+    for text in (prediction, answer):
+        text = "".join(character for character in text.lower() if character not in string.punctuation)
+        words.append(re.sub(r"\b(a|an|the)\b", " ", text).split())
+    common = sum((Counter(words[0]) & Counter(words[1])).values())
+    if version == "2.0" and not all(words):
+        return float(words[0] == words[1])
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(words[0]), common / len(words[1])
+    return 2 * precision * recall / (precision + recall)
+
+
+@pytest.mark.parametrize("prediction", ["", "the", "...", " An. "])
+@pytest.mark.parametrize("answer", ["", "a", "?!"])
+def test_where_nothing_is_left_of_both_it_is_version_2_that_is_followed(prediction, answer):
+    assert official_f1(prediction, answer, "2.0") == 1 and official_f1(prediction, answer, "1.1") == 0
+    assert token_f1(prediction, [answer]) == exact_match(prediction, [answer]) == 1
+    assert token_f1(prediction, ["mill"]) == token_f1("mill", [answer]) == exact_match("mill", [answer]) == 0
+
+
+@settings(deadline=None)
+@given(words | st.text(max_size=30), st.lists(words | st.text(max_size=30), min_size=1, max_size=4))
+def test_f1_is_the_official_scripts_best_over_the_answers(prediction, answers):
+    official = max(official_f1(prediction, answer, "2.0") for answer in answers)
+    assert token_f1(prediction, answers) == pytest.approx(official)
+
+
+def test_the_best_of_several_answers_counts_wherever_it_stands():
+    answers = ["by boat", "at nine in the morning", "nine"]
+    for order in itertools.permutations(answers):
+        assert token_f1("at nine", order) == pytest.approx(2 / 3)  # 2 of 4 words, 2 of 2; and 1 of 1, 1 of 2
+        assert exact_match("Nine!", order) == 1 and exact_match("ten", order) == 0
+        assert rouge_l("at nine", order).f1 == pytest.approx(2 / 3)
+
+
 def test_normalization_is_that_of_squad():
     assert normalize_answer("The  Quick, brown fox!") == "quick brown fox"
     assert normalize_answer("Ana and the anthem") == "ana and anthem"
+    assert normalize_answer("A mill, an owl\nand\tTHE boat") == "mill owl and boat"
+    assert normalize_answer("the-mill") == "themill"  # punctuation goes first, so this is no article any more
+    assert (
+        normalize_answer("l\u2019an \u2013 dix") == "l\u2019 \u2013 dix"
+    )  # only ASCII punctuation goes, and articles next to it
 
 
 @settings(deadline=None)
@@ -68,6 +116,25 @@ def test_rouge_l_takes_the_best_answer_and_counts_the_longest_common_subsequence
     score = rouge_l("police kill the gunman", ["a dog", "police killed the gunman"])
     assert (score.f1, score.recall) == (0.75, 0.75)
     assert rouge_l("the gunman kill police", ["police killed the gunman"]).f1 == 0.5
+    assert rouge_l("the gunman police killed", ["police killed the gunman"]).f1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answers", "f1", "recall"),
+    [
+        ("testing", ["testing one two"], 0.5, 1 / 3),
+        ("testing one two", ["testing"], 0.5, 1.0),
+        ("text first", ["first text", "first something"], 0.5, 0.5),  # one word in order
+        ("w1 w2 w6 w7 w8 w1 w3 w8 w9 w5", ["w1 w2 w3 w4 w5"], 8 / 15, 0.8),
+        ("A-b, C!", ["a b c"], 1.0, 1.0),  # words are runs of ASCII letters and digits
+        ("mills", ["mill"], 0.0, 0.0),  # no stemming
+        ("", ["mill"], 0.0, 0.0),
+        ("mill", [""], 0.0, 0.0),
+    ],
+)
+def test_the_cases_of_the_rouge_package(prediction, answers, f1, recall):
+    score = rouge_l(prediction, answers)
+    assert (score.f1, score.recall) == (pytest.approx(f1), pytest.approx(recall))
 
 
 def test_bootstrap_interval_holds_the_mean_and_is_reproducible():

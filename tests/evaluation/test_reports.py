@@ -1,19 +1,25 @@
 import csv
+import json
 
 import pytest
 from random_runs import make_answer, make_config
 
+from lorify.evaluation.comparing import compare_runs
+from lorify.evaluation.pooling import pool_runs
 from lorify.evaluation.reports import (
     LENGTHS_NAME,
     PAIRS_NAME,
     REPORT_NAME,
     TABLE_NAME,
+    as_csv,
     as_markdown,
     summarize,
     summarize_lengths,
     summarize_pairs,
     write_report,
 )
+from lorify.evaluation.results import write_results
+from lorify.evaluation.runs import ANSWERS_NAME, open_run
 
 ANSWERS = [
     answer
@@ -39,6 +45,41 @@ def test_times_are_medians_over_the_timed_answers():
     rows = {row["method"]: row for row in summarize(ANSWERS)}
     assert rows["icl"]["first_token_seconds"] == 2.0 and rows["adapter"]["first_token_seconds"] == 0.5
     assert rows["adapter"]["adapter_mb"] == 0.0 and rows["adapter"]["answer_peak_mb"] is None
+
+
+def test_what_is_kept_is_a_column_of_table_and_page(tmp_path):
+    answers = [make_answer("none", adapter_bytes=0, kept_bytes=0), make_answer(kept_bytes=1_250_000)]
+    run = tmp_path / "run"
+    open_run(run, make_config())
+    write_report(run, make_config(), answers)
+    rows = {row["method"]: row for row in csv.DictReader((run / TABLE_NAME).read_text().splitlines())}
+    assert (rows["none"]["kept_mb"], rows["adapter"]["kept_mb"]) == ("0.0", "1.25")
+    write_results([run], tmp_path / "page.md")
+    for page in (run / REPORT_NAME, tmp_path / "page.md"):
+        cells = [[cell.strip() for cell in line.split("|")] for line in page.read_text().splitlines() if "|" in line]
+        header = next(row for row in cells if "kept_mb" in row)
+        adapter = next(row for row in cells if "adapter" in row and len(row) == len(header))
+        assert adapter[header.index("kept_mb")] == "1.25"
+
+
+def test_a_run_of_before_it_was_noted_what_is_kept_is_read_and_reported(tmp_path):
+    old = tmp_path / "old"
+    open_run(old, make_config())
+    line = json.loads(make_answer().model_dump_json())
+    del line["kept_bytes"]
+    (old / ANSWERS_NAME).write_text(json.dumps(line) + "\n")
+    answers = open_run(old, make_config())
+    assert len(answers) == 1 and summarize(answers)[0]["kept_mb"] is None
+    write_report(old, make_config(), answers)
+    assert "kept_mb" not in (old / REPORT_NAME).read_text()
+    table = list(csv.DictReader((old / TABLE_NAME).read_text().splitlines()))
+    for row in table:
+        del row["kept_mb"]  # as the version of then wrote it
+    (old / TABLE_NAME).write_text(as_csv(table))
+    write_results([old], tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "adapter_mb" in page and "kept_mb" not in page
+    assert compare_runs(old, old).rows and pool_runs([old])
 
 
 def test_an_untimed_run_still_tells_the_update():

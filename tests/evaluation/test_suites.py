@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import pytest
 from tiny_lorify import Reader
@@ -15,6 +16,7 @@ from lorify.evaluation.suites import (
     PortraitsSuite,
     PublicSuite,
     QuestionsSuite,
+    parse_suite,
 )
 
 SUITES = [
@@ -141,6 +143,73 @@ def test_a_local_copy_of_a_public_set_is_read(tmp_path, name):
     assert case.documents == (("C1\nC2",) if name == "ropes" else ("C",))
     assert case.questions[0].text == "Q" and case.questions[0].answers == ("x", "y")
     assert case.source == name
+
+
+LONGBENCH = ("2wikimqa", "multifieldqa_en", "qasper", "2wikimqa_e", "multifieldqa_en_e", "qasper_e")
+
+
+def longbench_row(name, number, context="", **fields):
+    """A row with the fields that LongBench has."""
+    return {
+        "input": f"Question {number} of {name}?",
+        "context": context or f"Passage {number} of {name}.\nIt is long.",
+        "answers": [f"answer {number}", f"the {number}th"],
+        "length": 12,
+        "dataset": name,
+        "language": "en",
+        "all_classes": None,
+        "_id": f"{name}{number:040}",
+    } | fields
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The hub's cache on a machine without a network, with LongBench in it as it is published: one archive."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    folder = tmp_path / "hub" / "datasets--zai-org--LongBench"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    with zipfile.ZipFile(folder / "snapshots" / commit / "data.zip", "w") as archive:
+        for name in LONGBENCH:
+            rows = [longbench_row(name, i) for i in range(3)]
+            rows.append(longbench_row(name, 3, context=rows[0]["context"]))
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+            archive.writestr(f"data/{name}.jsonl", "\n".join(lines) + "\n")
+        archive.writestr("data/trec.jsonl", "not asked for")
+    return folder
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("name", LONGBENCH)
+def test_longbench_is_read_from_the_hubs_archive(name):
+    cases = parse_suite(f"public:dataset={name}:documents=10").build(Reader())
+    assert {case.source for case in cases} == {name}
+    asked = {case.documents[0]: [(q.text, q.answers) for q in case.questions] for case in cases}
+    questions = [(f"Question {i} of {name}?", (f"answer {i}", f"the {i}th")) for i in range(4)]
+    assert asked == {
+        f"Passage 0 of {name}.\nIt is long.": [questions[0], questions[3]],  # questions on one passage go together
+        f"Passage 1 of {name}.\nIt is long.": [questions[1]],
+        f"Passage 2 of {name}.\nIt is long.": [questions[2]],
+    }
+    assert len(parse_suite(f"public:dataset={name}:documents=2").build(Reader())) == 2
+
+
+def test_a_file_out_of_longbenchs_archive_is_read_too(hub, tmp_path):
+    with zipfile.ZipFile(next(hub.rglob("data.zip"))) as archive:
+        archive.extractall(tmp_path / "copy")
+    path = tmp_path / "copy" / "data" / "qasper_e.jsonl"
+    local = PublicSuite(dataset="qasper_e", path=path).build(Reader())
+    assert local == PublicSuite(dataset="qasper_e").build(Reader())
+
+
+def test_without_longbenchs_archive_the_way_out_is_said(hub):
+    next(hub.rglob("data.zip")).unlink()
+    with pytest.raises(EvaluationError, match=r"zai-org/LongBench cannot be read .*local copy") as raised:
+        PublicSuite(dataset="qasper").build(Reader())
+    assert "\n" not in str(raised.value)
 
 
 def test_a_copy_with_other_fields_is_refused_by_its_row(tmp_path):

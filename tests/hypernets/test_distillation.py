@@ -15,9 +15,9 @@ from lorify.hypernets.distillation import (
     blank_adapter,
     distill,
     kl_to_teacher,
-    lessons_from_statements,
     lessons_from_teacher,
     refine,
+    refining_lessons,
 )
 from lorify.hypernets.reader import Places
 from lorify.hypernets.relevance import Relevance
@@ -78,7 +78,7 @@ def test_the_teacher_stops_asking_at_its_deadline():
 
 
 def test_statements_are_lessons_whose_targets_are_their_answers():
-    lessons = lessons_from_statements(BASE, DOCUMENT.text)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
     texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
     assert texts == [" 9", " Ada", " 48 metres"]  # the end of the turn is a special token
     assert all(lesson.num_targets == len(lesson.top_ids) for lesson in lessons)
@@ -88,7 +88,7 @@ def test_statements_are_lessons_whose_targets_are_their_answers():
 
 def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
     generated = MODEL.internalize(DOCUMENT)
-    lessons = lessons_from_statements(BASE, DOCUMENT.text)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
     refined = refine(BASE, generated, [DOCUMENT], seconds=1.0)
     assert kl(lessons, refined) < kl(lessons, generated)
     assert refined.provenance.documents == generated.provenance.documents
@@ -136,7 +136,7 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
 def test_refining_trains_below_what_each_question_is_focused_on():
     internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
     generated = internalizer.internalize([DOCUMENT])
-    lessons = lessons_from_statements(BASE, DOCUMENT.text)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
     refined = refine(BASE, generated, [DOCUMENT], seconds=1.0, focus=internalizer.focused)
 
     def loss(adapter) -> float:

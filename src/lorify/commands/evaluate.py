@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from lorify.commands import reporting
-from lorify.commands.evaluating import Methods, RunDir, Seed, evaluate_suite, say_scores
+from lorify.commands.evaluating import ALL_QUESTIONS, Methods, RunDir, Seed, evaluate_suite, say_scores
 from lorify.commands.heldout import heldout_kind
 from lorify.commands.options import Base, Hypernetwork, Json, TaskHypernetwork
 from lorify.commands.tables import say_table
@@ -34,7 +34,6 @@ app = typer.Typer(
 )
 
 NumDocuments = Annotated[int, typer.Option("--documents", min=1, help="Number of documents.")]
-ALL_QUESTIONS = 1_000_000
 DEFAULT_LENGTHS = (512, 2048, 8192)
 
 

@@ -29,6 +29,7 @@ Methods = Annotated[
     typer.Option("--methods", "-m", metavar="LIST", help="How to answer: METHOD[:option=value...],METHOD..."),
 ]
 
+ALL_QUESTIONS = 1_000_000
 DEFAULT_METHODS = {
     "documents": "none,icl,rag,adapter",
     "images": "adapter,none",

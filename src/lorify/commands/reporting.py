@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from lorify.commands.doubts import hypernetwork_folder
+from lorify.commands.evaluating import ALL_QUESTIONS
 from lorify.commands.heldout import heldout_kind
 from lorify.commands.options import Base, Hypernetwork, Json, load_model
 from lorify.commands.tables import say_table
 from lorify.commands.terminal import counting, say_json, say_line, stderr
 from lorify.errors import EvaluationError
+
+FITTED_TO = "facts:documents=40:seed=1000"
 
 
 def compare(
@@ -80,8 +83,20 @@ def report(
 
 def confidence(
     suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="What to ask: SUITE[:option=value...], or a path.")
-    ] = "facts:documents=40:seed=1000",
+        str | None,
+        typer.Argument(
+            metavar="SUITE", help=f"What to fit to: SUITE[:option=value...], or a path; by default {FITTED_TO}."
+        ),
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions",
+            metavar="PATH",
+            help="JSON lines with context, question and answers, or a folder: nothing is fitted, what is kept beside "
+            "the hypernetwork is measured.",
+        ),
+    ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Keep it beside the hypernetwork; then `ask` warns of doubtful answers.")
     ] = False,
@@ -92,7 +107,8 @@ def confidence(
     """How well can right answers be told from wrong ones, without knowing the right one?
 
     Asks a suite with the adapter and fits what tells: `auroc` is the probability that a right answer (F1 of at least
-    0.5) looks better than a wrong one, for each signal and, on documents left out of the fit, for all together.
+    0.5) looks better than a wrong one, for each signal and, on documents left out of the fit, for all together. With
+    --questions nothing is fitted: it tells how well `ask` warns on questions of your own, by what --save has kept.
 
     Example: lorify eval confidence facts:documents=20
     """
@@ -100,7 +116,15 @@ def confidence(
     from lorify.evaluation.confidence import save_confidence
     from lorify.evaluation.suites import parse_suite
 
-    chosen = parse_suite(suite, {"heldout": heldout_kind()})
+    if questions is not None:
+        if suite is not None or save:
+            raise EvaluationError(
+                "--questions measures and fits nothing, so it excludes SUITE and --save; to fit to the file, give it "
+                "as SUITE"
+            )
+        _measure_warning(questions, base, hypernet, as_json)
+        return
+    chosen = parse_suite(suite or FITTED_TO, {"heldout": heldout_kind()})
     folder = hypernetwork_folder(base, hypernet)
     model = load_model(base, hypernet)
     with counting("answering", "documents") as advance:
@@ -111,6 +135,28 @@ def confidence(
         stderr().print(f"written to {save_confidence(folder, fitted)}")
     if as_json:
         say_json({"confidence": fitted.model_dump(), "signals": rows})
+    else:
+        say_table(rows)
+
+
+def _measure_warning(questions: Path, base: str | None, hypernet: Path | None, as_json: bool) -> None:
+    from lorify.evaluation.calibrating import measure_confidence
+    from lorify.evaluation.confidence import load_confidence
+    from lorify.evaluation.suites import QuestionsSuite
+
+    suite = QuestionsSuite(path=questions, documents=ALL_QUESTIONS, questions=ALL_QUESTIONS)  # pyright: ignore[reportCallIssue]
+    folder = hypernetwork_folder(base, hypernet)
+    model = load_model(base, hypernet)
+    kept = load_confidence(folder, model.internalizer.digest) if folder is not None else None
+    if kept is None:
+        raise EvaluationError(
+            "nothing is kept beside the hypernetwork that `ask` could warn by; fit it with `lorify eval confidence "
+            "--save` first"
+        )
+    with counting("answering", "documents") as advance:
+        rows = measure_confidence(model, suite, kept, report=advance)
+    if as_json:
+        say_json({"confidence": kept.model_dump(), "signals": rows})
     else:
         say_table(rows)
 

@@ -30,11 +30,12 @@ _MONTH = "January|February|March|April|May|June|July|August|September|October|No
 _DATE = rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?"
 _NOT_A_UNIT = "and|or|of|in|on|at|the|to|by|for|from|with|are|is|was|were|that|which|when|as|a|an"
 _NUMBER = r"-?[£$€]?\d[\w.,:/-]*\w%?|-?[£$€]?\d%?"
-_QUANTITY = rf"(?:{_NUMBER})(?: (?!(?:{_NOT_A_UNIT})\b)[°a-zé]+\w*)?"
+_QUANTITY = rf"(?:{_NUMBER})(?: (?:by|to) (?:{_NUMBER}))?(?: (?!(?:{_NOT_A_UNIT})\b)[°a-zé]+\w*)?"
 _NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER}) [°a-zé]+\w*")
 _WORD = r"[A-Z][\w'’-]*"
 _NAME = rf"(?:(?:Mr|Mrs|Dr|Prof|St)\. )?{_WORD}(?: (?:of |the |de |van |von |& )*{_WORD})*(?: \d+(?=\W))?"
 _ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w-])")
+_VERB = re.compile(r"\b(?:is|are|was|were|called|named|as)\b ")
 _LINK = re.compile(r"\b(?:is|are|was|were|for|of|as|about|by|with|in|at|to|from|called|named)\b ")
 
 
@@ -71,7 +72,7 @@ def find_gaps(text: str) -> list[Statement]:
     """
     found: dict[str, Statement] = {}
     for sentence, body in _sentences(text):
-        for span in _named(body, after=0) or _last(body, after=0):
+        for span in _named(body, after=0) or _last(body, after=0, link=_VERB):
             _add(found, sentence, body, span)
     return list(found.values())
 
@@ -99,13 +100,18 @@ def _unwrap(text: str) -> list[str]:
     return lines
 
 
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a text, and what stands in lines of its own, in order."""
+    found = (sentence.strip() for line in _unwrap(text) for sentence in _SENTENCE_END.split(line))
+    return [sentence for sentence in found if sentence]
+
+
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
     """The sentences of a text that state something, each also without its end."""
-    for line in _unwrap(text):
-        for sentence in map(str.strip, _SENTENCE_END.split(line)):
-            body = sentence.rstrip(".!?;: ")
-            if body and not sentence.endswith("?") and MIN_WORDS <= len(sentence.split()) <= MAX_WORDS:
-                yield sentence, body
+    for sentence in split_sentences(text):
+        body = sentence.rstrip(".!?;: ")
+        if body and not sentence.endswith("?") and MIN_WORDS <= len(sentence.split()) <= MAX_WORDS:
+            yield sentence, body
 
 
 def _add(found: dict[str, Statement], sentence: str, body: str, span: tuple[int, int]) -> None:
@@ -117,7 +123,7 @@ def _add(found: dict[str, Statement], sentence: str, body: str, span: tuple[int,
 def _find_answer(body: str) -> tuple[int, int] | None:
     """Where the answer stands: the last date, quantity or name after the first words, else after the last link word."""
     subject = len(" ".join(body.split()[:2]))
-    spans = _named(body, subject) or _last(body, subject)
+    spans = _named(body, subject) or _last(body, subject, _LINK)
     return spans[-1] if spans else None
 
 
@@ -126,9 +132,9 @@ def _named(body: str, after: int) -> list[tuple[int, int]]:
     return [m.span() for m in _ANSWER.finditer(body) if m.start() > after and _is_short(m.group())]
 
 
-def _last(body: str, after: int) -> list[tuple[int, int]]:
+def _last(body: str, after: int, link: re.Pattern[str]) -> list[tuple[int, int]]:
     """What comes after the last link word, if there is one."""
-    ends = [m.end() for m in _LINK.finditer(body) if m.end() > after and _is_short(body[m.end() :])]
+    ends = [m.end() for m in link.finditer(body) if m.end() > after and _is_short(body[m.end() :])]
     return [(end, len(body)) for end in ends[-1:]]
 
 

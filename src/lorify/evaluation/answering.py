@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.asking import Knowledge, Method, Update, ask_together
+from lorify.evaluation.asking import Knowledge, Method, Update, ask_together, check_questions, longest_answer
 from lorify.evaluation.cases import Case
 from lorify.evaluation.image_suites import nearest_choice
 from lorify.evaluation.measuring import Measurement, TimedAnswer, answer_timed, measured, quick_collection
@@ -52,11 +52,15 @@ def answer_cases(
 
     Returns:
         All answers, those that were there included.
+
+    Raises:
+        EvaluationError: if a question alone is longer than the base's window; nothing is asked then.
     """
     blocks = [[case] for case in cases] if timed else list(_blocks(cases))
     total = len(methods) * sum(len(case.questions) for case in cases)
     kept = {method.label: _complete(blocks, [a for a in done if a.method == method.label]) for method in methods}
     answers = [a for a in done if a.case in kept.get(a.method, ())]
+    check_questions(model.base, [c for c in cases if any(c.id not in ids for ids in kept.values())], max_new_tokens)
     if folder is not None and len(answers) < len(done):
         rewrite_answers(folder, answers)
     report(len(answers), total)
@@ -112,7 +116,7 @@ def _answer_block(
             knowledge = update(case)
         rows += [(case, index, knowledge, taken) for index in range(len(case.questions))]
     first = block[0]
-    limit = _longest(first, max_new_tokens)
+    limit = longest_answer(first, max_new_tokens)
     alone = answer_timed(model.base, rows[0][2], first.questions[0].text, limit) if timed else None
     texts = [alone.text] if alone is not None else []
     texts += _ask(model, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
@@ -133,17 +137,12 @@ def _ask(model: Lorify, rows: Sequence[tuple[Case, int, Knowledge]], max_new_tok
     by_limit: dict[int, list[int]] = {}
     for number, ((case, _, _), answer) in enumerate(zip(rows, answers, strict=True)):
         if answer is None:
-            by_limit.setdefault(_longest(case, max_new_tokens), []).append(number)
+            by_limit.setdefault(longest_answer(case, max_new_tokens), []).append(number)
     for limit, numbers in by_limit.items():
         asked = [(rows[i][0].questions[rows[i][1]].text, prompts[i]) for i in numbers]
         for i, answer in zip(numbers, ask_together(model, asked, limit), strict=True):
             answers[i] = answer
     return [answer or "" for answer in answers]
-
-
-def _longest(case: Case, max_new_tokens: int) -> int:
-    """Longest answer of a case, in tokens."""
-    return min(max_new_tokens, case.max_new_tokens or max_new_tokens)
 
 
 def _as_answer(
@@ -182,6 +181,7 @@ def _as_answer(
         update_seconds=taken.seconds,
         update_peak_bytes=taken.peak_bytes,
         adapter_bytes=knowledge.adapter.num_bytes if knowledge.adapter is not None else 0,
+        kept_bytes=knowledge.kept_bytes,
         prompt_tokens=timed.prompt_tokens if timed else None,
         first_token_seconds=timed.first_token_seconds if timed else None,
         seconds_per_token=timed.seconds_per_token if timed else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -61,6 +61,12 @@ class Knowledge:
     prompt_for: Callable[[str], Prompt]
     adapter: Adapter | None = None
     description: str | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of what the adapter keeps of its documents beside its weights: statistics, and tokens for focus."""
+        kept = self.adapter.statistics if self.adapter is not None else None
+        return sum(tensor.nbytes for tensors in kept or () for tensor in tensors.values())
 
 
 Update = Callable[[Case], Knowledge]
@@ -143,22 +149,45 @@ def _batches(rows: Sequence[tuple[str, Prompt]]) -> Iterator[list[int]]:
         yield batch
 
 
+def check_questions(base: BaseModel, cases: Iterable[Case], max_new_tokens: int) -> None:
+    """Make sure that every question can be asked, before any is.
+
+    Raises:
+        EvaluationError: if one alone does not fit the base's window; the case is named.
+    """
+    for case in cases:
+        longest = longest_answer(case, max_new_tokens)
+        for number, question in enumerate(case.questions, start=1):
+            _room_beside(base, question.text, longest, name=f"question {number} of case {case.id},")
+
+
+def longest_answer(case: Case, max_new_tokens: int) -> int:
+    """Longest answer of a case, in tokens."""
+    return min(max_new_tokens, case.max_new_tokens or max_new_tokens)
+
+
 def fit_document(base: BaseModel, text: str, question: str, max_new_tokens: int) -> str:
     """The text, its middle left out where it does not fit the base's window beside question and answer.
 
     Raises:
         EvaluationError: if not even the question fits.
     """
-    around = len(build_prompt_ids(base.tokenizer, question_messages(question, CUT)))
-    room = base.window_tokens - around - max_new_tokens - SLACK_TOKENS
-    if room < 0:
-        raise EvaluationError(
-            f"question {question[:60]!r}... has {around} tokens with its prompt, which with an answer of "
-            f"{max_new_tokens} does not fit the base's window of {base.window_tokens}; leave it out, or allow fewer "
-            "tokens for the answer"
-        )
+    room = _room_beside(base, question, max_new_tokens, name="question")
     ids = base.encode_text(text)
     if len(ids) <= room:
         return text
     tail = ids[len(ids) - room // 2 :]
     return base.decode_text(ids[: room // 2]) + CUT + base.decode_text(tail)
+
+
+def _room_beside(base: BaseModel, question: str, max_new_tokens: int, *, name: str) -> int:
+    """Tokens of the base's window that question and answer leave."""
+    around = len(build_prompt_ids(base.tokenizer, question_messages(question, CUT)))
+    room = base.window_tokens - around - max_new_tokens - SLACK_TOKENS
+    if room < 0:
+        raise EvaluationError(
+            f"{name} {question[:60]!r}... has {around} tokens with its prompt, which with an answer of "
+            f"{max_new_tokens} does not fit the base's window of {base.window_tokens}; leave it out, or allow fewer "
+            "tokens for the answer"
+        )
+    return room

@@ -278,6 +278,7 @@ def _as_answer(
         update_seconds=0.0,
         update_peak_bytes=None,
         adapter_bytes=adapter_bytes,
+        kept_bytes=0,
     )  # pyright: ignore[reportCallIssue]
 
 

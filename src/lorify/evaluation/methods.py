@@ -34,8 +34,8 @@ from lorify.hypernets.distillation import (
     as_refined,
     blank_adapter,
     distill,
-    lessons_from_statements,
     lessons_from_teacher,
+    refining_lessons,
 )
 from lorify.hypernets.kept_tokens import without_tokens
 
@@ -180,7 +180,8 @@ class Distilled(Method):
     lessons: Literal["generated", "oracle", "statements"] = Field(
         "generated",
         description="What is learned: the base's answers, with the document in its prompt, to questions that it made "
-        "(generated) or to those that will be asked (oracle); or gaps in the document's sentences (statements).",
+        "(generated) or to those that will be asked (oracle); or words of the document's sentences, as answers to "
+        "questions that are made for them (statements).",
     )
     queries: int = Field(16, ge=1, description="Number of generated questions.")
     steps: int = Field(50, ge=0, description="At most this many gradient steps.")
@@ -206,7 +207,7 @@ class Distilled(Method):
         """The trained adapter."""
         text = SEPARATOR.join(case.documents)
         if self.lessons == "statements":
-            lessons = lessons_from_statements(model.base, text)
+            lessons = refining_lessons(model.base, case.documents, budget, writer=model.question_writer)
         else:
             asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
             longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))

@@ -1,7 +1,9 @@
 """Scores of answers by the public formulas, and how far to trust their means.
 
-Exact match and token F1 are SQuAD's; ROUGE-L comes from the rouge-score package. Intervals and tests resample whole
-groups (the questions of one document), since questions about one document are right or wrong together.
+Exact match and token F1 are those of the official script of SQuAD 2.0. It differs from that of 1.1 in one case: where
+nothing is left of prediction and answer after normalization ("the" and "..."), F1 is 1 and not 0. ROUGE-L comes from
+the rouge-score package. Intervals and tests resample whole groups (the questions of one document), since questions
+about one document are right or wrong together.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
 
 
 def token_f1(prediction: str, answers: Sequence[str]) -> float:
-    """Largest harmonic mean of token precision and recall over the answers."""
+    """Largest harmonic mean of token precision and recall over the answers; 1 where neither has a token (SQuAD 2.0)."""
     return max(_f1(normalize_answer(prediction).split(), normalize_answer(answer).split()) for answer in answers)
 
 

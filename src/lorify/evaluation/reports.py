@@ -175,7 +175,8 @@ def _markdown_report(config: RunConfig, tables: Mapping[str, Sequence[Row]], plo
         "Scores are means over questions; `_low` and `_high` are 95% bootstrap intervals over documents or tasks, "
         f"`f1_relative` is F1 over that of `{REFERENCE_METHOD}`, `score` is by a task's own metric. Times and sizes "
         "are medians over documents: `update` is taking the documents in, `first_token` is from a question to its "
-        "first token. Memory is the peak of the whole process on a CPU, and what PyTorch allocated on CUDA.",
+        "first token. Memory is the peak of the whole process on a CPU, and what PyTorch allocated on CUDA. "
+        "`adapter` is the size of the weights, `kept` of what is kept of the documents beside them.",
     ]
     for name, rows in tables.items():
         if rows:
@@ -227,6 +228,7 @@ def _costs(answers: Sequence[Answer]) -> Row:
         "update_peak_mb": median([a.update_peak_bytes for a in updates], 0, MEGABYTE),
         "answer_peak_mb": median([a.answer_peak_bytes for a in timed], 0, MEGABYTE),
         "adapter_mb": median([a.adapter_bytes for a in updates], 2, MEGABYTE),
+        "kept_mb": median([a.kept_bytes for a in updates], 2, MEGABYTE),
         "kv_cache_mb": median([a.kv_cache_bytes for a in timed], 2, MEGABYTE),
     }
 

@@ -16,7 +16,7 @@ from lorify.evaluation.runs import ENVIRONMENT_NAME, RunConfig, load_config, wri
 COLUMNS = (
     "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,rouge_l_recall,"
     "f1_relative,update_seconds,first_token_seconds,"
-    "seconds_per_token,update_peak_mb,answer_peak_mb,adapter_mb,kv_cache_mb"
+    "seconds_per_token,update_peak_mb,answer_peak_mb,adapter_mb,kept_mb,kv_cache_mb"
 ).split(",")
 LENGTH_COLUMNS = ("length", "method", "questions", "exact", "f1")
 PAIR_COLUMNS = ("first", "second", "questions", "difference", "low", "high", "p")

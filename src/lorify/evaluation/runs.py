@@ -87,6 +87,9 @@ class Answer(PydanticModel):
     update_seconds: float = Field(description="Time to take the documents in.")
     update_peak_bytes: int | None = Field(description="Most memory meanwhile.")
     adapter_bytes: int = Field(description="Size of the adapter's weights.")
+    kept_bytes: int | None = Field(
+        None, description="What is kept of the documents beside the weights; null in runs of before it was noted."
+    )
     prompt_tokens: int | None = Field(None, description="Length of the prompt (timed answers).")
     first_token_seconds: float | None = Field(None, description="Time to the first token (timed answers).")
     seconds_per_token: float | None = Field(None, description="Time of each further token (timed answers).")

@@ -2,8 +2,9 @@
 
 The LoRA learns to give a distribution over tokens without the document (the student), by KL over the likeliest tokens.
 What it learns from are lessons of two kinds. Either the base with the document in its prompt answers questions about
-it (the teacher), or the document's own sentences are turned into questions about one word of theirs, whose answers are
-known (then the KL is cross-entropy). Training may start from nothing or from an adapter that a hypernetwork wrote.
+it (the teacher), or questions are made for words of the document's own sentences, so that the answers are known (then
+the KL is cross-entropy): by an adapter of the base that writes questions, or by rule. Training may start from nothing
+or from an adapter that a hypernetwork wrote.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), its baseline with given or generated queries. Ours differs in that the steps
 are relative to the size of each matrix, so that one learning rate serves both starts; the second kind is lorify's own.
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance, build_lora_batch
 from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
@@ -27,7 +28,8 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
-from lorify.data.statements import find_gaps
+from lorify.data.question_writing import clear_questions, writing_request
+from lorify.data.statements import Statement, find_gaps, split_sentences
 from lorify.errors import ContextError
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -41,7 +43,10 @@ Focus = Callable[[Sequence[Adapter], Sequence[str]], Sequence[Adapter]]
 """(adapters, questions) -> adapters for these questions alone."""
 MOST_STEPS = 100_000
 REFINE_ROWS = 8
-REFINE_RATE = 0.002
+REFINE_RATE = 0.003
+WRITTEN_AT_ONCE = 16
+WORDINGS = 2
+"""Questions for each word that is asked for: the likeliest, then sampled ones."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,13 @@ def distill(
 
 
 def refine(
-    base: BaseModel, adapter: Adapter, documents: Sequence[Document], *, seconds: float, focus: Focus | None = None
+    base: BaseModel,
+    adapter: Adapter,
+    documents: Sequence[Document],
+    *,
+    seconds: float,
+    focus: Focus | None = None,
+    writer: Adapter | None = None,
 ) -> Adapter:
     """Train a hypernetwork's adapter further on its documents' own sentences.
 
@@ -169,8 +180,10 @@ def refine(
         base: the base.
         adapter: what a hypernetwork wrote of the documents.
         documents: the documents.
-        seconds: how long; a step that has begun is finished.
+        seconds: how long, questions included; a step that has begun is finished.
         focus: as for `distill`.
+        writer: an adapter of the base that writes questions (`lorify.data.question_writing`); None: they are made by
+            rule.
 
     Returns:
         The trained adapter. Its provenance says for how long; documents can no longer be added or removed, since its
@@ -180,7 +193,7 @@ def refine(
         ContextError: if no question can be made of any sentence.
     """
     budget = Budget(MOST_STEPS, seconds)
-    lessons = [lesson for document in documents for lesson in lessons_from_statements(base, document.text)]
+    lessons = refining_lessons(base, [document.text for document in documents], budget, writer=writer)
     if not lessons:
         names = ", ".join(document.name for document in documents)
         raise ContextError(
@@ -238,23 +251,54 @@ def kl_to_teacher(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key,
     return (teacher_log.exp() * gap).sum(-1).mean()
 
 
-def lessons_from_statements(base: BaseModel, document: str) -> list[Lesson]:
-    """Lessons from the document's own sentences; the base is not asked.
+def refining_lessons(
+    base: BaseModel, documents: Sequence[str], budget: Budget, *, writer: Adapter | None = None, seed: int = 0
+) -> list[Lesson]:
+    """Lessons from the documents' own sentences: each date, quantity and name is asked for.
 
     Args:
         base: the base.
-        document: the text; of a long one, all sentences become lessons.
+        documents: the texts.
+        budget: of the whole training; half of it is for writing at most.
+        writer: an adapter that writes the questions; None: they are made by rule, at once.
+        seed: which words are asked for first, where there is no time for all, and the sampling.
     """
-    end = stop_token_ids(base.tokenizer)
-    lessons = []
-    for statement in find_gaps(document):
-        prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
-        # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
-        target = [*base.encode_text(f" {statement.answer}"), *sorted(end)[:1]]
-        ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
-        known = torch.zeros_like(ids, dtype=torch.float32)
-        lessons.append(Lesson(statement.question, [*prompt, *target[:-1]], len(target), ids, known))
-    return lessons
+    gaps = [(split_sentences(text), gap) for text in documents for gap in find_gaps(text)]
+    if writer is None:
+        return [_lesson(base, gap) for _, gap in gaps]
+    random.Random(seed).shuffle(gaps)
+    requests = [writing_request(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in gaps]
+    prompts = [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests]
+    deadline, written = budget.half_way(), list[Statement]()
+    for wording in range(WORDINGS):
+        for start in range(0, len(gaps), WRITTEN_AT_ONCE):
+            if written and deadline is not None and time.perf_counter() >= deadline:
+                break
+            some = slice(start, start + WRITTEN_AT_ONCE)
+            found = generate_batch(
+                base,
+                prompts[some],
+                lora=build_lora_batch([writer] * len(prompts[some]), base),
+                max_new_tokens=QUESTION_TOKENS,
+                stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
+                temperature=0.8 if wording else 0.0,
+                top_p=0.95,
+                seed=seed + start,
+            )
+            written += [
+                replace(gap, question=base.decode_text(ids).strip())
+                for (_, gap), ids in zip(gaps[some], found, strict=True)
+            ]
+    return [_lesson(base, statement) for statement in clear_questions(written)]
+
+
+def _lesson(base: BaseModel, statement: Statement) -> Lesson:
+    """The answer is known: all of the teacher's probability is on it."""
+    prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
+    # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
+    target = [*base.encode_text(f" {statement.answer}"), min(stop_token_ids(base.tokenizer))]
+    ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
+    return Lesson(statement.question, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device))
 
 
 @torch.no_grad()

@@ -23,8 +23,14 @@ NORM_EPSILON = 1e-6
 EXPANSION = 4  # hidden width of every gated MLP, relative to its input
 
 
+def to_unit_rms(x: Tensor) -> Tensor:
+    """`[..., size]` over its root mean square, which is taken in float32."""
+    wide = x.float()
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + NORM_EPSILON)).to(x.dtype)
+
+
 class RmsNorm(nn.Module):
-    """RMS norm; the mean square is taken in float32."""
+    """RMS norm."""
 
     def __init__(self, size: int) -> None:
         """Weights of one."""
@@ -33,9 +39,7 @@ class RmsNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., size]` -> the same shape."""
-        wide = x.float()
-        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + NORM_EPSILON)
-        return self.weight * normed.to(x.dtype)
+        return self.weight * to_unit_rms(x)
 
 
 class GatedMlp(nn.Module):
@@ -97,12 +101,15 @@ class ResamplerLayer(nn.Module):
         self.norm_after_mlp = RmsNorm(size)
 
     def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None, places: Tensor | None = None) -> Tensor:
-        """Latents `[N, Q, d]` and, for cross-attention, a source with mask and places (`Attention`) -> `[N, Q, d]`."""
+        """Latents `[N, Q, d]` and, for cross-attention, a source with mask and places (`Attention`) -> `[N, Q, d]`.
+
+        The source is of unit root mean square already: that is the same in all layers that read it.
+        """
         queries = self.norm_latents(latents)
         if self.norm_source is None:
             attended = self.attention(queries, queries, None)
         else:
-            attended = self.attention(queries, self.norm_source(source), mask, places)
+            attended = self.attention(queries, self.norm_source.weight * source, mask, places)
         latents = latents + self.norm_attended(attended)
         return latents + self.norm_after_mlp(self.mlp(self.norm_before_mlp(latents)))
 
@@ -155,6 +162,7 @@ class Resampler(nn.Module):
         """`source [N, T, d]`, `mask [N, T]` True for what may be seen -> `[N, Q, d]`; `places` as in `Attention`."""
         num_contexts = len(source if places is None else places)
         latents = self.latents.to(source.dtype).expand(num_contexts, -1, -1)
+        source = to_unit_rms(source)
         for block in range(self.num_blocks):
             latents = self.cross[min(block, len(self.cross) - 1)](latents, source, mask, places)
             start = block * self.self_attentions % max(1, len(self.within))

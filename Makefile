@@ -78,11 +78,11 @@ results-quick: $(READY)
 	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
-# What takes longer: long haystacks; refinement and distillation with 10 seconds each, also from generated questions.
+# What takes longer: long haystacks; refinement and distillation with 10 seconds each.
 results: results-quick
 	$(EVAL) niah:lengths=8192+32768+131072:bins=4 -m adapter,rag --untimed -o $(RESULTS)/niah-long
-	$(EVAL) facts:documents=10 -m adapter,adapter+refine:seconds=10,cd:seconds=10,cd:lessons=statements:seconds=10 \
-	    --max-tokens 32 -o $(RESULTS)/refinement
+	$(EVAL) $(PORTRAITS) -m adapter,adapter+refine:seconds=10,cd:seconds=10 --untimed --max-tokens 32 \
+	    -o $(RESULTS)/refinement
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
 clean:

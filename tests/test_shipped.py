@@ -13,6 +13,7 @@ from lorify.evaluation.answering import answer_cases
 from lorify.evaluation.methods import parse_methods
 from lorify.evaluation.metrics import exact_match, mean
 from lorify.evaluation.suites import FactsSuite
+from lorify.hypernets.distillation import Budget, refining_lessons
 
 pytestmark = pytest.mark.shipped
 DEMO = Path(__file__).parent.parent / "demo"
@@ -54,6 +55,15 @@ def test_in_a_chat_about_a_document_the_base_answers_what_does_not_concern_it(mo
     assert "Paris" in "".join(model.stream(chat, adapter, max_new_tokens=12))
     chat[-1]["content"] = "How long is the tugboat Petrel?"
     assert "27 metres" in "".join(model.stream(chat, adapter, max_new_tokens=12))
+
+
+def test_the_base_writes_questions_that_a_person_could_ask(model):
+    assert model.question_writer is not None
+    text = "The Velmora Harbour Museum\n\nIt was founded by Ida Thorne in 1893. The tugboat Petrel is 27 metres long."
+    lessons = refining_lessons(model.base, [text], Budget(1), writer=model.question_writer)
+    asked = {model.base.decode_text(lesson.top_ids[:, 0].tolist()).strip(): lesson.question for lesson in lessons}
+    assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
+    assert asked["27"].startswith("How long") and "Petrel" in asked["27"]
 
 
 @pytest.mark.parametrize("length", [300, 4000, 131_000])

@@ -12,6 +12,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.hypernets.distillation import (
     Budget,
+    believed_lessons,
     blank_adapter,
     distill,
     kl_to_teacher,
@@ -80,7 +81,13 @@ def test_the_teacher_stops_asking_at_its_deadline():
 def test_statements_are_lessons_whose_targets_are_their_answers():
     lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
     texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
-    assert texts == [" 9", " Ada", " 48 metres"]  # the end of the turn is a special token
+    # The end of the turn is a special token; after a number it is left open, so that a unit may follow.
+    assert texts == [" 9", " Ada", " 48"]
+    assert [lesson.num_targets - len(BASE.encode_text(text)) for lesson, text in zip(lessons, texts, strict=True)] == [
+        1,
+        1,
+        0,
+    ]
     assert all(lesson.num_targets == len(lesson.top_ids) for lesson in lessons)
     # The student has seen the question and all of the answer but its last token.
     assert BASE.decode_text(lessons[0].ids).endswith("assistant\n 9")
@@ -145,6 +152,45 @@ def test_refining_trains_below_what_each_question_is_focused_on():
             return float(kl_to_teacher(BASE, lessons, build_lora_batch(focused, BASE) or {}))
 
     assert loss(refined) < loss(generated)
+
+
+def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
+    asked = []
+
+    def write(base, prompts, **settings):
+        asked.append([base.decode_text(ids) for ids in prompts])
+        assert settings["lora"] is not None
+        greedy = not settings["temperature"]
+        return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
+
+    writer = blank_adapter(BASE, 2, [DOCUMENT])
+    with patch("lorify.hypernets.distillation.generate_batch", write):
+        lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), writer=writer)
+        assert sorted(lesson.question[:13] for lesson in lessons) == ["What about it"] * 3 + ["What about th"] * 3
+        for prompt in asked[0]:
+            text, _, answer = prompt.partition("\n\nAnswer: ")
+            assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
+        # The first few are always written, other wordings only if there is time.
+        late = refining_lessons(BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), writer=writer)
+        assert len(late) == 3
+
+
+@patch("lorify.hypernets.distillation.LEAST_BELIEVED", 0.006)  # as much as a tiny random base can be taught to believe
+def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():
+    adapter = MODEL.internalize(DOCUMENT)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1)) * 7
+    taught = distill(BASE, lessons[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_rows=3)
+    wrong = [replace(lesson, top_ids=lesson.top_ids + 1) for lesson in lessons]
+    assert believed_lessons(BASE, lessons, adapter) == []
+    assert believed_lessons(BASE, [*wrong, *lessons], taught) == lessons
+    focused_on = []
+
+    def focus(adapters, questions):
+        focused_on.extend(questions)
+        return [adapter] * len(adapters)
+
+    assert believed_lessons(BASE, lessons, taught, focus=focus) == []
+    assert focused_on == [lesson.question for lesson in lessons]
 
 
 def test_a_document_that_states_nothing_cannot_be_refined():

@@ -230,6 +230,28 @@ def test_unseen_families_and_what_overlaps_with_what_is_measured_are_not_trained
     assert "clash" not in {t.name for t in train} and len(train) == 4
 
 
+def test_writing_questions_is_a_task_whose_best_step_has_the_least_loss(tmp_path):
+    lines = [
+        {"context": f"Mill {n} opened in {1800 + n}. It is red.", "question": f"When did mill {n} open?",
+         "answers": [str(1800 + n)]} for n in range(60)
+    ]  # fmt: skip
+    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = {**DATA, "questions_path": tmp_path / "questions.jsonl"}
+    config = LoraTrainingConfig.model_validate(
+        {**RUN, "shared": True, "lora": {"modules": ["q_proj"], "rank": 2}, "data": data, "optimization": SCHEDULE}
+    )
+    train, unseen = prepare_tasks(config.data, config.seed)
+    assert not unseen and {task.family for task in train} == {"generated", "passages"}
+    learned = {instance.outputs[0] for task in train if task.family == "passages" for instance in task.instances}
+    assert learned < {line["question"] for line in lines}  # some passages are held out
+    trainer = start(config, tmp_path / "run")
+    assert trainer.objective.score({"loss/seen": 1.0, "exact/seen": 0.0}) > trainer.objective.score(
+        {"loss/seen": 2.0, "exact/seen": 1.0}
+    )
+    trainer.run(lambda _: None)
+    assert load_adapter(tmp_path / "run" / "best").rank == 2
+
+
 def test_a_broken_task_file_and_no_task_at_all_are_refused(tmp_path, tasks_path):
     (tasks_path / "broken.json").write_text("{")
     with pytest.raises(EvaluationError, match=r"broken\.json"):

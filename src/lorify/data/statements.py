@@ -50,8 +50,13 @@ class Statement:
 
 def says(text: str, answer: str) -> bool:
     """Whether a text says a statement's answer: its words, or of a number with its unit nothing but the number."""
+    return contains_answer(text, [answer]) or text.strip().rstrip(".") == bare_number(answer)
+
+
+def bare_number(answer: str) -> str | None:
+    """The number of a number with its unit; None of any other answer."""
     number = _NUMBER_WITH_UNIT.fullmatch(answer)
-    return contains_answer(text, [answer]) or (number is not None and text.strip().rstrip(".") == number[1])
+    return None if number is None else number[1]
 
 
 def find_statements(text: str) -> list[Statement]:

@@ -32,6 +32,7 @@ from lorify.hypernets.distillation import (
     Budget,
     Focus,
     as_refined,
+    believed_lessons,
     blank_adapter,
     distill,
     lessons_from_teacher,
@@ -208,6 +209,8 @@ class Distilled(Method):
         text = SEPARATOR.join(case.documents)
         if self.lessons == "statements":
             lessons = refining_lessons(model.base, case.documents, budget, writer=model.question_writer)
+            if not learn_A and model.question_writer is not None:  # what a hypernetwork wrote can judge them
+                lessons = believed_lessons(model.base, lessons, start, focus=focus)
         else:
             asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
             longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))

@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.data.question_writing import clear_questions, writing_request
-from lorify.data.statements import Statement, find_gaps, split_sentences
+from lorify.data.statements import Statement, bare_number, find_gaps, split_sentences
 from lorify.errors import ContextError
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -47,6 +48,8 @@ REFINE_RATE = 0.003
 WRITTEN_AT_ONCE = 16
 WORDINGS = 2
 """Questions for each word that is asked for: the likeliest, then sampled ones."""
+LEAST_BELIEVED = 0.08
+"""An answer whose first token the adapter finds less probable was rather asked for wrongly than learned wrongly."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,8 @@ def refine(
             f"{names}: no sentence with a name, a number or the like to ask for was found, so there is nothing to "
             "refine with; leave --refine out"
         )
+    if writer is not None:
+        lessons = believed_lessons(base, lessons, adapter, focus=focus)
     trained = distill(
         base,
         lessons,
@@ -231,6 +236,15 @@ def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
 
 def kl_to_teacher(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key, LoraTensors]) -> Tensor:
     """Mean KL(teacher || student) over the tokens to learn, on the teacher's likeliest tokens."""
+    student_log = _student_log(base, lessons, lora)
+    top_ids = torch.cat([lesson.top_ids for lesson in lessons])
+    teacher_log = torch.cat([lesson.top_log for lesson in lessons])
+    gap = teacher_log - student_log.gather(-1, top_ids)
+    return (teacher_log.exp() * gap).sum(-1).mean()
+
+
+def _student_log(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key, LoraTensors]) -> Tensor:
+    """Log-probabilities at the tokens to learn, lesson after lesson `[targets, vocabulary]`."""
     width = max(len(lesson.ids) for lesson in lessons)
     ids = torch.zeros(len(lessons), width, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -244,11 +258,7 @@ def kl_to_teacher(base: BaseModel, lessons: Sequence[Lesson], lora: Mapping[Key,
         hidden = base.decoder(
             input_ids=ids.to(base.device), attention_mask=mask.to(base.device), use_cache=False
         ).last_hidden_state  # [rows, tokens, hidden]
-    student_log = base.logits(hidden[rows, places]).log_softmax(-1)  # [targets, vocabulary]
-    top_ids = torch.cat([lesson.top_ids for lesson in lessons])
-    teacher_log = torch.cat([lesson.top_log for lesson in lessons])
-    gap = teacher_log - student_log.gather(-1, top_ids)
-    return (teacher_log.exp() * gap).sum(-1).mean()
+    return base.logits(hidden[rows, places]).log_softmax(-1)
 
 
 def refining_lessons(
@@ -292,11 +302,39 @@ def refining_lessons(
     return [_lesson(base, statement) for statement in clear_questions(written)]
 
 
+@torch.no_grad()
+def believed_lessons(
+    base: BaseModel, lessons: Sequence[Lesson], adapter: Adapter, *, focus: Focus | None = None
+) -> list[Lesson]:
+    """Lessons whose answers an adapter finds possible; the others ask for something else, more often than not.
+
+    Args:
+        base: the base.
+        lessons: from written questions.
+        adapter: what a hypernetwork wrote of their documents.
+        focus: as for `distill`.
+    """
+    kept = []
+    for start in range(0, len(lessons), WRITTEN_AT_ONCE):
+        some = lessons[start : start + WRITTEN_AT_ONCE]
+        rows: Sequence[Adapter] = [adapter] * len(some)
+        if focus is not None:
+            rows = focus(rows, [lesson.question for lesson in some])
+        student_log = _student_log(base, some, build_lora_batch(rows, base) or {})
+        first = [0, *accumulate(lesson.num_targets for lesson in some)][:-1]
+        tokens = torch.stack([lesson.top_ids[0, 0] for lesson in some])
+        believed = student_log[first].exp().gather(-1, tokens.unsqueeze(-1)).squeeze(-1) >= LEAST_BELIEVED
+        kept += [lesson for lesson, keep in zip(some, believed.tolist(), strict=True) if keep]
+    return kept
+
+
 def _lesson(base: BaseModel, statement: Statement) -> Lesson:
     """The answer is known: all of the teacher's probability is on it."""
     prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
     # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
-    target = [*base.encode_text(f" {statement.answer}"), min(stop_token_ids(base.tokenizer))]
+    target = base.encode_text(f" {bare_number(statement.answer) or statement.answer}")
+    if bare_number(statement.answer) is None:  # whether a unit is said after a number is not for us to teach
+        target = [*target, min(stop_token_ids(base.tokenizer))]
     ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
     return Lesson(statement.question, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device))
 

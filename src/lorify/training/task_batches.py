@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.model import BaseModel
 from lorify.data.decontamination import decontaminate, instance_text
+from lorify.data.question_writing import writing_tasks
+from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.data.task_suite import SOURCE, suite_training_tasks, suite_unseen_tasks
 from lorify.data.tasks import (
     Instance,
@@ -23,6 +25,8 @@ from lorify.data.tasks import (
 from lorify.errors import TrainingError
 from lorify.training.packing import Segment
 from lorify.training.task_config import TaskData
+
+MAX_PASSAGE_CHARS = 1100
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     unseen = suite_unseen_tasks() if data.suite else []
     for task in load_tasks(data.tasks_path) if data.tasks_path is not None else []:
         (unseen if _share(task.family) < data.heldout_family_share else train).append(task)
+    if data.questions_path is not None:
+        passages = load_question_examples(data.questions_path, max_context_chars=MAX_PASSAGE_CHARS)
+        train += writing_tasks(split_by_passage(passages)[0], seed)
     if data.only_sni_training:
         train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
     measured = [*unseen, *(load_tasks(data.measured_path) if data.measured_path is not None else [])]
@@ -71,7 +78,8 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     train = [task for task in train if len(task.instances) > 1]
     if not train:
         raise TrainingError(
-            "there is no task to train on; set data.suite to true or data.tasks_path to a folder of tasks"
+            "there is no task to train on; set data.suite to true, data.tasks_path to a folder of tasks or "
+            "data.questions_path to questions"
         )
     if data.max_tasks is not None and data.max_tasks < len(train):
         train = random.Random(f"{seed}/tasks").sample(train, data.max_tasks)

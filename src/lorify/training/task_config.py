@@ -41,6 +41,9 @@ class TaskData(Section):
 
     suite: bool = Field(True, description="Train on the generated suite.")
     tasks_path: Path | None = Field(None, description="JSON file or folder of further tasks.")
+    questions_path: Path | None = Field(
+        None, description="JSON lines of context, question and answers: the task of writing such questions is learned."
+    )
     only_sni_training: bool = Field(
         False, description="Of tasks of Super-NaturalInstructions, only the 479 that the paper trains on."
     )

@@ -83,7 +83,9 @@ class LoraObjective:
         return average_scores({"seen": parts})
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match."""
+        """Exact match; of tasks that have no one right answer the loss, the less the better."""
+        if all(task.metric in ("f1", "rouge_l") for task in self.tasks):
+            return -heldout["loss/seen"]
         return heldout["exact/seen"]
 
     def save_best(self, folder: Path) -> None:

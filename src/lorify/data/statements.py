@@ -35,7 +35,6 @@ _NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER}) [°a-zé]+\w*")
 _WORD = r"[A-Z][\w'’-]*"
 _NAME = rf"(?:(?:Mr|Mrs|Dr|Prof|St)\. )?{_WORD}(?: (?:of |the |de |van |von |& )*{_WORD})*(?: \d+(?=\W))?"
 _ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w-])")
-_VERB = re.compile(r"\b(?:is|are|was|were|called|named|as)\b ")
 _LINK = re.compile(r"\b(?:is|are|was|were|for|of|as|about|by|with|in|at|to|from|called|named)\b ")
 
 
@@ -70,14 +69,13 @@ def find_statements(text: str) -> list[Statement]:
 
 
 def find_gaps(text: str) -> list[Statement]:
-    """All that can be asked for in a text's sentences, in order; each question once.
+    """The dates, quantities and names in a text's sentences, in order, each as what a question asks for.
 
-    Every date, quantity and name is asked for. Sentences that begin with a pronoun are among them, as the questions are
-    for those who know what comes before.
+    Sentences that begin with a pronoun are among them, as the questions are for those who know what comes before.
     """
     found: dict[str, Statement] = {}
     for sentence, body in _sentences(text):
-        for span in _named(body, after=0) or _last(body, after=0, link=_VERB):
+        for span in _named(body, after=0):
             _add(found, sentence, body, span)
     return list(found.values())
 
@@ -128,7 +126,7 @@ def _add(found: dict[str, Statement], sentence: str, body: str, span: tuple[int,
 def _find_answer(body: str) -> tuple[int, int] | None:
     """Where the answer stands: the last date, quantity or name after the first words, else after the last link word."""
     subject = len(" ".join(body.split()[:2]))
-    spans = _named(body, subject) or _last(body, subject, _LINK)
+    spans = _named(body, subject) or _last(body, subject)
     return spans[-1] if spans else None
 
 
@@ -137,9 +135,9 @@ def _named(body: str, after: int) -> list[tuple[int, int]]:
     return [m.span() for m in _ANSWER.finditer(body) if m.start() > after and _is_short(m.group())]
 
 
-def _last(body: str, after: int, link: re.Pattern[str]) -> list[tuple[int, int]]:
+def _last(body: str, after: int) -> list[tuple[int, int]]:
     """What comes after the last link word, if there is one."""
-    ends = [m.end() for m in link.finditer(body) if m.end() > after and _is_short(body[m.end() :])]
+    ends = [m.end() for m in _LINK.finditer(body) if m.end() > after and _is_short(body[m.end() :])]
     return [(end, len(body)) for end in ends[-1:]]
 
 

@@ -18,13 +18,11 @@ from collections.abc import Iterator, Sequence
 from lorify.data.examples import Example
 from lorify.data.facts import generate_fact_example
 from lorify.data.portraits import generate_portrait_example
-from lorify.data.statements import Statement, split_sentences
+from lorify.data.statements import MAX_ANSWER_WORDS, MAX_WORDS, Statement, split_sentences
 from lorify.data.tasks import Instance, Task
 
 MAX_BEGINNING_WORDS = 16
 MAX_BEFORE_WORDS = 20
-MAX_SENTENCE_WORDS = 40
-MAX_ANSWER_WORDS = 6
 DEFINITION = "Write a question about the text that has the given answer."
 PARTS = 4
 """Into how many tasks passages and generated documents are divided, so that a batch can have several."""
@@ -95,5 +93,5 @@ def _instances(example: Example) -> Iterator[Instance]:
         asked = set(_WORD.findall(text.lower()))
         place = max(there, key=lambda i: len(asked & set(_WORD.findall(sentences[i].lower()))))
         request = writing_request(sentences, place, answer)
-        if len(sentences[place].split()) <= MAX_SENTENCE_WORDS and asked & set(_WORD.findall(request.lower())):
+        if len(sentences[place].split()) <= MAX_WORDS and asked & set(_WORD.findall(request.lower())):
             yield Instance(request, (text,))

@@ -206,7 +206,6 @@ class Distilled(Method):
         self, model: Lorify, case: Case, start: Adapter, budget: Budget, *, learn_A: bool, focus: Focus | None = None
     ) -> Adapter:
         """The trained adapter."""
-        text = SEPARATOR.join(case.documents)
         if self.lessons == "statements":
             lessons = refining_lessons(model.base, case.documents, budget, writer=model.question_writer)
             if not learn_A and model.question_writer is not None:  # what a hypernetwork wrote can judge them
@@ -214,7 +213,7 @@ class Distilled(Method):
         else:
             asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
             longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
-            fitting = fit_document(model.base, text, longest, self.answer_tokens)
+            fitting = fit_document(model.base, SEPARATOR.join(case.documents), longest, self.answer_tokens)
             lessons = lessons_from_teacher(
                 model.base,
                 fitting,

@@ -277,18 +277,20 @@ def refining_lessons(
     if writer is None:
         return [_lesson(base, gap) for _, gap in gaps]
     random.Random(seed).shuffle(gaps)
-    requests = [writing_request(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in gaps]
-    prompts = [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests]
     deadline, written = budget.half_way(), list[Statement]()
     for wording in range(WORDINGS):
         for start in range(0, len(gaps), WRITTEN_AT_ONCE):
             if written and deadline is not None and time.perf_counter() >= deadline:
                 break
-            some = slice(start, start + WRITTEN_AT_ONCE)
+            some = gaps[start : start + WRITTEN_AT_ONCE]
+            # Only for those whose turn it is: a long document has more than there is time to write about.
+            requests = [
+                writing_request(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in some
+            ]
             found = generate_batch(
                 base,
-                prompts[some],
-                lora=build_lora_batch([writer] * len(prompts[some]), base),
+                [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
+                lora=build_lora_batch([writer] * len(some), base),
                 max_new_tokens=QUESTION_TOKENS,
                 stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
                 temperature=0.8 if wording else 0.0,
@@ -296,8 +298,7 @@ def refining_lessons(
                 seed=seed + start,
             )
             written += [
-                replace(gap, question=base.decode_text(ids).strip())
-                for (_, gap), ids in zip(gaps[some], found, strict=True)
+                replace(gap, question=base.decode_text(ids).strip()) for (_, gap), ids in zip(some, found, strict=True)
             ]
     return [_lesson(base, statement) for statement in clear_questions(written)]
 
@@ -332,8 +333,9 @@ def _lesson(base: BaseModel, statement: Statement) -> Lesson:
     """The answer is known: all of the teacher's probability is on it."""
     prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
     # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
-    target = base.encode_text(f" {bare_number(statement.answer) or statement.answer}")
-    if bare_number(statement.answer) is None:  # whether a unit is said after a number is not for us to teach
+    number = bare_number(statement.answer)
+    target = base.encode_text(f" {number or statement.answer}")
+    if number is None:  # whether a unit is said after a number is not for us to teach
         target = [*target, min(stop_token_ids(base.tokenizer))]
     ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
     return Lesson(statement.question, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device))

@@ -5,7 +5,13 @@ from collections import Counter
 
 import pytest
 
-from lorify.data.task_suite import UNSEEN_FAMILIES, suite_training_tasks, suite_unseen_tasks, task_suite
+from lorify.data.task_suite import (
+    UNSEEN_FAMILIES,
+    drawn_suite_tasks,
+    suite_training_tasks,
+    suite_unseen_tasks,
+    task_suite,
+)
 from lorify.data.task_wording import expand
 from lorify.data.tasks import split_descriptions, split_instances
 
@@ -19,7 +25,7 @@ def test_there_are_enough_tasks_of_enough_families_and_whole_families_are_unseen
     assert len({t.family for t in train}) >= 15
 
 
-@pytest.mark.parametrize("task", task_suite(), ids=lambda task: task.name)
+@pytest.mark.parametrize("task", (*task_suite(), *drawn_suite_tasks(160)), ids=lambda task: task.name)
 def test_a_task_has_many_wordings_and_instances_that_differ(task):
     assert len(set(task.descriptions)) == len(task.descriptions) >= 8
     seen, unseen = split_descriptions(task)
@@ -28,7 +34,7 @@ def test_a_task_has_many_wordings_and_instances_that_differ(task):
         re.search(r"\w{3}", text) and not re.search(r"[{}$]|  ", text) for text in task.descriptions if "{" not in text
     )
     inputs = [instance.input for instance in task.instances]
-    assert len(set(inputs)) == len(inputs) >= 20
+    assert len(set(inputs)) == len(inputs) >= 18
     for instance in task.instances:
         assert instance.input.strip() and instance.outputs[0].strip()
         assert not instance.choices or instance.outputs[0] in instance.choices
@@ -71,3 +77,40 @@ def test_every_process_makes_the_same_tasks():
 
 def test_templates_expand_to_all_their_texts():
     assert expand("{a|b} c{|, d}") == ["a c", "a c, d", "b c", "b c, d"]
+
+
+def test_drawn_tasks_go_on_without_end_and_the_first_stay_the_same():
+    many = drawn_suite_tasks(400)
+    assert many[:80] == drawn_suite_tasks(80)
+    assert len({task.name for task in many}) == 400
+    assert len({task.descriptions for task in many}) > 380  # hardly any two are the same task
+    assert not {task.family for task in many} & {task.family for task in task_suite()}
+
+
+def test_nothing_that_unseen_families_ask_for_is_drawn():
+    labels = {choice for task in suite_unseen_tasks() for i in task.instances for choice in i.choices} - {"yes", "no"}
+    drawn = drawn_suite_tasks(800)
+    answers = [instance.outputs[0] for task in drawn for instance in task.instances]
+    assert not [answer for answer in answers if answer.lower() in labels or answer[0] in "([<"]
+    asked = {text for task in drawn for text in task.descriptions}
+    assert not asked & {text for task in suite_unseen_tasks() for text in task.descriptions}
+
+
+def test_answers_of_drawn_tasks_are_right():
+    for task in drawn_suite_tasks(320):
+        for instance in task.instances:
+            (answer,) = instance.outputs
+            quoted = re.findall(r'"([^"]+)"', task.descriptions[0])
+            match task.family:
+                case "drawn wrapping" | "drawn affixes" | "drawn voices":
+                    assert instance.input in answer and answer != instance.input
+                case "drawn labels":
+                    assert answer in quoted and set(quoted) == set(instance.choices)
+                case "drawn constants":
+                    assert any(answer in text for text in task.descriptions)
+                case "drawn separators":
+                    assert all(item in answer for item in instance.input.split(", "))
+                case "drawn exchanges":
+                    assert quoted[0] in answer
+                case family if family.startswith("drawn extraction"):
+                    assert answer.lower().strip('"') in instance.input.lower() or ":" in answer

@@ -10,7 +10,7 @@ from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
 from lorify.errors import BaseModelError, ConfigError, ContextError, HypernetworkError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.hypernets.specialize import Specializer, task_lora_batch
+from lorify.hypernets.specialize import EmbeddingSpecializer, task_lora_batch
 from lorify.hypernets.task_config import SIZES, TaskConfig, task_config
 from lorify.hypernets.task_hypernet import LoraStack, build_task_hypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork, save_task_hypernetwork
@@ -36,9 +36,9 @@ def build(config, *, spread: float = 0.3):
     return hypernet.eval()
 
 
-def specializer(**fields) -> Specializer:
+def specializer(**fields) -> EmbeddingSpecializer:
     config = small_config(**fields)
-    return Specializer(BASE, config, build(config), BaseEncoder(BASE), "tasks", "e" * 64)
+    return EmbeddingSpecializer(BASE, config, build(config), BaseEncoder(BASE), "tasks", "e" * 64)
 
 
 @pytest.mark.parametrize(("size", "millions"), [("L", 55.25), ("M", 34.28), ("S", 4.92)])
@@ -191,16 +191,16 @@ def test_another_base_or_encoder_is_refused():
     made = specializer()
     other = tiny_base("qwen2")
     with pytest.raises(HypernetworkError, match="was made for tiny-llama"):
-        Specializer(other, made.config, made.hypernet, made.encoder, "tasks", "e" * 64)
+        EmbeddingSpecializer(other, made.config, made.hypernet, made.encoder, "tasks", "e" * 64)
     with pytest.raises(HypernetworkError, match="reads embeddings of base"):
-        Specializer(BASE, made.config, made.hypernet, BaseEncoder(other), "tasks", "e" * 64)
+        EmbeddingSpecializer(BASE, made.config, made.hypernet, BaseEncoder(other), "tasks", "e" * 64)
 
 
 def test_an_encoder_that_cannot_be_checked_is_warned_about():
     made = specializer()
     config = made.config.model_copy(update={"embedder_digest": None, "embedder_name": "organisation/encoder"})
     with pytest.warns(DescriptionWarning, match="cannot be checked"):
-        Specializer(BASE, config, made.hypernet, made.encoder, "tasks", "e" * 64)
+        EmbeddingSpecializer(BASE, config, made.hypernet, made.encoder, "tasks", "e" * 64)
 
 
 @pytest.mark.parametrize(

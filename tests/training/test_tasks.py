@@ -9,11 +9,13 @@ import torch
 from tiny import tiny_base
 
 from lorify.adapters import build_lora_batch, load_adapter
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
 from lorify.data.tasks import Instance, Task
-from lorify.errors import AdapterError, ConfigError, EvaluationError, TrainingError
+from lorify.errors import AdapterError, ConfigError, ContextError, EvaluationError, HypernetworkError, TrainingError
+from lorify.facade import load_internalizer
 from lorify.hypernets.library import Library, load_library, save_library
-from lorify.hypernets.specialize import Specializer, load_specializer
+from lorify.hypernets.specialize import EmbeddingSpecializer, load_specializer
+from lorify.hypernets.storage import save_hypernetwork
 from lorify.hypernets.task_hypernet import build_task_hypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork
 from lorify.training.kinds import KINDS, load_run_config
@@ -22,7 +24,13 @@ from lorify.training.losses import answer_logits, cross_entropy_per_token
 from lorify.training.packing import pack_rows
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskSampler, prepare_tasks
-from lorify.training.task_config import LoraTrainingConfig, ReconstructionConfig, TaskData, TaskTrainingConfig
+from lorify.training.task_config import (
+    LoraTrainingConfig,
+    ReconstructionConfig,
+    TaskData,
+    TaskMemoryConfig,
+    TaskTrainingConfig,
+)
 from lorify.training.task_sft import hypernetwork_shape
 
 SHAPE = {"modules": ["q_proj", "down_proj"], "rank": 2, "embedder": "base", "latent_size": 16, "head_input_size": 16}
@@ -146,7 +154,7 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
         specializer = load_specializer(tiny_base(), tmp_path / target / "best")
         rebuilt = specializer.specialize("Say red, whatever comes.")
         assert rebuilt.scaling((0, "q_proj")) == pytest.approx(16 / math.sqrt(2))
-        assert specializer.config.num_training_tasks == 4
+        assert specializer.num_training_tasks == 4
 
 
 def test_only_the_loras_of_a_batch_move(tmp_path, tasks_path):
@@ -304,9 +312,9 @@ def tiny_adapter():
     config = TaskTrainingConfig.model_validate({"hypernetwork": SHAPE | {"rank": 1}})
     base = tiny_base()
     shape = hypernetwork_shape(config.hypernetwork, base, BaseEncoder(base))
-    return Specializer(base, shape, build_task_hypernetwork(shape).eval(), BaseEncoder(base), "h", "0" * 64).specialize(
-        "x"
-    )
+    return EmbeddingSpecializer(
+        base, shape, build_task_hypernetwork(shape).eval(), BaseEncoder(base), "h", "0" * 64
+    ).specialize("x")
 
 
 def test_configs_name_their_kind_and_problems(tmp_path):
@@ -322,3 +330,65 @@ def test_configs_name_their_kind_and_problems(tmp_path):
         path.write_text(json.dumps(document))
         with pytest.raises(ConfigError, match=reason):
             load_run_config(path)
+
+
+MEMORY_SHAPE = {"first_layer": 0, "last_layer": 1, "reading_first_layer": 0, "reading_last_layer": 1, "rank": 8,
+                "width": 16, "bias_rank": 2, "reading_rank": 2}  # fmt: skip
+
+
+def memory_config(tasks_path: Path, **changes) -> TaskMemoryConfig:
+    document = {**RUN, "hypernetwork": MEMORY_SHAPE, "data": DATA | {"tasks_path": str(tasks_path)},
+                "optimization": SCHEDULE | changes.pop("optimization", {}), **changes}  # fmt: skip
+    return TaskMemoryConfig.model_validate(document)
+
+
+def test_a_memory_of_descriptions_learns_to_answer_and_specializes_a_base(tmp_path, tasks_path):
+    changes = {"optimization": {"steps": 60, "learning_rate": 1e-2}, "evaluate_every": 60, "checkpoint_every": 60}
+    trainer = start(memory_config(tasks_path, **changes), tmp_path / "run")
+    before = trainer.evaluate()
+    trainer.run(lambda _: None)
+    assert trainer.evaluate()["loss/seen"] < 0.95 * before["loss/seen"]
+    made = load_specializer(tiny_base(), tmp_path / "run" / "best")
+    assert (made.num_training_tasks, made.rank) == (4, 10)
+    red, blue = made.specialize("Say red, whatever comes."), made.specialize("Say blue, whatever comes.")
+    assert red.rank == made.rank and red.statistics is None
+    assert not torch.equal(red.weights[0, "down_proj"].B, blue.weights[0, "down_proj"].B)
+    assert torch.equal(red.weights[0, "q_proj"].B, blue.weights[0, "q_proj"].B)  # the same for all tasks
+
+
+def test_a_resumed_run_of_a_memory_is_the_run_that_never_stopped(tmp_path, tasks_path):
+    whole, _ = train(memory_config(tasks_path), tmp_path / "a")
+    parts, _ = train(memory_config(tasks_path), tmp_path / "b", stops=(1, 3, None))
+    assert_same_weights(whole, parts)
+
+
+def test_a_memory_of_descriptions_says_what_is_wrong_with_one(tmp_path, tasks_path):
+    train(memory_config(tasks_path), tmp_path / "run")
+    made = load_specializer(tiny_base(), tmp_path / "run" / "best")
+    with pytest.raises(ContextError, match="the task description is empty"):
+        made.specialize(" \n")
+    with pytest.raises(ContextError, match=r"the task description has \d+ tokens, but hypernetwork best reads at most"):
+        made.specialize("Say red. " * 200)
+    with pytest.raises(ContextError, match="characters, but hypernetwork best reads at most"):
+        made.specialize("Say red. " * 20_000)
+    with pytest.warns(DescriptionWarning, match="does not look English"):
+        made.specialize("Повтори предложение заглавными буквами, пожалуйста.")
+
+
+def test_hypernetworks_for_documents_and_for_tasks_are_not_taken_for_each_other(tmp_path, tasks_path):
+    trainer, _ = train(memory_config(tasks_path), tmp_path / "run")
+    with pytest.raises(
+        HypernetworkError, match="reads descriptions of tasks, not documents; give it with --task-hyper"
+    ):
+        load_internalizer(tiny_base(), tmp_path / "run" / "best")
+    save_hypernetwork(tmp_path / "documents", trainer.objective.shape, trainer.objective.module)
+    with pytest.raises(HypernetworkError, match="reads documents, not descriptions of tasks; give it with --hypernet"):
+        load_specializer(tiny_base(), tmp_path / "documents")
+
+
+def test_drawn_tasks_are_trained_on_beside_the_suite_or_alone():
+    alone, unseen = prepare_tasks(TaskData(suite=False, drawn_tasks=40), seed=0)
+    assert len(alone) == 40 and unseen == []
+    both, unseen = prepare_tasks(TaskData(drawn_tasks=40), seed=0)
+    assert set(alone) < set(both)
+    assert not {task.family for task in both} & {task.family for task in unseen}

@@ -116,14 +116,12 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
 def _usual_rank(model: Lorify) -> int:
     """Rank of an adapter of documents and one of a task together, as far as there are hypernetworks for both."""
     from lorify.contexts.documents import document_from_text
-    from lorify.hypernets.task_storage import load_task_hypernetwork
 
     rank = 0
     with contextlib.suppress(HypernetworkError):  # there is none for documents
         rank = model.internalize(document_from_text("A text to know the rank by.")).rank
     if model.task_hypernetwork is not None:
-        config, _ = load_task_hypernetwork(model.task_hypernetwork)
-        rank += config.rank
+        rank += model.specializer.rank
     return rank
 
 

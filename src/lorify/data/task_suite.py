@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from functools import cache
 
+from lorify.data.task_families_drawn import drawn_tasks
 from lorify.data.task_families_form import form_tasks
 from lorify.data.task_families_meaning import meaning_tasks
 from lorify.data.task_wording import TaskSpec, describe
@@ -17,14 +18,23 @@ UNSEEN_FAMILIES = frozenset({"brackets", "greetings", "messages", "dates", "vote
 """Families that are never trained on. Each asks for something that trained families ask for in other forms."""
 
 NUM_INSTANCES = 240
-_MOST_DRAWS = 4 * NUM_INSTANCES
+NUM_DRAWN_INSTANCES = 24
+"""Of a task of a drawn family: there are as many such tasks as are wanted."""
+
+_DRAWS_PER_INSTANCE = 4
 SOURCE = "suite"
 
 
 @cache
 def task_suite() -> tuple[Task, ...]:
     """All generated tasks."""
-    return tuple(_make_task(spec) for spec in (*form_tasks(), *meaning_tasks()))
+    return tuple(_make_task(spec, NUM_INSTANCES) for spec in (*form_tasks(), *meaning_tasks()))
+
+
+@cache
+def drawn_suite_tasks(count: int) -> tuple[Task, ...]:
+    """So many tasks of the drawn families, to train on."""
+    return tuple(_make_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
 
 
 def suite_training_tasks() -> list[Task]:
@@ -37,13 +47,13 @@ def suite_unseen_tasks() -> list[Task]:
     return [task for task in task_suite() if task.family in UNSEEN_FAMILIES]
 
 
-def _make_task(spec: TaskSpec) -> Task:
+def _make_task(spec: TaskSpec, num_instances: int) -> Task:
     rng = random.Random(f"instances/{spec.name}")
     made: dict[str, str] = {}  # few tasks have fewer different inputs than are wanted; those give what they have
-    for _ in range(_MOST_DRAWS):
+    for _ in range(_DRAWS_PER_INSTANCE * num_instances):
         text, answer = spec.make(rng)
         made.setdefault(text, answer)
-        if len(made) == NUM_INSTANCES:
+        if len(made) == num_instances:
             break
     descriptions = describe(spec)
     return Task(

@@ -124,7 +124,7 @@ def run_config(
         hypernetwork=" + ".join(hypernet.name for hypernet in used) or None,
         hypernetwork_digest=" + ".join(hypernet.digest for hypernet in used) or None,
         own_hypernetworks={m.label: hypernetwork_digest(m.own_hypernetwork) for m in methods if m.own_hypernetwork},
-        training_tasks=model.specializer.config.num_training_tasks if "tasks" in needs else None,
+        training_tasks=model.specializer.num_training_tasks if "tasks" in needs else None,
     )  # pyright: ignore[reportCallIssue]
 
 

@@ -83,6 +83,10 @@ class AssociativeConfig(PydanticModel):
         0, ge=0, multiple_of=4, description="Width of the reader, which focuses an adapter on a question; 0: without."
     )
 
+    num_training_tasks: int | None = Field(
+        None, description="Tasks it was trained on, if it reads their descriptions; null: it reads documents."
+    )
+
     @property
     def middle(self) -> int:
         """The adapted block whose input says what is read: index in `layers`."""

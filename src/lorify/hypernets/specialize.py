@@ -1,12 +1,17 @@
-"""Task description -> adapter, with the task hypernetwork of a base."""
+"""Task description -> adapter, with the task hypernetwork of a base.
+
+There are two kinds: Text-to-LoRA's, which gets an embedding of the whole description, and an associative one that reads
+the description token by token, as documents are read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -14,10 +19,16 @@ from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
 from lorify.adapters.adapter import lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
-from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
+from lorify.contexts.descriptions import (
+    DescriptionEncoder,
+    DescriptionWarning,
+    described_tokens,
+    load_description_encoder,
+)
 from lorify.contexts.documents import Document
 from lorify.errors import HypernetworkError
-from lorify.hypernets.storage import hypernetwork_digest
+from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.storage import hypernetwork_digest, hypernetwork_kind, load_associative
 from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
 from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork
@@ -36,25 +47,115 @@ def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dic
     }
 
 
+class Specializer(Protocol):
+    """A task hypernetwork joined with the base it was made for."""
+
+    @property
+    def name(self) -> str:
+        """What the provenance of its adapters calls it."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its weights file."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Largest rank of its adapters."""
+        ...
+
+    @property
+    def num_training_tasks(self) -> int | None:
+        """Tasks it was trained on; None: not known."""
+        ...
+
+    def specialize(self, description: str) -> Adapter:
+        """Turn a task description into an adapter.
+
+        Raises:
+            ContextError: if the description is empty or longer than is read.
+        """
+        ...
+
+
 def load_specializer(base: BaseModel, folder: Path) -> Specializer:
-    """Load a task hypernetwork from its folder, with the description encoder that it was made for.
+    """Load a task hypernetwork from its folder, with the description encoder that it was made for if it has one.
 
     Raises:
         HypernetworkError: if it is missing, damaged, for another base, or knows tasks by number only.
         ContextError: if its description encoder cannot be found, fetched or read.
     """
+    digest = hypernetwork_digest(folder)
+    if hypernetwork_kind(folder) == "associative":
+        shape, memory = load_associative(folder)
+        if shape.num_training_tasks is None:
+            raise HypernetworkError(
+                f"hypernetwork {folder} reads documents, not descriptions of tasks; give it with --hypernet, and one "
+                "that was trained with kind task or task_memory with --task-hypernet"
+            )
+        return MemorySpecializer(Internalizer(base, shape, memory.to(base.device), folder.name, digest))
     config, hypernet = load_task_hypernetwork(folder)
     if config.embedder_name == ONE_HOT_EMBEDDER:
         raise HypernetworkError(
             f"hypernetwork {folder.name} knows tasks by number only and reads no descriptions; give one that does"
         )
     encoder = load_description_encoder(config.embedder_name, base=base, device=base.device)
-    return Specializer(base, config, hypernet.to(base.device), encoder, folder.name, hypernetwork_digest(folder))
+    return EmbeddingSpecializer(base, config, hypernet.to(base.device), encoder, folder.name, digest)
 
 
 @dataclass(frozen=True)
-class Specializer:
-    """A task hypernetwork with the base and the description encoder it was made for.
+class MemorySpecializer:
+    """An associative hypernetwork for tasks: a description is read as a document is.
+
+    Attributes:
+        internalizer: the hypernetwork with the base it was made for.
+    """
+
+    internalizer: Internalizer
+
+    @property
+    def name(self) -> str:
+        """What the provenance of its adapters calls it."""
+        return self.internalizer.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its weights file."""
+        return self.internalizer.digest
+
+    @property
+    def rank(self) -> int:
+        """Largest rank of its adapters."""
+        config = self.internalizer.config
+        return max(config.rank + config.bias_rank, config.reading_rank if config.reading_layers else 0)
+
+    @property
+    def num_training_tasks(self) -> int | None:
+        """Tasks it was trained on."""
+        return self.internalizer.config.num_training_tasks
+
+    def specialize(self, description: str) -> Adapter:
+        """Turn a task description into an adapter.
+
+        Raises:
+            ContextError: if the description is empty or longer than a chunk.
+        """
+        hypernet = self.internalizer
+        described_tokens(
+            description,
+            hypernet.base.tokenizer,
+            reader=f"hypernetwork {self.name}",
+            max_tokens=hypernet.config.chunk_tokens,
+            english_only=True,
+        )
+        # Nothing is added to a task or taken out of it, and it is on for whatever is asked.
+        return replace(hypernet.internalize([task_document(description.strip())]), statistics=None)
+
+
+@dataclass(frozen=True)
+class EmbeddingSpecializer:
+    """A task hypernetwork of Text-to-LoRA with the base and the description encoder it was made for.
 
     Attributes:
         base: the base model.
@@ -95,6 +196,16 @@ class Specializer:
                 DescriptionWarning,
                 stacklevel=3,
             )
+
+    @property
+    def rank(self) -> int:
+        """Rank of its adapters."""
+        return self.config.rank
+
+    @property
+    def num_training_tasks(self) -> int | None:
+        """Tasks it was trained on; None: not known."""
+        return self.config.num_training_tasks
 
     @torch.no_grad()
     def specialize(self, description: str) -> Adapter:

@@ -103,6 +103,16 @@ def load_hypernetwork(folder: Path) -> Loaded:
         return config, _filled(PerceiverHypernetwork(config), weights, folder)
 
 
+def hypernetwork_kind(folder: Path) -> str | None:
+    """The kind that a hypernetwork folder's config names; None if it cannot be read, or names none."""
+    try:
+        document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return None  # whoever reads the whole says what is wrong with it
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def load_associative(folder: Path) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
     """Read an associative hypernetwork.
 

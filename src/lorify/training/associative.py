@@ -27,7 +27,7 @@ from lorify.hypernets.focus import FOCUS_TOKENS, Asked, ending_words, focus_fact
 from lorify.hypernets.internalize import check_base
 from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
-from lorify.training.batches import GeneralAnswer, Step, StepBuilder
+from lorify.training.batches import GeneralAnswer, Step, StepBuilder, StepSource
 from lorify.training.config import TrainingConfig
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import (
@@ -46,6 +46,7 @@ from lorify.training.prepare import (
     prepare_relevance,
     prepare_texts,
 )
+from lorify.training.task_config import TaskMemoryConfig
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
@@ -91,7 +92,7 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     )
 
 
-def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeConfig:
+def hypernetwork_config(config: TrainingConfig | TaskMemoryConfig, base: BaseModel) -> AssociativeConfig:
     """The hypernetwork that a run trains, for the base it is given."""
     shape = config.hypernetwork
     last = min(shape.last_layer, base.num_layers - 1)
@@ -120,7 +121,9 @@ def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeC
     )  # pyright: ignore[reportCallIssue]
 
 
-def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+def first_hypernetwork(
+    config: TrainingConfig | TaskMemoryConfig, base: BaseModel
+) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
     """What a run starts from: random weights, or those of `start_from`.
 
     Raises:
@@ -282,11 +285,11 @@ class AssociativeObjective:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        config: TrainingConfig | TaskMemoryConfig,
         base: BaseModel,
         *,
-        train_steps: StepBuilder,
-        heldout_steps: StepBuilder,
+        train_steps: StepSource,
+        heldout_steps: StepSource,
         relevance: Relevance | None = None,
     ) -> None:
         """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork.
@@ -299,7 +302,7 @@ class AssociativeObjective:
         torch.manual_seed(config.seed)
         self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
-            calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
+            calibrate(hypernet, self.shape, base, train_steps.sample())
         self.hypernet = hypernet.to(base.device)
 
     @property

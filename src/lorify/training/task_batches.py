@@ -12,7 +12,7 @@ from lorify.base.model import BaseModel
 from lorify.data.decontamination import decontaminate, instance_text
 from lorify.data.question_writing import writing_tasks
 from lorify.data.questions import load_question_examples, split_by_passage
-from lorify.data.task_suite import SOURCE, suite_training_tasks, suite_unseen_tasks
+from lorify.data.task_suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
 from lorify.data.tasks import (
     Instance,
     Task,
@@ -61,7 +61,7 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
         EvaluationError: if a task file is missing or broken.
         TrainingError: if there is no task to train on.
     """
-    train = suite_training_tasks() if data.suite else []
+    train = [*(suite_training_tasks() if data.suite else ()), *drawn_suite_tasks(data.drawn_tasks)]
     unseen = suite_unseen_tasks() if data.suite else []
     for task in load_tasks(data.tasks_path) if data.tasks_path is not None else []:
         (unseen if _share(task.family) < data.heldout_family_share else train).append(task)
@@ -78,8 +78,8 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     train = [task for task in train if len(task.instances) > 1]
     if not train:
         raise TrainingError(
-            "there is no task to train on; set data.suite to true, data.tasks_path to a folder of tasks or "
-            "data.questions_path to questions"
+            "there is no task to train on; set data.suite to true, data.drawn_tasks above 0, data.tasks_path to a "
+            "folder of tasks or data.questions_path to questions"
         )
     if data.max_tasks is not None and data.max_tasks < len(train):
         train = random.Random(f"{seed}/tasks").sample(train, data.max_tasks)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from lorify.contexts.descriptions import DEFAULT_EMBEDDER
 from lorify.hypernets.task_config import TaskEncoderKind
-from lorify.training.config import RunConfig, Schedule, Section
+from lorify.training.config import HypernetworkShape, Optimization, RunConfig, Schedule, Section
 
 
 class LoraShape(Section):
@@ -40,6 +40,9 @@ class TaskData(Section):
     """Tasks, and what a batch is made of."""
 
     suite: bool = Field(True, description="Train on the generated suite.")
+    drawn_tasks: int = Field(
+        0, ge=0, description="Train on so many tasks of families whose words, marks and labels are new in every task."
+    )
     tasks_path: Path | None = Field(None, description="JSON file or folder of further tasks.")
     questions_path: Path | None = Field(
         None, description="JSON lines of context, question and answers: the task of writing such questions is learned."
@@ -86,6 +89,36 @@ class TaskTrainingConfig(RunConfig):
         if self.learned_offset and self.multi_task_lora is None:
             raise ValueError("learned_offset needs multi_task_lora to start from")
         return self
+
+
+class MemoryShape(HypernetworkShape):
+    """Shape of an associative hypernetwork for tasks: descriptions are short, and a task is more than an answer."""
+
+    first_layer: int = Field(4, ge=0, description="First adapted block.")
+    last_layer: int = Field(28, ge=0, description="Last adapted block.")
+    rank: int = Field(64, gt=0, description="Rank of the memory.")
+    reading_first_layer: int = Field(0, ge=0, description="First block with a reading part.")
+    reading_last_layer: int = Field(28, ge=0, description="Last block with a reading part.")
+    reading_modules: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj"),
+        description="Linear layers with a part that is the same for all tasks.",
+    )
+
+
+class MemoryOptimization(Optimization):
+    """The optimizer and its schedule."""
+
+    retrieval_weight: float = Field(0.0, ge=0, le=0, description="Nothing points queries at a place in a description.")
+
+
+class TaskMemoryConfig(RunConfig):
+    """A run that trains an associative hypernetwork on tasks."""
+
+    base_is_called_evenly = False
+    kind: Literal["task_memory"] = Field("task_memory", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: MemoryShape = MemoryShape()  # pyright: ignore[reportCallIssue]
+    data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
+    optimization: MemoryOptimization = MemoryOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
 
 
 class LoraTrainingConfig(RunConfig):

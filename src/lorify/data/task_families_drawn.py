@@ -1,0 +1,631 @@
+"""Families whose tasks are drawn without end: their marks, words, names and labels are new in every task.
+
+A description of such a task has to be read word for word: nothing else says which bracket, opening or label is wanted.
+The marks and words of the suite's unseen families are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from lorify.data import task_words as words
+from lorify.data.task_wording import Make, TaskSpec
+
+Draw = Callable[[random.Random], str]
+
+
+def drawn_tasks(count: int) -> list[TaskSpec]:
+    """The first so many tasks, of all drawn families in turn; always the same ones."""
+    families = islice(cycle(_FAMILIES), count)
+    return [family(random.Random(f"drawn/{number}"), str(number)) for number, family in enumerate(families)]
+
+
+# What is written around, before, after or between: signs by their names, or words.
+
+SIGNS = {
+    "*": "asterisk", "_": "underscore", "~": "tilde", "#": "hash sign", "|": "vertical bar", "%": "percent sign",
+    "+": "plus sign", "^": "caret", "@": "at sign", "&": "ampersand", "!": "exclamation mark", "?": "question mark",
+    ":": "colon", ";": "semicolon", "/": "slash", "-": "hyphen", ".": "dot", "'": "single quote",
+    '"': "double quotation mark", "`": "backtick",
+}  # fmt: skip
+_WORDS = (
+    *(word for group in words.KINDS.values() for word in group),
+    *(words.ITEMS + words.COLOURS + words.SUBJECTS + words.JOBS + words.CITIES + words.DAYS + words.MONTHS),
+    *(*words.OPPOSITES, *words.PASTS.values()),
+)
+_EXCLAMATIONS = (
+    "Well Oh Ah Hey Look Listen Listen_up Good_news Once_more Hello_there By_the_way My_dear Ladies_and_gentlemen "
+    "Honestly As_you_know Hurrah Alas In_short Hear_me Be_warned So_they_say As_always If_you_please Good_evening "
+    "Mark_my_words Trust_me No_doubt Truly Happily Sadly To_be_clear Between_us Over_and_out Full_stop Amen Thank_you "
+    "Good_night See_you_soon Do_not_worry That_is_all Long_live_the_king Believe_it_or_not What_a_day My_friend "
+    "You_fool My_love Dear_reader Old_chap Comrades At_your_service Without_fail Heaven_help_us Cheers Right_away"
+).split()
+_WHO = (
+    "a soldier|a poet|a grandmother|a teacher|a salesman|a detective|a ghost|a king|a queen|a monk|an alien|a sailor|"
+    "a clown|a professor|a farmer|a baby|a fortune teller|a tour guide|a football coach|an old man|a waiter|a vampire|"
+    "a princess|a hermit|a police officer|a radio host|a gambler|a magician|a parrot|a lawyer|a doctor|a dragon"
+).split("|")
+_NUMERALS = {1: "one", 2: "two", 3: "three"}
+
+
+def _sign(rng: random.Random) -> tuple[str, str]:
+    """A sign, one to three times, and what it is called."""
+    sign, name = rng.choice(list(SIGNS.items()))
+    times = rng.choice((1, 1, 2, 3))
+    return sign * times, f"{_NUMERALS[times]} {name}{'s' if times > 1 else ''}"
+
+
+def _phrase(rng: random.Random) -> str:
+    kind = rng.random()
+    if kind < 0.5:
+        return rng.choice(_EXCLAMATIONS).replace("_", " ")
+    if kind < 0.8:
+        return rng.choice(_WORDS)
+    return " ".join(rng.sample(_WORDS, 2))
+
+
+def _sentence(change: Callable[[str], str]) -> Make:
+    def make(rng: random.Random) -> tuple[str, str]:
+        text = words.make_sentence(rng)
+        return text, change(text)
+
+    return make
+
+
+def _list(change: Callable[[list[str]], str]) -> Make:
+    def make(rng: random.Random) -> tuple[str, str]:
+        items = words.make_list(rng)
+        return ", ".join(items), change(items)
+
+    return make
+
+
+def _wrapping(rng: random.Random, number: str) -> TaskSpec:
+    kind = rng.random()
+    if kind < 0.6:
+        left, name = right, _ = _sign(rng)
+        called = f"{name} on both sides"
+    elif kind < 0.8:
+        left, right = f"{_phrase(rng)} ", f" {_phrase(rng)}"
+        called = f'"{left.strip()}" before and "{right.strip()}" after it'
+    else:
+        (left, first), (right, second) = _sign(rng), _sign(rng)
+        called = f"{first} before and {second} after it"
+    shown = rng.choice(("text", "this", "words", "abc"))
+    return TaskSpec(
+        f"drawn_wrapping_{number}", "drawn wrapping", _sentence(lambda text: f"{left}{text}{right}"),
+        (
+            f"{{Write|Give|Repeat|Copy|Return}} $text with {called}.",
+            f"{{Put|Set|Enclose|Wrap|Place}} $text {{like this|as in}}: {left}{shown}{right}",
+            f"{{Surround|Frame}} $text{{ and change nothing else|}}: {called}.",
+            f"{{The answer is|What is wanted is}} $text, with {called}.",
+        ),
+    )  # fmt: skip
+
+
+def _affixes(rng: random.Random, number: str) -> TaskSpec:
+    phrase, before = _phrase(rng), rng.random() < 0.5
+    joint = rng.choice((": ", ", ", " - ", " ")) if before else rng.choice((", ", " - ", " ", " ... "))
+    shown = phrase + joint.rstrip() if before else joint.lstrip() + phrase
+    if before:
+        templates = (
+            f'$copy $text, but {{begin|start|open}} with "{shown}"',
+            f'{{Put|Write|Add}} "{shown}" {{before|in front of}} $text.',
+            f'{{First|At the beginning}} say "{shown}", then $text.',
+            f'{{Prefix|Precede}} $text with "{shown}"',
+        )
+        return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", _sentence(lambda t: phrase + joint + t), templates)
+    templates = (
+        f'$copy $text and {{end|finish|close}} with "{shown}"',
+        f'{{Put|Write|Add}} "{shown}" {{after|at the end of|behind}} $text.',
+        f'{{After|Behind}} $text, say "{shown}"',
+        f'{{Append|Attach}} "{shown}" to $text.',
+    )
+    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", _sentence(lambda t: t + joint + phrase), templates)
+
+
+def _voices(rng: random.Random, number: str) -> TaskSpec:
+    who, first, last = rng.choice(_WHO), _phrase(rng), _phrase(rng)
+    opening = first[0].upper() + first[1:] + rng.choice((",", "!", ":", "."))
+    ending = rng.choice((", ", "! ", ". ", " - ")) + last.lower() + rng.choice((".", "!", ""))
+    return TaskSpec(
+        f"drawn_voices_{number}", "drawn voices", _sentence(lambda text: f"{opening} {text}{ending}"),
+        (
+            f'{{Say|Repeat|Tell}} $text {{like|as}} {who}: "{opening} ...{ending}"',
+            f'You are {who}. {{Say|Repeat|Tell}} $text, beginning with "{opening}" and ending with "{ending}"',
+            f'{{Begin|Start}} as {who} does, "{opening}", say $text, and {{end|close}} with "{ending}"',
+            f'{{Talk|Speak}} like {who}, with "{opening}" before and "{ending}" after $text.',
+        ),
+    )  # fmt: skip
+
+
+def _separators(rng: random.Random, number: str) -> TaskSpec:
+    if rng.random() < 0.5:
+        mark, name = _sign(rng)
+        mark = rng.choice((mark, f" {mark} "))
+        called = f'{name}, "{mark}",'
+    else:
+        word = rng.choice(_WORDS)
+        mark, called = f" {word} ", f'the word "{word}"'
+    return TaskSpec(
+        f"drawn_separators_{number}", "drawn separators", _list(mark.join),
+        (
+            f"$write $list with {called} {{between them|in between|instead of commas}}.",
+            f"{{Replace|Exchange}} {{every comma of the list|the commas between the words}} by {called} please.",
+            f"{{Separate|Part}} $list by {called} and not by commas.",
+            f"{{Join|Connect|Link}} $list by {called} as it is.",
+        ),
+    )  # fmt: skip
+
+
+def _frames(rng: random.Random, number: str) -> TaskSpec:
+    """A word goes into the gap of a sentence."""
+    frame = rng.choice((
+        f"I would like a ... from {rng.choice(words.CITIES)}", f"{rng.choice(words.FIRST_NAMES)} sold the ... on "
+        f"{rng.choice(words.DAYS)}", f"Where is my {rng.choice(words.COLOURS)} ...?",
+        f"The {rng.choice(words.JOBS)} asked about the ...", f"A ... is not a {rng.choice(words.ITEMS)}",
+        f"Every {rng.choice(words.SUBJECTS)} knows the word ...", f"{_phrase(rng)}, here comes the ...!",
+        f"In {rng.choice(words.MONTHS)} we talk about the ...",
+    ))  # fmt: skip
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        word = draw.choice(draw.choice([*words.KINDS.values(), words.ITEMS, words.SUBJECTS]))
+        return word, frame.replace("...", word)
+
+    return TaskSpec(
+        f"drawn_frames_{number}", "drawn frames", make,
+        (
+            f'{{Put|Write|Set}} the word {{in place of the dots|where the dots are}}: "{frame}"',
+            f'{{Fill in|Complete}} "{frame}" with {{the word|the input|what you get}}.',
+            f'{{Use|Take}} the word in the sentence "{frame}"',
+            f'{{Say|Answer}} "{frame}", where ... {{is|stands for}} the input.',
+        ),
+    )  # fmt: skip
+
+
+def _constants(rng: random.Random, number: str) -> TaskSpec:
+    phrase = rng.choice(_EXCLAMATIONS).replace("_", " ") + rng.choice((".", "!", ", ")) + " " + _phrase(rng)
+    phrase = " ".join(phrase.split()) + rng.choice((".", "!", ""))
+    return TaskSpec(
+        f"drawn_constants_{number}", "drawn constants", _sentence(lambda _text: phrase),
+        (
+            f'{{Always|In every case}} {{answer|reply|say}} "{phrase}", {{whatever the input is|no matter what}}.',
+            f'{{Ignore|Do not read}} $text and {{answer|reply|say}} "{phrase}"',
+            f'"{phrase}" is all that you {{ever say|can say}}.',
+            f'{{Your|The}} {{only|one}} answer to anything is "{phrase}"',
+        ),
+    )  # fmt: skip
+
+
+def _exchanges(rng: random.Random, number: str) -> TaskSpec:
+    """One part of a sentence is exchanged for something else."""
+    part, what = rng.choice(((0, "the name of the person"), (1, "the verb"), (2, "the thing at the end")))
+    new = _phrase(rng)
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        parts = [draw.choice(words.FIRST_NAMES), draw.choice(words.VERBS), draw.choice(words.ITEMS)]
+        changed = [*parts[:part], new, *parts[part + 1 :]]
+        return "{} {} the {}".format(*parts), "{} {} the {}".format(*changed)
+
+    return TaskSpec(
+        f"drawn_exchanges_{number}", "drawn exchanges", make,
+        (
+            f'{{Replace|Exchange|Swap}} {what} {{by|with}} "{new}".',
+            f'$copy $text with "{new}" {{in place of|instead of}} {what}.',
+            f'{{Change|Turn}} {what} {{in|of}} $text into "{new}".',
+            f'"{new}" {{should stand|belongs}} where {what} is now.',
+        ),
+    )  # fmt: skip
+
+
+# Extraction: what is asked for stands in a text of one of many kinds.
+
+
+def _of(options: tuple[str, ...]) -> Draw:
+    return lambda rng: rng.choice(options)
+
+
+def _between(low: int, high: int, form: str = "{}") -> Draw:
+    return lambda rng: form.format(rng.randint(low, high))
+
+
+def _name(rng: random.Random) -> str:
+    return f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}"
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """Texts of one kind: their forms, and for each field what can stand there and what it is in other words."""
+
+    forms: tuple[str, ...]
+    fields: dict[str, tuple[Draw, str]]
+
+
+RECORDS: dict[str, RecordKind] = {
+    "parcel": RecordKind(
+        ("Parcel {code}: {weight}, from {origin} to {target}, paid by {payer}.",
+         "{payer} sends {code} ({weight}) from {origin}; it goes to {target}."),
+        {"code": (_between(1000, 9999, "PK{}"), "the tracking code"),
+         "weight": (_between(1, 40, "{} kg"), "how heavy it is"),
+         "origin": (_of(words.CITIES[:15]), "where it comes from"), "target": (_of(words.CITIES[15:]), "where it goes"),
+         "payer": (_name, "who pays")}),
+    "recipe": RecordKind(
+        ("{dish} for {people} people: {flour} of flour, {minutes} minutes at {heat}.",
+         "Bake the {dish} at {heat} for {minutes} minutes; {flour} of flour feed {people}."),
+        {"dish": (_of(("bread", "pizza", "apple pie", "cheese cake", "muffins", "onion tart", "biscuits")), "what is "
+         "baked"),
+         "people": (_between(2, 12), "how many eat"), "flour": (_between(1, 9, "{}00 g"), "how much flour it needs"),
+         "minutes": (_between(11, 59), "how long it takes"), "heat": (_between(150, 250, "{} degrees"), "how hot the "
+         "oven is")}),
+    "flight": RecordKind(
+        ("Flight {flight} to {goal} leaves from gate {gate}, seat {seat}.",
+         "Your seat is {seat}: board {flight} at gate {gate}, it flies to {goal}."),
+        {"flight": (_between(100, 999, "LX{}"), "which flight it is"), "goal": (_of(words.CITIES), "the destination"),
+         "gate": (lambda r: f"{r.choice('ABCD')}{r.randint(1, 40)}", "where to board"),
+         "seat": (lambda r: f"{r.randint(1, 40)}{r.choice('ABCDEF')}", "where to sit")}),
+    "pet": RecordKind(
+        ("{pet} is a {years}-year-old {colour} {animal} that eats {food}; it belongs to {owner}.",
+         "{owner} has a {colour} {animal}, {pet}, {years} years old, which loves {food}."),
+        {"pet": (_of(("Rex", "Bella", "Milo", "Luna", "Coco", "Max", "Daisy", "Oscar")), "what the pet is called"),
+         "years": (_between(1, 18), "its age in years"), "colour": (_of(words.COLOURS), "its colour"),
+         "animal": (_of(words.KINDS["animal"]), "which animal it is"),
+         "food": (_of(("fish", "carrots", "rice", "chicken", "cheese", "corn")), "its favourite food"),
+         "owner": (_name, "whose pet it is")}),
+    "house": RecordKind(
+        ("House in {town}: {rooms} rooms, {area}, built in {built}, {price}.",
+         "For {price} you get {rooms} rooms and {area} in {town}; the house is from {built}."),
+        {"town": (_of(words.CITIES), "in which town it stands"), "rooms": (_between(2, 9), "how many rooms it has"),
+         "area": (_between(50, 300, "{} square metres"), "how large it is"),
+         "built": (_between(1900, 2020), "when it was built"),
+         "price": (_between(100, 900, "{},000 euros"), "how much it costs")}),
+    "match": RecordKind(
+        ("{home} beat {guest} {score} in {place}; {scorer} scored in minute {minute}.",
+         "{place}: {home} against {guest} ended {score}. {scorer} hit in minute {minute}."),
+        {"home": (_of(("Rovers", "United", "Dynamo", "Athletic")), "the winning team"),
+         "guest": (_of(("Wanderers", "City", "Olympic", "Rangers")), "the losing team"),
+         "score": (lambda r: f"{r.randint(3, 6)}:{r.randint(0, 2)}", "the result"),
+         "place": (_of(words.CITIES), "where they played"), "scorer": (_of(words.LAST_NAMES), "the goal scorer"),
+         "minute": (_between(1, 90), "the minute of the goal")}),
+    "car": RecordKind(
+        ("{colour} {make}, {km} driven, {power}, plate {plate}.",
+         "Plate {plate}: the {make} in {colour} has {power} and ran {km}."),
+        {"colour": (_of(words.COLOURS), "what colour it has"),
+         "make": (_of(("Toyota", "Fiat", "Volvo", "Skoda", "Honda", "Mazda", "Opel")), "who made the car"),
+         "km": (_between(10, 200, "{},000 km"), "how far it was driven"),
+         "power": (_between(60, 300, "{} horsepower"), "how strong its motor is"),
+         "plate": (lambda r: f"{r.choice('ABKMZ')}{r.choice('XYTR')} {r.randint(100, 999)}", "its number plate")}),
+    "book": RecordKind(
+        ('"{title}" by {author}, {pages} pages, shelf {shelf}, lent to {reader}.',
+         'Shelf {shelf}: {author}, "{title}" ({pages} pages). {reader} has it now.'),
+        {"title": (lambda r: f"The {r.choice(words.COLOURS).title()} {r.choice(words.ITEMS).title()}", "what the book "
+         "is called"),
+         "author": (_name, "who wrote the book"), "pages": (_between(90, 900), "how thick the book is"),
+         "shelf": (lambda r: f"{r.choice('EFGH')}-{r.randint(1, 60)}", "where the book stands"),
+         "reader": (_of(words.FIRST_NAMES), "who borrowed it")}),
+    "support": RecordKind(
+        ("Ticket {ticket}: the {device} of {customer} shows error {error} since {since}.",
+         "{customer} says that since {since} the {device} fails with {error}, see ticket {ticket}."),
+        {"ticket": (_between(100, 999, "T-{}"), "the number of the ticket"),
+         "device": (_of(("printer", "laptop", "router", "scanner", "tablet", "screen")), "what is broken"),
+         "customer": (_name, "who complains"), "error": (_between(10, 99, "E{}"), "the error code"),
+         "since": (_of(words.DAYS), "since when it fails")}),
+    "account": RecordKind(
+        ("User {user}, password {password}, plan {plan}, city {home}.",
+         "{user} from {home} is on the {plan} plan and has the password {password}."),
+        {"user": (lambda r: f"{r.choice(words.COLOURS)}_{r.choice(words.KINDS['animal'])}", "the login name"),
+         "password": (lambda r: f"{r.choice(words.ITEMS)}{r.randint(10, 99)}", "the secret word"),
+         "plan": (_of(("basic", "gold", "family", "student")), "which plan is paid for"),
+         "home": (_of(words.CITIES), "where the user lives")}),
+}  # fmt: skip
+
+_SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+    ("", lambda field, value: value),
+    ("", lambda field, value: value),
+    ("in capital letters", lambda field, value: value.upper()),
+    ('as a line "FIELD: ..."', lambda field, value: f"{field}: {value}"),
+    ('as JSON with the key "FIELD"', lambda field, value: json.dumps({field: value})),
+    ("in double quotes", lambda field, value: f'"{value}"'),
+)
+
+
+def _extraction(rng: random.Random, number: str) -> TaskSpec:
+    kind, record = rng.choice(list(RECORDS.items()))
+    field, (_, other) = rng.choice(list(record.fields.items()))
+    called, shape = rng.choice(_SHAPES)
+    how = f" {called.replace('FIELD', field)}" if called else ""
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        values = {name: value(draw) for name, (value, _) in record.fields.items()}
+        return draw.choice(record.forms).format(**values), shape(field, values[field])
+
+    return TaskSpec(
+        f"drawn_extraction_{number}", f"drawn extraction: {kind}", make,
+        (
+            f"$find $only the {field}{how} {{from|in|of}} {{the text|the {kind}|the note}}.",
+            f"{{What|Which}} {field} {{is mentioned|is named|stands|is given}} in {{the text|the note}}? "
+            f"{{Answer|Reply}} {how.strip() or 'briefly'}.",
+            f"{{Tell me|Say}} {other}{how}.",
+            f"$write {other}{how}{{, nothing else|, and no more}}.",
+        ),
+    )  # fmt: skip
+
+
+# Labels: one of two answers, which the description names.
+
+
+def _number_that(test: Callable[[int], bool]) -> Callable[[random.Random, bool], str]:
+    numbers = {so: [n for n in range(1, 100) if test(n) is so] for so in (True, False)}
+    return lambda rng, so: str(rng.choice(numbers[so]))
+
+
+def _word_of(kind: str) -> Callable[[random.Random, bool], str]:
+    others = [word for name, group in words.KINDS.items() if name != kind for word in group]
+    return lambda rng, so: rng.choice(words.KINDS[kind] if so else others)
+
+
+def _opinion(rng: random.Random, so: bool) -> str:
+    return rng.choice(words.PRAISE if so else words.BLAME).format(rng.choice(words.REVIEWED))
+
+
+def _either(yes: tuple[str, ...], no: tuple[str, ...]) -> Callable[[random.Random, bool], str]:
+    return lambda rng, so: rng.choice(yes if so else no)
+
+
+_TESTS = (
+    ("the review is positive", "the customer was content", _opinion),
+    ("the customer praises it", "the opinion is a good one", _opinion),
+    *((f"the word is a kind of {kind}", f"a {kind} is named", _word_of(kind)) for kind in words.KINDS),
+    ("the number is even", "it can be halved", _number_that(lambda n: n % 2 == 0)),
+    ("the number is above fifty", "it is more than fifty", _number_that(lambda n: n > 50)),
+    ("the number has two digits", "two digits stand there", _number_that(lambda n: n > 9)),
+    ("the word is a weekday", "a day is named", _either(words.DAYS, words.MONTHS)),
+    ("the word is a city", "a town is named", _either(words.CITIES, words.FIRST_NAMES)),
+    ("the word is a colour", "a colour is named", _either(words.COLOURS, words.ITEMS)),
+    ("the word is a job", "somebody could work as this", _either(words.JOBS, words.ITEMS)),
+    ("the verb is in the past tense", "it is over", _either(tuple(words.PASTS.values()), tuple(words.PASTS))),
+    ("the noun is plural", "it is more than one", _either(tuple(words.PLURALS.values()), tuple(words.PLURALS))),
+)
+_LABELS = (
+    "positive:negative good:bad up:down one:zero right:wrong green:red accept:reject hot:cold black:white in:out "
+    "left:right A:B X:Y win:lose correct:incorrect great:awful sun:rain plus:minus yes:no yep:nope true_that:not_so "
+    "certainly:never day:night cat:dog happy:angry open:closed 1:0 10:20 first:second gold:stone"
+).split()
+_LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "pass", "fail", "true", "false"}
+"""Labels of the suite's unseen family `votes`."""
+
+
+def _labels(rng: random.Random, number: str) -> TaskSpec:
+    first, second, draw = rng.choice(_TESTS)
+    if rng.random() < 0.5:
+        good, bad = rng.choice(_LABELS).replace("_", " ").split(":")
+    else:
+        good, bad = rng.sample([word for word in _WORDS if word not in _LEFT_OUT], 2)
+    if rng.random() < 0.2:
+        good, bad = good.upper(), bad.upper()
+
+    def make(instance: random.Random) -> tuple[str, str]:
+        so = instance.random() < 0.5
+        return draw(instance, so), good if so else bad
+
+    return TaskSpec(
+        f"drawn_labels_{number}", "drawn labels", make,
+        (
+            f'$decide {{whether|if}} {first}: {{answer|say}} "{good}" if so, else "{bad}".',
+            f'{{Answer|Reply|Write}} "{good}" if {second}, {{otherwise|and if not}} "{bad}".',
+            f'{{Label|Mark}} {{the input|what you get}} as "{good}" if {first}, and "{bad}" if not.',
+            f'"{good}" or "{bad}"? It is "{good}" {{when|where}} {second}.',
+        ),
+        (good, bad),
+    )  # fmt: skip
+
+
+def _topics(rng: random.Random, number: str) -> TaskSpec:
+    """Two or three topics, or kinds of things, with answers of their own."""
+    of_texts = rng.random() < 0.5
+    groups = words.TOPICS if of_texts else words.KINDS
+    chosen = rng.sample(list(groups), rng.choice((2, 3)))
+    if rng.random() < 0.5:
+        labels = dict(zip(chosen, chosen, strict=True))
+        rules = f"{', '.join(chosen[:-1])} or {chosen[-1]}"
+    else:
+        labels = dict(zip(chosen, rng.sample(_WORDS, len(chosen)), strict=True))
+        rules = ", ".join(f'"{labels[name]}" for {name}' for name in chosen)
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        name = draw.choice(chosen)
+        return draw.choice(groups[name]).format(draw.choice(words.FIRST_NAMES)), labels[name]
+
+    what = "the topic" if of_texts else "the kind of thing"
+    return TaskSpec(
+        f"drawn_topics_{number}", "drawn topics", make,
+        (
+            f"{{Name|Give|Tell}} {what}: {rules}.",
+            f"{{Sort|File|Classify}} {{the input|what you get}} by {what}, {rules}.",
+            f"{{Which|What}} of these is it, {rules}? {{Answer with one.|}}",
+            f"{what.capitalize()} {{decides|counts}}: {rules}.",
+        ),
+        tuple(labels.values()),
+    )  # fmt: skip
+
+
+# Forms: something with a structure is written in another form, or a part of it.
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Values that stand in a fixed form: how to draw them, how the input shows them, and forms to write them in.
+
+    Attributes:
+        draw: the values.
+        shown: how the input has them, by their numbers.
+        forms: how an answer has them, and what that is called.
+    """
+
+    draw: Callable[[random.Random], tuple[str, ...]]
+    shown: str
+    forms: tuple[tuple[str, str], ...]
+
+
+def _drawn(*values: Draw) -> Callable[[random.Random], tuple[str, ...]]:
+    return lambda rng: tuple(value(rng) for value in values)
+
+
+def _clock(rng: random.Random) -> tuple[str, ...]:
+    hour = rng.randint(1, 11)
+    return str(hour), str(rng.randint(10, 59)), str(hour + 12)
+
+
+STRUCTURES: dict[str, Structure] = {
+    "name": Structure(
+        _drawn(_of(words.FIRST_NAMES), _of(words.LAST_NAMES)),
+        "{0} {1}",
+        (
+            ("{1}, {0}", "surname first, then a comma and the first name"),
+            ("{0}", "the first name alone"),
+            ("{1}", "the family name alone"),
+            ("{0[0]}. {1}", "the initial of the first name, then the surname"),
+            ("{0[0]}.{1[0]}.", "the two initials, each with a dot"),
+            ("Mr {1}", "Mr and the family name"),
+            ("{1} {0}", "the two names in reverse order"),
+        ),
+    ),
+    "clock time": Structure(
+        _clock,
+        "{2}:{1}",
+        (
+            ("{0}:{1} pm", "the twelve-hour clock with pm"),
+            ("{2}", "the hour alone"),
+            ("{1}", "the minutes alone"),
+            ("{2}h{1}", "hours and minutes with an h between"),
+            ("{2}.{1}", "with a dot in place of the colon"),
+            ("{2}{1} hours", "four digits and the word hours"),
+        ),
+    ),
+    "file name": Structure(
+        _drawn(_of(words.ITEMS), _of(words.COLOURS), _of(("txt", "pdf", "jpg", "csv", "html"))),
+        "{0}_{1}.{2}",
+        (
+            ("{2}", "the extension alone"),
+            ("{0}_{1}", "the name without its extension"),
+            ("{0}-{1}.{2}", "with a hyphen in place of the underscore"),
+            ("{1}", "what stands after the underscore"),
+            ("{0} {1}", "the two words, without extension"),
+            ("{1}_{0}.{2}", "the two words exchanged"),
+        ),
+    ),
+    "size": Structure(
+        _drawn(_between(10, 99), _between(10, 99), _of(("cm", "mm", "m", "km"))),
+        "{0} x {1} {2}",
+        (
+            ("{0}", "the first number alone"),
+            ("{1}", "the second number alone"),
+            ("{2}", "the unit alone"),
+            ("{0} {2} by {1} {2}", "both numbers with their units and by between"),
+            ("{1} x {0} {2}", "the two numbers exchanged"),
+            ("{0}x{1}{2}", "without any space"),
+        ),
+    ),
+    "price": Structure(
+        _drawn(_between(1, 99), _between(10, 99)),
+        "{0}.{1} dollars",
+        (
+            ("${0}.{1}", "with a dollar sign in front"),
+            ("{0}", "the whole dollars alone"),
+            ("{1}", "the cents alone"),
+            ("{0},{1} USD", "with a comma and USD"),
+            ("{0} dollars and {1} cents", "dollars and cents in words"),
+        ),
+    ),
+    "address": Structure(
+        lambda rng: (*rng.choice(list(words.CAPITALS.items())), str(rng.randint(1000, 9999))),
+        "{2} {1}, {0}",
+        (
+            ("{1}", "the city alone"),
+            ("{0}", "the country alone"),
+            ("{2}", "the postal code alone"),
+            ("{0}: {1}", "the country, a colon and the city"),
+            ("{1} in {0}", "the city, the word in and the country"),
+            ("{1} {2}", "the city and then the code"),
+        ),
+    ),
+    "result": Structure(
+        _drawn(_of(words.CITIES), _of(words.LAST_NAMES), _between(0, 9), _between(0, 9)),
+        "{0} - {1} {2}:{3}",
+        (
+            ("{2}:{3}", "the score alone"),
+            ("{0}", "the first team"),
+            ("{1}", "the second team"),
+            ("{2}", "the goals of the first"),
+            ("{0} {2}, {1} {3}", "each team with its goals"),
+            ("{0} vs {1}", "the teams alone with vs between"),
+        ),
+    ),
+    "version": Structure(
+        _drawn(_between(0, 20), _between(0, 20), _between(0, 20)),
+        "v{0}.{1}.{2}",
+        (
+            ("{0}", "the major number alone"),
+            ("{0}.{1}", "the first two numbers with a dot"),
+            ("{0}.{1}.{2}", "without the v"),
+            ("{0}-{1}-{2}", "the three numbers with hyphens"),
+            ("{2}", "the last number alone"),
+            ("version {0}", "the word version and the first number"),
+        ),
+    ),
+}
+
+
+def _forms(rng: random.Random, number: str) -> TaskSpec:
+    kind, structure = rng.choice(list(STRUCTURES.items()))
+    form, how = rng.choice(structure.forms)
+    opening, ending, also = "", "", ""
+    if rng.random() < 0.4:
+        opening, ending = rng.choice((("= ", ""), ("-> ", ""), ("", "!"), ('"', '"')))
+        also = f", like {opening}this{ending}"
+
+    def make(instance: random.Random) -> tuple[str, str]:
+        values = structure.draw(instance)
+        return structure.shown.format(*values), f"{opening}{form.format(*values)}{ending}"
+
+    return TaskSpec(
+        f"drawn_forms_{number}", "drawn forms", make,
+        (
+            f"{{Write|Give|Rewrite}} the {kind} as {how}{also}.",
+            f"{{Convert|Change}} the {{{kind}|given {kind}}}: it should be {how}{also}.",
+            f"Of the {kind}{{ you get|}}, {{we want|I need}} {how}{also}.",
+            f"{{Put|Bring}} the {kind} in another form: {how}{also}.",
+        ),
+    )  # fmt: skip
+
+
+def _compositions(rng: random.Random, number: str) -> TaskSpec:
+    """Two changes at once."""
+    what, change = rng.choice((
+        ("in capital letters", str.upper), ("with its first letter big", lambda t: t[0].upper() + t[1:]),
+        ("without its first word", lambda t: " ".join(t.split()[1:])), ("as it is", str),
+        ("without its last word", lambda t: " ".join(t.split()[:-1])), ("with underscores for spaces", lambda t:
+         t.replace(" ", "_")), ("with each word big at its start", lambda t: " ".join(w[0].upper() + w[1:] for w in
+         t.split())), ("twice, with a comma between", lambda t: f"{t}, {t}"),
+    ))  # fmt: skip
+    phrase, before = _phrase(rng), rng.random() < 0.5
+    where = f'"{phrase}" {"before" if before else "after"} it'
+    return TaskSpec(
+        f"drawn_compositions_{number}", "drawn compositions",
+        _sentence(lambda text: f"{phrase} {change(text)}" if before else f"{change(text)} {phrase}"),
+        (
+            f"$write $text {what}, with {where}.",
+            f"{{Put|Place}} {where}, and $text itself {what}.",
+            f"$copy $text {what}{{;| and}} add {where}.",
+            f"{{First|Please}} change $text so that it is {what}, {{then|and}} put {where}.",
+        ),
+    )  # fmt: skip
+
+
+_FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
+    _wrapping, _extraction, _affixes, _labels, _voices, _extraction, _separators, _forms, _frames, _topics, _constants,
+    _extraction, _exchanges, _labels, _compositions, _forms,
+)  # fmt: skip

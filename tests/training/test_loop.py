@@ -96,6 +96,7 @@ def test_a_run_leaves_a_best_hypernetwork_curves_and_nothing_half_written(tmp_pa
     assert config.base_digest == "llama"
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] in (2, 4)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        ".lock",
         "best",
         "best.json",
         "checkpoint",
@@ -123,6 +124,19 @@ def test_another_config_in_the_same_folder_is_refused(tmp_path):
     trainer(tmp_path / "run", tiny_config())
     with pytest.raises(TrainingError, match="another config"):
         trainer(tmp_path / "run", tiny_config(steps=9))
+
+
+def test_two_runs_do_not_train_in_one_folder(tmp_path):
+    other = trainer(tmp_path / "run", tiny_config())
+
+    def meanwhile(_progress: Progress) -> None:
+        with pytest.raises(TrainingError, match=r"another process is training in .*; stop it, wait for it"):
+            other.run(lambda _: None)
+
+    trainer(tmp_path / "run", tiny_config()).run(meanwhile, stop_at=1)
+    assert other.step == 0
+    other.run(lambda _: None, stop_at=1)  # free again
+    assert other.step == 1
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -23,7 +23,14 @@ from lorify.atomic import replaced_file
 from lorify.errors import TrainingError
 from lorify.training.config import RunConfig, Schedule
 from lorify.training.curves import CurveWriter
-from lorify.training.run_folder import checkpoint_path, reading_checkpoint, save_checkpoint, start_run, writing
+from lorify.training.run_folder import (
+    checkpoint_path,
+    only_run,
+    reading_checkpoint,
+    save_checkpoint,
+    start_run,
+    writing,
+)
 from lorify.training.weights import check_launch, share_out
 
 
@@ -123,7 +130,15 @@ class Trainer:
         self._open_run()
 
     def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
-        """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too."""
+        """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too.
+
+        Raises:
+            TrainingError: if another process trains in the same folder, or something cannot be written.
+        """
+        with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
+            self._run(report, stop_at)
+
+    def _run(self, report: Callable[[Progress], None], stop_at: int | None) -> None:
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
         with self._curves() as curves:
             while self.step < last:

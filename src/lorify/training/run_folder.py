@@ -1,4 +1,4 @@
-"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, and `curves` for TensorBoard.
+"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, TensorBoard's `curves`, a lock.
 
 A checkpoint is one file, so that it is replaced in one step: whatever ends a run, the last whole checkpoint is there.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
@@ -20,6 +21,7 @@ from lorify.errors import TrainingError
 from lorify.training.config import RunConfig
 
 CONFIG_NAME = "config.json"
+LOCK_NAME = ".lock"
 REASON_CHARS = 160
 
 
@@ -57,6 +59,27 @@ def start_run(run_dir: Path, config: RunConfig) -> None:
         if not (run_dir / CONFIG_NAME).exists():
             with replaced_file(run_dir / CONFIG_NAME) as path:
                 path.write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def only_run(run_dir: Path) -> Iterator[None]:
+    """Keep other processes from training in the same folder.
+
+    Raises:
+        TrainingError: if another one does, or the folder cannot be written.
+    """
+    lock = FileLock(run_dir / LOCK_NAME, timeout=0)
+    with writing(run_dir):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise TrainingError(
+                f"another process is training in {run_dir}; stop it, wait for it, or give another folder"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Learning curves of several runs side by side, from their TensorBoard files.
 
 Run: python docs/make_learning_curves.py NAME=RUN_DIR NAME=RUN_DIR -o docs/images/niah-learning-curves.png
-Shown are the loss on the training batches of needles, and exact match on held-out needles, up to the last step that all
-of the runs have done.
+Shown are the loss on the training batches of needles, and exact match on held-out needles, of each run as far as it went.
 """
 
 import argparse
@@ -32,11 +31,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     runs = {name: read_curves(Path(folder)) for name, _, folder in (run.partition("=") for run in arguments.runs)}
-    last = min(points[-1][0] for curves in runs.values() if (points := curves["loss/niah"]))
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, (tag, label) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         for name, curves in runs.items():
-            points = [(step, value) for step, value in curves[tag] if step <= last]
+            points = curves[tag]
             axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 10 else None, label=name)
             print(f"{name}: {tag} " + " ".join(f"{step}:{value:.2f}" for step, value in points[-8:]))
         axes.set_xlabel("step of 12 contexts")

@@ -89,15 +89,11 @@ def test_fineweb_edu_is_streamed_without_its_long_texts(tmp_path):
     assert list(stream_public_texts("fineweb-edu", folder)) == ["A mill.", "Two mills."]
 
 
-def test_questions_with_short_answers_ask_for_them(tmp_path):
+def test_questions_of_a_set_are_its_own(tmp_path):
     folder = local_copy(tmp_path / "squad", {"train": SQUAD})
-    examples = load_public_examples("squad", folder, purpose="train")
-    (first, second), plain = (
-        GivenQuestions(examples, "squad", is_short=is_short).write("Mill 180 keeps bees.", [], 5)
-        for is_short in (True, False)
-    )
-    assert first.endswith("\n\nWho, 360?") and second.endswith("\n\nWho, 361?")
-    assert plain == ["Who, 360?", "Who, 361?"]
+    asks = GivenQuestions(load_public_examples("squad", folder, purpose="train"), "squad")
+    assert asks.write("Mill 180 keeps bees.", [], 5) == ["Who, 360?", "Who, 361?"]
+    assert asks.write("Mill 180 keeps bees.", ["Who, 360?"], 5) == []
 
 
 def test_what_is_wrong_is_said(tmp_path):

@@ -10,8 +10,9 @@ from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.data.question_writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
+from lorify.data.questions import split_by_passage
 from lorify.data.self_generated import TaughtQuestion, load_self_generated, shard_path
-from lorify.data.self_generation import generate_data
+from lorify.data.self_generation import SHORT_ANSWERS, generate_data
 from lorify.data.teachers import LocalTeacher
 from lorify.errors import EvaluationError
 
@@ -76,7 +77,50 @@ def test_a_run_that_broke_goes_on_and_loses_nothing(base, tmp_path):
     assert len(writer.calls) == 2 * 3  # the contexts that were not in the whole shard
     assert shard_path(tmp_path, 0).read_bytes() == before
     generate(base, tmp_path / "whole")
-    assert load_self_generated(tmp_path) == load_self_generated(tmp_path / "whole")
+    assert list(load_self_generated(tmp_path)) == list(load_self_generated(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("damage", [lambda shard: shard.unlink(), lambda shard: shard.write_bytes(b"half of it")])
+def test_a_missing_or_damaged_shard_is_made_anew_and_no_other(base, tmp_path, damage):
+    generate(base, tmp_path)
+    shards = [shard_path(tmp_path, number) for number in range(3)]
+    before = [(shard.read_bytes(), shard.stat().st_mtime_ns) for shard in shards]
+    damage(shards[1])
+    writer, reported = Writer(), []
+    generate(base, tmp_path, writer, report=lambda done, total: reported.append((done, total)))
+    assert len(writer.calls) == 2 * 2  # two rounds about the two contexts of the shard
+    assert [shard.read_bytes() for shard in shards] == [content for content, _ in before]
+    assert [shards[i].stat().st_mtime_ns == before[i][1] for i in range(3)] == [True, False, True]
+    assert sum(done for done, _ in reported) == 5 and {total for _, total in reported} == {5}
+
+
+def test_stored_contexts_are_read_one_by_one_and_split_as_passages_are(base, tmp_path):
+    generate(base, tmp_path)
+    stored = load_self_generated(tmp_path, base.digest)
+    assert [stored[i] for i in range(5)] == list(stored) and stored[-1] == list(stored)[-1]
+    assert list(stored[1:3]) == list(stored)[1:3]
+    train, heldout = stored.split()
+    assert [list(train), list(heldout)] == [*split_by_passage(list(stored))]
+    shard_path(tmp_path, 2).write_bytes(b"damaged later")
+    assert stored[0].documents == (TEXTS[0],)
+    with pytest.raises(EvaluationError, match=r"shard-00002\.parquet is damaged"):
+        stored[4]
+
+
+def test_questions_can_ask_for_short_answers_in_words_that_stay_the_same(base, tmp_path):
+    writer = Writer()
+    generate(base, tmp_path / "long")
+    for folder in ("short", "again"):
+        generate(base, tmp_path / folder, writer, short_answers=True)
+    long, short, again = (list(load_self_generated(tmp_path / folder)) for folder in ("long", "short", "again"))
+    assert short == again
+    for one, other in zip(long, short, strict=True):
+        for question, in_short in zip(one.questions, other.questions, strict=True):
+            request, _, asked = in_short.text.partition("\n\n")
+            assert request in SHORT_ANSWERS and asked == question.text
+    assert not any(request in question for call in writer.calls for question in call for request in SHORT_ANSWERS)
+    with pytest.raises(EvaluationError, match="made with short_answers True, not False"):
+        generate(base, tmp_path / "short")
 
 
 def test_documents_that_come_twice_are_asked_about_once(base, tmp_path):

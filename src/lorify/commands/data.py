@@ -47,6 +47,10 @@ def data(
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of questions a document.")] = 1,
     questions: Annotated[int, typer.Option("--questions", min=1, help="Questions a round.")] = 5,
+    short: Annotated[
+        bool | None,
+        typer.Option("--short/--long", help="Ask for short answers; as published for a data set, else long."),
+    ] = None,
 ) -> None:
     """Make self-generated data: questions about documents, and the base's own answers with its log-probabilities.
 
@@ -73,7 +77,14 @@ def data(
     teaches = _teacher(loaded, name, teacher, vllm_share=share)
     with counting("asking and answering", "documents") as advance:
         generate_data(
-            texts, output, teacher=teaches, writer=asks, rounds=rounds, questions_per_round=questions, report=advance
+            texts,
+            output,
+            teacher=teaches,
+            writer=asks,
+            rounds=rounds,
+            questions_per_round=questions,
+            short_answers=_is_short(dataset) if short is None else short,
+            report=advance,
         )
     say_line(str(output))
 
@@ -82,7 +93,7 @@ def _contexts(
     documents: Path | None, dataset: str | None, limit: int | None
 ) -> tuple[list[str], QuestionWriter | None]:
     """The contexts, and their own questions if they have some."""
-    from lorify.data.public import PUBLIC_SETS, TEXT_SETS, load_public_examples, stream_public_texts
+    from lorify.data.public import TEXT_SETS, load_public_examples, stream_public_texts
     from lorify.data.question_writers import GivenQuestions
     from lorify.data.texts import read_texts
 
@@ -92,11 +103,18 @@ def _contexts(
         return list(islice(stream_public_texts(dataset, documents), limit)), None
     if dataset is not None:
         examples = load_public_examples(dataset, documents, purpose="train")[:limit]
-        asks = GivenQuestions(examples, dataset, is_short=PUBLIC_SETS[dataset].is_short)
+        asks = GivenQuestions(examples, dataset)
         return [example.documents[0] for example in examples], asks
     if documents is None:
         raise EvaluationError("there is nothing to ask about; give a JSON lines file, or a data set with --dataset")
     return list(islice(read_texts(documents), limit)), None
+
+
+def _is_short(dataset: str | None) -> bool:
+    """Whether the questions of a data set ask for short answers, as published."""
+    from lorify.data.public import PUBLIC_SETS, TEXT_SETS
+
+    return dataset in TEXT_SETS or (dataset in PUBLIC_SETS and PUBLIC_SETS[dataset].is_short)
 
 
 def _writer(

@@ -6,7 +6,6 @@ reasoning over several facts. Source: Doc-to-LoRA (arXiv 2602.15902), data gener
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Sequence
 from typing import Protocol
@@ -30,14 +29,6 @@ FURTHER = (
     "left, ask what needs two facts of the text together, or a fact the other way round."
 )
 _QUESTION = re.compile(r"^\W*question\s*\d*\s*[:.)]\W*(.+?)\W*$", re.IGNORECASE | re.MULTILINE)
-
-
-SHORT_ANSWERS = (
-    "Give only the answer to this question, in a few words.",
-    "Answer briefly and without any explanation.",
-    "What is the answer? Say just that, and nothing around it.",
-    "Reply with the shortest correct answer that the text gives.",
-)
 
 
 class QuestionWriter(Protocol):
@@ -103,16 +94,11 @@ class LocalWriter(QuestionWriter):
 class GivenQuestions(QuestionWriter):
     """The questions that a data set has itself; its answers are not used."""
 
-    def __init__(self, examples: Sequence[Example], name: str, *, is_short: bool) -> None:
-        """Ask what is asked in `examples`; where answers are to be short, the question says so."""
+    def __init__(self, examples: Sequence[Example], name: str) -> None:
+        """Ask what is asked in `examples`."""
         self._name = name
         self._questions = {
-            example.documents[0].strip(): [
-                f"{rng.choice(SHORT_ANSWERS)}\n\n{question.text}" if is_short else question.text
-                for rng in [random.Random(example.documents[0])]
-                for question in example.questions
-            ]
-            for example in examples
+            example.documents[0].strip(): [question.text for question in example.questions] for example in examples
         }
 
     @property

@@ -72,9 +72,19 @@ def split_by_passage(
     Raises:
         EvaluationError: `heldout_fraction` is not between 0 and 1.
     """
+    heldout = heldout_texts(["\n".join(example.documents) for example in examples], heldout_fraction, seed)
+    train = [example for example, is_heldout in zip(examples, heldout, strict=True) if not is_heldout]
+    return train, [example for example, is_heldout in zip(examples, heldout, strict=True) if is_heldout]
+
+
+def heldout_texts(texts: Sequence[str], heldout_fraction: float = 0.05, seed: int = 0) -> list[bool]:
+    """Of each text, whether it is held out; see `split_by_passage`.
+
+    Raises:
+        EvaluationError: `heldout_fraction` is not between 0 and 1.
+    """
     if not 0 <= heldout_fraction <= 1:
         raise EvaluationError(f"held-out fraction {heldout_fraction} is out of range; expected a value from 0 to 1")
-    texts = ["\n".join(example.documents) for example in examples]
     groups = _near_duplicate_groups(texts)
     # A group is named by the smallest digest of its texts, hashed again: large groups would else draw low too often.
     names: dict[int, bytes] = {}
@@ -85,8 +95,7 @@ def split_by_passage(
     heldout = {group for number, group in drawn if number < heldout_fraction}
     if len(drawn) > 1 and 0 < heldout_fraction < 1:
         heldout = (heldout or {drawn[0][1]}) - ({drawn[-1][1]} if len(heldout) == len(drawn) else set())
-    train = [example for example, group in zip(examples, groups, strict=True) if group not in heldout]
-    return train, [example for example, group in zip(examples, groups, strict=True) if group in heldout]
+    return [group in heldout for group in groups]
 
 
 def _load_file(path: Path, max_context_chars: int | None, max_answer_chars: int | None) -> list[Example]:

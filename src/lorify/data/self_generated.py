@@ -1,7 +1,8 @@
 """Self-generated data on disk: contexts, questions about them, and the base's own answers with its log-probabilities.
 
 A folder holds `self-generated.json`, which says what made it, and shards `shard-00000.parquet` of one question a row.
-A shard is written beside its place and renamed into it: what is there is whole, and a run goes on with the next one.
+A shard is written beside its place and renamed into it: what is there is whole, and a run makes those that are missing.
+Shards are read as they are needed: what the teacher said of a context takes kilobytes a question.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
 from lorify.data.examples import Example, Question
+from lorify.data.questions import heldout_texts
 from lorify.errors import EvaluationError
 
 FORMAT_VERSION = 1
@@ -47,6 +50,7 @@ class SelfGeneratedRecord(PydanticModel):
     top_k: int = Field(gt=0, description="Log-probabilities kept of each token of an answer.")
     rounds: int = Field(gt=0, description="Rounds of questions a context.")
     questions_per_round: int = Field(gt=0, description="Questions asked for in each.")
+    short_answers: bool = Field(default=False, description="Every question asks for a short answer.")
     contexts_per_shard: int = Field(gt=0, description="Contexts a shard.")
     max_new_tokens: int = Field(gt=0, description="Longest answer, in tokens.")
 
@@ -71,11 +75,8 @@ class TaughtQuestion(Question):
         return len(self.top_ids) // len(self.answer_ids)
 
 
-def open_folder(folder: Path, wanted: SelfGeneratedRecord) -> int:
+def open_folder(folder: Path, wanted: SelfGeneratedRecord) -> None:
     """Begin a folder, or go on with it.
-
-    Returns:
-        The number of the first shard that is missing.
 
     Raises:
         EvaluationError: if it was made with other settings, or is damaged.
@@ -93,10 +94,6 @@ def open_folder(folder: Path, wanted: SelfGeneratedRecord) -> int:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         _write(path, wanted.model_dump_json(indent=1).encode() + b"\n")
-    number = 0
-    while shard_path(folder, number).exists():
-        number += 1
-    return number
 
 
 def read_record(folder: Path) -> SelfGeneratedRecord:
@@ -145,55 +142,112 @@ def _write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def load_self_generated(folder: Path, base_digest: str | None = None) -> list[Example]:
-    """Read all shards of a folder, or of the folders in it.
+class StoredContexts(Sequence[Example]):
+    """The contexts of some shards with their questions, each read when it is asked for.
+
+    Of a context only its place is in memory, whatever its size: (path of the shard, first row, number of rows, top k).
+    """
+
+    def __init__(self, places: Sequence[tuple[Path, int, int, int]] = ()) -> None:
+        """The contexts at these places."""
+        self._places = places
+
+    def __len__(self) -> int:
+        """Number of contexts."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> StoredContexts: ...
+    def __getitem__(self, index: int | slice) -> Example | StoredContexts:
+        """Read one context with its `TaughtQuestion`s, its source `self-generated`; or choose some.
+
+        Raises:
+            EvaluationError: if its shard is damaged.
+        """
+        if isinstance(index, slice):
+            return StoredContexts(self._places[index])
+        path, first, count, top_k = self._places[index]
+        rows = _read_shard(path).slice(first, count).to_pylist()
+        return Example((rows[0]["context"],), tuple(_taught(row, top_k, path) for row in rows), SOURCE)
+
+    def split(self) -> tuple[StoredContexts, StoredContexts]:
+        """Those to train on and those that are held out, as `split_by_passage`.
+
+        Raises:
+            EvaluationError: if a shard is damaged.
+        """
+        texts: dict[Path, list[str]] = {}
+        for path in dict.fromkeys(place[0] for place in self._places):
+            texts[path] = _read_shard(path, ["context"])["context"].to_pylist()
+        heldout = heldout_texts([texts[path][first] for path, first, _, _ in self._places])
+        chosen = list(zip(self._places, heldout, strict=True))
+        train = [place for place, is_heldout in chosen if not is_heldout]
+        return StoredContexts(train), StoredContexts([place for place, is_heldout in chosen if is_heldout])
+
+
+def load_self_generated(folder: Path, base_digest: str | None = None) -> StoredContexts:
+    """Find the contexts of all shards of a folder, or of the folders in it.
 
     Args:
         folder: where they are; it may hold several such folders, one for each data set.
         base_digest: of the base that is to learn from it; None to take any base's answers.
 
-    Returns:
-        One example a context, in order, with `TaughtQuestion`s and source `self-generated`.
-
     Raises:
         EvaluationError: if the folder holds no such data, a shard is damaged, or it holds another base's answers.
     """
     parts = sorted(path.parent for path in folder.glob(f"*/{RECORD_NAME}"))
-    if parts and not (folder / RECORD_NAME).exists():
-        return [example for part in parts for example in load_self_generated(part, base_digest)]
+    if (folder / RECORD_NAME).exists() or not parts:
+        parts = [folder]
+    return StoredContexts([place for part in parts for place in _places(part, base_digest)])
+
+
+def _places(folder: Path, base_digest: str | None) -> list[tuple[Path, int, int, int]]:
     record = read_record(folder)
     if base_digest is not None and record.base_digest != base_digest:
         raise EvaluationError(
             f"{folder} holds answers of {record.base_name} (weights {record.base_digest[:8]}...), not of the loaded "
             f"base (weights {base_digest[:8]}...); the teacher has to be the base itself: make its own data"
         )
-    questions: dict[str, list[Question]] = {}
+    places = []
     for path in sorted(folder.glob("shard-*.parquet")):
-        for row in _read_shard(path):
-            lengths = {len(row["top_ids"]), len(row["top_log_probs"]), record.top_k * len(row["answer_ids"])}
-            if len(lengths) > 1 or not row["answer_ids"]:
-                raise EvaluationError(f"{path} does not have {record.top_k} predictions a token; delete it and go on")
-            questions.setdefault(row["context"], []).append(
-                TaughtQuestion(
-                    row["question"],
-                    (row["answer"],),
-                    tuple(row["answer_ids"]),
-                    tuple(row["top_ids"]),
-                    tuple(row["top_log_probs"]),
-                )
-            )
-    if not questions:
+        contexts = _read_shard(path, ["context"])["context"].to_pylist()
+        starts = [row for row, text in enumerate(contexts) if row == 0 or text != contexts[row - 1]]
+        ends = [*starts[1:], len(contexts)]
+        places += [(path, first, end - first, record.top_k) for first, end in zip(starts, ends, strict=True)]
+    if not places:
         raise EvaluationError(f"{folder} holds no whole shard yet; go on with `lorify data`")
-    return [Example((context,), tuple(asked), SOURCE) for context, asked in questions.items()]
+    return places
 
 
-def _read_shard(path: Path) -> list[dict]:
+def _taught(row: dict, top_k: int, path: Path) -> TaughtQuestion:
+    lengths = {len(row["top_ids"]), len(row["top_log_probs"]), top_k * len(row["answer_ids"])}
+    if len(lengths) > 1 or not row["answer_ids"]:
+        raise EvaluationError(
+            f"{path} does not have {top_k} predictions a token; delete it and go on with `lorify data`"
+        )
+    return TaughtQuestion(
+        row["question"], (row["answer"],), tuple(row["answer_ids"]), tuple(row["top_ids"]), tuple(row["top_log_probs"])
+    )
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a shard is there, and its end too."""
     try:
-        table = pq.read_table(path)
-        if table.schema.names != _SCHEMA.names:
-            raise EvaluationError(f"{path} has columns {', '.join(table.schema.names)}; it is of another program")
-        return table.to_pylist()
+        return pq.read_schema(path).names == _SCHEMA.names
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A shard, or some columns of it."""
+    try:
+        names = pq.read_schema(path).names
+        if names != _SCHEMA.names:
+            raise EvaluationError(f"{path} has columns {', '.join(names)}; it is of another program")
+        return pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise EvaluationError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); delete it and make it again with `lorify data`"
+            f"{path} is damaged ({str(error).splitlines()[0]}); run `lorify data` again, which makes it anew"
         ) from error

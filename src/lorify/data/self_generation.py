@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -15,9 +16,24 @@ from typing import cast
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.data.examples import Example
 from lorify.data.question_writers import QuestionWriter
-from lorify.data.self_generated import SOURCE, SelfGeneratedRecord, TaughtQuestion, open_folder, write_shard
+from lorify.data.self_generated import (
+    SOURCE,
+    SelfGeneratedRecord,
+    TaughtQuestion,
+    is_whole,
+    open_folder,
+    shard_path,
+    write_shard,
+)
 from lorify.data.teachers import Teacher
 from lorify.errors import EvaluationError
+
+SHORT_ANSWERS = (
+    "Give only the answer to this question, in a few words.",
+    "Answer briefly and without any explanation.",
+    "What is the answer? Say just that, and nothing around it.",
+    "Reply with the shortest correct answer that the text gives.",
+)
 
 
 def generate_data(
@@ -28,12 +44,13 @@ def generate_data(
     writer: QuestionWriter,
     rounds: int = 1,
     questions_per_round: int = 5,
+    short_answers: bool = False,
     top_k: int = 16,
     max_new_tokens: int = 256,
     contexts_per_shard: int = 64,
     report: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Make self-generated data, or go on with it; shards that are there stay as they are.
+    """Make self-generated data, or go on with it; whole shards that are there stay as they are.
 
     Args:
         documents: contexts; one that came before, but for case and spaces, is left out.
@@ -42,6 +59,7 @@ def generate_data(
         writer: who asks.
         rounds: rounds of questions a context, each knowing the earlier ones'.
         questions_per_round: questions asked for in each.
+        short_answers: every question says that a few words are enough.
         top_k: log-probabilities kept of each token.
         max_new_tokens: longest answer, in tokens; longer ones are cut.
         contexts_per_shard: contexts a shard.
@@ -65,16 +83,21 @@ def generate_data(
         top_k=top_k,
         rounds=rounds,
         questions_per_round=questions_per_round,
+        short_answers=short_answers,
         contexts_per_shard=contexts_per_shard,
         max_new_tokens=max_new_tokens,
     )
-    first = open_folder(folder, record)
-    if report is not None and first:
-        report(min(first * contexts_per_shard, len(contexts)), len(contexts))
-    for number in range(first, -(-len(contexts) // contexts_per_shard)):
-        examples = []
+    open_folder(folder, record)
+    for number in range(-(-len(contexts) // contexts_per_shard)):
         of_shard = contexts[number * contexts_per_shard : (number + 1) * contexts_per_shard]
+        if is_whole(shard_path(folder, number)):
+            if report is not None:
+                report(len(of_shard), len(contexts))
+            continue
+        examples = []
         asked = ask_in_rounds(writer, of_shard, rounds, questions_per_round)
+        if short_answers:
+            asked = [in_short(context, questions) for context, questions in zip(of_shard, asked, strict=True)]
         for start in range(0, len(of_shard), teacher.contexts_at_once):
             group = slice(start, start + teacher.contexts_at_once)
             taught = teach_all(teacher, of_shard[group], asked[group], top_k=top_k, max_new_tokens=max_new_tokens)
@@ -86,6 +109,12 @@ def generate_data(
                 report(len(taught), len(contexts))
         write_shard(folder, number, examples)
     return len(contexts)
+
+
+def in_short(context: str, questions: Sequence[str]) -> list[str]:
+    """The questions about a context, each after a request for a short answer, which is always the same."""
+    rng = random.Random(context)
+    return [f"{rng.choice(SHORT_ANSWERS)}\n\n{question}" for question in questions]
 
 
 def distinct(texts: Sequence[str]) -> list[str]:

@@ -28,10 +28,11 @@ from lorify.contexts.patches import PatchGrid
 from lorify.data.examples import Example
 from lorify.data.images import digit_examples, load_image_examples, split_by_image
 from lorify.data.questions import load_question_examples, split_by_passage
-from lorify.data.self_generated import TaughtQuestion, load_self_generated
+from lorify.data.self_generated import StoredContexts, TaughtQuestion, load_self_generated
 from lorify.errors import ConfigError, HypernetworkError, TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.chunk_merging import as_lora_batch, merge_chunks
+from lorify.hypernets.document_internalizer import check_made_for
 from lorify.hypernets.perceiver import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.perceiver_internalize import check_encoder
 from lorify.hypernets.storage import load_hypernetwork, save_hypernetwork
@@ -43,6 +44,11 @@ from lorify.training.perceiver_batches import ContextRow, PerceiverBatches
 from lorify.training.perceiver_config import PerceiverTrainingConfig
 from lorify.training.prepare import Preparation
 
+CONTINUED_FIELDS = (
+    "num_layers", "first_layer", "modules", "rank", "latent_size", "num_latents", "num_blocks", "self_attentions",
+    "shared_weights", "num_heads", "num_kv_heads", "head_size", "residual_mlps", "mlp_per_layer", "bias_adapter",
+)  # fmt: skip
+"""What a run cannot change of the hypernetwork that it starts from."""
 EMPTY: Mapping[str, Sequence[Example]] = {}
 CHUNK_GROUPS = 3
 
@@ -66,9 +72,9 @@ def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation)
         images, heldout_images = split_by_image(load_image_examples(data.images_path, question=data.images_question))
     digits = (digit_examples(), digit_examples(heldout=True)) if data.digits else ([], [])
     base = preparation.load_base(config.base)
-    taught, heldout_taught = [], []
+    taught, heldout_taught = StoredContexts(), StoredContexts()
     if data.self_generated_path is not None and data.self_generated:
-        taught, heldout_taught = split_by_passage(load_self_generated(data.self_generated_path, base.digest))
+        taught, heldout_taught = load_self_generated(data.self_generated_path, base.digest).split()
     train = {"questions": passages, "self_generated": taught, "images": images, "digits": digits[0]}
     held_out = {
         "questions": heldout, "self_generated": heldout_taught, "images": heldout_images, "digits": digits[1]
@@ -147,6 +153,11 @@ def shared_fields(config: PerceiverTrainingConfig) -> dict:
     return {"scaling": 2 * shape.rank**1.5, **{name: getattr(shape, name) for name in names}}
 
 
+def _said(value: object) -> str:
+    """A field's value for a message; of linear layers their names."""
+    return ", ".join(part.name for part in value) if isinstance(value, tuple) else repr(value)
+
+
 @dataclass(frozen=True)
 class _Scores:
     """Loss and exact match of each context `[contexts]`, in the batch's order."""
@@ -175,7 +186,8 @@ class PerceiverObjective:
             heldout: the same, to measure on.
 
         Raises:
-            HypernetworkError: if `start_from` holds another kind, or the encoder does not fit.
+            HypernetworkError: if `start_from` holds another kind or is for another base, or the encoder does not fit.
+            TrainingError: if `start_from` has another shape than the config.
         """
         self.config, self.base = config, base
         shape = config.hypernetwork
@@ -195,12 +207,30 @@ class PerceiverObjective:
             loaded, hypernet = load_hypernetwork(config.start_from)
             if not isinstance(loaded, PerceiverConfig) or not isinstance(hypernet, PerceiverHypernetwork):
                 raise HypernetworkError(f"start_from {config.start_from} is of kind {loaded.kind}, expected perceiver")
-            self.shape = loaded
+            self.shape = self._continued(loaded, str(config.start_from))
         check_encoder(self.encoder, self.shape, "of this run")
         self.hypernet = hypernet.to(base.device).train()
         affixes = self.shape.encoder
         self.train_batches = PerceiverBatches(config, base, self.encoder, affixes, train)
         self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, heldout, heldout=True)
+
+    def _continued(self, loaded: PerceiverConfig, name: str) -> PerceiverConfig:
+        """The shape of `start_from`, with what a run may change of it.
+
+        Raises:
+            HypernetworkError: if it was made for another base.
+            TrainingError: if the run's config gives it another shape.
+        """
+        check_made_for(self.base, base_name=loaded.base_name, base_digest=loaded.base_digest, name=name)
+        for field in CONTINUED_FIELDS:
+            found, wanted = getattr(loaded, field), getattr(self.shape, field)
+            if found != wanted:
+                raise TrainingError(
+                    f"start_from {name} has {field} {_said(found)}, the config wants {_said(wanted)}; set hypernetwork "
+                    "as in its config.json"
+                )
+        changed = {field: getattr(self.shape, field) for field in ("chunk_tokens", "system_turn")}
+        return loaded.model_copy(update=changed)
 
     @property
     def module(self) -> PerceiverHypernetwork:

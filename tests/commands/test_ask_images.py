@@ -64,3 +64,19 @@ def test_a_damaged_photo_is_one_line(tmp_path: Path, options: list[str]) -> None
     result = CliRunner().invoke(app, ["ask", str(tmp_path / "photo.png"), "-q", "What is it?", *options])
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1 and "photo.png" in result.stderr
+
+
+def test_imagenette_is_measured_through_the_vision_language_model(tmp_path: Path, options: list[str]) -> None:
+    for number, name in enumerate(("n01440764", "n03888257", "n03425413")):
+        (tmp_path / "set" / "val" / name).mkdir(parents=True)
+        noise(number).save(tmp_path / "set" / "val" / name / "0.png")
+    suite, run = f"imagenette:path={tmp_path / 'set'}", tmp_path / "run"
+    told = json.loads(
+        succeed("eval", suite, "-m", "none,adapter", "--untimed", "--max-tokens", 12, "-o", run, "--json", *options)
+    )
+    assert {row["method"]: row["questions"] for row in told["scores"]} == {"none": 3, "adapter": 3}
+    rows = [json.loads(line) for line in (run / "answers.jsonl").read_text().splitlines()]
+    by_method = {name: [row["prediction"] for row in rows if row["method"] == name] for name in ("none", "adapter")}
+    assert len(set(by_method["none"])) == 1  # the bare base is asked the same question, and sees no image
+    assert by_method["adapter"] != by_method["none"]
+    assert sorted(row["answers"][0] for row in rows if row["method"] == "none") == ["gas pump", "parachute", "tench"]

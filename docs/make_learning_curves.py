@@ -1,7 +1,7 @@
 """Learning curves of several runs side by side, from their TensorBoard files.
 
 Run: python docs/make_learning_curves.py NAME=RUN_DIR NAME=RUN_DIR -o docs/images/niah-learning-curves.png
-Shown are the loss on the training batches of needles, and exact match on held-out needles, of each run as far as it went.
+Shown are the loss on the training batches of needles and exact match on held-out ones, of each run as far as it went.
 """
 
 import argparse

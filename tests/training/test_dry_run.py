@@ -48,6 +48,17 @@ def test_published_recipes_are_reckoned_without_weights(base, read):
     assert needle.hours < main.hours
 
 
+def test_the_recipe_for_images_reads_the_first_blocks_of_a_vision_language_model(read):
+    seeing, reading = read("gemma-2-2b-it-eyes-main"), read("gemma-2-2b-it-main")
+    assert not seeing.data.has_images and seeing.optimization == reading.optimization  # learned from texts alone
+    found, plain = dry_run(seeing), dry_run(reading)
+    assert found.base_parameters == plain.base_parameters
+    wider = found.hypernetwork_parameters - plain.hypernetwork_parameters
+    # The projection of features f to latents of 512: two matrices of f x 4f, and one of 4f x 512.
+    assert wider == pytest.approx(8 * (2560**2 - 2304**2) + 4 * 512 * (2560 - 2304), rel=1e-3)
+    assert found.weights_bytes > plain.weights_bytes
+
+
 @pytest.mark.parametrize("changes", [{}, {"latent_size": 16, "num_latents": 3, "head_size": 8}])
 @pytest.mark.parametrize("kind", ["per_layer_activations", "early_exit", "embeddings"])
 def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path):
@@ -71,7 +82,7 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
 
 def test_every_recipe_is_a_config(read):
     names = [path.stem for path in CONFIG_DIR.glob("*.json")]
-    assert len(names) == 10
+    assert len(names) == 12
     assert all(read(name).kind == "perceiver" for name in names)
 
 

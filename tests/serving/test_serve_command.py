@@ -71,7 +71,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def test_a_task_hypernetwork_that_cannot_be_used_is_refused_at_the_start(options: list[object], tmp_path: Path) -> None:
     code, _, error = run("serve", *options, "--task-hypernet", tmp_path / "hypernet")
-    assert code == 2 and error.startswith("error: task hypernetwork") and "of another kind" in error
+    assert code == 2 and error.startswith("error: hypernetwork") and "reads documents, not descriptions" in error
 
 
 def test_it_serves_and_finishes_its_answers_at_sigterm(options: list[object]) -> None:

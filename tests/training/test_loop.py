@@ -96,7 +96,6 @@ def test_a_run_leaves_a_best_hypernetwork_curves_and_nothing_half_written(tmp_pa
     assert config.base_digest == "llama"
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] in (2, 4)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
-        ".lock",
         "best",
         "best.json",
         "checkpoint",

@@ -253,16 +253,24 @@ def _pooled(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 
 def _token_ids(encoder: SentenceEncoder | BaseEncoder, description: str) -> list[int]:
     """Token ids of a description, special tokens included; says what is wrong with it."""
-    text = description.strip()
-    text += "." if text and text[-1].isalpha() else ""
-    knows_english_only = encoder.name == DEFAULT_EMBEDDER
     return described_tokens(
-        text, encoder.tokenizer, reader=encoder.name, max_tokens=encoder.max_tokens, english_only=knows_english_only
+        description,
+        encoder.tokenizer,
+        reader=encoder.name,
+        max_tokens=encoder.max_tokens,
+        english_only=encoder.name == DEFAULT_EMBEDDER,
+        full_stop=True,
     )
 
 
 def described_tokens(
-    description: str, tokenizer: PreTrainedTokenizerBase, *, reader: str, max_tokens: int, english_only: bool
+    description: str,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    reader: str,
+    max_tokens: int,
+    english_only: bool,
+    full_stop: bool,
 ) -> list[int]:
     """Token ids of a description, special tokens included; says what is wrong with it.
 
@@ -272,6 +280,7 @@ def described_tokens(
         reader: what to call who reads it.
         max_tokens: what that reads at most.
         english_only: whether to warn where the description is in another language.
+        full_stop: whether one is put after a description that ends in a letter.
 
     Raises:
         ContextError: if the description is empty or too long.
@@ -285,6 +294,7 @@ def described_tokens(
             f"the task description has {len(text):,} characters, but {reader} reads at most {max_tokens} tokens; "
             f"{advice}"
         )
+    text += "." if full_stop and text[-1].isalpha() else ""
     ids = list(tokenizer(text, truncation=False, verbose=False)["input_ids"])
     if len(ids) > max_tokens:
         raise ContextError(

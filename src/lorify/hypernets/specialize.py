@@ -148,6 +148,7 @@ class MemorySpecializer:
             reader=f"hypernetwork {self.name}",
             max_tokens=hypernet.config.chunk_tokens,
             english_only=True,
+            full_stop=False,
         )
         # Nothing is added to a task or taken out of it, and it is on for whatever is asked.
         return replace(hypernet.internalize([task_document(description.strip())]), statistics=None)

@@ -1,4 +1,4 @@
-"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, TensorBoard's `curves`, a lock.
+"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, TensorBoard's `curves`.
 
 A checkpoint is one file, so that it is replaced in one step: whatever ends a run, the last whole checkpoint is there.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,6 +79,8 @@ def only_run(run_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):  # some systems refuse it while the file is open; it does no harm
+            (run_dir / LOCK_NAME).unlink()
         lock.release()
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json`, TensorBoard's `curves`.
+"""The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json` and TensorBoard's `curves`.
 
 A checkpoint is one file, so that it is replaced in one step: whatever ends a run, the last whole checkpoint is there.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec
+from lorify.data.task_wording import TaskSpec, on_list, on_sentence
 
 Draw = Callable[[random.Random], str]
 
@@ -68,22 +68,6 @@ def _phrase(rng: random.Random) -> str:
     return " ".join(rng.sample(_WORDS, 2))
 
 
-def _sentence(change: Callable[[str], str]) -> Make:
-    def make(rng: random.Random) -> tuple[str, str]:
-        text = words.make_sentence(rng)
-        return text, change(text)
-
-    return make
-
-
-def _list(change: Callable[[list[str]], str]) -> Make:
-    def make(rng: random.Random) -> tuple[str, str]:
-        items = words.make_list(rng)
-        return ", ".join(items), change(items)
-
-    return make
-
-
 def _wrapping(rng: random.Random, number: str) -> TaskSpec:
     kind = rng.random()
     if kind < 0.6:
@@ -97,7 +81,7 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
         called = f"{first} before and {second} after it"
     shown = rng.choice(("text", "this", "words", "abc"))
     return TaskSpec(
-        f"drawn_wrapping_{number}", "drawn wrapping", _sentence(lambda text: f"{left}{text}{right}"),
+        f"drawn_wrapping_{number}", "drawn wrapping", on_sentence(lambda text: f"{left}{text}{right}"),
         (
             f"{{Write|Give|Repeat|Copy|Return}} $text with {called}.",
             f"{{Put|Set|Enclose|Wrap|Place}} $text {{like this|as in}}: {left}{shown}{right}",
@@ -118,14 +102,16 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
             f'{{First|At the beginning}} say "{shown}", then $text.',
             f'{{Prefix|Precede}} $text with "{shown}"',
         )
-        return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", _sentence(lambda t: phrase + joint + t), templates)
+        return TaskSpec(
+            f"drawn_affixes_{number}", "drawn affixes", on_sentence(lambda t: phrase + joint + t), templates
+        )
     templates = (
         f'$copy $text and {{end|finish|close}} with "{shown}"',
         f'{{Put|Write|Add}} "{shown}" {{after|at the end of|behind}} $text.',
         f'{{After|Behind}} $text, say "{shown}"',
         f'{{Append|Attach}} "{shown}" to $text.',
     )
-    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", _sentence(lambda t: t + joint + phrase), templates)
+    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", on_sentence(lambda t: t + joint + phrase), templates)
 
 
 def _voices(rng: random.Random, number: str) -> TaskSpec:
@@ -133,7 +119,7 @@ def _voices(rng: random.Random, number: str) -> TaskSpec:
     opening = first[0].upper() + first[1:] + rng.choice((",", "!", ":", "."))
     ending = rng.choice((", ", "! ", ". ", " - ")) + last.lower() + rng.choice((".", "!", ""))
     return TaskSpec(
-        f"drawn_voices_{number}", "drawn voices", _sentence(lambda text: f"{opening} {text}{ending}"),
+        f"drawn_voices_{number}", "drawn voices", on_sentence(lambda text: f"{opening} {text}{ending}"),
         (
             f'{{Say|Repeat|Tell}} $text {{like|as}} {who}: "{opening} ...{ending}"',
             f'You are {who}. {{Say|Repeat|Tell}} $text, beginning with "{opening}" and ending with "{ending}"',
@@ -152,7 +138,7 @@ def _separators(rng: random.Random, number: str) -> TaskSpec:
         word = rng.choice(_WORDS)
         mark, called = f" {word} ", f'the word "{word}"'
     return TaskSpec(
-        f"drawn_separators_{number}", "drawn separators", _list(mark.join),
+        f"drawn_separators_{number}", "drawn separators", on_list(mark.join),
         (
             f"$write $list with {called} {{between them|in between|instead of commas}}.",
             f"{{Replace|Exchange}} {{every comma of the list|the commas between the words}} by {called} please.",
@@ -191,7 +177,7 @@ def _constants(rng: random.Random, number: str) -> TaskSpec:
     phrase = rng.choice(_EXCLAMATIONS).replace("_", " ") + rng.choice((".", "!", ", ")) + " " + _phrase(rng)
     phrase = " ".join(phrase.split()) + rng.choice((".", "!", ""))
     return TaskSpec(
-        f"drawn_constants_{number}", "drawn constants", _sentence(lambda _text: phrase),
+        f"drawn_constants_{number}", "drawn constants", on_sentence(lambda _text: phrase),
         (
             f'{{Always|In every case}} {{answer|reply|say}} "{phrase}", {{whatever the input is|no matter what}}.',
             f'{{Ignore|Do not read}} $text and {{answer|reply|say}} "{phrase}"',
@@ -615,7 +601,7 @@ def _compositions(rng: random.Random, number: str) -> TaskSpec:
     where = f'"{phrase}" {"before" if before else "after"} it'
     return TaskSpec(
         f"drawn_compositions_{number}", "drawn compositions",
-        _sentence(lambda text: f"{phrase} {change(text)}" if before else f"{change(text)} {phrase}"),
+        on_sentence(lambda text: f"{phrase} {change(text)}" if before else f"{change(text)} {phrase}"),
         (
             f"$write $text {what}, with {where}.",
             f"{{Put|Place}} {where}, and $text itself {what}.",

@@ -7,29 +7,13 @@ import random
 from collections.abc import Callable
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec
+from lorify.data.task_wording import Make, TaskSpec, on_list, on_sentence
 
 
 def form_tasks() -> list[TaskSpec]:
     """All of them."""
     return [*_case(), *_wrapping(), *_brackets(), *_affixes(), *_separators(), *_selection(), *_lists(), *_letters(),
             *_code(), *_constants(), *_personas(), *_greetings()]  # fmt: skip
-
-
-def _on_sentence(change: Callable[[str], str]) -> Make:
-    def make(rng: random.Random) -> tuple[str, str]:
-        text = words.make_sentence(rng)
-        return text, change(text)
-
-    return make
-
-
-def _on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> Make:
-    def make(rng: random.Random) -> tuple[str, str]:
-        items = words.make_list(rng, low, high)
-        return ", ".join(items), change(items)
-
-    return make
 
 
 def _on_word(change: Callable[[str], str]) -> Make:
@@ -47,12 +31,12 @@ def _case() -> list[TaskSpec]:
             parts[index] = parts[index].upper()
             return " ".join(parts)
 
-        return _on_sentence(change)
+        return on_sentence(change)
 
     rows: list[tuple[str, Make, str, str, str]] = [
-        ("upper", _on_sentence(str.upper), "{upper case|capital letters|all capitals|block letters}",
+        ("upper", on_sentence(str.upper), "{upper case|capital letters|all capitals|block letters}",
          "Turn every letter of $text into a capital letter.", "{SHOUT|Write loudly}: no small letters, only big ones."),
-        ("title", _on_sentence(lambda t: " ".join(w[0].upper() + w[1:] for w in t.split())), "title case",
+        ("title", on_sentence(lambda t: " ".join(w[0].upper() + w[1:] for w in t.split())), "title case",
          "{Capitalize|Start with a capital} every single word of $text.",
          "Each word of $text {begins|starts} with a big letter."),
         ("first_word_upper", upper_at(0), "small letters, except that its first word is all capitals",
@@ -61,7 +45,7 @@ def _case() -> list[TaskSpec]:
         ("last_word_upper", upper_at(-1), "small letters, except that its last word is all capitals",
          "{Capitalize all letters of|Put in upper case} only the last word of $text.",
          "{Shout|Emphasize in capitals} the final word of $text and leave the rest."),
-        ("sentence", _on_sentence(lambda t: t[0].upper() + t[1:] + "."),
+        ("sentence", on_sentence(lambda t: t[0].upper() + t[1:] + "."),
          "correct sentence form: a capital letter first, a full stop last",
          "{Begin|Start} $text with a capital letter and end it with a full stop.",
          "{Punctuate|Correct} $text: it lacks {its first capital and its period|a capital at the start and a dot}."),
@@ -76,7 +60,7 @@ def _enclosed(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSp
         TaskSpec(
             f"{family}_{name}",
             family,
-            _on_sentence(lambda text, left=left, right=right: f"{left}{text}{right}"),
+            on_sentence(lambda text, left=left, right=right: f"{left}{text}{right}"),
             (
                 f"{{Put|Set|Write|Enclose}} $text in {called}.",
                 f"$copy $text with {{{called} around it|{called} on both sides}}, like {left}this{right}.",
@@ -131,7 +115,7 @@ def _affixes() -> list[TaskSpec]:
         TaskSpec(
             f"affix_{name}",
             "affixes",
-            _on_sentence(lambda text, affix=affix: affix + text),
+            on_sentence(lambda text, affix=affix: affix + text),
             (
                 f'$copy $text, but {{begin|start|open}} with "{affix.strip()}".',
                 f'{{Put|Write|Add}} "{affix.strip()}" {{before|in front of}} $text.',
@@ -144,7 +128,7 @@ def _affixes() -> list[TaskSpec]:
         TaskSpec(
             f"affix_{name}",
             "affixes",
-            _on_sentence(lambda text, affix=affix: text + affix),
+            on_sentence(lambda text, affix=affix: text + affix),
             (
                 f'$copy $text and {{end|finish|close}} with "{affix.strip(" ,")}".',
                 f'{{Put|Write|Add}} "{affix.strip(" ,")}" {{after|at the end of|behind}} $text.',
@@ -163,7 +147,7 @@ def _separators() -> list[TaskSpec]:
         TaskSpec(
             f"separator_{name}",
             "separators",
-            _on_list(lambda items, mark=mark: mark.join(items)),
+            on_list(lambda items, mark=mark: mark.join(items)),
             (
                 f"$write $list with {called} {{between them|in between|instead of commas}}.",
                 f"{{Replace|Exchange}} the commas {{of the list|between the words}} by {called}.",
@@ -172,8 +156,8 @@ def _separators() -> list[TaskSpec]:
         )
         for name, mark, called in rows
     ]
-    numbered = _on_list(lambda items: " ".join(f"{n}. {item}" for n, item in enumerate(items, 1)))
-    bullets = _on_list(lambda items: "\n".join(f"- {item}" for item in items))
+    numbered = on_list(lambda items: " ".join(f"{n}. {item}" for n, item in enumerate(items, 1)))
+    bullets = on_list(lambda items: "\n".join(f"- {item}" for item in items))
     return [
         *specs,
         TaskSpec("separator_numbered", "separators", numbered,
@@ -201,14 +185,14 @@ def _at(family: str, subject: str, rows: list[tuple[str, Make, str, str]]) -> li
 
 def _selection() -> list[TaskSpec]:
     word = [("first", 0, "the opening word"), ("second", 1, "word number two"), ("last", -1, "the word it ends with")]
-    rows = [(name, _on_sentence(lambda t, at=at: t.split()[at]), f"the {name} word", other) for name, at, other in word]
+    rows = [(name, on_sentence(lambda t, at=at: t.split()[at]), f"the {name} word", other) for name, at, other in word]
     rows += [
-        ("longest", _on_sentence(lambda t: max(t.split(), key=len)), "the longest word", "the word with most letters"),
-        ("first_two", _on_sentence(lambda t: " ".join(t.split()[:2])), "the first two words",
+        ("longest", on_sentence(lambda t: max(t.split(), key=len)), "the longest word", "the word with most letters"),
+        ("first_two", on_sentence(lambda t: " ".join(t.split()[:2])), "the first two words",
          "two words from its start"),
-        ("but_first", _on_sentence(lambda t: " ".join(t.split()[1:])), "everything but the first word",
+        ("but_first", on_sentence(lambda t: " ".join(t.split()[1:])), "everything but the first word",
          "all except the opening word"),
-        ("but_last", _on_sentence(lambda t: " ".join(t.split()[:-1])), "everything but the last word",
+        ("but_last", on_sentence(lambda t: " ".join(t.split()[:-1])), "everything but the last word",
          "all except the final word"),
     ]  # fmt: skip
     return _at("selection", "$text", rows)
@@ -216,20 +200,20 @@ def _selection() -> list[TaskSpec]:
 
 def _lists() -> list[TaskSpec]:
     rows = [
-        ("first", _on_list(lambda x: x[0]), "the first item", "what comes first"),
-        ("second", _on_list(lambda x: x[1]), "the second item", "what comes second"),
-        ("last", _on_list(lambda x: x[-1]), "the last item", "what comes last"),
-        ("reversed", _on_list(lambda x: ", ".join(x[::-1]), 3, 4), "the reverse order", "the items from back to front"),
-        ("sorted", _on_list(lambda x: ", ".join(sorted(x)), 3, 4), "the alphabetical order", "the items from A to Z"),
+        ("first", on_list(lambda x: x[0]), "the first item", "what comes first"),
+        ("second", on_list(lambda x: x[1]), "the second item", "what comes second"),
+        ("last", on_list(lambda x: x[-1]), "the last item", "what comes last"),
+        ("reversed", on_list(lambda x: ", ".join(x[::-1]), 3, 4), "the reverse order", "the items from back to front"),
+        ("sorted", on_list(lambda x: ", ".join(sorted(x)), 3, 4), "the alphabetical order", "the items from A to Z"),
         (
             "but_first",
-            _on_list(lambda x: ", ".join(x[1:])),
+            on_list(lambda x: ", ".join(x[1:])),
             "the rest, without the first item",
             "all but the first item",
         ),
-        ("but_last", _on_list(lambda x: ", ".join(x[:-1])), "the rest, without the last item", "all but the last item"),
-        ("count", _on_list(lambda x: str(len(x)), 2, 6), "the number of items", "how many items there are"),
-        ("ends", _on_list(lambda x: f"{x[0]}, {x[-1]}"), "the first and the last item", "both ends"),
+        ("but_last", on_list(lambda x: ", ".join(x[:-1])), "the rest, without the last item", "all but the last item"),
+        ("count", on_list(lambda x: str(len(x)), 2, 6), "the number of items", "how many items there are"),
+        ("ends", on_list(lambda x: f"{x[0]}, {x[-1]}"), "the first and the last item", "both ends"),
     ]
     return _at("lists", "$list", rows)
 
@@ -251,18 +235,18 @@ def _letters() -> list[TaskSpec]:
 
 def _code() -> list[TaskSpec]:
     rows = [
-        ("print", _on_sentence(lambda t: f'print("{t}")'), "a Python print statement", "prints it in Python"),
-        ("html", _on_sentence(lambda t: f"<b>{t}</b>"), "bold HTML", "makes it bold in HTML"),
-        ("paragraph", _on_sentence(lambda t: f"<p>{t}</p>"), "an HTML paragraph", "makes it a paragraph in HTML"),
-        ("comment", _on_sentence(lambda t: f"// {t}"), "a comment of a C program", "comments it out in C"),
-        ("heading", _on_sentence(lambda t: f"## {t}"), "a Markdown heading of level two",
+        ("print", on_sentence(lambda t: f'print("{t}")'), "a Python print statement", "prints it in Python"),
+        ("html", on_sentence(lambda t: f"<b>{t}</b>"), "bold HTML", "makes it bold in HTML"),
+        ("paragraph", on_sentence(lambda t: f"<p>{t}</p>"), "an HTML paragraph", "makes it a paragraph in HTML"),
+        ("comment", on_sentence(lambda t: f"// {t}"), "a comment of a C program", "comments it out in C"),
+        ("heading", on_sentence(lambda t: f"## {t}"), "a Markdown heading of level two",
          "is its second-level heading"),
-        ("snake", _on_sentence(lambda t: t.lower().replace(" ", "_")), "a variable name in snake case",
+        ("snake", on_sentence(lambda t: t.lower().replace(" ", "_")), "a variable name in snake case",
          "is its name in snake_case"),
-        ("json", _on_sentence(lambda t: json.dumps({"text": t})), 'JSON with the key "text"',
+        ("json", on_sentence(lambda t: json.dumps({"text": t})), 'JSON with the key "text"',
          "is a JSON object with it as text"),
-        ("json_list", _on_list(lambda x: json.dumps(x)), "a JSON array of strings", "is a JSON list of them"),
-        ("assignment", _on_sentence(lambda t: f"text = '{t}'"), "an assignment to the variable text",
+        ("json_list", on_list(lambda x: json.dumps(x)), "a JSON array of strings", "is a JSON list of them"),
+        ("assignment", on_sentence(lambda t: f"text = '{t}'"), "an assignment to the variable text",
          "assigns it to text"),
     ]  # fmt: skip
     return [
@@ -281,7 +265,7 @@ def _constants() -> list[TaskSpec]:
         TaskSpec(
             f"constant_{name}",
             "constants",
-            _on_sentence(lambda _text, answer=answer: answer),
+            on_sentence(lambda _text, answer=answer: answer),
             (
                 f'{{Always|In every case}} {{answer|reply|say}} "{answer}", {{whatever the input is|no matter what}}.',
                 f'{{Ignore|Do not read}} $text and {{answer|reply|say}} "{answer}"',
@@ -298,7 +282,7 @@ def _voices(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSpec
         TaskSpec(
             f"{family}_{name}",
             family,
-            _on_sentence(lambda text, opening=opening, ending=ending: f"{opening} {text}{ending}"),
+            on_sentence(lambda text, opening=opening, ending=ending: f"{opening} {text}{ending}"),
             (
                 f'{{Say|Repeat|Tell}} $text {{like|as}} {who}: "{opening} ...{ending}"',
                 f'You are {who}. {{Say|Repeat|Tell}} $text, beginning with "{opening}" and ending with "{ending}"',

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lorify.data.task_words import make_list, make_sentence
+
 Make = Callable[[random.Random], tuple[str, str]]
 """Makes an input and its answer."""
 
@@ -44,6 +46,26 @@ class TaskSpec:
     make: Make
     templates: tuple[str, ...]
     choices: tuple[str, ...] = ()
+
+
+def on_sentence(change: Callable[[str], str]) -> Make:
+    """Makes a sentence, and what becomes of it."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        text = make_sentence(rng)
+        return text, change(text)
+
+    return make
+
+
+def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> Make:
+    """Makes a list of `low` to `high` words, and what becomes of it."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        items = make_list(rng, low, high)
+        return ", ".join(items), change(items)
+
+    return make
 
 
 def describe(spec: TaskSpec) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from lorify.training.batches import Step
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.task_config import TaskMemoryConfig
+from lorify.training.task_sft import task_samplers
 
 SAMPLE_BATCHES = 5
 
@@ -32,17 +33,13 @@ def prepare_task_memory(config: TaskMemoryConfig, preparation: Preparation) -> T
     """
     train, unseen = prepare_tasks(config.data, config.seed)
     base = preparation.load_base(config.base)
-    heldout = {"seen": TaskSampler(config.data, base, train, seed=config.seed, heldout=True)}
-    if unseen:
-        heldout["unseen"] = TaskSampler(config.data, base, unseen, seed=config.seed, heldout=True)
+    samplers = task_samplers(config, base, train, unseen)
     chunk_tokens = config.hypernetwork.chunk_tokens
     return TaskMemoryObjective(
         config,
         base,
-        train_steps=DescribedTasks(
-            {"train": TaskSampler(config.data, base, train, seed=config.seed)}, base, chunk_tokens
-        ),
-        heldout_steps=DescribedTasks(heldout, base, chunk_tokens),
+        train_steps=DescribedTasks({"train": samplers.pop("train")}, base, chunk_tokens),
+        heldout_steps=DescribedTasks(samplers, base, chunk_tokens),
     )
 
 

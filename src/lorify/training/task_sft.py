@@ -30,7 +30,7 @@ from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_
 from lorify.training.packing import Segment, pack_rows
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.task_config import LoraShape, TaskOptimization, TaskShape, TaskTrainingConfig
+from lorify.training.task_config import LoraShape, TaskMemoryConfig, TaskOptimization, TaskShape, TaskTrainingConfig
 
 DESCRIPTIONS_AT_ONCE = 64
 
@@ -50,7 +50,7 @@ def prepare_task(config: TaskTrainingConfig, preparation: Preparation) -> TaskOb
 
 
 def task_samplers(
-    config: TaskTrainingConfig, base: BaseModel, train: Sequence[Task], unseen: Sequence[Task]
+    config: TaskTrainingConfig | TaskMemoryConfig, base: BaseModel, train: Sequence[Task], unseen: Sequence[Task]
 ) -> dict[str, TaskSampler]:
     """What a run draws from: `train`, held-out instances of those tasks (`seen`), and of other families (`unseen`)."""
     samplers = {

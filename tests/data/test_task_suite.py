@@ -102,7 +102,7 @@ def test_answers_of_drawn_tasks_are_right():
             (answer,) = instance.outputs
             quoted = re.findall(r'"([^"]+)"', task.descriptions[0])
             match task.family:
-                case "drawn wrapping" | "drawn affixes" | "drawn voices":
+                case "drawn wrapping" | "drawn affixes" | "drawn voices" | "drawn code":
                     assert instance.input in answer and answer != instance.input
                 case "drawn labels":
                     assert answer in quoted and set(quoted) == set(instance.choices)
@@ -112,5 +112,14 @@ def test_answers_of_drawn_tasks_are_right():
                     assert all(item in answer for item in instance.input.split(", "))
                 case "drawn exchanges":
                     assert quoted[0] in answer
+                case "drawn picks":
+                    assert any(item in answer for item in instance.input.split(", "))
+                    assert quoted[0].strip(" ,:=-") in answer
+                case "drawn parts":
+                    assert answer != instance.input
+                    assert re.split(r"\W+|_", answer)[0] in instance.input
+                case family if family.startswith("drawn fields"):
+                    bare = re.split("[:=]", answer)[-1].strip(" '\"!}").lower()
+                    assert all(value in instance.input.lower() for value in re.split(" and |, ", bare))
                 case family if family.startswith("drawn extraction"):
                     assert answer.lower().strip('"') in instance.input.lower() or ":" in answer

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from lorify.data import task_words as words
+from lorify.data.task_families_records import Draw, between, fields_task, full_name, of, parts_task
 from lorify.data.task_wording import TaskSpec, on_list, on_sentence
-
-Draw = Callable[[random.Random], str]
 
 
 def drawn_tasks(count: int) -> list[TaskSpec]:
@@ -30,7 +29,8 @@ SIGNS = {
     "*": "asterisk", "_": "underscore", "~": "tilde", "#": "hash sign", "|": "vertical bar", "%": "percent sign",
     "+": "plus sign", "^": "caret", "@": "at sign", "&": "ampersand", "!": "exclamation mark", "?": "question mark",
     ":": "colon", ";": "semicolon", "/": "slash", "-": "hyphen", ".": "dot", "'": "single quote",
-    '"': "double quotation mark", "`": "backtick",
+    '"': "double quotation mark", "`": "backtick", "\\": "backslash", "…": "ellipsis",
+    "•": "bullet", "§": "section sign", "€": "euro sign", "£": "pound sign", "°": "degree sign",
 }  # fmt: skip
 _WORDS = (
     *(word for group in words.KINDS.values() for word in group),
@@ -52,11 +52,22 @@ _WHO = (
 _NUMERALS = {1: "one", 2: "two", 3: "three"}
 
 
+_PAIRS = {
+    ("{", "}"): "curly braces", ("«", "»"): "guillemets", ("“", "”"): "curly quotation marks",
+    ("/", "\\"): "a slash before and a backslash after it", ("->", "<-"): "arrows that point at it",
+    ("{{", "}}"): "double curly braces",
+    ("‹", "›"): "single guillemets", ("¿", "?"): "Spanish question marks", ("¡", "!"): "Spanish exclamation marks",
+    ("⟦", "⟧"): "white brackets", ("/*", "*/"): "the marks of a C comment",
+    ("„", "“"): "German quotation marks",
+}  # fmt: skip
+"""Two different marks, and what they are called; each also between or outside of signs."""
+
+
 def _sign(rng: random.Random) -> tuple[str, str]:
     """A sign, one to three times, and what it is called."""
     sign, name = rng.choice(list(SIGNS.items()))
     times = rng.choice((1, 1, 2, 3))
-    return sign * times, f"{_NUMERALS[times]} {name}{'s' if times > 1 else ''}"
+    return sign * times, f"{_NUMERALS[times]} {name}{'' if times == 1 else 'es' if name[-1] == 'h' else 's'}"
 
 
 def _phrase(rng: random.Random) -> str:
@@ -70,9 +81,17 @@ def _phrase(rng: random.Random) -> str:
 
 def _wrapping(rng: random.Random, number: str) -> TaskSpec:
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.4:
         left, name = right, _ = _sign(rng)
         called = f"{name} on both sides"
+    elif kind < 0.6:
+        (left, right), called = rng.choice(list(_PAIRS.items()))
+        if rng.random() < 0.5:
+            sign, name = _sign(rng)
+            left, right, called = rng.choice((
+                (sign + left, right + sign, f"{called}, and {name} outside of them"),
+                (left + sign, sign + right, f"{called}, and {name} inside of them"),
+            ))  # fmt: skip
     elif kind < 0.8:
         left, right = f"{_phrase(rng)} ", f" {_phrase(rng)}"
         called = f'"{left.strip()}" before and "{right.strip()}" after it'
@@ -86,6 +105,7 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
             f"{{Write|Give|Repeat|Copy|Return}} $text with {called}.",
             f"{{Put|Set|Enclose|Wrap|Place}} $text {{like this|as in}}: {left}{shown}{right}",
             f"{{Surround|Frame}} $text{{ and change nothing else|}}: {called}.",
+            f"$copy $text {{in|within|inside}} {called}.",
             f"{{The answer is|What is wanted is}} $text, with {called}.",
         ),
     )  # fmt: skip
@@ -144,6 +164,54 @@ def _separators(rng: random.Random, number: str) -> TaskSpec:
             f"{{Replace|Exchange}} {{every comma of the list|the commas between the words}} by {called} please.",
             f"{{Separate|Part}} $list by {called} and not by commas.",
             f"{{Join|Connect|Link}} $list by {called} as it is.",
+        ),
+    )  # fmt: skip
+
+
+def _picks(rng: random.Random, number: str) -> TaskSpec:
+    """One item of a list, with something written around it."""
+    place, index = rng.choice((("first", 0), ("second", 1), ("third", 2), ("last", -1), ("last but one", -2)))
+    phrase, before = _phrase(rng), rng.random() < 0.5
+    joint = rng.choice((": ", " ", ", ", " - ", "="))
+    shown = f"{phrase}{joint}".rstrip() if before else f"{joint}{phrase}".lstrip()
+    around = f'"{shown}" {"before" if before else "after"} it'
+
+    def pick(items: list[str]) -> str:
+        return f"{phrase}{joint}{items[index]}" if before else f"{items[index]}{joint}{phrase}"
+
+    return TaskSpec(
+        f"drawn_picks_{number}", "drawn picks", on_list(pick),
+        (
+            f"$write the {place} of $list, with {around}.",
+            f"{{Take|Choose|Pick}} the {place} item and {{put|write}} {around}.",
+            f"{{What is|Which is}} the {place} item of the list? {{Answer|Reply}} with {around}.",
+            f"{{From|Of}} $list, we want the {place}, and {around}.",
+        ),
+    )  # fmt: skip
+
+
+def _code(rng: random.Random, number: str) -> TaskSpec:
+    """A name of somebody's own in a line of code."""
+    name = rng.choice(_WORDS).lower().replace(" ", "_")
+    write, called = rng.choice((
+        (lambda t: f"{name}('{t}')", f"a call of {name} with single quotes"),
+        (lambda t: f'{name}("{t}")', f"a call of the function {name}"),
+        (lambda t: f'{name} = "{t}"', f"an assignment to the variable {name}"),
+        (lambda t: json.dumps({name: t}), f"a JSON object with the key {name}"),
+        (lambda t: f"{name}: {t}", f"a YAML line with the key {name}"),
+        (lambda t: f"--{name} '{t}'", f"a command line option {name} with single quotes"),
+        (lambda t: f"@{name} {t}", f"a message to the user @{name}"),
+        (lambda t: f"{t} #{name}", f"a post that ends with the hashtag {name}"),
+        (lambda t: f"let {name} = `{t}`;", f"a JavaScript let of {name} with backticks"),
+        (lambda t: f"echo {t} > {name}.txt", f"a shell echo into the file {name}.txt"),
+    ))  # fmt: skip
+    return TaskSpec(
+        f"drawn_code_{number}", "drawn code", on_sentence(write),
+        (
+            f"{{Turn|Make|Convert}} $text into {called}.",
+            f"$write $text as {called}.",
+            f"{{We need|I want}} {called}, made of $text.",
+            f"{{Write|Give}} {called}: its text is $text.",
         ),
     )  # fmt: skip
 
@@ -211,18 +279,6 @@ def _exchanges(rng: random.Random, number: str) -> TaskSpec:
 # Extraction: what is asked for stands in a text of one of many kinds.
 
 
-def _of(options: tuple[str, ...]) -> Draw:
-    return lambda rng: rng.choice(options)
-
-
-def _between(low: int, high: int, form: str = "{}") -> Draw:
-    return lambda rng: form.format(rng.randint(low, high))
-
-
-def _name(rng: random.Random) -> str:
-    return f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}"
-
-
 @dataclass(frozen=True)
 class RecordKind:
     """Texts of one kind: their forms, and for each field what can stand there and what it is in other words."""
@@ -235,77 +291,77 @@ RECORDS: dict[str, RecordKind] = {
     "parcel": RecordKind(
         ("Parcel {code}: {weight}, from {origin} to {target}, paid by {payer}.",
          "{payer} sends {code} ({weight}) from {origin}; it goes to {target}."),
-        {"code": (_between(1000, 9999, "PK{}"), "the tracking code"),
-         "weight": (_between(1, 40, "{} kg"), "how heavy it is"),
-         "origin": (_of(words.CITIES[:15]), "where it comes from"), "target": (_of(words.CITIES[15:]), "where it goes"),
-         "payer": (_name, "who pays")}),
+        {"code": (between(1000, 9999, "PK{}"), "the tracking code"),
+         "weight": (between(1, 40, "{} kg"), "how heavy it is"),
+         "origin": (of(words.CITIES[:15]), "where it comes from"), "target": (of(words.CITIES[15:]), "where it goes"),
+         "payer": (full_name, "who pays")}),
     "recipe": RecordKind(
         ("{dish} for {people} people: {flour} of flour, {minutes} minutes at {heat}.",
          "Bake the {dish} at {heat} for {minutes} minutes; {flour} of flour feed {people}."),
-        {"dish": (_of(("bread", "pizza", "apple pie", "cheese cake", "muffins", "onion tart", "biscuits")), "what is "
+        {"dish": (of(("bread", "pizza", "apple pie", "cheese cake", "muffins", "onion tart", "biscuits")), "what is "
          "baked"),
-         "people": (_between(2, 12), "how many eat"), "flour": (_between(1, 9, "{}00 g"), "how much flour it needs"),
-         "minutes": (_between(11, 59), "how long it takes"), "heat": (_between(150, 250, "{} degrees"), "how hot the "
+         "people": (between(2, 12), "how many eat"), "flour": (between(1, 9, "{}00 g"), "how much flour it needs"),
+         "minutes": (between(11, 59), "how long it takes"), "heat": (between(150, 250, "{} degrees"), "how hot the "
          "oven is")}),
     "flight": RecordKind(
         ("Flight {flight} to {goal} leaves from gate {gate}, seat {seat}.",
          "Your seat is {seat}: board {flight} at gate {gate}, it flies to {goal}."),
-        {"flight": (_between(100, 999, "LX{}"), "which flight it is"), "goal": (_of(words.CITIES), "the destination"),
+        {"flight": (between(100, 999, "LX{}"), "which flight it is"), "goal": (of(words.CITIES), "the destination"),
          "gate": (lambda r: f"{r.choice('ABCD')}{r.randint(1, 40)}", "where to board"),
          "seat": (lambda r: f"{r.randint(1, 40)}{r.choice('ABCDEF')}", "where to sit")}),
     "pet": RecordKind(
         ("{pet} is a {years}-year-old {colour} {animal} that eats {food}; it belongs to {owner}.",
          "{owner} has a {colour} {animal}, {pet}, {years} years old, which loves {food}."),
-        {"pet": (_of(("Rex", "Bella", "Milo", "Luna", "Coco", "Max", "Daisy", "Oscar")), "what the pet is called"),
-         "years": (_between(1, 18), "its age in years"), "colour": (_of(words.COLOURS), "its colour"),
-         "animal": (_of(words.KINDS["animal"]), "which animal it is"),
-         "food": (_of(("fish", "carrots", "rice", "chicken", "cheese", "corn")), "its favourite food"),
-         "owner": (_name, "whose pet it is")}),
+        {"pet": (of(("Rex", "Bella", "Milo", "Luna", "Coco", "Max", "Daisy", "Oscar")), "what the pet is called"),
+         "years": (between(1, 18), "its age in years"), "colour": (of(words.COLOURS), "its colour"),
+         "animal": (of(words.KINDS["animal"]), "which animal it is"),
+         "food": (of(("fish", "carrots", "rice", "chicken", "cheese", "corn")), "its favourite food"),
+         "owner": (full_name, "whose pet it is")}),
     "house": RecordKind(
         ("House in {town}: {rooms} rooms, {area}, built in {built}, {price}.",
          "For {price} you get {rooms} rooms and {area} in {town}; the house is from {built}."),
-        {"town": (_of(words.CITIES), "in which town it stands"), "rooms": (_between(2, 9), "how many rooms it has"),
-         "area": (_between(50, 300, "{} square metres"), "how large it is"),
-         "built": (_between(1900, 2020), "when it was built"),
-         "price": (_between(100, 900, "{},000 euros"), "how much it costs")}),
+        {"town": (of(words.CITIES), "in which town it stands"), "rooms": (between(2, 9), "how many rooms it has"),
+         "area": (between(50, 300, "{} square metres"), "how large it is"),
+         "built": (between(1900, 2020), "when it was built"),
+         "price": (between(100, 900, "{},000 euros"), "how much it costs")}),
     "match": RecordKind(
         ("{home} beat {guest} {score} in {place}; {scorer} scored in minute {minute}.",
          "{place}: {home} against {guest} ended {score}. {scorer} hit in minute {minute}."),
-        {"home": (_of(("Rovers", "United", "Dynamo", "Athletic")), "the winning team"),
-         "guest": (_of(("Wanderers", "City", "Olympic", "Rangers")), "the losing team"),
+        {"home": (of(("Rovers", "United", "Dynamo", "Athletic")), "the winning team"),
+         "guest": (of(("Wanderers", "City", "Olympic", "Rangers")), "the losing team"),
          "score": (lambda r: f"{r.randint(3, 6)}:{r.randint(0, 2)}", "the result"),
-         "place": (_of(words.CITIES), "where they played"), "scorer": (_of(words.LAST_NAMES), "the goal scorer"),
-         "minute": (_between(1, 90), "the minute of the goal")}),
+         "place": (of(words.CITIES), "where they played"), "scorer": (of(words.LAST_NAMES), "the goal scorer"),
+         "minute": (between(1, 90), "the minute of the goal")}),
     "car": RecordKind(
         ("{colour} {make}, {km} driven, {power}, plate {plate}.",
          "Plate {plate}: the {make} in {colour} has {power} and ran {km}."),
-        {"colour": (_of(words.COLOURS), "what colour it has"),
-         "make": (_of(("Toyota", "Fiat", "Volvo", "Skoda", "Honda", "Mazda", "Opel")), "who made the car"),
-         "km": (_between(10, 200, "{},000 km"), "how far it was driven"),
-         "power": (_between(60, 300, "{} horsepower"), "how strong its motor is"),
+        {"colour": (of(words.COLOURS), "what colour it has"),
+         "make": (of(("Toyota", "Fiat", "Volvo", "Skoda", "Honda", "Mazda", "Opel")), "who made the car"),
+         "km": (between(10, 200, "{},000 km"), "how far it was driven"),
+         "power": (between(60, 300, "{} horsepower"), "how strong its motor is"),
          "plate": (lambda r: f"{r.choice('ABKMZ')}{r.choice('XYTR')} {r.randint(100, 999)}", "its number plate")}),
     "book": RecordKind(
         ('"{title}" by {author}, {pages} pages, shelf {shelf}, lent to {reader}.',
          'Shelf {shelf}: {author}, "{title}" ({pages} pages). {reader} has it now.'),
         {"title": (lambda r: f"The {r.choice(words.COLOURS).title()} {r.choice(words.ITEMS).title()}", "what the book "
          "is called"),
-         "author": (_name, "who wrote the book"), "pages": (_between(90, 900), "how thick the book is"),
+         "author": (full_name, "who wrote the book"), "pages": (between(90, 900), "how thick the book is"),
          "shelf": (lambda r: f"{r.choice('EFGH')}-{r.randint(1, 60)}", "where the book stands"),
-         "reader": (_of(words.FIRST_NAMES), "who borrowed it")}),
+         "reader": (of(words.FIRST_NAMES), "who borrowed it")}),
     "support": RecordKind(
         ("Ticket {ticket}: the {device} of {customer} shows error {error} since {since}.",
          "{customer} says that since {since} the {device} fails with {error}, see ticket {ticket}."),
-        {"ticket": (_between(100, 999, "T-{}"), "the number of the ticket"),
-         "device": (_of(("printer", "laptop", "router", "scanner", "tablet", "screen")), "what is broken"),
-         "customer": (_name, "who complains"), "error": (_between(10, 99, "E{}"), "the error code"),
-         "since": (_of(words.DAYS), "since when it fails")}),
+        {"ticket": (between(100, 999, "T-{}"), "the number of the ticket"),
+         "device": (of(("printer", "laptop", "router", "scanner", "tablet", "screen")), "what is broken"),
+         "customer": (full_name, "who complains"), "error": (between(10, 99, "E{}"), "the error code"),
+         "since": (of(words.DAYS), "since when it fails")}),
     "account": RecordKind(
         ("User {user}, password {password}, plan {plan}, city {home}.",
          "{user} from {home} is on the {plan} plan and has the password {password}."),
         {"user": (lambda r: f"{r.choice(words.COLOURS)}_{r.choice(words.KINDS['animal'])}", "the login name"),
          "password": (lambda r: f"{r.choice(words.ITEMS)}{r.randint(10, 99)}", "the secret word"),
-         "plan": (_of(("basic", "gold", "family", "student")), "which plan is paid for"),
-         "home": (_of(words.CITIES), "where the user lives")}),
+         "plan": (of(("basic", "gold", "family", "student")), "which plan is paid for"),
+         "home": (of(words.CITIES), "where the user lives")}),
 }  # fmt: skip
 
 _SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
@@ -467,7 +523,7 @@ def _clock(rng: random.Random) -> tuple[str, ...]:
 
 STRUCTURES: dict[str, Structure] = {
     "name": Structure(
-        _drawn(_of(words.FIRST_NAMES), _of(words.LAST_NAMES)),
+        _drawn(of(words.FIRST_NAMES), of(words.LAST_NAMES)),
         "{0} {1}",
         (
             ("{1}, {0}", "surname first, then a comma and the first name"),
@@ -492,7 +548,7 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "file name": Structure(
-        _drawn(_of(words.ITEMS), _of(words.COLOURS), _of(("txt", "pdf", "jpg", "csv", "html"))),
+        _drawn(of(words.ITEMS), of(words.COLOURS), of(("txt", "pdf", "jpg", "csv", "html"))),
         "{0}_{1}.{2}",
         (
             ("{2}", "the extension alone"),
@@ -504,7 +560,7 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "size": Structure(
-        _drawn(_between(10, 99), _between(10, 99), _of(("cm", "mm", "m", "km"))),
+        _drawn(between(10, 99), between(10, 99), of(("cm", "mm", "m", "km"))),
         "{0} x {1} {2}",
         (
             ("{0}", "the first number alone"),
@@ -516,7 +572,7 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "price": Structure(
-        _drawn(_between(1, 99), _between(10, 99)),
+        _drawn(between(1, 99), between(10, 99)),
         "{0}.{1} dollars",
         (
             ("${0}.{1}", "with a dollar sign in front"),
@@ -539,7 +595,7 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "result": Structure(
-        _drawn(_of(words.CITIES), _of(words.LAST_NAMES), _between(0, 9), _between(0, 9)),
+        _drawn(of(words.CITIES), of(words.LAST_NAMES), between(0, 9), between(0, 9)),
         "{0} - {1} {2}:{3}",
         (
             ("{2}:{3}", "the score alone"),
@@ -551,7 +607,7 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "version": Structure(
-        _drawn(_between(0, 20), _between(0, 20), _between(0, 20)),
+        _drawn(between(0, 20), between(0, 20), between(0, 20)),
         "v{0}.{1}.{2}",
         (
             ("{0}", "the major number alone"),
@@ -612,6 +668,7 @@ def _compositions(rng: random.Random, number: str) -> TaskSpec:
 
 
 _FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
-    _wrapping, _extraction, _affixes, _labels, _voices, _extraction, _separators, _forms, _frames, _topics, _constants,
-    _extraction, _exchanges, _labels, _compositions, _forms,
+    _wrapping, _extraction, _affixes, _labels, _voices, fields_task, _separators, _forms, _frames, _topics, _constants,
+    fields_task, _exchanges, _labels, _compositions, parts_task, _wrapping, _picks, _extraction, _code, fields_task,
+    _forms, _voices, parts_task,
 )  # fmt: skip

@@ -1,0 +1,335 @@
+"""Drawn families of texts with fields and of codes with parts, put together anew for every task.
+
+So many combinations that what a field or part is called has to be read in the description: it cannot be known by heart.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lorify.data import task_words as words
+from lorify.data.task_wording import TaskSpec
+
+Draw = Callable[[random.Random], str]
+
+
+def of(options: Sequence[str]) -> Draw:
+    """One of some texts."""
+    return lambda rng: rng.choice(options)
+
+
+def between(low: int, high: int, form: str = "{}") -> Draw:
+    """A whole number, in a text."""
+    return lambda rng: form.format(rng.randint(low, high))
+
+
+def full_name(rng: random.Random) -> str:
+    """A first name and a surname."""
+    return f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}"
+
+
+def _joined(*parts: Draw, by: str = "") -> Draw:
+    return lambda rng: by.join(part(rng) for part in parts)
+
+
+_LETTER, _DIGIT = of("ABCDEFGHKLMNPRSTUVWXYZ"), between(0, 9)
+
+
+@dataclass(frozen=True)
+class Field:
+    """What can be said of a subject.
+
+    Attributes:
+        names: what it is called.
+        other: how it is asked for without its name.
+        said: how a text says it, with a gap; follows the subject.
+        draw: its values.
+    """
+
+    names: tuple[str, ...]
+    other: str
+    said: tuple[str, ...]
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class World:
+    """Subjects of one kind and what can be said of them."""
+
+    subjects: Draw
+    fields: tuple[Field, ...]
+
+
+def _field(names: str, other: str, said: str, draw: Draw) -> Field:
+    return Field(tuple(names.split("|")), other, tuple(said.split("|")), draw)
+
+
+_COMPANIES = tuple(f"{name} {kind}" for name in words.LAST_NAMES[::3] for kind in ("Ltd", "Brothers", "Works"))
+_MATERIALS = ("wood", "steel", "glass", "leather", "copper", "wool", "plastic", "marble", "paper", "silver")
+_SYSTEMS = ("Debian", "Windows", "FreeBSD", "Ubuntu", "Fedora", "Solaris")
+_SUBJECTS = ("history", "physics", "music", "law", "biology", "geography", "chemistry", "drawing", "economics")
+
+WORLDS: dict[str, World] = {
+    "thing": World(
+        lambda rng: f"the {rng.choice(words.ITEMS)}",
+        (
+            _field("weight|mass", "how heavy it is", "weighs {}|has a weight of {}", between(1, 90, "{} kg")),
+            _field("price|cost", "how much it costs", "costs {}|sells for {}", between(5, 900, "{} euros")),
+            _field("colour|paint", "what colour it has", "is painted {}|comes in {}", of(words.COLOURS)),
+            _field("material", "what it is made of", "is made of {}|consists of {}", of(_MATERIALS)),
+            _field("origin|city of origin", "where it comes from", "comes from {}|was sent from {}", of(words.CITIES)),
+            _field("owner", "whose it is", "belongs to {}|is owned by {}", full_name),
+            _field("maker|manufacturer", "who made it", "was made by {}|is a product of {}", of(_COMPANIES)),
+            _field("year", "since when it exists", "dates from {}|was built in {}", between(1900, 2020)),
+            _field("width", "how wide it is", "is {} wide|has a width of {}", between(10, 99, "{} cm")),
+            _field("height", "how tall it is", "is {} high|has a height of {}", between(100, 300, "{} mm")),
+            _field("shelf|shelf number", "where it stands", "stands on shelf {}|lies on shelf {}", between(1, 60)),
+            _field(
+                "article number|item code", "the code of the article", "has the code {}|is listed as {}",
+                _joined(_LETTER, _LETTER, between(100, 999)),
+            ),
+            _field("discount", "how much is taken off", "has {} off|is reduced by {}", between(5, 70, "{}%")),
+            _field("guarantee|warranty", "how long it is guaranteed", "has a guarantee of {}|is guaranteed for {}",
+                   between(2, 30, "{} months")),
+        ),
+    ),
+    "person": World(
+        full_name,
+        (
+            _field("age", "how old the person is", "is {} years old|has turned {}", between(18, 90)),
+            _field("job|profession", "what the person works as", "works as a {}|earns a living as a {}",
+                   of(words.JOBS)),
+            _field("home|city", "where the person lives", "lives in {}|has a flat in {}", of(words.CITIES)),
+            _field("country", "which country the person is from", "is from {}|grew up in {}",
+                   of(tuple(words.CAPITALS))),
+            _field("instrument", "what the person plays", "plays the {}|practises the {}",
+                   of(words.KINDS["instrument"])),
+            _field("pet|animal", "which animal is kept", "keeps a {}|has a {} at home", of(words.KINDS["animal"])),
+            _field("drink", "what the person drinks", "drinks {}|never says no to {}", of(words.KINDS["drink"])),
+            _field("subject|field of study", "what was studied", "studied {}|has a degree in {}", of(_SUBJECTS)),
+            _field("salary|pay", "how much is earned", "earns {}|gets {} a month", between(1100, 9900, "${}")),
+            _field("size|height", "how tall the person is", "is {} tall|measures {}", between(150, 200, "{} cm")),
+            _field("friend|partner", "who is married to this person", "is married to {}|lives with {}", full_name),
+            _field("room|room number", "in which room to look", "sits in room {}|has room {}", between(100, 999)),
+            _field("birthplace", "where the person was born", "was born in {}|came into the world in {}",
+                   of(words.CITIES)),
+            _field(
+                "member number|membership", "the number of the member", "is member {}|has the card {}",
+                _joined(_LETTER, between(1000, 9999)),
+            ),
+        ),
+    ),
+    "event": World(
+        lambda rng: f"the {rng.choice(('concert', 'lecture', 'wedding', 'fair', 'workshop', 'auction', 'picnic'))}",
+        (
+            _field("place|city", "where it takes place", "takes place in {}|is held in {}", of(words.CITIES)),
+            _field("weekday", "on which day it is", "is on {}|falls on a {}", of(words.DAYS)),
+            _field("season|month", "in which month it is", "happens in {}|is planned for {}", of(words.MONTHS)),
+            _field("host|organizer", "who organizes it", "is organized by {}|is run by {}", full_name),
+            _field("speaker|guest", "who speaks there", "features {}|presents {}", full_name),
+            _field("length|duration", "how long it lasts", "lasts {}|takes {}", between(15, 200, "{} minutes")),
+            _field("audience|number of visitors", "how many come", "draws {} visitors|has {} guests", between(20, 900)),
+            _field("entry|ticket price", "what it costs to get in", "costs {} to get in|asks {} at the door",
+                   between(3, 90, "{} pounds")),
+            _field("sponsor", "who pays for it", "is paid for by {}|is sponsored by {}", of(_COMPANIES)),
+            _field("food|dish", "what is served", "serves {}|offers {}", of(words.KINDS["fruit"])),
+            _field("hall|hall number", "in which hall it is", "is in hall {}|uses hall {}", of("ABCDEFGH")),
+            _field("music", "what is played", "has a {} playing|opens with a {}", of(words.KINDS["instrument"])),
+        ),
+    ),
+    "computer": World(
+        lambda rng: f"the {rng.choice(('server', 'laptop', 'router', 'printer', 'backup machine', 'database'))}",
+        (
+            _field("system|operating system", "which system runs on it", "runs {}|was installed with {}", of(_SYSTEMS)),
+            _field("port", "on which port it listens", "listens on port {}|answers at port {}", between(1000, 9999)),
+            _field("memory", "how much memory it has", "has {} of memory|comes with {} of memory",
+                   between(2, 64, "{} GB")),
+            _field(
+                "IP address|network address", "its address in the network", "has the IP address {}|is reached at {}",
+                _joined(between(10, 192), _DIGIT, between(1, 20), between(1, 254), by="."),
+            ),
+            _field("version", "which release is used", "is at version {}|was updated to {}",
+                   _joined(_DIGIT, between(0, 20), _DIGIT, by=".")),
+            _field("administrator|admin", "who looks after it", "is looked after by {}|is managed by {}", full_name),
+            _field(
+                "user|user name", "under which name to log in", "is used by the account {}|expects the login {}",
+                lambda rng: f"{rng.choice(words.COLOURS)}_{rng.choice(words.KINDS['animal'])}",
+            ),
+            _field("error|error code", "what goes wrong", "stops with error {}|reports {}", between(100, 999, "E-{}")),
+            _field("load", "how busy it is", "is at {} load|works at {}", between(1, 99, "{} percent")),
+            _field(
+                "file|log file", "in which file to look", "writes to {}|logs into {}",
+                lambda rng: f"{rng.choice(words.ITEMS)}.{rng.choice(('log', 'txt', 'csv', 'json'))}",
+            ),
+            _field("speed", "how fast it is", "sends {}|reaches {}", between(10, 900, "{} Mbit/s")),
+            _field("building|location", "where it is", "is in {}|was moved to {}", of(words.CITIES)),
+        ),
+    ),
+    "journey": World(
+        lambda rng: f"the {rng.choice(words.KINDS['vehicle'])}",
+        (
+            _field("start|starting point", "where it sets out", "leaves {}|starts in {}", of(words.CITIES[:15])),
+            _field("destination|goal", "where it goes", "goes to {}|is bound for {}", of(words.CITIES[15:])),
+            _field("platform|track", "where to get in", "leaves from platform {}|waits at track {}", between(1, 30)),
+            _field("driver", "who drives", "is driven by {}|has {} at the wheel", full_name),
+            _field("distance", "how far it is", "covers {}|travels {}", between(20, 900, "{} km")),
+            _field("fare|ticket price", "how much the ride costs", "costs {}|takes {} for a ride",
+                   between(2, 99, "{} francs")),
+            _field("seats|number of seats", "how many can sit", "has {} seats|holds {} people", between(4, 300)),
+            _field("delay", "how late it is", "is {} late|arrives {} behind time", between(2, 59, "{} minutes")),
+            _field(
+                "line|line number", "which line it is", "runs as line {}|is line {}", _joined(_LETTER, between(1, 99))
+            ),
+            _field("cargo|load", "what it carries", "carries {}|is loaded with {}", of(words.KINDS["vegetable"])),
+            _field("plate|registration", "what is on its plate", "has the plate {}|is registered as {}",
+                   _joined(_LETTER, _LETTER, of((" ", "-")), between(100, 999))),
+            _field("stop|station", "where it stops", "stops in {}|calls at {}", of(tuple(words.CAPITALS.values()))),
+        ),
+    ),
+}  # fmt: skip
+
+_SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+    *(("", lambda _name, value: value),) * 5,
+    ("in capital letters", lambda _name, value: value.upper()),
+    ('as "NAME: ..."', lambda name, value: f"{name}: {value}"),
+    ('as "NAME=..."', lambda name, value: f"{name}={value}"),
+    ('as JSON with the key "NAME"', lambda name, value: json.dumps({name: value})),
+    ("with an exclamation mark", lambda _name, value: f"{value}!"),
+    ("in single quotes", lambda _name, value: f"'{value}'"),
+    ("twice, with a comma", lambda _name, value: f"{value}, {value}"),
+)
+_TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
+
+
+def _layout(rng: random.Random) -> Callable[[str, Sequence[tuple[str, str]]], str]:
+    """How a text is made of its subject and of what is said of it, each as (name of the field, what is said)."""
+
+    def clauses(subject: str, said: Sequence[tuple[str, str]]) -> str:
+        *first, last = [text for _, text in said]
+        text = f"{subject} {', '.join(first)} and {last}."
+        return text[0].upper() + text[1:]
+
+    def sentences(subject: str, said: Sequence[tuple[str, str]]) -> str:
+        texts = [text for _, text in said]
+        return " ".join([f"{subject[0].upper() + subject[1:]} {texts[0]}.", *(f"It {text}." for text in texts[1:])])
+
+    between_fields, after_name = rng.choice(((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": ")))
+
+    def form(subject: str, said: Sequence[tuple[str, str]]) -> str:
+        return between_fields.join([subject, *(f"{name}{after_name}{value}" for name, value in said)])
+
+    return rng.choice((clauses, clauses, sentences, form))
+
+
+def fields_task(rng: random.Random, number: str) -> TaskSpec:
+    """Some fields of a world, of which one is asked for, or two."""
+    world_name, world = rng.choice(list(WORLDS.items()))
+    fields = rng.sample(world.fields, rng.randint(3, 5))
+    called = {field: rng.choice(field.names) for field in fields}
+    layout, keeps_order = _layout(rng), rng.random() < 0.3
+    is_form = layout.__name__ == "form"
+    asked = fields[0]
+    also = fields[1] if rng.random() < 0.15 else None
+    how, shape = _SHAPES[0] if also else rng.choice(_SHAPES)
+    how = " " + how.replace("NAME", called[asked]) if how else ""
+    shown = sorted(fields, key=lambda field: field.names)
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        values = {field: field.draw(draw) for field in shown}
+        order = shown if keeps_order else draw.sample(shown, len(shown))
+        said = [(called[f], values[f] if is_form else draw.choice(f.said).format(values[f])) for f in order]
+        text = layout(world.subjects(draw), said)
+        if also is not None:
+            return text, f"{values[asked]} and {values[also]}"
+        return text, shape(called[asked], values[asked])
+
+    name, other = f"the {called[asked]}", asked.other
+    if also is not None:
+        name, other = f"{name} and the {called[also]}", f"{other} and {also.other}"
+    text = rng.choice(_TEXTS)
+    return TaskSpec(
+        f"drawn_fields_{number}", f"drawn fields: {world_name}", make,
+        (
+            f"$find $only {name}{how} {{from|in|of}} {{the {text}|what you read}}.",
+            f"{{What|Which}} is {name} in the {text}? {{Answer|Reply}} {how.strip() or 'with nothing else'}.",
+            f"{{Tell me|Say}} {other}{how}.",
+            f"{{Read the {text} and give|From the {text}, take|Look for}} {name}{how}.",
+            f"{name.capitalize()}, {{please|nothing more}}{',' if how else ''}{how}.",
+            f"$write {other}{how}{{, nothing else|, and no more|}}.",
+        ),
+    )  # fmt: skip
+
+
+# Codes: parts of known kinds in a row.
+
+_PARTS: dict[str, Draw] = {
+    "number": between(10, 99), "year": between(1950, 2030), "city": of(words.CITIES), "colour": of(words.COLOURS),
+    "surname": of(words.LAST_NAMES), "first name": of(words.FIRST_NAMES), "weekday": of(words.DAYS),
+    "animal": of(words.KINDS["animal"]), "tool": of(words.KINDS["tool"]), "unit": of(("kg", "cm", "mm", "GB", "mph")),
+    "letters": _joined(_LETTER, _LETTER, _LETTER), "country": of(tuple(words.CAPITALS)), "drink":
+    of(words.KINDS["drink"]), "digit": _DIGIT, "job": of(words.JOBS), "percentage": between(1, 99, "{}%"),
+    "amount": between(2, 99, "${}"),
+}  # fmt: skip
+_ORDINALS = ("first", "second", "third", "fourth")
+_SEPARATORS = {
+    "-": "hyphen", "/": "slash", ".": "dot", "_": "underscore", ":": "colon", " ": "space", "|": "vertical bar",
+    "+": "plus sign", "#": "hash sign", ", ": "comma and a space", "; ": "semicolon and a space", "~": "tilde",
+    " to ": "the word to", "*": "asterisk", "@": "at sign",
+}  # fmt: skip
+_CODES = ("code", "label", "tag", "entry", "key", "reference", "line", "record", "serial number", "item", "value")
+
+
+def _named(separator: str) -> str:
+    called = _SEPARATORS[separator]
+    if called.startswith("the "):
+        return called
+    return f"{'an' if called[0] in 'aeiou' else 'a'} {called}"
+
+
+def parts_task(rng: random.Random, number: str) -> TaskSpec:
+    """A code of two to four parts: one of them, some in another order, or other signs between them."""
+    kinds = rng.sample(list(_PARTS), rng.randint(2, 4))
+    code, old = rng.choice(_CODES), rng.choice(list(_SEPARATORS))
+    new = rng.choice([sign for sign in _SEPARATORS if sign != old])
+    by_place = rng.random() < 0.25
+
+    def called(part: int) -> str:
+        if by_place:
+            return f"the {'last' if part == len(kinds) - 1 else _ORDINALS[part]} part"
+        return f"the {kinds[part]}"
+
+    what = rng.random()
+    if what < 0.45:
+        chosen, joint = [rng.randrange(len(kinds))], ""
+        how = f"{called(chosen[0])} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
+    elif what < 0.75:
+        chosen, joint = rng.sample(range(len(kinds)), 2), new
+        how = (
+            f"{called(chosen[0])} and {called(chosen[1])}, in this order, with {_named(new)} between"
+            if rng.random() < 0.5
+            else f"{called(chosen[0])}, then {_named(new)}, then {called(chosen[1])}"
+        )
+    elif what < 0.9:
+        chosen, joint = list(range(len(kinds))), new
+        how = f"with {_named(new)} in place of {_named(old)}"
+    else:
+        chosen, joint = list(reversed(range(len(kinds)))), old
+        how = "its parts in reverse order"
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        values = [_PARTS[kind](draw) for kind in kinds]
+        return old.join(values), joint.join(values[part] for part in chosen)
+
+    return TaskSpec(
+        f"drawn_parts_{number}", "drawn parts", make,
+        (
+            f"{{Write|Give|Rewrite}} the {code}: {how}.",
+            f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",
+            f"Of the {code}{{ you get|}}, {{return|I need}} {how}.",
+            f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
+            f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
+        ),
+    )  # fmt: skip

@@ -56,7 +56,8 @@ def trained(model, tmp_path_factory) -> str:
     own = {task.name: model.specialize(task.definition) for task in TASKS}
     save_adapter(own[TASKS[0].name], folder / "shared")
     save_library(Library(own, {task.name: task.descriptions for task in TASKS}), folder / "library")
-    return f"multi_task:path={folder / 'shared'},oracle:path={folder / 'library'}"
+    own_library = f"path={folder / 'library'}"
+    return f"multi_task:path={folder / 'shared'},oracle:{own_library},restored:{own_library}"
 
 
 def ask(model, suite, methods, **options):
@@ -119,12 +120,23 @@ def test_what_a_method_lacks_is_named(model, suite, trained, tmp_path):
     with pytest.raises(HypernetworkError, match="no task hypernetwork"):
         ask(Lorify(model.base, None), suite, "adapter")
     save_library(Library({"x": model.specialize("Say x.")}, {"x": ("Say x.",)}), tmp_path / "library")
-    with pytest.raises(EvaluationError, match="has none of 'brackets"):
-        ask(model, suite, f"oracle:path={tmp_path / 'library'}")
+    for method in ("oracle", "restored"):
+        with pytest.raises(EvaluationError, match=f"method {method} needs .* has none of 'brackets"):
+            ask(model, suite, f"{method}:path={tmp_path / 'library'}")
     (tmp_path / "one").mkdir()
     save_task(TASKS[0], tmp_path / "one")
     with pytest.raises(EvaluationError, match="at least two tasks"):
         ask(model, TasksSuite(path=tmp_path / "one", instances=1, seeds=1), "mismatched")
+
+
+def test_a_library_is_restored_from_the_descriptions_that_it_keeps(model, suite, trained):
+    library = trained.rpartition("path=")[2]
+    answers = ask(model, suite, f"restored:path={library},adapter")
+    for answer in answers:
+        task = next(task for task in TASKS if answer.case.startswith(f"{task.name}/"))
+        is_kept = answer.description == task.descriptions[0]
+        assert is_kept == (answer.method != "adapter")
+        assert answer.adapter_bytes > 0
 
 
 def test_a_description_is_a_method_for_documents_too(model):
@@ -137,9 +149,13 @@ def test_a_description_is_a_method_for_documents_too(model):
 
 
 def test_what_the_paper_asks_of_the_scores():
-    scores = {"none": 0.1, "adapter": 0.6, "mismatched": 0.2, "oracle:path=x": 0.8}
-    rows = summarize_findings([make_answer(method, score=score) for method, score in scores.items()])
+    def findings(scores):
+        return summarize_findings([make_answer(method, score=score) for method, score in scores.items()])
+
+    rows = findings({"none": 0.1, "adapter": 0.6, "mismatched": 0.2, "oracle:path=x": 0.8})
     assert rows == [{"what": "of_oracle", "value": 0.75}, {"what": "gain_lost_mismatched", "value": 0.8}]
+    rows = findings({"restored:path=x": 0.72, "oracle:path=x": 0.8})
+    assert rows == [{"what": "kept_of_library", "value": 0.9}]
     assert summarize_findings([make_answer("none")]) == []
 
 

@@ -157,6 +157,35 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
         assert specializer.num_training_tasks == 4
 
 
+def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_into_it_again(tmp_path, tasks_path):
+    train(task_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "hypernet")
+    begun = {"start_from": str(tmp_path / "hypernet" / "best"), "embedder": "base"}
+    moving = {"optimization": {"steps": 10, "learning_rate": 1e-2}}
+    library = start(lora_config(tasks_path, **begun, **moving), tmp_path / "library")
+    made = load_specializer(tiny_base(), tmp_path / "hypernet" / "best").specialize("Say red, whatever comes.")
+    own = library.objective._adapter("task.red")
+    for key, pair in made.weights.items():
+        torch.testing.assert_close(own.weights[key].A, pair.A)
+        torch.testing.assert_close(own.weights[key].B, pair.B)
+    library.run(lambda _: None)
+    document = {
+        **RUN,
+        **{"start_from": begun["start_from"], "library": str(tmp_path / "library" / "best")},
+        "hypernetwork": {"embedder": "base"},  # all else of its shape is that of start_from
+        "optimization": {"steps": 40, "learning_rate": 1e-3, "warmup_steps": 1},
+        **{"evaluate_every": 40, "checkpoint_every": 40},
+    }
+    rebuilding = start(ReconstructionConfig.model_validate(document), tmp_path / "run")
+    before = rebuilding.evaluate()["mean_absolute_error"]
+    rebuilding.run(lambda _: None)
+    assert rebuilding.evaluate()["mean_absolute_error"] < before
+    assert load_task_hypernetwork(tmp_path / "run" / "best")[0].latent_size == SHAPE["latent_size"]
+    with pytest.raises(TrainingError, match="other modules, blocks, rank or scaling"):
+        start(lora_config(tasks_path, **begun, lora={"modules": ["q_proj"], "rank": 2}), tmp_path / "other")
+    with pytest.raises(ValueError, match="start_from is for one LoRA for each task"):
+        lora_config(tasks_path, **begun, shared=True)
+
+
 def test_only_the_loras_of_a_batch_move(tmp_path, tasks_path):
     config = lora_config(tasks_path, data=DATA | {"tasks_path": str(tasks_path), "tasks_per_batch": 1})
     trainer = start(config, tmp_path / "run")

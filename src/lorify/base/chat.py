@@ -29,7 +29,7 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 
-_NO_TEXT = "\u2603"  # stands for an empty system text, so that no template strips what is around it
+_NO_TEXT = "\u2603"  # stands for an empty text, so that no template strips what is around it
 
 Message = dict[str, str]
 
@@ -44,6 +44,18 @@ def build_prompt_ids(
         messages: turns with `role` (system, user, assistant) and `content`.
         add_generation_prompt: end with the opening of the assistant's turn.
     """
+    text = _render(tokenizer, messages, add_generation_prompt=add_generation_prompt)
+    # Templates write the beginning-of-text token themselves; the plain one leaves it to the tokenizer.
+    return list(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
+
+
+def answer_opening(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What a chat has between what the user says and the answer, such as `<|im_end|>`, `<|im_start|>assistant`."""
+    text = _render(tokenizer, question_messages(_NO_TEXT), add_generation_prompt=True)
+    return text.rpartition(_NO_TEXT)[2]
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
     template = None if tokenizer.chat_template else PLAIN_TEMPLATE
 
     def render(turns: Sequence[Message]) -> str:
@@ -58,12 +70,10 @@ def build_prompt_ids(
         return text
 
     try:
-        text = render(messages)
+        return render(messages)
     except TemplateError:
         # Templates without a system role (Gemma) refuse it; its text then opens the first user turn.
-        text = render(_fold_system(messages)).replace(_NO_TEXT, "")
-    # Templates write the beginning-of-text token themselves; the plain one leaves it to the tokenizer.
-    return list(tokenizer(text, add_special_tokens=template is not None)["input_ids"])
+        return render(_fold_system(messages)).replace(_NO_TEXT, "")
 
 
 def question_messages(question: str, document: str | None = None) -> list[Message]:

@@ -22,7 +22,8 @@ def tasks(
         Path | None, typer.Option("--multi-task", metavar="DIR", help="LoRA for all tasks (method multi_task).")
     ] = None,
     oracles: Annotated[
-        Path | None, typer.Option("--oracles", metavar="DIR", help="Library with the tasks' own LoRAs (oracle).")
+        Path | None,
+        typer.Option("--oracles", metavar="DIR", help="Library of the tasks' own LoRAs (oracle, restored)."),
     ] = None,
     instances: Annotated[int, typer.Option("--instances", min=1, help="Instances of a task for each seed.")] = 8,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds, from 0.")] = 3,
@@ -35,7 +36,7 @@ def tasks(
 
     Methods: none (the bare base), description (in the prompt), three_shot (examples in the prompt), multi_task (a LoRA
     for all tasks), adapter (from the description), mismatched (from another task's), random (from random letters),
-    oracle (the task's own LoRA).
+    oracle (the task's own LoRA), restored (what the hypernetwork makes of the library's own description of the task).
 
     Example: lorify eval tasks --task-hypernet runs/tasks/best --instances 4 -o runs/tasks-scores
     """
@@ -44,7 +45,11 @@ def tasks(
     if path is not None and seen:
         raise EvaluationError("--tasks and --seen exclude each other; give one of them")
     suite = TasksSuite(path=path, seen=seen, instances=instances, seeds=seeds)
-    named = {"multi_task": ("--multi-task", multi_task), "oracle": ("--oracles", oracles)}
+    named = {
+        "multi_task": ("--multi-task", multi_task),
+        "oracle": ("--oracles", oracles),
+        "restored": ("--oracles", oracles),
+    }
     chosen = ",".join(_with_path(part.strip(), named) for part in (methods or "").split(","))
     run = evaluate_suite(suite, chosen, output, base, task_hypernet=task_hypernet)
     say_scores(run, as_json)

@@ -17,7 +17,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.asking import Knowledge, Method, Prompt, Update, fit_document
 from lorify.evaluation.cases import Case, CaseKind, TaskContext
 from lorify.facade import Lorify
-from lorify.hypernets.library import load_library
+from lorify.hypernets.library import load_descriptions, load_library
 from lorify.hypernets.specialize import load_specializer
 
 QA_INSTRUCTION = "Answer the question about the document in as few words as possible."
@@ -72,17 +72,18 @@ class _Generated(Method):
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Load the other hypernetwork, if there is one, and the description encoder."""
         specializer = model.specializer if self.hypernet is None else load_specializer(model.base, self.hypernet)
+        describe = self.describe()
 
         def update(case: Case) -> Knowledge:
-            text = self.text(case)
+            text = describe(case)
             adapter = specializer.specialize(text)
             return Knowledge(lambda question: Prompt(adapter=adapter), adapter, text)
 
         return update
 
-    def text(self, case: Case) -> str:
-        """What the adapter is made of."""
-        return case_task(case).description
+    def describe(self) -> Callable[[Case], str]:
+        """What says what an adapter is made of."""
+        return lambda case: case_task(case).description
 
 
 class FromDescription(_Generated):
@@ -96,16 +97,16 @@ class Mismatched(_Generated):
 
     name = "mismatched"
 
-    def text(self, case: Case) -> str:
-        """Another task's description.
+    def describe(self) -> Callable[[Case], str]:
+        """Another task's description."""
 
-        Raises:
-            EvaluationError: if there is no other task.
-        """
-        text = case_task(case).mismatched
-        if text is None:
-            raise EvaluationError("method mismatched needs at least two tasks; give more, or leave it out")
-        return text
+        def find(case: Case) -> str:
+            text = case_task(case).mismatched
+            if text is None:
+                raise EvaluationError("method mismatched needs at least two tasks; give more, or leave it out")
+            return text
+
+        return find
 
 
 class RandomText(_Generated):
@@ -113,9 +114,9 @@ class RandomText(_Generated):
 
     name = "random"
 
-    def text(self, case: Case) -> str:
+    def describe(self) -> Callable[[Case], str]:
         """Random letters."""
-        return case_task(case).noise
+        return lambda case: case_task(case).noise
 
 
 class FromInstruction(_Generated):
@@ -142,9 +143,9 @@ class FromInstruction(_Generated):
 
         return update
 
-    def text(self, case: Case) -> str:
+    def describe(self) -> Callable[[Case], str]:
         """The instruction."""
-        return self.instruction
+        return lambda _case: self.instruction
 
 
 class _Trained(Method):
@@ -190,13 +191,39 @@ class OwnLora(_Trained):
 
         def find(task: TaskContext) -> Adapter:
             if task.name not in adapters:
-                raise EvaluationError(
-                    f"method oracle needs the LoRA of every task, and {self.path} has none of {task.name!r}; give a "
-                    "library that has them"
-                )
+                raise _not_in_library("oracle", self.path, task.name)
             return adapters[task.name]
 
         return find
+
+
+class Restored(_Generated):
+    """The LoRA of a task of a library, as the task hypernetwork that was trained on the library writes it again.
+
+    A compressed library is looked up by its own descriptions, so that one of these is read.
+    """
+
+    name = "restored"
+    path: Path = Field(description="Library folder that a run of kind lora wrote (its best).")
+
+    def describe(self) -> Callable[[Case], str]:
+        """The first description that the library keeps of a task."""
+        descriptions = load_descriptions(self.path)
+
+        def find(case: Case) -> str:
+            task = case_task(case).name
+            if task not in descriptions:
+                raise _not_in_library("restored", self.path, task)
+            return descriptions[task][0]
+
+        return find
+
+
+def _not_in_library(method: str, library: Path, task: str) -> EvaluationError:
+    return EvaluationError(
+        f"method {method} needs the LoRA of every task, and {library} has none of {task!r}; give a library that has "
+        "them"
+    )
 
 
 def measure_compression(adapters: Collection[Adapter], hypernetwork_bytes: int) -> dict[str, float]:
@@ -216,4 +243,4 @@ def measure_compression(adapters: Collection[Adapter], hypernetwork_bytes: int) 
     }
 
 
-TASK_METHODS = (Described, ThreeShot, FromDescription, Mismatched, RandomText, MultiTask, OwnLora)
+TASK_METHODS = (Described, ThreeShot, FromDescription, Mismatched, RandomText, MultiTask, OwnLora, Restored)

@@ -57,6 +57,20 @@ def load_library(folder: Path) -> Library:
     Raises:
         AdapterError: if the folder holds none, an adapter is missing or damaged, or they are of different shapes.
     """
+    descriptions = load_descriptions(folder)
+    adapters = {name: load_adapter(_place(folder, number)) for number, name in enumerate(descriptions)}
+    shapes = {_shape(adapter) for adapter in adapters.values()}
+    if len(shapes) > 1:
+        raise AdapterError(f"library {folder} has adapters of different bases, layers or ranks; train it again")
+    return Library(adapters, descriptions)
+
+
+def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
+    """Descriptions of the tasks of a library, by name, without its adapters.
+
+    Raises:
+        AdapterError: if the folder holds no library.
+    """
     try:
         record = _LibraryRecord.model_validate(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -66,11 +80,7 @@ def load_library(folder: Path) -> Library:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise AdapterError(f"library {folder}: {RECORD_NAME} is damaged ({reason}); train it again") from error
-    adapters = {name: load_adapter(_place(folder, number)) for number, name in enumerate(record.descriptions)}
-    shapes = {_shape(adapter) for adapter in adapters.values()}
-    if len(shapes) > 1:
-        raise AdapterError(f"library {folder} has adapters of different bases, layers or ranks; train it again")
-    return Library(adapters, record.descriptions)
+    return record.descriptions
 
 
 def _place(folder: Path, number: int) -> Path:

@@ -17,6 +17,7 @@ import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
 from lorify.adapters.adapter import lorify_version
+from lorify.base.chat import answer_opening
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import (
@@ -35,6 +36,8 @@ from lorify.hypernets.task_storage import load_task_hypernetwork
 
 NAME_PREFIX = "task: "
 NAME_CHARACTERS = 80
+OPENING_TOKENS = 16
+"""Room that is kept in a chunk for what a chat has between a description and its answer."""
 
 
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
@@ -146,12 +149,14 @@ class MemorySpecializer:
             description,
             hypernet.base.tokenizer,
             reader=f"hypernetwork {self.name}",
-            max_tokens=hypernet.config.chunk_tokens,
+            max_tokens=hypernet.config.chunk_tokens - OPENING_TOKENS,
             english_only=True,
             full_stop=False,
         )
         # Nothing is added to a task or taken out of it, and it is on for whatever is asked.
-        return replace(hypernet.internalize([task_document(description.strip())]), statistics=None)
+        task = task_document(description.strip())
+        asked = replace(task, text=described_chat(task.text, hypernet.base))
+        return replace(hypernet.internalize([asked]), statistics=None)
 
 
 @dataclass(frozen=True)
@@ -238,6 +243,15 @@ class EmbeddingSpecializer:
                 lorify_version=lorify_version(),
             ),
         )
+
+
+def described_chat(description: str, base: BaseModel) -> str:
+    """A description as an associative hypernetwork reads it: as what a user says, at the point of being answered.
+
+    There the base's states say how it would begin to do what it is told. The end of text after it is what comes next
+    there: only a token that has a next one is remembered.
+    """
+    return description + answer_opening(base.tokenizer) + str(base.tokenizer.eos_token or "")
 
 
 def task_document(description: str) -> Document:

@@ -134,16 +134,6 @@ class OutputRange(nn.Module):
             A, B = A + self.offset[module].A, B + self.offset[module].B
         return LoraStack(A, B)
 
-    def inverse(self, module: str, weights: LoraStack) -> LoraStack:
-        """What a head has to write for these LoRA weights: the target of reconstruction training."""
-        A, B = weights.A, weights.B
-        if self.offset is not None:
-            A, B = A - self.offset[module].A, B - self.offset[module].B
-        if self.mean is not None and self.deviation is not None:
-            mean, deviation = self.mean[module], self.deviation[module]
-            A, B = (A - mean.A) / deviation.A, (B - mean.B) / deviation.B
-        return LoraStack(A / self.scale, B / self.scale)
-
 
 @dataclass(frozen=True)
 class GeneratedLoras:

@@ -136,7 +136,9 @@ def first_hypernetwork(
         return shape, AssociativeHypernetwork(shape)
     old_shape, old = load_associative(config.start_from)
     check_base(old_shape, base, str(config.start_from))
-    shape = hypernetwork_config(config, base).model_copy(update={"reader_width": old_shape.reader_width})
+    shape = hypernetwork_config(config, base)
+    if isinstance(config, TrainingConfig):  # nothing is looked up in descriptions
+        shape = shape.model_copy(update={"reader_width": old_shape.reader_width})
     hypernet = AssociativeHypernetwork(shape)
     if hypernet.reader is not None:
         hypernet.reader.requires_grad_(False)  # it is trained by itself
@@ -227,7 +229,7 @@ class _Scores:
 
 
 @dataclass(frozen=True)
-class _Memory:
+class ReadContexts:
     """What the chunks of a step put into the memory.
 
     Attributes:
@@ -264,7 +266,7 @@ class _Memory:
 
 
 @dataclass(frozen=True)
-class _AskedRow:
+class AskedRow:
     """Questions that share an adapter.
 
     Attributes:
@@ -367,26 +369,26 @@ class AssociativeObjective:
         together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in _Scores.__dataclass_fields__))
         return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
-    def _asked(self, step: Step, memory: _Memory) -> list[_AskedRow]:
+    def _asked(self, step: Step, memory: ReadContexts) -> list[AskedRow]:
         """The rows of a step, those that are focused taken apart into their questions; these come last."""
         first = list(accumulate((len(row) for row in step.rows), initial=0))
         alone = [
             (i, j) for i, row in enumerate(step.rows) if step.is_focused[i] for j, s in enumerate(row) if s.question
         ]
-        asked: list[_AskedRow] = []
+        asked: list[AskedRow] = []
         for i, row in enumerate(step.rows):
             if rest := [j for j in range(len(row)) if (i, j) not in alone]:
-                asked.append(_AskedRow([row[j] for j in rest], [first[i] + j for j in rest], i, None))
+                asked.append(AskedRow([row[j] for j in rest], [first[i] + j for j in rest], i, None))
         if alone:
             focus = self._focus(
                 [step.rows[i][j].question for i, j in alone], step.mixing[[i for i, _ in alone]], memory
             )
             for (i, j), own in zip(alone, focus, strict=True):
-                asked.append(_AskedRow([step.rows[i][j]], [first[i] + j], i, own))
+                asked.append(AskedRow([step.rows[i][j]], [first[i] + j], i, own))
         return asked
 
     @torch.no_grad()
-    def _focus(self, questions: Sequence[str], mixing: Tensor, memory: _Memory) -> Tensor:
+    def _focus(self, questions: Sequence[str], mixing: Tensor, memory: ReadContexts) -> Tensor:
         """How much each token of a step counts for each question; 0 outside of its contexts.
 
         Args:
@@ -421,7 +423,7 @@ class AssociativeObjective:
                 focus[row, memory.tokens[context]] = factor.cpu()
         return focus.to(self.base.device)
 
-    def _written(self, step: Step, asked: Sequence[_AskedRow], memory: _Memory) -> Tensor:
+    def _written(self, step: Step, asked: Sequence[AskedRow], memory: ReadContexts) -> Tensor:
         """`B [L, asked rows, r, d]`; see `AssociativeHypernetwork.write`."""
         whole = _mix(memory.per_context, step.mixing.to(self.base.device))
         alike = [row.context for row in asked if row.focus is None]
@@ -436,7 +438,7 @@ class AssociativeObjective:
             parts.append(self.hypernet.write_focused(inverse, loudest, factors, least))
         return torch.cat(parts, dim=1)
 
-    def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:
+    def _score_rows(self, rows: Sequence[AskedRow], lora: LoraBatch, memory: ReadContexts) -> tuple[_Scores, int]:
         """Scores of some rows, and their number of tokens."""
         packed = pack_rows([row.segments for row in rows]).to(self.base.device)
         with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
@@ -465,7 +467,7 @@ class AssociativeObjective:
         return self.hypernet.queries(picked.float())
 
     def _retrieval(
-        self, segments: Sequence[Segment], focus: Sequence[Tensor | None], queries: Tensor, memory: _Memory
+        self, segments: Sequence[Segment], focus: Sequence[Tensor | None], queries: Tensor, memory: ReadContexts
     ) -> Tensor:
         """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
         first = list(accumulate((len(s.answer) for s in segments), initial=0))
@@ -481,7 +483,7 @@ class AssociativeObjective:
             queries[:, [answer for _, answer, _ in placed]], memory.keys, is_place.to(counts.device), counts.log()
         )
 
-    def _read(self, step: Step) -> _Memory:
+    def _read(self, step: Step) -> ReadContexts:
         """What the chunks of a step put into the memory."""
         total: Statistics | None = None
         parts: list[TokenMemory] = []
@@ -513,7 +515,7 @@ class AssociativeObjective:
             total = part if total is None else total + part
         assert total is not None
         chunks_of = [[i for i, c in enumerate(step.context_of_chunk) if c == n] for n in range(step.mixing.shape[1])]
-        return _Memory(
+        return ReadContexts(
             per_context=total,
             keys=torch.cat([part.keys for part in parts], dim=1),
             values=torch.cat([part.values for part in parts], dim=1),

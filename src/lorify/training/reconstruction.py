@@ -24,7 +24,7 @@ from lorify.hypernets.task_storage import save_task_hypernetwork
 from lorify.training.loop import BatchLoss
 from lorify.training.prepare import Preparation
 from lorify.training.task_config import ReconstructionConfig
-from lorify.training.task_sft import embed, hypernetwork_shape
+from lorify.training.task_sft import embed, hypernetwork_shape, load_start
 
 DEVIATION_FLOOR = 1e-6
 
@@ -65,20 +65,28 @@ class ReconstructionObjective:
         self.descriptions = library.descriptions
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         z_scores = config.target == "z_scores"
-        self.shape = hypernetwork_shape(
-            config.hypernetwork,
-            base,
-            encoder,
-            hyper_init=False,
-            standardized=z_scores,
-            head_bias=not z_scores,
-            output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
-        )
-        self.targets = _stacked(library, self.shape, base)  # module -> A [tasks, L, r, i], B [tasks, L, o, r]
         torch.manual_seed(config.seed)
-        hypernet = build_task_hypernetwork(self.shape)
-        if z_scores:
-            _fit_range(hypernet, self.targets)
+        hypernet: TaskHypernetwork | None = None
+        if config.start_from is not None:
+            self.shape, hypernet = load_start(config.start_from, base, encoder)
+        else:
+            self.shape = hypernetwork_shape(
+                config.hypernetwork,
+                base,
+                encoder,
+                hyper_init=False,
+                standardized=z_scores,
+                head_bias=not z_scores,
+                output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
+            )
+        self.targets = _stacked(library, self.shape, base)  # module -> A [tasks, L, r, i], B [tasks, L, o, r]
+        self.deviations = {
+            name: LoraStack(_deviation(target.A), _deviation(target.B)) for name, target in self.targets.items()
+        }
+        if hypernet is None:
+            hypernet = build_task_hypernetwork(self.shape)
+            if z_scores:
+                self._fit_range(hypernet)
         self.hypernet = hypernet.to(base.device).train()
 
     @property
@@ -114,6 +122,13 @@ class ReconstructionObjective:
         trained = {"num_training_tasks": len(self.names)}
         save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernet)
 
+    def _fit_range(self, hypernet: TaskHypernetwork) -> None:
+        """What heads write becomes z-scores: mean and deviation of the library's numbers, one by one."""
+        output_range = hypernet.output_range
+        assert output_range.mean is not None and output_range.deviation is not None
+        output_range.mean.fill({name: LoraStack(t.A.mean(0), t.B.mean(0)) for name, t in self.targets.items()})
+        output_range.deviation.fill({name: LoraStack(d.A.cpu(), d.B.cpu()) for name, d in self.deviations.items()})
+
     def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
         """Loss, and the mean absolute error of what is reconstructed, in its own unit: A and B, or their product."""
         generated = self.hypernet(torch.stack([self.embeddings[text] for text in texts]))
@@ -121,9 +136,9 @@ class ReconstructionObjective:
         for name, made in generated.weights.items():
             target = LoraStack(self.targets[name].A[chosen], self.targets[name].B[chosen])
             if self.config.target == "z_scores":
-                wanted = self.hypernet.output_range.inverse(name, target)
-                written = generated.written[name]
-                losses.append((F.l1_loss(written.A, wanted.A) + F.l1_loss(written.B, wanted.B)) / 2)
+                deviation = self.deviations[name]
+                scores_A, scores_B = (made.A - target.A) / deviation.A, (made.B - target.B) / deviation.B
+                losses.append((scores_A.abs().mean() + scores_B.abs().mean()) / 2)
                 errors.append((F.l1_loss(made.A, target.A) + F.l1_loss(made.B, target.B)) / 2)
             else:
                 error = F.l1_loss(made.B @ made.A, target.B @ target.A)
@@ -155,14 +170,6 @@ def _stacked(library: Library, shape: TaskConfig, base: BaseModel) -> dict[str, 
     return {m.name: LoraStack(stack(m.name, "A"), stack(m.name, "B")) for m in shape.modules}
 
 
-def _fit_range(hypernet: TaskHypernetwork, targets: Mapping[str, LoraStack]) -> None:
-    """Mean and deviation of the library's numbers, one by one."""
-    output_range = hypernet.output_range
-    assert output_range.mean is not None and output_range.deviation is not None
-    output_range.mean.fill({name: LoraStack(t.A.mean(0), t.B.mean(0)) for name, t in targets.items()})
-    output_range.deviation.fill(
-        {
-            name: LoraStack(t.A.std(0, correction=0) + DEVIATION_FLOOR, t.B.std(0, correction=0) + DEVIATION_FLOOR)
-            for name, t in targets.items()
-        }
-    )
+def _deviation(weights: Tensor) -> Tensor:
+    """Deviation of each number over the tasks: `[tasks, ..]` -> `[..]`."""
+    return weights.std(0, correction=0) + DEVIATION_FLOOR

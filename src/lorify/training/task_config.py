@@ -92,11 +92,8 @@ class TaskTrainingConfig(RunConfig):
 
 
 class MemoryShape(HypernetworkShape):
-    """Shape of an associative hypernetwork for tasks: descriptions are short, and a task is more than an answer."""
+    """Shape of an associative hypernetwork for tasks: a task is more than an answer, so that it has a reading part."""
 
-    first_layer: int = Field(4, ge=0, description="First adapted block.")
-    last_layer: int = Field(28, ge=0, description="Last adapted block.")
-    rank: int = Field(64, gt=0, description="Rank of the memory.")
     reading_first_layer: int = Field(0, ge=0, description="First block with a reading part.")
     reading_last_layer: int = Field(28, ge=0, description="Last block with a reading part.")
     reading_modules: tuple[str, ...] = Field(
@@ -127,9 +124,19 @@ class LoraTrainingConfig(RunConfig):
     kind: Literal["lora"] = Field("lora", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     shared: bool = Field(False, description="One LoRA for all tasks instead of one for each.")
     unseen_tasks: bool = Field(False, description="Train on the tasks that are kept for measuring (oracle adapters).")
+    start_from: Path | None = Field(
+        None, description="Task hypernetwork folder: each LoRA begins at what it writes for the task."
+    )
+    embedder: str = Field(DEFAULT_EMBEDDER, description="What embeds the descriptions for start_from.")
     lora: LoraShape = LoraShape()  # pyright: ignore[reportCallIssue]
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
     optimization: TaskOptimization = TaskOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
+
+    @model_validator(mode="after")
+    def _starts_apart(self) -> LoraTrainingConfig:
+        if self.shared and self.start_from is not None:
+            raise ValueError("start_from is for one LoRA for each task; set shared to false")
+        return self
 
 
 class ReconstructionSchedule(Schedule):
@@ -143,9 +150,13 @@ class ReconstructionConfig(RunConfig):
     """A run that trains a task hypernetwork to write the LoRAs of a library."""
 
     kind: Literal["reconstruction"] = Field("reconstruction", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    start_from: Path | None = Field(
+        None,
+        description="Task hypernetwork folder to start from; its shape is kept, hypernetwork only says the embedder.",
+    )
     library: Path | None = Field(None, description="Library folder that a run of kind lora wrote (its best).")
     target: Literal["z_scores", "delta_w"] = Field(
-        "z_scores", description="A and B as z-scores over the library, or their product."
+        "z_scores", description="A and B in deviations over the library, or their product."
     )
     delta_w_scaling: float = Field(10_000.0, gt=0, description="What products are multiplied by in the loss.")
     hypernetwork: TaskShape = TaskShape()  # pyright: ignore[reportCallIssue]

@@ -17,15 +17,17 @@ from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
 from lorify.adapters.adapter import lorify_version
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
+from lorify.contexts.descriptions import load_description_encoder
 from lorify.data.tasks import Task, split_descriptions
+from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.library import Library, save_library
-from lorify.hypernets.task_hypernet import LoraTable
+from lorify.hypernets.task_hypernet import LoraStack, LoraTable
 from lorify.training.loop import BatchLoss
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.task_config import LoraTrainingConfig
-from lorify.training.task_sft import RowScores, adapted_layers, average_scores, score_rows
+from lorify.training.task_sft import RowScores, adapted_layers, average_scores, load_start, load_task_base, score_rows
 
 SHARED = "all tasks"
 
@@ -37,8 +39,11 @@ def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraO
         LorifyError: if something of it cannot be read.
     """
     train, unseen = prepare_tasks(config.data, config.seed)
-    base = preparation.load_base(config.base)
-    return LoraObjective(config, base, unseen if config.unseen_tasks else train)
+    base = load_task_base(config.base, preparation)
+    objective = LoraObjective(config, base, unseen if config.unseen_tasks else train)
+    if config.start_from is not None:
+        objective.start_from(config.start_from)
+    return objective
 
 
 class LoraObjective:
@@ -54,6 +59,34 @@ class LoraObjective:
         names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
         self.numbers = {name: str(number) for number, name in enumerate(names)}  # names may have dots
         self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
+
+    @torch.no_grad()
+    def start_from(self, folder: Path) -> None:
+        """Begin each LoRA at what a task hypernetwork writes for the first description of its task.
+
+        Raises:
+            HypernetworkError: if it is missing or damaged.
+            ContextError: if its description encoder cannot be read.
+            TrainingError: if it is for another base, or writes LoRAs of other modules, blocks, rank or scaling.
+        """
+        encoder = load_description_encoder(self.config.embedder, base=self.base, device=self.base.device)
+        shape, hypernet = load_start(folder, self.base, encoder)
+        names = tuple(module.name for module in shape.modules)
+        if (names, shape.layers, shape.rank, shape.scaling) != (
+            self.config.lora.modules,
+            self.layers,
+            self.config.lora.rank,
+            self.scaling,
+        ):
+            raise TrainingError(
+                f"start_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
+                "config.json"
+            )
+        for task in self.tasks:
+            if task.name in self.numbers:
+                embedding = encoder.encode([split_descriptions(task)[0][0]]).to(self.base.device)
+                written = hypernet.to(self.base.device)(embedding).weights
+                self._table(task.name).fill({name: LoraStack(w.A[0], w.B[0]) for name, w in written.items()})
 
     @property
     def module(self) -> nn.ModuleDict:

@@ -11,16 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from lorify.base.model import BaseModel
 from lorify.contexts.chunking import split_into_chunks
+from lorify.hypernets.associative import TokenMemory
+from lorify.hypernets.specialize import described_chat
 from lorify.hypernets.storage import save_hypernetwork
-from lorify.training.associative import AssociativeObjective
+from lorify.training.associative import AskedRow, AssociativeObjective, ReadContexts
 from lorify.training.batches import Step
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.task_config import TaskMemoryConfig
-from lorify.training.task_sft import task_samplers
+from lorify.training.task_sft import load_task_base, task_samplers
 
 SAMPLE_BATCHES = 5
 
@@ -32,7 +36,7 @@ def prepare_task_memory(config: TaskMemoryConfig, preparation: Preparation) -> T
         LorifyError: if something of it cannot be read.
     """
     train, unseen = prepare_tasks(config.data, config.seed)
-    base = preparation.load_base(config.base)
+    base = load_task_base(config.base, preparation)
     samplers = task_samplers(config, base, train, unseen)
     chunk_tokens = config.hypernetwork.chunk_tokens
     return TaskMemoryObjective(
@@ -74,7 +78,8 @@ class DescribedTasks:
         return [chunk for batch in batches for own in self._chunks(batch) for chunk in own]
 
     def _chunks(self, batch: TaskBatch) -> Sequence[Sequence[list[int]]]:
-        return [list(split_into_chunks(text, self.base.tokenizer, self.chunk_tokens)) for text in batch.descriptions]
+        texts = [described_chat(text, self.base) for text in batch.descriptions]
+        return [list(split_into_chunks(text, self.base.tokenizer, self.chunk_tokens)) for text in texts]
 
 
 class TaskMemoryObjective(AssociativeObjective):
@@ -90,6 +95,14 @@ class TaskMemoryObjective(AssociativeObjective):
         """
         super().__init__(config, base, train_steps=train_steps, heldout_steps=heldout_steps)
         self.num_tasks = sum(len(sampler.tasks) for _, sampler in train_steps.samplers)
+
+    def _written(self, step: Step, asked: Sequence[AskedRow], memory: ReadContexts) -> Tensor:
+        """`B [L, asked rows, r, d]`: every description is an adapter of its own."""
+        tokens = [memory.tokens[row.context] for row in asked]
+        index = pad_sequence(tokens, batch_first=True)  # [rows, T]
+        is_token = pad_sequence([torch.ones_like(own) for own in tokens], batch_first=True).to(memory.weights)
+        chosen = TokenMemory(memory.keys[:, index], memory.values[:, index], memory.weights[:, index] * is_token)
+        return self.hypernet.write_short(chosen)
 
     def score(self, heldout: Mapping[str, float]) -> float:
         """Exact match on trained tasks: what is measured on at the end (`unseen`) must not choose what is measured."""

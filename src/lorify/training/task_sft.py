@@ -42,11 +42,23 @@ def prepare_task(config: TaskTrainingConfig, preparation: Preparation) -> TaskOb
         LorifyError: if something of it cannot be read.
     """
     train, unseen = prepare_tasks(config.data, config.seed)
-    base = preparation.load_base(config.base)
+    base = load_task_base(config.base, preparation)
     encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
     samplers = task_samplers(config, base, train, unseen)
     texts = list(dict.fromkeys(text for sampler in samplers.values() for text in sampler.descriptions))
     return TaskObjective(config, base, encoder, samplers=samplers, embeddings=embed(encoder, texts, preparation))
+
+
+def load_task_base(name: str, preparation: Preparation) -> BaseModel:
+    """The base, made ready for short rows.
+
+    Raises:
+        BaseModelError: if it cannot be loaded.
+    """
+    base = preparation.load_base(name)
+    if base.device.type == "cpu":  # the fused attention's backward pass takes five times as long there
+        base.model.set_attn_implementation("eager")
+    return base
 
 
 def task_samplers(
@@ -104,6 +116,22 @@ def hypernetwork_shape(shape: TaskShape, base: BaseModel, encoder: DescriptionEn
         head_input_size=shape.head_input_size,
         **fields,
     )
+
+
+def load_start(folder: Path, base: BaseModel, encoder: DescriptionEncoder) -> tuple[TaskConfig, TaskHypernetwork]:
+    """The task hypernetwork that a run starts from.
+
+    Raises:
+        HypernetworkError: if it is missing or damaged.
+        TrainingError: if it is for another base or embedder.
+    """
+    shape, hypernet = load_task_hypernetwork(folder)
+    if (shape.base_digest, shape.embedder_digest) != (base.digest, encoder.digest):
+        raise TrainingError(
+            f"start_from {folder} is for base {shape.base_name} and embedder {shape.embedder_name}, not for "
+            f"{base.name} and {encoder.name}; give the ones it is for"
+        )
+    return shape, hypernet
 
 
 @dataclass(frozen=True)
@@ -167,12 +195,7 @@ class TaskObjective:
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         torch.manual_seed(config.seed)
         if config.start_from is not None:
-            self.shape, hypernet = load_task_hypernetwork(config.start_from)
-            if (self.shape.base_digest, self.shape.embedder_digest) != (base.digest, encoder.digest):
-                raise TrainingError(
-                    f"start_from {config.start_from} is for base {self.shape.base_name} and embedder "
-                    f"{self.shape.embedder_name}, not for {base.name} and {encoder.name}; give the ones it is for"
-                )
+            self.shape, hypernet = load_start(config.start_from, base, encoder)
         elif config.multi_task_lora is None:
             self.shape = hypernetwork_shape(config.hypernetwork, base, encoder)
             hypernet = build_task_hypernetwork(self.shape)

@@ -258,6 +258,13 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{Tell me|Say}} {other}{how}.",
             f"{{Read the {text} and give|From the {text}, take|Look for}} {name}{how}.",
             f"{name.capitalize()}, {{please|nothing more}}{',' if how else ''}{how}.",
+            f"{{I need|We want|I am looking for}} {name}{how}.",
+            f"{{I want to know|Can you see|Please find out}} {other}{how}.",
+            f"{{From|Out of}} the {text}, {{copy|pick}} {name} {{and leave the rest|alone}}{how}.",
+            f"{{Go through|Study}} the {text}: {{what does it say about|where is}} {name}? {{Write it|It is wanted}}"
+            f"{how or ' as it stands'}.",
+            f"{{Somebody asks|The question is}} {other}: {{answer|reply}}{how or ' in short'}.",
+            f"{{Which words of|What in}} the {text} {{tell|says}} {other}? {{Give them|Show it}}{how}.",
             f"$write {other}{how}{{, nothing else|, and no more|}}.",
         ),
     )  # fmt: skip
@@ -330,6 +337,11 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",
             f"Of the {code}{{ you get|}}, {{return|I need}} {how}.",
             f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
+            f"{how[0].upper() + how[1:]}, that is {{all we want|what to make}} of the {code}.",
+            f"{{There comes|Here is}} a {code}. {{Show|Send back}} {how}.",
+            f"{{How does|Show how}} the {code} look {how}?",
+            f"{{From|Out of}} the {code}, {{make|get}} {how}.",
+            f"{{Please reformat|Transform|Translate}} the {code}: {how}.",
             f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
         ),
     )  # fmt: skip

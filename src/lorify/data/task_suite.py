@@ -6,12 +6,13 @@ The same tasks, wordings and instances come from every call, in every process.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 
 from lorify.data.task_families_drawn import drawn_tasks
 from lorify.data.task_families_form import form_tasks
 from lorify.data.task_families_meaning import meaning_tasks
-from lorify.data.task_wording import TaskSpec, describe
+from lorify.data.task_wording import TaskSpec, describe, framed
 from lorify.data.tasks import Instance, Task
 
 UNSEEN_FAMILIES = frozenset({"brackets", "greetings", "messages", "dates", "votes", "topic questions"})
@@ -34,7 +35,8 @@ def task_suite() -> tuple[Task, ...]:
 @cache
 def drawn_suite_tasks(count: int) -> tuple[Task, ...]:
     """So many tasks of the drawn families, to train on."""
-    return tuple(_make_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
+    tasks = (_make_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
+    return tuple(replace(task, descriptions=_framed(task)) for task in tasks)
 
 
 def suite_training_tasks() -> list[Task]:
@@ -45,6 +47,11 @@ def suite_training_tasks() -> list[Task]:
 def suite_unseen_tasks() -> list[Task]:
     """Tasks of the families to measure on."""
     return [task for task in task_suite() if task.family in UNSEEN_FAMILIES]
+
+
+def _framed(task: Task) -> tuple[str, ...]:
+    rng = random.Random(f"frames/{task.name}")
+    return tuple(framed(text, rng) for text in task.descriptions)
 
 
 def _make_task(spec: TaskSpec, num_instances: int) -> Task:

@@ -17,6 +17,9 @@ NUM_SEEN = 12
 NUM_UNSEEN = 4
 """Descriptions of a task to train on, and further ones from a template of their own."""
 
+FRAMELESS = 0.6
+"""Share of the descriptions of drawn tasks that are left alone."""
+
 _SHORTHANDS = {
     "$text": "{the text|the sentence|the input|what you are given|the words you get}",
     "$write": "{Write|Give|Return|Output|Reply with|Answer with}",
@@ -74,6 +77,19 @@ def describe(spec: TaskSpec) -> tuple[str, ...]:
     *seen, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
     in_turn = [text for row in itertools.zip_longest(*seen) for text in row if text is not None]
     return tuple(dict.fromkeys(in_turn))[:NUM_SEEN] + tuple(unseen[:NUM_UNSEEN])
+
+
+_FRAMES = (
+    "Task: {}", "Your task: {}", "Instruction: {}", "Please note: {}", "For every input: {}", "What to do: {}",
+    "Here is what to do. {}", "This is the job: {}", "Rule: {}", "We ask you this: {}", "An input follows. {}",
+    "{} Thank you.", "{} Do so every time.", "{} No explanation.", "{} Do nothing else.", "{} That is all.",
+    "{} Go ahead.", "{} Be exact.", "{} Do not comment.", "Follow this: {} Thanks.",
+)  # fmt: skip
+
+
+def framed(text: str, rng: random.Random) -> str:
+    """A description as it is, or inside of what people say around one."""
+    return text if rng.random() < FRAMELESS else rng.choice(_FRAMES).replace("{}", text)
 
 
 def expand(template: str) -> list[str]:

@@ -7,6 +7,7 @@ the description token by token, as documents are read.
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
 from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
 from lorify.hypernets.task_storage import load_task_hypernetwork
 
+_QUOTED = re.compile(r'"([^"]+)"')
 NAME_PREFIX = "task: "
 NAME_CHARACTERS = 80
 OPENING_TOKENS = 16
@@ -249,9 +251,11 @@ def described_chat(description: str, base: BaseModel) -> str:
     """A description as an associative hypernetwork reads it: as what a user says, at the point of being answered.
 
     There the base's states say how it would begin to do what it is told. The end of text after it is what comes next
-    there: only a token that has a next one is remembered.
+    there: only a token that has a next one is remembered. What is quoted must have tokens of its own to its end, where
+    `."` would be one.
     """
-    return description + answer_opening(base.tokenizer) + str(base.tokenizer.eos_token or "")
+    spaced = _QUOTED.sub(r'"\1 "', description)
+    return spaced + answer_opening(base.tokenizer) + str(base.tokenizer.eos_token or "")
 
 
 def task_document(description: str) -> Document:

@@ -106,6 +106,7 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
             f"{{Put|Set|Enclose|Wrap|Place}} $text {{like this|as in}}: {left}{shown}{right}",
             f"{{Surround|Frame}} $text{{ and change nothing else|}}: {called}.",
             f"$copy $text {{in|within|inside}} {called}.",
+            f"{{Surround|Enclose|Wrap}} $text {{by|in|with}} {called} and {{leave|keep}} all else.",
             f"{called[0].upper() + called[1:]}, {{please|and nothing else}}: that is how $text should look.",
             f"{{You get|There comes}} a text. {{Say it again|Send it back}} with {called}.",
             f"{{Add|We need}} {called}, around $text.",
@@ -476,19 +477,26 @@ def _either(yes: tuple[str, ...], no: tuple[str, ...]) -> Callable[[random.Rando
 
 
 _TESTS = (
-    ("the review is positive", "the customer was content", _opinion),
-    ("the customer praises it", "the opinion is a good one", _opinion),
-    *((f"the word is a kind of {kind}", f"a {kind} is named", _word_of(kind)) for kind in words.KINDS),
-    ("the number is even", "it can be halved", _number_that(lambda n: n % 2 == 0)),
-    ("the number is above fifty", "it is more than fifty", _number_that(lambda n: n > 50)),
-    ("the number has two digits", "two digits stand there", _number_that(lambda n: n > 9)),
-    ("the word is a weekday", "a day is named", _either(words.DAYS, words.MONTHS)),
-    ("the word is a city", "a town is named", _either(words.CITIES, words.FIRST_NAMES)),
-    ("the word is a colour", "a colour is named", _either(words.COLOURS, words.ITEMS)),
-    ("the word is a job", "somebody could work as this", _either(words.JOBS, words.ITEMS)),
-    ("the verb is in the past tense", "it is over", _either(tuple(words.PASTS.values()), tuple(words.PASTS))),
-    ("the noun is plural", "it is more than one", _either(tuple(words.PLURALS.values()), tuple(words.PLURALS))),
-)
+    ("the review is positive", "the customer was content", "was the customer content", _opinion),
+    ("the customer praises it", "the opinion is a good one", "does it sound satisfied", _opinion),
+    *(
+        (f"the word is a kind of {kind}", f"a {kind} is named", f"does it name a {kind}", _word_of(kind))
+        for kind in words.KINDS
+    ),
+    ("the number is even", "it can be halved", "can it be halved", _number_that(lambda n: n % 2 == 0)),
+    ("the number is above fifty", "it is more than fifty", "is it more than fifty", _number_that(lambda n: n > 50)),
+    ("the number has two digits", "two digits stand there", "are there two digits", _number_that(lambda n: n > 9)),
+    ("the word is a weekday", "a day is named", "is it a day of the week", _either(words.DAYS, words.MONTHS)),
+    ("the word is a city", "a town is named", "is it a town", _either(words.CITIES, words.FIRST_NAMES)),
+    ("the word is a colour", "a colour is named", "is it a colour", _either(words.COLOURS, words.ITEMS)),
+    ("the word is a job", "somebody could work as this", "is it a profession", _either(words.JOBS, words.ITEMS)),
+    ("the verb is in the past tense", "it is over", "is it said of the past",
+     _either(tuple(words.PASTS.values()), tuple(words.PASTS))),
+    ("the noun is plural", "it is more than one", "is it several of them",
+     _either(tuple(words.PLURALS.values()), tuple(words.PLURALS))),
+)  # fmt: skip
+"""What can be tested, in three wordings, the last a question, and how an input is drawn that passes or does not."""
+
 _LABELS = (
     "positive:negative good:bad up:down one:zero right:wrong green:red accept:reject hot:cold black:white in:out "
     "left:right A:B X:Y win:lose correct:incorrect great:awful sun:rain plus:minus yes:no yep:nope true_that:not_so "
@@ -499,7 +507,7 @@ _LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "p
 
 
 def _labels(rng: random.Random, number: str) -> TaskSpec:
-    first, second, draw = rng.choice(_TESTS)
+    first, second, question, draw = rng.choice(_TESTS)
     if rng.random() < 0.5:
         good, bad = rng.choice(_LABELS).replace("_", " ").split(":")
     else:
@@ -525,9 +533,39 @@ def _labels(rng: random.Random, number: str) -> TaskSpec:
             f'{{Sort|Tag|File}} what comes: "{good}" where {second}, "{bad}" {{for the rest|elsewhere}}.',
             f'{{There are two answers|Two words are allowed}}, "{good}" and "{bad}"; the first {{if|when}} {first}.',
             f'{{Say|Shout}} "{good}" {{each time|whenever}} {second}, and "{bad}" {{if it is not so|otherwise}}.',
+            f'"{good}" or "{bad}": {question}?',
+            f'{question.capitalize()}? {{Answer|Reply}} "{good}", {{or else|otherwise}} "{bad}".',
             f'"{good}" or "{bad}"? It is "{good}" {{when|where}} {second}.',
         ),
         (good, bad),
+    )  # fmt: skip
+
+
+def _questions(rng: random.Random, number: str) -> TaskSpec:
+    """Yes or no, written in one of several ways."""
+    first, second, question, draw = rng.choice(_TESTS)
+    yes, no = rng.choice((("yes", "no"), ("Yes", "No"), ("Yes.", "No."), ("YES", "NO"), ("yes!", "no!"), ("y", "n")))
+    plain = (yes, no) == ("yes", "no")
+    told = "" if plain else f' {{Write|Say}} "{yes}" or "{no}".'
+    either = "{yes or no|no or yes}" if plain else f'{{"{yes}" or "{no}"|"{no}" or "{yes}"}}'
+
+    def make(instance: random.Random) -> tuple[str, str]:
+        so = instance.random() < 0.5
+        return draw(instance, so), yes if so else no
+
+    return TaskSpec(
+        f"drawn_questions_{number}", "drawn questions", make,
+        (
+            f"$decide {{whether|if}} {first}. {{Answer|Reply}} {either}.",
+            f"{question.capitalize()}?{told} {{No other word|Nothing more}}.",
+            f"{{Is it so that|Is it true that|Would you say that}} {second}?{told}",
+            f"{either.capitalize()}: {question}?",
+            f"{{We ask|The question is}} {{whether|if}} {second}; {{the answer is|say}} {either}.",
+            f"{{Find out|Tell us}} {{whether|if}} {first}, {{by|with}} {either}.",
+            f"{{It is|The answer is}} {either}, {{depending on whether|as}} {second} or not.",
+            f"{{To be answered with|An answer of}} {either}: {question}?",
+        ),
+        (yes, no),
     )  # fmt: skip
 
 
@@ -704,6 +742,7 @@ def _forms(rng: random.Random, number: str) -> TaskSpec:
         values = structure.draw(instance)
         return structure.shown.format(*values), f"{opening}{form.format(*values)}{ending}"
 
+    example = f"{opening}{form.format(*structure.draw(rng))}{ending}"
     return TaskSpec(
         f"drawn_forms_{number}", "drawn forms", make,
         (
@@ -716,6 +755,9 @@ def _forms(rng: random.Random, number: str) -> TaskSpec:
             f"{{We like|Here we write}} a {kind} so: {how}{also}.",
             f"{{From|Out of}} the {kind}, {{make|get}} {how}{also}.",
             f"{{Please reformat|Transform|Translate}} the {kind}: {how}{also}.",
+            f"{{Write|Put|Give}} the {kind} {{as|the way}} {example} is written.",
+            f"{{Like|In the manner of}} {example}, {{that is how|so}} the {kind} should look: {how}.",
+            f"{{For example|For instance}} {example}: the {kind} {{becomes|is to be}} {how}.",
             f"{{Put|Bring}} the {kind} in another form: {how}{also}.",
         ),
     )  # fmt: skip
@@ -751,6 +793,6 @@ def _compositions(rng: random.Random, number: str) -> TaskSpec:
 
 _FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
     _wrapping, _extraction, _affixes, _labels, _voices, fields_task, _separators, _forms, _frames, _topics, _constants,
-    fields_task, _exchanges, _labels, _compositions, parts_task, _wrapping, _picks, _extraction, _code, fields_task,
+    fields_task, _exchanges, _questions, _compositions, parts_task, _wrapping, _picks, _extraction, _code, fields_task,
     _forms, _voices, parts_task,
 )  # fmt: skip

@@ -330,6 +330,7 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         values = [_PARTS[kind](draw) for kind in kinds]
         return old.join(values), joint.join(values[part] for part in chosen)
 
+    _, example = make(rng)
     return TaskSpec(
         f"drawn_parts_{number}", "drawn parts", make,
         (
@@ -339,6 +340,7 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
             f"{how[0].upper() + how[1:]}, that is {{all we want|what to make}} of the {code}.",
             f"{{There comes|Here is}} a {code}. {{Show|Send back}} {how}.",
+            f"{{For example|For instance}} {example}: the {code} {{becomes|is to be}} {how}.",
             f"{{How does|Show how}} the {code} look {how}?",
             f"{{From|Out of}} the {code}, {{make|get}} {how}.",
             f"{{Please reformat|Transform|Translate}} the {code}: {how}.",

@@ -14,7 +14,7 @@ from itertools import cycle, islice
 
 from lorify.data import task_words as words
 from lorify.data.task_families_records import Draw, between, fields_task, full_name, of, parts_task
-from lorify.data.task_wording import TaskSpec, on_list, on_sentence
+from lorify.data.task_wording import Make, TaskSpec, capitalized, on_list, on_sentence
 
 
 def drawn_tasks(count: int) -> list[TaskSpec]:
@@ -107,7 +107,7 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
             f"{{Surround|Frame}} $text{{ and change nothing else|}}: {called}.",
             f"$copy $text {{in|within|inside}} {called}.",
             f"{{Surround|Enclose|Wrap}} $text {{by|in|with}} {called} and {{leave|keep}} all else.",
-            f"{called[0].upper() + called[1:]}, {{please|and nothing else}}: that is how $text should look.",
+            f"{capitalized(called)}, {{please|and nothing else}}: that is how $text should look.",
             f"{{You get|There comes}} a text. {{Say it again|Send it back}} with {called}.",
             f"{{Add|We need}} {called}, around $text.",
             f"{{How would|Show how}} $text {{look|appear}} {{as|written as}} {left}{shown}{right}?",
@@ -117,10 +117,16 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
     )  # fmt: skip
 
 
+def _attached(text: str, phrase: str, joint: str, *, before: bool) -> str:
+    """A text with a phrase before or after it."""
+    return f"{phrase}{joint}{text}" if before else f"{text}{joint}{phrase}"
+
+
 def _affixes(rng: random.Random, number: str) -> TaskSpec:
     phrase, before = _phrase(rng), rng.random() < 0.5
     joint = rng.choice((": ", ", ", " - ", " ")) if before else rng.choice((", ", " - ", " ", " ... "))
-    shown = phrase + joint.rstrip() if before else joint.lstrip() + phrase
+    shown = _attached("", phrase, joint, before=before).strip()
+    make = on_sentence(lambda text: _attached(text, phrase, joint, before=before))
     if before:
         templates = (
             f'$copy $text, but {{begin|start|open}} with "{shown}"',
@@ -134,9 +140,7 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
             f'In front of $text {{we need|there should be}} "{shown}"',
             f'{{Prefix|Precede}} $text with "{shown}"',
         )
-        return TaskSpec(
-            f"drawn_affixes_{number}", "drawn affixes", on_sentence(lambda t: phrase + joint + t), templates
-        )
+        return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", make, templates)
     templates = (
         f'$copy $text and {{end|finish|close}} with "{shown}"',
         f'{{Put|Write|Add}} "{shown}" {{after|at the end of|behind}} $text.',
@@ -149,12 +153,12 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
         f'Behind $text {{we need|there should be}} "{shown}"',
         f'{{Append|Attach}} "{shown}" to $text.',
     )
-    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", on_sentence(lambda t: t + joint + phrase), templates)
+    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", make, templates)
 
 
 def _voices(rng: random.Random, number: str) -> TaskSpec:
     who, first, last = rng.choice(_WHO), _phrase(rng), _phrase(rng)
-    opening = first[0].upper() + first[1:] + rng.choice((",", "!", ":", "."))
+    opening = capitalized(first) + rng.choice((",", "!", ":", "."))
     ending = rng.choice((", ", "! ", ". ", " - ")) + last.lower() + rng.choice((".", "!", ""))
     return TaskSpec(
         f"drawn_voices_{number}", "drawn voices", on_sentence(lambda text: f"{opening} {text}{ending}"),
@@ -164,7 +168,7 @@ def _voices(rng: random.Random, number: str) -> TaskSpec:
             f'{{Begin|Start}} as {who} does, "{opening}", say $text, and {{end|close}} with "{ending}"',
             f'{{Imagine you are|Play the part of|Act as}} {who}: "{opening} ...{ending}", with $text for the dots.',
             f'{{How would|Show how}} {who} say it? First "{opening}", {{at last|in the end}} "{ending}"',
-            f'{who[0].upper() + who[1:]} {{says|would say}} "{opening}", then $text, and finally "{ending}"',
+            f'{capitalized(who)} {{says|would say}} "{opening}", then $text, and finally "{ending}"',
             f'{{Your words are those of|You speak for}} {who}. They open with "{opening}" and close with "{ending}"',
             f'{{Put|Place|Set}} $text between "{opening}" and "{ending}", as {who} {{does|would}}.',
             f'{{In the words of|Quote}} {who}, who begins "{opening}" and ends "{ending}", {{say|give}} $text.',
@@ -202,14 +206,12 @@ def _picks(rng: random.Random, number: str) -> TaskSpec:
     place, index = rng.choice((("first", 0), ("second", 1), ("third", 2), ("last", -1), ("last but one", -2)))
     phrase, before = _phrase(rng), rng.random() < 0.5
     joint = rng.choice((": ", " ", ", ", " - ", "="))
-    shown = f"{phrase}{joint}".rstrip() if before else f"{joint}{phrase}".lstrip()
+    shown = _attached("", phrase, joint, before=before).strip()
     around = f'"{shown}" {"before" if before else "after"} it'
 
-    def pick(items: list[str]) -> str:
-        return f"{phrase}{joint}{items[index]}" if before else f"{items[index]}{joint}{phrase}"
-
     return TaskSpec(
-        f"drawn_picks_{number}", "drawn picks", on_list(pick),
+        f"drawn_picks_{number}", "drawn picks",
+        on_list(lambda items: _attached(items[index], phrase, joint, before=before)),
         (
             f"$write the {place} of $list, with {around}.",
             f"{{Take|Choose|Pick}} the {place} item and {{put|write}} {around}.",
@@ -245,7 +247,7 @@ def _code(rng: random.Random, number: str) -> TaskSpec:
             f"$write $text as {called}.",
             f"{{We need|I want}} {called}, made of $text.",
             f"{{How would|Show how}} $text look {{as|written as}} {called}?",
-            f"{called[0].upper() + called[1:]} {{that holds|that contains|with}} $text, {{please|no more}}.",
+            f"{capitalized(called)} {{that holds|that contains|with}} $text, {{please|no more}}.",
             f"{{Put|Place}} $text {{into|in}} {called}.",
             f"{{You get|There comes}} a text; {{answer|return}} {called} {{of it|with it}}.",
             f"{{Write|Give}} {called}: its text is $text.",
@@ -321,7 +323,7 @@ def _exchanges(rng: random.Random, number: str) -> TaskSpec:
             f'{{In place of|Instead of}} {what}, {{write|say|put}} "{new}".',
             f'{{Where|In the spot where}} $text has {what}, {{you write|there shall be}} "{new}"',
             f'{{Take out|Remove}} {what} and {{put|insert}} "{new}" {{there|instead}}.',
-            f'{what[0].upper() + what[1:]} {{becomes|turns into|is now}} "{new}"; {{the rest|all else}} stays.',
+            f'{capitalized(what)} {{becomes|turns into|is now}} "{new}"; {{the rest|all else}} stays.',
             f'{{Leave|Keep}} all as it is but {what}, {{which is to be|that becomes}} "{new}"',
             f'"{new}" {{should stand|belongs}} where {what} is now.',
         ),
@@ -506,6 +508,16 @@ _LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "p
 """Labels of the suite's unseen family `votes`."""
 
 
+def _tested(draw: Callable[[random.Random, bool], str], passes: str, fails: str) -> Make:
+    """Makes an input that passes a test or does not, as often one as the other, and the answer for it."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        so = rng.random() < 0.5
+        return draw(rng, so), passes if so else fails
+
+    return make
+
+
 def _labels(rng: random.Random, number: str) -> TaskSpec:
     first, second, question, draw = rng.choice(_TESTS)
     if rng.random() < 0.5:
@@ -515,12 +527,8 @@ def _labels(rng: random.Random, number: str) -> TaskSpec:
     if rng.random() < 0.2:
         good, bad = good.upper(), bad.upper()
 
-    def make(instance: random.Random) -> tuple[str, str]:
-        so = instance.random() < 0.5
-        return draw(instance, so), good if so else bad
-
     return TaskSpec(
-        f"drawn_labels_{number}", "drawn labels", make,
+        f"drawn_labels_{number}", "drawn labels", _tested(draw, good, bad),
         (
             f'$decide {{whether|if}} {first}: {{answer|say}} "{good}" if so, else "{bad}".',
             f'{{Answer|Reply|Write}} "{good}" if {second}, {{otherwise|and if not}} "{bad}".',
@@ -549,12 +557,8 @@ def _questions(rng: random.Random, number: str) -> TaskSpec:
     told = "" if plain else f' {{Write|Say}} "{yes}" or "{no}".'
     either = "{yes or no|no or yes}" if plain else f'{{"{yes}" or "{no}"|"{no}" or "{yes}"}}'
 
-    def make(instance: random.Random) -> tuple[str, str]:
-        so = instance.random() < 0.5
-        return draw(instance, so), yes if so else no
-
     return TaskSpec(
-        f"drawn_questions_{number}", "drawn questions", make,
+        f"drawn_questions_{number}", "drawn questions", _tested(draw, yes, no),
         (
             f"$decide {{whether|if}} {first}. {{Answer|Reply}} {either}.",
             f"{question.capitalize()}?{told} {{No other word|Nothing more}}.",
@@ -749,7 +753,7 @@ def _forms(rng: random.Random, number: str) -> TaskSpec:
             f"{{Write|Give|Rewrite}} the {kind} as {how}{also}.",
             f"{{Convert|Change}} the {{{kind}|given {kind}}}: it should be {how}{also}.",
             f"Of the {kind}{{ you get|}}, {{we want|I need}} {how}{also}.",
-            f"{how[0].upper() + how[1:]}{also}, that is {{all we want|what to make}} of the {kind}.",
+            f"{capitalized(how)}{also}, that is {{all we want|what to make}} of the {kind}.",
             f"{{You get|There comes}} a {kind}. {{Return|Answer|Show}} {how}{also}.",
             f"{{How does|Show how}} the {kind} look {how}{also}?",
             f"{{We like|Here we write}} a {kind} so: {how}{also}.",
@@ -766,10 +770,10 @@ def _forms(rng: random.Random, number: str) -> TaskSpec:
 def _compositions(rng: random.Random, number: str) -> TaskSpec:
     """Two changes at once."""
     what, change = rng.choice((
-        ("in capital letters", str.upper), ("with its first letter big", lambda t: t[0].upper() + t[1:]),
+        ("in capital letters", str.upper), ("with its first letter big", capitalized),
         ("without its first word", lambda t: " ".join(t.split()[1:])), ("as it is", str),
         ("without its last word", lambda t: " ".join(t.split()[:-1])), ("with underscores for spaces", lambda t:
-         t.replace(" ", "_")), ("with each word big at its start", lambda t: " ".join(w[0].upper() + w[1:] for w in
+         t.replace(" ", "_")), ("with each word big at its start", lambda t: " ".join(capitalized(w) for w in
          t.split())), ("twice, with a comma between", lambda t: f"{t}, {t}"),
     ))  # fmt: skip
     phrase, before = _phrase(rng), rng.random() < 0.5

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec, on_list, on_sentence
+from lorify.data.task_wording import Make, TaskSpec, capitalized, on_list, on_sentence
 
 
 def form_tasks() -> list[TaskSpec]:
@@ -36,7 +36,7 @@ def _case() -> list[TaskSpec]:
     rows: list[tuple[str, Make, str, str, str]] = [
         ("upper", on_sentence(str.upper), "{upper case|capital letters|all capitals|block letters}",
          "Turn every letter of $text into a capital letter.", "{SHOUT|Write loudly}: no small letters, only big ones."),
-        ("title", on_sentence(lambda t: " ".join(w[0].upper() + w[1:] for w in t.split())), "title case",
+        ("title", on_sentence(lambda t: " ".join(capitalized(w) for w in t.split())), "title case",
          "{Capitalize|Start with a capital} every single word of $text.",
          "Each word of $text {begins|starts} with a big letter."),
         ("first_word_upper", upper_at(0), "small letters, except that its first word is all capitals",
@@ -45,7 +45,7 @@ def _case() -> list[TaskSpec]:
         ("last_word_upper", upper_at(-1), "small letters, except that its last word is all capitals",
          "{Capitalize all letters of|Put in upper case} only the last word of $text.",
          "{Shout|Emphasize in capitals} the final word of $text and leave the rest."),
-        ("sentence", on_sentence(lambda t: t[0].upper() + t[1:] + "."),
+        ("sentence", on_sentence(lambda t: capitalized(t) + "."),
          "correct sentence form: a capital letter first, a full stop last",
          "{Begin|Start} $text with a capital letter and end it with a full stop.",
          "{Punctuate|Correct} $text: it lacks {its first capital and its period|a capital at the start and a dot}."),

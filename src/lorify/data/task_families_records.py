@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import TaskSpec
+from lorify.data.task_wording import TaskSpec, capitalized
 
 Draw = Callable[[random.Random], str]
 
@@ -210,11 +210,11 @@ def _layout(rng: random.Random) -> Callable[[str, Sequence[tuple[str, str]]], st
     def clauses(subject: str, said: Sequence[tuple[str, str]]) -> str:
         *first, last = [text for _, text in said]
         text = f"{subject} {', '.join(first)} and {last}."
-        return text[0].upper() + text[1:]
+        return capitalized(text)
 
     def sentences(subject: str, said: Sequence[tuple[str, str]]) -> str:
         texts = [text for _, text in said]
-        return " ".join([f"{subject[0].upper() + subject[1:]} {texts[0]}.", *(f"It {text}." for text in texts[1:])])
+        return " ".join([f"{capitalized(subject)} {texts[0]}.", *(f"It {text}." for text in texts[1:])])
 
     between_fields, after_name = rng.choice(((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": ")))
 
@@ -338,7 +338,7 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",
             f"Of the {code}{{ you get|}}, {{return|I need}} {how}.",
             f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
-            f"{how[0].upper() + how[1:]}, that is {{all we want|what to make}} of the {code}.",
+            f"{capitalized(how)}, that is {{all we want|what to make}} of the {code}.",
             f"{{There comes|Here is}} a {code}. {{Show|Send back}} {how}.",
             f"{{For example|For instance}} {example}: the {code} {{becomes|is to be}} {how}.",
             f"{{How does|Show how}} the {code} look {how}?",

@@ -92,6 +92,11 @@ def framed(text: str, rng: random.Random) -> str:
     return text if rng.random() < FRAMELESS else rng.choice(_FRAMES).replace("{}", text)
 
 
+def capitalized(text: str) -> str:
+    """A text with its first letter big and all else as it is."""
+    return text[0].upper() + text[1:]
+
+
 def expand(template: str) -> list[str]:
     """All texts of a template with `{one|another}` alternatives and shorthands such as `$write`."""
     for shorthand, alternatives in _SHORTHANDS.items():

@@ -27,7 +27,15 @@ from lorify.training.loop import BatchLoss
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.task_config import LoraTrainingConfig
-from lorify.training.task_sft import RowScores, adapted_layers, average_scores, load_start, load_task_base, score_rows
+from lorify.training.task_sft import (
+    RowScores,
+    adapted_layers,
+    average_scores,
+    embed,
+    load_start,
+    load_task_base,
+    score_rows,
+)
 
 SHARED = "all tasks"
 
@@ -42,7 +50,7 @@ def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraO
     base = load_task_base(config.base, preparation)
     objective = LoraObjective(config, base, unseen if config.unseen_tasks else train)
     if config.start_from is not None:
-        objective.start_from(config.start_from)
+        objective.start_from(config.start_from, preparation)
     return objective
 
 
@@ -61,7 +69,7 @@ class LoraObjective:
         self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
 
     @torch.no_grad()
-    def start_from(self, folder: Path) -> None:
+    def start_from(self, folder: Path, preparation: Preparation) -> None:
         """Begin each LoRA at what a task hypernetwork writes for the first description of its task.
 
         Raises:
@@ -82,11 +90,12 @@ class LoraObjective:
                 f"start_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
                 "config.json"
             )
-        for task in self.tasks:
-            if task.name in self.numbers:
-                embedding = encoder.encode([split_descriptions(task)[0][0]]).to(self.base.device)
-                written = hypernet.to(self.base.device)(embedding).weights
-                self._table(task.name).fill({name: LoraStack(w.A[0], w.B[0]) for name, w in written.items()})
+        hypernet.to(self.base.device)
+        texts = {task.name: split_descriptions(task)[0][0] for task in self.tasks if task.name in self.numbers}
+        embeddings = embed(encoder, list(dict.fromkeys(texts.values())), preparation)
+        for name, text in texts.items():
+            written = hypernet(embeddings[text].to(self.base.device).unsqueeze(0)).weights
+            self._table(name).fill({module: LoraStack(w.A[0], w.B[0]) for module, w in written.items()})
 
     @property
     def module(self) -> nn.ModuleDict:

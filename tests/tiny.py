@@ -28,6 +28,9 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+SYSTEM_MESSAGE_TEMPLATE = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are tiny.<|im_end|>\n{% endif %}" + CHAT_TEMPLATE
+)
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -67,9 +70,15 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
 
 
-def tiny_base(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272) -> BaseModel:
+def tiny_base(
+    family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272, system_message: bool = False
+) -> BaseModel:
+    """A base; with `system_message` its chats begin with one of their own."""
     model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size)
-    return BaseModel(model, tiny_tokenizer(), name=f"tiny-{family}", digest=family)
+    tokenizer = tiny_tokenizer()
+    if system_message:
+        tokenizer.chat_template = SYSTEM_MESSAGE_TEMPLATE
+    return BaseModel(model, tokenizer, name=f"tiny-{family}", digest=family)
 
 
 def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeConfig:

@@ -91,7 +91,7 @@ class Lorify:
             if self.task_hypernetwork is None:
                 raise HypernetworkError(
                     f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
-                    "kind task or task_memory) and give it with --task-hypernet"
+                    "kind task or system_message) and give it with --task-hypernet"
                 )
             self._specializer = load_specializer(self.base, self.task_hypernetwork)
         return self._specializer
@@ -377,10 +377,6 @@ def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
         return PerceiverInternalizer(base, config, hypernet.to(base.device), name, digest, encoder)
     assert isinstance(config, AssociativeConfig)
     assert isinstance(hypernet, AssociativeHypernetwork)
-    if config.num_training_tasks is not None:
-        raise HypernetworkError(
-            f"hypernetwork {folder} reads descriptions of tasks, not documents; give it with --task-hypernet"
-        )
     return Internalizer(
         base, config, hypernet.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
     )

@@ -1,14 +1,7 @@
 import pytest
 from tiny import tiny_base, tiny_tokenizer
 
-from lorify.base.chat import (
-    answer_opening,
-    asked_last,
-    build_prompt_ids,
-    question_messages,
-    stop_token_ids,
-    with_system_turn,
-)
+from lorify.base.chat import asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 
 NO_SYSTEM_ROLE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -40,14 +33,6 @@ def test_a_tokenizer_without_a_template_gets_the_plain_one():
     ]
     text = tokenizer.decode(build_prompt_ids(tokenizer, chat), skip_special_tokens=True)
     assert text == "Be brief.\n\nQuestion: How high?\nAnswer: 48 m.\nQuestion: How old?\nAnswer:"
-
-
-@pytest.mark.parametrize("template", ["own", None, NO_SYSTEM_ROLE])
-def test_what_opens_an_answer_is_what_comes_after_the_question(template):
-    tokenizer = tiny_tokenizer()
-    tokenizer.chat_template = tokenizer.chat_template if template == "own" else template
-    prompt = tokenizer.decode(build_prompt_ids(tokenizer, question_messages("How high?")))
-    assert prompt.endswith("How high?" + answer_opening(tokenizer))
 
 
 def test_a_template_without_a_system_role_gets_its_text_in_the_first_turn():

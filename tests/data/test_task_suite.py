@@ -1,9 +1,12 @@
+import random
 import re
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lorify.data.task_suite import (
     UNSEEN_FAMILIES,
@@ -12,7 +15,7 @@ from lorify.data.task_suite import (
     suite_unseen_tasks,
     task_suite,
 )
-from lorify.data.task_wording import expand
+from lorify.data.task_wording import expand, reworded
 from lorify.data.tasks import split_descriptions, split_instances
 
 
@@ -122,3 +125,12 @@ def test_answers_of_drawn_tasks_are_right():
                     assert all(value in instance.input.lower() for value in re.split(" and |, ", bare))
                 case family if family.startswith("drawn extraction"):
                     assert answer.lower().strip('"') in instance.input.lower() or ":" in answer
+
+
+@given(seed=st.integers(0, 2**31))
+def test_rewording_keeps_what_is_quoted_and_marks_and_is_drawn_from_the_seed_alone(seed):
+    text = 'Write the text, but begin with "the text: write" and put <> after it.'
+    found = reworded(text, random.Random(seed))
+    assert '"the text: write"' in found and "<>" in found
+    assert found == reworded(text, random.Random(seed))
+    assert found[0].isupper()

@@ -2,17 +2,19 @@ import json
 import math
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_base
+from tiny import tiny_associative_config, tiny_base
 
 from lorify.adapters import build_lora_batch, load_adapter
-from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
+from lorify.contexts.descriptions import BaseEncoder
 from lorify.data.tasks import Instance, Task
-from lorify.errors import AdapterError, ConfigError, ContextError, EvaluationError, HypernetworkError, TrainingError
+from lorify.errors import AdapterError, ConfigError, EvaluationError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
+from lorify.hypernets.associative import AssociativeHypernetwork
 from lorify.hypernets.library import Library, load_library, save_library
 from lorify.hypernets.specialize import EmbeddingSpecializer, load_specializer
 from lorify.hypernets.storage import save_hypernetwork
@@ -27,8 +29,8 @@ from lorify.training.task_batches import TaskSampler, prepare_tasks
 from lorify.training.task_config import (
     LoraTrainingConfig,
     ReconstructionConfig,
+    SystemMessageTrainingConfig,
     TaskData,
-    TaskMemoryConfig,
     TaskTrainingConfig,
 )
 from lorify.training.task_sft import hypernetwork_shape
@@ -63,7 +65,7 @@ def silent(_what: str, _unit: str):
 
 
 def start(config, run_dir: Path) -> Trainer:
-    base = tiny_base()
+    base = tiny_base(system_message=config.kind == "system_message")
     objective = KINDS[config.kind].prepare(config, Preparation(run_dir, lambda _name: base, silent))
     return Trainer(config, objective, run_dir)
 
@@ -217,8 +219,9 @@ def test_a_lora_for_all_tasks_is_where_the_hypernetwork_begins(tmp_path, tasks_p
 
 
 def sampler(tasks, **changes) -> TaskSampler:
+    heldout = changes.pop("heldout", False)
     data = TaskData.model_validate(DATA | {"suite": False} | changes)
-    return TaskSampler(data, tiny_base(), tasks, seed=0, heldout=changes.pop("heldout", False))
+    return TaskSampler(data, tiny_base(), tasks, seed=0, heldout=heldout)
 
 
 def made_task(name: str, family: str, answer: str = "x") -> Task:
@@ -361,58 +364,77 @@ def test_configs_name_their_kind_and_problems(tmp_path):
             load_run_config(path)
 
 
-MEMORY_SHAPE = {"first_layer": 0, "last_layer": 1, "reading_first_layer": 0, "reading_last_layer": 1, "rank": 8,
-                "width": 16, "bias_rank": 2, "reading_rank": 2}  # fmt: skip
+PLACED = {"written_layer": 0, "first_layer": 1, "rank": 4, "embedder": "base"}
 
 
-def memory_config(tasks_path: Path, **changes) -> TaskMemoryConfig:
-    document = {**RUN, "hypernetwork": MEMORY_SHAPE, "data": DATA | {"tasks_path": str(tasks_path)},
+def system_message_config(tasks_path: Path, **changes) -> SystemMessageTrainingConfig:
+    document = {**RUN, "hypernetwork": PLACED,
+                "data": DATA | {"tasks_path": str(tasks_path)},
                 "optimization": SCHEDULE | changes.pop("optimization", {}), **changes}  # fmt: skip
-    return TaskMemoryConfig.model_validate(document)
+    return SystemMessageTrainingConfig.model_validate(document)
 
 
-def test_a_memory_of_descriptions_learns_to_answer_and_specializes_a_base(tmp_path, tasks_path):
+def test_descriptions_in_place_of_the_system_message_are_learned_to_follow(tmp_path, tasks_path):
     changes = {"optimization": {"steps": 60, "learning_rate": 1e-2}, "evaluate_every": 60, "checkpoint_every": 60}
-    trainer = start(memory_config(tasks_path, **changes), tmp_path / "run")
+    trainer = start(system_message_config(tasks_path, **changes), tmp_path / "run")
     before = trainer.evaluate()
     trainer.run(lambda _: None)
     assert trainer.evaluate()["loss/seen"] < 0.95 * before["loss/seen"]
-    made = load_specializer(tiny_base(), tmp_path / "run" / "best")
-    assert (made.num_training_tasks, made.rank) == (4, 10)
+    made = load_specializer(tiny_base(system_message=True), tmp_path / "run" / "best")
     red, blue = made.specialize("Say red, whatever comes."), made.specialize("Say blue, whatever comes.")
-    assert red.rank == made.rank and red.statistics is None
+    assert (made.num_training_tasks, made.rank) == (4, 20) and red.rank == made.rank
     assert not torch.equal(red.weights[0, "down_proj"].B, blue.weights[0, "down_proj"].B)
-    assert torch.equal(red.weights[0, "q_proj"].B, blue.weights[0, "q_proj"].B)  # the same for all tasks
+    assert torch.equal(red.weights[1, "q_proj"].B, blue.weights[1, "q_proj"].B)  # the same for all tasks
 
 
-def test_a_resumed_run_of_a_memory_is_the_run_that_never_stopped(tmp_path, tasks_path):
-    whole, _ = train(memory_config(tasks_path), tmp_path / "a")
-    parts, _ = train(memory_config(tasks_path), tmp_path / "b", stops=(1, 3, None))
+def test_a_resumed_run_with_system_messages_is_the_run_that_never_stopped(tmp_path, tasks_path):
+    whole, _ = train(system_message_config(tasks_path), tmp_path / "a")
+    parts, _ = train(system_message_config(tasks_path), tmp_path / "b", stops=(1, 3, None))
     assert_same_weights(whole, parts)
 
 
-def test_a_memory_of_descriptions_says_what_is_wrong_with_one(tmp_path, tasks_path):
-    train(memory_config(tasks_path), tmp_path / "run")
-    made = load_specializer(tiny_base(), tmp_path / "run" / "best")
-    with pytest.raises(ContextError, match="the task description is empty"):
-        made.specialize(" \n")
-    with pytest.raises(ContextError, match=r"the task description has \d+ tokens, but hypernetwork best reads at most"):
-        made.specialize("Say red. " * 200)
-    with pytest.raises(ContextError, match="characters, but hypernetwork best reads at most"):
-        made.specialize("Say red. " * 20_000)
-    with pytest.warns(DescriptionWarning, match="does not look English"):
-        made.specialize("Повтори предложение заглавными буквами, пожалуйста.")
+def test_a_run_goes_on_from_a_trained_hypernetwork_of_its_shape(tmp_path, tasks_path):
+    first, _ = train(system_message_config(tasks_path), tmp_path / "run")
+    best = tmp_path / "run" / "best"
+    again = start(system_message_config(tasks_path, start_from=str(best)), tmp_path / "again")
+    assert torch.equal(again.objective.module.slot_A, first.objective.module.slot_A)
+    with pytest.raises(TrainingError, match="of another shape, than the config asks for"):
+        start(
+            system_message_config(tasks_path, start_from=str(best), hypernetwork=PLACED | {"rank": 2}), tmp_path / "x"
+        )
+
+
+def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
+    tasks = [replace(made_task("t", "f"), descriptions=("Write the text in capital letters.",) * 4)]
+    trained, heldout = (sampler(tasks, rewording=True, tasks_per_batch=1, heldout=heldout) for heldout in (False, True))
+    drawn = [trained.build(n).descriptions[0] for n in range(20)]
+    assert len(set(drawn)) > 10 and drawn[3] == trained.build(3).descriptions[0]
+    assert {heldout.build(n).descriptions[0] for n in range(20)} == {"Write the text in capital letters."}
+
+
+def test_bases_and_shapes_without_a_place_for_a_description_are_refused(tmp_path, tasks_path):
+    config = system_message_config(tasks_path)
+    with pytest.raises(HypernetworkError, match="begin with no system message of their own"):
+        KINDS[config.kind].prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
+    config = system_message_config(tasks_path, hypernetwork=PLACED | {"written_layer": 1})
+    with pytest.raises(TrainingError, match="first_layer 1 is not above written_layer 1"):
+        start(config, tmp_path / "run")
+    config = system_message_config(tasks_path, hypernetwork=PLACED | {"embedded_slots": 20})
+    with pytest.raises(TrainingError, match="20 tokens that can be written over, and embedded_slots is 20"):
+        start(config, tmp_path / "run")
 
 
 def test_hypernetworks_for_documents_and_for_tasks_are_not_taken_for_each_other(tmp_path, tasks_path):
-    trainer, _ = train(memory_config(tasks_path), tmp_path / "run")
-    with pytest.raises(
-        HypernetworkError, match="reads descriptions of tasks, not documents; give it with --task-hyper"
-    ):
-        load_internalizer(tiny_base(), tmp_path / "run" / "best")
-    save_hypernetwork(tmp_path / "documents", trainer.objective.shape, trainer.objective.module)
+    train(system_message_config(tasks_path), tmp_path / "run")
+    train(task_config(tasks_path), tmp_path / "embedded")
+    for run in ("run", "embedded"):
+        with pytest.raises(HypernetworkError, match="reads descriptions of tasks, not documents; give it with --task"):
+            load_internalizer(tiny_base(), tmp_path / run / "best")
+    base = tiny_base()
+    shape = tiny_associative_config(base, chunk_tokens=32)
+    save_hypernetwork(tmp_path / "documents", shape, AssociativeHypernetwork(shape))
     with pytest.raises(HypernetworkError, match="reads documents, not descriptions of tasks; give it with --hypernet"):
-        load_specializer(tiny_base(), tmp_path / "documents")
+        load_specializer(base, tmp_path / "documents")
 
 
 def test_drawn_tasks_are_trained_on_beside_the_suite_or_alone():

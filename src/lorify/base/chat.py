@@ -49,12 +49,6 @@ def build_prompt_ids(
     return list(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
 
 
-def answer_opening(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What a chat has between what the user says and the answer, such as `<|im_end|>`, `<|im_start|>assistant`."""
-    text = _render(tokenizer, question_messages(_NO_TEXT), add_generation_prompt=True)
-    return text.rpartition(_NO_TEXT)[2]
-
-
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
     template = None if tokenizer.chat_template else PLAIN_TEMPLATE
 

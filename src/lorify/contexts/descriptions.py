@@ -253,59 +253,28 @@ def _pooled(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 
 def _token_ids(encoder: SentenceEncoder | BaseEncoder, description: str) -> list[int]:
     """Token ids of a description, special tokens included; says what is wrong with it."""
-    return described_tokens(
-        description,
-        encoder.tokenizer,
-        reader=encoder.name,
-        max_tokens=encoder.max_tokens,
-        english_only=encoder.name == DEFAULT_EMBEDDER,
-        full_stop=True,
-    )
-
-
-def described_tokens(
-    description: str,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    reader: str,
-    max_tokens: int,
-    english_only: bool,
-    full_stop: bool,
-) -> list[int]:
-    """Token ids of a description, special tokens included; says what is wrong with it.
-
-    Args:
-        description: the description.
-        tokenizer: the reader's.
-        reader: what to call who reads it.
-        max_tokens: what that reads at most.
-        english_only: whether to warn where the description is in another language.
-        full_stop: whether one is put after a description that ends in a letter.
-
-    Raises:
-        ContextError: if the description is empty or too long.
-    """
     text = description.strip()
     if not text:
         raise ContextError("the task description is empty; say in a sentence or two what is to be done")
+    limit = encoder.max_tokens
     advice = "shorten it to what the task is, and internalize longer text as a document"
-    if len(text) > max_tokens * MAX_CHARACTERS_PER_TOKEN:  # not worth the time to count its tokens
+    if len(text) > limit * MAX_CHARACTERS_PER_TOKEN:  # not worth the time to count its tokens
         raise ContextError(
-            f"the task description has {len(text):,} characters, but {reader} reads at most {max_tokens} tokens; "
+            f"the task description has {len(text):,} characters, but {encoder.name} reads at most {limit} tokens; "
             f"{advice}"
         )
-    text += "." if full_stop and text[-1].isalpha() else ""
-    ids = list(tokenizer(text, truncation=False, verbose=False)["input_ids"])
-    if len(ids) > max_tokens:
+    text += "." if text[-1].isalpha() else ""
+    ids = list(encoder.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+    if len(ids) > limit:
         raise ContextError(
-            f"the task description has {len(ids)} tokens, but {reader} reads at most {max_tokens}; {advice}"
+            f"the task description has {len(ids)} tokens, but {encoder.name} reads at most {limit}; {advice}"
         )
-    if english_only and not looks_english(text):
+    if encoder.name == DEFAULT_EMBEDDER and not looks_english(text):
         warnings.warn(
-            f"the task description {text[:40]!r}... does not look English, and {reader} knows English only: the "
+            f"the task description {text[:40]!r}... does not look English, and {encoder.name} knows English only: the "
             "adapter may not follow it; describe the task in English",
             DescriptionWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return ids
 

@@ -108,3 +108,73 @@ def expand(template: str) -> list[str]:
 
 def _shuffled(texts: list[str], rng: random.Random) -> list[str]:
     return rng.sample(texts, len(texts))
+
+
+def reworded(text: str, rng: random.Random) -> str:
+    """A description in other words of the same meaning; what is quoted stays as it is, and so do marks."""
+    quoted = _QUOTED.split(text)  # outside, quoted, outside, ...
+    return "".join(piece if index % 2 else _reworded(piece, rng) for index, piece in enumerate(quoted))
+
+
+def _reworded(text: str, rng: random.Random) -> str:
+    def exchange(found: re.Match[str]) -> str:
+        old = found[0]
+        if rng.random() > EXCHANGED:
+            return old
+        new = rng.choice(_MEANING_THE_SAME[old.lower()])
+        return capitalized(new) if old[0].isupper() else new
+
+    def leave_out(found: re.Match[str]) -> str:
+        return "" if rng.random() < LEFT_OUT else found[0]
+
+    return _LEFT_OUT.sub(leave_out, _EXCHANGED.sub(exchange, text))
+
+
+EXCHANGED = 0.5
+LEFT_OUT = 0.15
+"""Share of the words that can be exchanged, or left out, which are."""
+
+_QUOTED = re.compile(r'("[^"]*")')
+
+_ALIKE = (
+    # what is exchanged | what it is exchanged for, too
+    "the text,the sentence,the input,what you are given,the words you get | the phrase,the line,what is written,"
+    "whatever comes,it,this,the given text,the content,what I say,my words,the string,what follows,the input text",
+    "write,give,output,reply with,answer with | print,produce,provide,respond with,show,type,send,state,let me have",
+    "repeat,copy,write out,give back | echo,reproduce,restate,say again,send back,render",
+    "decide,determine,judge | work out,find out,figure out,assess,check,tell me",
+    "find,extract,pick out | get,pull out,look up,identify,retrieve,fetch,take out,locate",
+    "the list,the items,the series | the elements,the entries,the sequence,the terms,these,them",
+    "only,just,nothing but | solely,merely,simply,no more than",
+    "and change nothing else,change nothing else | and leave the rest,without other changes,no other change",
+    "put,set,place | insert,have,add",
+    "surround,wrap,enclose,frame | encase,fence in,embrace",
+    "in front of,ahead of | before,preceding",
+    "behind,at the end of | after,following",
+    "begin,start,open | commence,lead off",
+    "end,finish,close | conclude,stop,finish off",
+    "instead of,in place of | rather than",
+    "replace,exchange,swap | substitute,trade",
+    "answer,reply | respond,say,react",
+    "whether | if",
+    "turn,convert,change | transform,make,rewrite",
+    "use,take | employ,choose,go with",
+    "every,each | any,all the",
+    "is given,is mentioned,is named | appears,is said,comes up,occurs",
+    "on both sides,around it | at both ends,left and right",
+    "item | element",
+    "no matter what,whatever comes,in every case | always,regardless,under all circumstances",
+    "speak,talk | express yourself,sound,write",
+    "imagine you are,you are,act as | pretend to be,play,be",
+    "the answer,your answer | the reply,the result,what you say",
+    "has to,must,should | needs to,ought to,shall",
+)
+_MEANING_THE_SAME = {
+    old: tuple(filter(lambda new, old=old: new != old, (*left.strip().split(","), *right.strip().split(","))))
+    for left, _, right in (group.partition("|") for group in _ALIKE)
+    for old in left.strip().split(",")
+}
+_EXCHANGED = re.compile(
+    rf"\b(?:{'|'.join(sorted(map(re.escape, _MEANING_THE_SAME), key=len, reverse=True))})\b", re.IGNORECASE
+)
+_LEFT_OUT = re.compile(r"\b(?:the|a|an|please)\b ?|\.$", re.IGNORECASE)

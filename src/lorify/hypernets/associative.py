@@ -83,10 +83,6 @@ class AssociativeConfig(PydanticModel):
         0, ge=0, multiple_of=4, description="Width of the reader, which focuses an adapter on a question; 0: without."
     )
 
-    num_training_tasks: int | None = Field(
-        None, description="Tasks it was trained on, if it reads their descriptions; null: it reads documents."
-    )
-
     @property
     def middle(self) -> int:
         """The adapted block whose input says what is read: index in `layers`."""
@@ -293,21 +289,6 @@ class AssociativeHypernetwork(nn.Module):
         """Solve for the adapters: `B [L, N, r + bias_rank, d]`, scaling included."""
         factor = self._factorized(statistics.S)
         solved = torch.cholesky_solve(statistics.M.to(factor.dtype), factor).float()
-        return self._with_bias(self._output_scale() * solved)
-
-    def write_short(self, memory: TokenMemory) -> Tensor:
-        """Solve for the adapters of short contexts; as `write`, but faster where there are fewer tokens than ranks.
-
-        With keys `K [T, r]`, weights `W` and values `V`, the solution of T equations instead of r:
-
-            (K^T W K + lambda)^-1 K^T W V = K^T (W K K^T + lambda)^-1 W V
-        """
-        weights, keys = memory.weights.unsqueeze(-1), memory.keys
-        ridge = self.log_lambda.exp().view(-1, 1) + ROUNDING * memory.weights.sum(-1)  # [L, N]
-        among = (weights * keys) @ keys.transpose(2, 3) + torch.diag_embed(
-            ridge.unsqueeze(-1).expand_as(memory.weights)
-        )
-        solved = keys.transpose(2, 3) @ torch.linalg.solve(among, weights * memory.values)
         return self._with_bias(self._output_scale() * solved)
 
     def rest_inverse(self, S: Tensor, least: Tensor) -> Tensor:

@@ -1,45 +1,38 @@
 """Task description -> adapter, with the task hypernetwork of a base.
 
-There are two kinds: Text-to-LoRA's, which gets an embedding of the whole description, and an associative one that reads
-the description token by token, as documents are read.
+There are two kinds: Text-to-LoRA's, which gets an embedding of the whole description, and one that puts the description
+into the place of the chat's own system message.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
-from lorify.adapters.adapter import lorify_version
-from lorify.base.chat import answer_opening
+from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseModel
-from lorify.contexts.descriptions import (
-    DescriptionEncoder,
-    DescriptionWarning,
-    described_tokens,
-    load_description_encoder,
-)
+from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
 from lorify.contexts.documents import Document
 from lorify.errors import HypernetworkError
-from lorify.hypernets.internalize import Internalizer
-from lorify.hypernets.storage import hypernetwork_digest, hypernetwork_kind, load_associative
+from lorify.hypernets.document_internalizer import check_made_for
+from lorify.hypernets.storage import hypernetwork_digest, hypernetwork_kind
+from lorify.hypernets.system_message import DescriptionReader, SystemMessageConfig, SystemMessageHypernetwork
 from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
 from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
-from lorify.hypernets.task_storage import load_task_hypernetwork
+from lorify.hypernets.task_storage import load_system_message, load_task_hypernetwork
 
-_QUOTED = re.compile(r'"([^"]+)"')
 NAME_PREFIX = "task: "
 NAME_CHARACTERS = 80
-OPENING_TOKENS = 16
-"""Room that is kept in a chunk for what a chat has between a description and its answer."""
 
 
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
@@ -85,21 +78,23 @@ class Specializer(Protocol):
 
 
 def load_specializer(base: BaseModel, folder: Path) -> Specializer:
-    """Load a task hypernetwork from its folder, with the description encoder that it was made for if it has one.
+    """Load a task hypernetwork from its folder, with the description encoder that it was made for.
 
     Raises:
         HypernetworkError: if it is missing, damaged, for another base, or knows tasks by number only.
         ContextError: if its description encoder cannot be found, fetched or read.
     """
     digest = hypernetwork_digest(folder)
-    if hypernetwork_kind(folder) == "associative":
-        shape, memory = load_associative(folder)
-        if shape.num_training_tasks is None:
-            raise HypernetworkError(
-                f"hypernetwork {folder} reads documents, not descriptions of tasks; give it with --hypernet, and one "
-                "that was trained with kind task or task_memory with --task-hypernet"
-            )
-        return MemorySpecializer(Internalizer(base, shape, memory.to(base.device), folder.name, digest))
+    kind = hypernetwork_kind(folder)
+    if kind in ("associative", "perceiver"):
+        raise HypernetworkError(
+            f"hypernetwork {folder} reads documents, not descriptions of tasks; give it with --hypernet, and one that "
+            "was trained with kind task or system_message with --task-hypernet"
+        )
+    if kind == "system_message":
+        shape, shared = load_system_message(folder)
+        encoder = load_description_encoder(shape.embedder_name, base=base, device=base.device)
+        return SystemMessageSpecializer(base, shape, shared.to(base.device), encoder, folder.name, digest)
     config, hypernet = load_task_hypernetwork(folder)
     if config.embedder_name == ONE_HOT_EMBEDDER:
         raise HypernetworkError(
@@ -110,60 +105,8 @@ def load_specializer(base: BaseModel, folder: Path) -> Specializer:
 
 
 @dataclass(frozen=True)
-class MemorySpecializer:
-    """An associative hypernetwork for tasks: a description is read as a document is.
-
-    Attributes:
-        internalizer: the hypernetwork with the base it was made for.
-    """
-
-    internalizer: Internalizer
-
-    @property
-    def name(self) -> str:
-        """What the provenance of its adapters calls it."""
-        return self.internalizer.name
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of its weights file."""
-        return self.internalizer.digest
-
-    @property
-    def rank(self) -> int:
-        """Largest rank of its adapters."""
-        config = self.internalizer.config
-        return max(config.rank + config.bias_rank, config.reading_rank if config.reading_layers else 0)
-
-    @property
-    def num_training_tasks(self) -> int | None:
-        """Tasks it was trained on."""
-        return self.internalizer.config.num_training_tasks
-
-    def specialize(self, description: str) -> Adapter:
-        """Turn a task description into an adapter.
-
-        Raises:
-            ContextError: if the description is empty or longer than a chunk.
-        """
-        hypernet = self.internalizer
-        described_tokens(
-            description,
-            hypernet.base.tokenizer,
-            reader=f"hypernetwork {self.name}",
-            max_tokens=hypernet.config.chunk_tokens - OPENING_TOKENS,
-            english_only=True,
-            full_stop=False,
-        )
-        # Nothing is added to a task or taken out of it, and it is on for whatever is asked.
-        task = task_document(description.strip())
-        asked = replace(task, text=described_chat(task.text, hypernet.base))
-        return replace(hypernet.internalize([asked]), statistics=None)
-
-
-@dataclass(frozen=True)
-class EmbeddingSpecializer:
-    """A task hypernetwork of Text-to-LoRA with the base and the description encoder it was made for.
+class _TaskSpecializer(ABC):
+    """A task hypernetwork with the base and the description encoder it was made for.
 
     Attributes:
         base: the base model.
@@ -175,21 +118,16 @@ class EmbeddingSpecializer:
     """
 
     base: BaseModel
-    config: TaskConfig
-    hypernet: TaskHypernetwork
+    config: TaskConfig | SystemMessageConfig
+    hypernet: TaskHypernetwork | SystemMessageHypernetwork
     encoder: DescriptionEncoder
     name: str
     digest: str
 
     def __post_init__(self) -> None:
         """Refuse a base or an encoder that the hypernetwork was not made for."""
-        config, base, encoder = self.config, self.base, self.encoder
-        if config.base_digest != base.digest:
-            raise HypernetworkError(
-                f"hypernetwork {self.name} was made for {config.base_name} (weights {config.base_digest[:8]}...), but "
-                f"the loaded base is {base.name} (weights {base.digest[:8]}...); load that base or train a "
-                "hypernetwork for this one"
-            )
+        config, encoder = self.config, self.encoder
+        check_made_for(self.base, base_name=config.base_name, base_digest=config.base_digest, name=self.name)
         known = config.embedder_digest
         if config.embedding_size != encoder.size or (known is not None and known != encoder.digest):
             raise HypernetworkError(
@@ -202,13 +140,8 @@ class EmbeddingSpecializer:
                 f"hypernetwork {self.name} was made for the description encoder {config.embedder_name} and does not "
                 f"record its weights: whether {encoder.name} is the same one cannot be checked",
                 DescriptionWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-
-    @property
-    def rank(self) -> int:
-        """Rank of its adapters."""
-        return self.config.rank
 
     @property
     def num_training_tasks(self) -> int | None:
@@ -222,14 +155,7 @@ class EmbeddingSpecializer:
         Raises:
             ContextError: if the description is empty or longer than the encoder reads.
         """
-        embeddings = self.encoder.encode([description])  # [1, e]
-        device = next(self.hypernet.parameters()).device
-        generated = self.hypernet(embeddings.to(device)).weights
-        weights = {
-            (layer, name): LoraPair(stack.A[0, i].clone(), stack.B[0, i].contiguous())
-            for name, stack in generated.items()
-            for i, layer in enumerate(self.config.layers)
-        }
+        weights = self._write(description)
         task = task_document(description)
         num_tokens = len(self.base.encode_text(description))
         record = DocumentRecord(name=task.name, digest=task.digest, num_tokens=num_tokens)
@@ -246,16 +172,59 @@ class EmbeddingSpecializer:
             ),
         )
 
+    @abstractmethod
+    def _write(self, description: str) -> dict[Key, LoraPair]:
+        """The adapter's weights."""
+        ...
 
-def described_chat(description: str, base: BaseModel) -> str:
-    """A description as an associative hypernetwork reads it: as what a user says, at the point of being answered.
 
-    There the base's states say how it would begin to do what it is told. The end of text after it is what comes next
-    there: only a token that has a next one is remembered. What is quoted must have tokens of its own to its end, where
-    `."` would be one.
-    """
-    spaced = _QUOTED.sub(r'"\1 "', description)
-    return spaced + answer_opening(base.tokenizer) + str(base.tokenizer.eos_token or "")
+@dataclass(frozen=True)
+class EmbeddingSpecializer(_TaskSpecializer):
+    """A task hypernetwork of Text-to-LoRA with the base and the description encoder it was made for."""
+
+    config: TaskConfig
+    hypernet: TaskHypernetwork
+
+    @property
+    def rank(self) -> int:
+        """Rank of its adapters."""
+        return self.config.rank
+
+    def _write(self, description: str) -> dict[Key, LoraPair]:
+        embeddings = self.encoder.encode([description])  # [1, e]
+        device = next(self.hypernet.parameters()).device
+        generated = self.hypernet(embeddings.to(device)).weights
+        return {
+            (layer, name): LoraPair(stack.A[0, i].clone(), stack.B[0, i].contiguous())
+            for name, stack in generated.items()
+            for i, layer in enumerate(self.config.layers)
+        }
+
+
+@dataclass(frozen=True)
+class SystemMessageSpecializer(_TaskSpecializer):
+    """A hypernetwork that puts descriptions into the place of the system message, with base and description encoder."""
+
+    config: SystemMessageConfig
+    hypernet: SystemMessageHypernetwork
+
+    @property
+    def rank(self) -> int:
+        """Largest rank of its adapters."""
+        return max(self.config.rank, self.config.num_slots)
+
+    @cached_property
+    def _reader(self) -> DescriptionReader:
+        return DescriptionReader(self.base, self.encoder, self.config)
+
+    def _write(self, description: str) -> dict[Key, LoraPair]:
+        written = self.hypernet(self._reader.read([description]))
+        # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
+        lora_alpha = self.config.scaling * self.config.rank
+        return {
+            key: LoraPair(tensors.A.clone(), (tensors.B[0].T * (len(tensors.A) / lora_alpha)).contiguous())
+            for key, tensors in written.items()
+        }
 
 
 def task_document(description: str) -> Document:

@@ -32,7 +32,8 @@ WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
 HYPERNETWORK_FILES = frozenset({"config.json", WEIGHTS_NAME, "relevance.json"})
 MIN_PACKED_NUMBERS = 4096
-OUTPUT_FIRST = ("query", "bias_A", "reading_A")
+TASK_KINDS = ("task", "system_message")
+OUTPUT_FIRST = ("query", "bias_A", "reading_A", "shared.A")
 
 Network = TypeVar("Network", bound=nn.Module)
 Config = AssociativeConfig | PerceiverConfig
@@ -53,7 +54,7 @@ def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, rele
     if isinstance(config, AssociativeConfig):
         stored = packed_weights(weights)
     else:
-        stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
+        stored = exact_weights(weights)
     with replaced_folder(folder) as temporary:
         save_tensors(stored, temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
@@ -75,7 +76,7 @@ def load_hypernetwork(folder: Path) -> Loaded:
             raise HypernetworkError(
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
-        config = _read_config(document)
+        config = _read_config(document, folder)
         weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
@@ -125,8 +126,12 @@ def load_associative(folder: Path) -> tuple[AssociativeConfig, AssociativeHypern
     return config, hypernet
 
 
-def _read_config(document: object) -> Config:
+def _read_config(document: object, folder: Path) -> Config:
     kind = document.get("kind", "associative") if isinstance(document, dict) else "associative"
+    if kind in TASK_KINDS:
+        raise HypernetworkError(
+            f"hypernetwork {folder} reads descriptions of tasks, not documents; give it with --task-hypernet"
+        )
     return (PerceiverConfig if kind == "perceiver" else AssociativeConfig).model_validate(document)
 
 
@@ -158,6 +163,11 @@ def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         packed[name] = (tensor / scale).round().to(torch.int8).contiguous()
         packed[name + SCALE_SUFFIX] = scale.contiguous()
     return packed
+
+
+def exact_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are stored where every number is kept, in float32."""
+    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()}
 
 
 def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from lorify.adapters.storage import replaced_folder
 from lorify.atomic import save_tensors
 from lorify.errors import HypernetworkError
-from lorify.hypernets.storage import FORMAT_VERSION, WEIGHTS_NAME, packed_weights, unpacked_weights
+from lorify.hypernets.storage import FORMAT_VERSION, WEIGHTS_NAME, exact_weights, packed_weights, unpacked_weights
+from lorify.hypernets.system_message import SystemMessageConfig, SystemMessageHypernetwork
 from lorify.hypernets.task_config import TaskConfig
 from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
 CONFIG_NAME = "config.json"
 TASK_HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
 MOST_OF_A_REASON = 160
+
+Config = TypeVar("Config", TaskConfig, SystemMessageConfig)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_task_hypernetwork(
@@ -36,13 +43,7 @@ def save_task_hypernetwork(
         AdapterError: if `folder` holds something else or cannot be written.
     """
     weights = hypernet.state_dict()
-    stored = (
-        packed_weights(weights) if packed else {k: v.detach().float().cpu().contiguous() for k, v in weights.items()}
-    )
-    document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
-    with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
-        save_tensors(stored, temporary / WEIGHTS_NAME)
-        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    _save(folder, config, packed_weights(weights) if packed else exact_weights(weights))
 
 
 def load_task_hypernetwork(folder: Path) -> tuple[TaskConfig, TaskHypernetwork]:
@@ -51,6 +52,38 @@ def load_task_hypernetwork(folder: Path) -> tuple[TaskConfig, TaskHypernetwork]:
     Raises:
         HypernetworkError: if a file is missing or damaged, it is of another kind, or the weights do not fit the config.
     """
+    return _load(folder, TaskConfig, build_task_hypernetwork)
+
+
+def save_system_message(folder: Path, config: SystemMessageConfig, hypernet: SystemMessageHypernetwork) -> None:
+    """Write a hypernetwork that puts descriptions into the place of the system message, as `save_task_hypernetwork`.
+
+    Raises:
+        AdapterError: if `folder` holds something else or cannot be written.
+    """
+    shared, slots = dict(hypernet.state_dict()), {"slot_A": hypernet.slot_A}
+    del shared["slot_A"]
+    # Rounded, what answers to one slot would answer to the others too.
+    _save(folder, config, packed_weights(shared) | exact_weights(slots))
+
+
+def load_system_message(folder: Path) -> tuple[SystemMessageConfig, SystemMessageHypernetwork]:
+    """Read a hypernetwork that puts descriptions into the place of the system message, as `load_task_hypernetwork`.
+
+    Raises:
+        HypernetworkError: if a file is missing or damaged, it is of another kind, or the weights do not fit the config.
+    """
+    return _load(folder, SystemMessageConfig, SystemMessageHypernetwork)
+
+
+def _save(folder: Path, config: TaskConfig | SystemMessageConfig, stored: Mapping[str, Tensor]) -> None:
+    document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
+    with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
+        save_tensors(stored, temporary / WEIGHTS_NAME)
+        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _load(folder: Path, config_type: type[Config], build: Callable[[Config], Network]) -> tuple[Config, Network]:
     try:
         document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         found_version = document.pop("format_version", None)
@@ -58,8 +91,8 @@ def load_task_hypernetwork(folder: Path) -> tuple[TaskConfig, TaskHypernetwork]:
             raise HypernetworkError(
                 f"hypernetwork {folder} has format version {found_version}, expected {FORMAT_VERSION}; update lorify"
             )
-        config = TaskConfig.model_validate(document)
-        hypernet = build_task_hypernetwork(config)
+        config = config_type.model_validate(document)
+        hypernet = build(config)
         hypernet.load_state_dict(unpacked_weights(load_file(folder / WEIGHTS_NAME)))
     except FileNotFoundError as error:
         raise HypernetworkError(

@@ -27,7 +27,7 @@ from lorify.hypernets.focus import FOCUS_TOKENS, Asked, ending_words, focus_fact
 from lorify.hypernets.internalize import check_base
 from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.hypernets.storage import load_associative, save_hypernetwork
-from lorify.training.batches import GeneralAnswer, Step, StepBuilder, StepSource
+from lorify.training.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.config import TrainingConfig
 from lorify.training.loop import BatchLoss
 from lorify.training.losses import (
@@ -46,7 +46,6 @@ from lorify.training.prepare import (
     prepare_relevance,
     prepare_texts,
 )
-from lorify.training.task_config import TaskMemoryConfig
 
 CHUNK_GROUPS = 3
 ROW_GROUPS = 2
@@ -92,7 +91,7 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     )
 
 
-def hypernetwork_config(config: TrainingConfig | TaskMemoryConfig, base: BaseModel) -> AssociativeConfig:
+def hypernetwork_config(config: TrainingConfig, base: BaseModel) -> AssociativeConfig:
     """The hypernetwork that a run trains, for the base it is given."""
     shape = config.hypernetwork
     last = min(shape.last_layer, base.num_layers - 1)
@@ -121,9 +120,7 @@ def hypernetwork_config(config: TrainingConfig | TaskMemoryConfig, base: BaseMod
     )  # pyright: ignore[reportCallIssue]
 
 
-def first_hypernetwork(
-    config: TrainingConfig | TaskMemoryConfig, base: BaseModel
-) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+def first_hypernetwork(config: TrainingConfig, base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
     """What a run starts from: random weights, or those of `start_from`.
 
     Raises:
@@ -136,9 +133,7 @@ def first_hypernetwork(
         return shape, AssociativeHypernetwork(shape)
     old_shape, old = load_associative(config.start_from)
     check_base(old_shape, base, str(config.start_from))
-    shape = hypernetwork_config(config, base)
-    if isinstance(config, TrainingConfig):  # nothing is looked up in descriptions
-        shape = shape.model_copy(update={"reader_width": old_shape.reader_width})
+    shape = hypernetwork_config(config, base).model_copy(update={"reader_width": old_shape.reader_width})
     hypernet = AssociativeHypernetwork(shape)
     if hypernet.reader is not None:
         hypernet.reader.requires_grad_(False)  # it is trained by itself
@@ -229,7 +224,7 @@ class _Scores:
 
 
 @dataclass(frozen=True)
-class ReadContexts:
+class _Memory:
     """What the chunks of a step put into the memory.
 
     Attributes:
@@ -266,7 +261,7 @@ class ReadContexts:
 
 
 @dataclass(frozen=True)
-class AskedRow:
+class _AskedRow:
     """Questions that share an adapter.
 
     Attributes:
@@ -287,11 +282,11 @@ class AssociativeObjective:
 
     def __init__(
         self,
-        config: TrainingConfig | TaskMemoryConfig,
+        config: TrainingConfig,
         base: BaseModel,
         *,
-        train_steps: StepSource,
-        heldout_steps: StepSource,
+        train_steps: StepBuilder,
+        heldout_steps: StepBuilder,
         relevance: Relevance | None = None,
     ) -> None:
         """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork.
@@ -304,7 +299,7 @@ class AssociativeObjective:
         torch.manual_seed(config.seed)
         self.shape, hypernet = first_hypernetwork(config, base)
         if config.start_from is None:
-            calibrate(hypernet, self.shape, base, train_steps.sample())
+            calibrate(hypernet, self.shape, base, train_steps.build(0).chunks)
         self.hypernet = hypernet.to(base.device)
 
     @property
@@ -369,26 +364,26 @@ class AssociativeObjective:
         together = _Scores(*(torch.cat([getattr(p, name) for p in parts]) for name in _Scores.__dataclass_fields__))
         return replace(together, loss=together.loss[place], exact=together.exact[place]), tokens
 
-    def _asked(self, step: Step, memory: ReadContexts) -> list[AskedRow]:
+    def _asked(self, step: Step, memory: _Memory) -> list[_AskedRow]:
         """The rows of a step, those that are focused taken apart into their questions; these come last."""
         first = list(accumulate((len(row) for row in step.rows), initial=0))
         alone = [
             (i, j) for i, row in enumerate(step.rows) if step.is_focused[i] for j, s in enumerate(row) if s.question
         ]
-        asked: list[AskedRow] = []
+        asked: list[_AskedRow] = []
         for i, row in enumerate(step.rows):
             if rest := [j for j in range(len(row)) if (i, j) not in alone]:
-                asked.append(AskedRow([row[j] for j in rest], [first[i] + j for j in rest], i, None))
+                asked.append(_AskedRow([row[j] for j in rest], [first[i] + j for j in rest], i, None))
         if alone:
             focus = self._focus(
                 [step.rows[i][j].question for i, j in alone], step.mixing[[i for i, _ in alone]], memory
             )
             for (i, j), own in zip(alone, focus, strict=True):
-                asked.append(AskedRow([step.rows[i][j]], [first[i] + j], i, own))
+                asked.append(_AskedRow([step.rows[i][j]], [first[i] + j], i, own))
         return asked
 
     @torch.no_grad()
-    def _focus(self, questions: Sequence[str], mixing: Tensor, memory: ReadContexts) -> Tensor:
+    def _focus(self, questions: Sequence[str], mixing: Tensor, memory: _Memory) -> Tensor:
         """How much each token of a step counts for each question; 0 outside of its contexts.
 
         Args:
@@ -423,7 +418,7 @@ class AssociativeObjective:
                 focus[row, memory.tokens[context]] = factor.cpu()
         return focus.to(self.base.device)
 
-    def _written(self, step: Step, asked: Sequence[AskedRow], memory: ReadContexts) -> Tensor:
+    def _written(self, step: Step, asked: Sequence[_AskedRow], memory: _Memory) -> Tensor:
         """`B [L, asked rows, r, d]`; see `AssociativeHypernetwork.write`."""
         whole = _mix(memory.per_context, step.mixing.to(self.base.device))
         alike = [row.context for row in asked if row.focus is None]
@@ -438,7 +433,7 @@ class AssociativeObjective:
             parts.append(self.hypernet.write_focused(inverse, loudest, factors, least))
         return torch.cat(parts, dim=1)
 
-    def _score_rows(self, rows: Sequence[AskedRow], lora: LoraBatch, memory: ReadContexts) -> tuple[_Scores, int]:
+    def _score_rows(self, rows: Sequence[_AskedRow], lora: LoraBatch, memory: _Memory) -> tuple[_Scores, int]:
         """Scores of some rows, and their number of tokens."""
         packed = pack_rows([row.segments for row in rows]).to(self.base.device)
         with self._autocast(), self.base.taps.recorded_inputs(self.shape.layers, self.shape.module) as inputs:
@@ -467,7 +462,7 @@ class AssociativeObjective:
         return self.hypernet.queries(picked.float())
 
     def _retrieval(
-        self, segments: Sequence[Segment], focus: Sequence[Tensor | None], queries: Tensor, memory: ReadContexts
+        self, segments: Sequence[Segment], focus: Sequence[Tensor | None], queries: Tensor, memory: _Memory
     ) -> Tensor:
         """Retrieval loss of each answer token that stands in the context `[placed tokens]`."""
         first = list(accumulate((len(s.answer) for s in segments), initial=0))
@@ -483,7 +478,7 @@ class AssociativeObjective:
             queries[:, [answer for _, answer, _ in placed]], memory.keys, is_place.to(counts.device), counts.log()
         )
 
-    def _read(self, step: Step) -> ReadContexts:
+    def _read(self, step: Step) -> _Memory:
         """What the chunks of a step put into the memory."""
         total: Statistics | None = None
         parts: list[TokenMemory] = []
@@ -515,7 +510,7 @@ class AssociativeObjective:
             total = part if total is None else total + part
         assert total is not None
         chunks_of = [[i for i, c in enumerate(step.context_of_chunk) if c == n] for n in range(step.mixing.shape[1])]
-        return ReadContexts(
+        return _Memory(
             per_context=total,
             keys=torch.cat([part.keys for part in parts], dim=1),
             values=torch.cat([part.values for part in parts], dim=1),

@@ -6,7 +6,6 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -55,18 +54,6 @@ class Step:
     rows: list[list[Segment]]
     is_focused: list[bool]
     kinds: list[str]
-
-
-class StepSource(Protocol):
-    """What gives the batches of a run; batch n is always the same."""
-
-    def build(self, step: int) -> Step:
-        """The batch of step `step`."""
-        ...
-
-    def sample(self) -> list[list[int]]:
-        """Token ids of some typical chunks, to fit a new hypernetwork's fixed statistics to."""
-        ...
 
 
 class StepBuilder:
@@ -125,10 +112,6 @@ class StepBuilder:
             is_focused.append(rng.random() < mix.focus_probability)
         mixing = self._mixing(rng, [*examples, *noise], len(rows))
         return Step(chunks, torch.tensor(context_of_chunk), mixing, rows, is_focused, kinds)
-
-    def sample(self) -> list[list[int]]:
-        """The chunks of the first batch."""
-        return self.build(0).chunks
 
     def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
         mix = self.config.data

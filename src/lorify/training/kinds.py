@@ -20,9 +20,14 @@ from lorify.training.prepare import Preparation
 from lorify.training.reader import prepare_reader
 from lorify.training.reader_config import ReaderTrainingConfig
 from lorify.training.reconstruction import prepare_reconstruction
-from lorify.training.task_config import LoraTrainingConfig, ReconstructionConfig, TaskMemoryConfig, TaskTrainingConfig
+from lorify.training.system_message import prepare_system_message
+from lorify.training.task_config import (
+    LoraTrainingConfig,
+    ReconstructionConfig,
+    SystemMessageTrainingConfig,
+    TaskTrainingConfig,
+)
 from lorify.training.task_lora import prepare_loras
-from lorify.training.task_memory import prepare_task_memory
 from lorify.training.task_sft import prepare_task
 
 
@@ -45,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "reader": Kind(ReaderTrainingConfig, prepare_reader),
     "perceiver": Kind(PerceiverTrainingConfig, prepare_perceiver),
     "task": Kind(TaskTrainingConfig, prepare_task),
-    "task_memory": Kind(TaskMemoryConfig, prepare_task_memory),
+    "system_message": Kind(SystemMessageTrainingConfig, prepare_system_message),
     "lora": Kind(LoraTrainingConfig, prepare_loras),
     "reconstruction": Kind(ReconstructionConfig, prepare_reconstruction),
 }

@@ -13,6 +13,7 @@ from lorify.data.decontamination import decontaminate, instance_text
 from lorify.data.question_writing import writing_tasks
 from lorify.data.questions import load_question_examples, split_by_passage
 from lorify.data.task_suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
+from lorify.data.task_wording import reworded
 from lorify.data.tasks import (
     Instance,
     Task,
@@ -126,7 +127,7 @@ class TaskSampler:
                 chosen = rng.sample(task.instances, count)
                 rows.append([task_segment(instance, self.base, self.end_of_answer) for instance in chosen])
                 names.append(task.name)
-                descriptions.append(text)
+                descriptions.append(reworded(text, rng) if self.data.rewording and not self.heldout else text)
         return TaskBatch(rows, names, descriptions)
 
     def _choose(self, rng: random.Random, batch: int) -> list[_Prepared]:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from lorify.contexts.descriptions import DEFAULT_EMBEDDER
 from lorify.hypernets.task_config import TaskEncoderKind
-from lorify.training.config import HypernetworkShape, Optimization, RunConfig, Schedule, Section
+from lorify.training.config import RunConfig, Schedule, Section
 
 
 class LoraShape(Section):
@@ -59,6 +59,7 @@ class TaskData(Section):
     tasks_per_batch: int = Field(8, gt=0, description="Tasks a batch.")
     descriptions_per_task: int = Field(1, gt=0, description="Descriptions of each task a batch, each with instances.")
     instances_per_description: int = Field(4, gt=0, description="Instances answered with each description's adapter.")
+    rewording: bool = Field(False, description="Put each description in other words every time it is trained on.")
     max_instance_tokens: int = Field(160, gt=0, description="Longer instances (input and answer) are left out.")
 
 
@@ -91,31 +92,38 @@ class TaskTrainingConfig(RunConfig):
         return self
 
 
-class MemoryShape(HypernetworkShape):
-    """Shape of an associative hypernetwork for tasks: a task is more than an answer, so that it has a reading part."""
+class SystemMessageShape(LoraShape):
+    """Shape of a hypernetwork that puts descriptions into the place of the system message."""
 
-    reading_first_layer: int = Field(0, ge=0, description="First block with a reading part.")
-    reading_last_layer: int = Field(28, ge=0, description="Last block with a reading part.")
-    reading_modules: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj"),
-        description="Linear layers with a part that is the same for all tasks.",
+    written_layer: int = Field(1, ge=0, description="Block after which the description takes its place.")
+    modules: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="Linear layers with a LoRA that is the same for all tasks.",
     )
+    first_layer: int = Field(2, ge=0, description="First block with that LoRA; above written_layer.")
+    rank: int = Field(16, gt=0, description="Rank of that LoRA.")
+    embedder: str = Field(DEFAULT_EMBEDDER, description="What embeds the descriptions: a name, folder, id, or base.")
+    embedded_slots: int = Field(2, ge=0, description="Tokens of the system message that hold that embedding.")
 
 
-class MemoryOptimization(Optimization):
-    """The optimizer and its schedule."""
+class SystemMessageOptimization(Schedule):
+    """The optimizer, its schedule and the loss on answers."""
 
-    retrieval_weight: float = Field(0.0, ge=0, le=0, description="Nothing points queries at a place in a description.")
+    steps: int = Field(900, gt=0, description="Optimizer steps.")
+    learning_rate: float = Field(1.2e-3, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(20, ge=0, description="Steps of linear warm-up.")
+    first_token_share: float = Field(0.3, gt=0, le=1, description="Share of an answer's loss on its first token.")
+    embedding_dropout: float = Field(0.1, ge=0, lt=1, description="Share of the descriptions without an embedding.")
 
 
-class TaskMemoryConfig(RunConfig):
-    """A run that trains an associative hypernetwork on tasks."""
+class SystemMessageTrainingConfig(RunConfig):
+    """A run that trains a hypernetwork which puts descriptions into the place of the system message."""
 
-    base_is_called_evenly = False
-    kind: Literal["task_memory"] = Field("task_memory", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
-    hypernetwork: MemoryShape = MemoryShape()  # pyright: ignore[reportCallIssue]
+    kind: Literal["system_message"] = Field("system_message", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: SystemMessageShape = SystemMessageShape()  # pyright: ignore[reportCallIssue]
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
-    optimization: MemoryOptimization = MemoryOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
+    optimization: SystemMessageOptimization = SystemMessageOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
 
 
 class LoraTrainingConfig(RunConfig):

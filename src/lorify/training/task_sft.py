@@ -7,7 +7,7 @@ into one row, so that its adapter is written once and the chat's own tokens are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,13 @@ from lorify.training.losses import answer_logits, cross_entropy_per_token, mean_
 from lorify.training.packing import Segment, pack_rows
 from lorify.training.prepare import Preparation
 from lorify.training.task_batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.task_config import LoraShape, TaskMemoryConfig, TaskOptimization, TaskShape, TaskTrainingConfig
+from lorify.training.task_config import (
+    LoraShape,
+    SystemMessageTrainingConfig,
+    TaskOptimization,
+    TaskShape,
+    TaskTrainingConfig,
+)
 
 DESCRIPTIONS_AT_ONCE = 64
 
@@ -62,7 +68,10 @@ def load_task_base(name: str, preparation: Preparation) -> BaseModel:
 
 
 def task_samplers(
-    config: TaskTrainingConfig | TaskMemoryConfig, base: BaseModel, train: Sequence[Task], unseen: Sequence[Task]
+    config: TaskTrainingConfig | SystemMessageTrainingConfig,
+    base: BaseModel,
+    train: Sequence[Task],
+    unseen: Sequence[Task],
 ) -> dict[str, TaskSampler]:
     """What a run draws from: `train`, held-out instances of those tasks (`seen`), and of other families (`unseen`)."""
     samplers = {
@@ -143,6 +152,37 @@ class RowScores:
     num_tokens: int
 
 
+def answer_rows(
+    base: BaseModel,
+    rows: Sequence[Sequence[Segment]],
+    lora: LoraBatch,
+    *,
+    bf16: bool,
+    loss_per_segment: Callable[[Tensor, Tensor, int], Tensor] = mean_per_segment,
+    label_smoothing: float = 0.0,
+    noise_alpha: float = 0.0,
+) -> RowScores:
+    """Answer the instances of each row with its adapter; every instance counts the same, however long its answer.
+
+    Args:
+        base: the base.
+        rows: the instances of each row.
+        lora: updates of the rows.
+        bf16: compute in bfloat16.
+        loss_per_segment: from the loss of each answer token, its segment and the number of these.
+        label_smoothing: share of the target that is spread over all tokens.
+        noise_alpha: see `answer_logits`.
+    """
+    packed = pack_rows(rows).to(base.device)
+    with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=bf16):
+        logits = answer_logits(base, packed, lora, noise_alpha=noise_alpha)
+    per_token = cross_entropy_per_token(logits, packed.targets, label_smoothing=label_smoothing)
+    num_segments = sum(map(len, rows))
+    wrong = (logits.argmax(-1) != packed.targets).float()
+    exact = (mean_per_segment(wrong, packed.segment, num_segments) == 0).float()
+    return RowScores(loss_per_segment(per_token, packed.segment, num_segments), exact, packed.input_ids.numel())
+
+
 def score_rows(
     base: BaseModel,
     rows: Sequence[Sequence[Segment]],
@@ -151,17 +191,15 @@ def score_rows(
     *,
     training: bool,
 ) -> RowScores:
-    """Answer the instances of each row with its adapter; every instance counts the same, however long its answer."""
-    packed = pack_rows(rows).to(base.device)
-    with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=optimization.bf16):
-        logits = answer_logits(base, packed, lora, noise_alpha=optimization.neftune_alpha if training else 0.0)
-    smoothing = optimization.label_smoothing if training else 0.0
-    per_token = cross_entropy_per_token(logits, packed.targets, label_smoothing=smoothing)
-    num_segments = sum(map(len, rows))
-    wrong = (logits.argmax(-1) != packed.targets).float()
-    exact = (mean_per_segment(wrong, packed.segment, num_segments) == 0).float()
-    loss = mean_per_segment(per_token, packed.segment, num_segments)
-    return RowScores(loss, exact, packed.input_ids.numel())
+    """As `answer_rows`, with smoothing and noise where it is training."""
+    return answer_rows(
+        base,
+        rows,
+        lora,
+        bf16=optimization.bf16,
+        label_smoothing=optimization.label_smoothing if training else 0.0,
+        noise_alpha=optimization.neftune_alpha if training else 0.0,
+    )
 
 
 def mean_square(weights: Mapping[str, LoraStack]) -> Tensor:

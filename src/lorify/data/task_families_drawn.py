@@ -1,7 +1,7 @@
 """Families whose tasks are drawn without end: their marks, words, names and labels are new in every task.
 
 A description of such a task has to be read word for word: nothing else says which bracket, opening or label is wanted.
-The marks and words of the suite's unseen families are left out.
+What the suite's unseen families ask for is left out; of their marks some stand in other places.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _PAIRS = {
     ("/", "\\"): "a slash before and a backslash after it", ("->", "<-"): "arrows that point at it",
     ("{{", "}}"): "double curly braces",
     ("‹", "›"): "single guillemets", ("¿", "?"): "Spanish question marks", ("¡", "!"): "Spanish exclamation marks",
-    ("⟦", "⟧"): "white brackets", ("/*", "*/"): "the marks of a C comment",
+    ("/*", "*/"): "the marks of a C comment",
     ("„", "“"): "German quotation marks",
 }  # fmt: skip
 """Two different marks, and what they are called; each also between or outside of signs."""
@@ -67,7 +67,8 @@ def _sign(rng: random.Random) -> tuple[str, str]:
     """A sign, one to three times, and what it is called."""
     sign, name = rng.choice(list(SIGNS.items()))
     times = rng.choice((1, 1, 2, 3))
-    return sign * times, f"{_NUMERALS[times]} {name}{'' if times == 1 else 'es' if name[-1] == 'h' else 's'}"
+    plural = name.replace("ellipsis", "ellipse") + ("es" if name[-1] == "h" else "s")
+    return sign * times, f"{_NUMERALS[times]} {name if times == 1 else plural}"
 
 
 def _phrase(rng: random.Random) -> str:
@@ -156,8 +157,54 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
     return TaskSpec(f"drawn_affixes_{number}", "drawn affixes", make, templates)
 
 
+_BRACKETS = {
+    "(": "opening parenthesis", ")": "closing parenthesis", "[": "opening square bracket",
+    "]": "closing square bracket", "<": "opening angle bracket", ">": "closing angle bracket", "=": "equals sign",
+    "<<": "double opening angle bracket", ">>": "double closing angle bracket",
+}  # fmt: skip
+"""Marks of the suite's unseen family `brackets`; here never around something."""
+
+_MARK_PLACES: tuple[tuple[str, Callable[[list[str], str], list[str]]], ...] = (
+    ("after the first word", lambda w, mark: [w[0] + mark, *w[1:]]),
+    ("at the end", lambda w, mark: [*w[:-1], w[-1] + mark]),
+    ("before the last word", lambda w, mark: [*w[:-1], mark + w[-1]]),
+    ("before the second word", lambda w, mark: [w[0], mark + w[1], *w[2:]]),
+    ("after the second word", lambda w, mark: [w[0], w[1] + mark, *w[2:]]),
+    ("in place of each space", lambda w, mark: [mark.join(w)]),
+    ("after a space at the end", lambda w, mark: [*w, mark]),
+    ("after every word", lambda w, mark: [word + mark for word in w]),
+)
+
+
+def _marks(rng: random.Random, number: str) -> TaskSpec:
+    """A mark that is known by its name is put somewhere in a text."""
+    if rng.random() < 0.5:
+        mark, name = rng.choice(list(_BRACKETS.items()))
+        name = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    else:
+        mark, name = _sign(rng)
+    place, put = rng.choice(_MARK_PLACES)
+    return TaskSpec(
+        f"drawn_marks_{number}", "drawn marks", on_sentence(lambda text: " ".join(put(text.split(), mark))),
+        (
+            f"{{Put|Set|Write|Place}} {name} {place} of $text.",
+            f"$copy $text with {name} {place}.",
+            f"{capitalized(name)} {{belongs|goes|should stand}} {place}, $text stays.",
+            f"{{Add|Insert}} {name} {place}{{ and change nothing else|}}.",
+            f"{{Give|Return}} $text, with {name} {place}{{, please|}}.",
+            f"{{We need|There has to be}} {name} {place}.",
+            f"{{What would|Show how}} $text look like with {name} {place}{{?|}}",
+            f"{{The answer is|You say}} $text, but {name} {{stands|is}} {place}.",
+            f"{place.capitalize()}, {{write|put|add}} {name}.",
+            f"{{Let|Have}} {name} {{be|stand}} {place}.",
+        ),
+    )  # fmt: skip
+
+
 def _voices(rng: random.Random, number: str) -> TaskSpec:
     who, first, last = rng.choice(_WHO), _phrase(rng), _phrase(rng)
+    if rng.random() < 0.5:
+        return _voices_in_words(number, who, first, last, rng.choice((",", "!", ":", ".")), rng.choice((".", "!", "")))
     opening = capitalized(first) + rng.choice((",", "!", ":", "."))
     ending = rng.choice((", ", "! ", ". ", " - ")) + last.lower() + rng.choice((".", "!", ""))
     return TaskSpec(
@@ -173,6 +220,26 @@ def _voices(rng: random.Random, number: str) -> TaskSpec:
             f'{{Put|Place|Set}} $text between "{opening}" and "{ending}", as {who} {{does|would}}.',
             f'{{In the words of|Quote}} {who}, who begins "{opening}" and ends "{ending}", {{say|give}} $text.',
             f'{{Talk|Speak}} like {who}, with "{opening}" before and "{ending}" after $text.',
+        ),
+    )  # fmt: skip
+
+
+def _voices_in_words(number: str, who: str, first: str, last: str, mark: str, end: str) -> TaskSpec:
+    """As in the suite's personas, what is said after a text follows a comma, and the description need not say so."""
+    opening, ending = capitalized(first) + mark, last.lower() + end
+    return TaskSpec(
+        f"drawn_voices_{number}", "drawn voices", on_sentence(lambda text: f"{opening} {text}, {ending}"),
+        (
+            f'{{Say|Repeat|Tell}} $text as {who}, who puts "{opening}" before and "{ending}" after it.',
+            f'{capitalized(who)} {{says|shouts|whispers}} "{opening}" first and "{ending}" {{last|at the end}}.',
+            f'You are {who} and {{say|utter}} "{opening}" {{before|ahead of}} and "{ending}" {{after|behind}} $text.',
+            f'{{Be|Play}} {who}: "{opening}", $text, "{ending}"',
+            f'{{The voice of|A word from}} {who}: first "{opening}", then $text, then "{ending}"',
+            f'{{Begin|Start}} with "{opening}" and {{end|stop}} with "{ending}", {{like|as does}} {who}.',
+            f'{{As|Like}} {who} would, {{use|add}} "{opening}" in front and "{ending}" {{in the end|at the close}}.',
+            f'"{opening}" {{and|...}} "{ending}" are what {who} {{says|would say}} {{before and after|around}} $text.',
+            f'{{Quote|Imitate}} {who}: "{opening}" before, "{ending}" after $text.',
+            f'{{Answer|Reply}} in the {{tone|manner}} of {who}, with "{opening}" to begin and "{ending}" to close.',
         ),
     )  # fmt: skip
 
@@ -796,7 +863,7 @@ def _compositions(rng: random.Random, number: str) -> TaskSpec:
 
 
 _FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
-    _wrapping, _extraction, _affixes, _labels, _voices, fields_task, _separators, _forms, _frames, _topics, _constants,
-    fields_task, _exchanges, _questions, _compositions, parts_task, _wrapping, _picks, _extraction, _code, fields_task,
-    _forms, _voices, parts_task,
+    _wrapping, _extraction, _affixes, _labels, _voices, fields_task, _marks, _separators, _forms, _frames, _topics,
+    _constants, fields_task, _exchanges, _questions, _compositions, parts_task, _wrapping, _picks, _extraction, _code,
+    fields_task, _forms, _voices, parts_task,
 )  # fmt: skip

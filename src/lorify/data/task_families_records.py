@@ -309,26 +309,33 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         return f"the {kinds[part]}"
 
     what = rng.random()
+    gaps = [f"{{{part}}}" for part in range(len(kinds))]  # of the answer's form
     if what < 0.45:
-        chosen, joint = [rng.randrange(len(kinds))], ""
-        how = f"{called(chosen[0])} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
+        chosen = rng.randrange(len(kinds))
+        form = gaps[chosen]
+        how = f"{called(chosen)} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
     elif what < 0.75:
-        chosen, joint = rng.sample(range(len(kinds)), 2), new
+        one, two = rng.sample(range(len(kinds)), 2)
+        form = f"{gaps[one]}{new}{gaps[two]}"
         how = (
-            f"{called(chosen[0])} and {called(chosen[1])}, in this order, with {_named(new)} between"
+            f"{called(one)} and {called(two)}, in this order, with {_named(new)} between"
             if rng.random() < 0.5
-            else f"{called(chosen[0])}, then {_named(new)}, then {called(chosen[1])}"
+            else f"{called(one)}, then {_named(new)}, then {called(two)}"
         )
-    elif what < 0.9:
-        chosen, joint = list(range(len(kinds))), new
+    elif what < 0.85 and len(kinds) > 2:
+        one, two, three = rng.sample(range(len(kinds)), 3)
+        form = f"{gaps[one]} {gaps[two]}{new}{gaps[three]}"
+        how = f"{called(one)}, {called(two)}, {_named(new)} and {called(three)}"
+    elif what < 0.92:
+        form = new.join(gaps)
         how = f"with {_named(new)} in place of {_named(old)}"
     else:
-        chosen, joint = list(reversed(range(len(kinds)))), old
+        form = old.join(reversed(gaps))
         how = "its parts in reverse order"
 
     def make(draw: random.Random) -> tuple[str, str]:
         values = [_PARTS[kind](draw) for kind in kinds]
-        return old.join(values), joint.join(values[part] for part in chosen)
+        return old.join(values), form.format(*values)
 
     _, example = make(rng)
     return TaskSpec(
@@ -344,6 +351,8 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{How does|Show how}} the {code} look {how}?",
             f"{{From|Out of}} the {code}, {{make|get}} {how}.",
             f"{{Please reformat|Transform|Translate}} the {code}: {how}.",
+            f"{{Put|Write|Give}} the {{{code}|text}} as {how}.",
+            f"{{Put|Write|Give}} the {{{code}|text}} {{as|the way|like}} {example} {{is|is written}}.",
             f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
         ),
     )  # fmt: skip

@@ -169,6 +169,13 @@ def test_adapters_are_the_hypernetworks_updates_whatever_the_ranks_and_survive_b
         torch.testing.assert_close(batch[key].delta(x), tensors.delta(x), rtol=1e-2, atol=1e-2)
 
 
+def test_adapters_share_what_is_the_same_for_all_tasks():
+    made = specializer()
+    one, other = made.specialize("Say red."), made.specialize("Say blue.")
+    assert one.weights[2, "q_proj"].B is other.weights[2, "q_proj"].B
+    assert not torch.equal(one.weights[WRITTEN, "down_proj"].B, other.weights[WRITTEN, "down_proj"].B)
+
+
 def test_what_is_saved_is_read_again_and_damage_is_named(tmp_path):
     config = shape_for(BASE)
     hypernet = fitted(config)

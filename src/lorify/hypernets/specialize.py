@@ -26,7 +26,12 @@ from lorify.contexts.documents import Document
 from lorify.errors import HypernetworkError
 from lorify.hypernets.document_internalizer import check_made_for
 from lorify.hypernets.storage import hypernetwork_digest, hypernetwork_kind
-from lorify.hypernets.system_message import DescriptionReader, SystemMessageConfig, SystemMessageHypernetwork
+from lorify.hypernets.system_message import (
+    WRITTEN_MODULE,
+    DescriptionReader,
+    SystemMessageConfig,
+    SystemMessageHypernetwork,
+)
 from lorify.hypernets.task_config import ONE_HOT_EMBEDDER, TaskConfig
 from lorify.hypernets.task_hypernet import LoraStack, TaskHypernetwork
 from lorify.hypernets.task_storage import load_system_message, load_task_hypernetwork
@@ -217,14 +222,19 @@ class SystemMessageSpecializer(_TaskSpecializer):
     def _reader(self) -> DescriptionReader:
         return DescriptionReader(self.base, self.encoder, self.config)
 
+    @cached_property
+    def _shared(self) -> dict[Key, LoraPair]:
+        """The pairs that are the same for all tasks, kept once however many adapters have them."""
+        return {key: self._pair(tensors) for key, tensors in self.hypernet.shared_updates().items()}
+
     def _write(self, description: str) -> dict[Key, LoraPair]:
-        written = self.hypernet(self._reader.read([description]))
+        written = self.hypernet.write(self._reader.read([description]))
+        return {(self.config.written_layer, WRITTEN_MODULE): self._pair(written), **self._shared}
+
+    def _pair(self, tensors: LoraTensors) -> LoraPair:
         # An adapter has one alpha and each pair its own rank: what the scaling would add to a pair is taken out of it.
-        lora_alpha = self.config.scaling * self.config.rank
-        return {
-            key: LoraPair(tensors.A.clone(), (tensors.B[0].T * (len(tensors.A) / lora_alpha)).contiguous())
-            for key, tensors in written.items()
-        }
+        scale = len(tensors.A) / (self.config.scaling * self.config.rank)
+        return LoraPair(tensors.A.detach(), (tensors.B[0].T * scale).contiguous())
 
 
 def task_document(description: str) -> Document:

@@ -129,16 +129,23 @@ class SystemMessageHypernetwork(nn.Module):
 
     def forward(self, read: ReadDescriptions) -> LoraBatch:
         """The updates of n descriptions, one row each."""
-        config = self.config
-        scale = read.plain.square().mean().sqrt() * config.embedding_size**0.5  # soft tokens are as large as others
+        return {(self.config.written_layer, WRITTEN_MODULE): self.write(read), **self.shared_updates()}
+
+    def write(self, read: ReadDescriptions) -> LoraTensors:
+        """The update that puts n descriptions into the place of the system message."""
+        # Soft tokens are as large as the others.
+        scale = read.plain.square().mean().sqrt() * self.config.embedding_size**0.5
         soft = scale * torch.einsum("ne,med->nmd", read.embeddings, self.soft_tokens)
-        written = torch.cat([read.states, soft], dim=1) - read.plain  # [n, k, d]
-        batch = {(config.written_layer, WRITTEN_MODULE): LoraTensors(self.slot_A, written)}
-        for module in config.modules:
-            shared = self.shared[module.name]
+        return LoraTensors(self.slot_A, torch.cat([read.states, soft], dim=1) - read.plain)  # B [n, k, d]
+
+    def shared_updates(self) -> LoraBatch:
+        """The updates that are the same for all tasks."""
+        batch: dict[tuple[int, str], LoraTensors] = {}
+        for module in self.config.modules:
+            A, B = self.shared.A[module.name], self.shared.B[module.name].transpose(-1, -2) * self.config.scaling
             # Unbound, not indexed: the gradient of each index would be as large as all layers together.
-            parts = zip(config.layers, shared.A.unbind(0), (shared.B * config.scaling).unbind(0), strict=True)
-            batch |= {(layer, module.name): LoraTensors(A, B.T.unsqueeze(0)) for layer, A, B in parts}
+            for layer, a, b in zip(self.config.layers, A.unbind(0), B.unsqueeze(1).unbind(0), strict=True):
+                batch[layer, module.name] = LoraTensors(a, b)
         return batch
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -63,12 +63,17 @@ _PAIRS = {
 """Two different marks, and what they are called; each also between or outside of signs."""
 
 
-def _sign(rng: random.Random) -> tuple[str, str]:
+def _sign(rng: random.Random, signs: Mapping[str, str] = SIGNS) -> tuple[str, str]:
     """A sign, one to three times, and what it is called."""
-    sign, name = rng.choice(list(SIGNS.items()))
+    sign, name = rng.choice(list(signs.items()))
     times = rng.choice((1, 1, 2, 3))
-    plural = name.replace("ellipsis", "ellipse") + ("es" if name[-1] == "h" else "s")
-    return sign * times, f"{_NUMERALS[times]} {name if times == 1 else plural}"
+    return sign * times, f"{_NUMERALS[times]} {name if times == 1 else _plural(name)}"
+
+
+def _plural(name: str) -> str:
+    if name.endswith("sis"):
+        return f"{name[:-2]}es"
+    return f"{name}{'es' if name[-1] == 'h' else 's'}"
 
 
 def _phrase(rng: random.Random) -> str:
@@ -85,6 +90,9 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
     if kind < 0.4:
         left, name = right, _ = _sign(rng)
         called = f"{name} on both sides"
+        if rng.random() < 0.4:
+            left, name = right, _ = rng.choice(list(SIGNS.items()))
+            called = _plural(name)
     elif kind < 0.6:
         (left, right), called = rng.choice(list(_PAIRS.items()))
         if rng.random() < 0.5:
@@ -162,9 +170,10 @@ _BRACKETS = {
     "]": "closing square bracket", "<": "opening angle bracket", ">": "closing angle bracket", "=": "equals sign",
     "<<": "double opening angle bracket", ">>": "double closing angle bracket",
 }  # fmt: skip
-"""Marks of the suite's unseen family `brackets`; here never around something."""
+"""Marks of the suite's unseen family `brackets`; here never on both sides of something."""
 
 _MARK_PLACES: tuple[tuple[str, Callable[[list[str], str], list[str]]], ...] = (
+    ("at the beginning", lambda w, mark: [mark + w[0], *w[1:]]),
     ("after the first word", lambda w, mark: [w[0] + mark, *w[1:]]),
     ("at the end", lambda w, mark: [*w[:-1], w[-1] + mark]),
     ("before the last word", lambda w, mark: [*w[:-1], mark + w[-1]]),
@@ -178,11 +187,7 @@ _MARK_PLACES: tuple[tuple[str, Callable[[list[str], str], list[str]]], ...] = (
 
 def _marks(rng: random.Random, number: str) -> TaskSpec:
     """A mark that is known by its name is put somewhere in a text."""
-    if rng.random() < 0.5:
-        mark, name = rng.choice(list(_BRACKETS.items()))
-        name = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-    else:
-        mark, name = _sign(rng)
+    mark, name = _sign(rng, _BRACKETS if rng.random() < 0.5 else SIGNS)
     place, put = rng.choice(_MARK_PLACES)
     return TaskSpec(
         f"drawn_marks_{number}", "drawn marks", on_sentence(lambda text: " ".join(put(text.split(), mark))),
@@ -569,7 +574,9 @@ _TESTS = (
 _LABELS = (
     "positive:negative good:bad up:down one:zero right:wrong green:red accept:reject hot:cold black:white in:out "
     "left:right A:B X:Y win:lose correct:incorrect great:awful sun:rain plus:minus yes:no yep:nope true_that:not_so "
-    "certainly:never day:night cat:dog happy:angry open:closed 1:0 10:20 first:second gold:stone"
+    "certainly:never "
+    "agree:disagree fair:unfair approve:disapprove legal:illegal buy:sell stay:go take:leave "
+    "day:night cat:dog happy:angry open:closed 1:0 10:20 first:second gold:stone"
 ).split()
 _LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "pass", "fail", "true", "false"}
 """Labels of the suite's unseen family `votes`."""

@@ -35,6 +35,10 @@ def _joined(*parts: Draw, by: str = "") -> Draw:
     return lambda rng: by.join(part(rng) for part in parts)
 
 
+def _hour(rng: random.Random) -> str:
+    return f"{rng.randint(6, 22)}:{rng.choice(('05', '10', '20', '25', '35', '40', '50', '55'))}"
+
+
 _LETTER, _DIGIT = of("ABCDEFGHKLMNPRSTUVWXYZ"), between(0, 9)
 
 
@@ -166,6 +170,29 @@ WORLDS: dict[str, World] = {
             ),
             _field("speed", "how fast it is", "sends {}|reaches {}", between(10, 900, "{} Mbit/s")),
             _field("building|location", "where it is", "is in {}|was moved to {}", of(words.CITIES)),
+        ),
+    ),
+    "business": World(
+        lambda rng: f"the {rng.choice(('bakery', 'clinic', 'garage', 'library', 'hotel', 'school', 'pharmacy'))}",
+        (
+            _field("web page|web address", "where to look on the web", "has the page {}|is found at {}",
+                   lambda rng: f"www.{rng.choice(words.ITEMS)}{rng.randint(1, 99)}.org"),
+            _field("opening hour", "from what hour on it is open", "opens at {}|is open from {}", _hour),
+            _field("closing hour", "until when it is open", "closes at {}|stays open until {}", _hour),
+            _field("manager|head", "who runs it", "is run by {}|has {} as its head", full_name),
+            _field("street", "in which street it is", "is in {} Street|moved to {} Street", of(words.LAST_NAMES)),
+            _field("fax number", "which number takes a fax", "takes faxes at {}|has the fax number {}",
+                   _joined(between(20, 99), between(1000, 9999), by="-")),
+            _field("bill number|invoice", "which bill is meant", "sent the bill {}|asks about invoice {}",
+                   between(1000, 99999, "No.{}")),
+            _field("contact", "whom to ask for", "wants you to ask for {}|has {} at the desk", of(words.FIRST_NAMES)),
+            _field("day of rest|closing day", "on which day it is shut", "is shut on {}|never opens on {}",
+                   of(words.DAYS)),
+            _field("staff|number of employees", "how many work there", "employs {}|has a staff of {}",
+                   between(2, 90)),
+            _field("floor", "on which floor it is", "is on floor {}|occupies floor {}", between(1, 30)),
+            _field("reference|file number", "under which reference it is kept", "is kept as {}|has the reference {}",
+                   _joined(of("#$"), between(100, 999), _LETTER)),
         ),
     ),
     "journey": World(

@@ -65,14 +65,16 @@ _PAIRS = {
 
 def _sign(rng: random.Random, signs: Mapping[str, str] = SIGNS) -> tuple[str, str]:
     """A sign, one to three times, and what it is called."""
-    sign, name = rng.choice(list(signs.items()))
-    times = rng.choice((1, 1, 2, 3))
+    sign, names = rng.choice(list(signs.items()))
+    name, times = rng.choice(names.split("|")), rng.choice((1, 1, 2, 3))
     return sign * times, f"{_NUMERALS[times]} {name if times == 1 else _plural(name)}"
 
 
 def _plural(name: str) -> str:
     if name.endswith("sis"):
         return f"{name[:-2]}es"
+    if name.startswith("empty pair"):
+        return name.replace("pair", "pairs")
     return f"{name}{'es' if name[-1] == 'h' else 's'}"
 
 
@@ -166,9 +168,11 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
 
 
 _BRACKETS = {
-    "(": "opening parenthesis", ")": "closing parenthesis", "[": "opening square bracket",
-    "]": "closing square bracket", "<": "opening angle bracket", ">": "closing angle bracket", "=": "equals sign",
-    "<<": "double opening angle bracket", ">>": "double closing angle bracket",
+    "(": "opening parenthesis|left parenthesis|opening round bracket", ")": "closing parenthesis|right parenthesis",
+    "[": "opening square bracket|left square bracket", "]": "closing square bracket|right square bracket",
+    "<": "opening angle bracket|left angle bracket", ">": "closing angle bracket|right angle bracket",
+    "<<": "double opening angle bracket", ">>": "double closing angle bracket", "=": "equals sign|equality sign",
+    "()": "empty pair of parentheses", "[]": "empty pair of square brackets", "<>": "empty pair of angle brackets",
 }  # fmt: skip
 """Marks of the suite's unseen family `brackets`; here never on both sides of something."""
 
@@ -187,10 +191,11 @@ _MARK_PLACES: tuple[tuple[str, Callable[[list[str], str], list[str]]], ...] = (
 
 def _marks(rng: random.Random, number: str) -> TaskSpec:
     """A mark that is known by its name is put somewhere in a text."""
-    mark, name = _sign(rng, _BRACKETS if rng.random() < 0.5 else SIGNS)
+    kind = "brackets" if rng.random() < 0.5 else "signs"
+    mark, name = _sign(rng, _BRACKETS if kind == "brackets" else SIGNS)
     place, put = rng.choice(_MARK_PLACES)
     return TaskSpec(
-        f"drawn_marks_{number}", "drawn marks", on_sentence(lambda text: " ".join(put(text.split(), mark))),
+        f"drawn_marks_{number}", f"drawn marks: {kind}", on_sentence(lambda text: " ".join(put(text.split(), mark))),
         (
             f"{{Put|Set|Write|Place}} {name} {place} of $text.",
             f"$copy $text with {name} {place}.",

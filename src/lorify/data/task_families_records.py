@@ -307,6 +307,17 @@ _PARTS: dict[str, Draw] = {
     of(words.KINDS["drink"]), "digit": _DIGIT, "job": of(words.JOBS), "percentage": between(1, 99, "{}%"),
     "amount": between(2, 99, "${}"),
 }  # fmt: skip
+_AS_A = {
+    "number": "as a plain number|as two digits", "year": "as a year number", "city": "as the name of a city|as a town",
+    "colour": "as the name of a colour|as a colour", "surname": "as a family name|as the name of a family",
+    "first name": "as a given name", "weekday": "as the name of a weekday|as the day of the week",
+    "animal": "as the kind of animal|as the name of an animal", "tool": "as the name of a tool|as a tool",
+    "unit": "as the unit of measure|as a unit", "letters": "as three letters|as its letters only",
+    "country": "as the name of a country", "drink": "as the name of a drink|as something to drink",
+    "digit": "as a single digit|as the digit only", "job": "as a profession|as the name of a job",
+    "percentage": "as a percentage|as the percentage only", "amount": "as an amount of money|as the amount only",
+}  # fmt: skip
+"""How one part is asked for by what it is."""
 _ORDINALS = ("first", "second", "third", "fourth")
 _SEPARATORS = {
     "-": "hyphen", "/": "slash", ".": "dot", "_": "underscore", ":": "colon", " ": "space", "|": "vertical bar",
@@ -341,6 +352,8 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         chosen = rng.randrange(len(kinds))
         form = gaps[chosen]
         how = f"{called(chosen)} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
+        if not by_place and rng.random() < 0.5:
+            how = rng.choice([*_AS_A[kinds[chosen]].split("|"), f"as its {kinds[chosen]} alone"])
     elif what < 0.75:
         one, two = rng.sample(range(len(kinds)), 2)
         form = f"{gaps[one]}{new}{gaps[two]}"
@@ -353,6 +366,8 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         one, two, three = rng.sample(range(len(kinds)), 3)
         form = f"{gaps[one]} {gaps[two]}{new}{gaps[three]}"
         how = f"{called(one)}, {called(two)}, {_named(new)} and {called(three)}"
+        if not by_place and rng.random() < 0.5:
+            how = f"with {kinds[one]}, {kinds[two]}, {_SEPARATORS[new]} and {kinds[three]}"
     elif what < 0.92:
         form = new.join(gaps)
         how = f"with {_named(new)} in place of {_named(old)}"
@@ -378,7 +393,7 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             f"{{How does|Show how}} the {code} look {how}?",
             f"{{From|Out of}} the {code}, {{make|get}} {how}.",
             f"{{Please reformat|Transform|Translate}} the {code}: {how}.",
-            f"{{Put|Write|Give}} the {{{code}|text}} as {how}.",
+            f"{{Put|Write|Give}} the {{{code}|text}} {how if how.startswith(('as ', 'with ')) else f'as {how}'}.",
             f"{{Put|Write|Give}} the {{{code}|text}} {{as|the way|like}} {example} {{is|is written}}.",
             f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
         ),

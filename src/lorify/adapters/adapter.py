@@ -80,6 +80,11 @@ class Provenance(PydanticModel):
         return value
 
 
+def lora_scaling(lora_alpha: float, rank: float, *, use_rslora: bool) -> float:
+    """Scale of a LoRA's update: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` (rsLoRA, arXiv 2312.03732)."""
+    return lora_alpha / (math.sqrt(rank) if use_rslora else rank)
+
+
 @dataclass(frozen=True, eq=False)
 class LoraPair:
     """Low-rank weights of one linear layer.

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lorify_version
+from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
 from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import replaced_folder, write_tensors
 from lorify.errors import AdapterError
@@ -105,7 +105,7 @@ def import_peft(folder: Path, base: BaseModel, *, probe: bool = True) -> Adapter
         if rank != pair.rank:
             raise AdapterError(f"PEFT adapter {folder}: {path} has rank {pair.rank}, but {CONFIG_NAME} says {rank}")
         weights[key] = pair
-        scalings[key] = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        scalings[key] = lora_scaling(alpha, rank, use_rslora=bool(config.get("use_rslora")))
     key = max(weights, key=lambda key: weights[key].rank)
     lora_alpha = float(config["lora_alpha"])
     if scalings[key] != lora_alpha / weights[key].rank:

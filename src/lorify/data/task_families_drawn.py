@@ -579,8 +579,7 @@ _TESTS = (
 _LABELS = (
     "positive:negative good:bad up:down one:zero right:wrong green:red accept:reject hot:cold black:white in:out "
     "left:right A:B X:Y win:lose correct:incorrect great:awful sun:rain plus:minus yes:no yep:nope true_that:not_so "
-    "certainly:never "
-    "agree:disagree fair:unfair approve:disapprove legal:illegal buy:sell stay:go take:leave "
+    "certainly:never agree:disagree fair:unfair approve:disapprove legal:illegal buy:sell stay:go take:leave "
     "day:night cat:dog happy:angry open:closed 1:0 10:20 first:second gold:stone"
 ).split()
 _LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "pass", "fail", "true", "false"}

@@ -20,7 +20,6 @@ tasks.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -33,6 +32,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from lorify.adapters.adapter import lora_scaling
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
@@ -93,7 +93,7 @@ class SystemMessageConfig(PydanticModel):
     @property
     def scaling(self) -> float:
         """Scale of the update for all tasks."""
-        return self.lora_alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
+        return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,7 @@ class SystemMessageHypernetwork(nn.Module):
         e, d = config.embedding_size, config.hidden_size
         self.soft_tokens = nn.Parameter(torch.randn(config.embedded_slots, e, d) / e**0.5)
         self.shared = LoraTable(config.modules, len(config.layers), config.rank, learned=True)
-        for module in config.modules:
-            bound = 1 / math.sqrt(module.in_features)
-            nn.init.uniform_(self.shared.A[module.name], -bound, bound)
+        self.shared.draw()
 
     def forward(self, read: ReadDescriptions) -> LoraBatch:
         """The updates of n descriptions, one row each."""

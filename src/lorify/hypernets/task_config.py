@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from lorify.adapters.adapter import lora_scaling
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import DescriptionEncoder
 from lorify.errors import ConfigError
@@ -81,7 +81,7 @@ class TaskConfig(PydanticModel):
     @property
     def scaling(self) -> float:
         """Scale of the adapters' updates."""
-        return self.lora_alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
+        return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)
 
 
 SIZES: Mapping[str, Mapping[str, bool | str]] = {

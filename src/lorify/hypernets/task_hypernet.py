@@ -99,6 +99,12 @@ class LoraTable(nn.Module):
         """The weights of one module: `A [L, r, i]`, `B [L, o, r]`."""
         return LoraStack(self.A[module], self.B[module])
 
+    def draw(self) -> None:
+        """Start as PEFT starts a LoRA: A drawn, B zero."""
+        for A in self.A.values():
+            bound = 1 / math.sqrt(A.shape[-1])
+            nn.init.uniform_(A, -bound, bound)
+
     @torch.no_grad()
     def fill(self, values: Mapping[str, LoraStack]) -> None:
         """Take the values of all modules."""

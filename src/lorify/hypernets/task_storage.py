@@ -61,10 +61,10 @@ def save_system_message(folder: Path, config: SystemMessageConfig, hypernet: Sys
     Raises:
         AdapterError: if `folder` holds something else or cannot be written.
     """
-    shared, slots = dict(hypernet.state_dict()), {"slot_A": hypernet.slot_A}
-    del shared["slot_A"]
+    weights = hypernet.state_dict()
     # Rounded, what answers to one slot would answer to the others too.
-    _save(folder, config, packed_weights(shared) | exact_weights(slots))
+    exact = exact_weights({"slot_A": weights.pop("slot_A")})
+    _save(folder, config, packed_weights(weights) | exact)
 
 
 def load_system_message(folder: Path) -> tuple[SystemMessageConfig, SystemMessageHypernetwork]:

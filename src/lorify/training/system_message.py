@@ -39,7 +39,7 @@ from lorify.training.task_sft import (
     RowScores,
     adapted_layers,
     answer_rows,
-    average_scores,
+    evaluate_heldout,
     load_task_base,
     task_samplers,
 )
@@ -101,9 +101,7 @@ class SystemMessageObjective:
 
     def evaluate(self) -> dict[str, float]:
         """Loss and exact match with unseen descriptions: on trained tasks (`seen`) and on other families (`unseen`)."""
-        heldout = {name: sampler for name, sampler in self.samplers.items() if name != "train"}
-        batches = range(self.config.evaluation_batches)
-        return average_scores({name: [self._score(s.build(n)) for n in batches] for name, s in heldout.items()})
+        return evaluate_heldout(self.samplers, self.config.evaluation_batches, self._score)
 
     def score(self, heldout: Mapping[str, float]) -> float:
         """Exact match on trained tasks: what is measured on at the end (`unseen`) must not choose what is measured."""
@@ -161,7 +159,8 @@ def _shape(
         rank=shape.rank,
         lora_alpha=shape.lora_alpha,
         use_rslora=shape.use_rslora,
-        common_tokens=commonest_tokens(base.encode_text(text) for text in train.descriptions),
+        # All at once, which is many times faster.
+        common_tokens=commonest_tokens(base.tokenizer(train.descriptions, add_special_tokens=False)["input_ids"]),
     )
 
 
@@ -180,21 +179,18 @@ def _load_start(folder: Path, wanted: SystemMessageConfig) -> tuple[SystemMessag
 @torch.no_grad()
 def _slots(base: BaseModel, shape: SystemMessageConfig, train: TaskSampler) -> Tensor:
     """What answers to the system message's tokens `[k, f]` and hardly to what is said in some training batches."""
-    start = torch.tensor([shape.chat_start], device=base.device)
-    with base.taps.recorded_inputs([shape.written_layer], WRITTEN_MODULE) as inputs:
-        base.decoder(input_ids=start, use_cache=False)
-    at_start = inputs[shape.written_layer][0]  # [start, f]
+    layer = shape.written_layer
+
+    def inputs(ids: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+        seen = base.activations(ids, mask, layers=[layer], module=WRITTEN_MODULE, position_ids=positions)
+        return seen.inputs[layer]  # [rows, tokens, f]
+
+    at_start = inputs(torch.tensor([shape.chat_start], device=base.device))[0]
     others = []
     for batch in range(SAMPLE_BATCHES):
         rows = pack_rows(train.build(batch).rows).to(base.device)
-        with base.taps.recorded_inputs([shape.written_layer], WRITTEN_MODULE) as inputs:
-            base.decoder(
-                input_ids=rows.input_ids,
-                position_ids=rows.position_ids,
-                attention_mask=base.attention_mask(rows.attention_mask),
-                use_cache=False,
-            )
-        others.append(inputs[shape.written_layer][rows.position_ids >= len(shape.chat_start)])
+        found = inputs(rows.input_ids, base.attention_mask(rows.attention_mask), rows.position_ids)
+        others.append(found[rows.position_ids >= len(shape.chat_start)])
     end = FIRST_SLOT + shape.num_slots
     fixed = torch.cat([at_start[:FIRST_SLOT], at_start[end:]])
     return fit_slots(at_start[FIRST_SLOT:end], fixed, torch.cat(others))

@@ -6,7 +6,6 @@ and move, as if each were trained alone on those batches that have it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
-from lorify.adapters.adapter import lorify_version
+from lorify.adapters.adapter import lora_scaling, lorify_version
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseModel
 from lorify.contexts.descriptions import load_description_encoder
@@ -106,7 +105,7 @@ class LoraObjective:
     def scaling(self) -> float:
         """Scale of their updates."""
         lora = self.config.lora
-        return lora.lora_alpha / (math.sqrt(lora.rank) if lora.use_rslora else lora.rank)
+        return lora_scaling(lora.lora_alpha, lora.rank, use_rslora=lora.use_rslora)
 
     def loss(self, batch: int) -> BatchLoss:
         """Loss of training batch `batch`."""
@@ -142,9 +141,7 @@ class LoraObjective:
         table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)
         # All tasks start at the same numbers: what differs in a library then was learned, and can be compressed.
         torch.manual_seed(self.config.seed)
-        for name, A in table.A.items():
-            bound = 1 / math.sqrt(next(m.in_features for m in modules if m.name == name))
-            nn.init.uniform_(A, -bound, bound)
+        table.draw()
         return table
 
     def _table(self, task: str) -> LoraTable:

@@ -216,6 +216,14 @@ def average_scores(parts: Mapping[str, Sequence[RowScores]]) -> dict[str, float]
     return found
 
 
+def evaluate_heldout(
+    samplers: Mapping[str, TaskSampler], num_batches: int, score: Callable[[TaskBatch], RowScores]
+) -> dict[str, float]:
+    """Mean loss and exact match over the first batches of every sampler but `train`, by its name."""
+    heldout = {name: sampler for name, sampler in samplers.items() if name != "train"}
+    return average_scores({name: [score(s.build(n)) for n in range(num_batches)] for name, s in heldout.items()})
+
+
 class TaskObjective:
     """Instances of tasks, answered by the base with the adapter that the hypernetwork writes for a description."""
 
@@ -271,17 +279,14 @@ class TaskObjective:
     def evaluate(self) -> dict[str, float]:
         """Loss and exact match with unseen descriptions: on trained tasks (`seen`) and on other families (`unseen`)."""
         self.hypernet.eval()
-        parts: dict[str, list[RowScores]] = {}
-        for name, sampler in self.samplers.items():
-            if name == "train":
-                continue
-            for index in range(self.config.evaluation_batches):
-                step = sampler.build(index)
-                lora = task_lora_batch(self.shape, self.hypernet(self._embedded(step)).weights)
-                scores = score_rows(self.base, step.rows, lora, self.config.optimization, training=False)
-                parts.setdefault(name, []).append(scores)
+
+        def score(step: TaskBatch) -> RowScores:
+            lora = task_lora_batch(self.shape, self.hypernet(self._embedded(step)).weights)
+            return score_rows(self.base, step.rows, lora, self.config.optimization, training=False)
+
+        found = evaluate_heldout(self.samplers, self.config.evaluation_batches, score)
         self.hypernet.train()
-        return average_scores(parts)
+        return found
 
     def score(self, heldout: Mapping[str, float]) -> float:
         """Exact match on trained tasks: what is measured on at the end (`unseen`) must not choose what is measured."""

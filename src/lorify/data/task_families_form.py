@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec, capitalized, on_list, on_sentence
+from lorify.data.task_wording import Make, TaskSpec, asking_for, asking_for_form, capitalized, on_list, on_sentence
 
 
 def form_tasks() -> list[TaskSpec]:
@@ -50,12 +50,15 @@ def _case() -> list[TaskSpec]:
          "{Begin|Start} $text with a capital letter and end it with a full stop.",
          "{Punctuate|Correct} $text: it lacks {its first capital and its period|a capital at the start and a dot}."),
     ]  # fmt: skip
-    return [TaskSpec(f"case_{name}", "case", make, (f"$copy $text in {how}.", second, third))
+    return [TaskSpec(f"case_{name}", "case", make,
+                     (f"$copy $text in {how}.", second, *asking_for_form("$text", f"in {how}"), third))
             for name, make, how, second, third in rows]  # fmt: skip
 
 
-def _enclosed(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSpec]:
-    """Tasks that put two marks around a sentence: name, left, right, what the marks are called."""
+def _enclosed(
+    family: str, rows: list[tuple[str, str, str, str]], more: Callable[[str], tuple[str, ...]] = lambda _called: ()
+) -> list[TaskSpec]:
+    """Tasks that put two marks around a sentence: name, left, right, what the marks are called; and more wordings."""
     return [
         TaskSpec(
             f"{family}_{name}",
@@ -64,6 +67,7 @@ def _enclosed(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSp
             (
                 f"{{Put|Set|Write|Enclose}} $text in {called}.",
                 f"$copy $text with {{{called} around it|{called} on both sides}}, like {left}this{right}.",
+                *more(called),
                 f"{{Surround|Wrap}} $text with {called}{{ and change nothing else|}}.",
             ),
         )
@@ -80,6 +84,11 @@ def _wrapping() -> list[TaskSpec]:
             ("underscores", "_", "_", "underscores"), ("hashes", "# ", " #", "hash signs"),
             ("tildes", "~", "~", "tildes"), ("bars", "| ", " |", "vertical bars"),
         ],
+        lambda called: (
+            *asking_for_form("$text", f"in {called}"),
+            f"{capitalized(called)} {{go|belong|come}} around $text.",
+            f"{{Let|Have}} $text stand {{between|inside}} {called}.",
+        ),
     )  # fmt: skip
 
 
@@ -119,6 +128,10 @@ def _affixes() -> list[TaskSpec]:
             (
                 f'$copy $text, but {{begin|start|open}} with "{affix.strip()}".',
                 f'{{Put|Write|Add}} "{affix.strip()}" {{before|in front of}} $text.',
+                f'{{We need|There has to be}} "{affix.strip()}" at the {{beginning|start}} of $text.',
+                f'"{affix.strip()}" {{comes first|is the beginning}}, then $text.',
+                f'{{The answer is|You say}} "{affix.strip()}" {{and then|followed by}} $text.',
+                f'{{Let|Have}} $text {{follow|come after}} "{affix.strip()}".',
                 f'{{Prefix|Precede}} $text with "{affix.strip()}".',
             ),
         )
@@ -132,6 +145,10 @@ def _affixes() -> list[TaskSpec]:
             (
                 f'$copy $text and {{end|finish|close}} with "{affix.strip(" ,")}".',
                 f'{{Put|Write|Add}} "{affix.strip(" ,")}" {{after|at the end of|behind}} $text.',
+                f'{{We need|There has to be}} "{affix.strip(" ,")}" at the {{end|close}} of $text.',
+                f'"{affix.strip(" ,")}" {{comes last|is the end}}, after $text.',
+                f'{{The answer is|You say}} $text {{and then|followed by}} "{affix.strip(" ,")}".',
+                f'{{Let|Have}} "{affix.strip(" ,")}" {{follow|come after}} $text.',
                 f'{{Append|Attach}} "{affix.strip(" ,")}" to $text.',
             ),
         )
@@ -151,6 +168,10 @@ def _separators() -> list[TaskSpec]:
             (
                 f"$write $list with {called} {{between them|in between|instead of commas}}.",
                 f"{{Replace|Exchange}} the commas {{of the list|between the words}} by {called}.",
+                f"{{No commas|Not a comma}}, but {called} {{between the words|in between}}.",
+                f"{{Use|Take}} {called} to {{separate|divide}} $list.",
+                f"{capitalized(called)} {{should stand|go}} between the words.",
+                *asking_for_form("$list", f"with {called} in between"),
                 f"{{Join|Connect|Link}} $list by {called}.",
             ),
         )
@@ -162,9 +183,13 @@ def _separators() -> list[TaskSpec]:
         *specs,
         TaskSpec("separator_numbered", "separators", numbered,
                  ("Number $list: {1., 2., 3.|each with its number and a dot}.", "$write $list as a numbered list.",
+                  "{Each item|Every word} {gets|has} its number and a dot before it.",
+                  *asking_for_form("$list", "as a list with numbers"),
                   "{Enumerate|Count off} $list, with numbers before them.")),
         TaskSpec("separator_bullets", "separators", bullets,
                  ("$write $list as bullet points, one a line.", "{Make|Format} a bullet list {of|from} $list.",
+                  "{Bullet points|Lines with dashes}, one for {each|every} item.",
+                  *asking_for_form("$list", "as lines that begin with a dash"),
                   "Every item {of the list|you get} goes on a line of its own {behind|after} a dash.")),
     ]  # fmt: skip
 
@@ -177,6 +202,7 @@ def _at(family: str, subject: str, rows: list[tuple[str, Make, str, str]]) -> li
             family,
             make,
             (f"$write $only {what} of {subject}.", f"{{What|Which}} is {what} of {subject}?",
+             *asking_for(what),
              f"{{From|Of}} {subject}, {{keep|give|name}} {other}."),
         )
         for name, make, what, other in rows
@@ -252,6 +278,7 @@ def _code() -> list[TaskSpec]:
     return [
         TaskSpec(f"code_{name}", "code", make,
                  (f"{{Convert|Turn|Change}} $text into {what}.", f"$write $text as {what}.",
+                  *asking_for_form("$text", f"as {what}"),
                   f"{{Give|Write}} the code that {other}."))
         for name, make, what, other in rows
     ]  # fmt: skip
@@ -269,6 +296,10 @@ def _constants() -> list[TaskSpec]:
             (
                 f'{{Always|In every case}} {{answer|reply|say}} "{answer}", {{whatever the input is|no matter what}}.',
                 f'{{Ignore|Do not read}} $text and {{answer|reply|say}} "{answer}"',
+                f'"{answer}" is {{all you say|what you always say}}.',
+                f'{{No matter what comes|Whatever you are told}}, "{answer}" {{is the reply|is what you say}}.',
+                f'{{Say|Write}} "{answer}" {{every time|each time}}.',
+                f'{{To anything|To every input}}, {{say|reply}} "{answer}"',
                 f'{{Your|The}} {{only|one}} answer to anything is "{answer}"',
             ),
         )
@@ -276,8 +307,12 @@ def _constants() -> list[TaskSpec]:
     ]
 
 
-def _voices(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSpec]:
-    """Tasks that say a sentence as somebody would: name, opening, ending, who."""
+def _voices(
+    family: str,
+    rows: list[tuple[str, str, str, str]],
+    more: Callable[[str, str, str], tuple[str, ...]] = lambda _opening, _ending, _who: (),
+) -> list[TaskSpec]:
+    """Tasks that say a sentence as somebody would: name, opening, ending, who; and more wordings."""
     return [
         TaskSpec(
             f"{family}_{name}",
@@ -286,6 +321,7 @@ def _voices(family: str, rows: list[tuple[str, str, str, str]]) -> list[TaskSpec
             (
                 f'{{Say|Repeat|Tell}} $text {{like|as}} {who}: "{opening} ...{ending}"',
                 f'You are {who}. {{Say|Repeat|Tell}} $text, beginning with "{opening}" and ending with "{ending}"',
+                *more(opening, ending.strip(" ,"), who),
                 f'{{Speak|Talk}} like {who}, who says "{opening}" before and "{ending.strip(" ,")}" after $text.',
             ),
         )
@@ -303,6 +339,13 @@ def _personas() -> list[TaskSpec]:
             ("captain", "Attention,", ", over.", "a captain on the radio"), ("judge", "Order!", ", so it is ruled.",
              "a judge"),
         ],
+        lambda opening, ending, who: (
+            f'{capitalized(who)} {{begins|starts}} with "{opening}" and {{ends|closes}} with "{ending}".',
+            f'{{As|Like}} {who} would, {{put|use}} "{opening}" in front and "{ending}" {{at the end|behind}}.',
+            f'{{Answer|Reply}} in the {{voice|manner}} of {who}: "{opening}" first, "{ending}" last.',
+            f'{{Imagine you are|Pretend to be}} {who}. "{opening}" {{comes first|opens}}, "{ending}" {{last|ends}}.',
+            f'{{First|To begin}} "{opening}", {{last|to end}} "{ending}": so {{talks|speaks}} {who}.',
+        ),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec
+from lorify.data.task_wording import Make, TaskSpec, asking_for, asking_for_form
 
 
 def meaning_tasks() -> list[TaskSpec]:
@@ -43,6 +43,9 @@ def _extraction() -> list[TaskSpec]:
             (
                 f"$find $only the {field} {{from|in}} $text.",
                 f"{{What|Which}} {field} {{is mentioned|is named|stands}} in $text? {{Answer briefly.|}}",
+                *asking_for(f"the {field}"),
+                f"{{Tell me|I want to know|Please find out}} {other}.",
+                f"{{Somebody asks|The question is}} {other}{{: what do you say?|.}}",
                 f"$write {other}{{, without any other word|}}.",
             ),
         )
@@ -66,6 +69,10 @@ def _labelled_extraction() -> list[TaskSpec]:
                     _from_record(lambda fields, field=field, shape=shape: shape(fields[field])),
                     (
                         f"$find the {field} {{from|in}} $text and write it as {called}.",
+                        f"The {field} of $text, as {called}.",
+                        f"{{We need|I want}} the {field} {{written|put}} as {called}.",
+                        f"{{Look for|Find}} the {field}; {{the form is|use}} {called}.",
+                        f"{{Tell me|Say}} the {field} in the form of {called}.",
                         f"As {called}: {{which|what}} {field} {{is mentioned|is named|stands}} in $text?",
                         f"{{Answer in|Use}} {called} to say {FIELDS[field]}.",
                     ),
@@ -151,8 +158,10 @@ def _review(rng: random.Random) -> tuple[str, bool]:
     return rng.choice(words.PRAISE if good else words.BLAME).format(rng.choice(words.REVIEWED)), good
 
 
-def _judged(family: str, rows: list[tuple[str, str, str]]) -> list[TaskSpec]:
-    """Tasks that call a review one thing or the other: name, word for praise, word for blame."""
+def _judged(
+    family: str, rows: list[tuple[str, str, str]], more: Callable[[str, str], tuple[str, ...]] = lambda _good, _bad: ()
+) -> list[TaskSpec]:
+    """Tasks that call a review one thing or the other: name, word for praise, word for blame; and more wordings."""
 
     def make_of(good: str, bad: str) -> Make:
         def make(rng: random.Random) -> tuple[str, str]:
@@ -169,6 +178,7 @@ def _judged(family: str, rows: list[tuple[str, str, str]]) -> list[TaskSpec]:
             (
                 f'$decide {{whether|if}} the review is favourable: {{answer|say}} "{good}" if so, else "{bad}".',
                 f'{{Label|Mark}} the {{review|opinion|comment}} as "{good}" if it praises, "{bad}" if it complains.',
+                *more(good, bad),
                 f'"{good}" or "{bad}": {{does the customer like it|is the customer pleased|is the reviewer happy}}?',
             ),
             (good, bad),
@@ -180,7 +190,14 @@ def _judged(family: str, rows: list[tuple[str, str, str]]) -> list[TaskSpec]:
 def _sentiment() -> list[TaskSpec]:
     return _judged("sentiment", [("positive", "positive", "negative"), ("good", "good", "bad"), ("signs", "+", "-"),
                                  ("digits", "1", "0"), ("happy", "happy", "sad"), ("yes", "yes", "no"),
-                                 ("stars", "5 stars", "1 star"), ("letters", "A", "B")])  # fmt: skip
+                                 ("stars", "5 stars", "1 star"), ("letters", "A", "B")],
+                   lambda good, bad: (
+                       f'{{Say|Write}} "{good}" when somebody is content, and "{bad}" when not.',
+                       f'"{good}" {{means|stands for}} praise, "{bad}" {{means|stands for}} blame. {{Which is it?|}}',
+                       f'{{If|When}} it is praise, {{the answer is|write}} "{good}", {{otherwise|if not}} "{bad}".',
+                       f'{{Sort|Tag|File}} opinions: "{good}" for good ones, "{bad}" for bad ones.',
+                       f'{{Was somebody content|Is there praise in it}}? Then "{good}", {{else|if not,}} "{bad}".',
+                   ))  # fmt: skip
 
 
 def _votes() -> list[TaskSpec]:
@@ -220,6 +237,11 @@ def _topics() -> list[TaskSpec]:
                 (
                     f"{{Name|Give|Tell}} the topic of $text{how}: {listed}.",
                     f"Is $text about {listed}? {{Answer|Reply}} with the topic{how}.",
+                    f"{{What|Which}} is the topic{how}: {listed}?",
+                    f"{{Choose|Pick}} from {listed}: {{what is the topic|what is it about}}? {{Write|Say}} it{how}.",
+                    f"{{Read|Look at}} $text and {{write|say}} the topic{how}, {listed}.",
+                    f"{{We need|I want}} the topic{how}, {{which is|one of}} {listed}.",
+                    f"{{The answer is|You say}} {listed}, {{whichever is the topic|by the topic}}{how}.",
                     f"{{Sort|File|Classify}} $text under {listed}{how}.",
                 ),
                 tuple(shape(topic) for topic in topics),
@@ -229,7 +251,11 @@ def _topics() -> list[TaskSpec]:
 
 
 def _yes_no(
-    family: str, name: str, draw: Callable[[random.Random, bool], str], question: tuple[str, str, str]
+    family: str,
+    name: str,
+    draw: Callable[[random.Random, bool], str],
+    question: tuple[str, str, str],
+    more: tuple[str, ...] = (),
 ) -> TaskSpec:
     def make(rng: random.Random) -> tuple[str, str]:
         is_so = rng.random() < 0.5
@@ -243,6 +269,7 @@ def _yes_no(
         (
             f"$decide {{whether|if}} {first}. {{Answer yes or no.|Reply with yes or no.|Say yes or no.}}",
             f'{{Answer|Reply|Write}} "yes" if {second}, {{otherwise|and if not}} "no".',
+            *more,
             f"{third} {{Yes or no?|yes/no|A yes or a no is enough.}}",
         ),
         ("yes", "no"),
@@ -285,6 +312,11 @@ def _kinds() -> list[TaskSpec]:
             (
                 f"{{Say|Tell|Name}} what kind of thing the word is{how}: {', '.join(kinds)}.",
                 f"To {{which category|what class}} belongs the word, {' or '.join(kinds)}? Answer{how or ' with it'}.",
+                f"{{What|Which}} kind of thing is it{how}: {', '.join(kinds)}?",
+                f"{{Choose|Pick}} the kind of thing from {', '.join(kinds)} and {{write|say}} it{how}.",
+                f"{{We need|I want}} the kind of thing{how}, {{which is|one of}} {', '.join(kinds)}.",
+                f"{{Is it|Would you say}} {' or '.join(kinds)}? {{Write|Say}} it{how}.",
+                f"{{Read|Look at}} the word and {{name|tell}} its kind{how}, {', '.join(kinds)}.",
                 f"{{Classify|Sort}} the {{thing|word|noun}} as {', '.join(kinds)}{how}.",
             ),
             tuple(shape(kind) for kind in kinds),
@@ -301,7 +333,12 @@ def _kind_questions() -> list[TaskSpec]:
     return [
         _yes_no("kind questions", kind, draw_of(kind),
                 (f"the {{word|thing}} is a kind of {kind}", f"the word names a kind of {kind}",
-                 f"Would you call it a kind of {kind}?"))
+                 f"Would you call it a kind of {kind}?"),
+                (f"{{Is it true that|Is it so that}} this is a kind of {kind}? {{Yes or no.|Say yes or no.}}",
+                 f"{{We ask|The question is}} {{whether|if}} the word means a kind of {kind}: {{yes or no|no or yes}}.",
+                 f"{{Yes or no|No or yes}}: is the word a kind of {kind}?",
+                 f"{{Say|Reply}} no unless the word is a kind of {kind}; {{then|in that case}} say yes.",
+                 f"{{Does it belong to|Is it one of}} the {kind}s? {{yes|Yes}} or no."))
         for kind in words.KINDS
     ]  # fmt: skip
 
@@ -331,6 +368,7 @@ def _arithmetic() -> list[TaskSpec]:
         TaskSpec(f"arithmetic_{name}", "arithmetic", make,
                  (f"{{Give|Write|Compute|Work out}} {what}.",
                   f"{{What is|Which is}} {what}? {{Answer with it alone.|}}",
+                  *asking_for(what),
                   f"{{Please|Now}} {other}{{ and write the result|}}."))
         for name, make, what, other in rows
     ]  # fmt: skip
@@ -352,6 +390,7 @@ def _comparison() -> list[TaskSpec]:
     return [
         TaskSpec(f"comparison_{name}", "comparison", make,
                  (f"$write {what}.", f"{{Find|Determine|Name}} {what} {{for the input|of what you get}}.",
+                  *asking_for(what),
                   f"{{Tell me|Give me|Say}} {other}."))
         for name, make, what, other in rows
     ]  # fmt: skip
@@ -381,6 +420,7 @@ def _number_forms() -> list[TaskSpec]:
     return [
         TaskSpec(f"numbers_{name}", "numbers", make,
                  (f"$write the number {how}.", f"{{Convert|Change}} the number: it should be {how}.",
+                  *asking_for_form("the number", how),
                   f"The {{number|figure}}, {other}, {{please|is wanted}}."))
         for name, make, how, other in rows
     ]  # fmt: skip
@@ -423,6 +463,7 @@ def _grammar() -> list[TaskSpec]:
     return [
         TaskSpec(f"grammar_{name}", "grammar", make,
                  (f"$write {what}.", f"{{What is|Form|Find}} {what}{{|, nothing else}}",
+                  *asking_for(what),
                   f"{{I need|Tell me|State}} {other}."))
         for name, make, what, other in rows
     ]  # fmt: skip
@@ -444,7 +485,8 @@ def _knowledge() -> list[TaskSpec]:
     ]  # fmt: skip
     return [
         TaskSpec(f"knowledge_{name}", "knowledge", make,
-                 (f"$write {what}.", f"{{Name|Tell me|State}} {what}.", f"{{Say|Let me know|Do you know}} {other}."))
+                 (f"$write {what}.", f"{{Name|Tell me|State}} {what}.", *asking_for(what),
+                  f"{{Say|Let me know|Do you know}} {other}."))
         for name, make, what, other in rows
     ]  # fmt: skip
 
@@ -492,6 +534,7 @@ def _rewriting() -> list[TaskSpec]:
     return [
         TaskSpec(f"rewriting_{name}", "rewriting", make,
                  (f"{{Rewrite|Rephrase|Reword}} $text as {what}.", f"{{Make|Turn}} $text into {what}.",
+                  *asking_for_form("$text", f"as {what}"),
                   f"{{Change|Adapt}} the {{style|tone}} of $text: it should be {other}."))
         for name, make, what, other in rows
     ]  # fmt: skip

@@ -48,13 +48,13 @@ class Field:
 
     Attributes:
         names: what it is called.
-        other: how it is asked for without its name.
+        others: how it is asked for without its name.
         said: how a text says it, with a gap; follows the subject.
         draw: its values.
     """
 
     names: tuple[str, ...]
-    other: str
+    others: tuple[str, ...]
     said: tuple[str, ...]
     draw: Draw
 
@@ -67,8 +67,8 @@ class World:
     fields: tuple[Field, ...]
 
 
-def _field(names: str, other: str, said: str, draw: Draw) -> Field:
-    return Field(tuple(names.split("|")), other, tuple(said.split("|")), draw)
+def _field(names: str, others: str, said: str, draw: Draw) -> Field:
+    return Field(tuple(names.split("|")), tuple(others.split("|")), tuple(said.split("|")), draw)
 
 
 _COMPANIES = tuple(f"{name} {kind}" for name in words.LAST_NAMES[::3] for kind in ("Ltd", "Brothers", "Works"))
@@ -80,140 +80,202 @@ WORLDS: dict[str, World] = {
     "thing": World(
         lambda rng: f"the {rng.choice(words.ITEMS)}",
         (
-            _field("weight|mass", "how heavy it is", "weighs {}|has a weight of {}", between(1, 90, "{} kg")),
-            _field("price|cost", "how much it costs", "costs {}|sells for {}", between(5, 900, "{} euros")),
-            _field("colour|paint", "what colour it has", "is painted {}|comes in {}", of(words.COLOURS)),
-            _field("material", "what it is made of", "is made of {}|consists of {}", of(_MATERIALS)),
-            _field("origin|city of origin", "where it comes from", "comes from {}|was sent from {}", of(words.CITIES)),
-            _field("owner", "whose it is", "belongs to {}|is owned by {}", full_name),
-            _field("maker|manufacturer", "who made it", "was made by {}|is a product of {}", of(_COMPANIES)),
-            _field("year", "since when it exists", "dates from {}|was built in {}", between(1900, 2020)),
-            _field("width", "how wide it is", "is {} wide|has a width of {}", between(10, 99, "{} cm")),
-            _field("height", "how tall it is", "is {} high|has a height of {}", between(100, 300, "{} mm")),
-            _field("shelf|shelf number", "where it stands", "stands on shelf {}|lies on shelf {}", between(1, 60)),
-            _field(
-                "article number|item code", "the code of the article", "has the code {}|is listed as {}",
-                _joined(_LETTER, _LETTER, between(100, 999)),
-            ),
-            _field("discount", "how much is taken off", "has {} off|is reduced by {}", between(5, 70, "{}%")),
-            _field("guarantee|warranty", "how long it is guaranteed", "has a guarantee of {}|is guaranteed for {}",
-                   between(2, 30, "{} months")),
+            _field("weight|mass", "how heavy it is|what the scales show|how many kilos one has to lift",
+                   "weighs {}|has a weight of {}", between(1, 90, "{} kg")),
+            _field("price|cost", "how much it costs|what one has to pay for it|for what sum it is sold",
+                   "costs {}|sells for {}", between(5, 900, "{} euros")),
+            _field("colour|paint", "what colour it has|how it looks from outside|what shade it is",
+                   "is painted {}|comes in {}", of(words.COLOURS)),
+            _field("material", "what it is made of|which stuff it is made from|what was used to make it",
+                   "is made of {}|consists of {}", of(_MATERIALS)),
+            _field("origin|city of origin", "where it comes from|out of which town it was sent|where it was before",
+                   "comes from {}|was sent from {}", of(words.CITIES)),
+            _field("owner", "whose it is|who has bought it|to whom to give it back", "belongs to {}|is owned by {}",
+                   full_name),
+            _field("maker|manufacturer", "who made it|which firm built it|out of whose works it comes",
+                   "was made by {}|is a product of {}", of(_COMPANIES)),
+            _field("year", "since when it exists|how far back it goes|when it was new", "dates from {}|was built in {}",
+                   between(1900, 2020)),
+            _field("width", "how wide it is|how much room it takes from left to right|what it measures across",
+                   "is {} wide|has a width of {}", between(10, 99, "{} cm")),
+            _field("height", "how tall it is|how far up it reaches|what it measures from bottom to top",
+                   "is {} high|has a height of {}", between(100, 300, "{} mm")),
+            _field("shelf|shelf number", "where it stands|in what place of the store to look|where to fetch it",
+                   "stands on shelf {}|lies on shelf {}", between(1, 60)),
+            _field("article number|item code",
+                   "the code of the article|under what code to find it|what to type to find it",
+                   "has the code {}|is listed as {}", _joined(_LETTER, _LETTER, between(100, 999))),
+            _field("discount", "how much is taken off|how much cheaper it is now|what one saves",
+                   "has {} off|is reduced by {}", between(5, 70, "{}%")),
+            _field("guarantee|warranty",
+                   "how long it is guaranteed|how long it may be brought back|for what time the maker answers for it",
+                   "has a guarantee of {}|is guaranteed for {}", between(2, 30, "{} months")),
         ),
     ),
     "person": World(
         full_name,
         (
-            _field("age", "how old the person is", "is {} years old|has turned {}", between(18, 90)),
-            _field("job|profession", "what the person works as", "works as a {}|earns a living as a {}",
-                   of(words.JOBS)),
-            _field("home|city", "where the person lives", "lives in {}|has a flat in {}", of(words.CITIES)),
-            _field("country", "which country the person is from", "is from {}|grew up in {}",
-                   of(tuple(words.CAPITALS))),
-            _field("instrument", "what the person plays", "plays the {}|practises the {}",
-                   of(words.KINDS["instrument"])),
-            _field("pet|animal", "which animal is kept", "keeps a {}|has a {} at home", of(words.KINDS["animal"])),
-            _field("drink", "what the person drinks", "drinks {}|never says no to {}", of(words.KINDS["drink"])),
-            _field("subject|field of study", "what was studied", "studied {}|has a degree in {}", of(_SUBJECTS)),
-            _field("salary|pay", "how much is earned", "earns {}|gets {} a month", between(1100, 9900, "${}")),
-            _field("size|height", "how tall the person is", "is {} tall|measures {}", between(150, 200, "{} cm")),
-            _field("friend|partner", "who is married to this person", "is married to {}|lives with {}", full_name),
-            _field("room|room number", "in which room to look", "sits in room {}|has room {}", between(100, 999)),
-            _field("birthplace", "where the person was born", "was born in {}|came into the world in {}",
-                   of(words.CITIES)),
-            _field(
-                "member number|membership", "the number of the member", "is member {}|has the card {}",
-                _joined(_LETTER, between(1000, 9999)),
-            ),
+            _field("age",
+                   "how old the person is|for how many years this person has lived|how many candles are on the cake",
+                   "is {} years old|has turned {}", between(18, 90)),
+            _field("job|profession",
+                   "what the person works as|how the person earns money|what is done all day for a living",
+                   "works as a {}|earns a living as a {}", of(words.JOBS)),
+            _field("home|city", "where the person lives|in which town to ring at the door|where the flat is",
+                   "lives in {}|has a flat in {}", of(words.CITIES)),
+            _field("country", "which country the person is from|where this person grew up|of which land it is somebody",
+                   "is from {}|grew up in {}", of(tuple(words.CAPITALS))),
+            _field("instrument", "what the person plays|what one hears through the wall|on what music is made",
+                   "plays the {}|practises the {}", of(words.KINDS["instrument"])),
+            _field("pet|animal", "which animal is kept|who is at home with four legs or wings|what has to be fed",
+                   "keeps a {}|has a {} at home", of(words.KINDS["animal"])),
+            _field("drink", "what the person drinks|what is in the glass|what to pour for this guest",
+                   "drinks {}|never says no to {}", of(words.KINDS["drink"])),
+            _field("subject|field of study",
+                   "what was studied|in what there is a degree|which books were read at university",
+                   "studied {}|has a degree in {}", of(_SUBJECTS)),
+            _field("salary|pay", "how much is earned|what is on the pay slip|what comes in each month",
+                   "earns {}|gets {} a month", between(1100, 9900, "${}")),
+            _field("size|height",
+                   "how tall the person is|how long the bed must be|what is read from the measuring tape",
+                   "is {} tall|measures {}", between(150, 200, "{} cm")),
+            _field("friend|partner", "who is married to this person|who else lives there|with whom the home is shared",
+                   "is married to {}|lives with {}", full_name),
+            _field("room|room number",
+                   "in which room to look|at what door to knock|where to find somebody in the building",
+                   "sits in room {}|has room {}", between(100, 999)),
+            _field("birthplace",
+                   "where the person was born|in which town life began|what stands in the passport as place of birth",
+                   "was born in {}|came into the world in {}", of(words.CITIES)),
+            _field("member number|membership",
+                   "the number of the member|what is on the card|which card to show at the club",
+                   "is member {}|has the card {}", _joined(_LETTER, between(1000, 9999))),
         ),
     ),
     "event": World(
         lambda rng: f"the {rng.choice(('concert', 'lecture', 'wedding', 'fair', 'workshop', 'auction', 'picnic'))}",
         (
-            _field("place|city", "where it takes place", "takes place in {}|is held in {}", of(words.CITIES)),
-            _field("weekday", "on which day it is", "is on {}|falls on a {}", of(words.DAYS)),
-            _field("season|month", "in which month it is", "happens in {}|is planned for {}", of(words.MONTHS)),
-            _field("host|organizer", "who organizes it", "is organized by {}|is run by {}", full_name),
-            _field("speaker|guest", "who speaks there", "features {}|presents {}", full_name),
-            _field("length|duration", "how long it lasts", "lasts {}|takes {}", between(15, 200, "{} minutes")),
-            _field("audience|number of visitors", "how many come", "draws {} visitors|has {} guests", between(20, 900)),
-            _field("entry|ticket price", "what it costs to get in", "costs {} to get in|asks {} at the door",
-                   between(3, 90, "{} pounds")),
-            _field("sponsor", "who pays for it", "is paid for by {}|is sponsored by {}", of(_COMPANIES)),
-            _field("food|dish", "what is served", "serves {}|offers {}", of(words.KINDS["fruit"])),
-            _field("hall|hall number", "in which hall it is", "is in hall {}|uses hall {}", of("ABCDEFGH")),
-            _field("music", "what is played", "has a {} playing|opens with a {}", of(words.KINDS["instrument"])),
+            _field("place|city", "where it takes place|to which town to travel for it|in what town to be",
+                   "takes place in {}|is held in {}", of(words.CITIES)),
+            _field("weekday", "on which day it is|when in the week it is|which day to keep free",
+                   "is on {}|falls on a {}", of(words.DAYS)),
+            _field("season|month",
+                   "in which month it is|what time of the year it is|which page of the calendar to open",
+                   "happens in {}|is planned for {}", of(words.MONTHS)),
+            _field("host|organizer", "who organizes it|who is behind it|whom to thank for it",
+                   "is organized by {}|is run by {}", full_name),
+            _field("speaker|guest", "who speaks there|whom to listen to|who is on the stage", "features {}|presents {}",
+                   full_name),
+            _field("length|duration", "how long it lasts|when one may go home again|how much time it takes",
+                   "lasts {}|takes {}", between(15, 200, "{} minutes")),
+            _field("audience|number of visitors", "how many come|for how many people to put chairs|how full it will be",
+                   "draws {} visitors|has {} guests", between(20, 900)),
+            _field("entry|ticket price", "what it costs to get in|what is paid at the door|how much a seat is",
+                   "costs {} to get in|asks {} at the door", between(3, 90, "{} pounds")),
+            _field("sponsor", "who pays for it|which firm gives the money|whose money is in it",
+                   "is paid for by {}|is sponsored by {}", of(_COMPANIES)),
+            _field("food|dish", "what is served|what there is to eat|what is on the plates", "serves {}|offers {}",
+                   of(words.KINDS["fruit"])),
+            _field("hall|hall number", "in which hall it is|which hall to go to|through which door to go",
+                   "is in hall {}|uses hall {}", of("ABCDEFGH")),
+            _field("music", "what is played|what one can hear there|which sound there is",
+                   "has a {} playing|opens with a {}", of(words.KINDS["instrument"])),
         ),
     ),
     "computer": World(
         lambda rng: f"the {rng.choice(('server', 'laptop', 'router', 'printer', 'backup machine', 'database'))}",
         (
-            _field("system|operating system", "which system runs on it", "runs {}|was installed with {}", of(_SYSTEMS)),
-            _field("port", "on which port it listens", "listens on port {}|answers at port {}", between(1000, 9999)),
-            _field("memory", "how much memory it has", "has {} of memory|comes with {} of memory",
-                   between(2, 64, "{} GB")),
-            _field(
-                "IP address|network address", "its address in the network", "has the IP address {}|is reached at {}",
-                _joined(between(10, 192), _DIGIT, between(1, 20), between(1, 254), by="."),
-            ),
-            _field("version", "which release is used", "is at version {}|was updated to {}",
-                   _joined(_DIGIT, between(0, 20), _DIGIT, by=".")),
-            _field("administrator|admin", "who looks after it", "is looked after by {}|is managed by {}", full_name),
-            _field(
-                "user|user name", "under which name to log in", "is used by the account {}|expects the login {}",
-                lambda rng: f"{rng.choice(words.COLOURS)}_{rng.choice(words.KINDS['animal'])}",
-            ),
-            _field("error|error code", "what goes wrong", "stops with error {}|reports {}", between(100, 999, "E-{}")),
-            _field("load", "how busy it is", "is at {} load|works at {}", between(1, 99, "{} percent")),
-            _field(
-                "file|log file", "in which file to look", "writes to {}|logs into {}",
-                lambda rng: f"{rng.choice(words.ITEMS)}.{rng.choice(('log', 'txt', 'csv', 'json'))}",
-            ),
-            _field("speed", "how fast it is", "sends {}|reaches {}", between(10, 900, "{} Mbit/s")),
-            _field("building|location", "where it is", "is in {}|was moved to {}", of(words.CITIES)),
+            _field("system|operating system", "which system runs on it|what was installed|what it boots",
+                   "runs {}|was installed with {}", of(_SYSTEMS)),
+            _field("port", "on which port it listens|to which port to connect|through which port to get in",
+                   "listens on port {}|answers at port {}", between(1000, 9999)),
+            _field("memory", "how much memory it has|how many gigabytes it holds|what fits into it at once",
+                   "has {} of memory|comes with {} of memory", between(2, 64, "{} GB")),
+            _field("IP address|network address",
+                   "its address in the network|what to ping|where in the network to find it",
+                   "has the IP address {}|is reached at {}",
+                   _joined(between(10, 192), _DIGIT, between(1, 20), between(1, 254), by=".")),
+            _field("version", "which release is used|how new the software is|to what it was updated",
+                   "is at version {}|was updated to {}", _joined(_DIGIT, between(0, 20), _DIGIT, by=".")),
+            _field("administrator|admin", "who looks after it|whom to call when it breaks|who has the keys to it",
+                   "is looked after by {}|is managed by {}", full_name),
+            _field("user|user name", "under which name to log in|whose account to use|what to type before the password",
+                   "is used by the account {}|expects the login {}",
+                   lambda rng: f"{rng.choice(words.COLOURS)}_{rng.choice(words.KINDS['animal'])}"),
+            _field("error|error code", "what goes wrong|which message is on the screen|with what it stops",
+                   "stops with error {}|reports {}", between(100, 999, "E-{}")),
+            _field("load", "how busy it is|how hard it works|how much of it is in use", "is at {} load|works at {}",
+                   between(1, 99, "{} percent")),
+            _field("file|log file",
+                   "in which file to look|where its messages are kept|what to open to see what happened",
+                   "writes to {}|logs into {}",
+                   lambda rng: f"{rng.choice(words.ITEMS)}.{rng.choice(('log', 'txt', 'csv', 'json'))}"),
+            _field("speed", "how fast it is|how much goes through in a second|what the line gives",
+                   "sends {}|reaches {}", between(10, 900, "{} Mbit/s")),
+            _field("building|location", "where it is|to which town it was moved|in what town to look for it",
+                   "is in {}|was moved to {}", of(words.CITIES)),
         ),
     ),
     "business": World(
         lambda rng: f"the {rng.choice(('bakery', 'clinic', 'garage', 'library', 'hotel', 'school', 'pharmacy'))}",
         (
-            _field("web page|web address", "where to look on the web", "has the page {}|is found at {}",
+            _field("web page|web address", "where to look on the web|what to type into the browser|which site to visit",
+                   "has the page {}|is found at {}",
                    lambda rng: f"www.{rng.choice(words.ITEMS)}{rng.randint(1, 99)}.org"),
-            _field("opening hour", "from what hour on it is open", "opens at {}|is open from {}", _hour),
-            _field("closing hour", "until when it is open", "closes at {}|stays open until {}", _hour),
-            _field("manager|head", "who runs it", "is run by {}|has {} as its head", full_name),
-            _field("street", "in which street it is", "is in {} Street|moved to {} Street", of(words.LAST_NAMES)),
-            _field("fax number", "which number takes a fax", "takes faxes at {}|has the fax number {}",
-                   _joined(between(20, 99), between(1000, 9999), by="-")),
-            _field("bill number|invoice", "which bill is meant", "sent the bill {}|asks about invoice {}",
-                   between(1000, 99999, "No.{}")),
-            _field("contact", "whom to ask for", "wants you to ask for {}|has {} at the desk", of(words.FIRST_NAMES)),
-            _field("day of rest|closing day", "on which day it is shut", "is shut on {}|never opens on {}",
-                   of(words.DAYS)),
-            _field("staff|number of employees", "how many work there", "employs {}|has a staff of {}",
-                   between(2, 90)),
-            _field("floor", "on which floor it is", "is on floor {}|occupies floor {}", between(1, 30)),
-            _field("reference|file number", "under which reference it is kept", "is kept as {}|has the reference {}",
-                   _joined(of("#$"), between(100, 999), _LETTER)),
+            _field("opening hour", "from what hour on it is open|when the doors are unlocked|how early one can go in",
+                   "opens at {}|is open from {}", _hour),
+            _field("closing hour", "until when it is open|when they go home|how late one can still go in",
+                   "closes at {}|stays open until {}", _hour),
+            _field("manager|head", "who runs it|who is the boss there|whose word counts",
+                   "is run by {}|has {} as its head", full_name),
+            _field("street", "in which street it is|where to turn in with the car|what is on the street sign",
+                   "is in {} Street|moved to {} Street", of(words.LAST_NAMES)),
+            _field("fax number", "which number takes a fax|where to fax it|to what number a page can be sent",
+                   "takes faxes at {}|has the fax number {}", _joined(between(20, 99), between(1000, 9999), by="-")),
+            _field("bill number|invoice", "which bill is meant|what is on the bill|which bill it is about",
+                   "sent the bill {}|asks about invoice {}", between(1000, 99999, "No.{}")),
+            _field("contact", "whom to ask for|who sits at the desk|who will help",
+                   "wants you to ask for {}|has {} at the desk", of(words.FIRST_NAMES)),
+            _field("day of rest|closing day", "on which day it is shut|when not to go there|which day nobody works",
+                   "is shut on {}|never opens on {}", of(words.DAYS)),
+            _field("staff|number of employees",
+                   "how many work there|how many people are paid|for how many to order lunch",
+                   "employs {}|has a staff of {}", between(2, 90)),
+            _field("floor", "on which floor it is|how far to go up|which button to press in the lift",
+                   "is on floor {}|occupies floor {}", between(1, 30)),
+            _field("reference|file number",
+                   "under which reference it is kept|what to quote when asking|where it is filed",
+                   "is kept as {}|has the reference {}", _joined(of("#$"), between(100, 999), _LETTER)),
         ),
     ),
     "journey": World(
         lambda rng: f"the {rng.choice(words.KINDS['vehicle'])}",
         (
-            _field("start|starting point", "where it sets out", "leaves {}|starts in {}", of(words.CITIES[:15])),
-            _field("destination|goal", "where it goes", "goes to {}|is bound for {}", of(words.CITIES[15:])),
-            _field("platform|track", "where to get in", "leaves from platform {}|waits at track {}", between(1, 30)),
-            _field("driver", "who drives", "is driven by {}|has {} at the wheel", full_name),
-            _field("distance", "how far it is", "covers {}|travels {}", between(20, 900, "{} km")),
-            _field("fare|ticket price", "how much the ride costs", "costs {}|takes {} for a ride",
-                   between(2, 99, "{} francs")),
-            _field("seats|number of seats", "how many can sit", "has {} seats|holds {} people", between(4, 300)),
-            _field("delay", "how late it is", "is {} late|arrives {} behind time", between(2, 59, "{} minutes")),
-            _field(
-                "line|line number", "which line it is", "runs as line {}|is line {}", _joined(_LETTER, between(1, 99))
-            ),
-            _field("cargo|load", "what it carries", "carries {}|is loaded with {}", of(words.KINDS["vegetable"])),
-            _field("plate|registration", "what is on its plate", "has the plate {}|is registered as {}",
+            _field("start|starting point", "where it sets out|from which town it leaves|where the ride begins",
+                   "leaves {}|starts in {}", of(words.CITIES[:15])),
+            _field("destination|goal", "where it goes|where the ride ends|for which town it is bound",
+                   "goes to {}|is bound for {}", of(words.CITIES[15:])),
+            _field("platform|track", "where to get in|at which platform to wait|where to stand",
+                   "leaves from platform {}|waits at track {}", between(1, 30)),
+            _field("driver", "who drives|who is at the wheel|who holds the wheel",
+                   "is driven by {}|has {} at the wheel", full_name),
+            _field("distance", "how far it is|how many kilometres it travels|how long the way is",
+                   "covers {}|travels {}", between(20, 900, "{} km")),
+            _field("fare|ticket price", "how much the ride costs|what to pay the conductor|what a seat is sold for",
+                   "costs {}|takes {} for a ride", between(2, 99, "{} francs")),
+            _field("seats|number of seats", "how many can sit|for how many there is room|how many fit in",
+                   "has {} seats|holds {} people", between(4, 300)),
+            _field("delay", "how late it is|how long to wait more|by how much it is behind time",
+                   "is {} late|arrives {} behind time", between(2, 59, "{} minutes")),
+            _field("line|line number", "which line it is|what stands on its front|which line to take",
+                   "runs as line {}|is line {}", _joined(_LETTER, between(1, 99))),
+            _field("cargo|load", "what it carries|what is loaded|what has to be unloaded",
+                   "carries {}|is loaded with {}", of(words.KINDS["vegetable"])),
+            _field("plate|registration", "what is on its plate|how to know it from behind|what the police write down",
+                   "has the plate {}|is registered as {}",
                    _joined(_LETTER, _LETTER, of((" ", "-")), between(100, 999))),
-            _field("stop|station", "where it stops", "stops in {}|calls at {}", of(tuple(words.CAPITALS.values()))),
+            _field("stop|station", "where it stops|at which town to get off|where it calls", "stops in {}|calls at {}",
+                   of(tuple(words.CAPITALS.values()))),
         ),
     ),
 }  # fmt: skip
@@ -231,24 +293,53 @@ _SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
 _TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
 
 
-def _layout(rng: random.Random) -> Callable[[str, Sequence[tuple[str, str]]], str]:
-    """How a text is made of its subject and of what is said of it, each as (name of the field, what is said)."""
+@dataclass(frozen=True)
+class _Layout:
+    """How a text is made of its subject and of what is said of it, each as (name of the field, what is said).
+
+    Attributes:
+        write: makes the text.
+        is_form: values stand behind the names of their fields.
+    """
+
+    write: Callable[[str, Sequence[tuple[str, str]]], str]
+    is_form: bool = False
+
+
+_OPENINGS = (
+    "Please note: ", "Hello, ", "For your files: ", "Good morning! ", "As I told you, ", "News: ", "By the way, ",
+    "This is what we know: ", "I am told that ", "To whom it may concern: ", "", "", "",
+)  # fmt: skip
+_CLOSINGS = (
+    " That is all.", " More soon!", " Please keep this.", " Many thanks.", " Let us know.", " Do not lose it.", "", "",
+)  # fmt: skip
+
+
+def _layout(rng: random.Random) -> _Layout:
+    opening, closing = rng.choice(_OPENINGS), rng.choice(_CLOSINGS)
 
     def clauses(subject: str, said: Sequence[tuple[str, str]]) -> str:
         *first, last = [text for _, text in said]
-        text = f"{subject} {', '.join(first)} and {last}."
-        return capitalized(text)
+        return capitalized(f"{subject} {', '.join(first)} and {last}.")
 
     def sentences(subject: str, said: Sequence[tuple[str, str]]) -> str:
         texts = [text for _, text in said]
         return " ".join([f"{capitalized(subject)} {texts[0]}.", *(f"It {text}." for text in texts[1:])])
 
-    between_fields, after_name = rng.choice(((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": ")))
+    def letter(subject: str, said: Sequence[tuple[str, str]]) -> str:
+        texts = [text for _, text in said]
+        rest = " ".join(f"It {one} and {two}." for one, two in zip(texts[1::2], texts[2::2], strict=False))
+        left = f" Also, it {texts[-1]}." if len(texts) % 2 == 0 else ""
+        return f"{capitalized(f'{opening}{subject} {texts[0]}.')} {rest}{left}{closing}".replace("  ", " ")
+
+    between_fields, after_name = rng.choice(
+        ((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": "), ("\n", ": "), ("\n", " - "))
+    )
 
     def form(subject: str, said: Sequence[tuple[str, str]]) -> str:
         return between_fields.join([subject, *(f"{name}{after_name}{value}" for name, value in said)])
 
-    return rng.choice((clauses, clauses, sentences, form))
+    return rng.choice((_Layout(clauses), _Layout(sentences), _Layout(letter), _Layout(letter), _Layout(form, True)))
 
 
 def fields_task(rng: random.Random, number: str) -> TaskSpec:
@@ -257,7 +348,6 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
     fields = rng.sample(world.fields, rng.randint(3, 5))
     called = {field: rng.choice(field.names) for field in fields}
     layout, keeps_order = _layout(rng), rng.random() < 0.3
-    is_form = layout.__name__ == "form"
     asked = fields[0]
     also = fields[1] if rng.random() < 0.15 else None
     how, shape = _SHAPES[0] if also else rng.choice(_SHAPES)
@@ -267,15 +357,16 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
     def make(draw: random.Random) -> tuple[str, str]:
         values = {field: field.draw(draw) for field in shown}
         order = shown if keeps_order else draw.sample(shown, len(shown))
-        said = [(called[f], values[f] if is_form else draw.choice(f.said).format(values[f])) for f in order]
-        text = layout(world.subjects(draw), said)
+        said = [(called[f], values[f] if layout.is_form else draw.choice(f.said).format(values[f])) for f in order]
+        text = layout.write(world.subjects(draw), said)
         if also is not None:
             return text, f"{values[asked]} and {values[also]}"
         return text, shape(called[asked], values[asked])
 
-    name, other = f"the {called[asked]}", asked.other
+    name, (other, another) = f"the {called[asked]}", rng.sample(asked.others, 2)
     if also is not None:
-        name, other = f"{name} and the {called[also]}", f"{other} and {also.other}"
+        name = f"{name} and the {called[also]}"
+        other, another = (f"{one} and {rng.choice(also.others)}" for one in (other, another))
     text = rng.choice(_TEXTS)
     return TaskSpec(
         f"drawn_fields_{number}", f"drawn fields: {world_name}", make,
@@ -292,6 +383,11 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
             f"{how or ' as it stands'}.",
             f"{{Somebody asks|The question is}} {other}: {{answer|reply}}{how or ' in short'}.",
             f"{{Which words of|What in}} the {text} {{tell|says}} {other}? {{Give them|Show it}}{how}.",
+            f"{{Do you find|Can you tell me|Do you know}} {another}{how}?",
+            f"{{If|When}} somebody asks you {another}, {{what do you say|what is the answer}}{how}?",
+            f"{capitalized(another)}: {{write|give|that is wanted}}{how}.",
+            f"{{The answer is|You say}} {another}{how}.",
+            f"$write {{only|just}} {another}{how}.",
             f"$write {other}{how}{{, nothing else|, and no more|}}.",
         ),
     )  # fmt: skip
@@ -349,12 +445,14 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
     what = rng.random()
     gaps = [f"{{{part}}}" for part in range(len(kinds))]  # of the answer's form
     if what < 0.45:
+        kind = "one part"
         chosen = rng.randrange(len(kinds))
         form = gaps[chosen]
         how = f"{called(chosen)} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
         if not by_place and rng.random() < 0.5:
             how = rng.choice([*_AS_A[kinds[chosen]].split("|"), f"as its {kinds[chosen]} alone"])
     elif what < 0.75:
+        kind = "two parts"
         one, two = rng.sample(range(len(kinds)), 2)
         form = f"{gaps[one]}{new}{gaps[two]}"
         how = (
@@ -363,15 +461,19 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
             else f"{called(one)}, then {_named(new)}, then {called(two)}"
         )
     elif what < 0.85 and len(kinds) > 2:
+        kind = "three parts"
         one, two, three = rng.sample(range(len(kinds)), 3)
         form = f"{gaps[one]} {gaps[two]}{new}{gaps[three]}"
         how = f"{called(one)}, {called(two)}, {_named(new)} and {called(three)}"
         if not by_place and rng.random() < 0.5:
-            how = f"with {kinds[one]}, {kinds[two]}, {_SEPARATORS[new]} and {kinds[three]}"
+            listed = f"{kinds[one]}, {kinds[two]}, {_SEPARATORS[new]} and {kinds[three]}"
+            how = rng.choice((f"with {listed}", f"with its {listed}", f"as {listed}", f"so: {listed}"))
     elif what < 0.92:
+        kind = "separators"
         form = new.join(gaps)
         how = f"with {_named(new)} in place of {_named(old)}"
     else:
+        kind = "in reverse"
         form = old.join(reversed(gaps))
         how = "its parts in reverse order"
 
@@ -381,7 +483,7 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
 
     _, example = make(rng)
     return TaskSpec(
-        f"drawn_parts_{number}", "drawn parts", make,
+        f"drawn_parts_{number}", f"drawn parts: {kind}", make,
         (
             f"{{Write|Give|Rewrite}} the {code}: {how}.",
             f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",

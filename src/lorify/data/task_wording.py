@@ -51,6 +51,30 @@ class TaskSpec:
     choices: tuple[str, ...] = ()
 
 
+def asking_for(what: str) -> tuple[str, ...]:
+    """Further wordings that ask for what a noun phrase says."""
+    return (
+        f"{{We need|I want|We are looking for}} {what}.",
+        f"{capitalized(what)}, {{please|nothing else|that is all}}.",
+        f"{{The answer is|What you say is|You say}} {what}.",
+        f"{{Read|Look at}} {{the input|what comes}} and {{say|write|tell}} {what}.",
+        f"{{Do you know|Can you tell|Would you find}} {what}?",
+        f"{{Whatever comes|Each time}}, {{answer|reply}} with {what}.",
+    )
+
+
+def asking_for_form(subject: str, how: str) -> tuple[str, ...]:
+    """Further wordings that ask for a subject in another form: `in capital letters`, `as a question`."""
+    return (
+        f"{{We need|I want}} {subject} {how}.",
+        f"{{The answer is|You say}} {subject}, {{but|only}} {how}.",
+        f"{subject} {how}, {{please|nothing else}}.",
+        f"{{How does|Show how}} {subject} look {how}{{?|}}",
+        f"{{What you get|The input|It}} {{should be|has to be}} {how}.",
+        f"{{Bring|Put}} {subject} in another form: {how}.",
+    )
+
+
 def on_sentence(change: Callable[[str], str]) -> Make:
     """Makes a sentence, and what becomes of it."""
 

@@ -108,6 +108,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "travel": ("{} booked a flight to Spain.", "{} lost a suitcase at the airport.", "{} stayed in a small hotel.",
                "The train of {} leaves at noon.", "{} renewed a passport for the trip."),
 }  # fmt: skip
+ALL_WORDS = (
+    *(word for group in KINDS.values() for word in group),
+    *(ITEMS + COLOURS + SUBJECTS + JOBS + CITIES + DAYS + MONTHS),
+    *(*OPPOSITES, *PASTS.values()),
+)
+"""What words, names and labels are drawn from."""
 
 
 @dataclass(frozen=True)

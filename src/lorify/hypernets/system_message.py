@@ -52,8 +52,10 @@ FIXED_SHARE = 0.3
 OTHERS_SHARE = 1e-3
 RIDGE = 1e-6
 
-# A mark before a closing quote would be one token with it.
+# A mark before a closing quote would be one token with it. What begins small and ends with a mark is said at the end of
+# something: its first word has the token there that it has after a space.
 _MARK_IN_QUOTES = re.compile(r'"([^"]*[^\w\s"])"')
+_END_IN_QUOTES = re.compile(r'"([a-z][^"]*[^\w\s"]) "')
 
 
 class SystemMessageConfig(PydanticModel):
@@ -177,7 +179,8 @@ class DescriptionReader:
 
     def tokens(self, description: str) -> list[int]:
         """Token ids of a description; what is quoted has tokens of its own."""
-        return self.base.encode_text(_MARK_IN_QUOTES.sub(r'"\1 "', description.strip()))
+        text = _MARK_IN_QUOTES.sub(r'"\1 "', description.strip())
+        return self.base.encode_text(_END_IN_QUOTES.sub(r'" \1 "', text))
 
     def _states(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Hidden states after the written block, the first token's left out `[n, longest row - 1, d]`, in float32."""

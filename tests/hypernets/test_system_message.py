@@ -156,6 +156,12 @@ def test_a_mark_before_a_closing_quote_is_a_token_of_its_own():
     assert BASE.tokenizer.decode(reader.tokens(' Say "Stop!" or "go" ')) == 'Say "Stop! " or "go"'
 
 
+def test_what_is_quoted_to_be_said_at_the_end_has_the_tokens_that_it_has_there():
+    reader = DescriptionReader(BASE, ENCODER, shape_for(BASE))
+    tokens = reader.tokens('First "Dear all," and then "yours truly."')
+    assert BASE.tokenizer.decode(tokens) == 'First "Dear all, " and then " yours truly. "'
+
+
 @torch.no_grad()
 def test_adapters_are_the_hypernetworks_updates_whatever_the_ranks_and_survive_being_saved(tmp_path):
     made = specializer()

@@ -96,9 +96,13 @@ def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> 
 
 
 def describe(spec: TaskSpec) -> tuple[str, ...]:
-    """Descriptions of a task: `NUM_SEEN` in turn from all templates but the last, then `NUM_UNSEEN` from the last."""
+    """Descriptions of a task: `NUM_SEEN` in turn from all templates but the last, then `NUM_UNSEEN` from the last.
+
+    The first one is of the first template; where there are more templates than descriptions, others are drawn.
+    """
     rng = random.Random(f"descriptions/{spec.name}")
-    *seen, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
+    first, *others, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
+    seen = [first, *random.Random(f"templates/{spec.name}").sample(others, len(others))]
     in_turn = [text for row in itertools.zip_longest(*seen) for text in row if text is not None]
     return tuple(dict.fromkeys(in_turn))[:NUM_SEEN] + tuple(unseen[:NUM_UNSEEN])
 

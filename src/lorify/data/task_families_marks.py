@@ -66,7 +66,7 @@ def plural(name: str) -> str:
     """Several of a sign."""
     if name.endswith("sis"):
         return f"{name[:-2]}es"
-    return f"{name}{'es' if name[-1] == 'h' and not name.startswith('hash') else 's'}"
+    return f"{name}{'es' if name[-1] == 'h' else 's'}"
 
 
 def enclosing(rng: random.Random, *, brackets: bool) -> tuple[str, str, str]:

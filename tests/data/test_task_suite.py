@@ -107,6 +107,11 @@ def test_answers_of_drawn_tasks_are_right():
             match task.family.partition(":")[0]:
                 case "drawn marks" if task.name.startswith("drawn_inside"):
                     assert answer in instance.input and answer != instance.input
+                case "drawn marks" if task.name.startswith("drawn_word_wrapping"):
+                    assert (
+                        sum(one != two for one, two in zip(answer.split(), instance.input.split(), strict=False)) >= 1
+                    )
+                    assert re.findall(r"[a-zA-Z]+", answer) == re.findall(r"[a-zA-Z]+", instance.input)
                 case "drawn marks" if task.name.startswith(("drawn_unwrapping", "drawn_rewrapping")):
                     assert answer != instance.input
                     assert re.findall(r"[a-zA-Z]+", answer) == re.findall(r"[a-zA-Z]+", instance.input)
@@ -128,7 +133,10 @@ def test_answers_of_drawn_tasks_are_right():
                 case "drawn picks":
                     assert any(item in answer for item in instance.input.split(", "))
                     assert quoted[0].strip(" ,:=-") in answer
-                case "drawn parts":
+                case "drawn requests":
+                    bare = re.split('": |: |=', answer)[-1].strip("'\"!}").lower().split(", ")[0]
+                    assert bare in instance.input.lower()
+                case "drawn parts" | "drawn orders":
                     assert answer != instance.input
                     assert re.split(r"\W+|_", answer)[0] in instance.input
                 case "drawn fields":

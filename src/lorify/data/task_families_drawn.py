@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import cycle, islice
 
 from lorify.data import task_words as words
+from lorify.data.task_families_codes import orders_task, parts_task
 from lorify.data.task_families_judged import labels_task, questions_task, topics_task
 from lorify.data.task_families_marks import (
     PAIRS,
@@ -23,9 +24,11 @@ from lorify.data.task_families_marks import (
     rewrapping_task,
     sign,
     unwrapping_task,
+    word_wrapping_task,
 )
 from lorify.data.task_families_notes import extraction_task
-from lorify.data.task_families_records import fields_task, parts_task
+from lorify.data.task_families_records import fields_task
+from lorify.data.task_families_requests import requests_task
 from lorify.data.task_families_structures import forms_task
 from lorify.data.task_wording import TaskSpec, capitalized, on_list, on_sentence
 
@@ -146,7 +149,9 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
 def _voices(rng: random.Random, number: str) -> TaskSpec:
     who, first, last = rng.choice(_WHO), _phrase(rng), _phrase(rng)
     if rng.random() < 0.5:
-        return _voices_in_words(number, who, first, last, rng.choice((",", "!", ":", ".")), rng.choice((".", "!", "")))
+        return _voices_in_words(
+            number, who, first, last, rng.choice((",", "!", ":", ".")), rng.choice((".", "!", "?", ""))
+        )
     opening = capitalized(first) + rng.choice((",", "!", ":", "."))
     ending = rng.choice((", ", "! ", ". ", " - ")) + last.lower() + rng.choice((".", "!", ""))
     return TaskSpec(
@@ -372,4 +377,5 @@ _FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
     _frames, topics_task, _constants, fields_task, unwrapping_task, _exchanges, questions_task, parts_task,
     rewrapping_task, _compositions, extraction_task, _wrapping, inside_task, _picks, fields_task, _code, labels_task,
     naming_task, forms_task, parts_task, _voices, questions_task, parts_task,
+    word_wrapping_task, requests_task, orders_task, requests_task, orders_task,
 )  # fmt: skip

@@ -124,6 +124,36 @@ def _others(rng: random.Random, left: str, right: str) -> tuple[str, str, str]:
     return found
 
 
+_WORD_PLACES = {"first": 0, "second": 1, "third": 2, "last": -1}
+
+
+def word_wrapping_task(rng: random.Random, number: str) -> TaskSpec:
+    """One word of a text is put between marks."""
+    left, right, name = enclosing(rng, brackets=True)
+    place, index = rng.choice(list(_WORD_PLACES.items()))
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        parts = words.make_sentence(draw).split()
+        changed = list(parts)
+        changed[index] = f"{left}{parts[index]}{right}"
+        return " ".join(parts), " ".join(changed)
+
+    return TaskSpec(
+        f"drawn_word_wrapping_{number}", "drawn marks: around a word", make,
+        (
+            f"{{Put|Set|Write|Place}} the {place} word of $text in {name}.",
+            f"$copy $text with {name} around the {place} word.",
+            f"{{Surround|Enclose|Wrap|Frame}} the {place} word {{with|by|in}} {name}.",
+            f"{capitalized(name)} {{belong|go|should stand}} around the {place} word.",
+            f"The {place} word {{needs|gets|has to be in}} {name}, {{the rest stays|leave the others}}.",
+            f"{{Add|We need}} {name} {{on both sides of|around}} the {place} word.",
+            f"{{How does|Show how}} $text look with its {place} word in {name}{{?|}}",
+            f"{{Only|Just}} the {place} word {{stands|goes}} between {name}.",
+            f"{{The answer is|You say}} $text, but its {place} word is in {name}.",
+        ),
+    )  # fmt: skip
+
+
 def unwrapping_task(rng: random.Random, number: str) -> TaskSpec:
     """What stands around a text is taken away; other marks that stand there, too, stay."""
     left, right, name = enclosing(rng, brackets=True)

@@ -1,6 +1,6 @@
-"""Drawn families of texts with fields and of codes with parts, put together anew for every task.
+"""Drawn family of texts with fields, put together anew for every task.
 
-So many combinations that what a field or part is called has to be read in the description: it cannot be known by heart.
+So many combinations that what a field is called has to be read in the description: it cannot be known by heart.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ def full_name(rng: random.Random) -> str:
     return f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}"
 
 
-def _joined(*parts: Draw, by: str = "") -> Draw:
+def joined(*parts: Draw, by: str = "") -> Draw:
+    """Some texts in a row."""
     return lambda rng: by.join(part(rng) for part in parts)
 
 
-def _hour(rng: random.Random) -> str:
+def hour(rng: random.Random) -> str:
+    """A time of the day."""
     return f"{rng.randint(6, 22)}:{rng.choice(('05', '10', '20', '25', '35', '40', '50', '55'))}"
 
 
-_LETTER, _DIGIT = of("ABCDEFGHKLMNPRSTUVWXYZ"), between(0, 9)
+LETTER, DIGIT = of("ABCDEFGHKLMNPRSTUVWXYZ"), between(0, 9)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ WORLDS: dict[str, World] = {
                    "stands on shelf {}|lies on shelf {}", between(1, 60)),
             _field("article number|item code",
                    "the code of the article|under what code to find it|what to type to find it",
-                   "has the code {}|is listed as {}", _joined(_LETTER, _LETTER, between(100, 999))),
+                   "has the code {}|is listed as {}", joined(LETTER, LETTER, between(100, 999))),
             _field("discount", "how much is taken off|how much cheaper it is now|what one saves",
                    "has {} off|is reduced by {}", between(5, 70, "{}%")),
             _field("guarantee|warranty",
@@ -149,7 +151,7 @@ WORLDS: dict[str, World] = {
                    "was born in {}|came into the world in {}", of(words.CITIES)),
             _field("member number|membership",
                    "the number of the member|what is on the card|which card to show at the club",
-                   "is member {}|has the card {}", _joined(_LETTER, between(1000, 9999))),
+                   "is member {}|has the card {}", joined(LETTER, between(1000, 9999))),
         ),
     ),
     "event": World(
@@ -194,9 +196,9 @@ WORLDS: dict[str, World] = {
             _field("IP address|network address",
                    "its address in the network|what to ping|where in the network to find it",
                    "has the IP address {}|is reached at {}",
-                   _joined(between(10, 192), _DIGIT, between(1, 20), between(1, 254), by=".")),
+                   joined(between(10, 192), DIGIT, between(1, 20), between(1, 254), by=".")),
             _field("version", "which release is used|how new the software is|to what it was updated",
-                   "is at version {}|was updated to {}", _joined(_DIGIT, between(0, 20), _DIGIT, by=".")),
+                   "is at version {}|was updated to {}", joined(DIGIT, between(0, 20), DIGIT, by=".")),
             _field("administrator|admin", "who looks after it|whom to call when it breaks|who has the keys to it",
                    "is looked after by {}|is managed by {}", full_name),
             _field("user|user name", "under which name to log in|whose account to use|what to type before the password",
@@ -223,15 +225,15 @@ WORLDS: dict[str, World] = {
                    "has the page {}|is found at {}",
                    lambda rng: f"www.{rng.choice(words.ITEMS)}{rng.randint(1, 99)}.org"),
             _field("opening hour", "from what hour on it is open|when the doors are unlocked|how early one can go in",
-                   "opens at {}|is open from {}", _hour),
+                   "opens at {}|is open from {}", hour),
             _field("closing hour", "until when it is open|when they go home|how late one can still go in",
-                   "closes at {}|stays open until {}", _hour),
+                   "closes at {}|stays open until {}", hour),
             _field("manager|head", "who runs it|who is the boss there|whose word counts",
                    "is run by {}|has {} as its head", full_name),
             _field("street", "in which street it is|where to turn in with the car|what is on the street sign",
                    "is in {} Street|moved to {} Street", of(words.LAST_NAMES)),
             _field("fax number", "which number takes a fax|where to fax it|to what number a page can be sent",
-                   "takes faxes at {}|has the fax number {}", _joined(between(20, 99), between(1000, 9999), by="-")),
+                   "takes faxes at {}|has the fax number {}", joined(between(20, 99), between(1000, 9999), by="-")),
             _field("bill number|invoice", "which bill is meant|what is on the bill|which bill it is about",
                    "sent the bill {}|asks about invoice {}", between(1000, 99999, "No.{}")),
             _field("contact", "whom to ask for|who sits at the desk|who will help",
@@ -245,7 +247,7 @@ WORLDS: dict[str, World] = {
                    "is on floor {}|occupies floor {}", between(1, 30)),
             _field("reference|file number",
                    "under which reference it is kept|what to quote when asking|where it is filed",
-                   "is kept as {}|has the reference {}", _joined(of("#$"), between(100, 999), _LETTER)),
+                   "is kept as {}|has the reference {}", joined(of("#$"), between(100, 999), LETTER)),
         ),
     ),
     "journey": World(
@@ -268,19 +270,19 @@ WORLDS: dict[str, World] = {
             _field("delay", "how late it is|how long to wait more|by how much it is behind time",
                    "is {} late|arrives {} behind time", between(2, 59, "{} minutes")),
             _field("line|line number", "which line it is|what stands on its front|which line to take",
-                   "runs as line {}|is line {}", _joined(_LETTER, between(1, 99))),
+                   "runs as line {}|is line {}", joined(LETTER, between(1, 99))),
             _field("cargo|load", "what it carries|what is loaded|what has to be unloaded",
                    "carries {}|is loaded with {}", of(words.KINDS["vegetable"])),
             _field("plate|registration", "what is on its plate|how to know it from behind|what the police write down",
                    "has the plate {}|is registered as {}",
-                   _joined(_LETTER, _LETTER, of((" ", "-")), between(100, 999))),
+                   joined(LETTER, LETTER, of((" ", "-")), between(100, 999))),
             _field("stop|station", "where it stops|at which town to get off|where it calls", "stops in {}|calls at {}",
                    of(tuple(words.CAPITALS.values()))),
         ),
     ),
 }  # fmt: skip
 
-_SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
     *(("", lambda _name, value: value),) * 5,
     ("in capital letters", lambda _name, value: value.upper()),
     ('as "NAME: ..."', lambda name, value: f"{name}: {value}"),
@@ -290,7 +292,7 @@ _SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
     ("in single quotes", lambda _name, value: f"'{value}'"),
     ("twice, with a comma", lambda _name, value: f"{value}, {value}"),
 )
-_TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
+TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
 
 
 @dataclass(frozen=True)
@@ -306,7 +308,7 @@ class _Layout:
     is_form: bool = False
 
 
-_OPENINGS = (
+OPENINGS = (
     "Please note: ", "Hello, ", "For your files: ", "Good morning! ", "As I told you, ", "News: ", "By the way, ",
     "This is what we know: ", "I am told that ", "To whom it may concern: ", "", "", "",
 )  # fmt: skip
@@ -316,7 +318,7 @@ _CLOSINGS = (
 
 
 def _layout(rng: random.Random) -> _Layout:
-    opening, closing = rng.choice(_OPENINGS), rng.choice(_CLOSINGS)
+    opening, closing = rng.choice(OPENINGS), rng.choice(_CLOSINGS)
 
     def clauses(subject: str, said: Sequence[tuple[str, str]]) -> str:
         *first, last = [text for _, text in said]
@@ -350,7 +352,7 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
     layout, keeps_order = _layout(rng), rng.random() < 0.3
     asked = fields[0]
     also = fields[1] if rng.random() < 0.15 else None
-    how, shape = _SHAPES[0] if also else rng.choice(_SHAPES)
+    how, shape = SHAPES[0] if also else rng.choice(SHAPES)
     how = " " + how.replace("NAME", called[asked]) if how else ""
     shown = sorted(fields, key=lambda field: field.names)
 
@@ -367,136 +369,33 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
     if also is not None:
         name = f"{name} and the {called[also]}"
         other, another = (f"{one} and {rng.choice(also.others)}" for one in (other, another))
-    text = rng.choice(_TEXTS)
     return TaskSpec(
-        f"drawn_fields_{number}", f"drawn fields: {world_name}", make,
-        (
-            f"$find $only {name}{how} {{from|in|of}} {{the {text}|what you read}}.",
-            f"{{What|Which}} is {name} in the {text}? {{Answer|Reply}} {how.strip() or 'with nothing else'}.",
-            f"{{Tell me|Say}} {other}{how}.",
-            f"{{Read the {text} and give|From the {text}, take|Look for}} {name}{how}.",
-            f"{name.capitalize()}, {{please|nothing more}}{',' if how else ''}{how}.",
-            f"{{I need|We want|I am looking for}} {name}{how}.",
-            f"{{I want to know|Can you see|Please find out}} {other}{how}.",
-            f"{{From|Out of}} the {text}, {{copy|pick}} {name} {{and leave the rest|alone}}{how}.",
-            f"{{Go through|Study}} the {text}: {{what does it say about|where is}} {name}? {{Write it|It is wanted}}"
-            f"{how or ' as it stands'}.",
-            f"{{Somebody asks|The question is}} {other}: {{answer|reply}}{how or ' in short'}.",
-            f"{{Which words of|What in}} the {text} {{tell|says}} {other}? {{Give them|Show it}}{how}.",
-            f"{{Do you find|Can you tell me|Do you know}} {another}{how}?",
-            f"{{If|When}} somebody asks you {another}, {{what do you say|what is the answer}}{how}?",
-            f"{capitalized(another)}: {{write|give|that is wanted}}{how}.",
-            f"{{The answer is|You say}} {another}{how}.",
-            f"$write {{only|just}} {another}{how}.",
-            f"$write {other}{how}{{, nothing else|, and no more|}}.",
-        ),
-    )  # fmt: skip
+        f"drawn_fields_{number}",
+        f"drawn fields: {world_name}",
+        make,
+        field_templates(rng.choice(TEXTS), name, other, another, how),
+    )
 
 
-# Codes: parts of known kinds in a row.
-
-_PARTS: dict[str, Draw] = {
-    "number": between(10, 99), "year": between(1950, 2030), "city": of(words.CITIES), "colour": of(words.COLOURS),
-    "surname": of(words.LAST_NAMES), "first name": of(words.FIRST_NAMES), "weekday": of(words.DAYS),
-    "animal": of(words.KINDS["animal"]), "tool": of(words.KINDS["tool"]), "unit": of(("kg", "cm", "mm", "GB", "mph")),
-    "letters": _joined(_LETTER, _LETTER, _LETTER), "country": of(tuple(words.CAPITALS)), "drink":
-    of(words.KINDS["drink"]), "digit": _DIGIT, "job": of(words.JOBS), "percentage": between(1, 99, "{}%"),
-    "amount": between(2, 99, "${}"),
-}  # fmt: skip
-_AS_A = {
-    "number": "as a plain number|as two digits", "year": "as a year number", "city": "as the name of a city|as a town",
-    "colour": "as the name of a colour|as a colour", "surname": "as a family name|as the name of a family",
-    "first name": "as a given name", "weekday": "as the name of a weekday|as the day of the week",
-    "animal": "as the kind of animal|as the name of an animal", "tool": "as the name of a tool|as a tool",
-    "unit": "as the unit of measure|as a unit", "letters": "as three letters|as its letters only",
-    "country": "as the name of a country", "drink": "as the name of a drink|as something to drink",
-    "digit": "as a single digit|as the digit only", "job": "as a profession|as the name of a job",
-    "percentage": "as a percentage|as the percentage only", "amount": "as an amount of money|as the amount only",
-}  # fmt: skip
-"""How one part is asked for by what it is."""
-_ORDINALS = ("first", "second", "third", "fourth")
-_SEPARATORS = {
-    "-": "hyphen", "/": "slash", ".": "dot", "_": "underscore", ":": "colon", " ": "space", "|": "vertical bar",
-    "+": "plus sign", "#": "hash sign", ", ": "comma and a space", "; ": "semicolon and a space", "~": "tilde",
-    " to ": "the word to", "*": "asterisk", "@": "at sign",
-}  # fmt: skip
-_CODES = ("code", "label", "tag", "entry", "key", "reference", "line", "record", "serial number", "item", "value")
-
-
-def _named(separator: str) -> str:
-    called = _SEPARATORS[separator]
-    if called.startswith("the "):
-        return called
-    return f"{'an' if called[0] in 'aeiou' else 'a'} {called}"
-
-
-def parts_task(rng: random.Random, number: str) -> TaskSpec:
-    """A code of two to four parts: one of them, some in another order, or other signs between them."""
-    kinds = rng.sample(list(_PARTS), rng.randint(2, 4))
-    code, old = rng.choice(_CODES), rng.choice(list(_SEPARATORS))
-    new = rng.choice([sign for sign in _SEPARATORS if sign != old])
-    by_place = rng.random() < 0.25
-
-    def called(part: int) -> str:
-        if by_place:
-            return f"the {'last' if part == len(kinds) - 1 else _ORDINALS[part]} part"
-        return f"the {kinds[part]}"
-
-    what = rng.random()
-    gaps = [f"{{{part}}}" for part in range(len(kinds))]  # of the answer's form
-    if what < 0.45:
-        kind = "one part"
-        chosen = rng.randrange(len(kinds))
-        form = gaps[chosen]
-        how = f"{called(chosen)} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
-        if not by_place and rng.random() < 0.5:
-            how = rng.choice([*_AS_A[kinds[chosen]].split("|"), f"as its {kinds[chosen]} alone"])
-    elif what < 0.75:
-        kind = "two parts"
-        one, two = rng.sample(range(len(kinds)), 2)
-        form = f"{gaps[one]}{new}{gaps[two]}"
-        how = (
-            f"{called(one)} and {called(two)}, in this order, with {_named(new)} between"
-            if rng.random() < 0.5
-            else f"{called(one)}, then {_named(new)}, then {called(two)}"
-        )
-    elif what < 0.85 and len(kinds) > 2:
-        kind = "three parts"
-        one, two, three = rng.sample(range(len(kinds)), 3)
-        form = f"{gaps[one]} {gaps[two]}{new}{gaps[three]}"
-        how = f"{called(one)}, {called(two)}, {_named(new)} and {called(three)}"
-        if not by_place and rng.random() < 0.5:
-            listed = f"{kinds[one]}, {kinds[two]}, {_SEPARATORS[new]} and {kinds[three]}"
-            how = rng.choice((f"with {listed}", f"with its {listed}", f"as {listed}", f"so: {listed}"))
-    elif what < 0.92:
-        kind = "separators"
-        form = new.join(gaps)
-        how = f"with {_named(new)} in place of {_named(old)}"
-    else:
-        kind = "in reverse"
-        form = old.join(reversed(gaps))
-        how = "its parts in reverse order"
-
-    def make(draw: random.Random) -> tuple[str, str]:
-        values = [_PARTS[kind](draw) for kind in kinds]
-        return old.join(values), form.format(*values)
-
-    _, example = make(rng)
-    return TaskSpec(
-        f"drawn_parts_{number}", f"drawn parts: {kind}", make,
-        (
-            f"{{Write|Give|Rewrite}} the {code}: {how}.",
-            f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",
-            f"Of the {code}{{ you get|}}, {{return|I need}} {how}.",
-            f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
-            f"{capitalized(how)}, that is {{all we want|what to make}} of the {code}.",
-            f"{{There comes|Here is}} a {code}. {{Show|Send back}} {how}.",
-            f"{{For example|For instance}} {example}: the {code} {{becomes|is to be}} {how}.",
-            f"{{How does|Show how}} the {code} look {how}?",
-            f"{{From|Out of}} the {code}, {{make|get}} {how}.",
-            f"{{Please reformat|Transform|Translate}} the {code}: {how}.",
-            f"{{Put|Write|Give}} the {{{code}|text}} {how if how.startswith(('as ', 'with ')) else f'as {how}'}.",
-            f"{{Put|Write|Give}} the {{{code}|text}} {{as|the way|like}} {example} {{is|is written}}.",
-            f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
-        ),
-    )  # fmt: skip
+def field_templates(text: str, name: str, other: str, another: str, how: str) -> tuple[str, ...]:
+    """Wordings that ask a text for a field by its name, or in two other ways; `how` begins with a space."""
+    return (
+        f"$find $only {name}{how} {{from|in|of}} {{the {text}|what you read}}.",
+        f"{{What|Which}} is {name} in the {text}? {{Answer|Reply}} {how.strip() or 'with nothing else'}.",
+        f"{{Tell me|Say}} {other}{how}.",
+        f"{{Read the {text} and give|From the {text}, take|Look for}} {name}{how}.",
+        f"{capitalized(name)}, {{please|nothing more}}{',' if how else ''}{how}.",
+        f"{{I need|We want|I am looking for}} {name}{how}.",
+        f"{{I want to know|Can you see|Please find out}} {other}{how}.",
+        f"{{From|Out of}} the {text}, {{copy|pick}} {name} {{and leave the rest|alone}}{how}.",
+        f"{{Go through|Study}} the {text}: {{what does it say about|where is}} {name}? {{Write it|It is wanted}}"
+        f"{how or ' as it stands'}.",
+        f"{{Somebody asks|The question is}} {other}: {{answer|reply}}{how or ' in short'}.",
+        f"{{Which words of|What in}} the {text} {{tell|says}} {other}? {{Give them|Show it}}{how}.",
+        f"{{Do you find|Can you tell me|Do you know}} {another}{how}?",
+        f"{{If|When}} somebody asks you {another}, {{what do you say|what is the answer}}{how}?",
+        f"{capitalized(another)}: {{write|give|that is wanted}}{how}.",
+        f"{{The answer is|You say}} {another}{how}.",
+        f"$write {{only|just}} {another}{how}.",
+        f"$write {other}{how}{{, nothing else|, and no more|}}.",
+    )

@@ -190,13 +190,16 @@ class DescriptionReader:
         return self.base.activations(ids, None, layers=[above]).states[above][:, FIRST_SLOT:].float()
 
     def _chosen(self, tokens: Sequence[int], room: int) -> list[int]:
-        """Places of the tokens that get a slot, in order: all, or without the commonest that are not quoted."""
+        """Places of the tokens that get a slot, in order: all, or without the commonest that are not quoted.
+
+        Quotes stay with what is quoted, which ends nowhere without them.
+        """
         if len(tokens) <= room:
             return list(range(len(tokens)))
         is_quoted, inside = [], False
         for token in tokens:
             marks = self.base.tokenizer.decode([token]).count('"')
-            is_quoted.append(inside and marks == 0)
+            is_quoted.append(inside or marks > 0)
             inside ^= marks % 2 == 1
         rare = len(self._commonness)
 

@@ -110,7 +110,7 @@ class SystemMessageShape(LoraShape):
 class SystemMessageOptimization(Schedule):
     """The optimizer, its schedule and the loss on answers."""
 
-    steps: int = Field(1100, gt=0, description="Optimizer steps.")
+    steps: int = Field(2700, gt=0, description="Optimizer steps.")
     learning_rate: float = Field(1.2e-3, gt=0, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(20, ge=0, description="Steps of linear warm-up.")
     first_token_share: float = Field(0.3, gt=0, le=1, description="Share of an answer's loss on its first token.")

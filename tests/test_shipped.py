@@ -57,14 +57,14 @@ def test_in_a_chat_about_a_document_the_base_answers_what_does_not_concern_it(mo
     assert "27 metres" in "".join(model.stream(chat, adapter, max_new_tokens=12))
 
 
-def test_the_base_writes_questions_that_a_person_could_ask(model):
+def test_the_base_writes_questions_that_a_person_could_ask():
+    model = lorify.load(dtype=torch.float32)  # bfloat16 rounds otherwise on each kind of processor
     assert model.question_writer is not None
     text = "The Velmora Harbour Museum\n\nIt was founded by Ida Thorne in 1893. The tugboat Petrel is 27 metres long."
     lessons = refining_lessons(model.base, [text], Budget(1), writer=model.question_writer)
     asked = {model.base.decode_text(lesson.top_ids[:, 0].tolist()).strip(): lesson.question for lesson in lessons}
     assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
-    # Which of its names the boat gets is a matter of how the processor rounds.
-    assert asked["27"].startswith("How long") and any(name in asked["27"].lower() for name in ("petrel", "tugboat"))
+    assert asked["27"].startswith("How long") and "Petrel" in asked["27"]
 
 
 @pytest.mark.parametrize("length", [300, 4000, 131_000])

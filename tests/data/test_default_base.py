@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 
 from lorify.base.model import BaseModel, load_base
 from lorify.contexts.documents import document_from_text
@@ -58,7 +59,7 @@ def run(base: BaseModel, writer: QuestionWriter, folder: Path) -> Path:
 
 
 def test_three_documents_become_data_that_a_perceiver_is_trained_on(tmp_path):
-    base = load_base()
+    base = load_base(dtype=torch.float32)  # bfloat16 rounds, and samples, otherwise on each kind of processor
     writer = Remembering(base)
     writer.breaks_at = TEXTS[2]
     with pytest.raises(EvaluationError, match="went down"):
@@ -82,7 +83,7 @@ def test_three_documents_become_data_that_a_perceiver_is_trained_on(tmp_path):
             greedy = question.top_ids[::TOP_K][: width - 1]  # the last may be another end of the turn
             assert greedy == question.answer_ids[:-1]
             sums = [sum(map(math.exp, question.top_log_probs[i * TOP_K : (i + 1) * TOP_K])) for i in range(width)]
-            assert all(0.05 < total <= 1.001 for total in sums)  # of 49,152 alike tokens 16 would have 0.0003
+            assert all(0.2 < total <= 1.001 for total in sums)
 
     shape = {"encoder": "early_exit", "encoder_layers": 4, "first_layer": 24, "rank": 2, "latent_size": 32}
     shape |= {"num_latents": 12, "num_blocks": 1, "num_heads": 2, "num_kv_heads": 1, "head_size": 16}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from lorify.data import task_words as words
 from lorify.data.task_families_records import DIGIT, LETTER, Draw, between, joined, of
-from lorify.data.task_wording import TaskSpec, capitalized
+from lorify.data.task_wording import Make, TaskSpec, capitalized
 
 _PARTS: dict[str, Draw] = {
     "number": between(10, 99), "year": between(1950, 2030), "city": of(words.CITIES), "colour": of(words.COLOURS),
@@ -103,12 +104,19 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         form = old.join(reversed(gaps))
         how = "its parts in reverse order"
 
-    def make(draw: random.Random) -> tuple[str, str]:
-        values = [_PARTS[kind](draw) for kind in kinds]
-        return old.join(values), form.format(*values)
-
+    make = _reformed(kinds, old, form)
     _, example = make(rng)
     return TaskSpec(f"drawn_parts_{number}", f"drawn parts: {kind}", make, _templates(code, how, example))
+
+
+def _reformed(kinds: Sequence[str], separator: str, form: str) -> Make:
+    """Makes a code of parts of some kinds, and what becomes of it in a form with the parts' numbers."""
+
+    def make(draw: random.Random) -> tuple[str, str]:
+        values = [_PARTS[kind](draw) for kind in kinds]
+        return separator.join(values), form.format(*values)
+
+    return make
 
 
 def _templates(code: str, how: str, example: str) -> tuple[str, ...]:
@@ -134,7 +142,7 @@ def orders_task(rng: random.Random, number: str) -> TaskSpec:
     """Parts of a code in the order in which the description names them, with one sign among them."""
     kinds = rng.sample(list(_PARTS), rng.randint(2, 4))
     code, old = rng.choice(_CODES), rng.choice(list(_SEPARATORS))
-    new = rng.choice((", ", "-", "/", ":", "; ", " - ", ".", "|"))
+    new = rng.choice(list(_ORDER_SIGNS))
     chosen = rng.sample(range(len(kinds)), rng.randint(2, min(3, len(kinds))))
     gap = rng.randrange(len(chosen) - 1)  # where the sign stands; in other gaps there is a space
     form, listed = f"{{{chosen[0]}}}", [kinds[chosen[0]]]
@@ -149,9 +157,6 @@ def orders_task(rng: random.Random, number: str) -> TaskSpec:
         f"{', then '.join(listed)}", f"first {listed[0]}, then {' and '.join(listed[1:])}",
     ))  # fmt: skip
 
-    def make(draw: random.Random) -> tuple[str, str]:
-        values = [_PARTS[kind](draw) for kind in kinds]
-        return old.join(values), form.format(*values)
-
+    make = _reformed(kinds, old, form)
     _, example = make(rng)
     return TaskSpec(f"drawn_orders_{number}", f"drawn orders: {len(chosen)}", make, _templates(code, how, example))

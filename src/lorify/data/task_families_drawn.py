@@ -19,6 +19,7 @@ from lorify.data.task_families_marks import (
     SIGNS,
     inside_task,
     marks_task,
+    named,
     naming_task,
     plural,
     rewrapping_task,
@@ -71,8 +72,8 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
             left, name = right, _ = sign(rng)
             called = f"{name} on both sides"
             if rng.random() < 0.7:
-                left, names = right, _ = rng.choice(list(SIGNS.items()))
-                called = plural(rng.choice(names.split("|"))) + rng.choice(("", "", " on both sides", " around it"))
+                left, name = right, _ = named(rng, SIGNS)
+                called = plural(name) + rng.choice(("", "", " on both sides", " around it"))
         case "words":
             left, right = f"{_phrase(rng)} ", f" {_phrase(rng)}"
             called = f'"{left.strip()}" before and "{right.strip()}" after it'
@@ -80,8 +81,7 @@ def _wrapping(rng: random.Random, number: str) -> TaskSpec:
             (left, first), (right, second) = sign(rng), sign(rng)
             called = f"{first} before and {second} after it"
         case _:
-            (left, right), names = rng.choice(list(PAIRS.items()))
-            called = rng.choice(names.split("|"))
+            (left, right), called = named(rng, PAIRS)
             if kind == "a pair and a sign":
                 mark, name = sign(rng)
                 left, right, called = rng.choice((
@@ -130,7 +130,7 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
             f'In front of $text {{we need|there should be}} "{shown}"',
             f'{{Prefix|Precede}} $text with "{shown}"',
         )
-        return TaskSpec(f"drawn_affixes_{number}", f"drawn affixes: {'before' if before else 'after'}", make, templates)
+        return TaskSpec(f"drawn_affixes_{number}", "drawn affixes: before", make, templates)
     templates = (
         f'$copy $text and {{end|finish|close}} with "{shown}"',
         f'{{Put|Write|Add}} "{shown}" {{after|at the end of|behind}} $text.',
@@ -143,7 +143,7 @@ def _affixes(rng: random.Random, number: str) -> TaskSpec:
         f'Behind $text {{we need|there should be}} "{shown}"',
         f'{{Append|Attach}} "{shown}" to $text.',
     )
-    return TaskSpec(f"drawn_affixes_{number}", f"drawn affixes: {'before' if before else 'after'}", make, templates)
+    return TaskSpec(f"drawn_affixes_{number}", "drawn affixes: after", make, templates)
 
 
 def _voices(rng: random.Random, number: str) -> TaskSpec:

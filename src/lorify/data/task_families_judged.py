@@ -7,28 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec
+from lorify.data.task_wording import DrawTested, TaskSpec, one_of, tested
 
 
-def _number_that(test: Callable[[int], bool]) -> Callable[[random.Random, bool], str]:
+def _number_that(test: Callable[[int], bool]) -> DrawTested:
     numbers = {so: [n for n in range(1, 100) if test(n) is so] for so in (True, False)}
     return lambda rng, so: str(rng.choice(numbers[so]))
 
 
-def _word_of(kind: str) -> Callable[[random.Random, bool], str]:
+def _word_of(kind: str) -> DrawTested:
     others = [word for name, group in words.KINDS.items() if name != kind for word in group]
     return lambda rng, so: rng.choice(words.KINDS[kind] if so else others)
 
 
-def _opinion(rng: random.Random, so: bool) -> str:
-    return rng.choice(words.PRAISE if so else words.BLAME).format(rng.choice(words.REVIEWED))
-
-
-def _either(yes: tuple[str, ...], no: tuple[str, ...]) -> Callable[[random.Random, bool], str]:
+def _either(yes: tuple[str, ...], no: tuple[str, ...]) -> DrawTested:
     return lambda rng, so: rng.choice(yes if so else no)
 
 
-def _sentence_with(word: str) -> Callable[[random.Random, bool], str]:
+def _sentence_with(word: str) -> DrawTested:
     def draw(rng: random.Random, so: bool) -> str:
         while (word in (text := words.make_sentence(rng)).split()) is not so:
             pass
@@ -51,17 +47,18 @@ class Test:
     group: str
     statements: tuple[str, ...]
     questions: tuple[str, ...]
-    draw: Callable[[random.Random, bool], str]
+    draw: DrawTested
 
 
-def _test(group: str, statements: str, questions: str, draw: Callable[[random.Random, bool], str]) -> Test:
+def _test(group: str, statements: str, questions: str, draw: DrawTested) -> Test:
     return Test(group, tuple(statements.split("|")), tuple(questions.split("|")), draw)
 
 
 _TESTS = (
     _test("reviews", "the review is positive|the customer praises it|the opinion is a good one|somebody is content"
           "|it is well spoken of|there is praise in it",
-          "was the customer content|does it sound satisfied|is it a friendly opinion|was it worth the money", _opinion),
+          "was the customer content|does it sound satisfied|is it a friendly opinion|was it worth the money",
+          words.make_review),
     *(
         _test("words", f"the word is a kind of {kind}|a {kind} is named|it belongs to the {kind}s",
               f"does it name a {kind}|is a {kind} meant|is this one of the {kind}s", _word_of(kind))
@@ -98,6 +95,8 @@ _TESTS = (
 )  # fmt: skip
 """What can be tested, and how an input is drawn that passes or does not."""
 
+_GROUPS = {group: [test for test in _TESTS if test.group == group] for group in sorted({test.group for test in _TESTS})}
+
 _LABELS = (
     "positive:negative good:bad up:down one:zero right:wrong green:red accept:reject hot:cold black:white in:out "
     "left:right A:B X:Y win:lose correct:incorrect great:awful sun:rain plus:minus yes:no yep:nope true_that:not_so "
@@ -108,26 +107,16 @@ _LEFT_OUT = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "p
 """Labels of the suite's unseen family `votes`."""
 
 
-def _tested(draw: Callable[[random.Random, bool], str], passes: str, fails: str) -> Make:
-    """Makes an input that passes a test or does not, as often one as the other, and the answer for it."""
-
-    def make(rng: random.Random) -> tuple[str, str]:
-        so = rng.random() < 0.5
-        return draw(rng, so), passes if so else fails
-
-    return make
-
-
-def _some_test(rng: random.Random) -> Test:
-    group = rng.choice(sorted({test.group for test in _TESTS}))
-    return rng.choice([test for test in _TESTS if test.group == group])
+def _drawn_test(rng: random.Random) -> tuple[Test, str, str, str]:
+    """A test, of all groups alike, two of its statements and one of its questions."""
+    test = rng.choice(_GROUPS[rng.choice(list(_GROUPS))])
+    first, second = rng.sample(test.statements, 2)
+    return test, first, second, rng.choice(test.questions)
 
 
 def labels_task(rng: random.Random, number: str) -> TaskSpec:
     """A test decides between two answers."""
-    test = _some_test(rng)
-    first, second = rng.sample(test.statements, 2)
-    question = rng.choice(test.questions)
+    test, first, second, question = _drawn_test(rng)
     if rng.random() < 0.5:
         good, bad = rng.choice(_LABELS).replace("_", " ").split(":")
     else:
@@ -136,7 +125,7 @@ def labels_task(rng: random.Random, number: str) -> TaskSpec:
         good, bad = good.upper(), bad.upper()
 
     return TaskSpec(
-        f"drawn_labels_{number}", f"drawn labels: {test.group}", _tested(test.draw, good, bad),
+        f"drawn_labels_{number}", f"drawn labels: {test.group}", tested(test.draw, good, bad),
         (
             f'$decide {{whether|if}} {first}: {{answer|say}} "{good}" if so, else "{bad}".',
             f'{{Answer|Reply|Write}} "{good}" if {second}, {{otherwise|and if not}} "{bad}".',
@@ -159,16 +148,14 @@ def labels_task(rng: random.Random, number: str) -> TaskSpec:
 
 def questions_task(rng: random.Random, number: str) -> TaskSpec:
     """Yes or no, written in one of several ways."""
-    test = _some_test(rng)
-    first, second = rng.sample(test.statements, 2)
-    question = rng.choice(test.questions)
+    test, first, second, question = _drawn_test(rng)
     yes, no = rng.choice((("yes", "no"), ("Yes", "No"), ("Yes.", "No."), ("YES", "NO"), ("yes!", "no!"), ("y", "n")))
     plain = (yes, no) == ("yes", "no")
     told = "" if plain else f' {{Write|Say}} "{yes}" or "{no}".'
     either = "{yes or no|no or yes}" if plain else f'{{"{yes}" or "{no}"|"{no}" or "{yes}"}}'
 
     return TaskSpec(
-        f"drawn_questions_{number}", f"drawn questions: {test.group}", _tested(test.draw, yes, no),
+        f"drawn_questions_{number}", f"drawn questions: {test.group}", tested(test.draw, yes, no),
         (
             f"$decide {{whether|if}} {first}. {{Answer|Reply}} {either}.",
             f"{question.capitalize()}?{told} {{No other word|Nothing more}}.",
@@ -194,7 +181,7 @@ def topics_task(rng: random.Random, number: str) -> TaskSpec:
     chosen = rng.sample(list(groups), rng.choice((2, 3)))
     if rng.random() < 0.5:
         labels = dict(zip(chosen, chosen, strict=True))
-        rules = f"{', '.join(chosen[:-1])} or {chosen[-1]}"
+        rules = one_of(chosen)
     else:
         labels = dict(zip(chosen, rng.sample(words.ALL_WORDS, len(chosen)), strict=True))
         rules = ", ".join(f'"{labels[name]}" for {name}' for name in chosen)

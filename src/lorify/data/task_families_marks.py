@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import TaskSpec, capitalized, on_sentence
+from lorify.data.task_wording import T, TaskSpec, capitalized, on_sentence, one_of
 
 SIGNS = {
     "*": "asterisk|star", "_": "underscore", "~": "tilde", "#": "hash sign|pound key", "|": "vertical bar|pipe sign",
@@ -55,10 +55,15 @@ _BRACKET_PAIRS = {
 }  # fmt: skip
 
 
+def named(rng: random.Random, marks: Mapping[T, str]) -> tuple[T, str]:
+    """One of some marks and one of its names."""
+    mark, names = rng.choice(list(marks.items()))
+    return mark, rng.choice(names.split("|"))
+
+
 def sign(rng: random.Random, signs: Mapping[str, str] = SIGNS) -> tuple[str, str]:
     """A sign, one to three times, and what it is called."""
-    mark, names = rng.choice(list(signs.items()))
-    name, times = rng.choice(names.split("|")), rng.choice((1, 1, 2, 3))
+    (mark, name), times = named(rng, signs), rng.choice((1, 1, 2, 3))
     return mark * times, f"{_NUMERALS[times]} {name if times == 1 else plural(name)}"
 
 
@@ -73,13 +78,13 @@ def enclosing(rng: random.Random, *, brackets: bool) -> tuple[str, str, str]:
     """Marks for both sides of something, and what they are called together; with or without those not in answers."""
     kind = rng.random()
     if brackets and kind < 0.5:
-        (left, right), names = rng.choice(list(_BRACKET_PAIRS.items()))
+        (left, right), name = named(rng, _BRACKET_PAIRS)
     elif kind < 0.75:
-        left, names = rng.choice(list(SIGNS.items()))
-        return left, left, plural(rng.choice(names.split("|")))
+        mark, name = named(rng, SIGNS)
+        left, right, name = mark, mark, plural(name)
     else:
-        (left, right), names = rng.choice(list(PAIRS.items()))
-    return left, right, rng.choice(names.split("|"))
+        (left, right), name = named(rng, PAIRS)
+    return left, right, name
 
 
 _PLACES: tuple[tuple[str, Callable[[list[str], str], list[str]]], ...] = (
@@ -132,14 +137,13 @@ def word_wrapping_task(rng: random.Random, number: str) -> TaskSpec:
     left, right, name = enclosing(rng, brackets=True)
     place, index = rng.choice(list(_WORD_PLACES.items()))
 
-    def make(draw: random.Random) -> tuple[str, str]:
-        parts = words.make_sentence(draw).split()
-        changed = list(parts)
-        changed[index] = f"{left}{parts[index]}{right}"
-        return " ".join(parts), " ".join(changed)
+    def change(text: str) -> str:
+        parts = text.split()
+        parts[index] = f"{left}{parts[index]}{right}"
+        return " ".join(parts)
 
     return TaskSpec(
-        f"drawn_word_wrapping_{number}", "drawn marks: around a word", make,
+        f"drawn_word_wrapping_{number}", "drawn marks: around a word", on_sentence(change),
         (
             f"{{Put|Set|Write|Place}} the {place} word of $text in {name}.",
             f"$copy $text with {name} around the {place} word.",
@@ -247,7 +251,7 @@ def naming_task(rng: random.Random, number: str) -> TaskSpec:
         left, right, name = enclosing(rng, brackets=True)
         known.setdefault((left, right), name)
     listed = list(known.values())
-    rules = f"{', '.join(listed[:-1])} or {listed[-1]}"
+    rules = one_of(listed)
 
     def make(draw: random.Random) -> tuple[str, str]:
         (left, right), name = draw.choice(list(known.items()))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from lorify.data import task_words as words
-from lorify.data.task_wording import Make, TaskSpec, asking_for, asking_for_form
+from lorify.data.task_wording import DrawTested, Make, TaskSpec, asking_for, asking_for_form, one_of, tested
 
 
 def meaning_tasks() -> list[TaskSpec]:
@@ -153,28 +153,16 @@ def _dates() -> list[TaskSpec]:
     ]  # fmt: skip
 
 
-def _review(rng: random.Random) -> tuple[str, bool]:
-    good = rng.random() < 0.5
-    return rng.choice(words.PRAISE if good else words.BLAME).format(rng.choice(words.REVIEWED)), good
-
-
 def _judged(
     family: str, rows: list[tuple[str, str, str]], more: Callable[[str, str], tuple[str, ...]] = lambda _good, _bad: ()
 ) -> list[TaskSpec]:
     """Tasks that call a review one thing or the other: name, word for praise, word for blame; and more wordings."""
 
-    def make_of(good: str, bad: str) -> Make:
-        def make(rng: random.Random) -> tuple[str, str]:
-            text, is_good = _review(rng)
-            return text, good if is_good else bad
-
-        return make
-
     return [
         TaskSpec(
             f"{family}_{name}",
             family,
-            make_of(good, bad),
+            tested(words.make_review, good, bad),
             (
                 f'$decide {{whether|if}} the review is favourable: {{answer|say}} "{good}" if so, else "{bad}".',
                 f'{{Label|Mark}} the {{review|opinion|comment}} as "{good}" if it praises, "{bad}" if it complains.',
@@ -228,7 +216,7 @@ def _topics() -> list[TaskSpec]:
     ]  # fmt: skip
     specs = []
     for name, topics, shape, how in rows:
-        listed = f"{', '.join(topics[:-1])} or {topics[-1]}"
+        listed = one_of(topics)
         specs.append(
             TaskSpec(
                 f"topics_{name}",
@@ -251,21 +239,13 @@ def _topics() -> list[TaskSpec]:
 
 
 def _yes_no(
-    family: str,
-    name: str,
-    draw: Callable[[random.Random, bool], str],
-    question: tuple[str, str, str],
-    more: tuple[str, ...] = (),
+    family: str, name: str, draw: DrawTested, question: tuple[str, str, str], more: tuple[str, ...] = ()
 ) -> TaskSpec:
-    def make(rng: random.Random) -> tuple[str, str]:
-        is_so = rng.random() < 0.5
-        return draw(rng, is_so), "yes" if is_so else "no"
-
     first, second, third = question
     return TaskSpec(
         f"{family.replace(' ', '_')}_{name}",
         family,
-        make,
+        tested(draw, "yes", "no"),
         (
             f"$decide {{whether|if}} {first}. {{Answer yes or no.|Reply with yes or no.|Say yes or no.}}",
             f'{{Answer|Reply|Write}} "yes" if {second}, {{otherwise|and if not}} "no".',
@@ -277,7 +257,7 @@ def _yes_no(
 
 
 def _topic_questions() -> list[TaskSpec]:
-    def draw_of(topic: str) -> Callable[[random.Random, bool], str]:
+    def draw_of(topic: str) -> DrawTested:
         others = [name for name in words.TOPICS if name != topic]
         return lambda rng, is_so: _topic_text(rng, topic if is_so else rng.choice(others))
 
@@ -326,7 +306,7 @@ def _kinds() -> list[TaskSpec]:
 
 
 def _kind_questions() -> list[TaskSpec]:
-    def draw_of(kind: str) -> Callable[[random.Random, bool], str]:
+    def draw_of(kind: str) -> DrawTested:
         others = [name for name in words.KINDS if name != kind]
         return lambda rng, is_so: rng.choice(words.KINDS[kind if is_so else rng.choice(others)])
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lorify.data import task_words as words
-from lorify.data.task_families_records import Draw, between, full_name, of
+from lorify.data.task_families_records import Draw, between, full_name, of, written_how
 from lorify.data.task_wording import TaskSpec
 
 
@@ -188,8 +188,8 @@ _SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
     ("", lambda field, value: value),
     ("", lambda field, value: value),
     ("in capital letters", lambda field, value: value.upper()),
-    ('as a line "FIELD: ..."', lambda field, value: f"{field}: {value}"),
-    ('as JSON with the key "FIELD"', lambda field, value: json.dumps({field: value})),
+    ('as a line "NAME: ..."', lambda field, value: f"{field}: {value}"),
+    ('as JSON with the key "NAME"', lambda field, value: json.dumps({field: value})),
     ("in double quotes", lambda field, value: f'"{value}"'),
 )
 
@@ -200,7 +200,7 @@ def extraction_task(rng: random.Random, number: str) -> TaskSpec:
     field, (_, others) = rng.choice(list(record.fields.items()))
     other = rng.choice(others.split("|"))
     called, shape = rng.choice(_SHAPES)
-    how = f" {called.replace('FIELD', field)}" if called else ""
+    how = written_how(called, field)
 
     def make(draw: random.Random) -> tuple[str, str]:
         values = {name: value(draw) for name, (value, _) in record.fields.items()}

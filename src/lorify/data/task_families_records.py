@@ -292,7 +292,7 @@ SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
     ("in single quotes", lambda _name, value: f"'{value}'"),
     ("twice, with a comma", lambda _name, value: f"{value}, {value}"),
 )
-TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
+_TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
     asked = fields[0]
     also = fields[1] if rng.random() < 0.15 else None
     how, shape = SHAPES[0] if also else rng.choice(SHAPES)
-    how = " " + how.replace("NAME", called[asked]) if how else ""
+    how = written_how(how, called[asked])
     shown = sorted(fields, key=lambda field: field.names)
 
     def make(draw: random.Random) -> tuple[str, str]:
@@ -373,8 +373,13 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
         f"drawn_fields_{number}",
         f"drawn fields: {world_name}",
         make,
-        field_templates(rng.choice(TEXTS), name, other, another, how),
+        field_templates(rng.choice(_TEXTS), name, other, another, how),
     )
+
+
+def written_how(how: str, name: str) -> str:
+    """How a field of a name is to be written, after a space; empty where as it stands."""
+    return " " + how.replace("NAME", name) if how else ""
 
 
 def field_templates(text: str, name: str, other: str, another: str, how: str) -> tuple[str, ...]:

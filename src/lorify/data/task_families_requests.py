@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from string import Formatter
 
 from lorify.data import task_words as words
 from lorify.data.task_families_records import (
@@ -16,6 +17,7 @@ from lorify.data.task_families_records import (
     hour,
     joined,
     of,
+    written_how,
 )
 from lorify.data.task_wording import TaskSpec, capitalized
 
@@ -146,15 +148,14 @@ def requests_task(rng: random.Random, number: str) -> TaskSpec:
             chosen.append(text)
     opening, form = rng.choice(OPENINGS), rng.choice((". ", "! ", "; ", " and "))
     how, shape = rng.choice(SHAPES)
-    how = " " + how.replace("NAME", name) if how else ""
+    how = written_how(how, name)
+    fields = [field for text in chosen for field in sorted(_gaps(text))]
 
     def make(draw: random.Random) -> tuple[str, str]:
-        values = {field: _FIELDS[field][0](draw) for text in chosen for field in sorted(_gaps(text))}
+        values = {field: _FIELDS[field][0](draw) for field in fields}
         texts = draw.sample(chosen, len(chosen))
-        text = form.join(capitalized(text) if form in ". ! " else text for text in texts)
-        for field, value in values.items():
-            text = text.replace(f"{{{field}}}", value)
-        return capitalized(f"{opening}{text}."), shape(name, values[name])
+        text = form.join(capitalized(text) if form in (". ", "! ") else text for text in texts)
+        return capitalized(f"{opening}{text}.".format_map(values)), shape(name, values[name])
 
     other, another = rng.sample(others.split("|"), 2)
     what = rng.choice(("note", "request", "letter", "text", "message"))
@@ -167,4 +168,4 @@ def requests_task(rng: random.Random, number: str) -> TaskSpec:
 
 
 def _gaps(text: str) -> set[str]:
-    return {piece.split("}")[0] for piece in text.split("{")[1:]}
+    return {name for _, name, _, _ in Formatter().parse(text) if name}

@@ -7,11 +7,17 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lorify.data.task_words import make_list, make_sentence
 
 Make = Callable[[random.Random], tuple[str, str]]
 """Makes an input and its answer."""
+
+DrawTested = Callable[[random.Random, bool], str]
+"""Draws an input of which something is true, or not."""
+
+T = TypeVar("T")
 
 NUM_SEEN = 12
 NUM_UNSEEN = 4
@@ -95,6 +101,21 @@ def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> 
     return make
 
 
+def tested(draw: DrawTested, passes: str, fails: str) -> Make:
+    """Makes an input that passes a test or does not, as often one as the other, and the answer for it."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        so = rng.random() < 0.5
+        return draw(rng, so), passes if so else fails
+
+    return make
+
+
+def one_of(names: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def describe(spec: TaskSpec) -> tuple[str, ...]:
     """Descriptions of a task: `NUM_SEEN` in turn from all templates but the last, then `NUM_UNSEEN` from the last.
 
@@ -102,7 +123,7 @@ def describe(spec: TaskSpec) -> tuple[str, ...]:
     """
     rng = random.Random(f"descriptions/{spec.name}")
     first, *others, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
-    seen = [first, *random.Random(f"templates/{spec.name}").sample(others, len(others))]
+    seen = [first, *_shuffled(others, random.Random(f"templates/{spec.name}"))]
     in_turn = [text for row in itertools.zip_longest(*seen) for text in row if text is not None]
     return tuple(dict.fromkeys(in_turn))[:NUM_SEEN] + tuple(unseen[:NUM_UNSEEN])
 
@@ -134,8 +155,8 @@ def expand(template: str) -> list[str]:
     return [" ".join("".join(choice).split()) for choice in itertools.product(*options)]
 
 
-def _shuffled(texts: list[str], rng: random.Random) -> list[str]:
-    return rng.sample(texts, len(texts))
+def _shuffled(items: Sequence[T], rng: random.Random) -> list[T]:
+    return rng.sample(items, len(items))
 
 
 def reworded(text: str, rng: random.Random) -> str:

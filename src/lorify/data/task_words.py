@@ -160,6 +160,11 @@ def make_sentence(rng: random.Random) -> str:
     )
 
 
+def make_review(rng: random.Random, favourable: bool) -> str:
+    """What a customer says of something."""
+    return rng.choice(PRAISE if favourable else BLAME).format(rng.choice(REVIEWED))
+
+
 def make_list(rng: random.Random, low: int = 3, high: int = 5) -> list[str]:
     """Different nouns of one kind, or of any."""
     pool = list(rng.choice([*KINDS.values(), COLOURS, ITEMS]))

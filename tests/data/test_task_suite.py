@@ -133,7 +133,7 @@ def test_answers_of_drawn_tasks_are_right():
                 case "drawn picks":
                     assert any(item in answer for item in instance.input.split(", "))
                     assert quoted[0].strip(" ,:=-") in answer
-                case "drawn requests":
+                case "drawn requests" | "drawn lookups":
                     bare = re.split('": |: |=', answer)[-1].strip("'\"!}").lower().split(", ")[0]
                     assert bare in instance.input.lower()
                 case "drawn parts" | "drawn orders":

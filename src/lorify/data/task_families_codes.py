@@ -15,7 +15,7 @@ _PARTS: dict[str, Draw] = {
     "animal": of(words.KINDS["animal"]), "tool": of(words.KINDS["tool"]), "unit": of(("kg", "cm", "mm", "GB", "mph")),
     "letters": joined(LETTER, LETTER, LETTER), "country": of(tuple(words.CAPITALS)), "drink":
     of(words.KINDS["drink"]), "digit": DIGIT, "job": of(words.JOBS), "percentage": between(1, 99, "{}%"),
-    "amount": between(2, 99, "${}"),
+    "amount": between(2, 99, "${}"), "month": of(words.MONTHS),
 }  # fmt: skip
 _AS_A = {
     "number": "as a plain number|as two digits|as the two digits of its number",
@@ -35,12 +35,15 @@ _AS_A = {
     "job": "as a profession|as the name of a job",
     "percentage": "as a percentage|as the percentage only",
     "amount": "as an amount of money|as the amount only",
+    "month": "as the name of a month|as the month alone",
 }
 """How one part is asked for by what it is."""
 _ORDER_SIGNS = {
     ", ": "comma", "-": "hyphen", "/": "slash", ":": "colon", "; ": "semicolon", " - ": "spaced hyphen", ".": "dot",
     "|": "bar",
 }  # fmt: skip
+_APART = frozenset({"month", "year"})
+"""Parts that are in no code together: the suite asks for dates in other forms, to measure on."""
 _ORDINALS = ("first", "second", "third", "fourth")
 _SEPARATORS = {
     "-": "hyphen", "/": "slash", ".": "dot", "_": "underscore", ":": "colon", " ": "space", "|": "vertical bar",
@@ -50,16 +53,27 @@ _SEPARATORS = {
 _CODES = ("code", "label", "tag", "entry", "key", "reference", "line", "record", "serial number", "item", "value")
 
 
+def _kinds(rng: random.Random) -> list[str]:
+    """Kinds of the parts of a code."""
+    while _APART <= set(kinds := rng.sample(list(_PARTS), rng.randint(2, 4))):
+        pass
+    return kinds
+
+
 def _named(separator: str) -> str:
     called = _SEPARATORS[separator]
     if called.startswith("the "):
         return called
-    return f"{'an' if called[0] in 'aeiou' else 'a'} {called}"
+    return f"{_article(called)} {called}"
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
 
 
 def parts_task(rng: random.Random, number: str) -> TaskSpec:
     """A code of two to four parts: one of them, some in another order, or other signs between them."""
-    kinds = rng.sample(list(_PARTS), rng.randint(2, 4))
+    kinds = _kinds(rng)
     code, old = rng.choice(_CODES), rng.choice(list(_SEPARATORS))
     new = rng.choice([sign for sign in _SEPARATORS if sign != old])
     by_place = rng.random() < 0.25
@@ -76,8 +90,13 @@ def parts_task(rng: random.Random, number: str) -> TaskSpec:
         chosen = rng.randrange(len(kinds))
         form = gaps[chosen]
         how = f"{called(chosen)} {rng.choice(('alone', 'only', 'and nothing else', 'by itself'))}"
-        if not by_place and rng.random() < 0.5:
-            how = rng.choice([*_AS_A[kinds[chosen]].split("|"), f"as its {kinds[chosen]} alone"])
+        if not by_place:
+            kind_of_other = rng.choice([*kinds[:chosen], *kinds[chosen + 1 :]])
+            also = [
+                f"as its {kinds[chosen]} alone",
+                f"the {kinds[chosen]} of the {kind_of_other} {rng.choice(('only', 'alone'))}",
+            ]
+            how = rng.choice([how, how, *_AS_A[kinds[chosen]].split("|"), *also])
     elif what < 0.75:
         kind = "two parts"
         one, two = rng.sample(range(len(kinds)), 2)
@@ -121,26 +140,27 @@ def _reformed(kinds: Sequence[str], separator: str, form: str) -> Make:
 
 def _templates(code: str, how: str, example: str) -> tuple[str, ...]:
     """Wordings that ask for a code in another form."""
+    article = _article(code)
     return (
         f"{{Write|Give|Rewrite}} the {code}: {how}.",
         f"{{Convert|Change}} the {{{code}|given {code}}}: we want {how}.",
         f"Of the {code}{{ you get|}}, {{return|I need}} {how}.",
         f"{{Put|Bring}} the {code} in {{another|this}} form: {how}.",
         f"{capitalized(how)}, that is {{all we want|what to make}} of the {code}.",
-        f"{{There comes|Here is}} a {code}. {{Show|Send back}} {how}.",
+        f"{{There comes|Here is}} {article} {code}. {{Show|Send back}} {how}.",
         f"{{For example|For instance}} {example}: the {code} {{becomes|is to be}} {how}.",
         f"{{How does|Show how}} the {code} look {how}?",
         f"{{From|Out of}} the {code}, {{make|get}} {how}.",
         f"{{Please reformat|Transform|Translate}} the {code}: {how}.",
         f"{{Put|Write|Give}} the {{{code}|text}} {how if how.startswith(('as ', 'with ')) else f'as {how}'}.",
         f"{{Put|Write|Give}} the {{{code}|text}} {{as|the way|like}} {example} {{is|is written}}.",
-        f"{{What you get is|The input is}} a {code}. {{Answer|Reply}} {how}.",
+        f"{{What you get is|The input is}} {article} {code}. {{Answer|Reply}} {how}.",
     )
 
 
 def orders_task(rng: random.Random, number: str) -> TaskSpec:
     """Parts of a code in the order in which the description names them, with one sign among them."""
-    kinds = rng.sample(list(_PARTS), rng.randint(2, 4))
+    kinds = _kinds(rng)
     code, old = rng.choice(_CODES), rng.choice(list(_SEPARATORS))
     new = rng.choice(list(_ORDER_SIGNS))
     chosen = rng.sample(range(len(kinds)), rng.randint(2, min(3, len(kinds))))

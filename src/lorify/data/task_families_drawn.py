@@ -14,6 +14,7 @@ from itertools import cycle, islice
 from lorify.data import task_words as words
 from lorify.data.task_families_codes import orders_task, parts_task
 from lorify.data.task_families_judged import labels_task, questions_task, topics_task
+from lorify.data.task_families_lookups import lookups_task
 from lorify.data.task_families_marks import (
     PAIRS,
     SIGNS,
@@ -205,7 +206,7 @@ def _separators(rng: random.Random, number: str) -> TaskSpec:
             f"$write $list with {called} {{between them|in between|instead of commas}}.",
             f"{{Replace|Exchange}} {{every comma of the list|the commas between the words}} by {called} please.",
             f"{{Separate|Part}} $list by {called} and not by commas.",
-            f"{{No commas|Not a single comma}}, but {called} {{should stand|goes}} between the words.",
+            f"{{No commas|Not a single comma}}, but {called} {{should stand|has to be}} between the words.",
             f"{{Use|Take}} {called} to {{separate|divide|set apart}} $list.",
             f"{{Between two words there has to be|Any two words have}} {called} {{between them|in the middle}}.",
             f"{{Turn|Change}} {{each|every}} comma into {called}{{, the rest stays|}}.",
@@ -377,5 +378,6 @@ _FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
     _frames, topics_task, _constants, fields_task, unwrapping_task, _exchanges, questions_task, parts_task,
     rewrapping_task, _compositions, extraction_task, _wrapping, inside_task, _picks, fields_task, _code, labels_task,
     naming_task, forms_task, parts_task, _voices, questions_task, parts_task,
-    word_wrapping_task, requests_task, orders_task, requests_task, orders_task,
+    word_wrapping_task, requests_task, orders_task, lookups_task, orders_task, lookups_task, requests_task,
+    lookups_task, orders_task,
 )  # fmt: skip

@@ -60,7 +60,7 @@ _TESTS = (
           "was the customer content|does it sound satisfied|is it a friendly opinion|was it worth the money",
           words.make_review),
     *(
-        _test("words", f"the word is a kind of {kind}|a {kind} is named|it belongs to the {kind}s",
+        _test("words", f"the word is a kind of {kind}|a {kind} is named|it can be called {kind}",
               f"does it name a {kind}|is a {kind} meant|is this one of the {kind}s", _word_of(kind))
         for kind in words.KINDS
     ),

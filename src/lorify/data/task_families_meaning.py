@@ -318,7 +318,7 @@ def _kind_questions() -> list[TaskSpec]:
                  f"{{We ask|The question is}} {{whether|if}} the word means a kind of {kind}: {{yes or no|no or yes}}.",
                  f"{{Yes or no|No or yes}}: is the word a kind of {kind}?",
                  f"{{Say|Reply}} no unless the word is a kind of {kind}; {{then|in that case}} say yes.",
-                 f"{{Does it belong to|Is it one of}} the {kind}s? {{yes|Yes}} or no."))
+                 f"{{Does it belong to|Is it one of}} the things called {kind}? {{yes|Yes}} or no."))
         for kind in words.KINDS
     ]  # fmt: skip
 

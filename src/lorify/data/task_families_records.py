@@ -77,6 +77,11 @@ _COMPANIES = tuple(f"{name} {kind}" for name in words.LAST_NAMES[::3] for kind i
 _MATERIALS = ("wood", "steel", "glass", "leather", "copper", "wool", "plastic", "marble", "paper", "silver")
 _SYSTEMS = ("Debian", "Windows", "FreeBSD", "Ubuntu", "Fedora", "Solaris")
 _SUBJECTS = ("history", "physics", "music", "law", "biology", "geography", "chemistry", "drawing", "economics")
+_ROMAN = ("II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "XI", "XII", "XIV")
+_MEDICINES = ("aspirin", "ibuprofen", "penicillin", "insulin", "morphine", "quinine", "cortisone", "codeine", "zinc")
+_COMPLAINTS = ("a broken arm", "a bad cough", "back pain", "a sore throat", "a swollen knee", "a rash", "migraine")
+_GENERA = ("Rosa", "Ficus", "Salvia", "Acer", "Viola", "Primula", "Lilium", "Iris")
+_SPECIES = ("alba", "minor", "vulgaris", "alpina", "nigra", "montana", "rubra", "palustris")
 
 WORLDS: dict[str, World] = {
     "thing": World(
@@ -280,6 +285,148 @@ WORLDS: dict[str, World] = {
                    of(tuple(words.CAPITALS.values()))),
         ),
     ),
+    "film": World(
+        lambda rng: f"the {rng.choice(('western', 'comedy', 'thriller', 'cartoon', 'documentary', 'musical'))}",
+        (
+            _field("director", "who directed it|who told the actors what to do|whose orders were followed on the set",
+                   "was directed by {}|is a work of {}", full_name),
+            _field("star|lead", "who plays the hero|whose face is on the poster|whom the camera follows most",
+                   "stars {}|shows {} in the lead", full_name),
+            _field("rating|score", "how well it was liked|how good the critics found it|how many points it got",
+                   "was rated {}|got {} from the critics", between(1, 9, "{}/10")),
+            _field("length|duration", "how long one sits there|how many minutes it goes on|how long the show takes",
+                   "runs for {}|is {} long", between(61, 190, "{} min")),
+            _field("language", "what is spoken in it|in which tongue they talk|what one has to understand to follow it",
+                   "was shot in {}|is spoken in {}", of(tuple(words.LANGUAGES.values()))),
+            _field("budget|cost", "how much was spent on it|what sum it took to make it|how many millions went into it",
+                   "swallowed {}|had a budget of {}", between(2, 250, "{} million")),
+            _field("part|episode",
+                   "which one of the series it is|where in the series it belongs|how it is counted among the others",
+                   "is part {} of a series|comes as episode {}", of(_ROMAN)),
+            _field("studio|producer", "which firm produced it|which company brought it out|whose logo comes before it",
+                   "was produced by {}|comes from the studio {}", of(_COMPANIES)),
+            _field("setting", "where the story takes place|in which town it plays|in what town the heroes live",
+                   "plays in {}|tells a story from {}", of(words.CITIES)),
+            _field("age limit|minimum age",
+                   "how old one must be to see it|from what age on it is allowed|how young the youngest viewers may be",
+                   "is meant for ages {}|is allowed for {}", between(6, 18, "{}+")),
+            _field("composer", "who wrote the music|whose tunes are heard|who gave it its sound",
+                   "has music by {}|owes its tunes to {}", joined(LETTER, of(words.LAST_NAMES), by=". ")),
+            _field("prize|award", "what it won|what it was honoured for|which trophy it took home",
+                   "won the prize for {}|was honoured for {}",
+                   of(("best script", "best sound", "best costumes", "best editing", "best lighting"))),
+        ),
+    ),
+    "treatment": World(
+        lambda rng: f"patient {LETTER(rng)}.{LETTER(rng)}.",
+        (
+            _field("medicine|drug", "what has to be swallowed|what is in the pills|what the pharmacy must hand out",
+                   "takes {}|was put on {}", of(_MEDICINES)),
+            _field("dose", "how much is taken at once|how many milligrams are needed|how big one portion is",
+                   "needs {} at once|gets a dose of {}", between(5, 800, "{} mg")),
+            _field("blood type|blood group",
+                   "which blood may be given|what to ask the blood bank for|what kind of blood flows in the veins",
+                   "has the blood type {}|may be given {} blood", joined(of(("A", "B", "AB", "0")), of("+-"))),
+            _field("temperature|fever", "how hot the patient is|how high the fever is|what the thermometer says",
+                   "has a temperature of {}|has {} on the thermometer",
+                   joined(between(36, 40), of("."), DIGIT, of((" C",)))),
+            _field("pulse|heart rate", "how fast the heart beats|what is counted at the wrist|how many beats there are",
+                   "has a pulse of {}|shows {} at the wrist", between(48, 130, "{} bpm")),
+            _field("doctor|physician", "who treats the patient|who writes the prescriptions|who comes in a white coat",
+                   "is treated by {}|sees {} every morning", joined(of(("Dr. ", "Prof. ")), of(words.LAST_NAMES))),
+            _field("ward",
+                   "where in the hospital the bed is|to which door to bring the flowers|where visitors have to go",
+                   "lies in ward {}|was taken to ward {}", joined(between(1, 12), LETTER)),
+            _field("complaint|diagnosis",
+                   "what hurts|what is wrong with the patient|why this patient came to the hospital",
+                   "suffers from {}|came in with {}", of(_COMPLAINTS)),
+            _field("allergy",
+                   "what the body cannot stand|what makes the skin itch|what must be kept away from the patient",
+                   "is allergic to {}|cannot be near {}",
+                   of(("nuts", "pollen", "latex", "eggs", "dust", "wool", "shellfish", "feathers"))),
+            _field("insurer|insurance", "who pays the bill|where to send the bill|which company covers the costs",
+                   "is insured with {}|is a client of {}", of(_COMPANIES)),
+            _field("stay|length of stay",
+                   "how long the bed is taken|how many days are spent in the hospital|how long home stands empty",
+                   "stays for {}|is kept in for {}", between(2, 40, "{} days")),
+            _field("case number|chart number",
+                   "the code of the case|under what the papers are filed|what stands on the wristband",
+                   "has the chart {}|is filed under {}", joined(LETTER, between(10, 99), of("/"), between(10, 99))),
+        ),
+    ),
+    "plant": World(
+        lambda rng: f"the {rng.choice(('fern', 'cactus', 'palm', 'rose', 'orchid', 'tulip', 'ivy', 'bamboo', 'lily'))}",
+        (
+            _field("Latin name|botanical name",
+                   "how scientists call it|what a botanist would say|under what name it is in the science books",
+                   "is known to botanists as {}|is called {} in Latin", joined(of(_GENERA), of(_SPECIES), by=" ")),
+            _field("water", "how much to pour|how much it drinks|what has to be in the can for it",
+                   "needs {} a week|drinks {} a week", between(50, 900, "{} ml")),
+            _field("light", "how bright it must stand|whether to put it in the sun|how much should shine on it",
+                   "wants {}|likes {} most", of(("full sun", "half shade", "deep shade", "morning sun", "lamp light"))),
+            _field("flower colour|blossom",
+                   "what colour its petals have|how its flowers look|what is seen when it blooms",
+                   "has {} flowers|blooms in {}", of(words.COLOURS)),
+            _field("height|size", "how tall it gets|how far up it grows|how much room to leave above it",
+                   "grows to {}|reaches {}", between(20, 400, "{} cm")),
+            _field("pot|pot number", "which pot to buy for it|which pot it stands in|what number is on its pot",
+                   "stands in pot {}|needs pot {}", of(_ROMAN)),
+            _field("germination|sprouting rate",
+                   "how many of the seeds come up|what share of the seeds sprouts|how likely a seed is to grow",
+                   "sprouts from {} of its seeds|comes up in {} of all cases", between(5, 99, "{}%")),
+            _field("bed|plot", "where in the garden it is|where to dig for it|to which place in the garden to walk",
+                   "stands in bed {}|has its place in plot {}", joined(of("NSEW"), between(1, 30), by="-")),
+            _field("sowing month|month of sowing",
+                   "when to put the seeds into the earth|in which month to sow it|when the gardener begins with it",
+                   "is sown in {}|goes into the earth in {}", of(words.MONTHS)),
+            _field("pest|enemy", "what eats it|which animals harm it|what has to be picked off its leaves",
+                   "is eaten by {}|attracts {}", of(("snails", "aphids", "beetles", "mites", "moths", "ants"))),
+            _field("nursery|seller", "who sells it|at which firm to buy it|on whose bill it is",
+                   "was raised by {}|is sold by {}", of(_COMPANIES)),
+            _field("soil|earth", "in what it likes to root|what to put around its roots|which kind of ground suits it",
+                   "wants {} around its roots|grows in {}", of(("sand", "clay", "peat", "gravel", "loam", "compost"))),
+        ),
+    ),
+    "flat": World(
+        lambda rng: f"the {rng.choice(('flat', 'studio', 'attic', 'penthouse', 'loft', 'cottage', 'maisonette'))}",
+        (
+            _field("rent",
+                   "what to pay each month|how much the landlord wants for a month|how expensive it is to live there",
+                   "costs {} a month|is let for {}", between(400, 2900, "{} crowns")),
+            _field("deposit|security",
+                   "what sum comes back in the end|what is left as a pledge|how much to put down before moving in",
+                   "asks a deposit of {}|takes {} as security", between(500, 6000, "{} dollars")),
+            _field("area|floor space",
+                   "how big it is|how many square metres there are|how much carpet would cover all of it",
+                   "has {}|measures {}", between(18, 160, "{} sqm")),
+            _field("rooms|number of rooms",
+                   "how many rooms there are|into how much it is divided by its walls|for how many rooms to buy lamps",
+                   "has {} rooms|is divided into {} rooms", joined(between(1, 8), of((".5", "")))),
+            _field("landlord|owner", "who lets it|to whom the money goes|whose property it is",
+                   "is let by {}|is the property of {}", full_name),
+            _field("tenant|lodger", "who lives there now|whose furniture is inside|who sleeps there these days",
+                   "is lived in by {}|is home to {}", joined(LETTER, of(words.LAST_NAMES), by=". ")),
+            _field("floor|storey", "how high up it lies|how far to climb the stairs|on which level it is",
+                   "is on floor {}|lies on storey {}", of(_ROMAN)),
+            _field("district|quarter",
+                   "in which part of town it is|what the neighbourhood is called|into which area one would move",
+                   "is in {}|lies in {}",
+                   of(("Old Town", "Riverside", "North End", "Millfield", "Green Hill", "West Park"))),
+            _field("heating|fuel", "what keeps it warm|what to use against the cold|what makes the radiators hot",
+                   "is heated with {}|is kept warm by {}", of(("gas", "oil", "wood", "solar power", "coal", "steam"))),
+            _field("bell|bell sign",
+                   "where to ring|what is written beside the door|which button to press at the entrance",
+                   "has the bell {}|is marked {} at the door", joined(LETTER, LETTER, by=" & ")),
+            _field("share|share of the costs",
+                   "what part of the house bills falls on it|which fraction of the costs it bears|how bills are split",
+                   "bears {} of the costs|pays {} of the bills of the house",
+                   joined(of("1357"), of(("/8", "/16", "/20")))),
+            _field("link|page",
+                   "where to see pictures of it|where on the net it is shown|what to click to see more of it",
+                   "is shown at {}|can be seen at {}",
+                   joined(of(("flats.", "rent.", "home.")), of(words.ITEMS), of((".net/", ".info/")), between(9, 99))),
+        ),
+    ),
 }  # fmt: skip
 
 SHAPES: tuple[tuple[str, Callable[[str, str], str]], ...] = (
@@ -300,11 +447,11 @@ class _Layout:
     """How a text is made of its subject and of what is said of it, each as (name of the field, what is said).
 
     Attributes:
-        write: makes the text.
+        write: makes the text, with words drawn anew.
         is_form: values stand behind the names of their fields.
     """
 
-    write: Callable[[str, Sequence[tuple[str, str]]], str]
+    write: Callable[[random.Random, str, Sequence[tuple[str, str]]], str]
     is_form: bool = False
 
 
@@ -312,6 +459,11 @@ OPENINGS = (
     "Please note: ", "Hello, ", "For your files: ", "Good morning! ", "As I told you, ", "News: ", "By the way, ",
     "This is what we know: ", "I am told that ", "To whom it may concern: ", "", "", "",
 )  # fmt: skip
+_MESSAGE_OPENINGS = (
+    "About {}:", "I write to you about {}.", "You asked me about {}.", "I had a look at {}.", "Now to {}:",
+    "Let me tell you of {}.", "Dear all, this is on {}.", "I have news of {}:", "My notes on {}:",
+)  # fmt: skip
+_SUBJECT_AGAIN = ("It", "This one", "The same", "It also", "The one I mean", "The said one", "As I hear, it")
 _CLOSINGS = (
     " That is all.", " More soon!", " Please keep this.", " Many thanks.", " Let us know.", " Do not lose it.", "", "",
 )  # fmt: skip
@@ -320,28 +472,33 @@ _CLOSINGS = (
 def _layout(rng: random.Random) -> _Layout:
     opening, closing = rng.choice(OPENINGS), rng.choice(_CLOSINGS)
 
-    def clauses(subject: str, said: Sequence[tuple[str, str]]) -> str:
+    def clauses(_: random.Random, subject: str, said: Sequence[tuple[str, str]]) -> str:
         *first, last = [text for _, text in said]
         return capitalized(f"{subject} {', '.join(first)} and {last}.")
 
-    def sentences(subject: str, said: Sequence[tuple[str, str]]) -> str:
+    def sentences(_: random.Random, subject: str, said: Sequence[tuple[str, str]]) -> str:
         texts = [text for _, text in said]
         return " ".join([f"{capitalized(subject)} {texts[0]}.", *(f"It {text}." for text in texts[1:])])
 
-    def letter(subject: str, said: Sequence[tuple[str, str]]) -> str:
+    def letter(_: random.Random, subject: str, said: Sequence[tuple[str, str]]) -> str:
         texts = [text for _, text in said]
         rest = " ".join(f"It {one} and {two}." for one, two in zip(texts[1::2], texts[2::2], strict=False))
         left = f" Also, it {texts[-1]}." if len(texts) % 2 == 0 else ""
         return f"{capitalized(f'{opening}{subject} {texts[0]}.')} {rest}{left}{closing}".replace("  ", " ")
 
+    def message(draw: random.Random, subject: str, said: Sequence[tuple[str, str]]) -> str:
+        told = " ".join(f"{draw.choice(_SUBJECT_AGAIN)} {text}." for _, text in said)
+        return f"{draw.choice(_MESSAGE_OPENINGS).format(subject)} {told}{draw.choice(_CLOSINGS)}"
+
     between_fields, after_name = rng.choice(
         ((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": "), ("\n", ": "), ("\n", " - "))
     )
 
-    def form(subject: str, said: Sequence[tuple[str, str]]) -> str:
+    def form(_: random.Random, subject: str, said: Sequence[tuple[str, str]]) -> str:
         return between_fields.join([subject, *(f"{name}{after_name}{value}" for name, value in said)])
 
-    return rng.choice((_Layout(clauses), _Layout(sentences), _Layout(letter), _Layout(letter), _Layout(form, True)))
+    plain = (clauses, sentences, letter, letter, message)
+    return rng.choice((*map(_Layout, plain), _Layout(form, is_form=True)))
 
 
 def fields_task(rng: random.Random, number: str) -> TaskSpec:
@@ -360,7 +517,7 @@ def fields_task(rng: random.Random, number: str) -> TaskSpec:
         values = {field: field.draw(draw) for field in shown}
         order = shown if keeps_order else draw.sample(shown, len(shown))
         said = [(called[f], values[f] if layout.is_form else draw.choice(f.said).format(values[f])) for f in order]
-        text = layout.write(world.subjects(draw), said)
+        text = layout.write(draw, world.subjects(draw), said)
         if also is not None:
             return text, f"{values[asked]} and {values[also]}"
         return text, shape(called[asked], values[asked])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from string import Formatter
 
 from lorify.data import task_words as words
@@ -136,6 +137,14 @@ _SENTENCES = (
     "gate {gate} is where {goods} should go",
 )
 
+SENTENCE_ENDS = (". ", "! ", "; ", " and ")
+"""What stands between the sentences of a message; the first two are followed by a big letter."""
+
+
+def message(opening: str, texts: Sequence[str], end: str) -> str:
+    """Sentences, with gaps for values, as somebody writes them: with `end` between."""
+    return capitalized(f"{opening}{end.join(map(capitalized, texts) if end in SENTENCE_ENDS[:2] else texts)}.")
+
 
 def requests_task(rng: random.Random, number: str) -> TaskSpec:
     """One fact of a request is asked for."""
@@ -146,7 +155,7 @@ def requests_task(rng: random.Random, number: str) -> TaskSpec:
         text = rng.choice(_SENTENCES)
         if not _gaps(text) & set().union(*map(_gaps, chosen)):
             chosen.append(text)
-    opening, form = rng.choice(OPENINGS), rng.choice((". ", "! ", "; ", " and "))
+    opening, end = rng.choice(OPENINGS), rng.choice(SENTENCE_ENDS)
     how, shape = rng.choice(SHAPES)
     how = written_how(how, name)
     fields = [field for text in chosen for field in sorted(_gaps(text))]
@@ -154,8 +163,7 @@ def requests_task(rng: random.Random, number: str) -> TaskSpec:
     def make(draw: random.Random) -> tuple[str, str]:
         values = {field: _FIELDS[field][0](draw) for field in fields}
         texts = draw.sample(chosen, len(chosen))
-        text = form.join(capitalized(text) if form in (". ", "! ") else text for text in texts)
-        return capitalized(f"{opening}{text}.".format_map(values)), shape(name, values[name])
+        return message(opening, texts, end).format_map(values), shape(name, values[name])
 
     other, another = rng.sample(others.split("|"), 2)
     what = rng.choice(("note", "request", "letter", "text", "message"))

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -28,20 +28,24 @@ from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.relevance import Relevance, save_relevance
 
 FORMAT_VERSION = 1
+CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
-HYPERNETWORK_FILES = frozenset({"config.json", WEIGHTS_NAME, "relevance.json"})
+HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME, "relevance.json"})
 MIN_PACKED_NUMBERS = 4096
 TASK_KINDS = ("task", "system_message")
 OUTPUT_FIRST = ("query", "bias_A", "reading_A", "shared.A")
 
 Network = TypeVar("Network", bound=nn.Module)
-Config = AssociativeConfig | PerceiverConfig
+Config = TypeVar("Config", bound=BaseModel)
+DocumentConfig = AssociativeConfig | PerceiverConfig
 Loaded = tuple[AssociativeConfig, AssociativeHypernetwork] | tuple[PerceiverConfig, PerceiverHypernetwork]
 """A hypernetwork of either kind with its config."""
 
 
-def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, relevance: Relevance | None = None) -> None:
+def save_hypernetwork(
+    folder: Path, config: DocumentConfig, hypernet: nn.Module, *, relevance: Relevance | None = None
+) -> None:
     """Write a hypernetwork; an earlier one in `folder` is replaced at once or not at all.
 
     Args:
@@ -58,7 +62,7 @@ def save_hypernetwork(folder: Path, config: Config, hypernet: nn.Module, *, rele
     with replaced_folder(folder) as temporary:
         save_tensors(stored, temporary / WEIGHTS_NAME)
         document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
-        (temporary / "config.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         if relevance is not None:
             save_relevance(temporary, relevance)
 
@@ -69,24 +73,37 @@ def load_hypernetwork(folder: Path) -> Loaded:
     Raises:
         HypernetworkError: if a file is missing or damaged, or the weights do not fit the config.
     """
+    config, weights = read_folder(folder, lambda document: _read_config(document, folder))
+    if isinstance(config, AssociativeConfig):
+        return config, filled(AssociativeHypernetwork, config, weights, folder)
+    return config, filled(PerceiverHypernetwork, config, weights, folder)
+
+
+def read_folder(folder: Path, read_config: Callable[[object], Config]) -> tuple[Config, dict[str, Tensor]]:
+    """The config and the weights, in float32, of a hypernetwork of any kind.
+
+    Args:
+        folder: where from.
+        read_config: checks the config, which comes without its format version.
+
+    Raises:
+        HypernetworkError: if a file is missing or damaged, or from another version.
+    """
     try:
-        document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         version = document.pop("format_version", None) if isinstance(document, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise HypernetworkError(
                 f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
             )
-        config = _read_config(document, folder)
-        weights = unpacked_weights(load_file(folder / WEIGHTS_NAME))
+        return read_config(document), unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise HypernetworkError(
             f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; "
-            "give a folder that `lorify train` wrote"
+            "give a folder that lorify wrote"
         ) from error
     except ValidationError as error:
-        raise HypernetworkError(
-            f"hypernetwork {folder} is damaged (config.json: {first_problem(error)}); fetch or train it again"
-        ) from error
+        raise _damaged(folder, f"{CONFIG_NAME}: {first_problem(error)}") from error
     except (
         OSError,
         json.JSONDecodeError,
@@ -95,19 +112,38 @@ def load_hypernetwork(folder: Path) -> Loaded:
         UnicodeDecodeError,
         RuntimeError,  # a scale that does not fit its matrix
     ) as error:
-        raise HypernetworkError(
-            f"hypernetwork {folder} is damaged ({str(error).splitlines()[0]}); fetch or train it again"
-        ) from error
+        raise _damaged(folder, str(error).splitlines()[0]) from error
+
+
+def filled(build: Callable[[Config], Network], config: Config, weights: Mapping[str, Tensor], folder: Path) -> Network:
+    """The hypernetwork of a config with these weights, which have to be exactly its own, in evaluation mode.
+
+    Raises:
+        HypernetworkError: if they are others; it names `folder`.
+    """
     with torch.device("meta"):  # initial weights would take time for nothing, and a damaged config all the memory
-        if isinstance(config, AssociativeConfig):
-            return config, _filled(AssociativeHypernetwork(config), weights, folder)
-        return config, _filled(PerceiverHypernetwork(config), weights, folder)
+        hypernet = build(config)
+    wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        name = min({entry[0] for entry in wanted.items() ^ found.items()})
+        raise _damaged(
+            folder,
+            f"weights do not fit its config: {name} is {found.get(name, 'missing')}, "
+            f"expected {wanted.get(name, 'nothing')}",
+        )
+    hypernet.load_state_dict(weights, assign=True)
+    return hypernet.eval()
+
+
+def _damaged(folder: Path, reason: str) -> HypernetworkError:
+    return HypernetworkError(f"hypernetwork {folder} is damaged or of another kind ({reason}); fetch or train it again")
 
 
 def hypernetwork_kind(folder: Path) -> str | None:
     """The kind that a hypernetwork folder's config names; None if it cannot be read, or names none."""
     try:
-        document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         return None  # whoever reads the whole says what is wrong with it
     kind = document.get("kind") if isinstance(document, dict) else None
@@ -126,27 +162,13 @@ def load_associative(folder: Path) -> tuple[AssociativeConfig, AssociativeHypern
     return config, hypernet
 
 
-def _read_config(document: object, folder: Path) -> Config:
+def _read_config(document: object, folder: Path) -> DocumentConfig:
     kind = document.get("kind", "associative") if isinstance(document, dict) else "associative"
     if kind in TASK_KINDS:
         raise HypernetworkError(
             f"hypernetwork {folder} reads descriptions of tasks, not documents; give it with --task-hypernet"
         )
     return (PerceiverConfig if kind == "perceiver" else AssociativeConfig).model_validate(document)
-
-
-def _filled(hypernet: Network, weights: Mapping[str, Tensor], folder: Path) -> Network:
-    """The hypernetwork with these weights, which have to be exactly its own."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in hypernet.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if wanted != found:
-        name = min({entry[0] for entry in wanted.items() ^ found.items()})
-        raise HypernetworkError(
-            f"hypernetwork {folder}: weights do not fit its config: {name} is {found.get(name, 'missing')}, "
-            f"expected {wanted.get(name, 'nothing')}; fetch or train it again"
-        )
-    hypernet.load_state_dict(weights, assign=True)
-    return hypernet.eval()
 
 
 def packed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

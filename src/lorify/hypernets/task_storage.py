@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from lorify.adapters.storage import replaced_folder
 from lorify.atomic import save_tensors
-from lorify.errors import HypernetworkError
-from lorify.hypernets.storage import FORMAT_VERSION, WEIGHTS_NAME, exact_weights, packed_weights, unpacked_weights
+from lorify.hypernets.storage import (
+    CONFIG_NAME,
+    FORMAT_VERSION,
+    WEIGHTS_NAME,
+    exact_weights,
+    filled,
+    packed_weights,
+    read_folder,
+)
 from lorify.hypernets.system_message import SystemMessageConfig, SystemMessageHypernetwork
 from lorify.hypernets.task_config import TaskConfig
 from lorify.hypernets.task_hypernet import TaskHypernetwork, build_task_hypernetwork
 
-CONFIG_NAME = "config.json"
 TASK_HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
-MOST_OF_A_REASON = 160
-
-Config = TypeVar("Config", TaskConfig, SystemMessageConfig)
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_task_hypernetwork(
@@ -52,7 +50,8 @@ def load_task_hypernetwork(folder: Path) -> tuple[TaskConfig, TaskHypernetwork]:
     Raises:
         HypernetworkError: if a file is missing or damaged, it is of another kind, or the weights do not fit the config.
     """
-    return _load(folder, TaskConfig, build_task_hypernetwork)
+    config, weights = read_folder(folder, TaskConfig.model_validate)
+    return config, filled(build_task_hypernetwork, config, weights, folder)
 
 
 def save_system_message(folder: Path, config: SystemMessageConfig, hypernet: SystemMessageHypernetwork) -> None:
@@ -73,7 +72,8 @@ def load_system_message(folder: Path) -> tuple[SystemMessageConfig, SystemMessag
     Raises:
         HypernetworkError: if a file is missing or damaged, it is of another kind, or the weights do not fit the config.
     """
-    return _load(folder, SystemMessageConfig, SystemMessageHypernetwork)
+    config, weights = read_folder(folder, SystemMessageConfig.model_validate)
+    return config, filled(SystemMessageHypernetwork, config, weights, folder)
 
 
 def _save(folder: Path, config: TaskConfig | SystemMessageConfig, stored: Mapping[str, Tensor]) -> None:
@@ -81,35 +81,3 @@ def _save(folder: Path, config: TaskConfig | SystemMessageConfig, stored: Mappin
     with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
         save_tensors(stored, temporary / WEIGHTS_NAME)
         (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-
-
-def _load(folder: Path, config_type: type[Config], build: Callable[[Config], Network]) -> tuple[Config, Network]:
-    try:
-        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
-        found_version = document.pop("format_version", None)
-        if found_version != FORMAT_VERSION:
-            raise HypernetworkError(
-                f"hypernetwork {folder} has format version {found_version}, expected {FORMAT_VERSION}; update lorify"
-            )
-        config = config_type.model_validate(document)
-        hypernet = build(config)
-        hypernet.load_state_dict(unpacked_weights(load_file(folder / WEIGHTS_NAME)))
-    except FileNotFoundError as error:
-        raise HypernetworkError(
-            f"{folder} is no hypernetwork: {Path(error.filename or WEIGHTS_NAME).name} is missing; give a folder that "
-            "lorify wrote"
-        ) from error
-    except (
-        json.JSONDecodeError,
-        AttributeError,  # the config is no JSON object
-        ValidationError,
-        SafetensorError,
-        UnicodeDecodeError,
-        RuntimeError,  # tensors of other names or shapes
-    ) as error:
-        what = " ".join(str(error).split())
-        raise HypernetworkError(
-            f"task hypernetwork {folder} is damaged or of another kind ({what[:MOST_OF_A_REASON]}); "
-            "fetch or train it again"
-        ) from error
-    return config, hypernet.eval()

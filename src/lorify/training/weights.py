@@ -8,6 +8,7 @@ same calls in the same order then, and objectives do not: they call other method
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -180,11 +181,15 @@ class ShardedWeights(Weights):
             parameter.data = parameter.data.new_empty(0)
 
 
+_WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""How torchrun and the kinds of mpirun say how many processes there are."""
+
+
 def check_launch() -> None:
     """Refuse what `accelerate launch` can be told and would not be done.
 
     Raises:
-        TrainingError: if it was told to shard by itself.
+        TrainingError: if it was told to shard by itself, or to start several processes and started one.
     """
     for variable, option in (("ACCELERATE_USE_FSDP", "--use_fsdp"), ("ACCELERATE_USE_DEEPSPEED", "--use_deepspeed")):
         if parse_flag_from_env(variable):
@@ -192,6 +197,12 @@ def check_launch() -> None:
                 f"accelerate launch {option} does nothing for what is trained here; launch without it, and set sharded "
                 "to true in the config"
             )
+    told_several = {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= os.environ.keys()
+    if told_several and os.environ.keys().isdisjoint(_WORLD_SIZES):
+        raise TrainingError(
+            "accelerate launch started one process instead of several, as it does with --cpu; start them with "
+            "torchrun --standalone --nproc-per-node N --no-python lorify train ..."
+        )
 
 
 def share_out(module: nn.Module, accelerator: Accelerator, *, sharded: bool) -> Weights:

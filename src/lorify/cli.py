@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from lorify.commands import (
     adapters,
     ask,
+    averaging,
     bases,
     data,
     describe,
@@ -115,6 +116,7 @@ app.command("train")(train.train)
 app.command("describe")(describe.describe)
 app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
+app.command("average")(averaging.average)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
 evaluate.app.command("benchmarks")(evaluate_benchmarks.benchmarks)
 evaluate.app.command("digits")(evaluate_images.digits)

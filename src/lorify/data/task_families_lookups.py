@@ -132,6 +132,7 @@ _ASKED: dict[str, str] = {
     "day": "on what day to {}|when to {}|on which day to {}|the weekday to {}",
 }
 _ASKED_OF_THINGS = "which {noun} to {}|what {noun} to {}|the {noun} that one should {}|what to {}"
+"""How a value is asked for by its purpose, times by prepositions of their own (a|b)."""
 
 
 def lookups_task(rng: random.Random, number: str) -> TaskSpec:

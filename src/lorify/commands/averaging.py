@@ -1,0 +1,32 @@
+"""`average`: several task hypernetworks become the one of their mean weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lorify.commands.options import Json, Output
+from lorify.commands.terminal import say_json, say_line, working
+
+
+def average(
+    hypernets: Annotated[list[Path], typer.Argument(metavar="HYPERNET...", help="Folders, two or more.")],
+    output: Output,
+    as_json: Json = False,
+) -> None:
+    """Write the mean of task hypernetworks that were trained from the same weights.
+
+    It often does tasks of unseen kinds better than each of them.
+
+    Example: lorify average runs/one/best runs/two/best -o runs/mean
+    """
+    from lorify.hypernets.averaging import average_hypernetworks
+
+    with working("averaging"):
+        average_hypernetworks(hypernets, output)
+    if as_json:
+        say_json({"hypernetwork": str(output), "averaged": [str(folder) for folder in hypernets]})
+    else:
+        say_line(str(output))

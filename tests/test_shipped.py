@@ -98,7 +98,8 @@ def test_an_unrelated_question_is_answered_as_by_the_bare_base(model):
         ("Decide whether the review is positive or negative.", "I hated every minute of it.", "negative"),
         ("Give the opposite of the word.", "hot", "cold"),
         ("Translate numbers into words.", "12", "twelve"),
-        ("Make a list of the items, one a line.", "apples, pears and figs", "- apples\n- pears\n- figs"),
+        ("Make a bullet list of the items, one a line.", "apples, pears and figs", "- apples\n- pears\n- figs"),
+        ("Make a list of the items, one a line, with a dash before each.", "tea, milk", "- tea\n- milk"),
     ],
 )
 def test_a_task_is_done_from_its_description(model, description, question, answer):

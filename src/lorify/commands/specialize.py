@@ -29,8 +29,8 @@ def specialize(
 
     The base then does the task on whatever it is given, without the description in its prompt.
 
-    Example: lorify specialize "Repeat the sentence in capital letters." -o capitals
-    (after: lorify chat --adapter capitals -q "the cat sleeps")
+    Example: lorify specialize "Give the opposite of the word." -o opposites
+    (after: lorify chat --adapter opposites -q "hot")
     """
     check_adapter_output(output)
     text = sys.stdin.read() if description == "-" else description

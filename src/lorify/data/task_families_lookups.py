@@ -127,12 +127,13 @@ _USES: dict[str, tuple[_Use, ...]] = {
 }  # fmt: skip
 
 _ASKED: dict[str, str] = {
-    "end": "until what time to {}|up to when to {}|till which hour to {}|how late one may {}",
-    "time": "at what time to {}|when to {}|at which hour to {}|the hour to {}",
-    "day": "on what day to {}|when to {}|on which day to {}|the weekday to {}",
-}
-_ASKED_OF_THINGS = "which {noun} to {}|what {noun} to {}|the {noun} that one should {}|what to {}"
-"""How a value is asked for by its purpose, times by prepositions of their own (a|b)."""
+    "end": "the time until which to {}|until what time to {}|up to when to {}|till which hour to {}|"
+           "how late one may {}",
+    "time": "the time to {}|at what time to {}|when to {}|at which hour to {}|the hour to {}",
+    "day": "the day to {}|on what day to {}|when to {}|on which day to {}|the weekday to {}",
+}  # fmt: skip
+_ASKED_OF_THINGS = "the {noun} to {}|which {noun} to {}|what {noun} to {}|the {noun} that one should {}|what to {}"
+"""A value by its purpose, and how it is asked for, times by prepositions of their own (a|b|c)."""
 
 
 def lookups_task(rng: random.Random, number: str) -> TaskSpec:
@@ -150,17 +151,14 @@ def lookups_task(rng: random.Random, number: str) -> TaskSpec:
         texts = [said[use] for use in draw.sample(shown, len(shown))]
         return message(opening, texts, end).format_map(values), shape(noun, values[asked.purpose])
 
-    asks = _ASKED.get(noun, _ASKED_OF_THINGS)
-    other, another = rng.sample([text.format(asked.purpose, noun=noun) for text in asks.split("|")], 2)
+    asks = _ASKED.get(noun, _ASKED_OF_THINGS).split("|")
+    name, *ways = [text.format(asked.purpose, noun=noun) for text in asks]
+    other, another = rng.sample(ways, 2)
     return TaskSpec(
         f"drawn_lookups_{number}",
         f"drawn lookups: {noun}",
         make,
         field_templates(
-            rng.choice(("message", "letter", "text", "note")),
-            f"the {'time until which' if noun == 'end' else noun} to {asked.purpose}",
-            other,
-            another,
-            written_how(how, noun),
+            rng.choice(("message", "letter", "text", "note")), name, other, another, written_how(how, noun)
         ),
     )

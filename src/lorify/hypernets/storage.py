@@ -60,11 +60,16 @@ def save_hypernetwork(
     else:
         stored = exact_weights(weights)
     with replaced_folder(folder) as temporary:
-        save_tensors(stored, temporary / WEIGHTS_NAME)
-        document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
-        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_folder(temporary, config, stored)
         if relevance is not None:
             save_relevance(temporary, relevance)
+
+
+def write_folder(folder: Path, config: BaseModel, stored: Mapping[str, Tensor]) -> None:
+    """Write the config and the weights of a hypernetwork of any kind into a folder that is there."""
+    save_tensors(stored, folder / WEIGHTS_NAME)
+    document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
+    (folder / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def load_hypernetwork(folder: Path) -> Loaded:

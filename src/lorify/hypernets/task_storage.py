@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from lorify.adapters.storage import replaced_folder
-from lorify.atomic import save_tensors
 from lorify.hypernets.storage import (
     CONFIG_NAME,
-    FORMAT_VERSION,
     WEIGHTS_NAME,
     exact_weights,
     filled,
     packed_weights,
     read_folder,
+    write_folder,
 )
 from lorify.hypernets.system_message import SystemMessageConfig, SystemMessageHypernetwork
 from lorify.hypernets.task_config import TaskConfig
@@ -77,7 +75,5 @@ def load_system_message(folder: Path) -> tuple[SystemMessageConfig, SystemMessag
 
 
 def _save(folder: Path, config: TaskConfig | SystemMessageConfig, stored: Mapping[str, Tensor]) -> None:
-    document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
     with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
-        save_tensors(stored, temporary / WEIGHTS_NAME)
-        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_folder(temporary, config, stored)

@@ -26,13 +26,13 @@ import torch
 
 import lorify
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.adapters.gguf_format import export_gguf
+from lorify.adapters.exports.gguf import export_gguf
 from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraBatch
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
-from lorify.data.facts import generate_fact_example
+from lorify.data.facts.generate import generate_fact_example
 
 PROMPT_TOKENS = 32
 ROWS = 32
@@ -44,7 +44,9 @@ llama_cpp_server: Any = None  # of the process that `start_llama_cpp` ran in
 def main() -> None:
     parser = argparse.ArgumentParser(description="Decoding speed, as ratios side by side.")
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
-    parser.add_argument("--hypernet", type=Path, help="hypernetwork folder; default: the one that ships for the base")
+    parser.add_argument(
+        "--hypernetwork", type=Path, help="hypernetwork folder; default: the one that ships for the base"
+    )
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="dtype of the weights; default: the fastest")
     parser.add_argument("--gguf", type=Path, help="the same model as GGUF; default: the one beside the base")
     parser.add_argument("--tokens", type=int, default=64, help="new tokens per prompt")
@@ -52,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
 
     model = lorify.load(
-        options.base, hypernetwork=options.hypernet, dtype=options.dtype and getattr(torch, options.dtype)
+        options.base, hypernetwork=options.hypernetwork, dtype=options.dtype and getattr(torch, options.dtype)
     )
     base = model.base
     made = adapters(model, ROWS)
@@ -92,7 +94,7 @@ def report(title: str, contestants: dict[str, Contestant], num_tokens: int, roun
         print(f"{name:<24}{speed:>10.1f}{speed / first:>8.2f}")
 
 
-def prompts(base: BaseModel, rows: int) -> list[list[int]]:
+def prompts(base: BaseLM, rows: int) -> list[list[int]]:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(3, base.model.config.vocab_size, (rows, PROMPT_TOKENS), generator=generator).tolist()
 
@@ -104,12 +106,12 @@ def adapters(model: lorify.Lorify, rows: int) -> list[Adapter]:
     return [model.internalize(document_from_text(text, "facts")) for text in texts]
 
 
-def ours(base: BaseModel, rows: int, lora: LoraBatch | None, num_tokens: int) -> Contestant:
+def ours(base: BaseLM, rows: int, lora: LoraBatch | None, num_tokens: int) -> Contestant:
     batch = prompts(base, rows)
     return lambda: generate_batch(base, batch, lora=lora, max_new_tokens=num_tokens, stop_ids=set())
 
 
-def transformers_generate(base: BaseModel, num_tokens: int) -> Contestant:
+def transformers_generate(base: BaseLM, num_tokens: int) -> Contestant:
     ids = torch.tensor(prompts(base, 1), device=base.device)
     return lambda: base.model.generate(
         ids,
@@ -128,7 +130,7 @@ def gguf_of(base: str) -> Path | None:
 
 
 def llama_cpp(
-    base: BaseModel, gguf: Path | None, adapter: Adapter, num_tokens: int, folder: Path
+    base: BaseLM, gguf: Path | None, adapter: Adapter, num_tokens: int, folder: Path
 ) -> dict[str, Contestant]:
     """llama.cpp without and with the adapter, where both it and the base's GGUF file are there."""
     try:

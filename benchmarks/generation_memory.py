@@ -16,12 +16,12 @@ from torch.profiler import ProfilerActivity, profile
 from lorify.base.model import load_base
 from lorify.commands.settings import apply_settings
 from lorify.contexts.encoder_loading import load_encoder
-from lorify.hypernets.perceiver import PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import generate_weights
+from lorify.hypernets.doc_to_lora.internalizer import generate_weights
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.objective import hypernetwork_config
 from lorify.training.dry_run import dry_run
-from lorify.training.kinds import load_run_config
-from lorify.training.perceiver import hypernetwork_config
-from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.training.registry import load_run_config
 
 RECIPE = Path(__file__).parents[1] / "configs" / "d2l" / "smollm2-135m-niah.json"
 
@@ -62,15 +62,15 @@ def main() -> None:
     base = load_base(config.base, dtype=torch.bfloat16, device="cpu")
     encoder = load_encoder(base, config.hypernetwork.encoder_model, quantized=False)
     shape = hypernetwork_config(config, base, encoder)
-    hypernet = PerceiverHypernetwork(shape).eval()
+    hypernetwork = PerceiverHypernetwork(shape).eval()
     chunk = [5] * shape.chunk_tokens
 
     def run() -> None:
-        generate_weights(hypernet, shape, encoder, [chunk], iterative=True)
+        generate_weights(hypernetwork, shape, encoder, [chunk], iterative=True)
 
     # Weights that were mapped from the file count as resident once they are read.
-    weights = sum(p.nbytes for p in {id(p): p for m in (base.model, hypernet) for p in m.parameters()}.values())
-    touched = sum(float(p.detach().sum()) for m in (base.model, hypernet) for p in m.parameters())
+    weights = sum(p.nbytes for p in {id(p): p for m in (base.model, hypernetwork) for p in m.parameters()}.values())
+    touched = sum(float(p.detach().sum()) for m in (base.model, hypernetwork) for p in m.parameters())
     before = resident_bytes()
     run()
     grown = highest_bytes() - before

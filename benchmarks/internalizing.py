@@ -19,7 +19,7 @@ import torch
 
 import lorify
 from lorify.contexts.documents import Document, document_from_text
-from lorify.data.facts import generate_fact_example
+from lorify.data.facts.generate import generate_fact_example
 
 
 def document_of(num_tokens: int, tokenizer) -> Document:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import torch
 
-from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.task_config import AdaptedModule
+from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.text_to_lora.config import AdaptedModule
 
 LAYERS, HIDDEN, INNER = 8, 576, 1536
 
@@ -29,13 +29,13 @@ def shape() -> PerceiverConfig:
 
 
 def bare_products(
-    config: PerceiverConfig, hypernet: PerceiverHypernetwork, features: torch.Tensor, layers_at_once: int
+    config: PerceiverConfig, hypernetwork: PerceiverHypernetwork, features: torch.Tensor, layers_at_once: int
 ) -> Callable:
     """The matrix products of one forward pass, on weights of the same shapes, and nothing else.
 
     No norm, activation, softmax, mask or copy; inputs are made before. `layers_at_once` are multiplied in one go.
     """
-    weights = {name: p.detach() for name, p in hypernet.named_parameters() if p.ndim > 1}
+    weights = {name: p.detach() for name, p in hypernetwork.named_parameters() if p.ndim > 1}
     d, Q, n = config.latent_size, config.num_latents, layers_at_once
     outputs, tokens = config.rank * len(config.modules), features.shape[2]
     heads, kv_heads, size = config.num_heads, config.num_kv_heads, config.head_size
@@ -91,12 +91,12 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = shape()
-    hypernet = PerceiverHypernetwork(config).eval()
+    hypernetwork = PerceiverHypernetwork(config).eval()
     features = torch.randn(1, LAYERS, arguments.tokens, HIDDEN)
     mask = torch.ones(1, arguments.tokens, dtype=torch.bool)
     for name, iterative, layers_at_once in (("all at once", False, LAYERS), ("block by block", True, 1)):
-        bare = cpu_seconds(bare_products(config, hypernet, features, layers_at_once), arguments.repeats)
-        own = cpu_seconds(lambda i=iterative: hypernet(features, mask, iterative=i), arguments.repeats)
+        bare = cpu_seconds(bare_products(config, hypernetwork, features, layers_at_once), arguments.repeats)
+        own = cpu_seconds(lambda i=iterative: hypernetwork(features, mask, iterative=i), arguments.repeats)
         print(f"{name:<15} {own:.3f} s of CPU, bare products of the same shapes {bare:.3f}: {own / bare:.2f} times")
 
 

@@ -22,7 +22,7 @@ from kills import Server
 
 import lorify
 from lorify.base.files import DEFAULT_BASE
-from lorify.data.facts import generate_fact_example
+from lorify.data.facts.generate import generate_fact_example
 
 PAGE_TOKENS = 500
 ALLOWED_RATIO, ALLOWED_SECONDS = 1.3, 0.05

@@ -20,7 +20,7 @@ import httpx2
 from kills import Server
 
 from lorify.base.files import DEFAULT_BASE
-from lorify.serving.keys import create_key
+from lorify.serving.storage.keys import create_key
 
 TURN_SECONDS = 15.0
 ANSWER_TOKENS = 7  # a code takes 7, so that both kinds of answers are as long

@@ -31,9 +31,9 @@ from lorify.base.files import DEFAULT_BASE, PACKAGE, cache_dir
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.documents import MAX_BYTES
-from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.storage import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
-from lorify.training.loop import Trainer
+from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.checkpoint import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
+from lorify.training.engine.loop import Trainer
 
 TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
 
@@ -61,8 +61,8 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hypernet") / "tiny"
+def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
     base = load_base(str(base_dir), device="cpu")
     config = tiny_associative_config(base, 32)
     save_hypernetwork(folder, config, AssociativeHypernetwork(config))
@@ -70,8 +70,8 @@ def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def model_options(base_dir: Path, hypernet_dir: Path) -> list[object]:
-    return ["--base", base_dir, "--hypernet", hypernet_dir]
+def model_options(base_dir: Path, hypernetwork_dir: Path) -> list[object]:
+    return ["--base", base_dir, "--hypernetwork", hypernetwork_dir]
 
 
 @pytest.fixture
@@ -82,11 +82,11 @@ def document(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made_adapter(base_dir: Path, hypernet_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_adapter(base_dir: Path, hypernetwork_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     (folder / "tower.txt").write_text(TEXT)
     command = ["internalize", folder / "tower.txt", "-o", folder / "adapter", "--base", base_dir]
-    assert run(*command, "--hypernet", hypernet_dir).exit_code == 0
+    assert run(*command, "--hypernetwork", hypernetwork_dir).exit_code == 0
     return folder / "adapter"
 
 
@@ -238,10 +238,10 @@ def test_a_name_that_is_no_text_is_shown_as_well_as_it_can_be(tmp_path: Path, mo
 
 
 def test_a_bad_document_leaves_an_adapter_as_it_was(
-    tmp_path: Path, adapter_dir: Path, document: Path, hypernet_dir: Path, fail: Fail
+    tmp_path: Path, adapter_dir: Path, document: Path, hypernetwork_dir: Path, fail: Fail
 ) -> None:
     assert "absent.txt" in fail(
-        "adapter", "add", adapter_dir, document, tmp_path / "absent.txt", "--hypernet", hypernet_dir
+        "adapter", "add", adapter_dir, document, tmp_path / "absent.txt", "--hypernetwork", hypernetwork_dir
     )
 
 
@@ -433,7 +433,7 @@ def test_an_adapter_of_the_wrong_shape(tmp_path: Path, wrong_shapes_dir: Path, f
 
 
 def test_an_adapter_of_another_base(
-    tmp_path: Path, adapter_dir: Path, document: Path, base_dir: Path, hypernet_dir: Path, fail: Fail
+    tmp_path: Path, adapter_dir: Path, document: Path, base_dir: Path, hypernetwork_dir: Path, fail: Fail
 ) -> None:
     other = Path(shutil.copytree(base_dir, tmp_path / "other-base"))
     weights = load_file(other / "model.safetensors")
@@ -445,19 +445,19 @@ def test_an_adapter_of_another_base(
     ):
         line = fail(*command, "--base", other)
         assert str(base_dir) in line and "--base" in line and "other-base" in line
-    line = fail("adapter", "add", adapter_dir, document, "--base", other, "--hypernet", hypernet_dir)
+    line = fail("adapter", "add", adapter_dir, document, "--base", other, "--hypernetwork", hypernetwork_dir)
     assert str(base_dir) in line and "other-base" in line
 
 
 def test_an_adapter_of_another_hypernetwork(
-    tmp_path: Path, adapter_dir: Path, document: Path, hypernet_dir: Path, fail: Fail
+    tmp_path: Path, adapter_dir: Path, document: Path, hypernetwork_dir: Path, fail: Fail
 ) -> None:
-    config, hypernet = load_hypernetwork(hypernet_dir)
+    config, hypernetwork = load_hypernetwork(hypernetwork_dir)
     with torch.no_grad():
-        next(hypernet.parameters()).add_(1)
-    save_hypernetwork(tmp_path / "other-hypernet", config, hypernet)
+        next(hypernetwork.parameters()).add_(1)
+    save_hypernetwork(tmp_path / "other-hypernet", config, hypernetwork)
     for command in (["add", adapter_dir, document], ["remove", adapter_dir, "tower.txt"]):
-        line = fail("adapter", *command, "--hypernet", tmp_path / "other-hypernet")
+        line = fail("adapter", *command, "--hypernetwork", tmp_path / "other-hypernet")
         assert "not by other-hypernet" in line and "internalize its documents again" in line
 
 
@@ -500,14 +500,14 @@ def test_a_damaged_or_foreign_hypernetwork(
     tmp_path: Path,
     document: Path,
     base_dir: Path,
-    hypernet_dir: Path,
+    hypernetwork_dir: Path,
     fail: Fail,
     damage: Callable[[Path], object],
     reason: str,
 ) -> None:
-    folder = Path(shutil.copytree(hypernet_dir, tmp_path / "broken-hypernet"))
+    folder = Path(shutil.copytree(hypernetwork_dir, tmp_path / "broken-hypernet"))
     damage(folder)
-    command = ["internalize", document, "-o", tmp_path / "out", "--base", base_dir, "--hypernet", folder]
+    command = ["internalize", document, "-o", tmp_path / "out", "--base", base_dir, "--hypernetwork", folder]
     line = fail(*command)
     assert "broken-hypernet" in line and reason in line
 
@@ -642,9 +642,9 @@ def test_passages_of_which_none_can_be_held_out(tmp_path: Path, training_config:
 
 
 def test_a_start_from_a_hypernetwork_of_another_base(
-    tmp_path: Path, training_config: Path, hypernet_dir: Path, fail: Fail
+    tmp_path: Path, training_config: Path, hypernetwork_dir: Path, fail: Fail
 ) -> None:
-    foreign = Path(shutil.copytree(hypernet_dir, tmp_path / "foreign"))
+    foreign = Path(shutil.copytree(hypernetwork_dir, tmp_path / "foreign"))
     other_config(base_digest="0" * 64, base_name="elsewhere")(foreign)
     line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"start_from={foreign}")
     assert str(foreign) in line and "elsewhere" in line
@@ -817,12 +817,12 @@ def no_more_than(num_bytes: int) -> Iterator[None]:
 
 
 def test_a_write_that_the_system_refuses_in_the_middle(
-    tmp_path: Path, document: Path, adapter_dir: Path, hypernet_dir: Path, model_options: list[object], fail: Fail
+    tmp_path: Path, document: Path, adapter_dir: Path, hypernetwork_dir: Path, model_options: list[object], fail: Fail
 ) -> None:
     for command in (
         ["internalize", document, "-o", tmp_path / "new" / "adapter", *model_options],
         ["internalize", document, "-o", adapter_dir, *model_options],
-        ["adapter", "add", adapter_dir, document, "--hypernet", hypernet_dir],
+        ["adapter", "add", adapter_dir, document, "--hypernetwork", hypernetwork_dir],
         ["adapter", "merge", adapter_dir, "-o", tmp_path / "merged"],
         ["adapter", "export", adapter_dir, "-o", tmp_path / "exported"],
     ):

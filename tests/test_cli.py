@@ -16,10 +16,10 @@ import lorify.facade
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.storage import save_hypernetwork
+from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.checkpoint import save_hypernetwork
 from lorify.training.config import TrainingConfig
-from lorify.training.loop import Trainer
+from lorify.training.engine.loop import Trainer
 
 TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
 
@@ -40,8 +40,8 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hypernet_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hypernet") / "tiny"
+def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
     base = load_base(str(base_dir), device="cpu")
     config = tiny_associative_config(base, 32)
     save_hypernetwork(folder, config, AssociativeHypernetwork(config))
@@ -76,8 +76,8 @@ def fail(*args: object, stdin: str | None = None) -> str:
 
 
 @pytest.fixture
-def model_options(base_dir: Path, hypernet_dir: Path) -> list[object]:
-    return ["--base", base_dir, "--hypernet", hypernet_dir]
+def model_options(base_dir: Path, hypernetwork_dir: Path) -> list[object]:
+    return ["--base", base_dir, "--hypernetwork", hypernetwork_dir]
 
 
 @pytest.fixture
@@ -167,11 +167,11 @@ def test_chat_streams_to_a_person(adapter_dir: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_adapter_documents_come_and_go(
-    tmp_path: Path, adapter_dir: Path, model_options: list[object], hypernet_dir: Path
+    tmp_path: Path, adapter_dir: Path, model_options: list[object], hypernetwork_dir: Path
 ) -> None:
     before = json.loads(succeed("adapter", "show", adapter_dir, "--json"))
     (tmp_path / "more.md").write_text("# Bridge\n\nThe bridge opened in 1950.\n")
-    added = succeed("adapter", "add", adapter_dir, tmp_path / "more.md", "--hypernet", hypernet_dir)
+    added = succeed("adapter", "add", adapter_dir, tmp_path / "more.md", "--hypernetwork", hypernetwork_dir)
     assert added.split() == ["tower.txt", "more.md"]
     assert "2" in succeed("adapter", "show", adapter_dir)
     removed = succeed("adapter", "remove", adapter_dir, "more.md", *model_options)
@@ -226,7 +226,7 @@ def test_train_writes_a_hypernetwork_that_answers(
     best = succeed("train", training_config, "-o", tmp_path / "run", "--set", "optimization.steps=2").strip()
     assert best == str(tmp_path / "run" / "best")
     command = ("ask", document, "-q", "Who?", "--max-tokens", 2, "--base", base_dir)
-    succeed(*command, "--hypernet", best)
+    succeed(*command, "--hypernetwork", best)
 
 
 def test_interrupted_training_says_how_to_go_on(
@@ -288,17 +288,17 @@ def test_unknown_base(tmp_path: Path, document: Path) -> None:
 
 def test_base_without_a_hypernetwork(document: Path, base_dir: Path) -> None:
     line = fail("ask", document, "-q", "Who?", "--base", base_dir)
-    assert "--hypernet" in line and "lorify train" in line
+    assert "--hypernetwork" in line and "lorify train" in line
 
 
-def test_hypernetwork_of_another_base(tmp_path: Path, document: Path, base_dir: Path, hypernet_dir: Path) -> None:
-    config = json.loads((hypernet_dir / "config.json").read_text())
+def test_hypernetwork_of_another_base(tmp_path: Path, document: Path, base_dir: Path, hypernetwork_dir: Path) -> None:
+    config = json.loads((hypernetwork_dir / "config.json").read_text())
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "config.json").write_text(json.dumps(config | {"base_digest": "0" * 64, "base_name": "elsewhere"}))
-    weights = (hypernet_dir / "hypernetwork.safetensors").read_bytes()
+    weights = (hypernetwork_dir / "hypernetwork.safetensors").read_bytes()
     (foreign / "hypernetwork.safetensors").write_bytes(weights)
-    command = ("ask", document, "-q", "Who?", "--base", base_dir, "--hypernet", foreign)
+    command = ("ask", document, "-q", "Who?", "--base", base_dir, "--hypernetwork", foreign)
     assert "elsewhere" in fail(*command)
     (foreign / "hypernetwork.safetensors").write_bytes(weights[: len(weights) // 2])
     assert "damaged" in fail(*command)

@@ -8,12 +8,12 @@ import torch
 
 import lorify
 from lorify.contexts.documents import document_from_text
-from lorify.data.niah import generate_niah_example
-from lorify.evaluation.answering import answer_cases
-from lorify.evaluation.methods import parse_methods
-from lorify.evaluation.metrics import exact_match, mean
-from lorify.evaluation.suites import FactsSuite
-from lorify.hypernets.distillation import Budget, refining_lessons
+from lorify.data.sources.niah import generate_niah_example
+from lorify.evaluation.methods.documents import parse_methods
+from lorify.evaluation.runs.runner import answer_cases
+from lorify.evaluation.scoring.metrics import exact_match, mean
+from lorify.evaluation.suites.documents import FactsSuite
+from lorify.hypernets.refinement.distillation import Budget, refining_lessons
 
 pytestmark = pytest.mark.shipped
 DEMO = Path(__file__).parent.parent / "demo"
@@ -118,7 +118,7 @@ def test_the_exported_adapter_gives_the_same_logits_through_peft(model, tmp_path
     from transformers import AutoModelForCausalLM
 
     from lorify.adapters import build_lora_batch
-    from lorify.adapters.peft_format import export_peft
+    from lorify.adapters.exports.peft import export_peft
     from lorify.base.files import resolve_base
 
     exact = lorify.load(dtype=torch.float32)

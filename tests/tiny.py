@@ -13,8 +13,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from lorify.base.model import BaseModel
-from lorify.hypernets.associative import AssociativeConfig
+from lorify.base.model import BaseLM
+from lorify.hypernets.associative.network import AssociativeConfig
 
 FAMILIES = {
     "llama": LlamaConfig,
@@ -72,16 +72,16 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 
 
 def tiny_base(
     family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272, system_message: bool = False
-) -> BaseModel:
+) -> BaseLM:
     """A base; with `system_message` its chats begin with one of their own."""
     model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size)
     tokenizer = tiny_tokenizer()
     if system_message:
         tokenizer.chat_template = SYSTEM_MESSAGE_TEMPLATE
-    return BaseModel(model, tokenizer, name=f"tiny-{family}", digest=family)
+    return BaseLM(model, tokenizer, name=f"tiny-{family}", digest=family)
 
 
-def tiny_associative_config(base: BaseModel, chunk_tokens: int) -> AssociativeConfig:
+def tiny_associative_config(base: BaseLM, chunk_tokens: int) -> AssociativeConfig:
     """Shape of a small associative hypernetwork for both blocks of a tiny base."""
     return AssociativeConfig(
         base_name=base.name,

@@ -6,8 +6,8 @@ import torch
 from tiny import tiny_associative_config, tiny_base
 
 from lorify.facade import Lorify
-from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.network import AssociativeHypernetwork
 
 
 def tiny_lorify() -> Lorify:
@@ -15,7 +15,9 @@ def tiny_lorify() -> Lorify:
     base = tiny_base()
     config = tiny_associative_config(base, 64)
     torch.manual_seed(1)
-    return Lorify(base, Internalizer(base, config, AssociativeHypernetwork(config).eval(), name="tiny", digest="d1"))
+    return Lorify(
+        base, AssociativeInternalizer(base, config, AssociativeHypernetwork(config).eval(), name="tiny", digest="d1")
+    )
 
 
 @dataclass

@@ -13,8 +13,7 @@ from typer.core import TyperGroup
 from lorify.commands import (
     adapters,
     ask,
-    averaging,
-    bases,
+    average,
     data,
     describe,
     evaluate,
@@ -22,6 +21,7 @@ from lorify.commands import (
     evaluate_images,
     evaluate_tasks,
     importing,
+    models,
     serve,
     specialize,
     train,
@@ -116,13 +116,13 @@ app.command("train")(train.train)
 app.command("describe")(describe.describe)
 app.command("data")(data.data)
 app.command("import")(importing.import_checkpoint)
-app.command("average")(averaging.average)
+app.command("average")(average.average)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)
 evaluate.app.command("benchmarks")(evaluate_benchmarks.benchmarks)
 evaluate.app.command("digits")(evaluate_images.digits)
 evaluate.app.command("imagenette")(evaluate_images.imagenette)
 app.add_typer(evaluate.app, name="eval")
-app.command("models")(bases.models)
+app.command("models")(models.models)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
 

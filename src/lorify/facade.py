@@ -14,18 +14,18 @@ from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.chat import Message, asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
-from lorify.base.model import BaseModel, load_base
-from lorify.contexts.pictures import Context, as_text, read_context, read_picture
+from lorify.base.model import BaseLM, load_base
+from lorify.contexts.images import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.distillation import refine
-from lorify.hypernets.document_internalizer import DocumentInternalizer
-from lorify.hypernets.internalize import Internalizer
-from lorify.hypernets.perceiver import PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import PerceiverInternalizer, load_context_encoder
-from lorify.hypernets.relevance import load_relevance
-from lorify.hypernets.specialize import Specializer, load_specializer
-from lorify.hypernets.storage import hypernetwork_digest, load_hypernetwork
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative.relevance import load_relevance
+from lorify.hypernets.checkpoint import hypernetwork_digest, load_hypernetwork
+from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, load_context_encoder
+from lorify.hypernets.doc_to_lora.network import PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.refinement.distillation import refine
+from lorify.hypernets.specializer import Specializer, load_specializer
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
@@ -50,7 +50,7 @@ class Lorify:
     """
 
     def __init__(
-        self, base: BaseModel, internalizer: DocumentInternalizer | None, task_hypernetwork: Path | None = None
+        self, base: BaseLM, internalizer: DocumentInternalizer | None, task_hypernetwork: Path | None = None
     ) -> None:
         """Join a base and the hypernetworks that were made for it, where there are any.
 
@@ -75,7 +75,7 @@ class Lorify:
         if self._internalizer is None:
             raise HypernetworkError(
                 f"no hypernetwork ships for base {self.base.name}; train one with `lorify train` and give it "
-                "with --hypernet"
+                "with --hypernetwork"
             )
         return self._internalizer
 
@@ -91,7 +91,7 @@ class Lorify:
             if self.task_hypernetwork is None:
                 raise HypernetworkError(
                     f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
-                    "kind task or system_message) and give it with --task-hypernet"
+                    "kind task or system_message) and give it with --task-hypernetwork"
                 )
             self._specializer = load_specializer(self.base, self.task_hypernetwork)
         return self._specializer
@@ -150,7 +150,7 @@ class Lorify:
 
         Adapters that this hypernetwork made of documents are solved together; others, such as of tasks, are added up.
         """
-        made = [part for part in adapters if self._internalizer and self._internalizer.made(part[0])]
+        made = [part for part in adapters if self._internalizer and self._internalizer.can_rebuild(part[0])]
         if self._internalizer and len(made) > 1:
             others = [part for part in adapters if not any(part is known for known in made)]
             adapters = [(self._internalizer.combine(made), 1.0), *others]
@@ -171,29 +171,29 @@ class Lorify:
             only_if_relevant: leave adapters out whose documents the question does not concern; None if none is left.
             focus: see `focus`.
         """
-        hypernet = self._internalizer
-        if adapter is None or hypernet is None:
+        hypernetwork = self._internalizer
+        if adapter is None or hypernetwork is None:
             return adapter
         parts = [(adapter, 1.0)] if isinstance(adapter, Adapter) else adapter
-        kept = tuple(part for part in parts if not only_if_relevant or hypernet.concerns(part[0], question))
+        kept = tuple(part for part in parts if not only_if_relevant or hypernetwork.is_relevant(part[0], question))
         row = kept[0][0] if isinstance(adapter, Adapter) and kept else kept or None
         return self.focus([row], [question])[0] if focus else row
 
     def focus(self, adapters: Sequence[AdapterRow], questions: Sequence[str]) -> list[AdapterRow]:
         """Adapters for these questions alone, from the parts of their documents that answer them.
 
-        Adapters that cannot be focused are taken as they are; see `lorify.hypernets.focus`.
+        Adapters that cannot be focused are taken as they are; see `lorify.hypernets.associative.focus`.
 
         Args:
             adapters: what was internalized, for each question.
             questions: the questions.
         """
-        hypernet = self._internalizer
-        if hypernet is None:
+        hypernetwork = self._internalizer
+        if hypernetwork is None:
             return list(adapters)
         sums = [() if row is None else ((row, 1.0),) if isinstance(row, Adapter) else row for row in adapters]
         asked = {(id(part), q): part for row, q in zip(sums, questions, strict=True) for part, _ in row}
-        focused = hypernet.focused(list(asked.values()), [question for _, question in asked])
+        focused = hypernetwork.focused(list(asked.values()), [question for _, question in asked])
         found = dict(zip(asked, focused, strict=True))
         return [
             found[id(row), q] if isinstance(row, Adapter) else tuple((found[id(p), q], s) for p, s in parts) or None
@@ -368,17 +368,17 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
 
 
-def load_internalizer(base: BaseModel, folder: Path) -> DocumentInternalizer:
+def load_internalizer(base: BaseLM, folder: Path) -> DocumentInternalizer:
     """Load a hypernetwork from its folder and join it to its base, and to its context encoder if it has another."""
-    config, hypernet = load_hypernetwork(folder)
+    config, hypernetwork = load_hypernetwork(folder)
     name, digest = folder.name, hypernetwork_digest(folder)
-    if isinstance(config, PerceiverConfig) and isinstance(hypernet, PerceiverHypernetwork):
+    if isinstance(config, PerceiverConfig) and isinstance(hypernetwork, PerceiverHypernetwork):
         encoder = load_context_encoder(base, config.encoder)
-        return PerceiverInternalizer(base, config, hypernet.to(base.device), name, digest, encoder)
+        return PerceiverInternalizer(base, config, hypernetwork.to(base.device), name, digest, encoder)
     assert isinstance(config, AssociativeConfig)
-    assert isinstance(hypernet, AssociativeHypernetwork)
-    return Internalizer(
-        base, config, hypernet.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
+    assert isinstance(hypernetwork, AssociativeHypernetwork)
+    return AssociativeInternalizer(
+        base, config, hypernetwork.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
     )
 
 

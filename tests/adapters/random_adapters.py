@@ -3,13 +3,13 @@
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 
 KEYS = ((0, "down_proj"), (1, "down_proj"), (1, "q_proj"))
 
 
 def random_adapter(
-    base: BaseModel,
+    base: BaseLM,
     seed: int = 0,
     *,
     rank: int = 4,
@@ -59,14 +59,14 @@ def assert_same(a: Adapter, b: Adapter) -> None:
 
 
 @torch.no_grad()
-def logits_with(base: BaseModel, batch, num_rows: int = 1, seed: int = 7) -> torch.Tensor:
+def logits_with(base: BaseLM, batch, num_rows: int = 1, seed: int = 7) -> torch.Tensor:
     """Logits of `num_rows` random prompts, the same for each `seed`, under a LoraBatch."""
     input_ids = torch.randint(3, 272, (num_rows, 9), generator=torch.Generator().manual_seed(seed))
     with base.hooks.applied(batch):
         return base.model(input_ids=input_ids).logits
 
 
-def row_logits(base: BaseModel, batch, row: int, num_rows: int, seed: int = 7) -> torch.Tensor:
+def row_logits(base: BaseLM, batch, row: int, num_rows: int, seed: int = 7) -> torch.Tensor:
     """Logits of one of those prompts, run alone."""
     input_ids = torch.randint(3, 272, (num_rows, 9), generator=torch.Generator().manual_seed(seed))
     with torch.no_grad(), base.hooks.applied(batch):

@@ -15,7 +15,7 @@ import torch
 import lorify
 from lorify import Lorify
 from lorify.adapters import Adapter
-from lorify.adapters.gguf_format import export_gguf
+from lorify.adapters.exports.gguf import export_gguf
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
 from lorify.contexts.documents import document_from_text

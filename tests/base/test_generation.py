@@ -11,14 +11,14 @@ from lorify.base import decoding
 from lorify.base.decoding import covers, start_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.base.sampling import Sampler, Sampling, sample_tokens
 
 PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
 LEAN = ("llama", "mistral", "qwen2", "qwen3")
 
 
-def random_lora(base: BaseModel, rows: int, *, shared: bool) -> LoraBatch:
+def random_lora(base: BaseLM, rows: int, *, shared: bool) -> LoraBatch:
     generator = torch.Generator().manual_seed(7)
 
     def noise(*shape: int) -> Tensor:
@@ -40,11 +40,11 @@ def row_of(lora: LoraBatch, row: int) -> LoraBatch:
     }
 
 
-def continued(base: BaseModel, prompts=PROMPTS, *, lora=None, num=8, stop=frozenset(), **sampling) -> list[list[int]]:
+def continued(base: BaseLM, prompts=PROMPTS, *, lora=None, num=8, stop=frozenset(), **sampling) -> list[list[int]]:
     return generate_batch(base, prompts, lora=lora, max_new_tokens=num, stop_ids=set(stop), **sampling)
 
 
-def recomputed(base: BaseModel, prompt: list[int], lora: LoraBatch | None, num: int) -> list[int]:
+def recomputed(base: BaseLM, prompt: list[int], lora: LoraBatch | None, num: int) -> list[int]:
     """Greedy tokens with a whole forward pass for each."""
     ids = list(prompt)
     with torch.no_grad(), base.hooks.applied(lora):
@@ -75,7 +75,7 @@ def test_lean_decoding_adds_biases() -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter)
-    base = BaseModel(model, tiny_tokenizer(), name="biased", digest="biased")
+    base = BaseLM(model, tiny_tokenizer(), name="biased", digest="biased")
     assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
 
 

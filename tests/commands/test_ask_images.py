@@ -24,8 +24,8 @@ def options(tmp_path_factory) -> list[str]:
     tiny_tokenizer().save_pretrained(folder / "base")
     base = load_base(str(folder / "base"), device="cpu")
     vlm = save_tiny_vlm(folder / "vlm", "gemma3", num_layers=4)
-    save_random(folder / "hypernet", base, of_vlm(vlm, base.num_layers), system_turn=True)
-    return ["--base", str(folder / "base"), "--hypernet", str(folder / "hypernet")]
+    save_random(folder / "hypernetwork", base, of_vlm(vlm, base.num_layers), system_turn=True)
+    return ["--base", str(folder / "base"), "--hypernetwork", str(folder / "hypernetwork")]
 
 
 def succeed(*args: object) -> str:

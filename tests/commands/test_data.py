@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.data.self_generated import load_self_generated, shard_path
+from lorify.data.self_generated.store import load_self_generated, shard_path
 from lorify.errors import EvaluationError
 
 TEXTS = ["The mill opens at nine. Ada keeps bees there.", "The boat leaves at noon.", "The tower is 48 metres high."]

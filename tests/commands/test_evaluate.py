@@ -16,11 +16,11 @@ import lorify.facade
 from lorify.adapters.storage import RECORD_NAME
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.evaluation.confidence import CONFIDENCE_NAME, Confidence, save_confidence
-from lorify.evaluation.methods import parse_methods
-from lorify.evaluation.suites import parse_suite
-from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.storage import hypernetwork_digest, save_hypernetwork
+from lorify.evaluation.methods.documents import parse_methods
+from lorify.evaluation.scoring.confidence import CONFIDENCE_NAME, Confidence, save_confidence
+from lorify.evaluation.suites.documents import parse_suite
+from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.checkpoint import hypernetwork_digest, save_hypernetwork
 
 TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
 
@@ -33,8 +33,8 @@ def options(tmp_path_factory):
     tiny_tokenizer().save_pretrained(folder / "base")
     base = load_base(str(folder / "base"), device="cpu")
     config = tiny_associative_config(base, 64)
-    save_hypernetwork(folder / "hypernet", config, AssociativeHypernetwork(config))
-    return ["--base", folder / "base", "--hypernet", folder / "hypernet"]
+    save_hypernetwork(folder / "hypernetwork", config, AssociativeHypernetwork(config))
+    return ["--base", folder / "base", "--hypernetwork", folder / "hypernetwork"]
 
 
 @pytest.fixture
@@ -93,14 +93,14 @@ def test_qa_asks_by_three_methods(options, questions):
     result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *options))
     assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
     assert all(0 <= row["f1"] <= 1 for row in result["scores"])
-    assert result["config"]["timed"] is False and result["config"]["hypernetwork"] == "hypernet"
+    assert result["config"]["timed"] is False and result["config"]["hypernetwork"] == "hypernetwork"
 
 
 def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questions):
     base_dir = options[1]
     AuthorsCheckpoint(load_base(str(base_dir), device="cpu")).save(tmp_path / "theirs")
     succeed("import", tmp_path / "theirs", "-o", tmp_path / "ours", "--base", base_dir)
-    chosen = ("--base", base_dir, "--hypernet", tmp_path / "ours")
+    chosen = ("--base", base_dir, "--hypernetwork", tmp_path / "ours")
     result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *chosen))
     assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
     assert result["config"]["hypernetwork"] == "ours"
@@ -227,7 +227,7 @@ def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_qu
     path, known = own_questions
     right = dict(list(known.items())[::3])
     monkeypatch.setattr(
-        "lorify.evaluation.calibrating.ask_together",
+        "lorify.evaluation.scoring.calibration.ask_together",
         lambda _model, rows, _max_new_tokens: [right.get(question, "nobody knows") for question, _ in rows],
     )
     command = ("eval", "confidence", "--questions", path, *options)

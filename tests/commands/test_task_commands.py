@@ -15,10 +15,10 @@ from lorify.adapters.storage import load_adapter
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
-from lorify.hypernets.storage import save_hypernetwork
-from lorify.hypernets.task_config import task_config
-from lorify.hypernets.task_hypernet import build_task_hypernetwork
-from lorify.hypernets.task_storage import load_task_hypernetwork, save_task_hypernetwork
+from lorify.hypernets.checkpoint import save_hypernetwork
+from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork, save_task_hypernetwork
+from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("t2l_*"))
 TASK = "Repeat the sentence in capital letters."
@@ -42,7 +42,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     shape = {"rank": 2, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)
     save_task_hypernetwork(folder / "tasks", config, build_task_hypernetwork(config))
-    return ["--base", folder / "base", "--task-hypernet", folder / "tasks"]
+    return ["--base", folder / "base", "--task-hypernetwork", folder / "tasks"]
 
 
 def run(*args: object, stdin: str | None = None) -> Result:
@@ -102,9 +102,9 @@ def test_documents_and_a_task_apply_at_once(options: list[object]) -> None:
 def test_ask_takes_a_document_with_a_task(tmp_path: Path, options: list[object]) -> None:
     tiny = tiny_lorify().internalizer
     config = tiny.config.model_copy(update={"base_digest": load_base(str(options[1]), device="cpu").digest})
-    save_hypernetwork(tmp_path / "documents", config, tiny.hypernet)
+    save_hypernetwork(tmp_path / "documents", config, tiny.hypernetwork)
     (tmp_path / "mill.txt").write_text("The mill opens at nine.\n")
-    documents = ("--doc", tmp_path / "mill.txt", "--hypernet", tmp_path / "documents")
+    documents = ("--doc", tmp_path / "mill.txt", "--hypernetwork", tmp_path / "documents")
     question = ("-q", "When?", "--max-tokens", 4, "--json", *options)
     both = json.loads(succeed("ask", *documents, "--task", TASK, *question))
     assert both["documents"][0]["name"] == "mill.txt" and both["task"] == TASK

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.line_wraps import join_wrapped_lines
-from lorify.data.facts import generate_fact_example
-from lorify.data.niah import generate_niah_example
+from lorify.data.facts.generate import generate_fact_example
+from lorify.data.sources.niah import generate_niah_example
 
 PARAGRAPH = (
     "The lighthouse on Gull Rock was built by the harbour board after three ships were lost in a single winter, and "

@@ -9,7 +9,7 @@ from tiny_vlm import WIDTH, save_tiny_vlm
 
 from lorify.contexts.encoder_loading import load_encoder, read_about_encoder
 from lorify.contexts.encoders import context_affixes
-from lorify.contexts.pictures import read_picture
+from lorify.contexts.images import read_picture
 from lorify.contexts.vision import VisionEncoder, load_vision_encoder
 from lorify.errors import BaseModelError, ContextError
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from lorify.base.model import BaseModel, load_base
+from lorify.base.model import BaseLM, load_base
 from lorify.contexts.documents import document_from_text
-from lorify.data.question_writers import LocalWriter, QuestionWriter
-from lorify.data.self_generated import load_self_generated, shard_path
-from lorify.data.self_generation import generate_data
-from lorify.data.teachers import LocalTeacher
+from lorify.data.self_generated.pipeline import generate_data
+from lorify.data.self_generated.store import load_self_generated, shard_path
+from lorify.data.self_generated.teachers import LocalTeacher
+from lorify.data.self_generated.writers import LocalWriter, QuestionWriter
 from lorify.errors import EvaluationError
 from lorify.facade import Lorify, load_internalizer
-from lorify.training.loop import Trainer
-from lorify.training.perceiver import prepare_perceiver
-from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.objective import prepare_perceiver
+from lorify.training.engine.loop import Trainer
 from lorify.training.prepare import Preparation
 
 pytestmark = pytest.mark.shipped
@@ -32,7 +32,7 @@ TOP_K = 8
 class Remembering(QuestionWriter):
     """The base, whose questions are kept, as they are the same each time; it may break off."""
 
-    def __init__(self, base: BaseModel) -> None:
+    def __init__(self, base: BaseLM) -> None:
         self.writer = LocalWriter(base)
         self.kept: dict[tuple[str, ...], list[str]] = {}
         self.breaks_at: str | None = None
@@ -50,7 +50,7 @@ class Remembering(QuestionWriter):
         return self.kept[key]
 
 
-def run(base: BaseModel, writer: QuestionWriter, folder: Path) -> Path:
+def run(base: BaseLM, writer: QuestionWriter, folder: Path) -> Path:
     generate_data(
         TEXTS, folder, teacher=LocalTeacher(base), writer=writer, rounds=2, questions_per_round=1, top_k=TOP_K,
         max_new_tokens=12, contexts_per_shard=1,

@@ -1,6 +1,6 @@
 """Answers and configs as a run would have them."""
 
-from lorify.evaluation.runs import Answer, RunConfig
+from lorify.evaluation.runs.folder import Answer, RunConfig
 
 
 def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> Answer:

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lorify.cli import app
-from lorify.evaluation.runs import ANSWERS_NAME, CONFIG_NAME
+from lorify.evaluation.runs.folder import ANSWERS_NAME, CONFIG_NAME
 
 pytestmark = pytest.mark.shipped
 MEASURED = ("update_seconds", "update_peak_bytes", "first_token_seconds", "seconds_per_token", "answer_peak_bytes")

@@ -1,9 +1,9 @@
 import pytest
 
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods import METHODS, parse_methods
+from lorify.evaluation.methods.documents import METHODS, parse_methods
 from lorify.evaluation.specs import describe_specs
-from lorify.evaluation.suites import SUITES, FactsSuite, NiahSuite, QuestionsSuite, parse_suite
+from lorify.evaluation.suites.documents import SUITES, FactsSuite, NiahSuite, QuestionsSuite, parse_suite
 
 KINDS = [kind for kinds in METHODS.values() for kind in kinds.values()]
 

@@ -12,7 +12,7 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 
 HEADS, KV_HEADS, HEAD_SIZE = 16, 4, 128
 PERCEIVER = "aggregator.perceiver"
@@ -49,7 +49,7 @@ class AuthorsCheckpoint:
 
     def __init__(
         self,
-        base: BaseModel,
+        base: BaseLM,
         *,
         encoder="per_layer_activations",
         modules=("down_proj",),
@@ -60,7 +60,7 @@ class AuthorsCheckpoint:
         num_blocks=2,
         residual_mlps=1,
         layer_idx: int | None = 1,
-        encoder_model: BaseModel | None = None,
+        encoder_model: BaseLM | None = None,
     ) -> None:
         self.base, self.encoder, self.modules, self.rank = base, encoder, sorted(modules), rank
         self.latent, self.num_latents, self.num_blocks = 8, 3, num_blocks

@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
-from hypernets.test_system_message import BASE, fitted, shape_for
-from hypernets.test_task_hypernet import build, small_config
+from hypernets.system_prompt.test_network import BASE, fitted, shape_for
+from hypernets.text_to_lora.test_network import build, small_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hypernets.averaging import average_hypernetworks
-from lorify.hypernets.storage import WEIGHTS_NAME
-from lorify.hypernets.task_storage import (
+from lorify.hypernets.checkpoint import WEIGHTS_NAME
+from lorify.hypernets.text_to_lora.checkpoint import (
     load_system_message,
     load_task_hypernetwork,
     save_system_message,
@@ -22,12 +22,12 @@ from lorify.hypernets.task_storage import (
 
 def saved(folder, seed, **fields):
     config = shape_for(BASE, **fields)
-    hypernet = fitted(config)
+    hypernetwork = fitted(config)
     torch.manual_seed(seed)
     with torch.no_grad():
-        for parameter in hypernet.parameters():
+        for parameter in hypernetwork.parameters():
             parameter.normal_()
-    save_system_message(folder, config, hypernet)
+    save_system_message(folder, config, hypernetwork)
     return folder
 
 

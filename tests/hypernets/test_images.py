@@ -10,20 +10,20 @@ from tiny_lorify import tiny_lorify
 from tiny_vlm import WIDTH, save_tiny_vlm
 
 from lorify.adapters import build_lora_batch
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
+from lorify.contexts.images import read_picture
 from lorify.contexts.patches import PatchGrid
-from lorify.contexts.pictures import read_picture
 from lorify.errors import ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.storage import save_hypernetwork
+from lorify.hypernets.checkpoint import save_hypernetwork
+from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 
 GRID = PatchGrid(image_size=8, patch_size=4)
 
 
-def save_random(folder: Path, base: BaseModel, encoder: ContextEncoderConfig, **changes) -> Path:
+def save_random(folder: Path, base: BaseLM, encoder: ContextEncoderConfig, **changes) -> Path:
     """A hypernetwork of random weights, of which none is zero."""
     fields = {"num_layers": base.num_layers, "rank": 2, "scaling": 4.0, "latent_size": 16, "num_latents": 2}
     fields |= {"num_blocks": 1, "num_heads": 2, "num_kv_heads": 1, "head_size": 8, "chunk_tokens": 60} | changes
@@ -36,10 +36,10 @@ def save_random(folder: Path, base: BaseModel, encoder: ContextEncoderConfig, **
         **fields,
     )
     torch.manual_seed(5)
-    hypernet = PerceiverHypernetwork(config)
-    for parameter in hypernet.parameters():
+    hypernetwork = PerceiverHypernetwork(config)
+    for parameter in hypernetwork.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    save_hypernetwork(folder, config, hypernet)
+    save_hypernetwork(folder, config, hypernetwork)
     return folder
 
 
@@ -63,11 +63,11 @@ def model(request, tmp_path_factory) -> Lorify:
     """A base of two blocks with an encoder of four, of which the first two are read; or with patches."""
     base, folder = tiny_base(), tmp_path_factory.mktemp("hypernets")
     if request.param == "patches":
-        save_random(folder / "hypernet", base, of_patches())
+        save_random(folder / "hypernetwork", base, of_patches())
     else:
         vlm = save_tiny_vlm(folder / "vlm", request.param, num_layers=4)
-        save_random(folder / "hypernet", base, of_vlm(vlm, base.num_layers))
-    return Lorify(base, load_internalizer(base, folder / "hypernet"))
+        save_random(folder / "hypernetwork", base, of_vlm(vlm, base.num_layers))
+    return Lorify(base, load_internalizer(base, folder / "hypernetwork"))
 
 
 def test_the_base_answers_with_what_an_image_became(model, tmp_path):
@@ -93,7 +93,7 @@ def test_images_come_and_go_like_documents(model):
 def test_a_vision_language_encoder_reads_texts_beside_images(tmp_path):
     base = tiny_base()
     vlm = save_tiny_vlm(tmp_path / "vlm", "idefics3")
-    seeing = Lorify(base, load_internalizer(base, save_random(tmp_path / "hypernet", base, of_vlm(vlm, 2))))
+    seeing = Lorify(base, load_internalizer(base, save_random(tmp_path / "hypernetwork", base, of_vlm(vlm, 2))))
     adapter = seeing.internalize(noise(0), document_from_text("The mill opens at nine.", "mill"))
     assert [record.name for record in adapter.provenance.documents] == ["image", "mill"]
     assert adapter.provenance.documents[1].num_tokens == len("The mill opens at nine.")
@@ -101,7 +101,7 @@ def test_a_vision_language_encoder_reads_texts_beside_images(tmp_path):
 
 def test_only_the_blocks_that_are_meant_are_adapted(tmp_path):
     base = tiny_base(num_layers=4)
-    folder = save_random(tmp_path / "hypernet", base, of_patches(), num_layers=2, first_layer=1)
+    folder = save_random(tmp_path / "hypernetwork", base, of_patches(), num_layers=2, first_layer=1)
     model = Lorify(base, load_internalizer(base, folder))
     both = model.internalize(noise(0), read_picture(noise(1), name="two"))
     assert sorted(layer for layer, _ in both.weights) == [1, 2]
@@ -123,7 +123,7 @@ def test_what_reads_no_images_says_so(tmp_path):
 
 def test_patches_are_of_images_only(tmp_path):
     base = tiny_base()
-    model = Lorify(base, load_internalizer(base, save_random(tmp_path / "hypernet", base, of_patches())))
+    model = Lorify(base, load_internalizer(base, save_random(tmp_path / "hypernetwork", base, of_patches())))
     with pytest.raises(ContextError, match="reads images only"):
         model.internalize(document_from_text("The mill opens at nine."))
 
@@ -131,7 +131,7 @@ def test_patches_are_of_images_only(tmp_path):
 def test_an_encoder_with_too_few_blocks_is_refused(tmp_path):
     base = tiny_base(num_layers=5)
     vlm = save_tiny_vlm(tmp_path / "vlm", "idefics3", num_layers=3)
-    folder = save_random(tmp_path / "hypernet", base, of_vlm(vlm, 5))
+    folder = save_random(tmp_path / "hypernetwork", base, of_vlm(vlm, 5))
     with pytest.raises(HypernetworkError, match=r"reads 5 blocks, but context encoder .* has 3"):
         load_internalizer(base, folder)
 

@@ -4,8 +4,8 @@ import torch
 from tiny import tiny_base
 
 from lorify.contexts.documents import document_from_text
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork, ReadingModule
-from lorify.hypernets.internalize import Internalizer
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, ReadingModule
 
 TEXTS = (
     "The mill opens at nine.",
@@ -16,7 +16,9 @@ TEXTS = (
 DOCUMENTS = [document_from_text(text, f"doc{i}") for i, text in enumerate(TEXTS)]
 
 
-def tiny_internalizer(family: str = "llama", *, digest: str | None = None, reader_width: int = 8) -> Internalizer:
+def tiny_internalizer(
+    family: str = "llama", *, digest: str | None = None, reader_width: int = 8
+) -> AssociativeInternalizer:
     base = tiny_base(family)
     config = AssociativeConfig(
         base_name=base.name,
@@ -38,10 +40,10 @@ def tiny_internalizer(family: str = "llama", *, digest: str | None = None, reade
         reader_width=reader_width,
     )
     torch.manual_seed(1)
-    hypernet = AssociativeHypernetwork(config).eval()
-    for B in hypernet.reading_B.values():
+    hypernetwork = AssociativeHypernetwork(config).eval()
+    for B in hypernetwork.reading_B.values():
         torch.nn.init.normal_(B)
-    return Internalizer(base, config, hypernet, name="tiny", digest="d1")
+    return AssociativeInternalizer(base, config, hypernetwork, name="tiny", digest="d1")
 
 
 INTERNALIZER = tiny_internalizer()

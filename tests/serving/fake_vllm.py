@@ -12,9 +12,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.adapters.peft_format import CONFIG_NAME, import_peft
+from lorify.adapters.exports.peft import CONFIG_NAME, import_peft
 from lorify.base.generation import generate_batch
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 
 MODEL = "org/the-base"
 
@@ -22,7 +22,7 @@ MODEL = "org/the-base"
 class FakeVllm:
     """What it has been told, and how it is to behave."""
 
-    def __init__(self, base: BaseModel, max_lora_rank: int) -> None:
+    def __init__(self, base: BaseLM, max_lora_rank: int) -> None:
         self.base = base
         self.max_lora_rank = max_lora_rank
         self.loaded: dict[str, Adapter] = {}
@@ -83,7 +83,7 @@ def refusal(status: int, message: str, **headers: str) -> JSONResponse:
 
 
 @contextmanager
-def fake_vllm(base: BaseModel, *, max_lora_rank: int = 64, port: int = 0) -> Iterator[FakeVllm]:
+def fake_vllm(base: BaseLM, *, max_lora_rank: int = 64, port: int = 0) -> Iterator[FakeVllm]:
     fake = FakeVllm(base, max_lora_rank)
     app = FastAPI()
 

@@ -11,13 +11,13 @@ from serving.tiny_lorify import tiny_lorify
 
 from lorify import Lorify
 from lorify.contexts.documents import document_from_text
-from lorify.serving.engine import LocalEngine
-from lorify.serving.jobs import Engine
-from lorify.serving.keys import ApiKeys, create_key
+from lorify.serving.engines.jobs import Engine
+from lorify.serving.engines.local import LocalEngine
 from lorify.serving.server import LorifyServer
 from lorify.serving.service import Service
 from lorify.serving.settings import ServingSettings
-from lorify.serving.store import AdapterStore
+from lorify.serving.storage.keys import ApiKeys, create_key
+from lorify.serving.storage.store import AdapterStore
 
 BASE = "tiny-llama"
 QUESTION = "What is it?"

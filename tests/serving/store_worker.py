@@ -13,7 +13,7 @@ from pathlib import Path
 
 from serving.random_adapters import random_adapter
 
-from lorify.serving.store import AdapterStore
+from lorify.serving.storage.store import AdapterStore
 
 OWNERS = ("ann", "bob")
 NUM_ADAPTERS = 12  # so few that the owners often have the same one

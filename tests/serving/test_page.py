@@ -18,7 +18,7 @@ TASK = "Answer in capital letters."
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder, base = tmp_path_factory.mktemp("page"), tiny_base()
-    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernet", base))
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernetwork", base))
     with serving(folder, model=model) as running:
         yield running
 

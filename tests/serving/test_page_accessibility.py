@@ -73,7 +73,7 @@ FOCUSED = f"""(controls) => {{
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The page with all that it can show: adapters on and off, an answer and a failed one, news and a problem."""
     folder, base = tmp_path_factory.mktemp("page"), tiny_base()
-    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernet", base))
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernetwork", base))
     with serving(folder, model=model) as running, browser() as chromium, opened(chromium, running.url) as page:
         show_everything(page)
         yield page

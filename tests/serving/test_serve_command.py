@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.hypernets.storage import save_hypernetwork
-from lorify.serving.keys import ApiKeys
+from lorify.hypernets.checkpoint import save_hypernetwork
 from lorify.serving.service import Service
+from lorify.serving.storage.keys import ApiKeys
 
 
 def run(*args: object) -> tuple[int, str, str]:
@@ -63,14 +63,14 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     base = load_base(str(tmp_path / "base"), device="cpu")
-    save_hypernetwork(tmp_path / "hypernet", *tiny_hypernetwork(base))
+    save_hypernetwork(tmp_path / "hypernetwork", *tiny_hypernetwork(base))
     save_tiny_task_hypernetwork(tmp_path / "tasks", base)
-    folders = {"base": "base", "hypernet": "hypernet", "task-hypernet": "tasks", "store": "store"}
+    folders = {"base": "base", "hypernetwork": "hypernetwork", "task-hypernet": "tasks", "store": "store"}
     return [part for option, name in folders.items() for part in (f"--{option}", tmp_path / name)]
 
 
 def test_a_task_hypernetwork_that_cannot_be_used_is_refused_at_the_start(options: list[object], tmp_path: Path) -> None:
-    code, _, error = run("serve", *options, "--task-hypernet", tmp_path / "hypernet")
+    code, _, error = run("serve", *options, "--task-hypernetwork", tmp_path / "hypernetwork")
     assert code == 2 and error.startswith("error: hypernetwork") and "reads documents, not descriptions" in error
 
 
@@ -110,7 +110,7 @@ def test_the_rank_and_the_key_of_a_vllm_server(
     monkeypatch.setattr("lorify.serving.server.run_server", check)
     found: list[bool] = []
     save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(tmp_path / "base"), device="cpu"), rank=8)
-    at = options.index("--task-hypernet")
+    at = options.index("--task-hypernetwork")
     with fake_vllm(tiny_base()) as fake:
         fake.root, fake.key = "/models/base", "secret"
         engine = ["--engine", "vllm", "--endpoint", fake.url]

@@ -14,16 +14,16 @@ import httpx2
 import openai
 import pytest
 from openai import OpenAI
+from serving.documents.test_parsing import docx, entity_bomb, pdf
 from serving.running import BASE, CHAT, QUESTION, RunningServer, ask, expected_answer, serving
-from serving.test_parsing import docx, entity_bomb, pdf
 from serving.tiny_lorify import TEXTS
 
-from lorify.adapters.peft_format import import_peft
+from lorify.adapters.exports.peft import import_peft
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.checking import check_adapter, fidelity
-from lorify.serving.engine import EngineLimits
+from lorify.evaluation.scoring.fidelity import check_adapter, fidelity
+from lorify.serving.engines.local import EngineLimits
 from lorify.serving.settings import ServingSettings
-from lorify.serving.store import AdapterStore
+from lorify.serving.storage.store import AdapterStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

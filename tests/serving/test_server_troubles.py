@@ -11,19 +11,19 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
+from serving.documents.test_parsing import nested_html
 from serving.random_adapters import random_adapter
 from serving.running import BASE, CHAT, RunningServer, ask, expected_answer, serving
-from serving.test_parsing import nested_html
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from tiny import tiny_base
 
 from lorify.base.sampling import sample_tokens
 from lorify.contexts.documents import Document, document_from_text
-from lorify.hypernets.internalize import Internalizer
-from lorify.serving.schemas import NewDocument
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.serving.http.schemas import NewDocument
 from lorify.serving.service import LOCAL_OWNER
 from lorify.serving.settings import ServingSettings
-from lorify.serving.store import AdapterStore
+from lorify.serving.storage.store import AdapterStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -120,7 +120,7 @@ def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> No
 
 def test_a_long_text_keeps_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tidy = Held(document_from_text)
-    monkeypatch.setattr("lorify.serving.routes.adapters.document_from_text", tidy)
+    monkeypatch.setattr("lorify.serving.http.routes.adapters.document_from_text", tidy)
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
         posted = pool.submit(post_text, running, TEXTS[0])
         tidy.wait_for_calls(1)
@@ -224,7 +224,7 @@ def test_what_nobody_waits_for_any_more_is_stopped_halfway(
         path, body = ("", {"text": TEXTS[1]}) if method == "POST" else (f"/{id}", {"add": [{"text": TEXTS[1]}]})
         reading = EndlessReading()
         with monkeypatch.context() as patch:
-            patch.setattr(Internalizer, "_read", reading)
+            patch.setattr(AssociativeInternalizer, "_read", reading)
             send_and_hang_up(running, method, path, body, reading.begun.wait)
         assert post_text(running, TEXTS[2]).status_code == 201
         assert len(httpx2.get(f"{running.url}/v1/adapters").json()["data"]) == 2
@@ -236,7 +236,7 @@ def slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.05)
         return sample_tokens(*args)
 
-    monkeypatch.setattr("lorify.serving.engine.sample_tokens", sample_slowly)
+    monkeypatch.setattr("lorify.serving.engines.local.sample_tokens", sample_slowly)
 
 
 @pytest.mark.usefixtures("slow_answers")
@@ -276,7 +276,7 @@ def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_end
 ) -> None:
     reading = EndlessReading()
     with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(2) as pool:
-        monkeypatch.setattr(Internalizer, "_read", reading)
+        monkeypatch.setattr(AssociativeInternalizer, "_read", reading)
         posted = [pool.submit(post_text, running, text) for text in TEXTS[:2]]
         assert reading.begun.wait(60)
         started = time.monotonic()
@@ -345,7 +345,7 @@ def test_an_adapter_that_cannot_be_checked_now_is_kept_all_the_same(
 ) -> None:
     with serving(tmp_path, settings=ServingSettings(max_internalizing=1)) as running:
         sample = Held(lambda _texts: [])
-        monkeypatch.setattr("lorify.serving.checks.sample_statements", sample)
+        monkeypatch.setattr("lorify.serving.fidelity_checks.sample_statements", sample)
         first, second = (
             httpx2.post(f"{running.url}/v1/adapters?check=true", json={"text": text}, timeout=60) for text in TEXTS[:2]
         )

@@ -25,13 +25,13 @@ from lorify.adapters import Adapter, AdapterRow, LoraPair
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
-from lorify.data.self_generation import teach
-from lorify.data.teachers import EndpointTeacher, LocalTeacher
+from lorify.data.self_generated.pipeline import teach
+from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher
 from lorify.errors import EngineError
-from lorify.serving.jobs import Job
+from lorify.serving.engines.jobs import Job
+from lorify.serving.engines.vllm import VllmEngine, VllmLimits
+from lorify.serving.engines.vllm_adapters import content_name, fold, needed_rank
 from lorify.serving.settings import ServingSettings
-from lorify.serving.vllm_adapters import content_name, fold, needed_rank
-from lorify.serving.vllm_engine import VllmEngine, VllmLimits
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 

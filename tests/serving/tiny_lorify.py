@@ -7,14 +7,14 @@ from tiny import tiny_associative_config, tiny_base
 
 from lorify import Lorify
 from lorify.adapters import Adapter
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.contexts.documents import document_from_text
-from lorify.hypernets.associative import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.internalize import Internalizer
-from lorify.hypernets.task_config import task_config
-from lorify.hypernets.task_hypernet import build_task_hypernetwork
-from lorify.hypernets.task_storage import save_task_hypernetwork
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
+from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 TEXTS = (
     "The mill opens at nine.",
@@ -24,15 +24,15 @@ TEXTS = (
 )
 
 
-def tiny_hypernetwork(base: BaseModel) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+def tiny_hypernetwork(base: BaseLM) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
     config = tiny_associative_config(base, 16)
     torch.manual_seed(1)
-    hypernet = AssociativeHypernetwork(config).eval()
-    torch.nn.init.constant_(hypernet.log_scale, 2.0)
-    return config, hypernet
+    hypernetwork = AssociativeHypernetwork(config).eval()
+    torch.nn.init.constant_(hypernetwork.log_scale, 2.0)
+    return config, hypernetwork
 
 
-def save_tiny_task_hypernetwork(folder: Path, base: BaseModel, rank: int = 2) -> Path:
+def save_tiny_task_hypernetwork(folder: Path, base: BaseLM, rank: int = 2) -> Path:
     """A random task hypernetwork that reads descriptions with the base itself."""
     torch.manual_seed(0)
     shape = {"rank": rank, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
@@ -41,10 +41,12 @@ def save_tiny_task_hypernetwork(folder: Path, base: BaseModel, rank: int = 2) ->
     return folder
 
 
-def tiny_lorify(base: BaseModel | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
+def tiny_lorify(base: BaseLM | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
     base = base or tiny_base()
-    config, hypernet = tiny_hypernetwork(base)
-    return Lorify(base, Internalizer(base, config, hypernet, name="tiny", digest="d1"), task_hypernetwork)
+    config, hypernetwork = tiny_hypernetwork(base)
+    return Lorify(
+        base, AssociativeInternalizer(base, config, hypernetwork, name="tiny", digest="d1"), task_hypernetwork
+    )
 
 
 def tiny_adapters(model: Lorify) -> list[Adapter]:

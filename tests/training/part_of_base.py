@@ -11,11 +11,11 @@ from torch.distributed.tensor import DTensor
 
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraTensors
-from lorify.base.model import BaseModel, load_base
+from lorify.base.model import BaseLM, load_base
 from lorify.errors import BaseModelError
 
 
-def load_part(base_dir: Path, *, sharded: bool = True) -> BaseModel:
+def load_part(base_dir: Path, *, sharded: bool = True) -> BaseLM:
     """This process's part of a base."""
     PartialState(cpu=True)
     return load_base(str(base_dir), dtype=torch.float32, device="cpu", sharded=sharded)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from lorify.training.config import RunConfig
-from lorify.training.loop import BatchLoss, Progress, Trainer
-from lorify.training.weights import ShardedWeights
+from lorify.training.engine.loop import BatchLoss, Progress, Trainer
+from lorify.training.engine.processes import ShardedWeights
 
 SIZES = ((5, 3), (1,), (), (2, 2), (4,))
 BY_NONE = 4

@@ -10,14 +10,14 @@ import torch
 from tiny import tiny_base
 from training.part_of_base import load_part
 
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.data.examples import Example
-from lorify.data.self_generated import SelfGeneratedRecord, open_folder, write_shard
-from lorify.data.self_generation import teach
-from lorify.data.teachers import LocalTeacher
-from lorify.training.loop import Progress, Trainer
-from lorify.training.perceiver import PerceiverObjective
-from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.data.self_generated.pipeline import teach
+from lorify.data.self_generated.store import SelfGeneratedRecord, open_folder, write_shard
+from lorify.data.self_generated.teachers import LocalTeacher
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.objective import PerceiverObjective
+from lorify.training.engine.loop import Progress, Trainer
 
 NONE: Mapping[str, Any] = {}
 
@@ -51,7 +51,7 @@ def config(**changes) -> PerceiverTrainingConfig:
     return PerceiverTrainingConfig.model_validate(document)
 
 
-def objective(base: BaseModel | None = None, /, **changes) -> PerceiverObjective:
+def objective(base: BaseLM | None = None, /, **changes) -> PerceiverObjective:
     made = PerceiverObjective(config(**changes), base or tiny_base())
     torch.manual_seed(2)
     for name, parameter in made.module.named_parameters():
@@ -61,7 +61,7 @@ def objective(base: BaseModel | None = None, /, **changes) -> PerceiverObjective
 
 
 def weights_after(
-    run_dir: Path, base: BaseModel | None = None, *, stop_at: int | None = None, **changes
+    run_dir: Path, base: BaseLM | None = None, *, stop_at: int | None = None, **changes
 ) -> dict[str, torch.Tensor]:
     """Weights after a run in this process, on one thread.
 
@@ -78,7 +78,7 @@ def weights_after(
     return made.module.state_dict()
 
 
-def write_self_generated(folder: Path, base: BaseModel) -> None:
+def write_self_generated(folder: Path, base: BaseLM) -> None:
     """Short contexts with the base's own answers."""
     texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
     teacher = LocalTeacher(base)

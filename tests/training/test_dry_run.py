@@ -13,12 +13,12 @@ from lorify.cli import app
 from lorify.commands.settings import apply_settings
 from lorify.contexts.encoders import TextEncoder
 from lorify.errors import ConfigError
-from lorify.hypernets.perceiver import PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import generate_weights
+from lorify.hypernets.doc_to_lora.internalizer import generate_weights
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.objective import hypernetwork_config
 from lorify.training.dry_run import dry_run
-from lorify.training.kinds import load_run_config
-from lorify.training.perceiver import hypernetwork_config
-from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.training.registry import load_run_config
 
 CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
 PARAMETERS = {
@@ -71,12 +71,12 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
     stated = dry_run(config)
     encoder = TextEncoder(base)
     of = hypernetwork_config(config, base, encoder)
-    hypernet = PerceiverHypernetwork(of)
+    hypernetwork = PerceiverHypernetwork(of)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        generate_weights(hypernet, of, encoder, [[5] * 300], iterative=True)
+        generate_weights(hypernetwork, of, encoder, [[5] * 300], iterative=True)
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     most = max(accumulate(event.nbytes() for event in events))
-    weights = sum(p.nbytes for p in [*base.model.parameters(), *hypernet.parameters()])
+    weights = sum(p.nbytes for p in [*base.model.parameters(), *hypernetwork.parameters()])
     assert stated.generation_bytes - weights == pytest.approx(most, rel=0.15)
 
 

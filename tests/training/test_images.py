@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from data.test_images import save_image
+from data.sources.test_images import save_image
 from pydantic import ValidationError
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from tiny_vlm import save_tiny_vlm
@@ -10,10 +10,10 @@ from training.small_perceiver import config
 from typer.testing import CliRunner
 
 from lorify.cli import app
-from lorify.data.images import load_image_examples
+from lorify.data.sources.images import load_image_examples
 from lorify.errors import ConfigError
+from lorify.training.doc_to_lora.objective import PerceiverObjective
 from lorify.training.dry_run import dry_run
-from lorify.training.perceiver import PerceiverObjective
 
 CLASSES = 4
 
@@ -92,7 +92,7 @@ def test_from_images_to_answers_on_the_command_line(images, tmp_path, monkeypatc
 
     assert float(json.loads(run("train", tmp_path / "run.json", "--dry-run", "--json"))["hours"]) > 0
     run("train", tmp_path / "run.json", "-o", tmp_path / "run")
-    options = ("--base", tmp_path / "base", "--hypernet", tmp_path / "run" / "best")
+    options = ("--base", tmp_path / "base", "--hypernetwork", tmp_path / "run" / "best")
     told = json.loads(run("ask", photo, "-q", "What is in the image?", "--max-tokens", 4, "--json", *options))
     assert told["documents"][0]["name"] == "0.png"
     run("internalize", photo, "-o", tmp_path / "adapter", *options)

@@ -17,9 +17,9 @@ from training.two_processes import in_two_processes
 from lorify.base.model import load_base
 from lorify.errors import BaseModelError
 from lorify.training.config import TrainingConfig
-from lorify.training.perceiver import prepare_perceiver
+from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.prepare import Preparation
-from lorify.training.reader_config import ReaderTrainingConfig
+from lorify.training.reader.config import ReaderTrainingConfig
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
 ACCELERATE = [

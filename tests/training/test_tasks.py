@@ -11,29 +11,29 @@ from tiny import tiny_associative_config, tiny_base
 
 from lorify.adapters import build_lora_batch, load_adapter
 from lorify.contexts.descriptions import BaseEncoder
-from lorify.data.tasks import Instance, Task
+from lorify.data.tasks.schema import Instance, Task
 from lorify.errors import AdapterError, ConfigError, EvaluationError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
-from lorify.hypernets.associative import AssociativeHypernetwork
-from lorify.hypernets.library import Library, load_library, save_library
-from lorify.hypernets.specialize import EmbeddingSpecializer, load_specializer
-from lorify.hypernets.storage import save_hypernetwork
-from lorify.hypernets.task_hypernet import build_task_hypernetwork
-from lorify.hypernets.task_storage import load_task_hypernetwork
-from lorify.training.kinds import KINDS, load_run_config
-from lorify.training.loop import Progress, Trainer
-from lorify.training.losses import answer_logits, cross_entropy_per_token
-from lorify.training.packing import pack_rows
+from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.checkpoint import save_hypernetwork
+from lorify.hypernets.specializer import EmbeddingSpecializer, load_specializer
+from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork
+from lorify.hypernets.text_to_lora.library import Library, load_library, save_library
+from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
+from lorify.training.engine.loop import Progress, Trainer
+from lorify.training.engine.losses import answer_logits, cross_entropy_per_token
+from lorify.training.engine.packing import pack_rows
 from lorify.training.prepare import Preparation
-from lorify.training.task_batches import TaskSampler, prepare_tasks
-from lorify.training.task_config import (
+from lorify.training.registry import KINDS, load_run_config
+from lorify.training.tasks.batches import TaskSampler, prepare_tasks
+from lorify.training.tasks.config import (
     LoraTrainingConfig,
     ReconstructionConfig,
     SystemMessageTrainingConfig,
     TaskData,
     TaskTrainingConfig,
 )
-from lorify.training.task_sft import hypernetwork_shape
+from lorify.training.tasks.sft import hypernetwork_shape
 
 SHAPE = {"modules": ["q_proj", "down_proj"], "rank": 2, "embedder": "base", "latent_size": 16, "head_input_size": 16}
 DATA = {"suite": False, "tasks_per_batch": 3, "instances_per_description": 2, "heldout_family_share": 0.0}
@@ -160,11 +160,11 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
 
 
 def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_into_it_again(tmp_path, tasks_path):
-    train(task_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "hypernet")
-    begun = {"start_from": str(tmp_path / "hypernet" / "best"), "embedder": "base"}
+    train(task_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "hypernetwork")
+    begun = {"start_from": str(tmp_path / "hypernetwork" / "best"), "embedder": "base"}
     moving = {"optimization": {"steps": 10, "learning_rate": 1e-2}}
     library = start(lora_config(tasks_path, **begun, **moving), tmp_path / "library")
-    made = load_specializer(tiny_base(), tmp_path / "hypernet" / "best").specialize("Say red, whatever comes.")
+    made = load_specializer(tiny_base(), tmp_path / "hypernetwork" / "best").specialize("Say red, whatever comes.")
     own = library.objective._adapter("task.red")
     for key, pair in made.weights.items():
         torch.testing.assert_close(own.weights[key].A, pair.A)
@@ -433,7 +433,9 @@ def test_hypernetworks_for_documents_and_for_tasks_are_not_taken_for_each_other(
     base = tiny_base()
     shape = tiny_associative_config(base, chunk_tokens=32)
     save_hypernetwork(tmp_path / "documents", shape, AssociativeHypernetwork(shape))
-    with pytest.raises(HypernetworkError, match="reads documents, not descriptions of tasks; give it with --hypernet"):
+    with pytest.raises(
+        HypernetworkError, match="reads documents, not descriptions of tasks; give it with --hypernetwork"
+    ):
         load_specializer(base, tmp_path / "documents")
 
 

@@ -2,8 +2,8 @@
 
 from lorify.adapters.adapter import Adapter, DocumentRecord, LoraPair, Provenance
 from lorify.adapters.batching import AdapterRow, build_lora_batch
+from lorify.adapters.exports.peft import export_peft, import_peft
 from lorify.adapters.merging import merge_adapters, merge_into_base
-from lorify.adapters.peft_format import export_peft, import_peft
 from lorify.adapters.storage import load_adapter, save_adapter
 
 __all__ = [

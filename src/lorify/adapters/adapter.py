@@ -15,14 +15,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic import BaseModel as PydanticModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from torch import Tensor
 
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
-    from lorify.base.model import BaseModel
+    from lorify.base.model import BaseLM
 
 Key = tuple[int, str]
 """Address of a linear layer: (index of the transformer block, module name such as `down_proj`)."""
@@ -41,7 +40,7 @@ def lorify_version() -> str:
     return version("lorify")
 
 
-class DocumentRecord(PydanticModel):
+class DocumentRecord(BaseModel):
     """A document that went into an adapter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +50,7 @@ class DocumentRecord(PydanticModel):
     num_tokens: int = Field(ge=0, description="Length in tokens of the base model.")
 
 
-class Provenance(PydanticModel):
+class Provenance(BaseModel):
     """Which base an adapter is for, what made it, and from which documents."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -160,7 +159,7 @@ class Adapter:
         weights = {key: LoraPair(pair.A.to(dtype), pair.B.to(dtype)) for key, pair in self.weights.items()}
         return replace(self, weights=weights)
 
-    def check_base(self, base: BaseModel) -> None:
+    def check_base(self, base: BaseLM) -> None:
         """Make sure that this adapter fits `base`.
 
         Raises:
@@ -176,7 +175,7 @@ class Adapter:
             check_pair(key, pair, base)
 
 
-def check_pair(key: Key, pair: LoraPair, base: BaseModel) -> None:
+def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
     """Make sure that one pair fits the linear layer it is for.
 
     Raises:

@@ -11,13 +11,13 @@ from lorify.adapters.adapter import Adapter, Key, LoraPair, ScaledAdapters, same
 from lorify.base.lora import LoraBatch, LoraTensors
 
 if TYPE_CHECKING:
-    from lorify.base.model import BaseModel
+    from lorify.base.model import BaseLM
 
 AdapterRow = Adapter | ScaledAdapters | None
 """What one row of a batch is run with: the bare base, one adapter, or a sum of (adapter, scale)."""
 
 
-def build_lora_batch(rows: Sequence[AdapterRow], base: BaseModel) -> LoraBatch | None:
+def build_lora_batch(rows: Sequence[AdapterRow], base: BaseLM) -> LoraBatch | None:
     """Lay out the adapters of a batch for the base's hooks.
 
     When all adapters share their `A` at a linear layer, one `A [r, d_in]` serves all rows; otherwise each row gets its
@@ -47,7 +47,7 @@ def _as_sum(row: AdapterRow) -> ScaledAdapters:
     return ((row, 1.0),) if isinstance(row, Adapter) else row
 
 
-def _stack(rows: list[list[LoraPair]], key: Key, base: BaseModel) -> LoraTensors:
+def _stack(rows: list[list[LoraPair]], key: Key, base: BaseLM) -> LoraTensors:
     """Tensors of one linear layer from the pairs of each row (none: no update)."""
     linear = base.linear_keys[key]
     weight = linear.weight

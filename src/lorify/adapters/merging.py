@@ -16,7 +16,7 @@ from lorify.atomic import as_any_new_file
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
-    from lorify.base.model import BaseModel
+    from lorify.base.model import BaseLM
 
 
 def merge_adapters(adapters: ScaledAdapters) -> Adapter:
@@ -49,7 +49,7 @@ def merge_adapters(adapters: ScaledAdapters) -> Adapter:
     return Adapter(weights, lora_alpha, _merged_provenance(adapters))
 
 
-def merge_into_base(base: BaseModel, adapters: Adapter | ScaledAdapters, folder: Path) -> None:
+def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Path) -> None:
     """Write a copy of the base with adapters in its weights, as a Hugging Face model folder with its tokenizer.
 
     The update is added in float32 and rounded to the base's dtype. The running base is not changed. Before the folder
@@ -85,7 +85,7 @@ def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:
     return LoraPair(A, B * factor)
 
 
-def _merged_weight(base: BaseModel, adapters: ScaledAdapters, key: Key) -> Tensor:
+def _merged_weight(base: BaseLM, adapters: ScaledAdapters, key: Key) -> Tensor:
     weight = base.linear_keys[key].weight
     merged = weight.detach().float()
     for pair in scaled_pairs(adapters, key):
@@ -94,7 +94,7 @@ def _merged_weight(base: BaseModel, adapters: ScaledAdapters, key: Key) -> Tenso
 
 
 @torch.no_grad()
-def _check_merged(base: BaseModel, rows: ScaledAdapters, folder: Path) -> None:
+def _check_merged(base: BaseLM, rows: ScaledAdapters, folder: Path) -> None:
     """Refuse a merged model that answers otherwise than the base with the adapters."""
     merged = type(base.model).from_pretrained(folder, dtype=base.dtype).eval()
     logits = merged(input_ids=probe_ids(base).cpu(), use_cache=False).logits

@@ -16,27 +16,27 @@ from lorify.errors import AdapterError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from lorify.base.model import BaseModel
+    from lorify.base.model import BaseLM
 
 PROBE_TOKENS = 8
 _TOLERANCE = 1e-3
 _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
-def probe_ids(base: BaseModel) -> Tensor:
+def probe_ids(base: BaseLM) -> Tensor:
     """Token ids of the probe prompt `[1, tokens]`."""
     return torch.arange(PROBE_TOKENS, device=base.device).unsqueeze(0)
 
 
 @torch.no_grad()
-def probe_logits(base: BaseModel, row: AdapterRow) -> Tensor:
+def probe_logits(base: BaseLM, row: AdapterRow) -> Tensor:
     """Logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied, or without any."""
     with base.hooks.applied(build_lora_batch([row], base)):
         return base.model(input_ids=probe_ids(base), use_cache=False).logits
 
 
 @torch.no_grad()
-def peft_logits(base: BaseModel, folder: Path) -> Tensor:
+def peft_logits(base: BaseLM, folder: Path) -> Tensor:
     """Logits of the probe prompt as the package peft makes them of the base and an adapter's folder.
 
     Raises:
@@ -64,7 +64,7 @@ def agree(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:
     return bool(torch.isfinite(found).all()) and bool((found - wanted).abs().max() <= limit)
 
 
-def _twin(base: BaseModel) -> PreTrainedModel:
+def _twin(base: BaseLM) -> PreTrainedModel:
     """The base's model once more, without lorify's hooks, on the same weights: peft puts its layers into a model."""
     model = base.model
     with torch.device("meta"):

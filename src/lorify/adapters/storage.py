@@ -16,8 +16,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -31,7 +30,7 @@ WEIGHTS_NAME = "adapter.safetensors"
 STATISTICS_NAME = "statistics.safetensors"
 
 
-class _ModuleRecord(PydanticModel):
+class _ModuleRecord(BaseModel):
     """Address and shape of one pair."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +42,7 @@ class _ModuleRecord(PydanticModel):
     d_out: int = Field(gt=0, description="Output features of the linear layer.")
 
 
-class _AdapterRecord(PydanticModel):
+class _AdapterRecord(BaseModel):
     """What `adapter.json` says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

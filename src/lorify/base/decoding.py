@@ -1,8 +1,8 @@
 """Decoding batches: rows are added and dropped between steps, each with its own update.
 
-The prompts go through the Hugging Face model. Each further token goes through the blocks of `lorify.base.lean`, with
-keys and values in buffers that are written in place. Architectures that those do not cover decode through the Hugging
-Face model throughout.
+The prompts go through the Hugging Face model. Each further token goes through the blocks of
+`lorify.base.fast_decoding`, with keys and values in buffers that are written in place. Architectures that those do not
+cover decode through the Hugging Face model throughout.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels of a head, V vocabulary.
 """
@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.lean import LEAN_ARCHITECTURES, Block, Linears, Norm, Place, signed
+from lorify.base.fast_decoding import LEAN_ARCHITECTURES, Block, Linears, Norm, Place, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
 _GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
@@ -55,7 +55,7 @@ class DecodingBatch(Protocol):
         ...
 
 
-def start_decoding(base: BaseModel, num_tokens: int) -> DecodingBatch:
+def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
     """An empty batch for sequences of up to `num_tokens`, prompt and answer together.
 
     Raises:
@@ -68,7 +68,7 @@ def start_decoding(base: BaseModel, num_tokens: int) -> DecodingBatch:
     return _LeanBatch(base) if covers(base, num_tokens) else _ModelBatch(base)
 
 
-def covers(base: BaseModel, num_tokens: int) -> bool:
+def covers(base: BaseLM, num_tokens: int) -> bool:
     """Whether the lean blocks compute what the Hugging Face model does, for sequences of up to `num_tokens`."""
     if type(base.model).__name__ not in LEAN_ARCHITECTURES:
         return False
@@ -89,7 +89,7 @@ class _LeanBatch:
     without the others being moved.
     """
 
-    def __init__(self, base: BaseModel) -> None:
+    def __init__(self, base: BaseLM) -> None:
         decoder: Any = base.model.get_decoder()
         head: Any = base.model.get_output_embeddings()
         self._base = base
@@ -195,7 +195,7 @@ class _LeanBatch:
 class _ModelBatch:
     """Rows that go through the Hugging Face model; those added together stay together."""
 
-    def __init__(self, base: BaseModel) -> None:
+    def __init__(self, base: BaseLM) -> None:
         self._base = base
         self._order: list[tuple[_ModelGroup, int]] = []  # of each row: its group and its place there
 
@@ -235,7 +235,7 @@ class _ModelBatch:
 class _ModelGroup:
     """Rows with one cache, padded on the left."""
 
-    def __init__(self, base: BaseModel, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
+    def __init__(self, base: BaseLM, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
         self._base = base
         self._cache = cache
         self._mask = mask
@@ -284,7 +284,7 @@ def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
     return shared if len(prompts) > 1 and shared >= _SHARED_TOKENS else 0
 
 
-def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
+def _prefill(base: BaseLM, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
     """Go on filling `cache` with tokens `[N, T]`; the mask `[N, S + T]` covers what is there too.
 
     Returns:
@@ -302,7 +302,7 @@ def _prefill(base: BaseModel, ids: Tensor, mask: Tensor, cache: DynamicCache, lo
     return output.logits[:, -1]
 
 
-def _cache_argument(base: BaseModel, cache: DynamicCache) -> dict[str, DynamicCache]:
+def _cache_argument(base: BaseLM, cache: DynamicCache) -> dict[str, DynamicCache]:
     """The cache under the name that this version of transformers gives it: `past_key_values` up to 5.23."""
     known = inspect.signature(base.model.forward).parameters
     return {"cache" if "cache" in known else "past_key_values": cache}

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from lorify.base.decoding import start_decoding
 from lorify.base.lora import LoraBatch
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.base.sampling import Sampler, Sampling, sample_tokens
 
 
 def generate_batch(
-    base: BaseModel,
+    base: BaseLM,
     prompts: Sequence[Sequence[int]],
     *,
     lora: LoraBatch | None,
@@ -49,7 +49,7 @@ def generate_batch(
 
 
 def stream_tokens(
-    base: BaseModel,
+    base: BaseLM,
     prompt: Sequence[int],
     *,
     lora: LoraBatch | None,
@@ -67,7 +67,7 @@ def stream_tokens(
 
 
 def _decode(
-    base: BaseModel,
+    base: BaseLM,
     prompts: Sequence[Sequence[int]],
     lora: LoraBatch | None,
     max_new_tokens: int,

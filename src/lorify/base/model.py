@@ -22,12 +22,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from lorify.base.activations import Activations, Taps
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.packed_weights import PackedMatrices
-from lorify.base.row_sharing import RowSharing
+from lorify.base.prefix_cache import RowSharing
 from lorify.base.sharding import can_shard, shard_blocks
-from lorify.base.taps import Activations, Taps
 from lorify.errors import BaseModelError
 
 SUPPORTED_ARCHITECTURES = (
@@ -40,7 +40,7 @@ SUPPORTED_ARCHITECTURES = (
 )
 
 
-class BaseModel:
+class BaseLM:
     """A frozen causal language model with its tokenizer and its LoRA hooks.
 
     Attributes:
@@ -49,9 +49,9 @@ class BaseModel:
         name: what the user called it (a hub id, a folder or the default name).
         digest: SHA-256 of its weights; adapters carry it.
         hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
-        taps: keeps what enters blocks and linear layers (see `lorify.base.taps`).
+        taps: keeps what enters blocks and linear layers (see `lorify.base.activations`).
         row_sharing: lets rows that were seen before skip the blocks below the adapted ones
-            (see `lorify.base.row_sharing`).
+            (see `lorify.base.prefix_cache`).
         packed_matrices: its weights as decoding reads them on a CPU (see `lorify.base.packed_weights`).
     """
 
@@ -230,7 +230,7 @@ def load_base(
     device: torch.device | str | None = None,
     quantized: bool = False,
     sharded: bool = False,
-) -> BaseModel:
+) -> BaseLM:
     """Load a base model.
 
     Args:
@@ -267,7 +267,7 @@ def load_base(
     with reading("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
     label = str(Path(name).resolve()) if os.path.exists(name) else name
-    return BaseModel(model, tokenizer, name=label, digest=weights_digest(folder))
+    return BaseLM(model, tokenizer, name=label, digest=weights_digest(folder))
 
 
 def load_weights(

@@ -94,8 +94,8 @@ def export(
 
     Example: lorify adapter export handbook-adapter -o handbook-peft
     """
-    from lorify.adapters.gguf_format import export_gguf
-    from lorify.adapters.peft_format import export_peft
+    from lorify.adapters.exports.gguf import export_gguf
+    from lorify.adapters.exports.peft import export_peft
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
@@ -105,7 +105,7 @@ def export(
 
 
 @app.command()
-def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypernet: Hypernetwork = None) -> None:
+def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypernetwork: Hypernetwork = None) -> None:
     """Add documents to an adapter; one of a name that it holds already is replaced.
 
     Example: lorify adapter add handbook-adapter travel-policy.md
@@ -114,7 +114,7 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
 
     adapter = load_adapter(adapter_dir)
     read = read_contexts(documents)
-    model = load_model(adapter.provenance.base_name if base is None else base, hypernet)
+    model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     with working("internalizing"):
         changed = model.add(adapter, *read)
     model.save(changed, adapter_dir)
@@ -126,7 +126,7 @@ def remove(
     adapter_dir: AdapterDir,
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Documents, as `adapter show` lists them.")],
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
 ) -> None:
     """Remove documents from an adapter, as if they had never been in it.
 
@@ -135,7 +135,7 @@ def remove(
     from lorify.adapters.storage import load_adapter
 
     adapter = load_adapter(adapter_dir)
-    model = load_model(adapter.provenance.base_name if base is None else base, hypernet)
+    model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     changed = model.remove(adapter, *names)
     model.save(changed, adapter_dir)
     _say_documents(changed)

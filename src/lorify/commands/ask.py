@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lorify.commands.doubts import Doubts, load_doubts
+from lorify.commands.confidence import Doubts, load_doubts
 from lorify.commands.options import (
     DOCUMENTS_HELP,
     MAX_TOKENS,
@@ -36,7 +36,7 @@ from lorify.errors import ContextError, LorifyError
 if TYPE_CHECKING:
     from lorify.adapters import Adapter, AdapterRow
     from lorify.contexts.documents import Document
-    from lorify.contexts.pictures import Context
+    from lorify.contexts.images import Context
     from lorify.facade import Lorify
 
 OptionalDocuments = Annotated[list[str] | None, typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
@@ -54,8 +54,8 @@ def ask(
     questions: Questions = None,
     compare: Compare = False,
     base: Base = None,
-    hypernet: Hypernetwork = None,
-    task_hypernet: TaskHypernetwork = None,
+    hypernetwork: Hypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
@@ -78,10 +78,10 @@ def ask(
     questions = questions or _piped_questions(needed=compare or as_json)
     read = read_contexts(documents)
     texts = _texts(read, "--compare, which puts the documents into the prompt,") if compare else []
-    model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
+    model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     active, told = _make_adapters(model, read, task)
     adapter = model.combine(active)
-    doubts = load_doubts(model, base, hypernet)
+    doubts = load_doubts(model, base, hypernetwork)
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
@@ -101,7 +101,7 @@ def _texts(contexts: list[Context], reader: str) -> list[Document]:
     Raises:
         ContextError: if one is an image.
     """
-    from lorify.contexts.pictures import as_text
+    from lorify.contexts.images import as_text
 
     return [as_text(context, reader) for context in contexts]
 
@@ -140,7 +140,7 @@ def internalize(
         bool, typer.Option("--check", help="Ask what the documents state, and say which of it the adapter holds.")
     ] = False,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Turn documents or images into an adapter folder; images need a hypernetwork that reads them.
@@ -153,7 +153,7 @@ def internalize(
     check_adapter_output(output)
     read = read_contexts(documents)
     texts = _texts(read, "--refine" if refine is not None else "--check") if check or refine is not None else []
-    model = load_model(base, hypernet)
+    model = load_model(base, hypernetwork)
     started = time.perf_counter()
     adapter = internalize_documents(model, read)
     seconds = time.perf_counter() - started
@@ -193,7 +193,7 @@ def internalize(
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[dict[str, Any]]]:
     """The adapter with its fidelity, and how each statement was answered."""
-    from lorify.evaluation.checking import check_adapter, fidelity
+    from lorify.evaluation.scoring.fidelity import check_adapter, fidelity
 
     with counting("checking", "statements") as advance:
         checked = check_adapter(model, adapter, documents, report=advance)
@@ -208,7 +208,7 @@ def chat(
     ],
     questions: Questions = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
@@ -224,8 +224,8 @@ def chat(
     questions = questions or _piped_questions(needed=as_json)
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
-    model = load_model(base, hypernet)
-    doubts = load_doubts(model, base, hypernet)
+    model = load_model(base, hypernetwork)
+    doubts = load_doubts(model, base, hypernetwork)
     active = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if not questions:
         _chat(model, active, max_tokens)

@@ -13,9 +13,9 @@ from lorify.commands.terminal import counting, say_line
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from lorify.base.model import BaseModel
-    from lorify.data.question_writers import QuestionWriter
-    from lorify.data.teachers import Teacher
+    from lorify.base.model import BaseLM
+    from lorify.data.self_generated.teachers import Teacher
+    from lorify.data.self_generated.writers import QuestionWriter
 
 
 def data(
@@ -60,7 +60,7 @@ def data(
     Example: lorify data texts.jsonl -o data/mine --endpoint http://localhost:8000/v1 --writer google/gemma-3-12b-it
     """
     from lorify.base.files import DEFAULT_BASE
-    from lorify.data.self_generation import generate_data
+    from lorify.data.self_generated.pipeline import generate_data
 
     if (endpoint is not None or vllm) and writer is None:
         raise EvaluationError(f"{'--vllm' if vllm else '--endpoint'} needs the name of a model; give it with --writer")
@@ -93,9 +93,9 @@ def _contexts(
     documents: Path | None, dataset: str | None, limit: int | None
 ) -> tuple[list[str], QuestionWriter | None]:
     """The contexts, and their own questions if they have some."""
-    from lorify.data.public import TEXT_SETS, load_public_examples, stream_public_texts
-    from lorify.data.question_writers import GivenQuestions
-    from lorify.data.texts import read_texts
+    from lorify.data.self_generated.writers import GivenQuestions
+    from lorify.data.sources.public import TEXT_SETS, load_public_examples, stream_public_texts
+    from lorify.data.sources.texts import read_texts
 
     if dataset in TEXT_SETS:
         if limit is None:
@@ -112,16 +112,14 @@ def _contexts(
 
 def _is_short(dataset: str | None) -> bool:
     """Whether the questions of a data set ask for short answers, as published."""
-    from lorify.data.public import PUBLIC_SETS, TEXT_SETS
+    from lorify.data.sources.public import PUBLIC_SETS, TEXT_SETS
 
     return dataset in TEXT_SETS or (dataset in PUBLIC_SETS and PUBLIC_SETS[dataset].is_short)
 
 
-def _writer(
-    base: BaseModel | None, name: str | None, endpoint: str | None, *, vllm_share: float | None
-) -> QuestionWriter:
+def _writer(base: BaseLM | None, name: str | None, endpoint: str | None, *, vllm_share: float | None) -> QuestionWriter:
     """Who asks; the base, where no other model is named."""
-    from lorify.data.question_writers import EndpointWriter, LocalWriter, VllmWriter
+    from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, VllmWriter
 
     if name is None:
         assert base is not None
@@ -131,9 +129,9 @@ def _writer(
     return LocalWriter(load_base_model(name)) if vllm_share is None else VllmWriter(name, memory_share=vllm_share)
 
 
-def _teacher(base: BaseModel | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
+def _teacher(base: BaseLM | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
     """Who answers."""
-    from lorify.data.teachers import EndpointTeacher, LocalTeacher, VllmTeacher
+    from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, VllmTeacher
 
     if where is None:
         assert base is not None

@@ -11,7 +11,7 @@ from lorify.commands.terminal import counting, say_line
 from lorify.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
-    from lorify.data.description_writing import Ask
+    from lorify.data.tasks.augmentation import Ask
 
 MOST_TOKENS = 1200
 TIMEOUT_SECONDS = 120
@@ -36,8 +36,8 @@ def describe(
 
     Example: lorify describe tasks -o described -n 12 --endpoint http://localhost:8000/v1 --model qwen3-8b
     """
-    from lorify.data.description_writing import frame_descriptions, write_descriptions
-    from lorify.data.tasks import load_tasks, save_task, task_path
+    from lorify.data.tasks.augmentation import frame_descriptions, write_descriptions
+    from lorify.data.tasks.schema import load_tasks, save_task, task_path
 
     if endpoint is not None and model is None:
         raise ConfigError("--endpoint needs --model: the name of a model that the endpoint serves")

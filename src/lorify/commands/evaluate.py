@@ -49,8 +49,8 @@ def run_suite(
     ] = False,
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
-    task_hypernet: TaskHypernetwork = None,
+    hypernetwork: Hypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Several methods side by side on the same questions: scores, times and memory.
@@ -60,12 +60,19 @@ def run_suite(
 
     Example: lorify eval run facts:documents=20 -m none,icl,rag,adapter -o runs/facts
     """
-    from lorify.evaluation.image_suites import IMAGE_SUITES
-    from lorify.evaluation.suites import parse_suite
+    from lorify.evaluation.suites.documents import parse_suite
+    from lorify.evaluation.suites.images import IMAGE_SUITES
 
     chosen = parse_suite(suite, {"heldout": heldout_kind(), **IMAGE_SUITES})
     run = evaluate_suite(
-        chosen, methods, output, base, hypernet, task_hypernet=task_hypernet, timed=not untimed, max_tokens=max_tokens
+        chosen,
+        methods,
+        output,
+        base,
+        hypernetwork,
+        task_hypernetwork=task_hypernetwork,
+        timed=not untimed,
+        max_tokens=max_tokens,
     )
     say_scores(run, as_json)
 
@@ -80,7 +87,7 @@ def niah(
     methods: Methods = "adapter",
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Needle in a haystack by length and depth: the suite `niah`, without times.
@@ -89,11 +96,11 @@ def niah(
 
     Example: lorify eval niah -l 1024 -l 8192 -o runs/niah
     """
-    from lorify.evaluation.reports import summarize_lengths
-    from lorify.evaluation.suites import NiahSuite
+    from lorify.evaluation.reports.tables import summarize_lengths
+    from lorify.evaluation.suites.documents import NiahSuite
 
     suite = NiahSuite(lengths=tuple(lengths or DEFAULT_LENGTHS), samples=samples, seed=seed)  # pyright: ignore[reportCallIssue]
-    run = evaluate_suite(suite, methods, output, base, hypernet)
+    run = evaluate_suite(suite, methods, output, base, hypernetwork)
     rows = [
         {"length": row["length"], "exact": row["exact"], "method": row["method"], "haystacks": row["questions"]}
         for row in summarize_lengths(run.answers, exact_lengths=True)
@@ -117,7 +124,7 @@ def qa(
     methods: Methods = "adapter,icl,none",
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Questions about unseen documents: the suites `facts`, `questions` and `heldout`, without times.
@@ -127,7 +134,7 @@ def qa(
 
     Example: lorify eval qa --documents 20 -o runs/qa
     """
-    from lorify.evaluation.suites import FactsSuite, QuestionsSuite
+    from lorify.evaluation.suites.documents import FactsSuite, QuestionsSuite
 
     if questions is not None and heldout_of is not None:
         raise EvaluationError("--questions and --heldout-of exclude each other; give one of them")
@@ -135,7 +142,7 @@ def qa(
     path = heldout_of or questions
     options = {"documents": documents, "seed": seed}
     suite = FactsSuite(**options) if path is None else kind(path=path, questions=ALL_QUESTIONS, **options)
-    run = evaluate_suite(suite, methods, output, base, hypernet)
+    run = evaluate_suite(suite, methods, output, base, hypernetwork)
     say_scores(run, as_json)
 
 
@@ -146,7 +153,7 @@ def agreement(
     methods: Methods = "adapter,adapter:only_if_relevant=false",
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Are unrelated questions still answered as the base answers them? The suite `agreement`, without times.
@@ -156,10 +163,10 @@ def agreement(
 
     Example: lorify eval agreement --documents 5
     """
-    from lorify.evaluation.suites import AgreementSuite
+    from lorify.evaluation.suites.documents import AgreementSuite
 
     suite = AgreementSuite(documents=documents, seed=seed)  # pyright: ignore[reportCallIssue]
-    run = evaluate_suite(suite, methods, output, base, hypernet)
+    run = evaluate_suite(suite, methods, output, base, hypernetwork)
     say_scores(run, as_json)
 
 

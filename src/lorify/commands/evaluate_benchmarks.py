@@ -14,7 +14,7 @@ from lorify.commands.terminal import counting
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from lorify.evaluation.runs import Answer
+    from lorify.evaluation.runs.folder import Answer
 
 METHODS = ("none", "adapter")
 
@@ -33,7 +33,7 @@ def benchmarks(
     ] = False,
     output: RunDir = None,
     base: Base = None,
-    task_hypernet: TaskHypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Text-to-LoRA's ten benchmarks through lm-eval: the bare base, and with the adapter from a description as PEFT.
@@ -43,7 +43,10 @@ def benchmarks(
 
     Example: lorify eval benchmarks arc_easy,piqa --limit 100 -o runs/benchmarks
     """
-    from lorify.evaluation.benchmarks import (
+    from lorify.evaluation.methods.documents import parse_methods
+    from lorify.evaluation.reports.tables import write_report
+    from lorify.evaluation.runs.folder import append_answers, check_run_folder, open_run, run_config
+    from lorify.evaluation.suites.benchmarks import (
         DESCRIPTIONS,
         MAX_NEW_TOKENS,
         SOURCE,
@@ -52,9 +55,6 @@ def benchmarks(
         data_path,
         load_lm_eval,
     )
-    from lorify.evaluation.methods import parse_methods
-    from lorify.evaluation.reports import write_report
-    from lorify.evaluation.runs import append_answers, check_run_folder, open_run, run_config
 
     chosen = list(DESCRIPTIONS) if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if not chosen:
@@ -63,7 +63,7 @@ def benchmarks(
     simple_evaluate = load_lm_eval()
     if output is not None:
         check_run_folder(output)
-    model = load_model(base, task_hypernetwork=task_hypernet)
+    model = load_model(base, task_hypernetwork=task_hypernetwork)
     suite = f"{SOURCE} {','.join(chosen)} --seeds {seeds}"
     suite += (f" --data {data}" if data else "") + (f" --limit {limit}" if limit else "")
     config = run_config(

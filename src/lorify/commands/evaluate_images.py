@@ -20,19 +20,19 @@ def digits(
     methods: Methods = DEFAULT_METHODS["images"],
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Handwritten digits of scikit-learn that training holds out: the suite `digits`, without times.
 
     Each is also asked about with the adapter of another image; guessing gives 10%.
 
-    Example: lorify eval digits --hypernet runs/digits/best
+    Example: lorify eval digits --hypernetwork runs/digits/best
     """
-    from lorify.evaluation.image_suites import DigitsSuite
+    from lorify.evaluation.suites.images import DigitsSuite
 
     suite = DigitsSuite(seed=seed, images=number)  # pyright: ignore[reportCallIssue]
-    say_scores(evaluate_suite(suite, methods, output, base, hypernet), as_json)
+    say_scores(evaluate_suite(suite, methods, output, base, hypernetwork), as_json)
 
 
 def imagenette(
@@ -42,16 +42,16 @@ def imagenette(
     methods: Methods = DEFAULT_METHODS["images"],
     output: RunDir = None,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Imagenette as in Doc-to-LoRA: ten classes, the paper's question and matching; the suite `imagenette`.
 
     `exact` is the share of right classes; guessing gives 10%.
 
-    Example: lorify eval imagenette --images imagenette2 --base google/gemma-2-2b-it --hypernet runs/gemma-3-eyes/best
+    Example: lorify eval imagenette --images imagenette2 --base google/gemma-2-2b-it --hypernetwork runs/gemma/best
     """
-    from lorify.evaluation.image_suites import ImagenetteSuite
+    from lorify.evaluation.suites.images import ImagenetteSuite
 
     suite = ImagenetteSuite(path=images, seed=seed, images=number)  # pyright: ignore[reportCallIssue]
-    say_scores(evaluate_suite(suite, methods, output, base, hypernet), as_json)
+    say_scores(evaluate_suite(suite, methods, output, base, hypernetwork), as_json)

@@ -29,7 +29,7 @@ def tasks(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds, from 0.")] = 3,
     output: RunDir = None,
     base: Base = None,
-    task_hypernet: TaskHypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Tasks that the hypernetwork has not seen, with descriptions it has not seen: the suite `tasks`, without times.
@@ -38,9 +38,9 @@ def tasks(
     for all tasks), adapter (from the description), mismatched (from another task's), random (from random letters),
     oracle (the task's own LoRA), restored (what the hypernetwork makes of the library's own description of the task).
 
-    Example: lorify eval tasks --task-hypernet runs/tasks/best --instances 4 -o runs/tasks-scores
+    Example: lorify eval tasks --task-hypernetwork runs/tasks/best --instances 4 -o runs/tasks-scores
     """
-    from lorify.evaluation.tasks import TasksSuite
+    from lorify.evaluation.suites.tasks import TasksSuite
 
     if path is not None and seen:
         raise EvaluationError("--tasks and --seen exclude each other; give one of them")
@@ -51,7 +51,7 @@ def tasks(
         "restored": ("--oracles", oracles),
     }
     chosen = ",".join(_with_path(part.strip(), named) for part in (methods or "").split(","))
-    run = evaluate_suite(suite, chosen, output, base, task_hypernet=task_hypernet)
+    run = evaluate_suite(suite, chosen, output, base, task_hypernetwork=task_hypernetwork)
     say_scores(run, as_json)
 
 

@@ -14,10 +14,10 @@ from lorify.commands.tables import say_table
 from lorify.commands.terminal import counting, say_json, say_line, working
 
 if TYPE_CHECKING:
-    from lorify.evaluation.asking import Method
-    from lorify.evaluation.cases import Suite
-    from lorify.evaluation.reports import Row
-    from lorify.evaluation.runs import Answer, RunConfig
+    from lorify.evaluation.methods.api import Method
+    from lorify.evaluation.reports.tables import Row
+    from lorify.evaluation.runs.folder import Answer, RunConfig
+    from lorify.evaluation.suites.cases import Suite
     from lorify.facade import Lorify
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
@@ -62,22 +62,22 @@ def evaluate_suite(
     methods: str | None,
     output: Path | None,
     base: str | None,
-    hypernet: Path | None = None,
+    hypernetwork: Path | None = None,
     *,
-    task_hypernet: Path | None = None,
+    task_hypernetwork: Path | None = None,
     timed: bool = False,
     max_tokens: int | None = None,
 ) -> Run:
     """Ask a suite by methods, and write the folder of the run where one is given."""
-    from lorify.evaluation.answering import answer_cases
-    from lorify.evaluation.methods import parse_methods
-    from lorify.evaluation.reports import summarize_findings, write_report
-    from lorify.evaluation.runs import check_run_folder, open_run, run_config
+    from lorify.evaluation.methods.documents import parse_methods
+    from lorify.evaluation.reports.tables import summarize_findings, write_report
+    from lorify.evaluation.runs.folder import check_run_folder, open_run, run_config
+    from lorify.evaluation.runs.runner import answer_cases
 
     kinds = parse_methods(methods or DEFAULT_METHODS[suite.kind], suite.kind)
     if output is not None:
         check_run_folder(output)
-    model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
+    model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     max_new_tokens = max_tokens or suite.max_new_tokens
     with working("collecting questions"):
         cases = suite.build(model)
@@ -97,7 +97,7 @@ def evaluate_suite(
 
 def say_scores(run: Run, as_json: bool) -> None:
     """Write the scores of a run."""
-    from lorify.evaluation.reports import summarize
+    from lorify.evaluation.reports.tables import summarize
 
     rows = summarize(run.answers)
     if as_json:
@@ -113,9 +113,9 @@ def say_scores(run: Run, as_json: bool) -> None:
 
 def _compression(model: Lorify, methods: Sequence[Method]) -> list[Row]:
     """How much smaller the task hypernetwork is than the library of the tasks' own LoRAs, where both answered."""
-    from lorify.evaluation.task_methods import OwnLora, measure_compression
-    from lorify.hypernets.library import load_library
-    from lorify.hypernets.storage import WEIGHTS_NAME
+    from lorify.evaluation.methods.tasks import OwnLora, measure_compression
+    from lorify.hypernets.checkpoint import WEIGHTS_NAME
+    from lorify.hypernets.text_to_lora.library import load_library
 
     library = next((method.path for method in methods if isinstance(method, OwnLora)), None)
     if library is None or model.task_hypernetwork is None or not any(method.needs == "tasks" for method in methods):

@@ -9,14 +9,14 @@ from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
     from lorify.data.examples import Example
-    from lorify.evaluation.suites import QuestionsSuite
+    from lorify.evaluation.suites.documents import QuestionsSuite
     from lorify.facade import Lorify
 
 
 def heldout_kind() -> type[QuestionsSuite]:
     """The kind of suite; it is made here so that `lorify --help` loads no model library."""
-    from lorify.evaluation.cases import Case, draw_cases
-    from lorify.evaluation.suites import QuestionsSuite
+    from lorify.evaluation.suites.cases import Case, draw_cases
+    from lorify.evaluation.suites.documents import QuestionsSuite
 
     class HeldoutSuite(QuestionsSuite):
         """The passages that a training config holds out; `path` is the config."""
@@ -32,9 +32,9 @@ def heldout_kind() -> type[QuestionsSuite]:
 
 def _heldout_examples(config: Path) -> list[Example]:
     from lorify.training.config import TrainingConfig
-    from lorify.training.kinds import load_run_config
     from lorify.training.prepare import prepare_passages
-    from lorify.training.reader_config import ReaderTrainingConfig
+    from lorify.training.reader.config import ReaderTrainingConfig
+    from lorify.training.registry import load_run_config
 
     run = load_run_config(config)
     examples = prepare_passages(run.data)[1] if isinstance(run, TrainingConfig | ReaderTrainingConfig) else []

@@ -14,7 +14,7 @@ from lorify.commands.terminal import say_json, say_line, stderr, working
 from lorify.errors import HypernetworkError
 
 if TYPE_CHECKING:
-    from lorify.base.model import BaseModel
+    from lorify.base.model import BaseLM
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Importer:
 
     what: str
     named_base: Callable[[Path], str | None]
-    run: Callable[[Path, BaseModel, Path], dict[str, object]]
+    run: Callable[[Path, BaseLM, Path], dict[str, object]]
 
 
 def import_checkpoint(
@@ -75,41 +75,41 @@ def find_importer(folder: Path) -> Importer:
 
 
 def _t2l_base(folder: Path) -> str | None:
-    from lorify.hypernets.t2l_checkpoint import named_base
+    from lorify.hypernets.text_to_lora.importer import named_base
 
     return named_base(folder)
 
 
-def _import_t2l(folder: Path, base: BaseModel, output: Path) -> dict[str, object]:
+def _import_t2l(folder: Path, base: BaseLM, output: Path) -> dict[str, object]:
     from lorify.adapters.storage import replaced_folder
-    from lorify.hypernets.import_probe import check_imported_tasks
-    from lorify.hypernets.t2l_checkpoint import import_t2l
-    from lorify.hypernets.task_storage import TASK_HYPERNETWORK_FILES, save_task_hypernetwork
+    from lorify.hypernets.importing.probe import check_imported_tasks
+    from lorify.hypernets.text_to_lora.checkpoint import TASK_HYPERNETWORK_FILES, save_task_hypernetwork
+    from lorify.hypernets.text_to_lora.importer import import_t2l
 
-    config, hypernet = import_t2l(folder, base)
+    config, hypernetwork = import_t2l(folder, base)
     with replaced_folder(output, TASK_HYPERNETWORK_FILES) as temporary:
-        save_task_hypernetwork(temporary, config, hypernet, packed=False)  # their numbers, not ours to round
-        change = check_imported_tasks(temporary, base, hypernet)
-    return {"embedder": config.embedder_name, "parameters": hypernet.num_parameters, "probe_logit_change": change}
+        save_task_hypernetwork(temporary, config, hypernetwork, packed=False)  # their numbers, not ours to round
+        change = check_imported_tasks(temporary, base, hypernetwork)
+    return {"embedder": config.embedder_name, "parameters": hypernetwork.num_parameters, "probe_logit_change": change}
 
 
 def _d2l_base(path: Path) -> str | None:
-    from lorify.hypernets.d2l_checkpoint import named_base
+    from lorify.hypernets.doc_to_lora.importer import named_base
 
     return named_base(path)
 
 
-def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
+def _import_d2l(path: Path, base: BaseLM, output: Path) -> dict[str, object]:
     from lorify.adapters.storage import replaced_folder
-    from lorify.hypernets.d2l_checkpoint import import_d2l, named_architecture
-    from lorify.hypernets.d2l_checkpoint import named_base as base_of
-    from lorify.hypernets.import_probe import check_imported
-    from lorify.hypernets.storage import HYPERNETWORK_FILES, save_hypernetwork
+    from lorify.hypernets.checkpoint import HYPERNETWORK_FILES, save_hypernetwork
+    from lorify.hypernets.doc_to_lora.importer import import_d2l, named_architecture
+    from lorify.hypernets.doc_to_lora.importer import named_base as base_of
+    from lorify.hypernets.importing.probe import check_imported
 
-    config, hypernet = import_d2l(path, base)
+    config, hypernetwork = import_d2l(path, base)
     with replaced_folder(output, HYPERNETWORK_FILES) as temporary:
-        save_hypernetwork(temporary, config, hypernet)
-        change = check_imported(temporary, base, hypernet)
+        save_hypernetwork(temporary, config, hypernetwork)
+        change = check_imported(temporary, base, hypernetwork)
     meant = base_of(path)
     if meant != base.name and named_architecture(meant) is None:
         stderr().print(
@@ -121,7 +121,7 @@ def _import_d2l(path: Path, base: BaseModel, output: Path) -> dict[str, object]:
     return {
         "encoder": config.encoder.kind,
         "chunk_tokens": config.chunk_tokens,
-        "parameters": hypernet.num_parameters,
+        "parameters": hypernetwork.num_parameters,
         "probe_logit_change": change,
     }
 

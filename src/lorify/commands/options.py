@@ -14,8 +14,8 @@ from lorify.errors import AdapterError, LorifyError
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
-    from lorify.base.model import BaseModel
-    from lorify.contexts.pictures import Context
+    from lorify.base.model import BaseLM
+    from lorify.contexts.images import Context
     from lorify.facade import Lorify
 
 DOCUMENTS_HELP = f"Documents or images to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
@@ -24,11 +24,18 @@ Base = Annotated[
     str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
 ]
 Hypernetwork = Annotated[
-    Path | None, typer.Option("--hypernet", help="Hypernetwork folder; by default the one that ships for the base.")
+    Path | None,
+    typer.Option(
+        "--hypernetwork", "--hypernet", help="Hypernetwork folder; by default the one that ships for the base."
+    ),
 ]
 TaskHypernetwork = Annotated[
     Path | None,
-    typer.Option("--task-hypernet", help="Task hypernetwork folder; by default the one that ships for the base."),
+    typer.Option(
+        "--task-hypernetwork",
+        "--task-hypernet",
+        help="Task hypernetwork folder; by default the one that ships for the base.",
+    ),
 ]
 Questions = Annotated[
     list[str] | None, typer.Option("--question", "-q", metavar="TEXT", help="Question; may be given several times.")
@@ -65,7 +72,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def load_base_model(name: str, *, sharded: bool = False) -> BaseModel:
+def load_base_model(name: str, *, sharded: bool = False) -> BaseLM:
     """Load a base without a hypernetwork; `sharded`: this process keeps a part of it."""
     from lorify.base.model import load_base
 
@@ -79,7 +86,7 @@ def read_contexts(sources: list[str]) -> list[Context]:
     Raises:
         ContextError: if one is missing, empty or unreadable.
     """
-    from lorify.contexts.pictures import read_context
+    from lorify.contexts.images import read_context
 
     with working("reading"):
         return [read_context(source) for source in sources]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lorify.commands.doubts import hypernetwork_folder
+from lorify.commands.confidence import hypernetwork_folder
 from lorify.commands.evaluating import ALL_QUESTIONS
 from lorify.commands.heldout import heldout_kind
 from lorify.commands.options import Base, Hypernetwork, Json, load_model
@@ -29,7 +29,7 @@ def compare(
 
     Example: lorify eval compare runs/facts runs/facts-longer-training
     """
-    from lorify.evaluation.comparing import compare_runs
+    from lorify.evaluation.reports.comparison import compare_runs
 
     comparison = compare_runs(first, second)
     if as_json:
@@ -54,7 +54,7 @@ def pool(
 
     Example: lorify eval pool runs/scores-seed0 runs/scores-seed1 runs/scores-seed2 -o runs/scores
     """
-    from lorify.evaluation.pooling import pool_runs, write_pooled
+    from lorify.evaluation.reports.pooling import pool_runs, write_pooled
 
     rows = pool_runs(runs)
     if output is not None:
@@ -75,7 +75,7 @@ def report(
 
     Example: lorify eval report results/facts results/niah -o docs/results.md
     """
-    from lorify.evaluation.results import write_results
+    from lorify.evaluation.reports.results_page import write_results
 
     write_results(runs, output)
     say_line(str(output))
@@ -101,7 +101,7 @@ def confidence(
         bool, typer.Option("--save", help="Keep it beside the hypernetwork; then `ask` warns of doubtful answers.")
     ] = False,
     base: Base = None,
-    hypernet: Hypernetwork = None,
+    hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """How well can right answers be told from wrong ones, without knowing the right one?
@@ -112,9 +112,9 @@ def confidence(
 
     Example: lorify eval confidence facts:documents=20
     """
-    from lorify.evaluation.calibrating import calibrate
-    from lorify.evaluation.confidence import save_confidence
-    from lorify.evaluation.suites import parse_suite
+    from lorify.evaluation.scoring.calibration import calibrate
+    from lorify.evaluation.scoring.confidence import save_confidence
+    from lorify.evaluation.suites.documents import parse_suite
 
     if questions is not None:
         if suite is not None or save:
@@ -122,16 +122,16 @@ def confidence(
                 "--questions measures and fits nothing, so it excludes SUITE and --save; to fit to the file, give it "
                 "as SUITE"
             )
-        _measure_warning(questions, base, hypernet, as_json)
+        _measure_warning(questions, base, hypernetwork, as_json)
         return
     chosen = parse_suite(suite or FITTED_TO, {"heldout": heldout_kind()})
-    folder = hypernetwork_folder(base, hypernet)
-    model = load_model(base, hypernet)
+    folder = hypernetwork_folder(base, hypernetwork)
+    model = load_model(base, hypernetwork)
     with counting("answering", "documents") as advance:
         fitted, rows = calibrate(model, chosen, report=advance)
     if save:
         if folder is None:
-            raise EvaluationError("no hypernetwork folder to save to; give one with --hypernet")
+            raise EvaluationError("no hypernetwork folder to save to; give one with --hypernetwork")
         stderr().print(f"written to {save_confidence(folder, fitted)}")
     if as_json:
         say_json({"confidence": fitted.model_dump(), "signals": rows})
@@ -139,14 +139,14 @@ def confidence(
         say_table(rows)
 
 
-def _measure_warning(questions: Path, base: str | None, hypernet: Path | None, as_json: bool) -> None:
-    from lorify.evaluation.calibrating import measure_confidence
-    from lorify.evaluation.confidence import load_confidence
-    from lorify.evaluation.suites import QuestionsSuite
+def _measure_warning(questions: Path, base: str | None, hypernetwork: Path | None, as_json: bool) -> None:
+    from lorify.evaluation.scoring.calibration import measure_confidence
+    from lorify.evaluation.scoring.confidence import load_confidence
+    from lorify.evaluation.suites.documents import QuestionsSuite
 
     suite = QuestionsSuite(path=questions, documents=ALL_QUESTIONS, questions=ALL_QUESTIONS)  # pyright: ignore[reportCallIssue]
-    folder = hypernetwork_folder(base, hypernet)
-    model = load_model(base, hypernet)
+    folder = hypernetwork_folder(base, hypernetwork)
+    model = load_model(base, hypernetwork)
     kept = load_confidence(folder, model.internalizer.digest) if folder is not None else None
     if kept is None:
         raise EvaluationError(
@@ -166,10 +166,10 @@ def list_kinds() -> None:
 
     Example: lorify eval list
     """
-    from lorify.evaluation.image_suites import IMAGE_SUITES
-    from lorify.evaluation.methods import METHODS
+    from lorify.evaluation.methods.documents import METHODS
     from lorify.evaluation.specs import describe_specs
-    from lorify.evaluation.suites import SUITES
+    from lorify.evaluation.suites.documents import SUITES
+    from lorify.evaluation.suites.images import IMAGE_SUITES
 
     say_line("Suites\n")
     say_line(describe_specs([*SUITES.values(), *IMAGE_SUITES.values(), heldout_kind()]))

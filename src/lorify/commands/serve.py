@@ -17,7 +17,7 @@ from lorify.errors import ConfigError, HypernetworkError
 
 if TYPE_CHECKING:
     from lorify.facade import Lorify
-    from lorify.serving.jobs import Engine
+    from lorify.serving.engines.jobs import Engine
     from lorify.serving.settings import ServingSettings
 
 keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True)
@@ -31,8 +31,8 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     base: Base = None,
-    hypernet: Hypernetwork = None,
-    task_hypernet: TaskHypernetwork = None,
+    hypernetwork: Hypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Adapters; by default in the user's cache folder.")
     ] = None,
@@ -71,10 +71,10 @@ def serve(
             say_line(line)
         return
     from lorify.base.files import cache_dir
-    from lorify.serving.keys import ApiKeys, check_listen
     from lorify.serving.server import run_server
     from lorify.serving.service import Service
-    from lorify.serving.store import AdapterStore
+    from lorify.serving.storage.keys import ApiKeys, check_listen
+    from lorify.serving.storage.store import AdapterStore
 
     if (engine == "vllm") != (endpoint is not None):
         raise ConfigError("--engine vllm and --endpoint URL go together; give both or neither")
@@ -83,8 +83,8 @@ def serve(
     check_listen(host, known)
     folder = store or cache_dir() / "store"
     adapters = AdapterStore(folder, limits.max_disk_bytes, limits.max_memory_bytes)
-    model = load_model(base, hypernet, task_hypernetwork=task_hypernet)
-    if task_hypernet is not None:  # the one that ships is loaded when a task comes
+    model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
+    if task_hypernetwork is not None:  # the one that ships is loaded when a task comes
         load_tasks(model)
     answering = _start_engine(model, endpoint, adapters_dir or folder / "vllm", limits)
     service = Service(model, answering, adapters, engine_name=engine, keys=known, settings=limits)
@@ -97,9 +97,9 @@ def serve(
 
 def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
     """The local engine, or one that asks a vLLM server."""
-    from lorify.serving.engine import LocalEngine
-    from lorify.serving.vllm_adapters import needed_rank
-    from lorify.serving.vllm_engine import KEY_VARIABLE, VllmEngine
+    from lorify.serving.engines.local import LocalEngine
+    from lorify.serving.engines.vllm import KEY_VARIABLE, VllmEngine
+    from lorify.serving.engines.vllm_adapters import needed_rank
 
     if endpoint is None:
         return LocalEngine(model.base, limits.engine, model.focus)
@@ -134,6 +134,6 @@ def create(
 
     Example: lorify keys create ann --keys keys.json
     """
-    from lorify.serving.keys import create_key
+    from lorify.serving.storage.keys import create_key
 
     say_line(create_key(keys, name))

@@ -22,7 +22,7 @@ def specialize(
     description: Annotated[str, typer.Argument(metavar="DESCRIPTION", help="What is to be done; - is standard input.")],
     output: Output,
     base: Base = None,
-    task_hypernet: TaskHypernetwork = None,
+    task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Turn the description of a task into an adapter folder.
@@ -34,7 +34,7 @@ def specialize(
     """
     check_adapter_output(output)
     text = sys.stdin.read() if description == "-" else description
-    model = load_model(base, task_hypernetwork=task_hypernet)
+    model = load_model(base, task_hypernetwork=task_hypernetwork)
     adapter, seconds = specialize_timed(model, text)
     model.save(adapter, output)
     if as_json:

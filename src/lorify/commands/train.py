@@ -19,7 +19,7 @@ from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
     from lorify.training.config import RunConfig
-    from lorify.training.loop import Progress, Trainer
+    from lorify.training.engine.loop import Progress, Trainer
 
 INTERRUPTED = 130
 
@@ -42,14 +42,14 @@ def train(
 ) -> None:
     """Meta-train a hypernetwork.
 
-    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernet),
+    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernetwork),
     `checkpoint` and `curves` for TensorBoard.
 
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)
     """
     if defaults:
-        from lorify.training.kinds import find_kind
+        from lorify.training.registry import find_kind
 
         config_type = find_kind(kind).config
         if as_json:
@@ -72,7 +72,7 @@ def read_config(path: Path, settings: list[str]) -> RunConfig:
     Raises:
         ConfigError: if the file or a setting is bad; all problems are listed.
     """
-    from lorify.training.kinds import load_run_config
+    from lorify.training.registry import load_run_config
 
     return load_run_config(path, lambda document: apply_settings(document, settings))
 
@@ -83,8 +83,8 @@ def show_dry_run(config: RunConfig, *, as_json: bool) -> None:
     Raises:
         ConfigError: if the run is of a kind that this is not reckoned for.
     """
+    from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
     from lorify.training.dry_run import ACCELERATOR_FLOPS, USED_SHARE, dry_run
-    from lorify.training.perceiver_config import PerceiverTrainingConfig
 
     if not isinstance(config, PerceiverTrainingConfig):
         raise ConfigError(f"--dry-run is for runs of kind perceiver, and this is of kind {config.kind}; run it instead")
@@ -112,11 +112,11 @@ def run(config: RunConfig, run_dir: Path) -> None:
     from accelerate import PartialState
 
     from lorify.base.model import best_device
-    from lorify.training.kinds import find_kind
-    from lorify.training.loop import Trainer
+    from lorify.training.engine.loop import Trainer
+    from lorify.training.engine.processes import check_launch
+    from lorify.training.engine.run_folder import check_run_dir, checkpoint_path
     from lorify.training.prepare import Preparation
-    from lorify.training.run_folder import check_run_dir, checkpoint_path
-    from lorify.training.weights import check_launch
+    from lorify.training.registry import find_kind
 
     check_launch()
     # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from lorify.base.files import cache_dir, weights_digest
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.errors import ContextError
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
@@ -125,7 +125,7 @@ class SentenceEncoder:
 class BaseEncoder:
     """The base model itself as description encoder: its final hidden state at the last token."""
 
-    def __init__(self, base: BaseModel) -> None:
+    def __init__(self, base: BaseLM) -> None:
         """Use a loaded base; nothing is copied."""
         self._base = base
         self.tokenizer = base.tokenizer
@@ -150,7 +150,7 @@ class BaseEncoder:
 
 
 def load_description_encoder(
-    name: str = DEFAULT_EMBEDDER, *, base: BaseModel | None = None, device: torch.device | str = "cpu"
+    name: str = DEFAULT_EMBEDDER, *, base: BaseLM | None = None, device: torch.device | str = "cpu"
 ) -> DescriptionEncoder:
     """Load a description encoder.
 

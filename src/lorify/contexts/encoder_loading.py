@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from lorify.base.files import resolve_base
-from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseModel, load_base, reading
+from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseLM, load_base, reading
 from lorify.contexts.encoders import ContextEncoder, TextEncoder
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.contexts.vision import architecture, is_vision_language, load_vision_encoder
@@ -18,12 +18,7 @@ from lorify.errors import BaseModelError
 
 
 def load_encoder(
-    base: BaseModel,
-    name: str | None,
-    *,
-    quantized: bool = False,
-    patches: PatchGrid | None = None,
-    training: bool = False,
+    base: BaseLM, name: str | None, *, quantized: bool = False, patches: PatchGrid | None = None, training: bool = False
 ) -> ContextEncoder:
     """The context encoder of a hypernetwork.
 
@@ -76,7 +71,7 @@ class AboutEncoder:
     window_tokens: int
 
 
-def read_about_encoder(base: BaseModel, name: str | None) -> AboutEncoder:
+def read_about_encoder(base: BaseLM, name: str | None) -> AboutEncoder:
     """What is to be known of a context encoder before its weights are loaded.
 
     Args:

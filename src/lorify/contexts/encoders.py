@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
-from lorify.base.model import BaseModel
-from lorify.contexts.pictures import Picture, no_images
+from lorify.base.model import BaseLM
+from lorify.contexts.images import Picture, no_images
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
 _MARK = "\u2603"  # stands for the context where a chat template is taken apart
@@ -131,7 +131,7 @@ class TextEncoder:
         model: the frozen model.
     """
 
-    model: BaseModel
+    model: BaseLM
 
     @property
     def reads_images(self) -> bool:

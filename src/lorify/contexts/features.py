@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 
 T = TypeVar("T")
 
@@ -50,14 +50,14 @@ class Features:
         return has_next & self.is_token
 
 
-def with_start(base: BaseModel, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+def with_start(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
     """Token ids of chunks as the base reads them: after a beginning-of-text token where the tokenizer has one."""
     start = cast(int | None, base.tokenizer.bos_token_id)
     return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
 
 
 def encode_chunks(
-    base: BaseModel, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str | None = None
+    base: BaseLM, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str | None = None
 ) -> Features:
     """Run the bare base over chunks, each encoded alone.
 

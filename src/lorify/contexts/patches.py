@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lorify.contexts.encoders import Chunk, EncodedContexts, EncoderKind, ImageChunk
-from lorify.contexts.pictures import Picture
+from lorify.contexts.images import Picture
 from lorify.errors import ContextError
 
 
-class PatchGrid(PydanticModel):
+class PatchGrid(BaseModel):
     """How an image is cut into patches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

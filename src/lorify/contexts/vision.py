@@ -29,11 +29,11 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
+from lorify.base.activations import Taps
 from lorify.base.files import resolve_base
 from lorify.base.model import load_weights, reading
-from lorify.base.taps import Taps
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
-from lorify.contexts.pictures import Picture
+from lorify.contexts.images import Picture
 from lorify.errors import ContextError
 
 

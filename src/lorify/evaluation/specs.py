@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lorify.errors import EvaluationError
 
 
-class Spec(PydanticModel):
+class Spec(BaseModel):
     """Options of a suite or method."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 
 
-class AdaptedModule(PydanticModel):
+class AdaptedModule(BaseModel):
     """A linear layer that is adapted in every adapted block."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,7 +20,7 @@ class AdaptedModule(PydanticModel):
     out_features: int = Field(gt=0, description="Its output features.")
 
 
-def adapted_modules(base: BaseModel, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
+def adapted_modules(base: BaseLM, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
     """Linear layers of a base by name, with their sizes.
 
     Raises:

@@ -14,15 +14,15 @@ import torch
 from torch import nn
 
 from lorify.errors import HypernetworkError
-from lorify.hypernets.storage import hypernetwork_kind
-from lorify.hypernets.system_message import SystemMessageConfig
-from lorify.hypernets.task_config import TaskConfig
-from lorify.hypernets.task_storage import (
+from lorify.hypernets.checkpoint import hypernetwork_kind
+from lorify.hypernets.system_prompt.network import SystemMessageConfig
+from lorify.hypernets.text_to_lora.checkpoint import (
     load_system_message,
     load_task_hypernetwork,
     save_system_message,
     save_task_hypernetwork,
 )
+from lorify.hypernets.text_to_lora.config import TaskConfig
 
 Config = TypeVar("Config", TaskConfig, SystemMessageConfig)
 Network = TypeVar("Network", bound=nn.Module)
@@ -53,12 +53,12 @@ def average_hypernetworks(folders: Sequence[Path], output: Path) -> None:
 @torch.no_grad()
 def _mean(folders: Sequence[Path], load: Callable[[Path], tuple[Config, Network]]) -> tuple[Config, Network]:
     loaded = [load(folder) for folder in folders]
-    config, hypernet = loaded[-1]
+    config, hypernetwork = loaded[-1]
     for folder, (other, _) in zip(folders, loaded, strict=True):
         _check_alike(config, other, folders[-1], folder)
     weights = [network.state_dict() for _, network in loaded]
-    hypernet.load_state_dict({name: torch.stack([w[name] for w in weights]).mean(0) for name in weights[0]})
-    return config, hypernet
+    hypernetwork.load_state_dict({name: torch.stack([w[name] for w in weights]).mean(0) for name in weights[0]})
+    return config, hypernetwork
 
 
 def _check_alike(wanted: TaskConfig | SystemMessageConfig, found: object, first: Path, other: Path) -> None:

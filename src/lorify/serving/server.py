@@ -10,7 +10,7 @@ from collections.abc import Callable
 import uvicorn
 
 from lorify.errors import ConfigError
-from lorify.serving.app import create_app
+from lorify.serving.http.app import create_app
 from lorify.serving.service import Service
 
 

@@ -22,14 +22,14 @@ from lorify.errors import (
     UnknownModelError,
 )
 from lorify.facade import Lorify
-from lorify.hypernets.specialize import task_document
-from lorify.hypernets.storage import hypernetwork_digest
-from lorify.serving.checks import FidelityChecks
-from lorify.serving.jobs import Engine
-from lorify.serving.keys import ApiKeys
-from lorify.serving.parsing import MAX_PARALLEL, DocumentParser
+from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.specializer import task_document
+from lorify.serving.documents.parsing import MAX_PARALLEL, DocumentParser
+from lorify.serving.engines.jobs import Engine
+from lorify.serving.fidelity_checks import FidelityChecks
 from lorify.serving.settings import ServingSettings
-from lorify.serving.store import AdapterStore, StoredAdapter
+from lorify.serving.storage.keys import ApiKeys
+from lorify.serving.storage.store import AdapterStore, StoredAdapter
 from lorify.serving.workers import SingleFlight, Workers
 
 LOCAL_OWNER = "local"

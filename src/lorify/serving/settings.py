@@ -6,8 +6,8 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lorify.serving.engine import EngineLimits
-from lorify.serving.vllm_engine import VllmLimits
+from lorify.serving.engines.local import EngineLimits
+from lorify.serving.engines.vllm import VllmLimits
 
 LAST_WORDS_SECONDS = 2
 

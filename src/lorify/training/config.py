@@ -127,7 +127,7 @@ class RunConfig(Section):
     """
 
     base_is_called_evenly: ClassVar[bool] = True
-    kind: str = Field(description="What is trained, one of `lorify.training.kinds.KINDS`.")
+    kind: str = Field(description="What is trained, one of `lorify.training.registry.KINDS`.")
     base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
     start_from: Path | None = Field(
         None, description="Hypernetwork folder to start from; parts it lacks begin with random weights."

@@ -1,10 +1,10 @@
 """What a Perceiver run would take, from configs alone: no weight is loaded, nothing is fetched for the published bases.
 
 Parameter counts are exact: both models are built without memory (on the meta device). The memory of generation is that
-of the code itself, run on tensors without memory (`lorify.training.peak_memory`), with weights in bfloat16 and block by
-block, as on the CPU; `benchmarks/generation_memory.py` measures it. Memory and time of training are estimates of what
-dominates: weights and optimizer states, and what a backward pass keeps of a full batch; multiplications at a usual
-share of what an accelerator can do.
+of the code itself, run on tensors without memory (`lorify.training.engine.peak_memory`), with weights in bfloat16 and
+block by block, as on the CPU; `benchmarks/generation_memory.py` measures it. Memory and time of training are estimates
+of what dominates: weights and optimizer states, and what a backward pass keeps of a full batch; multiplications at a
+usual share of what an accelerator can do.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from transformers import (
 )
 
 from lorify.base.files import resolve_base
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, ImageChunk, TextEncoder
 from lorify.contexts.patches import PatchEncoder
 from lorify.contexts.vision import VisionEncoder, is_vision_language
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.hypernets.perceiver import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
-from lorify.hypernets.perceiver_internalize import generate_weights
-from lorify.hypernets.resampler import EXPANSION
+from lorify.hypernets.doc_to_lora.internalizer import generate_weights
+from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.resampler import EXPANSION
 from lorify.training.config import describe_problems
-from lorify.training.peak_memory import peak_bytes
-from lorify.training.perceiver import adapted_layers, chosen_patches, encoder_layers, shared_fields
-from lorify.training.perceiver_config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.doc_to_lora.objective import adapted_layers, chosen_patches, encoder_layers, shared_fields
+from lorify.training.engine.peak_memory import peak_bytes
 
 ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
 ACCELERATOR_FLOPS = 990e12
@@ -98,7 +98,7 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
     patches = chosen_patches(config)
     shape = _hypernetwork_shape(config, base, encoder)
     with torch.device("meta"):
-        hypernet = PerceiverHypernetwork(shape)
+        hypernetwork = PerceiverHypernetwork(shape)
     base_parameters, encoder_parameters = _count(base), 0 if patches else _count(encoder)
     encoder_bytes = 0
     if config.hypernetwork.quantized_encoder:
@@ -107,16 +107,18 @@ def dry_run(config: PerceiverTrainingConfig) -> DryRun:
         encoder_bytes = LOW_BYTES * encoder_parameters
     weights = _base_bytes(config, base) + encoder_bytes
     kept = SHARD_BYTES / config.num_processes if config.sharded and config.num_processes > 1 else MOMENT_BYTES
-    state = round((WHOLE_BYTES + kept) * hypernet.num_parameters)
+    state = round((WHOLE_BYTES + kept) * hypernetwork.num_parameters)
     activations = _batch_bytes(config, shape, base)
     whole = LOW_BYTES * base_parameters + encoder_bytes
-    generation = whole + 4 * hypernet.num_parameters + _chunk_bytes(shape, encoder, hypernet)
+    generation = whole + 4 * hypernetwork.num_parameters + _chunk_bytes(shape, encoder, hypernetwork)
     run_parameters = encoder_parameters * min(1.0, shape.encoder.num_layers / _architecture(encoder).num_hidden_layers)
-    flops = config.optimization.accumulation * _batch_flops(config, shape, hypernet, base_parameters, run_parameters)
+    flops = config.optimization.accumulation * _batch_flops(
+        config, shape, hypernetwork, base_parameters, run_parameters
+    )
     seconds = flops / (ACCELERATOR_FLOPS * USED_SHARE)
     return DryRun(
         base_parameters=base_parameters,
-        hypernetwork_parameters=hypernet.num_parameters,
+        hypernetwork_parameters=hypernetwork.num_parameters,
         weights_bytes=weights,
         training_state_bytes=state,
         activation_bytes=activations,
@@ -221,10 +223,12 @@ def _batch_bytes(config: PerceiverTrainingConfig, shape: PerceiverConfig, base: 
     return perceiver + generated + question
 
 
-def _chunk_bytes(shape: PerceiverConfig, encoder: nn.Module, hypernet: PerceiverHypernetwork) -> int:
+def _chunk_bytes(shape: PerceiverConfig, encoder: nn.Module, hypernetwork: PerceiverHypernetwork) -> int:
     """What generation holds beside the weights at its peak, for one chunk of full length."""
     reader, chunk = _reader(shape, encoder)
-    return peak_bytes(lambda: generate_weights(hypernet, shape, reader, [chunk], iterative=True), (encoder, hypernet))
+    return peak_bytes(
+        lambda: generate_weights(hypernetwork, shape, reader, [chunk], iterative=True), (encoder, hypernetwork)
+    )
 
 
 def _reader(shape: PerceiverConfig, encoder: nn.Module) -> tuple[ContextEncoder, Chunk]:
@@ -237,13 +241,13 @@ def _reader(shape: PerceiverConfig, encoder: nn.Module) -> tuple[ContextEncoder,
     if is_vision_language(type(model).__name__):
         return VisionEncoder(model, None, shape.base_name), chunk
     no_tokenizer = cast(PreTrainedTokenizerBase, None)
-    return TextEncoder(BaseModel(model, no_tokenizer, name=shape.base_name, digest="")), chunk
+    return TextEncoder(BaseLM(model, no_tokenizer, name=shape.base_name, digest="")), chunk
 
 
 def _batch_flops(
     config: PerceiverTrainingConfig,
     shape: PerceiverConfig,
-    hypernet: PerceiverHypernetwork,
+    hypernetwork: PerceiverHypernetwork,
     base_parameters: int,
     run_parameters: float,
 ) -> float:
@@ -259,5 +263,5 @@ def _batch_flops(
     if config.optimization.loss == "kl":
         teach = 2 * base_parameters * (questions + contexts * data.questions_per_context)
     keys = 2 * (shape.num_blocks + 1) * shape.latent_size * shape.num_kv_heads * shape.head_size
-    a_position = sum(p.numel() for p in hypernet.perceiver.projection.parameters()) + keys
+    a_position = sum(p.numel() for p in hypernetwork.perceiver.projection.parameters()) + keys
     return encode + answer + teach + 6 * a_position * _positions(shape, contexts)

@@ -11,25 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
-from lorify.base.model import BaseModel
+from lorify.base.model import BaseLM
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
-from lorify.data.facts import generate_fact_example
-from lorify.data.general import general_training_prompts
-from lorify.data.niah import generate_niah_example
-from lorify.data.questions import load_question_examples, split_by_passage
-from lorify.data.texts import load_text_examples
+from lorify.data.facts.generate import generate_fact_example
+from lorify.data.sources.general import general_training_prompts
+from lorify.data.sources.niah import generate_niah_example
+from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.sources.texts import load_text_examples
 from lorify.errors import ConfigError
-from lorify.hypernets.relevance import Relevance, fit_relevance
-from lorify.training.batches import GeneralAnswer
+from lorify.hypernets.associative.relevance import Relevance, fit_relevance
+from lorify.training.associative.batches import GeneralAnswer
 from lorify.training.config import ContextMix, TrainingConfig
-from lorify.training.run_folder import writing
+from lorify.training.engine.run_folder import writing
 
 ANSWERS_NAME = "general-answers.json"
 PROMPTS_AT_ONCE = 16
@@ -47,11 +46,11 @@ class Preparation(NamedTuple):
     """
 
     run_dir: Path
-    load_base: Callable[[str], BaseModel]
+    load_base: Callable[[str], BaseLM]
     counting: Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 
-class _AnswersFile(PydanticModel):
+class _AnswersFile(BaseModel):
     """The base's answers on disk, and what they depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +62,7 @@ class _AnswersFile(PydanticModel):
 
 
 def prepare_general_answers(
-    base: BaseModel, run_dir: Path, max_new_tokens: int, report: Callable[[int, int], None]
+    base: BaseLM, run_dir: Path, max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[GeneralAnswer]:
     """The base's own greedy answers to the unrelated training prompts; computed once and kept in the run folder.
 
@@ -94,7 +93,7 @@ def prepare_general_answers(
 
 
 def _generate_answers(
-    base: BaseModel, prompts: Sequence[Sequence[int]], max_new_tokens: int, report: Callable[[int, int], None]
+    base: BaseLM, prompts: Sequence[Sequence[int]], max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[list[int]]:
     # Prompts of like length go together, so that little is padding.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))

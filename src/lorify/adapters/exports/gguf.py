@@ -1,0 +1,125 @@
+"""Adapters as GGUF LoRA files, for llama.cpp (`--lora FILE`, beside the base as GGUF).
+
+Tensors are called as llama.cpp calls the base's own, with `.lora_a [r, d_in]` and `.lora_b [d_out, r]` at the end; the
+update is scaled by `adapter.lora.alpha / r` of each pair, as here.
+Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gguf
+import numpy as np
+from torch import Tensor
+
+from lorify.adapters.adapter import Adapter
+from lorify.atomic import replaced_file
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseLM
+
+ARCHITECTURES = {
+    "LlamaForCausalLM": gguf.MODEL_ARCH.LLAMA,
+    "MistralForCausalLM": gguf.MODEL_ARCH.LLAMA,
+    "Qwen2ForCausalLM": gguf.MODEL_ARCH.QWEN2,
+    "Qwen3ForCausalLM": gguf.MODEL_ARCH.QWEN3,
+    "Gemma2ForCausalLM": gguf.MODEL_ARCH.GEMMA2,
+    "Gemma3ForCausalLM": gguf.MODEL_ARCH.GEMMA3,
+}
+
+
+def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
+    """Write an adapter as a GGUF LoRA file in float32; a file that is there is replaced at once or not at all.
+
+    Before the file takes its place it is read again and compared: every tensor, and the scale.
+
+    Args:
+        adapter: the adapter.
+        base: the base it is for.
+        path: the file to write.
+
+    Raises:
+        AdapterError: if the adapter does not fit the base, llama.cpp has no such model, the file cannot be written,
+            or does not read back as it should.
+    """
+    adapter.check_base(base)
+    architecture = ARCHITECTURES.get(type(base.model).__name__)
+    if architecture is None:
+        raise AdapterError(f"base {base.name} is of a kind that cannot be written as GGUF; export as PEFT instead")
+    if path.is_dir():
+        raise AdapterError(f"{path} is a folder; give a file to write to, such as {path}.gguf")
+    tensors = _tensors(adapter, base, architecture)
+    try:
+        with replaced_file(path) as temporary:
+            _write(tensors, adapter.lora_alpha, architecture, temporary)
+            _check_same(tensors, adapter.lora_alpha, temporary)
+    except OSError as error:
+        raise AdapterError(
+            f"{path} cannot be written ({error.strerror or error}); give a file on a disk with space, where you may "
+            "write"
+        ) from error
+
+
+def _tensors(adapter: Adapter, base: BaseLM, architecture: gguf.MODEL_ARCH) -> dict[str, np.ndarray]:
+    """What is written, under llama.cpp's names."""
+    names = gguf.get_tensor_name_map(architecture, base.num_layers)
+    tensors: dict[str, np.ndarray] = {}
+    for (layer, module), pair in adapter.weights.items():
+        name = names.get_name(base.module_path(layer, module))
+        if name is None:
+            raise AdapterError(f"llama.cpp has no name for {module!r} of block {layer}; export as PEFT instead")
+        B = pair.B
+        if architecture is gguf.MODEL_ARCH.LLAMA and module in ("q_proj", "k_proj"):
+            B = _interleaved(B, _num_heads(base, module))
+        tensors[f"{name}.weight.lora_a"] = _array(pair.A)
+        tensors[f"{name}.weight.lora_b"] = _array(B)
+    return tensors
+
+
+def _write(tensors: Mapping[str, np.ndarray], lora_alpha: float, architecture: gguf.MODEL_ARCH, path: Path) -> None:
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, lora_alpha)
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path) -> None:
+    """Refuse a file that reads back as something else."""
+    reader = gguf.GGUFReader(path)
+    found = {tensor.name: tensor.data for tensor in reader.tensors}
+    alpha = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
+    same = alpha is not None and np.isclose(alpha.contents(), lora_alpha, rtol=1e-6, atol=0)
+    same = same and found.keys() == tensors.keys()
+    if not same or not all(np.isfinite(x).all() and np.array_equal(found[name], x) for name, x in tensors.items()):
+        raise AdapterError(
+            "the GGUF export does not read back as the same adapter (are there numbers in it that are not finite?); "
+            "make the adapter again"
+        )
+
+
+def _num_heads(base: BaseLM, module: str) -> int:
+    config = base.model.config
+    return int(config.num_attention_heads if module == "q_proj" else config.num_key_value_heads)
+
+
+def _interleaved(B: Tensor, num_heads: int) -> Tensor:
+    """Rows `[d_out, r]` of a query or key projection in the order of llama.cpp's `llama` models.
+
+    Hugging Face rotates a channel with the one half a head further on, these models with its neighbour.
+    """
+    d_out, rank = B.shape
+    return B.reshape(num_heads, 2, d_out // num_heads // 2, rank).transpose(1, 2).reshape(d_out, rank)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().contiguous().numpy()

@@ -1,0 +1,274 @@
+"""Adapters in the format of PEFT, for other programs to read, and from them.
+
+Exported adapters carry their provenance in the header of the weights file, where PEFT does not look; statistics are
+left behind. An import takes only what a plain LoRA means: whatever else a PEFT adapter may ask for is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
+from lorify.adapters.probes import agree, peft_logits, probe_logits
+from lorify.adapters.storage import replaced_folder, write_tensors
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseLM
+
+CONFIG_NAME = "adapter_config.json"
+WEIGHTS_NAME = "adapter_model.safetensors"
+PROVENANCE_KEY = "lorify_provenance"
+
+_OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, "README.md"})
+_TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
+
+# Fields of a PEFT config that do not change what the stored weights mean, and those read below.
+_HARMLESS = frozenset(
+    "peft_type task_type r lora_alpha use_rslora rank_pattern alpha_pattern init_lora_weights bias auto_mapping "
+    "base_model_name_or_path revision peft_version inference_mode target_modules exclude_modules layers_to_transform "
+    "layers_pattern lora_dropout megatron_core qalora_group_size runtime_config eva_config loftq_config "
+    "ensure_weight_tying".split()
+)
+# Other ways to initialize change the base's weights, which then differ from those that are loaded here.
+_PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
+
+
+def export_peft(
+    adapter: Adapter, base: BaseLM, folder: Path, *, base_name: str | None = None, probe: bool = True
+) -> None:
+    """Write an adapter as PEFT reads it: `PeftModel.from_pretrained(model, folder)`.
+
+    Before the folder takes its place it is read again and compared: every tensor, and the logits of a probe prompt.
+
+    Args:
+        adapter: the adapter.
+        base: the base it is for.
+        folder: where to; a PEFT adapter in it is replaced at once or not at all.
+        base_name: what the reader calls the base, if not as it is called here.
+        probe: compare with the logits that the package peft makes of the folder, too; takes a second or so.
+
+    Raises:
+        AdapterError: if the adapter does not fit the base, what was written does not read back as the same adapter, or
+            `folder` holds something else or cannot be written.
+    """
+    adapter.check_base(base)
+    tensors: dict[str, Tensor] = {}
+    for key, pair in adapter.weights.items():
+        path = base.module_path(*key)
+        tensors[f"base_model.model.{path}.lora_A.weight"] = pair.A
+        tensors[f"base_model.model.{path}.lora_B.weight"] = pair.B
+    metadata = {"format": "pt", PROVENANCE_KEY: adapter.provenance.model_dump_json()}
+    with replaced_folder(folder, _OWNED) as temporary:
+        write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
+        config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
+        (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
+        _check_same(adapter, import_peft(temporary, base, probe=False), base)
+        if probe:
+            _check_with_peft(adapter, base, temporary)
+
+
+def import_peft(folder: Path, base: BaseLM, *, probe: bool = True) -> Adapter:
+    """Read a PEFT adapter of plain LoRA for `base`.
+
+    Scales that PEFT keeps apart (`use_rslora`, `alpha_pattern`) are folded into `lora_alpha` or, where it has to be
+    the same for all pairs, into `B`.
+
+    Args:
+        folder: a folder with `adapter_config.json` and `adapter_model.safetensors`.
+        base: the base it is for. PEFT records no digest: that the base is the right one is only checked by shapes,
+            except for adapters that lorify exported.
+        probe: compare with the logits that the package peft makes of the folder; takes a second or so.
+
+    Raises:
+        AdapterError: if a file is missing or damaged, the adapter is more than plain LoRA, a tensor fits no linear
+            layer of the base, or the package peft makes something else of it.
+    """
+    config = _read_config(folder)
+    tensors, metadata = _read_weights(folder)
+    weights, scalings = {}, {}
+    for path, (key, pair) in _match_modules(tensors, base, folder).items():
+        rank = _pattern_value(config, "rank_pattern", path, config["r"], folder)
+        alpha = _pattern_value(config, "alpha_pattern", path, config["lora_alpha"], folder)
+        if rank != pair.rank:
+            raise AdapterError(f"PEFT adapter {folder}: {path} has rank {pair.rank}, but {CONFIG_NAME} says {rank}")
+        weights[key] = pair
+        scalings[key] = lora_scaling(alpha, rank, use_rslora=bool(config.get("use_rslora")))
+    key = max(weights, key=lambda key: weights[key].rank)
+    lora_alpha = float(config["lora_alpha"])
+    if scalings[key] != lora_alpha / weights[key].rank:
+        lora_alpha = scalings[key] * weights[key].rank
+    for key, pair in weights.items():
+        if not math.isclose(scalings[key], lora_alpha / pair.rank, rel_tol=1e-12):
+            B = pair.B.float() * (scalings[key] * pair.rank / lora_alpha)
+            weights[key] = LoraPair(pair.A.float(), B)
+    adapter = Adapter(weights, lora_alpha, _read_provenance(metadata, base, folder))
+    adapter.check_base(base)
+    if probe:
+        _check_with_peft(adapter, base, folder)
+    return adapter
+
+
+def _peft_config(adapter: Adapter, base: BaseLM, base_name: str) -> dict[str, Any]:
+    ranks = {base.module_path(*key): pair.rank for key, pair in adapter.weights.items()}
+    usual_rank = Counter(ranks.values()).most_common(1)[0][0]
+    alpha = adapter.lora_alpha
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_name,
+        "inference_mode": True,
+        "r": usual_rank,
+        "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,
+        "lora_dropout": 0.0,
+        "use_rslora": False,
+        "use_dora": False,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "init_lora_weights": True,
+        "modules_to_save": None,
+        # Whole paths, so that the same module of a block without weights stays as it is.
+        "target_modules": list(ranks),
+        # PEFT reads these as regular expressions, in which a dot matches a dot.
+        "rank_pattern": {path: rank for path, rank in ranks.items() if rank != usual_rank},
+        "alpha_pattern": {},
+    }
+
+
+def _check_same(adapter: Adapter, reread: Adapter, base: BaseLM) -> None:
+    """Refuse an export that reads back as something else."""
+    same = adapter.weights.keys() == reread.weights.keys() and all(
+        torch.equal(pair.A.cpu(), reread.weights[key].A) and torch.equal(pair.B.cpu(), reread.weights[key].B)
+        for key, pair in adapter.weights.items()
+    )
+    if not same or not torch.equal(probe_logits(base, adapter), probe_logits(base, reread)):
+        raise AdapterError(
+            "the PEFT export does not read back as the same adapter (are there numbers in it that are not finite?); "
+            "make the adapter again"
+        )
+
+
+def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:
+    """Refuse a folder of which the package peft makes something else."""
+    if not agree(peft_logits(base, folder), probe_logits(base, adapter), base.dtype):
+        raise AdapterError(
+            "the package peft gives other logits for a probe prompt with this PEFT adapter than lorify does; use "
+            "another version of peft, or make the adapter again"
+        )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """`adapter_config.json` of a plain LoRA."""
+    path = folder / CONFIG_NAME
+    if not path.is_file():
+        raise AdapterError(f"{folder} is no PEFT adapter: {CONFIG_NAME} is missing; give the folder that PEFT saved")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is damaged ({error}); fetch it again") from error
+    if not isinstance(config, dict):
+        raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is no JSON object; fetch it again")
+    if config.get("peft_type") != "LORA":
+        raise AdapterError(f"PEFT adapter {folder} is of type {config.get('peft_type')!r}; lorify imports LORA only")
+    unsupported = sorted(name for name, value in config.items() if value and name not in _HARMLESS)
+    if config.get("bias", "none") != "none":
+        unsupported.append(f"bias={config['bias']!r}")
+    start = config.get("init_lora_weights")
+    if start not in _PLAIN_STARTS:
+        unsupported.append(f"init_lora_weights={start!r}")
+    if unsupported:
+        raise AdapterError(
+            f"PEFT adapter {folder} uses {', '.join(unsupported)}; lorify imports plain LoRA only: "
+            "merge such an adapter into its base with PEFT and load the merged model"
+        )
+    rank, alpha = config.setdefault("r", 8), config.setdefault("lora_alpha", 8)
+    if not _is_number(rank) or not _is_number(alpha):
+        raise AdapterError(
+            f"PEFT adapter {folder}: r is {rank!r} and lora_alpha {alpha!r}; expected numbers above 0; fetch it again"
+        )
+    return config
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def _pattern_value(config: Mapping[str, Any], name: str, path: str, default: float, folder: Path) -> float:
+    """Value of the first pattern that matches the end of a module's path, as PEFT matches them."""
+    patterns = config.get(name) or {}
+    try:
+        value = next((v for key, v in patterns.items() if re.match(rf"(.*\.)?({key})$", path)), default)
+    except (AttributeError, re.error) as error:
+        raise AdapterError(f"PEFT adapter {folder}: {name} is damaged ({error}); fetch it again") from error
+    if not _is_number(value):
+        raise AdapterError(f"PEFT adapter {folder}: {name} gives {value!r} for {path}; expected a number above 0")
+    return value
+
+
+def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of the weights file."""
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        if (folder / "adapter_model.bin").is_file():
+            raise AdapterError(
+                f"PEFT adapter {folder} is a pickle (adapter_model.bin), which could run code when loaded; "
+                "save it again as safetensors with PEFT's save_pretrained, where you trust it"
+            )
+        raise AdapterError(f"PEFT adapter {folder}: {WEIGHTS_NAME} is missing; fetch it again")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise AdapterError(f"PEFT adapter {folder}: {WEIGHTS_NAME} is damaged ({error}); fetch it again") from error
+
+
+def _match_modules(tensors: Mapping[str, Tensor], base: BaseLM, folder: Path) -> dict[str, tuple[Key, LoraPair]]:
+    """Module path -> its address and pair; each tensor belongs to one linear layer of the base."""
+    keys = {base.module_path(*key): key for key in base.linear_keys}
+    halves: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        match = _TENSOR_NAME.fullmatch(name)
+        if match is None or match["path"] not in keys:
+            raise AdapterError(
+                f"PEFT adapter {folder}: {name} fits no linear layer in the blocks of base {base.name}; "
+                "load the base it was made for"
+            )
+        halves.setdefault(match["path"], {})[match["which"]] = tensor
+    if not halves:
+        raise AdapterError(f"PEFT adapter {folder}: {WEIGHTS_NAME} is empty; fetch it again")
+    modules = {}
+    for path, half in halves.items():
+        if half.keys() != {"A", "B"}:
+            missing = "lora_A" if "B" in half else "lora_B"
+            raise AdapterError(f"PEFT adapter {folder}: {missing} of {path} is missing; fetch it again")
+        pair = LoraPair(half["A"], half["B"])
+        check_pair(keys[path], pair, base)
+        modules[path] = (keys[path], pair)
+    return modules
+
+
+def _read_provenance(metadata: Mapping[str, str], base: BaseLM, folder: Path) -> Provenance:
+    if PROVENANCE_KEY not in metadata:
+        return Provenance(
+            base_name=base.name,
+            base_digest=base.digest,
+            hypernetwork="imported from PEFT",
+            lorify_version=lorify_version(),
+        )
+    try:
+        return Provenance.model_validate_json(metadata[PROVENANCE_KEY])
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        raise AdapterError(f"PEFT adapter {folder}: its provenance is damaged ({first}); export it again") from error

@@ -1,0 +1,1 @@
+"""Questions made from a document's own sentences."""

@@ -1,0 +1,1 @@
+"""Generated documents full of invented facts, with questions."""

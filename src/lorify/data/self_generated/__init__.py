@@ -1,0 +1,1 @@
+"""Self-generated training data: questions by a writer model, answers by the base."""

@@ -1,0 +1,1 @@
+"""Data from files and public data sets, and the generated needles."""

@@ -1,0 +1,147 @@
+"""Images with questions: folders of class folders, JSON lines, and the handwritten digits of scikit-learn."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lorify.data.examples import Example, Question
+from lorify.data.sources.questions import parse_question_line
+from lorify.errors import EvaluationError
+
+IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+DEFAULT_QUESTION = "What is in the image?"
+DIGITS = "digits"
+DIGIT_QUESTION = "What digit is in the image?"
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_LEVELS = 16  # brightness of scikit-learn's digits, from 0
+HELDOUT_DIGITS = 360
+IMAGENETTE_CLASSES: Mapping[str, str] = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
+"""Folder of each class of Imagenette -> its name, in the paper's order."""
+
+
+def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list[Example]:
+    """Images with questions.
+
+    Args:
+        path: a folder of class folders, where the answer is the class: the folder's name, with spaces for underscores
+            (Imagenette's have their English names); or JSON lines of `image` (a path beside the file), `question` and
+            `answers`.
+        question: what is asked about images in class folders.
+
+    Returns:
+        One example an image, in the order of their names or first lines.
+
+    Raises:
+        EvaluationError: if the path is missing, holds no image, a line is not as above, or an image is not there.
+    """
+    if path.is_dir():
+        return _from_folders(path, question)
+    return _from_lines(path)
+
+
+def split_by_image(
+    examples: Sequence[Example], heldout_fraction: float = 0.1, seed: int = 0
+) -> tuple[list[Example], list[Example]]:
+    """Split into training and held-out examples by the images' content: no image is in both, however often it comes.
+
+    Raises:
+        EvaluationError: if an image cannot be read.
+    """
+    heldout = [_uniform(_digest(example.images[0]), seed) < heldout_fraction for example in examples]
+    train = [example for example, out in zip(examples, heldout, strict=True) if not out]
+    return train, [example for example, out in zip(examples, heldout, strict=True) if out]
+
+
+def digit_examples(*, heldout: bool = False) -> list[Example]:
+    """Scikit-learn's handwritten digits, 8 x 8 pixels each: 1,437 to train on, or the 360 that are held out.
+
+    Raises:
+        EvaluationError: if scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise EvaluationError(
+            "the digits come with the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
+        ) from error
+    digits: Any = load_digits()
+    order = list(range(len(digits.images)))
+    random.Random(DIGITS).shuffle(order)
+    chosen = order[:HELDOUT_DIGITS] if heldout else order[HELDOUT_DIGITS:]
+    return [
+        Example(
+            (),
+            (Question(DIGIT_QUESTION, (str(digits.target[i]), DIGIT_WORDS[digits.target[i]])),),
+            DIGITS,
+            (Image.fromarray((digits.images[i] * (255 / DIGIT_LEVELS)).astype("uint8")),),
+        )
+        for i in chosen
+    ]
+
+
+def _from_folders(path: Path, question: str) -> list[Example]:
+    examples = []
+    for folder in sorted(folder for folder in path.iterdir() if folder.is_dir()):
+        name = IMAGENETTE_CLASSES.get(folder.name, folder.name.replace("_", " "))
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
+        examples += [Example((), (Question(question, (name,)),), path.name, (file,)) for file in files]
+    if not examples:
+        raise EvaluationError(f"{path} holds no images in class folders; expected {path}/CLASS/IMAGE.jpg or the like")
+    return examples
+
+
+def _from_lines(path: Path) -> list[Example]:
+    questions: dict[Path, list[Question]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(
+            f"{path} cannot be read ({error}); expected a folder of class folders, or JSON lines in UTF-8"
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            image, question = _parse_line(line, path, number)
+            questions.setdefault(image, []).append(question)
+    if not questions:
+        raise EvaluationError(f"{path} has no line; expected objects with image, question and answers")
+    return [Example((), tuple(asked), path.stem, (image,)) for image, asked in questions.items()]
+
+
+def _parse_line(line: str, path: Path, number: int) -> tuple[Path, Question]:
+    place = f"{path}, line {number}"
+    name, question, answers = parse_question_line(line, place, about="image")
+    image = path.parent / name
+    if not image.is_file():
+        raise EvaluationError(f"{place}: image {image} does not exist; give its path beside {path.name}")
+    return image, Question(question, tuple(answers))
+
+
+def _digest(image: Path | Image.Image) -> bytes:
+    if isinstance(image, Image.Image):
+        return hashlib.sha256(image.tobytes()).digest()
+    try:
+        return hashlib.sha256(image.read_bytes()).digest()
+    except OSError as error:
+        raise EvaluationError(f"image {image} cannot be read ({error.strerror}); check the path") from error
+
+
+def _uniform(digest: bytes, seed: int) -> float:
+    """A number in [0, 1) that depends on content and seed only."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:".encode() + digest).digest()[:6]) / 2**48

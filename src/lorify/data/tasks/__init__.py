@@ -1,0 +1,1 @@
+"""Tasks: descriptions with instances, generated or read from files."""

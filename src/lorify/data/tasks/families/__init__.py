@@ -1,0 +1,1 @@
+"""Families of generated tasks, one module a group of families."""

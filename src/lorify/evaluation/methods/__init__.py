@@ -1,0 +1,1 @@
+"""Methods: how questions are answered."""

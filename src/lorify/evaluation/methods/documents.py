@@ -1,0 +1,355 @@
+"""How questions are answered: methods, each a way to bring a context to the base. A method knows nothing of suites.
+
+A method first takes in a case's documents (its update), and then says for each question what the base is asked with.
+Methods for tasks are in `task_methods.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lorify.adapters import Adapter
+from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.documents import Document, document_from_text
+from lorify.contexts.images import Context, read_picture
+from lorify.errors import EvaluationError
+from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, fit_document
+from lorify.evaluation.methods.retrieval import load_bm25
+from lorify.evaluation.methods.tasks import TASK_METHODS, FromInstruction
+from lorify.evaluation.specs import parse_spec
+from lorify.evaluation.suites.cases import Case, CaseKind
+from lorify.facade import Lorify, load_internalizer
+from lorify.hypernets.associative.token_cache import without_tokens
+from lorify.hypernets.refinement.distillation import (
+    QUESTION_REQUEST,
+    REFINE_RATE,
+    REFINE_ROWS,
+    Budget,
+    Focus,
+    as_refined,
+    believed_lessons,
+    blank_adapter,
+    distill,
+    lessons_from_teacher,
+    refining_lessons,
+)
+
+SEPARATOR = "\n\n"
+
+
+class NoContext(Method):
+    """The bare base."""
+
+    name = "none"
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Nothing to do."""
+        return lambda case: PreparedCase(lambda question: Prompt())
+
+
+class InContext(Method):
+    """The documents in the prompt, cut in the middle where they do not fit the base's window."""
+
+    name = "icl"
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Nothing to do."""
+
+        def update(case: Case) -> PreparedCase:
+            text = SEPARATOR.join(case.documents)
+            return PreparedCase(
+                lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens))
+            )
+
+        return update
+
+
+class Internalized(Method):
+    """The adapter that a hypernetwork writes in one forward pass."""
+
+    name = "adapter"
+    only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
+    focus: bool = Field(True, description="An adapter for each question, from what answers it, or the same for all.")
+    hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
+
+    @property
+    def needs(self) -> CaseKind | None:
+        """The hypernetwork for documents, unless another one is given."""
+        return "documents" if self.hypernetwork is None else None
+
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """The other hypernetwork, if one is given."""
+        return self.hypernetwork
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Load the other hypernetwork, if there is one."""
+        if self.hypernetwork is not None:
+            model = Lorify(model.base, load_internalizer(model.base, self.hypernetwork))
+
+        def update(case: Case) -> PreparedCase:
+            adapter = model.internalize(*case_contexts(case))
+            if not self.focus and adapter.statistics is not None:
+                adapter = replace(adapter, statistics=without_tokens(adapter.statistics))
+            return prepared_adapter(model, adapter, gate=adapter if self.only_if_relevant else None)
+
+        return update
+
+
+class OuterProducts(Method):
+    """The memory without its solve: a scaled sum of outer products of keys and values (an ablation).
+
+    The form of Generative Adapter (arXiv 2411.05877): `B = s M / (tr(S) / r + lambda)` in place of
+    `s (S + lambda)^-1 M`. The hypernetwork was not trained for it, so this says what the solve is worth to the trained
+    network, not what that paper's own training would reach.
+    """
+
+    name = "outer"
+    uses = "documents"
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Nothing to do."""
+
+        def update(case: Case) -> PreparedCase:
+            solved = model.internalize(*case_documents(case))
+            if solved.statistics is None or "S" not in solved.statistics[0]:
+                raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
+            # With S alike in all directions the solve is a division, and the adapter is written as it always is.
+            known = without_tokens(solved.statistics)
+            flat = tuple({**tensors, "S": _isotropic(tensors["S"])} for tensors in known)
+            adapter = model.internalizer.add(replace(solved, statistics=flat), [])
+            return prepared_adapter(model, adapter, gate=solved)
+
+        return update
+
+
+class Retrieval(Method):
+    """The chunks that share most words with the question (BM25), in the prompt."""
+
+    name = "rag"
+    chunks: int = Field(3, ge=1, description="Number of chunks in the prompt.")
+    chunk_tokens: int = Field(128, ge=8, description="Longest chunk, in tokens.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Load the retriever's package."""
+        build_retriever = load_bm25()
+
+        def update(case: Case) -> PreparedCase:
+            text = SEPARATOR.join(case.documents)
+            ids = split_into_chunks(text, model.base.tokenizer, self.chunk_tokens)
+            retrieve = build_retriever([model.base.decode_text(chunk).strip() for chunk in ids])
+
+            def prompt_for(question: str) -> Prompt:
+                found = SEPARATOR.join(retrieve(question, self.chunks))
+                return Prompt(document=fit_document(model.base, found, question, max_new_tokens))
+
+            return PreparedCase(prompt_for)
+
+        return update
+
+
+class Llmlingua2(Method):
+    """The documents in the prompt, compressed by LLMLingua-2."""
+
+    name = "llmlingua2"
+    rate: float = Field(0.4, gt=0, le=1, description="Share of the tokens to keep.")
+    model: str = Field(
+        "microsoft/llmlingua-2-bert-base-multilingual-cased-meetingbank",
+        description="Compressor: Hugging Face id or folder.",
+    )
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Load the compressor."""
+        compressor = _load_compressor(self.model, str(model.base.device))
+
+        def update(case: Case) -> PreparedCase:
+            result = compressor.compress_prompt(list(case.documents), rate=self.rate, force_tokens=["\n", "?"])
+            text = result["compressed_prompt"]
+            return PreparedCase(
+                lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens))
+            )
+
+        return update
+
+
+class Distilled(Method):
+    """Context distillation: a LoRA trained for each document by gradient descent, from nothing."""
+
+    name = "cd"
+    lessons: Literal["generated", "oracle", "statements"] = Field(
+        "generated",
+        description="What is learned: the base's answers, with the document in its prompt, to questions that it made "
+        "(generated) or to those that will be asked (oracle); or words of the document's sentences, as answers to "
+        "questions that are made for them (statements).",
+    )
+    queries: int = Field(16, ge=1, description="Number of generated questions.")
+    steps: int = Field(50, ge=0, description="At most this many gradient steps.")
+    seconds: float | None = Field(None, gt=0, description="Longest update in seconds, questions and answers included.")
+    batch: int = Field(4, ge=1, description="Questions a step.")
+    rank: int = Field(8, ge=1, description="Rank of the LoRA (`cd` only).")
+    learning_rate: float = Field(0.1, gt=0, description="Size of a step, relative to each matrix.")
+    answer_tokens: int = Field(32, ge=1, description="Longest answer of the teacher, in tokens.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Nothing to do."""
+
+        def update(case: Case) -> PreparedCase:
+            budget = Budget(self.steps, self.seconds)
+            blank = blank_adapter(model.base, self.rank, case_documents(case))
+            return prepared_adapter(model, self.train(model, case, blank, budget, learn_A=True), gate=None)
+
+        return update
+
+    def train(
+        self, model: Lorify, case: Case, start: Adapter, budget: Budget, *, learn_A: bool, focus: Focus | None = None
+    ) -> Adapter:
+        """The trained adapter."""
+        if self.lessons == "statements":
+            lessons = refining_lessons(model.base, case.documents, budget, writer=model.question_writer)
+            if not learn_A and model.question_writer is not None:  # what a hypernetwork wrote can judge them
+                lessons = believed_lessons(model.base, lessons, start, focus=focus)
+        else:
+            asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
+            longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
+            fitting = fit_document(model.base, SEPARATOR.join(case.documents), longest, self.answer_tokens)
+            lessons = lessons_from_teacher(
+                model.base,
+                fitting,
+                asked,
+                num_questions=self.queries,
+                answer_tokens=self.answer_tokens,
+                deadline=budget.half_way(),
+            )
+        return distill(
+            model.base,
+            lessons,
+            start,
+            budget=budget,
+            learning_rate=self.learning_rate,
+            batch_rows=self.batch,
+            learn_A=learn_A,
+            focus=focus,
+        )
+
+
+class Refined(Distilled):
+    """The hypernetwork's adapter, then gradient descent from there."""
+
+    name = "adapter+refine"
+    uses = "documents"
+    lessons: Literal["generated", "oracle", "statements"] = Field(
+        "statements", description="What is learned, as for `cd`."
+    )
+    batch: int = Field(REFINE_ROWS, ge=1, description="Questions a step.")
+    learning_rate: float = Field(REFINE_RATE, gt=0, description="Size of a step, relative to each matrix.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Update:
+        """Nothing to do."""
+
+        def update(case: Case) -> PreparedCase:
+            generated = model.internalize(*case_documents(case))
+            budget = Budget(self.steps, self.seconds)
+            focus = model.internalizer.focused
+            trained = self.train(model, case, generated, budget, learn_A=False, focus=focus)
+            return prepared_adapter(model, as_refined(trained, generated, budget), gate=generated)
+
+        return update
+
+
+METHODS: dict[CaseKind, dict[str, type[Method]]] = {
+    "documents": {
+        kind.name: kind
+        for kind in (
+            NoContext,
+            InContext,
+            Internalized,
+            OuterProducts,
+            Retrieval,
+            Distilled,
+            Refined,
+            Llmlingua2,
+            FromInstruction,
+        )
+    },
+    "tasks": {kind.name: kind for kind in (NoContext, *TASK_METHODS)},
+    "images": {kind.name: kind for kind in (NoContext, Internalized)},
+}
+"""Methods for suites of documents, of tasks and of images."""
+
+
+def parse_methods(text: str, kind: CaseKind = "documents") -> list[Method]:
+    """Read methods from `METHOD,METHOD...`, each `NAME[:option=value...]`.
+
+    Args:
+        text: the methods.
+        kind: what the suite's cases are about.
+
+    Raises:
+        EvaluationError: if one does not exist for such a suite, comes twice, or an option is wrong.
+    """
+    methods = [parse_spec(part, METHODS[kind], f"method for {kind}") for part in text.split(",") if part.strip()]
+    labels = [method.label for method in methods]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise EvaluationError(f"method {label} is given twice; give each once")
+    if not methods:
+        raise EvaluationError(f"no method is given; choose from {', '.join(METHODS[kind])}")
+    return methods
+
+
+def case_documents(case: Case) -> list[Document]:
+    """A case's texts as documents with names."""
+    return [document_from_text(text, f"document {i}") for i, text in enumerate(case.documents)]
+
+
+def case_contexts(case: Case) -> list[Context]:
+    """A case's texts and images, each with a name."""
+    pictures = [read_picture(image, name=f"image {i}") for i, image in enumerate(case.images)]
+    return [*case_documents(case), *pictures]
+
+
+def prepared_adapter(model: Lorify, adapter: Adapter, *, gate: Adapter | None) -> PreparedCase:
+    """What a method holds that has an adapter.
+
+    Args:
+        model: base and hypernetwork.
+        adapter: the adapter.
+        gate: what tells by its documents which questions the adapter is on for; None: all.
+    """
+
+    def prompt_for(question: str) -> Prompt:
+        is_on = gate is None or model.for_question(gate, question, focus=False) is not None
+        return Prompt(adapter=model.for_question(adapter, question, only_if_relevant=False) if is_on else None)
+
+    return PreparedCase(prompt_for, adapter)
+
+
+def _isotropic(S: Tensor) -> Tensor:
+    """`S [..., r, r]` -> the multiple of the identity with the same trace."""
+    rank = S.shape[-1]
+    mean = S.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    return mean * torch.eye(rank, dtype=S.dtype, device=S.device)
+
+
+def _load_compressor(name: str, device: str) -> Any:
+    try:
+        from llmlingua import PromptCompressor  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise EvaluationError(
+            "method llmlingua2 needs the package llmlingua, which is not installed; run "
+            "`pip install 'lorify[llmlingua]'`, or leave the method out"
+        ) from error
+    try:
+        return PromptCompressor(model_name=name, use_llmlingua2=True, device_map=device)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EvaluationError(
+            f"method llmlingua2: compressor {name} cannot be loaded ({reason}); connect to a network, or give a folder "
+            "as llmlingua2:model=DIR"
+        ) from error

@@ -1,0 +1,1 @@
+"""Runs: asking a suite by methods, timing, and the run folder."""

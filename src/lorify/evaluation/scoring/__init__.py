@@ -1,0 +1,1 @@
+"""Scores of answers, confidence and fidelity."""

@@ -1,0 +1,105 @@
+"""Fitting and measuring what `ask` warns by: a suite asked with the adapter, its answers with their signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lorify.adapters import AdapterRow
+from lorify.errors import EvaluationError
+from lorify.evaluation.methods.api import ask_together, check_questions
+from lorify.evaluation.methods.documents import Internalized
+from lorify.evaluation.scoring.confidence import SIGNALS, Confidence, answer_signals, auroc, fit_confidence
+from lorify.evaluation.scoring.metrics import token_f1
+from lorify.evaluation.suites.documents import Suite
+from lorify.facade import Lorify
+
+RIGHT_F1 = 0.5
+Report = Callable[[int, int], None]
+Row = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Answers with the adapter: signals, whether right, and the case of each."""
+
+    signals: list[tuple[float, float]]
+    is_right: list[bool]
+    groups: list[str]
+
+    def rows(self, name: str, joined: float) -> list[Row]:
+        """A row for each signal, and one with a name and an AUROC for all together."""
+        scores = {signal: auroc([-s[i] for s in self.signals], self.is_right) for i, signal in enumerate(SIGNALS)}
+        right = round(sum(self.is_right) / len(self.is_right), 3)
+        return [
+            {"signal": signal, "questions": len(self.is_right), "right": right, "auroc": round(score, 3)}
+            for signal, score in {**scores, name: joined}.items()
+        ]
+
+
+def calibrate(
+    model: Lorify, suite: Suite, *, report: Report = lambda done, total: None
+) -> tuple[Confidence, list[Row]]:
+    """Ask a suite and fit.
+
+    Args:
+        model: base and hypernetwork.
+        suite: what to ask; questions that are left to the bare base do not count.
+        report: called with the number of documents done since the last call and of all.
+
+    Returns:
+        The fit, and a row for each signal and one for all together: number of questions, share of right answers,
+        AUROC.
+
+    Raises:
+        EvaluationError: if there are not enough right and wrong answers.
+    """
+    answered = _ask(model, suite, report)
+    fitted = fit_confidence(answered.signals, answered.is_right, answered.groups, model.internalizer.digest)
+    return fitted, answered.rows("all, unseen documents", fitted.auroc)
+
+
+def measure_confidence(
+    model: Lorify, suite: Suite, kept: Confidence, *, report: Report = lambda done, total: None
+) -> list[Row]:
+    """Ask a suite and see how well a fit that is there already tells right answers from wrong ones.
+
+    Args:
+        model: base and hypernetwork.
+        suite: what to ask; questions that are left to the bare base do not count.
+        kept: the fit.
+        report: as for `calibrate`.
+
+    Returns:
+        Rows as of `calibrate`; that for all together is of the fit.
+
+    Raises:
+        EvaluationError: if all answers are right, or all are wrong.
+    """
+    answered = _ask(model, suite, report)
+    if len(set(answered.is_right)) < 2:
+        raise EvaluationError(
+            f"{sum(answered.is_right)} of {len(answered.is_right)} answers are right; to tell right from wrong there "
+            "have to be both: ask more questions"
+        )
+    return answered.rows("warning", auroc([kept.probability(s) for s in answered.signals], answered.is_right))
+
+
+def _ask(model: Lorify, suite: Suite, report: Report) -> _Answers:
+    update = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
+    cases = suite.build(model)
+    check_questions(model.base, cases, suite.max_new_tokens)
+    found = _Answers([], [], [])
+    for case in cases:
+        knowledge = update(case)
+        asked = [(question, knowledge.prompt_for(question.text)) for question in case.questions]
+        asked = [(question, prompt) for question, prompt in asked if not prompt.is_bare]
+        answers = ask_together(model, [(q.text, prompt) for q, prompt in asked], suite.max_new_tokens)
+        adapters: list[AdapterRow] = [prompt.adapter for _, prompt in asked]
+        found.signals.extend(answer_signals(model.base, [q.text for q, _ in asked], answers, adapters))
+        found.is_right.extend(token_f1(a, q.answers) >= RIGHT_F1 for a, (q, _) in zip(answers, asked, strict=True))
+        found.groups.extend([case.id] * len(asked))
+        report(1, len(cases))
+    if not found.signals:
+        raise EvaluationError(f"no question of {suite.label} concerns its document; ask another suite")
+    return found

@@ -1,0 +1,1 @@
+"""The associative hypernetwork: documents as an associative memory, solved in closed form."""

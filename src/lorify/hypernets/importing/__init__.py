@@ -1,0 +1,1 @@
+"""What imports of other projects' checkpoints share."""

@@ -1,0 +1,1 @@
+"""Gradient descent on one document: context distillation and refinement of an adapter."""

@@ -1,0 +1,133 @@
+"""Shape of the task hypernetwork: the three sizes of the paper, the base and the description encoder it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lorify.adapters.adapter import lora_scaling
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.errors import ConfigError
+from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
+
+ONE_HOT_EMBEDDER = "one-hot task number"
+"""Stands for the description encoder where tasks are known by number and not described."""
+
+TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
+RankPositions = Literal["all_at_once", "rotary", "learned"]
+
+
+class TaskConfig(BaseModel):
+    """Shape of a task hypernetwork, the base it was made for and the embedder whose embeddings it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["task"] = Field(default="task", description="Which hypernetwork this is.")
+    base_name: str = Field(description="Base model it was made for.")
+    base_digest: str = Field(description="SHA-256 of that base's weights.")
+    embedder_name: str = Field(description="What embeds the descriptions (see `load_description_encoder`).")
+    embedder_digest: str | None = Field(default=None, description="SHA-256 of the embedder's weights; null: not known.")
+    embedding_size: int = Field(gt=0, description="Size of an embedding.")
+    layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
+    modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers; their order counts.")
+    rank: int = Field(default=8, gt=0, description="Rank of the adapters.")
+    lora_alpha: float = Field(default=16.0, gt=0, description="Numerator of the adapters' scaling.")
+    use_rslora: bool = Field(
+        default=True, description="Scaling is `lora_alpha / sqrt(rank)` instead of `lora_alpha / rank`."
+    )
+    task_encoder: TaskEncoderKind = Field(default="linear", description="What encodes the embedding.")
+    num_codes: int = Field(default=32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
+    latent_size: int = Field(
+        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the place."
+    )
+    head_input_size: int = Field(default=512, gt=0, description="Input features of the heads.")
+    head_bias: bool = Field(default=True, description="Whether the heads have biases.")
+    hyper_init: bool = Field(default=True, description="Heads start with zero weights and the biases of a fresh LoRA.")
+    shared_head: bool = Field(default=False, description="One head writes A and B of a module (sizes M and S).")
+    rank_positions: RankPositions = Field(
+        default="all_at_once", description="How ranks in turn are told apart (size S)."
+    )
+    output_scale: float = Field(default=1.0, gt=0, description="What heads write is multiplied by this number.")
+    standardized: bool = Field(default=False, description="Heads write z-scores; mean and deviation are stored.")
+    offset: Literal["none", "fixed", "learned"] = Field(
+        default="none", description="A LoRA that is added, for all tasks."
+    )
+    num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null: not known.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TaskConfig:
+        if self.rank_positions == "rotary" and self.trunk_width % 2:
+            raise ValueError(f"rotary rank positions need an even trunk width, here it is {self.trunk_width}")
+        if len({module.name for module in self.modules}) < len(self.modules):
+            raise ValueError("a module is named twice")
+        return self
+
+    @property
+    def code_size(self) -> int:
+        """Size of an encoded description."""
+        return self.num_codes if self.task_encoder == "one_hot" else self.latent_size // 2
+
+    @property
+    def trunk_width(self) -> int:
+        """Width of the mixer and of the residual MLPs."""
+        if self.task_encoder == "one_hot":
+            return self.code_size + len(self.layers) + len(self.modules)
+        return self.code_size + 2 * (self.latent_size // 4)
+
+    @property
+    def scaling(self) -> float:
+        """Scale of the adapters' updates."""
+        return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)
+
+
+SIZES: Mapping[str, Mapping[str, bool | str]] = {
+    "L": {"shared_head": False, "rank_positions": "all_at_once"},
+    "M": {"shared_head": True, "rank_positions": "all_at_once"},
+    "S": {"shared_head": True, "rank_positions": "rotary"},
+}
+"""Fields of `TaskConfig` that make the paper's three sizes."""
+
+
+def task_config(
+    base: BaseLM,
+    encoder: DescriptionEncoder,
+    *,
+    size: str = "L",
+    modules: Sequence[str] = ("q_proj", "v_proj"),
+    layers: Sequence[int] | None = None,
+    **fields: object,
+) -> TaskConfig:
+    """Config of a task hypernetwork for a base and a description encoder.
+
+    Args:
+        base: the base model.
+        encoder: what embeds the descriptions.
+        size: `L`, `M` or `S`.
+        modules: linear layers to adapt.
+        layers: blocks to adapt; all by default.
+        fields: other fields of `TaskConfig`.
+
+    Raises:
+        ConfigError: if there is no such size, or a field has a bad value.
+        BaseModelError: if the base has no such linear layer.
+    """
+    if size not in SIZES:
+        raise ConfigError(f"size {size!r} of a task hypernetwork is not known; expected one of {', '.join(SIZES)}")
+    layers = tuple(range(base.num_layers)) if layers is None else tuple(layers)
+    values = {
+        "base_name": base.name,
+        "base_digest": base.digest,
+        "embedder_name": encoder.name,
+        "embedder_digest": encoder.digest,
+        "embedding_size": encoder.size,
+        "layers": layers,
+        "modules": adapted_modules(base, layers, modules),
+    }
+    try:
+        return TaskConfig.model_validate({**values, **SIZES[size], **fields})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, entry['loc'])) or 'the whole'}: {entry['msg']}" for entry in error.errors()]
+        raise ConfigError(f"shape of the task hypernetwork: {'; '.join(problems)}; correct it") from error

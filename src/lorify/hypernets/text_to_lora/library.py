@@ -1,0 +1,93 @@
+"""A library of task LoRAs on disk: numbered adapter folders, and `library.json` with their names and descriptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lorify.adapters import Adapter
+from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.atomic import replaced_folder
+from lorify.errors import AdapterError
+
+RECORD_NAME = "library.json"
+ADAPTERS_NAME = "adapters"
+
+
+class _LibraryRecord(BaseModel):
+    """What `library.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = Field(description="Version of this format.")
+    descriptions: dict[str, tuple[str, ...]] = Field(min_length=1, description="Descriptions of each task, by name.")
+
+
+@dataclass(frozen=True)
+class Library:
+    """LoRAs of tasks.
+
+    Attributes:
+        adapters: the adapter of each task, by the task's name; all adapt the same linear layers with one rank.
+        descriptions: descriptions of each task, to train on.
+    """
+
+    adapters: Mapping[str, Adapter]
+    descriptions: Mapping[str, tuple[str, ...]]
+
+
+def save_library(library: Library, folder: Path) -> None:
+    """Write a library; an earlier one in `folder` is replaced at once or not at all."""
+    record = _LibraryRecord(format_version=1, descriptions=dict(library.descriptions))
+    with replaced_folder(folder) as temporary:
+        (temporary / ADAPTERS_NAME).mkdir()
+        for number, name in enumerate(library.descriptions):
+            save_adapter(library.adapters[name], _place(temporary, number))
+        (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_library(folder: Path) -> Library:
+    """Read a library.
+
+    Raises:
+        AdapterError: if the folder holds none, an adapter is missing or damaged, or they are of different shapes.
+    """
+    descriptions = load_descriptions(folder)
+    adapters = {name: load_adapter(_place(folder, number)) for number, name in enumerate(descriptions)}
+    shapes = {_shape(adapter) for adapter in adapters.values()}
+    if len(shapes) > 1:
+        raise AdapterError(f"library {folder} has adapters of different bases, layers or ranks; train it again")
+    return Library(adapters, descriptions)
+
+
+def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
+    """Descriptions of the tasks of a library, by name, without its adapters.
+
+    Raises:
+        AdapterError: if the folder holds no library.
+    """
+    try:
+        record = _LibraryRecord.model_validate(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise AdapterError(
+            f"{folder} is no library of LoRAs: {RECORD_NAME} is missing; give the `best` of a run of kind lora"
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise AdapterError(f"library {folder}: {RECORD_NAME} is damaged ({reason}); train it again") from error
+    return record.descriptions
+
+
+def _place(folder: Path, number: int) -> Path:
+    """Folder of an adapter: numbered in the order of the record, since a task's name may be no name of a file."""
+    return folder / ADAPTERS_NAME / f"{number:04d}"
+
+
+def _shape(adapter: Adapter) -> tuple[object, ...]:
+    """What adapters of one library have in common."""
+    pairs = sorted((key, tuple(pair.A.shape), tuple(pair.B.shape)) for key, pair in adapter.weights.items())
+    return (adapter.provenance.base_digest, adapter.lora_alpha, *pairs)

@@ -1,0 +1,1 @@
+"""Reading uploaded documents in separate processes."""

@@ -1,0 +1,1 @@
+"""Engines that answer jobs: local, or a vLLM server."""

@@ -1,0 +1,217 @@
+"""Adapters for a vLLM server: written where it can read them, loaded by name, unloaded by least recent use.
+
+vLLM takes one adapter a request, without a scale, and multiplies all of it by `lora_alpha / r` of its config. So what a
+prompt is answered with is folded into one adapter of one rank, with scalings and scales in `B`. Its folder is named by
+its content and says vLLM's own name of the base: vLLM's file-system resolver, pointed at the folder of all, finds
+adapters by itself, on nodes that were never told to load them too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lorify.adapters import Adapter, AdapterRow, LoraPair
+from lorify.adapters.merging import merge_adapters
+from lorify.base.model import BaseLM
+from lorify.errors import ServingError
+from lorify.serving.engines.vllm_folder import NAME_LENGTH, AdaptersFolder
+
+ALLOWED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM takes as `--max-lora-rank`; its default is 16."""
+
+LONGEST_WAIT_SECONDS = 3600.0
+"""No answer waits longer for its adapter to be folded, written and loaded."""
+
+_log = logging.getLogger(__name__)
+
+
+def fold(row: AdapterRow, base: BaseLM) -> Adapter | None:
+    """One adapter of one rank whose `lora_alpha / r` is 1, equal to an adapter or a sum of scaled ones.
+
+    Returns:
+        The adapter in the base's dtype, as it would run here; None for the bare base.
+    """
+    if row is None:
+        return None
+    adapter = merge_adapters([(row, 1.0)] if isinstance(row, Adapter) else row)
+    rank = adapter.rank
+
+    def padded(A: Tensor, B: Tensor, scaling: float) -> LoraPair:
+        missing = rank - len(A)
+        B = (B.float() * scaling).to(base.dtype)
+        return LoraPair(F.pad(A.to(base.dtype), (0, 0, 0, missing)), F.pad(B, (0, missing)))
+
+    weights = {key: padded(pair.A, pair.B, adapter.scaling(key)) for key, pair in adapter.weights.items()}
+    return Adapter(weights, float(rank), adapter.provenance)
+
+
+def needed_rank(rank: int) -> int:
+    """The least `--max-lora-rank` that lets a vLLM server take adapters of a rank."""
+    return next((allowed for allowed in ALLOWED_RANKS if allowed >= rank), rank)
+
+
+def content_name(adapter: Adapter) -> str:
+    """Hash of an adapter's weights."""
+    digest = hashlib.sha256(str(adapter.lora_alpha).encode())
+    for key in sorted(adapter.weights):
+        pair = adapter.weights[key]
+        for tensor in (pair.A, pair.B):
+            digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:NAME_LENGTH]
+
+
+class LoadedAdapters:
+    """Which adapters a vLLM server has, and which are written for it; used from one event loop."""
+
+    def __init__(
+        self,
+        base: BaseLM,
+        folder: Path,
+        *,
+        max_loaded: int,
+        max_bytes: int,
+        load: Callable[[str, Path], Awaitable[None]],
+        unload: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """Start with none loaded.
+
+        Args:
+            base: the base here, which is that of the server.
+            folder: where adapters are written; the server reads them under the same path.
+            max_loaded: most adapters that are loaded at a time, as far as they are not in use.
+            max_bytes: most bytes of adapters that are written, as far as they are not in use.
+            load: makes the server load an adapter.
+            unload: makes it forget one.
+        """
+        self._base = base
+        self._folder = AdaptersFolder(base, folder)
+        self._max_loaded = max_loaded
+        self._max_bytes = max_bytes
+        self._load = load
+        self._unload = unload
+        self._users: Counter[str] = Counter()  # of those in use: they are neither unloaded nor removed
+        self._loaded: OrderedDict[str, None] = OrderedDict()  # the least recently used first
+        self._deleted: dict[str, float] = {}  # digests of documents, and when they were deleted
+        self._unwanted: set[str] = set()  # to be removed when they are no longer in use
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def acquire(self, row: AdapterRow, base_name: str, *, once: bool = False) -> str | None:
+        """Have what a prompt is answered with loaded; `release` it afterwards.
+
+        Args:
+            row: what the prompt is answered with.
+            base_name: what the server calls the base.
+            once: it will hardly come again, and is removed when it is released.
+
+        Returns:
+            Its name; None for the bare base.
+        """
+        arrived = time.monotonic()
+        adapter = await asyncio.to_thread(fold, row, self._base)
+        if adapter is None:
+            return None
+        name = await asyncio.to_thread(content_name, adapter)
+        self._users[name] += 1
+        try:
+            async with self._changing:
+                documents = adapter.provenance.documents
+                if once or any(self._deleted.get(record.digest, 0.0) >= arrived for record in documents):
+                    self._unwanted.add(name)
+                if name not in self._loaded:
+                    await self._make_room(name, adapter.num_bytes)
+                    folder = await asyncio.to_thread(self._folder.write, name, adapter, base_name)
+                    await self._load(name, folder)
+                self._loaded[name] = None
+                self._loaded.move_to_end(name)
+                await self._unload_some()
+        except BaseException:
+            self.release(name)
+            raise
+        return name
+
+    def release(self, name: str | None) -> None:
+        """An answer has ended."""
+        if name is None:
+            return
+        self._users[name] -= 1
+        if not self._users[name]:
+            del self._users[name]
+            if name in self._unwanted:
+                self._begin(self._remove_unwanted())
+
+    def lose(self, name: str | None) -> None:
+        """The server turns out not to have an adapter; it is loaded again when it is acquired next."""
+        if name is not None:
+            self._loaded.pop(name, None)
+
+    def forget(self, documents: Collection[str]) -> None:
+        """Begin to remove what documents, given by the SHA-256 of their texts, went into, once it is not in use."""
+        now = time.monotonic()
+        recent = {digest: when for digest, when in self._deleted.items() if when > now - LONGEST_WAIT_SECONDS}
+        self._deleted = recent | dict.fromkeys(documents, now)
+        self._begin(self._remove_made_from(documents))
+
+    async def settle(self) -> None:
+        """Wait for what has begun to be removed."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _make_room(self, name: str, num_bytes: int) -> None:
+        """Remove what is not in use, the oldest first and what is loaded last, so that an adapter can be written."""
+        written = await asyncio.to_thread(self._folder.written)
+        total = sum(other.num_bytes for other in written)
+        if all(other.name != name for other in written):
+            total += num_bytes
+        places = {other: place for place, other in enumerate(self._loaded, start=1)}
+        for other in sorted(written, key=lambda other: places.get(other.name, 0)):
+            if total > self._max_bytes and other.name not in self._users:
+                if other.name in self._loaded:
+                    await self._unload_one(other.name)
+                await self._remove(other.name)
+                total -= other.num_bytes
+
+    async def _unload_some(self) -> None:
+        idle = [name for name in self._loaded if name not in self._users]
+        for name in idle[: max(0, len(self._loaded) - self._max_loaded)]:
+            await self._unload_one(name)
+
+    async def _remove_made_from(self, documents: Collection[str]) -> None:
+        async with self._changing:
+            self._unwanted |= await asyncio.to_thread(self._folder.made_from, documents)
+        await self._remove_unwanted()
+
+    async def _remove_unwanted(self) -> None:
+        async with self._changing:
+            for name in self._unwanted - self._users.keys():
+                self._unwanted.discard(name)
+                await self._unload_one(name)  # it may have it from before this process began
+                await self._remove(name)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._folder.remove, name)
+        except OSError as error:
+            _log.warning("adapter %s, which vLLM read, is not removed: %s", name, error)
+
+    async def _unload_one(self, name: str) -> None:
+        self.lose(name)
+        try:
+            await self._unload(name)
+        except ServingError as error:  # it has room of its own to make
+            _log.warning("vLLM does not unload adapter %s: %s", name, error)

@@ -1,0 +1,124 @@
+"""Errors -> status codes and OpenAI-style bodies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from lorify.errors import (
+    AccessError,
+    BusyError,
+    ClosingError,
+    ContextTooLargeError,
+    EngineError,
+    LorifyError,
+    RequestError,
+    StoreError,
+    StoreFullError,
+    TooSlowError,
+    UnknownAdapterError,
+    UnknownModelError,
+)
+from lorify.serving.http.schemas import ErrorBody, ErrorDetail
+
+CLOSING_RETRY_SECONDS = 5
+
+# The first that fits counts: status, type, code.
+_KINDS: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
+    (AccessError, 401, "authentication_error", "invalid_api_key"),
+    (UnknownModelError, 404, "invalid_request_error", "model_not_found"),
+    (UnknownAdapterError, 404, "invalid_request_error", "adapter_not_found"),
+    (ContextTooLargeError, 413, "invalid_request_error", "too_large"),
+    (StoreFullError, 507, "server_error", "store_full"),
+    (StoreError, 500, "server_error", "store_failed"),
+    (BusyError, 429, "rate_limit_error", "busy"),
+    (ClosingError, 503, "server_error", "closing"),
+    (TooSlowError, 504, "server_error", "timeout"),
+    (EngineError, 502, "server_error", "engine_failed"),
+    (LorifyError, 400, "invalid_request_error", None),
+)
+# Of a RequestError, by its code.
+_STATUSES = {"unsupported_content_type": 415}
+_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+
+_log = logging.getLogger(__name__)
+
+
+def error_response(
+    status: int, message: str, *, type: str, param: str | None = None, code: str | None = None, **headers: str
+) -> JSONResponse:
+    """An answer with a status of 400 or above."""
+    # What a client sent may hold halves of characters, which cannot be sent back.
+    message = " ".join(message.encode(errors="replace").decode().split())
+    body = ErrorBody(error=ErrorDetail(message=message, type=type, param=param, code=code))
+    return JSONResponse(body.model_dump(), status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def describe_error(error: LorifyError) -> JSONResponse:
+    """The answer to a request that one of lorify's errors ended."""
+    status, kind, code = next((s, t, c) for known, s, t, c in _KINDS if isinstance(error, known))
+    headers: dict[str, str] = {}
+    param = None
+    if isinstance(error, BusyError):
+        headers["Retry_After"] = str(error.retry_after_seconds)
+    if isinstance(error, ClosingError):
+        headers["Retry_After"] = str(CLOSING_RETRY_SECONDS)
+    if isinstance(error, AccessError):
+        headers["WWW_Authenticate"] = "Bearer"
+    if isinstance(error, RequestError):
+        param, code = error.param, error.code
+        status = _STATUSES.get(code or "", status)
+    return error_response(status, str(error), type=kind, param=param, code=code, **headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error in OpenAI's form."""
+
+    async def on_lorify_error(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, LorifyError)
+        return describe_error(error)
+
+    async def on_bad_body(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        message, param = describe_validation(error.errors())
+        return error_response(400, message, type="invalid_request_error", param=param)
+
+    async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        kind = _TYPES.get(error.status_code, "invalid_request_error")
+        allowed = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+        return error_response(error.status_code, str(error.detail), type=kind, **allowed)
+
+    async def on_anything(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("a request failed", exc_info=error)
+        message = f"the server failed ({type(error).__name__}); its log says more"
+        return error_response(500, message, type="server_error", code="internal")
+
+    app.add_exception_handler(LorifyError, on_lorify_error)
+    app.add_exception_handler(RequestValidationError, on_bad_body)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_anything)
+
+
+def describe_validation(problems: Any) -> tuple[str, str | None]:
+    """One line of all that is wrong with a body, and the first field that is."""
+    lines, first = [], None
+    for problem in problems:
+        if problem["type"] == "json_invalid":
+            return f"the body is no JSON ({problem.get('ctx', {}).get('error', problem['msg'])})", None
+        where = ".".join(str(part) for part in problem["loc"] if part != "body") or None
+        first = first or where
+        said = str(problem["msg"]).removeprefix("Value error, ")
+        lines.append(f"{where}: {said}" if where else said)
+    return "; ".join(lines[:10]), first
+
+
+def openapi_errors(*statuses: int) -> Mapping[int | str, dict[str, Any]]:
+    """For FastAPI's `responses`: these statuses have OpenAI's error body."""
+    return {status: {"model": ErrorBody} for status in statuses}

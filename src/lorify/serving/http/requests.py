@@ -1,0 +1,108 @@
+"""Requests -> jobs for the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jinja2 import TemplateError
+
+from lorify.base.chat import asked_last
+from lorify.base.model import BaseLM
+from lorify.base.sampling import Sampling
+from lorify.errors import RequestError
+from lorify.serving.engines.jobs import Job
+from lorify.serving.http.schemas import MAX_SEED, ChatRequest, CompletionRequest
+from lorify.serving.service import Service
+
+
+async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job]:
+    """A job for each of the `n` answers to a chat."""
+    if body.top_logprobs is not None and not body.logprobs:
+        raise RequestError("top_logprobs needs logprobs to be true", param="top_logprobs")
+    roles = {"developer": "system"}
+    messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
+    asked = asked_last(messages)
+    try:
+        prompt = await asyncio.to_thread(service.model.prompt_ids, messages)
+    except TemplateError as error:
+        raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
+    row = await service.adapter_row(body.model, _scales(body), asked, owner, only_if_relevant=body.only_if_relevant)
+    longest = body.max_completion_tokens or body.max_tokens
+    job = Job(
+        prompt=tuple(prompt),
+        max_tokens=_answer_tokens(service, len(prompt), longest, service.settings.default_answer_tokens),
+        adapter=row,
+        question=asked,
+        sampling=_sampling(body),
+        stops=body.stops,
+        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+        trim=True,
+    )
+    return _repeated(service, [job], body.n or 1)
+
+
+async def completion_jobs(service: Service, body: CompletionRequest, owner: str) -> list[Job]:
+    """A job for each of the `n` answers to each prompt, those of one prompt together."""
+    base = service.model.base
+    jobs = []
+    for prompt in await asyncio.to_thread(_prompts, body, base):
+        said = base.decode_text(prompt)
+        row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)
+        max_tokens = _answer_tokens(service, len(prompt), body.max_tokens, service.settings.default_answer_tokens)
+        jobs.append(Job(tuple(prompt), max_tokens, row, said, _sampling(body), body.stops, body.logprobs))
+    return _repeated(service, jobs, body.n or 1)
+
+
+def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
+    ids = [adapter.id for adapter in body.adapters]
+    if len(set(ids)) < len(ids):
+        raise RequestError("an adapter is named twice; give each once, with its scale", param="adapters")
+    return [(adapter.id, adapter.scale) for adapter in body.adapters]
+
+
+def _sampling(body: ChatRequest | CompletionRequest) -> Sampling:
+    return Sampling(body.temperature or 0.0, 1.0 if body.top_p is None else body.top_p, body.seed)
+
+
+def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:
+    most = service.settings.max_answers
+    if len(jobs) * n > most:
+        raise RequestError(f"{len(jobs) * n} answers asked for, at most {most} at a time; split the request", param="n")
+    repeated = [job for job in jobs for _ in range(n)]
+    return [
+        replace(job, sampling=replace(job.sampling, seed=(job.sampling.seed + i) % MAX_SEED))
+        if job.sampling.seed is not None
+        else job
+        for i, job in enumerate(repeated)
+    ]
+
+
+def _prompts(body: CompletionRequest, base: BaseLM) -> list[list[int]]:
+    given = body.prompt
+    texts: list[str] = [given] if isinstance(given, str) else [item for item in given if isinstance(item, str)]
+    numbers = [] if isinstance(given, str) else [item for item in given if isinstance(item, int)]
+    lists = [] if isinstance(given, str) else [list(item) for item in given if isinstance(item, tuple)]
+    prompts = [list(base.tokenizer(text)["input_ids"]) for text in texts] + ([numbers] if numbers else []) + lists
+    if not prompts or not all(prompts):
+        raise RequestError("the prompt is empty; give at least one token", param="prompt")
+    size = base.model.config.vocab_size
+    for token in (token for prompt in prompts for token in prompt):
+        if not 0 <= token < size:
+            raise RequestError(f"token {token} is not in the vocabulary; give 0 to {size - 1}", param="prompt")
+    return prompts
+
+
+def _answer_tokens(service: Service, prompt_tokens: int, asked: int | None, default: int) -> int:
+    """Longest answer, in tokens."""
+    window = service.model.base.window_tokens
+    room = window - prompt_tokens
+    if room < (asked or 1):
+        raise RequestError(
+            f"the prompt has {prompt_tokens:,} tokens and the answer may take {asked or 1:,}, together at most "
+            f"{window:,} fit this model; shorten the prompt or internalize it",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    return asked or min(default, room)

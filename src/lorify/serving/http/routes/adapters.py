@@ -1,0 +1,215 @@
+"""`/v1/adapters`: documents and tasks become adapters; they are listed, changed, exported and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+
+from lorify.adapters import Adapter
+from lorify.adapters.exports.gguf import export_gguf
+from lorify.adapters.exports.peft import export_peft
+from lorify.base.model import BaseLM
+from lorify.contexts.documents import Document, document_from_text
+from lorify.errors import RequestError
+from lorify.serving.documents.parsing import DocumentParser, safe_name
+from lorify.serving.engines.answers import unless_disconnected
+from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.errors import describe_validation, openapi_errors
+from lorify.serving.http.routes.content_types import FORM, JSON, content_type
+from lorify.serving.http.schemas import (
+    AdapterChange,
+    AdapterDocument,
+    AdapterList,
+    AdapterObject,
+    Deleted,
+    NewAdapter,
+    NewDocument,
+)
+from lorify.serving.service import MadeAdapter, Service
+from lorify.serving.storage.store import StoredAdapter
+
+Body = TypeVar("Body", bound=BaseModel)
+
+_FILES = {
+    "type": "object",
+    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
+    "required": ["file"],
+}
+
+_CHANGE_ERRORS = {**openapi_errors(413, 415, 429, 503, 507)}
+
+router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
+
+
+def _body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI's description of a body that is JSON or files."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": _FILES}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post("", status_code=201, responses=_CHANGE_ERRORS, openapi_extra=_body_schema(NewAdapter))
+async def create(
+    request: Request,
+    service: ServiceDependency,
+    owner: OwnerDependency,
+    check: Annotated[bool, Query(description="Measure its fidelity afterwards, in the background.")] = False,
+) -> AdapterObject:
+    """Turn documents (as text, or uploaded as `file`, once or several times) or a task into an adapter."""
+    if content_type(request, JSON, FORM) == FORM:
+        documents = await _uploaded(request, service)
+    else:
+        body = await _json_body(request, NewAdapter)
+        if body.task is not None:
+            if check:
+                raise RequestError("a task states nothing that could be checked; leave check out", param="check")
+            made = await unless_disconnected(request, service.specialize(body.task, owner))
+            return describe(service, made, owner)
+        texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
+        documents = await _read(request, service, texts)
+    made = await unless_disconnected(request, service.internalize(documents, owner))
+    if check and made.stored.fidelity is None:
+        service.checks.start(made.stored.id, owner, documents)
+    return describe(service, made, owner)
+
+
+@router.get("")
+async def list_all(service: ServiceDependency, owner: OwnerDependency) -> AdapterList:
+    """All your adapters, the oldest first."""
+    stored = await asyncio.to_thread(service.store.list, owner)
+    return AdapterList(data=[describe(service, adapter, owner) for adapter in stored])
+
+
+@router.get("/{id}")
+async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+    """One adapter: what it holds, what made it, its size."""
+    return describe(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
+
+
+@router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=_body_schema(AdapterChange))
+async def change(
+    id: str,
+    request: Request,
+    service: ServiceDependency,
+    owner: OwnerDependency,
+    check: Annotated[
+        bool, Query(description="Measure afterwards, in the background, how well it holds what was added.")
+    ] = False,
+) -> AdapterObject:
+    """Add, replace or remove documents. What comes out is another adapter with an id of its own; the old id ends."""
+    await asyncio.to_thread(service.store.describe, id, owner)
+    removed: tuple[str, ...] = ()
+    if content_type(request, JSON, FORM) == FORM:
+        documents = await _uploaded(request, service)
+    else:
+        body = await _json_body(request, AdapterChange)
+        documents, removed = await _read(request, service, body.add), body.remove
+    if check and not documents:
+        raise RequestError("no document is added that could be checked; leave check out", param="check")
+    made = await unless_disconnected(request, service.change(id, documents, removed, owner))
+    if check:
+        service.checks.start(made.stored.id, owner, documents)
+    return describe(service, made, owner)
+
+
+@router.delete("/{id}")
+async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) -> Deleted:
+    """Give up an adapter."""
+    await service.delete(id, owner)
+    return Deleted(id=id)
+
+
+@router.get(
+    "/{id}/export",
+    response_class=Response,
+    responses={200: {"description": "The file.", "content": {"application/zip": {}, "application/octet-stream": {}}}},
+)
+async def export(
+    id: str, service: ServiceDependency, owner: OwnerDependency, format: Literal["peft", "gguf"] = "peft"
+) -> Response:
+    """The adapter for other programs: a zip of the folder that PEFT reads, or a LoRA file of llama.cpp."""
+    adapter = await asyncio.to_thread(service.store.get, id, owner)
+    kind, suffix = ("application/zip", "zip") if format == "peft" else ("application/octet-stream", "gguf")
+    content = await asyncio.to_thread(_exported, adapter, service.model.base, format)
+    headers = {"Content-Disposition": f'attachment; filename="{id}.{suffix}"'}
+    return Response(content, media_type=kind, headers=headers)
+
+
+def _exported(adapter: Adapter, base: BaseLM, format: Literal["peft", "gguf"]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
+        path = Path(temporary) / "adapter"
+        if format == "gguf":
+            export_gguf(adapter, base, path)
+            return path.read_bytes()
+        export_peft(adapter, base, path, probe=False)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for part in sorted(path.iterdir()):
+                archive.write(part, part.name)
+        return content.getvalue()
+
+
+def describe(service: Service, adapter: StoredAdapter | MadeAdapter, owner: str) -> AdapterObject:
+    """An adapter as clients see it."""
+    made = adapter if isinstance(adapter, MadeAdapter) else None
+    stored = adapter.stored if isinstance(adapter, MadeAdapter) else adapter
+    provenance = stored.provenance
+    return AdapterObject(
+        id=stored.id,
+        model=f"{service.base_id}:{stored.id}",
+        created=int(datetime.fromisoformat(stored.created).timestamp()),
+        num_bytes=stored.num_bytes,
+        documents=[
+            AdapterDocument(name=record.name, sha256=record.digest, num_tokens=record.num_tokens)
+            for record in stored.documents
+        ],
+        hypernetwork=provenance.hypernetwork,
+        hypernetwork_sha256=provenance.hypernetwork_digest,
+        base=service.base_id,
+        base_sha256=provenance.base_digest,
+        fidelity=stored.fidelity,
+        checking=service.checks.is_checking(stored.id, owner),
+        seconds=None if made is None else round(made.seconds, 3),
+        reused=None if made is None else made.reused,
+    )
+
+
+async def _json_body(request: Request, model: type[Body]) -> Body:
+    content = await request.body()
+    try:
+        return await asyncio.to_thread(model.model_validate_json, content)
+    except ValidationError as error:
+        message, param = describe_validation(error.errors())
+        raise RequestError(message, param=param) from error
+
+
+async def _read(request: Request, service: Service, texts: Sequence[NewDocument]) -> list[Document]:
+    """Documents that were sent as text."""
+    readers = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
+    return await unless_disconnected(request, service.read(readers))
+
+
+async def _uploaded(request: Request, service: Service) -> list[Document]:
+    """Documents that were sent as files."""
+    async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
+        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not files or any(name != "file" for name, _ in files):
+            raise RequestError("there is no upload; send each document as a file in the field `file`", param="file")
+        return await unless_disconnected(request, service.read([_reader(service.parser, file) for _, file in files]))
+
+
+def _reader(parser: DocumentParser, upload: UploadFile) -> Callable[[], Document]:
+    return lambda: parser.parse(upload.file.read(), upload.filename or "document")

@@ -1,0 +1,99 @@
+"""`/v1/chat/completions` and `/v1/completions`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from sse_starlette import EventSourceResponse
+
+from lorify.errors import LorifyError
+from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
+from lorify.serving.engines.jobs import Job, Piece
+from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.errors import describe_error, openapi_errors
+from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
+from lorify.serving.http.requests import chat_jobs, completion_jobs
+from lorify.serving.http.routes.content_types import takes_json
+from lorify.serving.http.schemas import ChatRequest, CompletionRequest
+from lorify.serving.service import Service
+
+ERRORS = openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer as OpenAI gives it; with `stream`, its chunks as server-sent events.",
+        "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(takes_json)])
+
+
+@router.post("/chat/completions")
+async def chat(body: ChatRequest, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
+    """Answer a chat, with the documents of adapters known and in no prompt."""
+    jobs = await chat_jobs(service, body, owner)
+    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=_with_usage(body)))
+
+
+@router.post("/completions")
+async def complete(
+    body: CompletionRequest, request: Request, service: ServiceDependency, owner: OwnerDependency
+) -> Response:
+    """Continue texts."""
+    jobs = await completion_jobs(service, body, owner)
+    num_prompts = len(jobs) // (body.n or 1)
+    answer_format = CompletionFormat(body.model, jobs, num_prompts, with_usage=_with_usage(body))
+    return await _answer(request, service, body, jobs, answer_format)
+
+
+async def _answer(
+    request: Request,
+    service: Service,
+    body: ChatRequest | CompletionRequest,
+    jobs: Sequence[Job],
+    answer_format: ChatFormat | CompletionFormat,
+) -> Response:
+    answers = submit_all(service.engine, jobs)
+    if not body.stream:
+        whole = await unless_disconnected(request, whole_answers(answers))
+        return JSONResponse(answer_format.whole(whole))
+    pieces = merged_pieces(answers)
+    # Waited for here, so that what goes wrong before it is answered with a status of its own.
+    first = await unless_disconnected(request, anext(pieces))
+    return EventSourceResponse(
+        _events(first, pieces, answer_format, with_usage=_with_usage(body)),
+        shutdown_grace_period=service.settings.cut_seconds,
+    )
+
+
+def _with_usage(body: ChatRequest | CompletionRequest) -> bool:
+    return body.stream_options is not None and body.stream_options.include_usage
+
+
+async def _events(
+    first: tuple[int, Piece],
+    pieces: AsyncGenerator[tuple[int, Piece], None],
+    answer_format: ChatFormat | CompletionFormat,
+    *,
+    with_usage: bool,
+) -> AsyncIterator[dict[str, str]]:
+    num_tokens = first[1].num_tokens
+    yield {"data": json.dumps(answer_format.chunk(*first))}
+    try:
+        async with aclosing(pieces):  # left early when the client goes away
+            async for index, piece in pieces:
+                num_tokens += piece.num_tokens
+                if piece.text or piece.choices or piece.finish_reason:
+                    yield {"data": json.dumps(answer_format.chunk(index, piece))}
+    except LorifyError as error:
+        # The status is long sent; OpenAI's clients raise what a chunk with `error` says.
+        yield {"data": bytes(describe_error(error).body).decode()}
+        return
+    if with_usage:
+        yield {"data": json.dumps(answer_format.last_chunk(num_tokens))}
+    yield {"data": "[DONE]"}

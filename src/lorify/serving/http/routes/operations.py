@@ -1,0 +1,119 @@
+"""`/v1/models`, `/health`, `/metrics` and the page."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from importlib.resources import files
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from lorify.errors import UnknownAdapterError
+from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.errors import openapi_errors
+from lorify.serving.http.metrics import Metrics
+from lorify.serving.http.schemas import Health, ModelList, ModelObject
+from lorify.serving.service import Service, unknown_model
+from lorify.serving.storage.store import StoredAdapter
+
+PAGE_FILES = {
+    "index.html": "text/html",
+    "icon.svg": "image/svg+xml",
+    "style.css": "text/css",
+    "app.js": "text/javascript",
+    "api.js": "text/javascript",
+    "adapters.js": "text/javascript",
+    "chat.js": "text/javascript",
+}
+# Nothing from elsewhere, and nothing inline: what a document says cannot become a part of the page.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+router = APIRouter(responses={**openapi_errors(403)})
+
+
+@router.get("/v1/models", tags=["models"], responses={**openapi_errors(401)})
+async def models(service: ServiceDependency, owner: OwnerDependency) -> ModelList:
+    """The base, and each of your adapters on it."""
+    stored = await asyncio.to_thread(service.store.list, owner)
+    return ModelList(data=[_base(service), *[_adapter(service, adapter, owner) for adapter in stored]])
+
+
+@router.get("/v1/models/{model:path}", tags=["models"], responses={**openapi_errors(401, 404)})
+async def model(model: str, service: ServiceDependency, owner: OwnerDependency) -> ModelObject:
+    """One of them."""
+    id = service.adapter_id(model)
+    if id is None:
+        return _base(service)
+    try:
+        return _adapter(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
+    except UnknownAdapterError as error:
+        raise unknown_model(model) from error
+
+
+def _base(service: Service) -> ModelObject:
+    return ModelObject(id=service.base_id, created=0, owned_by="lorify")
+
+
+def _adapter(service: Service, adapter: StoredAdapter, owner: str) -> ModelObject:
+    created = int(datetime.fromisoformat(adapter.created).timestamp())
+    return ModelObject(id=f"{service.base_id}:{adapter.id}", created=created, owned_by=owner)
+
+
+@router.get("/health", tags=["operations"], responses={503: {"model": Health}})
+async def health(service: ServiceDependency) -> Response:
+    """Whether the server can answer; needs no key."""
+    status, healthy = service.engine.status(), await service.engine.is_healthy()
+    told = Health(
+        status="ok" if healthy else "failing",
+        base=service.base_id,
+        engine=service.engine_name,
+        running=status.running,
+        waiting=status.waiting,
+        can_specialize=service.can_specialize,
+        needs_key=service.keys is not None,
+    )
+    return JSONResponse(told.model_dump(), 200 if healthy else 503)
+
+
+def metrics_router(metrics: Metrics) -> APIRouter:
+    """`/metrics`, for Prometheus; with keys, one is needed here too."""
+    metrics_routes = APIRouter()
+
+    @metrics_routes.get(
+        "/metrics",
+        tags=["operations"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}, **openapi_errors(401, 403)},
+    )
+    async def show(_owner: OwnerDependency) -> Response:
+        """Counters and times, in Prometheus' form."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics_routes
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> Response:
+    """The page."""
+    return _page_file("index.html")
+
+
+@router.get("/page/{name}", include_in_schema=False)
+async def page_file(name: str) -> Response:
+    """A part of the page."""
+    if name not in PAGE_FILES:
+        raise HTTPException(404, f"the page has no part {name!r}")
+    return _page_file(name)
+
+
+def _page_file(name: str) -> Response:
+    content = (files("lorify.serving.http") / "page" / name).read_bytes()
+    return Response(content, media_type=PAGE_FILES[name], headers=_PAGE_HEADERS)

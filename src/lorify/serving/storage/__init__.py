@@ -1,0 +1,1 @@
+"""What a server keeps: adapters and API keys."""

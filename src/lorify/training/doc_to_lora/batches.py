@@ -1,0 +1,186 @@
+"""Batches for the Perceiver: contexts in a random number of chunks, with questions. Batch n is always the same."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
+from lorify.base.model import BaseLM
+from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
+from lorify.contexts.images import read_picture
+from lorify.data.examples import Example, Question
+from lorify.data.facts.generate import generate_fact_example
+from lorify.data.self_generated.store import TaughtQuestion
+from lorify.data.sources.niah import generate_niah_example
+from lorify.errors import TrainingError
+from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig
+from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.training.engine.packing import Segment
+
+LISTED_KINDS = ("questions", "self_generated", "images", "digits")
+TRIES = 20
+"""Contexts that do not fit a batch are drawn anew so often before it is left as it is."""
+
+
+@dataclass(frozen=True)
+class ContextRow:
+    """One context of a batch.
+
+    Attributes:
+        chunks: its chunks: token ids with their affixes, or an image.
+        segments: its questions.
+        taught: for each of them the stored answer of the teacher, or None where there is none.
+        kind: what it is, for the curves.
+    """
+
+    chunks: list[Chunk]
+    segments: list[Segment]
+    taught: list[TaughtQuestion | None]
+    kind: str
+
+    @property
+    def num_context_tokens(self) -> int:
+        """Tokens that the context encoder reads."""
+        return sum(map(len, self.chunks))
+
+    @property
+    def num_question_tokens(self) -> int:
+        """Tokens that the base reads."""
+        return sum(len(segment.prompt) + len(segment.answer) for segment in self.segments)
+
+
+class PerceiverBatches:
+    """Draws contexts until a batch is full."""
+
+    def __init__(
+        self,
+        config: PerceiverTrainingConfig,
+        base: BaseLM,
+        encoder: ContextEncoder,
+        affixes: ContextEncoderConfig,
+        listed: Mapping[str, Sequence[Example]],
+        *,
+        heldout: bool = False,
+    ) -> None:
+        """Contexts come from lists, by kind, and from generators; `affixes` are what stands around each chunk."""
+        self.config, self.base, self.encoder, self.affixes = config, base, encoder, affixes
+        self.listed = listed
+        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
+        self.split = "heldout" if heldout else "train"
+
+    def build(self, batch: int) -> list[ContextRow]:
+        """The contexts of batch `batch`, at least one.
+
+        Raises:
+            TrainingError: if not one context fits a batch.
+        """
+        seed = f"{self.config.seed}/{self.split}/{batch}"
+        # Contexts have a source of their own: with one seed, another hypernetwork's run meets the same needles.
+        contexts, rng = random.Random(seed), random.Random(f"{seed}/questions and chunks")
+        data = self.config.data
+        rows: list[ContextRow] = []
+        context_tokens = question_tokens = tries = 0
+        while tries < TRIES and len(rows) != data.batch_contexts:
+            row = self._row(*self._draw(contexts), rng)
+            context_tokens += row.num_context_tokens
+            question_tokens += row.num_question_tokens
+            if context_tokens <= data.batch_context_tokens and question_tokens <= data.batch_question_tokens:
+                rows.append(row)
+                continue
+            if rows:
+                break
+            context_tokens = question_tokens = 0
+            tries += 1
+        if not rows:
+            raise TrainingError(
+                f"none of {TRIES} contexts fits a batch of {data.batch_context_tokens} context and "
+                f"{data.batch_question_tokens} question tokens; raise data.batch_context_tokens or "
+                "data.batch_question_tokens"
+            )
+        return rows
+
+    def _row(self, kind: str, example: Example, rng: random.Random) -> ContextRow:
+        most = self.config.data.questions_per_context
+        questions = rng.sample(example.questions, min(len(example.questions), most))
+        document = "\n\n".join(example.documents)
+        chunks: list[Chunk] = [
+            self.encoder.image_chunk(read_picture(image), system_turn=self.config.hypernetwork.system_turn)
+            for image in example.images
+        ]
+        return ContextRow(
+            chunks or self._chunks(rng, document),
+            [self._segment(question, document) for question in questions],
+            [question if isinstance(question, TaughtQuestion) else None for question in questions],
+            kind.replace("_", "-"),
+        )
+
+    def _draw(self, rng: random.Random) -> tuple[str, Example]:
+        """The kind of a context, and one of that kind."""
+        data = self.config.data
+        shares = {name: share for name in ("niah", "facts", *LISTED_KINDS) if (share := getattr(data, name))}
+        kind = next(iter(shares)) if len(shares) == 1 else rng.choices(list(shares), weights=list(shares.values()))[0]
+        if kind in LISTED_KINDS:
+            return kind, rng.choice(self.listed[kind])
+        if kind == "facts":
+            return kind, generate_fact_example(
+                rng,
+                split="heldout" if self.split == "heldout" else "train",
+                num_documents=1,
+                num_questions=data.questions_per_context,
+            )
+        length = rng.randint(data.niah_min_tokens, data.niah_max_tokens)
+        return kind, generate_niah_example(rng, length_tokens=length, count_tokens=self._count_tokens)
+
+    def _chunks(self, rng: random.Random, document: str) -> list[Chunk]:
+        ids = self.encoder.encode_text(document.strip())
+        prefix, suffix = self.affixes.prefix_ids, self.affixes.suffix_ids
+        count = draw_num_chunks(
+            rng,
+            len(prefix) + len(ids) + len(suffix),
+            probabilities=self.config.data.chunk_probabilities,
+            min_tokens=self.config.data.min_chunk_tokens,
+            max_tokens=self.config.hypernetwork.chunk_tokens,
+        )
+        return [*split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)]
+
+    def _segment(self, question: Question, document: str) -> Segment:
+        if isinstance(question, TaughtQuestion):  # without a system turn, as it was asked of the teacher
+            asked = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+            return Segment(tuple(asked), question.answer_ids)
+        prompt = self._prompt(question.text)
+        teacher = None
+        if self.config.optimization.loss == "kl":
+            teacher = tuple(self._prompt(question.text, document))
+        answer = (*self.base.encode_text(question.answers[0]), self.end_of_answer)
+        return Segment(tuple(prompt), answer, teacher_prompt=teacher)
+
+    def _prompt(self, question: str, document: str | None = None) -> list[int]:
+        chat = question_messages(question, document)
+        if self.config.hypernetwork.system_turn:
+            chat = with_system_turn(chat)
+        return build_prompt_ids(self.base.tokenizer, chat)
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self.encoder.encode_text(text))
+
+
+def draw_num_chunks(
+    rng: random.Random, num_tokens: int, *, probabilities: Sequence[float], min_tokens: int, max_tokens: int
+) -> int:
+    """How many chunks a context is cut into: drawn among the numbers that make chunks neither too short nor too long.
+
+    Args:
+        rng: source of the number.
+        num_tokens: length of the context with its affixes.
+        probabilities: of 1, 2, 3 ... chunks.
+        min_tokens: shortest chunk.
+        max_tokens: longest chunk; where no number of the list is enough, the least that is.
+    """
+    least, most = max(1, math.ceil(num_tokens / max_tokens)), max(1, math.ceil(num_tokens / min_tokens))
+    feasible = {n: p for n, p in enumerate(probabilities, 1) if least <= n <= most and p}
+    if not feasible:
+        return least
+    return rng.choices(list(feasible), weights=list(feasible.values()))[0]

@@ -1,0 +1,133 @@
+"""Config of the runs that train a Perceiver hypernetwork (Doc-to-LoRA), with the published values as defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lorify.contexts.encoders import EncoderKind
+from lorify.contexts.patches import PatchGrid
+from lorify.data.sources.images import DEFAULT_QUESTION
+from lorify.training.config import RunConfig, Schedule, Section
+
+PUBLISHED_CHUNK_PROBABILITIES = (0.5, 0.125, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625)
+
+
+class PerceiverShape(Section):
+    """Shape of the Perceiver hypernetwork and its context encoder."""
+
+    encoder: EncoderKind = Field("per_layer_activations", description="Which hidden states are read.")
+    encoder_model: str | None = Field(
+        None, description="Context encoder, a hub id or folder of a language or vision-language model; null: the base."
+    )
+    encoder_layers: int | None = Field(
+        None, ge=0, description="Blocks that are run or read; null: a quarter (early exit), or as many as the base has."
+    )
+    quantized_encoder: bool = Field(False, description="Load the context encoder in 4 bits (bitsandbytes, on CUDA).")
+    patches: PatchGrid = PatchGrid()
+    modules: tuple[str, ...] = Field(("down_proj",), min_length=1, description="Adapted linear layers of each block.")
+    first_layer: int = Field(0, ge=0, description="First adapted block.")
+    last_layer: int | None = Field(None, ge=0, description="Last adapted block; null: the base's last.")
+    rank: int = Field(8, gt=0, description="Rank that a chunk adds.")
+    latent_size: int = Field(512, gt=0, description="Width of the Perceiver.")
+    num_latents: int = Field(8, gt=0, description="Latents that read the features.")
+    num_blocks: int = Field(8, gt=0, description="Cross-attention blocks before the decoder.")
+    self_attentions: int = Field(0, ge=0, description="Self-attentions after each cross-attention.")
+    shared_weights: bool = Field(False, description="Later blocks share their weights.")
+    num_heads: int = Field(16, gt=0, description="Query heads.")
+    num_kv_heads: int = Field(4, gt=0, description="Key and value heads.")
+    head_size: int = Field(128, gt=0, description="Width of a head.")
+    system_turn: bool = Field(
+        False, description="Begin chats and contexts with a system turn, an empty one, as published."
+    )
+    chunk_tokens: int = Field(512, gt=1, description="Longest chunk, in tokens.")
+
+
+class PerceiverData(Section):
+    """Contexts, and what a batch is made of; shares are relative to each other."""
+
+    niah: float = Field(1.0, ge=0, description="Share of needle-in-a-haystack contexts.")
+    facts: float = Field(0.0, ge=0, description="Share of generated fact documents.")
+    questions: float = Field(0.0, ge=0, description="Share of natural passages with questions.")
+    questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
+    self_generated: float = Field(0.0, ge=0, description="Share of contexts with the base's own answers.")
+    self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify data`).")
+    digits: float = Field(0.0, ge=0, description="Share of scikit-learn's handwritten digits.")
+    images: float = Field(0.0, ge=0, description="Share of images with questions.")
+    images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with image.")
+    images_question: str = Field(DEFAULT_QUESTION, min_length=1, description="Asked about images in class folders.")
+    niah_min_tokens: int = Field(32, gt=0, description="Shortest needle context, in tokens.")
+    niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
+    max_context_chars: int = Field(8000, gt=0, description="Longer natural passages are left out, in characters.")
+    max_answer_chars: int = Field(200, gt=0, description="Longer natural answers are left out, in characters.")
+    questions_per_context: int = Field(1, gt=0, description="At most this many questions a context.")
+    batch_context_tokens: int = Field(4096, gt=0, description="A batch has contexts of at most so many tokens.")
+    batch_question_tokens: int = Field(4096, gt=0, description="And questions with answers of at most so many.")
+    batch_contexts: int | None = Field(None, gt=0, description="And at most so many contexts; null: all that fit.")
+    chunk_probabilities: tuple[float, ...] = Field(
+        (1.0,), min_length=1, description="Probability of 1, 2, 3 ... chunks a context; infeasible ones are left out."
+    )
+    min_chunk_tokens: int = Field(25, gt=0, description="No context is cut into shorter chunks, in tokens.")
+
+    @model_validator(mode="after")
+    def _has_something(self) -> PerceiverData:
+        if not self.has_texts and not self.has_images:
+            raise ValueError("all shares are 0; give at least one kind of context a share")
+        if self.questions and self.questions_path is None:
+            raise ValueError("questions has a share, but questions_path is null")
+        if self.self_generated and self.self_generated_path is None:
+            raise ValueError("self_generated has a share, but self_generated_path is null")
+        if self.images and self.images_path is None:
+            raise ValueError("images has a share, but images_path is null")
+        if min(self.chunk_probabilities) < 0 or not sum(self.chunk_probabilities):
+            raise ValueError("chunk_probabilities has a negative number, or only zeros")
+        return self
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether some contexts are texts."""
+        return bool(self.niah + self.facts + self.questions + self.self_generated)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether some contexts are images."""
+        return bool(self.digits + self.images)
+
+
+class PerceiverOptimization(Schedule):
+    """The optimizer, its schedule and the loss."""
+
+    steps: int = Field(80_000, gt=0, description="Optimizer steps.")
+    learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
+    final_learning_rate_ratio: float = Field(0.0025, ge=0, le=1, description="End of the cosine, relative to the peak.")
+    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's second decay.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
+    loss: Literal["cross_entropy", "kl"] = Field(
+        "kl", description="Cross-entropy on answers, or KL to what the base says with the context in its prompt."
+    )
+    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
+    l1_weight: float = Field(0.1, ge=0, description="Weight of the mean size of generated numbers.")
+
+
+class PerceiverTrainingConfig(RunConfig):
+    """A meta-training run of a Perceiver hypernetwork."""
+
+    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    kind: Literal["perceiver"] = Field("perceiver", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: PerceiverShape = PerceiverShape()  # pyright: ignore[reportCallIssue]
+    data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]
+    optimization: PerceiverOptimization = PerceiverOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
+    num_processes: int = Field(1, gt=0, description="Processes it is meant for; the dry run reckons with them.")
+
+    @model_validator(mode="after")
+    def _can_see(self) -> Self:
+        if self.data.has_images and self.optimization.loss == "kl":
+            raise ValueError(
+                "a base that reads text only cannot be the teacher for images; set optimization.loss to cross_entropy"
+            )
+        if self.data.has_texts and self.hypernetwork.encoder == "patches":
+            raise ValueError("patches are of images only; set the shares of niah, facts and other texts to 0")
+        return self

@@ -1,0 +1,101 @@
+"""The two losses of meta-training: cross-entropy on answers, and KL to the teacher's top-k predictions."""
+
+import math
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lorify.base.lora import LoraBatch
+from lorify.base.model import BaseLM
+from lorify.training.engine.packing import PackedRows
+
+RETRIEVAL_SHARPNESS = 30.0
+
+
+def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
+    """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
+
+    Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.prefix_cache`).
+
+    Args:
+        base: the base.
+        rows: what it reads.
+        lora: updates of the rows.
+        noise_alpha: above 0 the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
+            sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
+    """
+    if noise_alpha:
+        embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
+        num_tokens = int(rows.position_ids.max()) + 1
+        bound = noise_alpha / math.sqrt(num_tokens * embedded.shape[-1])
+        inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
+    else:
+        inputs = {"input_ids": rows.input_ids}
+    # Noise is drawn for each row, so that no two rows are equal.
+    first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
+    shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
+    with base.hooks.applied(lora), shared:
+        hidden = base.decoder(
+            **inputs,
+            position_ids=rows.position_ids,
+            attention_mask=base.attention_mask(rows.attention_mask),
+            use_cache=False,
+        ).last_hidden_state
+    return base.logits(hidden[rows.predict[:, 0], rows.predict[:, 1]])  # [answers, hidden] -> [answers, vocabulary]
+
+
+def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of each answer token `[answers]`; a share of the target may be spread over all tokens."""
+    return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
+
+
+def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: int) -> Tensor:
+    """KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: top 16)."""
+    teacher_log, index = teacher_logits.log_softmax(-1).topk(top_k, dim=-1)
+    student_log = student_logits.log_softmax(-1).gather(-1, index)
+    return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
+
+
+def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor, log_counts: Tensor) -> Tensor:
+    """Cross-entropy of finding a place of the answer among all tokens of the step's contexts `[n]`.
+
+    A direct way to what the answer's own loss teaches only through the whole base: the blocks' cosines of query and
+    key are averaged, since what they retrieve adds up in the residual stream.
+
+    Args:
+        queries: what `A` reads where an answer token is to be said `[L, n, r]`.
+        keys: keys of all tokens, of length one `[L, tokens, r]`.
+        is_place: `[n, tokens]`, True where the answer token follows; at least one a row.
+        log_counts: logarithm of how much each token counts `[n, tokens]`, -inf where it does not.
+    """
+    cosine = torch.einsum("lnr,ltr->nt", F.normalize(queries.float(), dim=-1), keys) / len(keys)
+    scores = RETRIEVAL_SHARPNESS * cosine + log_counts
+    return scores.logsumexp(-1) - scores.masked_fill(~is_place, float("-inf")).logsumexp(-1)
+
+
+def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:
+    """Mean over the tokens of each answer, its first token counting `first_share` of it `[num_segments]`.
+
+    The rest of an answer is easy to go on with once it has begun; its first token is what must be found.
+
+    Args:
+        per_token: loss of each answer token `[answers]`.
+        segment: segment of each token, in ascending order `[answers]`.
+        num_segments: number of segments, each of at least one token.
+        first_share: share of the first token; the others have the rest in equal parts.
+    """
+    is_first = torch.ones_like(segment, dtype=torch.bool)
+    is_first[1:] = segment[1:] != segment[:-1]
+    rest = mean_per_segment(per_token[~is_first], segment[~is_first], num_segments)
+    has_rest = mean_per_segment(torch.ones_like(per_token[~is_first]), segment[~is_first], num_segments)  # 1 or 0
+    first = per_token[is_first]
+    return torch.lerp(first, first_share * first + (1 - first_share) * rest, has_rest)
+
+
+def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+    """Mean over the tokens of each segment `[num_segments]`: a short answer counts as much as a long one."""
+    total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
+    count = per_token.new_zeros(num_segments).index_add(0, segment, torch.ones_like(per_token))
+    return total / count.clamp_min(1)

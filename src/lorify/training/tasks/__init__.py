@@ -1,0 +1,1 @@
+"""Training of task hypernetworks and task LoRAs."""

@@ -1,0 +1,175 @@
+"""Training of ordinary LoRAs: one for each task side by side (a library, or oracles), or one for all of them.
+
+The tasks of a library share steps but nothing else: a batch draws some tasks, and only their own weights get a gradient
+and move, as if each were trained alone on those batches that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
+from lorify.adapters.adapter import lora_scaling, lorify_version
+from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import load_description_encoder
+from lorify.data.tasks.schema import Task, split_descriptions
+from lorify.errors import TrainingError
+from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
+from lorify.hypernets.text_to_lora.library import Library, save_library
+from lorify.hypernets.text_to_lora.network import LoraStack, LoraTable
+from lorify.training.engine.loop import BatchLoss
+from lorify.training.prepare import Preparation
+from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
+from lorify.training.tasks.config import LoraTrainingConfig
+from lorify.training.tasks.sft import (
+    RowScores,
+    adapted_layers,
+    average_scores,
+    embed,
+    load_start,
+    load_task_base,
+    score_rows,
+)
+
+SHARED = "all tasks"
+
+
+def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraObjective:
+    """Read tasks and base, and put the objective together.
+
+    Raises:
+        LorifyError: if something of it cannot be read.
+    """
+    train, unseen = prepare_tasks(config.data, config.seed)
+    base = load_task_base(config.base, preparation)
+    objective = LoraObjective(config, base, unseen if config.unseen_tasks else train)
+    if config.start_from is not None:
+        objective.start_from(config.start_from, preparation)
+    return objective
+
+
+class LoraObjective:
+    """Instances of tasks, answered by the base with the task's own LoRA."""
+
+    def __init__(self, config: LoraTrainingConfig, base: BaseLM, tasks: Sequence[Task]) -> None:
+        """New LoRAs, as PEFT starts them: A drawn, B zero."""
+        self.config, self.base, self.tasks = config, base, tasks
+        self.train = TaskSampler(config.data, base, tasks, seed=config.seed)
+        self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
+        self.layers = adapted_layers(config.lora, base)
+        modules = adapted_modules(base, self.layers, config.lora.modules)
+        names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
+        self.numbers = {name: str(number) for number, name in enumerate(names)}  # names may have dots
+        self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
+
+    @torch.no_grad()
+    def start_from(self, folder: Path, preparation: Preparation) -> None:
+        """Begin each LoRA at what a task hypernetwork writes for the first description of its task.
+
+        Raises:
+            HypernetworkError: if it is missing or damaged.
+            ContextError: if its description encoder cannot be read.
+            TrainingError: if it is for another base, or writes LoRAs of other modules, blocks, rank or scaling.
+        """
+        encoder = load_description_encoder(self.config.embedder, base=self.base, device=self.base.device)
+        shape, hypernetwork = load_start(folder, self.base, encoder)
+        names = tuple(module.name for module in shape.modules)
+        if (names, shape.layers, shape.rank, shape.scaling) != (
+            self.config.lora.modules,
+            self.layers,
+            self.config.lora.rank,
+            self.scaling,
+        ):
+            raise TrainingError(
+                f"start_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
+                "config.json"
+            )
+        hypernetwork.to(self.base.device)
+        texts = {task.name: split_descriptions(task)[0][0] for task in self.tasks if task.name in self.numbers}
+        embeddings = embed(encoder, list(dict.fromkeys(texts.values())), preparation)
+        for name, text in texts.items():
+            written = hypernetwork(embeddings[text].to(self.base.device).unsqueeze(0)).weights
+            self._table(name).fill({module: LoraStack(w.A[0], w.B[0]) for module, w in written.items()})
+
+    @property
+    def module(self) -> nn.ModuleDict:
+        """The LoRAs."""
+        return self.tables
+
+    @property
+    def scaling(self) -> float:
+        """Scale of their updates."""
+        lora = self.config.lora
+        return lora_scaling(lora.lora_alpha, lora.rank, use_rslora=lora.use_rslora)
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`."""
+        step = self.train.build(batch)
+        scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
+        metrics = {"exact/train": scores.exact.mean().item()}
+        # Of each LoRA the mean over its own instances, whatever else is in the batch.
+        return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and exact match on held-out instances of the tasks."""
+        parts: list[RowScores] = []
+        for index in range(self.config.evaluation_batches):
+            step = self.heldout.build(index)
+            parts.append(score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=False))
+        return average_scores({"seen": parts})
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Exact match; of tasks that have no one right answer the loss, the less the better."""
+        if all(task.metric in ("f1", "rouge_l") for task in self.tasks):
+            return -heldout["loss/seen"]
+        return heldout["exact/seen"]
+
+    def save_best(self, folder: Path) -> None:
+        """Write the adapter for all tasks, or the library."""
+        if self.config.shared:
+            save_adapter(self._adapter(SHARED), folder)
+            return
+        descriptions = {task.name: split_descriptions(task)[0] for task in self.tasks if task.name in self.numbers}
+        save_library(Library({name: self._adapter(name) for name in self.numbers}, descriptions), folder)
+
+    def _fresh(self, modules: Sequence[AdaptedModule]) -> LoraTable:
+        table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)
+        # All tasks start at the same numbers: what differs in a library then was learned, and can be compressed.
+        torch.manual_seed(self.config.seed)
+        table.draw()
+        return table
+
+    def _table(self, task: str) -> LoraTable:
+        table = self.tables[self.numbers[SHARED if self.config.shared else task]]
+        assert isinstance(table, LoraTable)
+        return table
+
+    def _lora(self, step: TaskBatch) -> LoraBatch:
+        tables = [self._table(task) for task in step.tasks]
+        batch: dict[tuple[int, str], LoraTensors] = {}
+        for name in self.config.lora.modules:
+            A = torch.stack([table.A[name] for table in tables])  # [rows, L, r, i]
+            B = torch.stack([table.B[name] for table in tables]).transpose(-1, -2) * self.scaling  # [rows, L, r, o]
+            for layer, a, b in zip(self.layers, A.unbind(1), B.unbind(1), strict=True):
+                batch[layer, name] = LoraTensors(a, b)
+        return batch
+
+    def _adapter(self, name: str) -> Adapter:
+        table = self._table(name)
+        weights = {
+            (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())
+            for module in self.config.lora.modules
+            for i, layer in enumerate(self.layers)
+        }
+        made_by = Provenance(
+            base_name=self.base.name,
+            base_digest=self.base.digest,
+            hypernetwork=f"LoRA trained on {name}",
+            lorify_version=lorify_version(),
+        )
+        return Adapter(weights, self.scaling * self.config.lora.rank, made_by)

@@ -1,0 +1,175 @@
+"""Training of a task hypernetwork to write the LoRAs of a library: no forward pass of the base is needed.
+
+Source: Text-to-LoRA (arXiv 2506.06105), section 3.2: mean absolute error of A and B as z-scores over the library, or of
+their product. Reference training multiplies products by a large number, and so do we.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
+from lorify.errors import ConfigError, TrainingError
+from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
+from lorify.hypernets.text_to_lora.config import TaskConfig
+from lorify.hypernets.text_to_lora.library import Library, load_library
+from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.training.engine.loop import BatchLoss
+from lorify.training.prepare import Preparation
+from lorify.training.tasks.config import ReconstructionConfig
+from lorify.training.tasks.sft import embed, hypernetwork_shape, load_start
+
+DEVIATION_FLOOR = 1e-6
+
+
+def prepare_reconstruction(config: ReconstructionConfig, preparation: Preparation) -> ReconstructionObjective:
+    """Read library, base and description encoder, embed all descriptions, and put the objective together.
+
+    Raises:
+        LorifyError: if something of it cannot be read.
+    """
+    if config.library is None:
+        raise ConfigError("library is not set; train one with a run of kind lora and give its best folder")
+    library = load_library(config.library)
+    base = preparation.load_base(config.base)
+    encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
+    texts = list(dict.fromkeys(text for group in library.descriptions.values() for text in group))
+    return ReconstructionObjective(config, base, encoder, library, embed(encoder, texts, preparation))
+
+
+class ReconstructionObjective:
+    """Descriptions of the tasks of a library -> their LoRAs."""
+
+    def __init__(
+        self,
+        config: ReconstructionConfig,
+        base: BaseLM,
+        encoder: DescriptionEncoder,
+        library: Library,
+        embeddings: Mapping[str, Tensor],
+    ) -> None:
+        """A new hypernetwork whose range is that of the library.
+
+        Raises:
+            AdapterError: if the library is for another base.
+            TrainingError: if it has other modules, blocks, rank or scaling than the hypernetwork.
+        """
+        self.config, self.names = config, list(library.adapters)
+        self.descriptions = library.descriptions
+        self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
+        z_scores = config.target == "z_scores"
+        torch.manual_seed(config.seed)
+        hypernetwork: TaskHypernetwork | None = None
+        if config.start_from is not None:
+            self.shape, hypernetwork = load_start(config.start_from, base, encoder)
+        else:
+            self.shape = hypernetwork_shape(
+                config.hypernetwork,
+                base,
+                encoder,
+                hyper_init=False,
+                standardized=z_scores,
+                head_bias=not z_scores,
+                output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
+            )
+        self.targets = _stacked(library, self.shape, base)  # module -> A [tasks, L, r, i], B [tasks, L, o, r]
+        self.deviations = {
+            name: LoraStack(_deviation(target.A), _deviation(target.B)) for name, target in self.targets.items()
+        }
+        if hypernetwork is None:
+            hypernetwork = build_task_hypernetwork(self.shape)
+            if z_scores:
+                self._fit_range(hypernetwork)
+        self.hypernetwork = hypernetwork.to(base.device).train()
+
+    @property
+    def module(self) -> TaskHypernetwork:
+        """The hypernetwork."""
+        return self.hypernetwork
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`: some tasks, one description of each."""
+        rng = random.Random(f"{self.config.seed}/{batch}")
+        chosen = rng.sample(range(len(self.names)), min(self.config.tasks_per_batch, len(self.names)))
+        texts = [rng.choice(self.descriptions[self.names[i]]) for i in chosen]
+        loss, error = self._error(chosen, texts)
+        return BatchLoss(loss, {"mean_absolute_error": error}, 0)
+
+    def evaluate(self) -> dict[str, float]:
+        """Mean absolute error over the whole library, with the first description of each task."""
+        self.hypernetwork.eval()
+        errors, size = [], self.config.tasks_per_batch
+        for start in range(0, len(self.names), size):
+            chosen = list(range(start, min(start + size, len(self.names))))
+            _, error = self._error(chosen, [self.descriptions[self.names[i]][0] for i in chosen])
+            errors += [error] * len(chosen)
+        self.hypernetwork.train()
+        return {"mean_absolute_error": sum(errors) / len(errors)}
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """The less error, the better."""
+        return -heldout["mean_absolute_error"]
+
+    def save_best(self, folder: Path) -> None:
+        """Write the hypernetwork."""
+        trained = {"num_training_tasks": len(self.names)}
+        save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernetwork)
+
+    def _fit_range(self, hypernetwork: TaskHypernetwork) -> None:
+        """What heads write becomes z-scores: mean and deviation of the library's numbers, one by one."""
+        output_range = hypernetwork.output_range
+        assert output_range.mean is not None and output_range.deviation is not None
+        output_range.mean.fill({name: LoraStack(t.A.mean(0), t.B.mean(0)) for name, t in self.targets.items()})
+        output_range.deviation.fill({name: LoraStack(d.A.cpu(), d.B.cpu()) for name, d in self.deviations.items()})
+
+    def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
+        """Loss, and the mean absolute error of what is reconstructed, in its own unit: A and B, or their product."""
+        generated = self.hypernetwork(torch.stack([self.embeddings[text] for text in texts]))
+        losses, errors = [], []
+        for name, made in generated.weights.items():
+            target = LoraStack(self.targets[name].A[chosen], self.targets[name].B[chosen])
+            if self.config.target == "z_scores":
+                deviation = self.deviations[name]
+                scores_A, scores_B = (made.A - target.A) / deviation.A, (made.B - target.B) / deviation.B
+                losses.append((scores_A.abs().mean() + scores_B.abs().mean()) / 2)
+                errors.append((F.l1_loss(made.A, target.A) + F.l1_loss(made.B, target.B)) / 2)
+            else:
+                error = F.l1_loss(made.B @ made.A, target.B @ target.A)
+                losses.append(error * self.config.delta_w_scaling)
+                errors.append(error)
+        return torch.stack(losses).mean() + generated.encoder_loss, torch.stack(errors).mean().item()
+
+
+def _stacked(library: Library, shape: TaskConfig, base: BaseLM) -> dict[str, LoraStack]:
+    """Weights of all tasks, by module."""
+    adapters = list(library.adapters.values())
+    adapters[0].check_base(base)  # all of a library are alike
+    wanted = {(layer, module.name) for layer in shape.layers for module in shape.modules}
+    first = adapters[0]
+    if (
+        set(first.weights) != wanted
+        or first.rank != shape.rank
+        or abs(first.scaling(min(wanted)) - shape.scaling) > 1e-6
+    ):
+        raise TrainingError(
+            "the library has other modules, blocks, rank or scaling than the hypernetwork; set hypernetwork.modules, "
+            "rank, lora_alpha and use_rslora to those it was trained with"
+        )
+
+    def stack(module: str, part: str) -> Tensor:
+        rows = [torch.stack([getattr(a.weights[layer, module], part) for layer in shape.layers]) for a in adapters]
+        return torch.stack(rows).float().to(base.device)
+
+    return {m.name: LoraStack(stack(m.name, "A"), stack(m.name, "B")) for m in shape.modules}
+
+
+def _deviation(weights: Tensor) -> Tensor:
+    """Deviation of each number over the tasks: `[tasks, ..]` -> `[..]`."""
+    return weights.std(0, correction=0) + DEVIATION_FLOOR

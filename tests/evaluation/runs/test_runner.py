@@ -1,0 +1,299 @@
+"""Whole runs on a model that reads, and on a random one."""
+
+import json
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+import torch
+from tiny_lorify import Reader
+
+from lorify.contexts.documents import document_from_text
+from lorify.data.examples import Example, Question
+from lorify.errors import EvaluationError, HypernetworkError
+from lorify.evaluation.methods.api import PreparedCase, Prompt
+from lorify.evaluation.methods.documents import NoContext, parse_methods
+from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run, run_config
+from lorify.evaluation.runs.runner import answer_cases
+from lorify.evaluation.suites.cases import cases_from_examples
+from lorify.evaluation.suites.documents import AgreementSuite, FactsSuite, NiahSuite
+from lorify.facade import Lorify
+from lorify.hypernets.associative.relevance import Relevance
+
+MILL = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "mill")
+METHODS = parse_methods("none,icl,adapter")
+
+
+def ask(model, cases, methods=METHODS, **options):
+    return answer_cases(model, cases, methods, max_new_tokens=4, **options)
+
+
+def comparable(answers):
+    """What has to be the same in every run: all but what is measured."""
+    measured = {"update_seconds", "update_peak_bytes", "first_token_seconds", "seconds_per_token", "answer_peak_bytes"}
+    return sorted(a.model_dump_json(exclude=measured) for a in answers)
+
+
+def test_each_method_answers_each_question_and_is_scored():
+    answers = ask(Reader(), cases_from_examples(Reader().base, [MILL]), timed=False)
+    assert {a.method: a.exact for a in answers} == {"none": 0.0, "icl": 1.0, "adapter": 1.0}
+    assert {a.method: a.adapter_bytes for a in answers} == {"none": 0, "icl": 0, "adapter": 7}
+
+
+def test_methods_take_turns_and_each_is_first_equally_often(model):
+    done = []
+
+    class Noted(NoContext):
+        def load(self, model, max_new_tokens):
+            def update(case):
+                done.append(("update", self.name, case.id))
+                return PreparedCase(lambda question: done.append(("ask", self.name, case.id)) or Prompt())
+
+            return update
+
+    names = ("first", "second", "third")
+    methods = [type(name.title(), (Noted,), {"name": name, "__module__": __name__})() for name in names]
+    cases = FactsSuite(documents=6, questions=1).build(model)
+    ask(model, cases, methods)
+    # Each case is taken in and asked by one method after the other, before the next case is looked at.
+    assert [case for kind, _, case in done if kind == "ask"] == [case.id for case in cases for _ in methods]
+    assert [entry[1:] for entry in done if entry[0] == "update"] == [entry[1:] for entry in done if entry[0] == "ask"]
+    orders = [tuple(method for kind, method, case in done if kind == "ask" and case == c.id) for c in cases]
+    assert all(sorted(order) == sorted(names) for order in orders)
+    for place in range(3):
+        assert sorted(order[place] for order in orders) == sorted(names * 2)
+
+
+def test_what_is_kept_beside_the_weights_is_told(model):
+    (case,) = FactsSuite(documents=1, questions=1).build(model)
+    kept = {a.method: a.kept_bytes for a in ask(model, [case], parse_methods("none,icl,adapter,adapter:focus=false"))}
+    assert kept["none"] == kept["icl"] == 0
+    (known,) = model.internalize(document_from_text(case.documents[0])).statistics
+    assert kept["adapter"] == sum(tensor.numel() * tensor.element_size() for tensor in known.values())
+    assert kept["adapter"] > kept["adapter:focus=false"] > 0  # which keeps no tokens
+
+
+def test_what_is_kept_grows_with_the_document_where_the_weights_do_not(model):
+    short, long = (FactsSuite(documents=1, questions=1, pages=pages).build(model)[0] for pages in (1, 3))
+    one, three = (ask(model, [case], parse_methods("adapter"), timed=False)[0] for case in (short, long))
+    assert one.adapter_bytes == three.adapter_bytes
+    assert three.kept_bytes > 1.5 * one.kept_bytes
+
+
+def test_needles_of_every_length_and_depth_are_found():
+    seen = []
+    cases = NiahSuite(lengths=(300, 600), bins=4).build(Reader())
+    answers = ask(Reader(), cases, parse_methods("adapter"), timed=False, report=lambda *done: seen.append(done))
+    assert [a.exact for a in answers] == [1.0] * 8
+    assert sum(done for done, _ in seen) == 8 and seen[-1][1] == 8
+
+
+def test_unrelated_prompts_are_compared_with_the_bare_base():
+    model = Reader()
+    cases = AgreementSuite(documents=1, prompts=6).build(model)
+    on = parse_methods("adapter,adapter:only_if_relevant=false")
+    model.internalize = lambda *documents: type(
+        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None}
+    )()
+    gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
+    assert gated == [1.0] * 6 and always == [0.0] * 6
+
+
+def test_a_timed_run_on_a_random_base_measures_the_first_question_of_each_case(model):
+    cases = FactsSuite(documents=2, questions=3).build(model)
+    answers = ask(model, cases, parse_methods("none,icl,rag:chunks=1,adapter,outer"))
+    assert len(answers) == 5 * 6
+    for answer in answers:
+        assert (answer.first_token_seconds is not None) == (answer.index == 0)
+    first = {a.method: a for a in answers if a.index == 0}
+    assert first["icl"].prompt_tokens > first["rag:chunks=1"].prompt_tokens > first["none"].prompt_tokens
+    assert first["icl"].kv_cache_bytes > first["none"].kv_cache_bytes > 0
+    assert first["adapter"].adapter_bytes == first["outer"].adapter_bytes > first["icl"].adapter_bytes == 0
+    assert all(a.update_seconds >= 0 for a in answers)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_the_same_run_gives_the_same_answers(model, timed):
+    cases = FactsSuite(documents=2, questions=3).build(model)
+    assert comparable(ask(model, cases, timed=timed)) == comparable(ask(model, cases, timed=timed))
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("cut", [1, 7, 200])
+def test_an_interrupted_run_goes_on_and_nothing_is_there_twice(model, tmp_path, timed, cut):
+    cases = FactsSuite(documents=3, questions=3).build(model)
+    config = run_config(model, "facts", cases, METHODS, max_new_tokens=4, timed=timed)
+    whole = ask(model, cases, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
+    path = tmp_path / ANSWERS_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == len(whole) == 27
+    path.write_bytes(b"".join(lines[: cut // 10 + 1]) + lines[cut // 10 + 1][:cut])  # killed while writing a line
+    again = ask(model, cases, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
+    assert comparable(again) == comparable(whole) == comparable(load_answers(tmp_path))
+
+
+def test_a_run_does_not_go_on_with_other_weights_of_a_hypernetwork_that_a_method_names(model, tmp_path):
+    folder, methods = tmp_path / "mine", parse_methods(f"none,adapter:hypernetwork={tmp_path / 'mine'}")
+    cases = FactsSuite(documents=1, questions=1).build(model)
+    with pytest.raises(HypernetworkError, match="mine is no hypernetwork"):
+        run_config(model, "facts", cases, methods, max_new_tokens=4, timed=False)
+    folder.mkdir()
+    for weights, other in ((b"first", False), (b"second", True)):
+        (folder / "hypernetwork.safetensors").write_bytes(weights)
+        config = run_config(model, "facts", cases, methods, max_new_tokens=4, timed=False)
+        if other:
+            with pytest.raises(EvaluationError, match="own_hypernetworks"):
+                open_run(tmp_path / "run", config)
+        else:
+            assert open_run(tmp_path / "run", config) == []
+
+
+def test_what_was_answered_is_not_asked_again(tmp_path):
+    model = Reader()
+    cases = cases_from_examples(model.base, [MILL])
+    done = ask(model, cases, timed=False)
+    model.asked.clear()
+    assert ask(model, cases, timed=False, done=done) == done
+    assert model.asked == []
+
+
+def test_a_stopped_run_keeps_the_answers_of_finished_cases(model, tmp_path):
+    cases = FactsSuite(documents=3, questions=2).build(model)
+    config = run_config(model, "facts", cases, METHODS, max_new_tokens=4, timed=True)
+    given = 0
+
+    def stop(new, total):
+        nonlocal given
+        given += new
+        if given >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(model, cases, folder=tmp_path, done=open_run(tmp_path, config), report=stop)
+    assert len(load_answers(tmp_path)) == 6
+
+
+def test_an_item_longer_than_the_window_is_cut_for_the_prompt_and_read_whole_by_the_adapter(model):
+    long = Example((" ".join(f"Room {i} is red." for i in range(200)),), MILL.questions, "long")
+    (case,) = cases_from_examples(model.base, [long])
+    assert case.length_tokens > model.base.window_tokens
+    icl, adapter = ask(model, [case], parse_methods("icl,adapter"))
+    assert icl.prompt_tokens <= model.base.window_tokens - 4
+    assert adapter.prompt_tokens < 60
+
+
+LONG = Example(MILL.documents, (MILL.questions[0], Question("why\n" * 300, ("so",))), "long")
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("method", ["none", "icl", "adapter"])
+def test_a_question_longer_than_the_window_is_named_before_any_is_asked(model, tmp_path, method, timed):
+    cases, methods = cases_from_examples(model.base, [MILL, LONG]), parse_methods(method)
+    config = run_config(model, "long", cases, methods, max_new_tokens=4, timed=timed)
+    expected = r"question 2 of case long-1, 'why\\nwhy.* does not fit the base's window of 512; leave it out"
+    with pytest.raises(EvaluationError, match=expected) as raised:
+        ask(model, cases, methods, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
+    assert "\n" not in str(raised.value)
+    assert load_answers(tmp_path) == []
+
+
+def test_what_was_answered_before_a_question_was_too_long_is_kept(model, tmp_path):
+    """A folder of a version that looked at a question's length only when it came to it."""
+    cases = cases_from_examples(model.base, [MILL, LONG])
+    config = run_config(model, "long", cases, METHODS, max_new_tokens=4, timed=True)
+    answered = ask(model, cases[:1], folder=tmp_path, done=open_run(tmp_path, config))
+    with pytest.raises(EvaluationError, match="question 2 of case long-1"):
+        ask(model, cases, folder=tmp_path, done=open_run(tmp_path, config))
+    assert load_answers(tmp_path) == answered != []
+    short = [cases[0], replace(cases[1], questions=MILL.questions)]
+    assert ask(model, short, folder=tmp_path, done=load_answers(tmp_path))[: len(answered)] == answered
+
+
+def test_the_compressor_that_is_not_installed_is_named(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "llmlingua", None)
+    with pytest.raises(EvaluationError, match=r"lorify\[llmlingua\]") as raised:
+        ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2"))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def llmlingua(monkeypatch):
+    """The package, with the signatures that the methods of the real one have; what it was asked for is kept."""
+    package = ModuleType("llmlingua")
+    package.calls = []
+
+    class PromptCompressor:
+        def __init__(self, model_name="gpt2", device_map="cuda", model_config=None, use_llmlingua2=False):
+            if model_name == "nowhere":
+                raise OSError("nowhere is not a local folder\nand not on the hub")
+            package.loaded = {"model_name": model_name, "device_map": device_map, "use_llmlingua2": use_llmlingua2}
+
+        def compress_prompt(self, context, instruction="", question="", rate=0.5, target_token=-1, force_tokens=()):
+            package.calls.append((list(context), rate))
+            text = "mill nine" if rate == 0.25 else "number magic number is 4711"
+            return {"compressed_prompt": text, "origin_tokens": 8, "compressed_tokens": 2, "rate": f"{rate:.1%}"}
+
+    package.PromptCompressor = PromptCompressor
+    monkeypatch.setitem(sys.modules, "llmlingua", package)
+    return package
+
+
+def test_llmlingua_compresses_at_the_rate_and_the_compressed_text_is_answered_from(llmlingua):
+    model = Reader()
+    cases = cases_from_examples(model.base, [Example((*MILL.documents, "It is red."), MILL.questions, "mill")])
+    answers = ask(model, cases, parse_methods("llmlingua2:rate=0.25:model=small,llmlingua2"), timed=False)
+    assert llmlingua.calls == [(["The mill opens at nine.", "It is red."], 0.25), (list(cases[0].documents), 0.4)]
+    assert llmlingua.loaded["use_llmlingua2"] is True and llmlingua.loaded["device_map"] == "cpu"
+    assert "llmlingua-2" in llmlingua.loaded["model_name"]
+    # The reader says what is in its prompt: the second text has no mill in it, though the document has.
+    assert [a.prediction for a in answers] == ["nine", "4711"]
+
+
+def test_a_compressed_text_is_the_prompts_document(llmlingua, model):
+    cases = cases_from_examples(model.base, [MILL])
+    method, icl = parse_methods("llmlingua2:rate=0.25,icl")
+    prompts = [m.load(model, 4)(cases[0]).prompt_for("When?") for m in (method, icl)]
+    assert [prompt.document for prompt in prompts] == ["mill nine", "The mill opens at nine."]
+    compressed, whole = ask(model, cases, [method, icl])
+    assert compressed.prompt_tokens == whole.prompt_tokens - len("The mill opens at nine.") + len("mill nine")
+
+
+def test_a_compressor_that_cannot_be_loaded_is_named_in_one_line(llmlingua, model):
+    with pytest.raises(EvaluationError, match=r"compressor nowhere cannot be loaded \(nowhere is not") as raised:
+        ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2:model=nowhere"))
+    assert "\n" not in str(raised.value)
+
+
+def test_answers_are_lines_of_json(model, tmp_path):
+    cases = cases_from_examples(model.base, [MILL])
+    config = run_config(model, "mill", cases, METHODS, max_new_tokens=4, timed=False)
+    ask(model, cases, timed=False, folder=tmp_path, done=open_run(tmp_path, config))
+    rows = [json.loads(line) for line in (tmp_path / ANSWERS_NAME).read_text().splitlines()]
+    assert [row["method"] for row in rows] == ["none", "icl", "adapter"]
+    assert torch.tensor([row["f1"] for row in rows]).isfinite().all()
+
+
+def test_distillation_of_every_kind_runs(model):
+    cases = FactsSuite(documents=1, questions=2).build(model)
+    kinds = [
+        f"{start}:lessons={kind}"
+        for start in ("cd", "adapter+refine")
+        for kind in ("generated", "oracle", "statements")
+    ]
+    options = ":queries=2:steps=2:batch=2:answer_tokens=3"
+    answers = ask(model, cases, parse_methods(",".join(kind + options for kind in kinds)), timed=False)
+    assert len(answers) == 2 * len(kinds)
+    assert all(a.adapter_bytes > 0 for a in answers)
+
+
+def test_an_adapter_that_is_refined_by_no_step_answers_each_question_as_before(model):
+    relevance = Relevance(threshold=0.01, unseen_weight=5.0, weights={})
+    model = Lorify(model.base, replace(model.internalizer, relevance=relevance))
+    (case,) = FactsSuite(documents=1, questions=2).build(model)
+    asked = case.questions[0].text
+    methods = parse_methods("adapter,adapter:focus=false,adapter+refine:steps=0")
+    plain, same_for_all, refined = (method.load(model, 4)(case).prompt_for(asked).adapter for method in methods)
+    for key, pair in plain.weights.items():
+        torch.testing.assert_close(refined.weights[key].B, pair.B)
+    assert any(not torch.allclose(pair.B, same_for_all.weights[key].B) for key, pair in plain.weights.items())

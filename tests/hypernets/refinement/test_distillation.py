@@ -1,0 +1,201 @@
+import time
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+import torch
+from tiny_lorify import tiny_lorify
+
+from lorify.adapters import build_lora_batch
+from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.contexts.documents import document_from_text
+from lorify.errors import AdapterError, ContextError
+from lorify.hypernets.associative.reader import Places
+from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.refinement.distillation import (
+    Budget,
+    believed_lessons,
+    blank_adapter,
+    distill,
+    kl_to_teacher,
+    lessons_from_teacher,
+    refine,
+    refining_lessons,
+)
+
+DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
+MODEL = tiny_lorify()
+BASE = MODEL.base
+
+
+def kl(lessons, adapter) -> float:
+    with torch.no_grad():
+        return float(kl_to_teacher(BASE, lessons, build_lora_batch([adapter], BASE) or {}))
+
+
+def teacher_lessons(questions=("When?", "Who is it?")):
+    return lessons_from_teacher(BASE, DOCUMENT.text, questions, num_questions=2, answer_tokens=4)
+
+
+def test_training_brings_the_student_nearer_to_the_teacher():
+    lessons, start = teacher_lessons(), blank_adapter(BASE, 4, [DOCUMENT])
+    before = kl(lessons, start)
+    trained = distill(BASE, lessons, start, budget=Budget(8), learning_rate=0.3, batch_rows=2)
+    assert kl(lessons, trained) < 0.9 * before
+    assert torch.equal(start.weights[0, "down_proj"].B, torch.zeros(48, 4))
+
+
+def test_the_blank_adapter_is_the_bare_base():
+    lessons = teacher_lessons()
+    with torch.no_grad():
+        bare = float(kl_to_teacher(BASE, lessons, {}))
+    assert kl(lessons, blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(bare, abs=1e-6)
+
+
+def test_a_teacher_that_is_the_student_has_nothing_to_teach():
+    (lesson, *_) = teacher_lessons()
+    with torch.no_grad():
+        ids = torch.tensor([lesson.ids])
+        log = BASE.logits(BASE.decoder(input_ids=ids).last_hidden_state[0, -lesson.num_targets :]).log_softmax(-1)
+    own = replace(lesson, top_ids=log.topk(16).indices, top_log=log.topk(16).values)
+    assert kl([own], blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(0, abs=1e-5)
+
+
+def test_no_step_begins_after_the_deadline():
+    lessons, start = teacher_lessons(), blank_adapter(BASE, 4, [DOCUMENT])
+    late = Budget(1000, 0.001, started=time.perf_counter() - 1)
+    same = distill(BASE, lessons, start, budget=late, learning_rate=0.3, batch_rows=2)
+    assert all(torch.equal(same.weights[key].B, pair.B) for key, pair in start.weights.items())
+    started = time.perf_counter()
+    distill(BASE, lessons, start, budget=Budget(100_000, 0.3), learning_rate=0.3, batch_rows=2)
+    assert time.perf_counter() - started < 30  # 100,000 steps would take hours; a loaded machine may be slow in one
+
+
+def test_the_teacher_stops_asking_at_its_deadline():
+    lessons = lessons_from_teacher(
+        BASE, DOCUMENT.text, None, num_questions=40, answer_tokens=2, deadline=time.perf_counter()
+    )
+    assert len(lessons) == 4  # the first few are always asked
+
+
+def test_statements_are_lessons_whose_targets_are_their_answers():
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
+    texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
+    # The end of the turn is a special token; after a number it is left open, so that a unit may follow.
+    assert texts == [" 9", " Ada", " 48"]
+    assert [lesson.num_targets - len(BASE.encode_text(text)) for lesson, text in zip(lessons, texts, strict=True)] == [
+        1,
+        1,
+        0,
+    ]
+    assert all(lesson.num_targets == len(lesson.top_ids) for lesson in lessons)
+    # The student has seen the question and all of the answer but its last token.
+    assert BASE.decode_text(lessons[0].ids).endswith("assistant\n 9")
+
+
+def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
+    generated = MODEL.internalize(DOCUMENT)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
+    refined = refine(BASE, generated, [DOCUMENT], seconds=1.0)
+    assert kl(lessons, refined) < kl(lessons, generated)
+    assert refined.provenance.documents == generated.provenance.documents
+    assert refined.provenance.refined_seconds is not None and refined.provenance.refined_seconds > 0
+    save_adapter(refined, tmp_path / "refined")
+    loaded = load_adapter(tmp_path / "refined")
+    assert loaded.provenance == refined.provenance
+    assert kl(lessons, loaded) == pytest.approx(kl(lessons, refined))
+
+
+def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
+    generated = MODEL.internalize(DOCUMENT)
+    refined = refine(BASE, generated, [DOCUMENT], seconds=0.01)
+    assert all(pair.A is generated.weights[key].A for key, pair in refined.weights.items())
+    with pytest.raises(AdapterError, match="internalize its documents again"):
+        MODEL.add(refined, document_from_text("More.", "more"))
+
+
+def finding_nothing(documents, mask, questions, asked, matches):
+    return Places(torch.zeros(mask.shape), torch.full(mask.shape, -9.0))
+
+
+def test_a_refined_adapter_is_still_left_out_of_what_does_not_concern_it():
+    relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={})
+    internalizer = replace(MODEL.internalizer, relevance=relevance)
+    refined = refine(BASE, internalizer.internalize([DOCUMENT]), [DOCUMENT], seconds=0.01)
+    assert internalizer.is_relevant(refined, "The Elm Bridge?")
+    with patch.object(internalizer.hypernetwork.reader, "forward", finding_nothing):
+        assert not internalizer.is_relevant(refined, "Which planets have rings?")
+
+
+def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
+    relevance = Relevance(threshold=0.5, unseen_weight=5.0, weights={})
+    internalizer = replace(MODEL.internalizer, relevance=relevance)
+    generated = internalizer.internalize([DOCUMENT])
+    refined = refine(BASE, generated, [DOCUMENT], seconds=0.3)
+    question = "Who owns the mill?"
+    before, after = internalizer.focused([generated, refined], [question] * 2)
+    assert any(not torch.equal(before.weights[key].B, generated.weights[key].B) for key in generated.weights)
+    for key in generated.weights:
+        learned = refined.weights[key].B - generated.weights[key].B
+        torch.testing.assert_close(after.weights[key].B, before.weights[key].B + learned, rtol=0, atol=1e-5)
+
+
+def test_refining_trains_below_what_each_question_is_focused_on():
+    internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
+    generated = internalizer.internalize([DOCUMENT])
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
+    refined = refine(BASE, generated, [DOCUMENT], seconds=1.0, focus=internalizer.focused)
+
+    def loss(adapter) -> float:
+        focused = internalizer.focused([adapter] * len(lessons), [lesson.question for lesson in lessons])
+        with torch.no_grad():
+            return float(kl_to_teacher(BASE, lessons, build_lora_batch(focused, BASE) or {}))
+
+    assert loss(refined) < loss(generated)
+
+
+def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
+    asked = []
+
+    def write(base, prompts, **settings):
+        asked.append([base.decode_text(ids) for ids in prompts])
+        assert settings["lora"] is not None
+        greedy = not settings["temperature"]
+        return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
+
+    writer = blank_adapter(BASE, 2, [DOCUMENT])
+    with patch("lorify.hypernets.refinement.distillation.generate_batch", write):
+        lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), writer=writer)
+        assert sorted(lesson.question[:13] for lesson in lessons) == ["What about it"] * 3 + ["What about th"] * 3
+        for prompt in asked[0]:
+            text, _, answer = prompt.partition("\n\nAnswer: ")
+            assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
+        # The first few are always written, other wordings only if there is time.
+        late = refining_lessons(BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), writer=writer)
+        assert len(late) == 3
+
+
+@patch(
+    "lorify.hypernets.refinement.distillation.LEAST_BELIEVED", 0.006
+)  # as much as a tiny random base can be taught to believe
+def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():
+    adapter = MODEL.internalize(DOCUMENT)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1)) * 7
+    taught = distill(BASE, lessons[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_rows=3)
+    wrong = [replace(lesson, top_ids=lesson.top_ids + 1) for lesson in lessons]
+    assert believed_lessons(BASE, lessons, adapter) == []
+    assert believed_lessons(BASE, [*wrong, *lessons], taught) == lessons
+    focused_on = []
+
+    def focus(adapters, questions):
+        focused_on.extend(questions)
+        return [adapter] * len(adapters)
+
+    assert believed_lessons(BASE, lessons, taught, focus=focus) == []
+    assert focused_on == [lesson.question for lesson in lessons]
+
+
+def test_a_document_that_states_nothing_cannot_be_refined():
+    empty = document_from_text("so it goes", "so")
+    with pytest.raises(ContextError, match="so: no sentence"):
+        refine(BASE, MODEL.internalize(empty), [empty], seconds=1.0)

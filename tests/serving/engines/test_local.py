@@ -1,0 +1,271 @@
+"""The local engine: what it answers, whom it lets in, and how it ends."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from serving.random_adapters import random_adapter
+from serving.tiny_lorify import tiny_adapters, tiny_lorify
+
+from lorify.adapters import AdapterRow
+from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.sampling import Sampling
+from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
+from lorify.serving.engines.jobs import Answer, Job, Piece
+from lorify.serving.engines.local import EngineLimits, LocalEngine
+
+MODEL = tiny_lorify()
+ADAPTERS = tiny_adapters(MODEL)
+QUESTIONS = ("What is it?", "Who keeps the bees at the old mill?", "Where?", "Why is the boat red, and whose?", "How?")
+
+
+def job(asked: str = "What is it?", adapter: AdapterRow = None, *, max_tokens: int = 12, **options) -> Job:
+    prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(asked))
+    return Job(tuple(prompt), max_tokens, adapter, trim=True, **options)
+
+
+async def pieces_of(answer: Answer) -> list[Piece]:
+    async with answer as pieces:
+        return [piece async for piece in pieces]
+
+
+async def text_of(answer: Answer) -> str:
+    return "".join(piece.text for piece in await pieces_of(answer))
+
+
+def run(scenario, focus=None, **limits):
+    """Run `scenario(engine)` in a loop of its own."""
+
+    async def main():
+        engine = LocalEngine(MODEL.base, EngineLimits(**limits), focus)
+        try:
+            return await asyncio.wait_for(scenario(engine), 600)
+        finally:
+            await engine.drain(0)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("max_rows", [1, 3, 32])
+def test_many_rows_with_adapters_of_their_own_are_answered_as_in_one_batch(max_rows: int) -> None:
+    rows: list[AdapterRow] = [None, *ADAPTERS, [(ADAPTERS[0], 0.5), (ADAPTERS[1], -1.0)], ADAPTERS[2], None]
+    questions = [QUESTIONS[i % len(QUESTIONS)] for i in range(len(rows))]
+    expected = MODEL.ask_batch(questions, rows, max_new_tokens=12)
+    assert len(set(expected)) > 4
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        answers = [engine.submit(job(*row)) for row in zip(questions, rows, strict=True)]
+        return await asyncio.gather(*map(text_of, answers))
+
+    assert run(scenario, max_rows=max_rows) == expected
+
+
+def test_rows_that_join_later_change_nothing() -> None:
+    expected = MODEL.ask_batch(QUESTIONS[:2], ADAPTERS[:2], max_new_tokens=40)
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        texts = []
+        async with engine.submit(job(QUESTIONS[0], ADAPTERS[0], max_tokens=40)) as pieces:
+            texts.append((await anext(pieces)).text)
+            second = asyncio.create_task(text_of(engine.submit(job(QUESTIONS[1], ADAPTERS[1], max_tokens=40))))
+            texts += [piece.text async for piece in pieces]
+        return ["".join(texts), await second]
+
+    assert run(scenario) == expected
+
+
+def test_adapters_are_focused_on_the_questions_of_their_jobs() -> None:
+    seen = []
+
+    def focus(rows, questions):
+        seen.extend(zip(rows, questions, strict=True))
+        return [ADAPTERS[1] for _ in rows]
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        jobs = [
+            job(QUESTIONS[0], ADAPTERS[0], question="asked"),
+            job(QUESTIONS[1], ADAPTERS[0]),
+            job(QUESTIONS[2], None, question="of the base"),
+        ]
+        return await asyncio.gather(*[text_of(engine.submit(each)) for each in jobs])
+
+    assert run(scenario, focus) == MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[1], ADAPTERS[0], None], max_new_tokens=12)
+    assert seen == [(ADAPTERS[0], "asked")]
+
+
+def test_sampling_follows_its_seed_whoever_else_is_there() -> None:
+    def sampled(seed: int) -> Job:
+        return job(sampling=Sampling(temperature=1.0, top_p=0.95, seed=seed))
+
+    async def together(engine: LocalEngine) -> list[str]:
+        return await asyncio.gather(*[text_of(engine.submit(sampled(seed))) for seed in (1, 2, 1)])
+
+    async def alone(engine: LocalEngine) -> str:
+        return await text_of(engine.submit(sampled(1)))
+
+    first, second, again = run(together)
+    assert first == again == run(alone) != second
+
+
+def test_the_last_piece_says_why_it_ended() -> None:
+    whole = MODEL.ask(QUESTIONS[0], ADAPTERS[1], max_new_tokens=12)
+
+    async def scenario(engine: LocalEngine) -> list[list[Piece]]:
+        stop = whole[3:5]
+        jobs = [job(adapter=ADAPTERS[1]), job(adapter=ADAPTERS[1], stops=(stop, "never"))]
+        return [await pieces_of(engine.submit(each)) for each in jobs]
+
+    at_length, at_stop = run(scenario)
+    assert at_length[-1].finish_reason == "length"
+    assert sum(piece.num_tokens for piece in at_length) == 12
+    assert at_stop[-1].finish_reason == "stop"
+    assert "".join(piece.text for piece in at_stop) == whole[: whole.index(whole[3:5])].rstrip()
+    assert all(piece.finish_reason is None for piece in (*at_length[:-1], *at_stop[:-1]))
+
+
+def test_logprobs_are_those_of_the_model() -> None:
+    async def scenario(engine: LocalEngine) -> list[list[Piece]]:
+        jobs = [job(top_logprobs=3), job(top_logprobs=0), job()]
+        return [await pieces_of(answer) for answer in [engine.submit(each) for each in jobs]]
+
+    with_top, without_top, silent = run(scenario)
+    choices = [choice for piece in with_top for choice in piece.choices]
+    assert len(choices) == 12
+    for choice in choices:
+        assert [len(choice.top), choice.top[0]] == [3, (choice.token, choice.logprob)]
+        assert -20 < choice.top[2][1] <= choice.top[1][1] <= choice.logprob < 0
+    assert [c.logprob for piece in without_top for c in piece.choices] == pytest.approx([c.logprob for c in choices])
+    assert not any(choice.top for piece in without_top for choice in piece.choices)
+    assert not any(piece.choices for piece in silent)
+
+
+def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
+    async def scenario(engine: LocalEngine) -> str:
+        async with engine.submit(job(max_tokens=400)) as running:
+            await anext(running)
+            waiting = [engine.submit(job(max_tokens=60)) for _ in range(2)]
+            with pytest.raises(BusyError) as busy:
+                engine.submit(job())
+            assert busy.value.retry_after_seconds >= 1
+            del waiting[:]  # those who wait no longer make room
+        return await text_of(engine.submit(job(max_tokens=2)))
+
+    assert run(scenario, max_rows=1, max_waiting=2) == MODEL.ask(QUESTIONS[0], max_new_tokens=2)
+
+
+def test_a_job_whose_prompt_is_being_read_has_a_place_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        add_rows = engine._batch.add_rows
+
+        def held_up(*arguments):
+            reading.set()
+            go_on.wait(60)
+            return add_rows(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine._batch, "add_rows", held_up)
+            answers = [engine.submit(job())]
+            await asyncio.to_thread(reading.wait, 60)
+            answers.append(engine.submit(job()))
+            assert (engine.status().running, engine.status().waiting) == (1, 1)
+            with pytest.raises(BusyError):
+                engine.submit(job())
+            go_on.set()
+            return await asyncio.gather(*map(text_of, answers))
+
+    assert run(scenario, max_rows=1, max_waiting=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=12)] * 2
+
+
+def test_who_goes_away_frees_the_place() -> None:
+    async def scenario(engine: LocalEngine) -> None:
+        async with engine.submit(job(max_tokens=400)) as pieces:
+            await anext(pieces)
+            assert engine.status().running == 1
+        await text_of(engine.submit(job(max_tokens=1)))
+        while engine.status().running:
+            await asyncio.sleep(0.01)
+        assert engine.status().answer_tokens < 300
+
+    run(scenario, max_rows=1)
+
+
+def test_a_late_answer_is_broken_off() -> None:
+    async def scenario(engine: LocalEngine) -> None:
+        late = [engine.submit(job(max_tokens=450)) for _ in range(2)]
+        for answer in late:
+            with pytest.raises(TooSlowError, match=r"not finished within 0\.05 s"):
+                await text_of(answer)
+
+    run(scenario, max_rows=1, timeout_seconds=0.05)
+
+
+def test_the_cache_is_bounded_and_everyone_has_a_turn() -> None:
+    prompts = [job(question, max_tokens=5) for question in QUESTIONS]
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        return await asyncio.gather(*[text_of(engine.submit(each)) for each in prompts])
+
+    assert run(scenario, max_cache_tokens=1) == MODEL.ask_batch(QUESTIONS, [None] * 5, max_new_tokens=5)
+
+
+def test_draining_finishes_what_was_begun_and_takes_nothing_new() -> None:
+    async def scenario(engine: LocalEngine) -> list[str]:
+        answers = [asyncio.create_task(text_of(engine.submit(job(max_tokens=30)))) for _ in range(3)]
+        await asyncio.sleep(0)
+        draining = asyncio.create_task(engine.drain(30))
+        await asyncio.sleep(0.01)
+        with pytest.raises(ClosingError):
+            engine.submit(job())
+        await draining
+        return await asyncio.gather(*answers)
+
+    assert run(scenario, max_rows=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=30)] * 3
+
+
+def test_draining_ends_in_time() -> None:
+    async def scenario(engine: LocalEngine) -> None:
+        answer = engine.submit(job(max_tokens=450))
+        started = time.monotonic()
+        await engine.drain(0.05)
+        assert time.monotonic() - started < 5
+        with pytest.raises(ClosingError, match="ends before the answer"):
+            await text_of(answer)
+
+    run(scenario)
+
+
+def test_a_failing_step_breaks_off_its_rows_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(engine: LocalEngine) -> str:
+        def broken(_tokens):
+            raise RuntimeError("out of memory")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine._batch, "step", broken)
+            with pytest.raises(EngineError, match="RuntimeError"):
+                await text_of(engine.submit(job()))
+        return await text_of(engine.submit(job()))
+
+    assert run(scenario) == MODEL.ask(QUESTIONS[0], max_new_tokens=12)
+
+
+def test_an_adapter_that_does_not_fit_the_base_is_told_to_its_client_alone() -> None:
+    foreign = random_adapter(size=MODEL.base.model.config.hidden_size + 1)
+    expected = MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[0], None, ADAPTERS[1]], max_new_tokens=40)
+
+    async def scenario(engine: LocalEngine) -> list[str | BaseException]:
+        async with engine.submit(job(QUESTIONS[0], ADAPTERS[0], max_tokens=40)) as pieces:
+            begun = (await anext(pieces)).text
+            # These three join together, beside one that is being answered.
+            later = [
+                engine.submit(job(QUESTIONS[i], row, max_tokens=40))
+                for i, row in ((1, None), (1, foreign), (2, ADAPTERS[1]))
+            ]
+            others = await asyncio.gather(*map(text_of, later), return_exceptions=True)
+            return ["".join([begun, *[piece.text async for piece in pieces]]), *others]
+
+    first, second, refused, third = run(scenario)
+    assert [first, second, third] == expected
+    assert isinstance(refused, LorifyError) and "base" in str(refused)

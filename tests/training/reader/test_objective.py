@@ -1,0 +1,212 @@
+import json
+
+import pytest
+import torch
+from pydantic import ValidationError
+from tiny import tiny_base
+from tiny_internalizer import INTERNALIZER
+
+from lorify.data.examples import Example, Question
+from lorify.errors import TrainingError
+from lorify.facade import load_internalizer
+from lorify.hypernets.associative.reader import Places, place_loss
+from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.checkpoint import load_hypernetwork, save_hypernetwork
+from lorify.training.config import Schedule
+from lorify.training.engine.loop import Trainer
+from lorify.training.engine.state_cache import RememberedStates
+from lorify.training.prepare import Preparation
+from lorify.training.reader.config import ReaderData, ReaderTrainingConfig
+from lorify.training.reader.objective import ReaderObjective, prepare_reader
+
+PASSAGE = Example(
+    ("The mill opens at nine. Ada keeps bees, and the bees like clover. Nobody counts them at nine.",),
+    (
+        Question("When does the mill open?", ("nine",)),
+        Question("What does Ada keep?", ("bees",)),
+        Question("Is it so?", ("Yes",)),
+    ),
+    "passages",
+)
+RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={})
+
+
+def config(folder, **optimization) -> ReaderTrainingConfig:
+    return ReaderTrainingConfig(
+        base="tiny",
+        start_from=folder,
+        width=8,
+        data=ReaderData(facts=1, questions=1, niah=1, questions_per_context=2, max_facts=2, niah_max_tokens=60),
+        optimization=Schedule(**{"steps": 3, "warmup_steps": 1, "bf16": False, **optimization}),
+        evaluate_every=3,
+        checkpoint_every=1,
+    )
+
+
+def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
+    shape, hypernetwork = load_hypernetwork(run.start_from)
+    states = RememberedStates(run.start_from.parent / "states.sqlite", "tiny")
+    return ReaderObjective(run, tiny_base(), shape, hypernetwork, RELEVANCE, states, passages, heldout)
+
+
+@pytest.fixture
+def hypernetwork(tmp_path):
+    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork, relevance=RELEVANCE)
+    return tmp_path / "start"
+
+
+def test_a_trained_reader_is_saved_with_the_hypernetwork_that_was_not_trained(hypernetwork, tmp_path):
+    run = config(hypernetwork)
+    current = objective(run)
+    Trainer(run, current, tmp_path / "run").run(lambda _: None)
+    before, after = (load_hypernetwork(folder)[1].state_dict() for folder in (hypernetwork, tmp_path / "run" / "best"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("reader.") for name in changed)
+    internalizer = load_internalizer(tiny_base(), tmp_path / "run" / "best")
+    torch.testing.assert_close(
+        internalizer.hypernetwork.reader.out.weight, current.reader.out.weight, atol=1e-2, rtol=0
+    )
+    assert internalizer.relevance == RELEVANCE
+
+
+def test_a_resumed_run_gives_the_same_reader(hypernetwork, tmp_path):
+    run = config(hypernetwork)
+    whole, parts = objective(run), objective(run)
+    Trainer(run, whole, tmp_path / "whole").run(lambda _: None)
+    Trainer(run, parts, tmp_path / "parts").run(lambda _: None, stop_at=1)
+    resumed = objective(run)
+    Trainer(run, resumed, tmp_path / "parts").run(lambda _: None)
+    for name, tensor in whole.reader.state_dict().items():
+        torch.testing.assert_close(resumed.reader.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_training_finds_the_answers_of_a_passage(hypernetwork, tmp_path):
+    run = config(hypernetwork, steps=80, learning_rate=2e-2)
+    run = run.model_copy(update={"data": run.data.model_copy(update={"facts": 0, "niah": 0}), "evaluate_every": 80})
+    current = objective(run)
+    seen = []
+    Trainer(run, current, tmp_path / "run").run(lambda progress: seen.append(progress.metrics["exact/questions"]))
+    assert seen[-1] == 1.0
+
+
+def test_an_epoch_has_every_passage_whose_answer_stands_in_it(hypernetwork):
+    passages = [
+        Example((f"Shed {n} is {'very ' * n}red.",), (Question(f"What is shed {n}?", ("red",)),), "sheds")
+        for n in range(6)
+    ]
+    silent = Example(("Nothing is said.",), (Question("Is it so?", ("Yes",)),), "silent")
+    run = config(hypernetwork)
+    run = run.model_copy(update={"data": run.data.model_copy(update={"questions": 2})})
+    current = objective(run, [*passages, silent], [silent])
+    first, second = (
+        [current._passages[i].source for batch in batches for i in current._passages_of_batch(batch)]
+        for batches in (range(3), range(3, 6))
+    )
+    assert first == second == ["sheds"] * 6
+    assert sorted(i for batch in range(3) for i in current._passages_of_batch(batch)) == list(range(6))
+    orders = [[current._passages_of_batch(batch) for batch in range(start, start + 3)] for start in range(0, 30, 3)]
+    assert any(order != orders[0] for order in orders), "each epoch has an order of its own"
+    assert not current._heldout
+
+
+def test_what_the_base_made_of_a_text_is_remembered_across_runs(hypernetwork):
+    run = config(hypernetwork).model_copy(update={"dropout": 0.0})
+    first = objective(run)
+    first.loss(0)
+    resumed = objective(run)
+    resumed._encode = lambda texts: pytest.fail(f"{len(texts)} texts are encoded again")
+    assert resumed.loss(0).metrics == first.loss(0).metrics
+
+
+def test_states_are_those_of_the_text_and_of_whom_they_are_said_to_be(tmp_path):
+    texts = [[1, 2], [1, 2, 3], [1, 2]]
+    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    seen = []
+
+    def compute(asked):
+        seen.extend(asked)
+        return [torch.arange(2.0 * len(text)).view(len(text), 2) + len(seen) for text in asked]
+
+    found = states.states(texts, compute)
+    assert seen == [[1, 2], [1, 2, 3]]
+    assert [x.shape[0] for x in found] == [2, 3, 2]
+    assert all(torch.equal(a, b) for a, b in zip(found, states.states(texts, compute), strict=True))
+    assert seen == [[1, 2], [1, 2, 3]]
+    RememberedStates(tmp_path / "states.sqlite", "other").states([[1, 2]], compute)
+    assert seen[2:] == [[1, 2]]
+
+
+def test_a_damaged_file_of_states_is_named(tmp_path):
+    (tmp_path / "states.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
+    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    with pytest.raises(TrainingError, match="delete the file"):
+        states.states([[1]], lambda _: [])
+
+
+def test_dropout_is_off_on_heldout_contexts(hypernetwork):
+    current = objective(config(hypernetwork).model_copy(update={"dropout": 0.5}))
+    current.loss(0)
+    assert current.evaluate() == current.evaluate()
+
+
+def test_answers_begin_after_the_tokens_that_come_before_them(hypernetwork):
+    current = objective(config(hypernetwork))
+    read = current._read_context("questions", 0)
+    following = torch.cat([ids[1:] for ids in read.ids])
+    assert len(following) == len(read.words)
+    assert len(read.questions) == 2, "an answer that does not stand in the passage says nothing about places"
+    for question, text in zip(read.questions, ("nine", "bees"), strict=True):
+        wanted = current.base.encode_text(f" {text}")
+        assert len(question.begins) == 2
+        for begin in question.begins:
+            assert following[begin : begin + question.length].tolist() == wanted
+
+
+def test_a_place_counts_in_whatever_document_it_is_and_others_compete():
+    begins = torch.tensor([[False, True, False], [False, False, False]])
+    occurrence = torch.where(begins, 1, -1)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    question = torch.tensor([0, 0])
+
+    def scored(first: list[float], second: list[float]) -> tuple[float, bool]:
+        logits = torch.tensor([first, second])
+        loss, right = place_loss(
+            Places(logits, torch.where(begins, 20.0, -20.0)), mask, question, begins, occurrence, 1
+        )
+        return loss.item(), bool(right.item())
+
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 0.0, 99.0])
+    assert right and loss < 0.01, "what is padded does not compete"
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 12.0, 0.0])
+    assert not right and loss == pytest.approx(3.05, abs=0.01)
+
+
+def test_of_an_answer_that_stands_twice_the_likelier_place_is_learned():
+    begins = torch.tensor([[True, False, True, False]])
+    occurrence = torch.tensor([[0, -1, 2, -1]])
+    logits = torch.tensor([[8.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    belongs = torch.zeros(1, 4, requires_grad=True)
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    loss, right = place_loss(Places(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1)
+    loss.sum().backward()
+    assert right.item()
+    assert belongs.grad[0, 0] < -0.04 < belongs.grad[0, 2] <= 0 < belongs.grad[0, 1]
+
+
+def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
+    with pytest.raises(ValidationError, match="set start_from to the folder of one"):
+        ReaderTrainingConfig()
+    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
+    preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)
+    with pytest.raises(TrainingError, match=r"has no relevance\.json"):
+        prepare_reader(config(tmp_path / "start"), preparation)
+
+
+def test_a_new_width_begins_a_new_reader_and_the_same_goes_on(hypernetwork):
+    run = config(hypernetwork)
+    same = objective(run).reader.out.weight
+    torch.testing.assert_close(same, INTERNALIZER.hypernetwork.reader.out.weight, atol=1e-2, rtol=0)
+    wider = objective(run.model_copy(update={"width": 16}))
+    assert wider.reader.out.in_features == wider.shape.reader_width == 16
+    assert json.loads(wider.shape.model_dump_json())["reader_width"] == 16

@@ -69,6 +69,27 @@ class DocumentInternalizer(Protocol):
         """Each adapter as it answers its question best, or as it is; only adapters that it made change."""
         ...
 
+    def prepare(
+        self,
+        adapters: Sequence[Adapter],
+        questions: Sequence[str],
+        *,
+        only_if_relevant: bool = True,
+        focus: bool = True,
+    ) -> list[Adapter | None]:
+        """Choose the adapter to answer each question with.
+
+        Args:
+            adapters: the adapter of each question, also those that this hypernetwork did not make.
+            questions: the questions.
+            only_if_relevant: switch an adapter off for a question that is not about its documents.
+            focus: rebuild an adapter from the tokens of its documents that answer the question.
+
+        Returns:
+            For each question: None if the adapter is off, a focused adapter, or the adapter itself.
+        """
+        ...
+
 
 def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str) -> None:
     """Refuse a base that a hypernetwork was not made for.
@@ -95,6 +116,29 @@ class RebuildableInternalizer(ABC, Generic[Part]):
         """The adapters as they are: the same for all questions."""
         del questions
         return list(adapters)
+
+    @abstractmethod
+    def is_relevant(self, adapter: Adapter, question: str) -> bool:
+        """Whether a question is about the adapter's documents."""
+
+    def prepare(
+        self,
+        adapters: Sequence[Adapter],
+        questions: Sequence[str],
+        *,
+        only_if_relevant: bool = True,
+        focus: bool = True,
+    ) -> list[Adapter | None]:
+        """Choose the adapter to answer each question with; see `DocumentInternalizer.prepare`."""
+        pairs = list(zip(adapters, questions, strict=True))
+        on = [i for i, pair in enumerate(pairs) if not only_if_relevant or self.is_relevant(*pair)]
+        chosen = [pairs[i][0] for i in on]
+        if focus:
+            chosen = self.focused(chosen, [pairs[i][1] for i in on])
+        prepared: list[Adapter | None] = [None] * len(pairs)
+        for i, adapter in zip(on, chosen, strict=True):
+            prepared[i] = adapter
+        return prepared
 
     def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents into one adapter.

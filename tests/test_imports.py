@@ -10,6 +10,7 @@ SOURCE_DIR = Path(__file__).parent.parent / "src" / "lorify"
 FLOORS = {
     "errors": 0,
     "atomic": 0,
+    "cancellation": 0,
     "base": 1,
     "data": 2,
     "contexts": 3,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import NoReturn
 
 import httpx2
 import openai
@@ -18,7 +19,8 @@ from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from tiny import tiny_base
 
 from lorify.base.sampling import sample_tokens
-from lorify.contexts.documents import Document, document_from_text
+from lorify.cancellation import CancelToken
+from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.http.schemas import NewDocument
 from lorify.serving.service import LOCAL_OWNER
@@ -176,8 +178,8 @@ def test_an_adapter_damaged_on_disk_is_told_and_made_again(tmp_path: Path) -> No
 
 def test_who_hangs_up_has_nothing_internalized_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path, settings=ServingSettings(max_internalizing=2)) as running, ThreadPoolExecutor(2) as pool:
-        internalize = Held(running.service.model.internalize)
-        monkeypatch.setattr(running.service.model, "internalize", internalize)
+        internalize = Held(running.service.model.internalizer.internalize)
+        monkeypatch.setattr(AssociativeInternalizer, "internalize", internalize)
         first = pool.submit(post_text, running, TEXTS[0])
         internalize.wait_for_calls(1)
 
@@ -201,18 +203,18 @@ def test_who_hangs_up_has_nothing_internalized_any_more(tmp_path: Path, monkeypa
         assert internalize.num_calls == 2
 
 
-class EndlessReading:
-    """In place of how the hypernetwork reads a document: it takes a minute."""
+class EndlessInternalizing:
+    """Stands in for `internalize` and `add` of an internalizer and takes a minute unless it is cancelled."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
 
-    def __call__(self, _document: Document, report: Callable[[int], None]) -> None:
+    def __call__(self, *_args: object, cancel: CancelToken) -> NoReturn:
         self.begun.set()
         for _ in range(6000):
-            report(1)
+            cancel.raise_if_cancelled()
             time.sleep(0.01)
-        raise AssertionError("nobody has stopped it")
+        raise AssertionError("nobody cancelled it")
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
@@ -222,10 +224,10 @@ def test_what_nobody_waits_for_any_more_is_stopped_halfway(
     with serving(tmp_path) as running:
         id = post_text(running, TEXTS[0]).json()["id"]
         path, body = ("", {"text": TEXTS[1]}) if method == "POST" else (f"/{id}", {"add": [{"text": TEXTS[1]}]})
-        reading = EndlessReading()
+        endless = EndlessInternalizing()
         with monkeypatch.context() as patch:
-            patch.setattr(AssociativeInternalizer, "_read", reading)
-            send_and_hang_up(running, method, path, body, reading.begun.wait)
+            patch.setattr(AssociativeInternalizer, "internalize" if method == "POST" else "add", endless)
+            send_and_hang_up(running, method, path, body, endless.begun.wait)
         assert post_text(running, TEXTS[2]).status_code == 201
         assert len(httpx2.get(f"{running.url}/v1/adapters").json()["data"]) == 2
 
@@ -274,11 +276,13 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
 def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = EndlessReading()
-    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(2) as pool:
-        monkeypatch.setattr(AssociativeInternalizer, "_read", reading)
-        posted = [pool.submit(post_text, running, text) for text in TEXTS[:2]]
-        assert reading.begun.wait(60)
+    endless = EndlessInternalizing()
+    settings = ServingSettings(drain_seconds=0.5, max_internalizing=2)
+    with serving(tmp_path, settings=settings) as running, ThreadPoolExecutor(3) as pool:
+        monkeypatch.setattr(AssociativeInternalizer, "internalize", endless)
+        posted = as_completed([pool.submit(post_text, running, text) for text in TEXTS[:3]])
+        assert next(posted).result().status_code == 429  # so the other two have arrived
+        assert endless.begun.wait(60)
         started = time.monotonic()
         running.end()
         assert time.monotonic() - started < 20
@@ -291,8 +295,8 @@ def test_equal_documents_posted_at_a_time_are_internalized_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(tmp_path, owners=("ann", "bob")) as running, ThreadPoolExecutor(4) as pool:
-        internalize = Held(running.service.model.internalize)
-        monkeypatch.setattr(running.service.model, "internalize", internalize)
+        internalize = Held(running.service.model.internalizer.internalize)
+        monkeypatch.setattr(AssociativeInternalizer, "internalize", internalize)
 
         def post(owner: str) -> dict:
             return post_text(running, TEXTS[0], headers={"Authorization": f"Bearer {running.keys[owner]}"}).json()
@@ -311,8 +315,8 @@ def test_equal_documents_posted_at_a_time_are_internalized_once(
 
 def test_one_of_several_who_wait_for_the_same_may_hang_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
-        internalize = Held(running.service.model.internalize)
-        monkeypatch.setattr(running.service.model, "internalize", internalize)
+        internalize = Held(running.service.model.internalizer.internalize)
+        monkeypatch.setattr(AssociativeInternalizer, "internalize", internalize)
         waiting = []
 
         def another_comes() -> None:

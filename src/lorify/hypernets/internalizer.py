@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from lorify.adapters import Adapter, DocumentRecord, Provenance
 from lorify.adapters.adapter import lorify_version
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 
@@ -39,14 +40,29 @@ class DocumentInternalizer(Protocol):
         """Whether chats begin with a system turn, an empty one where nothing is said in it."""
         ...
 
-    def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn documents and images into one adapter; `report` gets the number of tokens read since the last call."""
+    def internalize(
+        self,
+        documents: Sequence[Context],
+        report: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Adapter:
+        """Turn documents and images into one adapter.
+
+        Args:
+            documents: at least one.
+            report: called with the number of tokens read since the last call.
+            cancel: checked between chunks.
+        """
         ...
 
     def add(
-        self, adapter: Adapter, documents: Sequence[Context], report: Callable[[int], None] | None = None
+        self,
+        adapter: Adapter,
+        documents: Sequence[Context],
+        report: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> Adapter:
-        """The adapter with more documents; one whose name is there already is replaced."""
+        """Add documents to an adapter; one with the name of a document already there replaces it."""
         ...
 
     def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
@@ -140,28 +156,48 @@ class RebuildableInternalizer(ABC, Generic[Part]):
             prepared[i] = adapter
         return prepared
 
-    def internalize(self, documents: Sequence[Context], report: Callable[[int], None] | None = None) -> Adapter:
+    def internalize(
+        self,
+        documents: Sequence[Context],
+        report: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Adapter:
         """Turn documents into one adapter.
 
         Args:
             documents: documents or images, at least one.
             report: called with the number of tokens read since the last call.
+            cancel: checked between chunks.
 
         Raises:
             ContextError: if there is no document, one has no token, or one is of a kind that is not read.
         """
         if not documents:
             raise ContextError("no document was given; give at least one")
-        read = [self._read(document, report) for document in documents]
+        read = [self._read(document, report, cancel) for document in documents]
         return self._write([record for record, _ in read], [part for _, part in read])
 
     def add(
-        self, adapter: Adapter, documents: Sequence[Context], report: Callable[[int], None] | None = None
+        self,
+        adapter: Adapter,
+        documents: Sequence[Context],
+        report: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> Adapter:
-        """The adapter with more documents; one whose name is there already is replaced. `report` as above."""
+        """Add documents to an adapter; one with the name of a document already there replaces it.
+
+        Args:
+            adapter: an adapter that this hypernetwork made.
+            documents: what to add.
+            report: called with the number of tokens read since the last call.
+            cancel: checked between chunks.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make the adapter.
+        """
         records, parts = self._parts(adapter)
         for document in documents:
-            record, new = self._read(document, report)
+            record, new = self._read(document, report, cancel)
             at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
             records[at : at + 1], parts[at : at + 1] = [record], [new]
         return self._write(records, parts)
@@ -177,7 +213,9 @@ class RebuildableInternalizer(ABC, Generic[Part]):
         return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     @abstractmethod
-    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, Part]:
+    def _read(
+        self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
+    ) -> tuple[DocumentRecord, Part]:
         """Record and part of one document or image."""
 
     @abstractmethod

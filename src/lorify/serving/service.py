@@ -6,12 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from lorify.adapters import Adapter, AdapterRow, Provenance
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.errors import (
     ClosingError,
@@ -34,9 +34,6 @@ from lorify.serving.workers import SingleFlight, Workers
 
 LOCAL_OWNER = "local"
 """Whose adapters are on a server without keys."""
-
-Report = Callable[[int], None]
-"""Called with the number of tokens read since the last call."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,7 @@ class Service:
         self._internalizing = Workers("documents to be internalized", 1, self.settings.max_internalizing)
         self._making: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
         self._ending = threading.Event()
+        self._running: set[CancelToken] = set()  # one for each adapter being made
         self.num_internalized_tokens = 0
 
     @property
@@ -130,8 +128,8 @@ class Service:
             StoreFullError: if there is no room.
         """
 
-        def make(report: Report) -> Adapter:
-            return self.model.internalize(*documents, report=report)
+        def make(cancel: CancelToken) -> Adapter:
+            return self.model.internalizer.internalize(documents, cancel=cancel)
 
         made = await self._found_or_made(self.model.internalizer.digest, documents, owner, make)
         if not made.reused:
@@ -154,7 +152,7 @@ class Service:
             )
         digest = await asyncio.to_thread(lambda: self._task_hypernetwork_digest)
         return await self._found_or_made(
-            digest, [task_document(task)], owner, lambda _report: self.model.specialize(task)
+            digest, [task_document(task)], owner, lambda _cancel: self.model.specialize(task)
         )
 
     async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> MadeAdapter:
@@ -174,9 +172,9 @@ class Service:
         if len(kept) + len(add) > self.settings.max_documents:
             raise self._too_many(len(kept) + len(add))
 
-        def changed(report: Report) -> Adapter:
+        def changed(cancel: CancelToken) -> Adapter:
             # Adding first, so that all documents of an adapter may be exchanged at once.
-            grown = self.model.internalizer.add(adapter, add, report) if add else adapter
+            grown = self.model.internalizer.add(adapter, add, cancel=cancel) if add else adapter
             return self.model.remove(grown, *gone) if gone else grown
 
         stored = await asyncio.to_thread(self.store.replace, id, await self._make(changed), owner)
@@ -238,14 +236,14 @@ class Service:
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finish what has begun; what is unfinished after the time is told that the server ends."""
-        asyncio.get_running_loop().call_later(timeout_seconds, self._ending.set)
+        asyncio.get_running_loop().call_later(timeout_seconds, self._end)
         await self.checks.close()
         await self.engine.drain(timeout_seconds)
 
     async def close(self) -> None:
         """End the checks and the engine, then the rest."""
         await self.drain(self.settings.drain_seconds)
-        self._ending.set()
+        self._end()
         self._internalizing.close()
         self._reading.close()
         self.parser.close()
@@ -257,7 +255,7 @@ class Service:
         return hypernetwork_digest(self.model.task_hypernetwork)
 
     async def _found_or_made(
-        self, digest: str, documents: Sequence[Document], owner: str, make: Callable[[Report], Adapter]
+        self, digest: str, documents: Sequence[Document], owner: str, make: Callable[[CancelToken], Adapter]
     ) -> MadeAdapter:
         """An adapter of one hypernetwork; equal ones that an owner asks for at a time are made once."""
         started = time.perf_counter()
@@ -272,23 +270,22 @@ class Service:
         (stored, found), joined = await self._making.run(key, found_or_made)
         return MadeAdapter(stored, time.perf_counter() - started, reused=found or joined)
 
-    async def _make(self, make: Callable[[Report], Adapter]) -> Adapter:
-        abandoned = threading.Event()
-
-        def report(_num_tokens: int) -> None:
-            self._check_open()
-            if abandoned.is_set():
-                raise CancelledError
+    async def _make(self, make: Callable[[CancelToken], Adapter]) -> Adapter:
+        cancel = CancelToken()
+        if self._ending.is_set():
+            cancel.cancel(_closing_error())
 
         def work() -> Adapter:
-            self._check_open()
-            return make(report)
+            cancel.raise_if_cancelled()
+            return make(cancel)
 
         with self._internalizing.place():
+            self._running.add(cancel)
             try:
                 return await self._internalizing.run(work)
             finally:
-                abandoned.set()
+                self._running.discard(cancel)
+                cancel.cancel()
 
     def _read(self, reader: Callable[[], Document]) -> Document:
         """Refuse what would take too long before it is begun."""
@@ -316,7 +313,17 @@ class Service:
 
     def _check_open(self) -> None:
         if self._ending.is_set():
-            raise ClosingError("the server ends before the documents are internalized; send them again in a moment")
+            raise _closing_error()
+
+    def _end(self) -> None:
+        """Stop reading and internalizing documents."""
+        self._ending.set()
+        for cancel in self._running:
+            cancel.cancel(_closing_error())
+
+
+def _closing_error() -> ClosingError:
+    return ClosingError("the server is shutting down before the documents are internalized; send them again shortly")
 
 
 def unknown_model(model_id: str) -> UnknownModelError:

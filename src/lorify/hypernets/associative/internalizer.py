@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.features import Features, batched, encode_chunks, of_like_length
 from lorify.contexts.images import Context, as_text
@@ -246,7 +247,9 @@ class AssociativeInternalizer(RebuildableInternalizer["_DocumentPart"]):
         return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
     @torch.no_grad()
-    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, _DocumentPart]:
+    def _read(
+        self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
+    ) -> tuple[DocumentRecord, _DocumentPart]:
         """What is kept of one document, its chunks streamed; a chunk that comes again is not encoded again."""
         document = as_text(context, f"hypernetwork {self.name}")
         total: Statistics | None = None
@@ -255,6 +258,8 @@ class AssociativeInternalizer(RebuildableInternalizer["_DocumentPart"]):
         remembered: OrderedDict[tuple[int, ...], _ChunkPart] = OrderedDict()
         stream = split_into_chunks(document.text, self.base.tokenizer, self.config.chunk_tokens)
         for group in batched(stream, CHUNKS_AT_ONCE):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
             keys = [tuple(chunk) for chunk in group]
             new = [key for key in dict.fromkeys(keys) if key not in remembered]
             fresh = dict(zip(new, self._encode(new), strict=True)) if new else {}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.features import batched
@@ -110,7 +111,9 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
         return [*split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)]
 
-    def _read(self, context: Context, report: Callable[[int], None] | None) -> tuple[DocumentRecord, DocumentPart]:
+    def _read(
+        self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
+    ) -> tuple[DocumentRecord, DocumentPart]:
         """LoRA weights of one document or image, some chunks at a time."""
         chunks = self.split(context)
         affixes = (
@@ -119,6 +122,8 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         num_tokens = sum(len(chunk) - affixes for chunk in chunks)
         generated = []
         for group in batched(chunks, max(1, TOKENS_AT_ONCE // self.config.chunk_tokens)):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
             generated.append(self.generate(group))
             if report is not None:
                 report(num_tokens * len(group) // len(chunks))

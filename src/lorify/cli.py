@@ -13,19 +13,20 @@ from typer.core import TyperGroup
 from lorify.commands import (
     adapters,
     ask,
+    augment_descriptions,
     average,
-    data,
-    describe,
     evaluate,
     evaluate_benchmarks,
     evaluate_images,
     evaluate_tasks,
+    generate_data,
     importing,
     models,
     serve,
     specialize,
     train,
 )
+from lorify.commands.renamed import renamed
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
 
@@ -113,8 +114,12 @@ app.command("specialize")(specialize.specialize)
 app.command("chat")(ask.chat)
 app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
-app.command("describe")(describe.describe)
-app.command("data")(data.data)
+app.command("augment-descriptions")(augment_descriptions.augment_descriptions)
+app.command("generate-data")(generate_data.generate_data)
+app.command("describe", hidden=True)(
+    renamed(augment_descriptions.augment_descriptions, new_name="augment-descriptions")
+)
+app.command("data", hidden=True)(renamed(generate_data.generate_data, new_name="generate-data"))
 app.command("import")(importing.import_checkpoint)
 app.command("average")(average.average)
 evaluate.app.command("tasks")(evaluate_tasks.tasks)

@@ -9,7 +9,7 @@ import torch
 
 from lorify.base.model import BaseLM, load_base
 from lorify.contexts.documents import document_from_text
-from lorify.data.self_generated.pipeline import generate_data
+from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 from lorify.data.self_generated.store import load_self_generated, shard_path
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.data.self_generated.writers import LocalWriter, QuestionWriter
@@ -51,10 +51,8 @@ class Remembering(QuestionWriter):
 
 
 def run(base: BaseLM, writer: QuestionWriter, folder: Path) -> Path:
-    generate_data(
-        TEXTS, folder, teacher=LocalTeacher(base), writer=writer, rounds=2, questions_per_round=1, top_k=TOP_K,
-        max_new_tokens=12, contexts_per_shard=1,
-    )  # fmt: skip
+    settings = GenerationSettings(rounds=2, questions_per_round=1, top_k=TOP_K, max_new_tokens=12, contexts_per_shard=1)
+    generate_self_generated(TEXTS, folder, teacher=LocalTeacher(base), writer=writer, settings=settings)
     return folder
 
 

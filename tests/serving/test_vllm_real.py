@@ -25,7 +25,7 @@ from lorify.adapters import Adapter, AdapterRow, LoraPair
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
-from lorify.data.self_generated.pipeline import teach
+from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher
 from lorify.errors import EngineError
 from lorify.serving.engines.jobs import Job
@@ -171,7 +171,7 @@ def test_adapters_of_a_single_question_are_gone_after_it(vllm: RealVllm, ids) ->
 
 def test_the_base_in_vllm_teaches_what_it_teaches_here(model: Lorify, vllm: RealVllm) -> None:
     here, there = (
-        teach(teacher, TEXTS["mill"], [QUESTIONS["mill"]], top_k=16, max_new_tokens=NEW_TOKENS)[0]
+        answer_context(teacher, TEXTS["mill"], [QUESTIONS["mill"]], top_k=16, max_new_tokens=NEW_TOKENS)[0]
         for teacher in (LocalTeacher(model.base), EndpointTeacher(f"{vllm.url}/v1", DEFAULT_BASE))
     )
     assert there.answer_ids == here.answer_ids

@@ -12,7 +12,7 @@ from training.part_of_base import load_part
 
 from lorify.base.model import BaseLM
 from lorify.data.examples import Example
-from lorify.data.self_generated.pipeline import teach
+from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.store import SelfGeneratedRecord, open_folder, write_shard
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
@@ -82,7 +82,9 @@ def write_self_generated(folder: Path, base: BaseLM) -> None:
     """Short contexts with the base's own answers."""
     texts = [f"Mill {i} opens at {i % 12}, and {name} keeps bees." for i, name in enumerate("abcdefghijklmnopqrst" * 3)]
     teacher = LocalTeacher(base)
-    examples = [Example((t,), tuple(teach(teacher, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts]
+    examples = [
+        Example((t,), tuple(answer_context(teacher, t, ["Who?"], top_k=2, max_new_tokens=2)), "x") for t in texts
+    ]
     wanted = SelfGeneratedRecord(
         base_name=base.name, base_digest=base.digest, writer="w", documents_digest="d", top_k=2, rounds=1,
         questions_per_round=1, contexts_per_shard=60, max_new_tokens=2,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from lorify.adapters import Adapter
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.contexts.documents import Document
-from lorify.data.cloze.statements import ANSWER_TOKENS, Statement, sample_statements, says
+from lorify.data.cloze.statements import MAX_ANSWER_TOKENS, ClozeStatement, matches_answer, sample_cloze_statements
 from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify
 from lorify.serving.engines.answers import whole_answers
@@ -70,7 +70,7 @@ class FidelityChecks:
         async with self._turn:
             try:
                 adapter = await asyncio.to_thread(self._store.get, id, owner)
-                sample = await asyncio.to_thread(sample_statements, [document.text for document in documents])
+                sample = await asyncio.to_thread(sample_cloze_statements, [document.text for document in documents])
                 held: list[bool] = []
                 for start in range(0, len(sample), QUESTIONS_AT_A_TIME):
                     batch = [statement for _, statement in sample[start : start + QUESTIONS_AT_A_TIME]]
@@ -80,7 +80,7 @@ class FidelityChecks:
             except LorifyError as error:
                 _log.warning("adapter %s is not checked: %s", id, error)
 
-    async def _ask(self, adapter: Adapter, statements: Sequence[Statement]) -> list[bool]:
+    async def _ask(self, adapter: Adapter, statements: Sequence[ClozeStatement]) -> list[bool]:
         """Which of the statements an adapter holds."""
         jobs = await asyncio.to_thread(lambda: [self._job(adapter, statement.question) for statement in statements])
         while True:
@@ -89,9 +89,11 @@ class FidelityChecks:
                 break
             except BusyError as error:  # clients go first
                 await asyncio.sleep(error.retry_after_seconds)
-        return [says(answer.text, statement.answer) for answer, statement in zip(answers, statements, strict=True)]
+        return [
+            matches_answer(answer.text, statement.answer) for answer, statement in zip(answers, statements, strict=True)
+        ]
 
     def _job(self, adapter: Adapter, question: str) -> Job:
         prompt = build_prompt_ids(self._model.base.tokenizer, question_messages(question))
         row = self._model.for_question(adapter, question, focus=False)
-        return Job(tuple(prompt), ANSWER_TOKENS, row, question, trim=True)
+        return Job(tuple(prompt), MAX_ANSWER_TOKENS, row, question, trim=True)

@@ -5,10 +5,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorify.data.cloze.question_writing import clear_questions, writing_request, writing_tasks
-from lorify.data.cloze.statements import Statement, split_sentences
+from lorify.data.cloze.question_writing import question_writing_prompt, question_writing_tasks, select_unambiguous
+from lorify.data.cloze.statements import ClozeStatement, split_sentences
 from lorify.data.examples import Example, Question
-from lorify.data.facts.single_entity import generate_portrait_example
+from lorify.data.facts.single_entity import generate_single_entity_example
 
 MUSEUM = "The Velmora Museum\n\nIt opened in 1893. It stands on Pier 4. Its cafe is closed on Monday."
 
@@ -21,11 +21,11 @@ def test_a_request_shows_the_beginning_the_sentence_before_and_the_sentence():
         "It stands on Pier 4.",
         "Its cafe is closed on Monday.",
     ]
-    assert writing_request(sentences, 3, "Monday") == (
+    assert question_writing_prompt(sentences, 3, "Monday") == (
         "The Velmora Museum It stands on Pier 4. Its cafe is closed on Monday.\n\nAnswer: Monday"
     )
-    assert writing_request(sentences, 1, "1893") == "The Velmora Museum It opened in 1893.\n\nAnswer: 1893"
-    assert writing_request(sentences, 0, "Velmora") == "The Velmora Museum\n\nAnswer: Velmora"
+    assert question_writing_prompt(sentences, 1, "1893") == "The Velmora Museum It opened in 1893.\n\nAnswer: 1893"
+    assert question_writing_prompt(sentences, 0, "Velmora") == "The Velmora Museum\n\nAnswer: Velmora"
 
 
 def passage(question: str, *answers: str) -> Example:
@@ -33,7 +33,7 @@ def passage(question: str, *answers: str) -> Example:
 
 
 def learned(*passages: Example) -> list[tuple[str, str]]:
-    tasks = [task for task in writing_tasks(passages) if task.family == "passages"]
+    tasks = [task for task in question_writing_tasks(passages) if task.family == "passages"]
     return [(instance.input, instance.outputs[0]) for task in tasks for instance in task.instances]
 
 
@@ -61,7 +61,7 @@ def test_questions_whose_answer_stands_in_a_sentence_are_learned_in_its_place():
 
 
 def test_half_of_the_tasks_are_of_generated_documents_whose_answers_are_in_the_request():
-    tasks = writing_tasks([passage("Where does the museum stand?", "Pier 4")] * 8, seed=3)
+    tasks = question_writing_tasks([passage("Where does the museum stand?", "Pier 4")] * 8, seed=3)
     assert [task.family for task in tasks] == ["generated", "passages"] * 4
     for task in tasks:
         for instance in task.instances:
@@ -70,16 +70,16 @@ def test_half_of_the_tasks_are_of_generated_documents_whose_answers_are_in_the_r
 
 
 def test_the_same_seed_gives_the_same_tasks_and_another_others():
-    first, again, other = (writing_tasks([], seed) for seed in (0, 0, 1))
+    first, again, other = (question_writing_tasks([], seed) for seed in (0, 0, 1))
     assert first == again != other
 
 
 def test_questions_that_say_their_answer_or_were_written_for_two_are_left_out():
-    def written(question: str, answer: str) -> Statement:
-        return Statement("The device is 189 by 100 cm.", question, answer)
+    def written(question: str, answer: str) -> ClozeStatement:
+        return ClozeStatement("The device is 189 by 100 cm.", question, answer)
 
     clear = written("How wide is the device?", "189 cm")
-    kept = clear_questions(
+    kept = select_unambiguous(
         [
             clear,
             written("What is the size of the device?", "189"),
@@ -94,6 +94,6 @@ def test_questions_that_say_their_answer_or_were_written_for_two_are_left_out():
 
 @given(st.integers(0, 10**6))
 def test_every_sentence_of_a_document_is_in_it(seed):
-    text = generate_portrait_example(random.Random(seed)).documents[0]
+    text = generate_single_entity_example(random.Random(seed)).documents[0]
     whole = " ".join(text.split())
     assert all(" ".join(sentence.split()) in whole for sentence in split_sentences(text))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lorify.data.cloze.statements import find_gaps, find_statements, says
+from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements, matches_answer
 from lorify.data.facts.contradictions import contradict
 from lorify.data.facts.generate import generate_fact_example
 
@@ -26,7 +26,7 @@ from lorify.data.facts.generate import generate_fact_example
     ],
 )
 def test_a_sentence_becomes_a_question_about_one_of_its_words(sentence, question, answer):
-    (statement,) = find_statements(sentence)
+    (statement,) = find_cloze_statements(sentence)
     assert (statement.question, statement.answer) == (question, answer)
 
 
@@ -34,18 +34,18 @@ def test_a_sentence_becomes_a_question_about_one_of_its_words(sentence, question
     "text", ["", "Notes", "He lives in Rulbeckstad.", "Is the tower 48 metres high?", "-----", "So it goes on and on."]
 )
 def test_what_states_nothing_alone_is_left_out(text):
-    assert find_statements(text) == []
+    assert find_cloze_statements(text) == []
 
 
 def test_lines_broken_by_width_are_one_sentence_and_repetitions_one_statement():
     text = "The museum of the town of Velmora, which lies by the sea, has counted\n231,000 visitors.\n\n"
-    (statement,) = find_statements(text * 2)
+    (statement,) = find_cloze_statements(text * 2)
     assert statement.answer == "231,000 visitors"
 
 
 def test_every_date_quantity_and_name_can_be_asked_for():
     text = "Ada Lund founded the mill in 1892. It lies on Mill Lane and has 14 windows. Is it old? So it goes."
-    assert [(gap.question, gap.answer) for gap in find_gaps(text)] == [
+    assert [(gap.question, gap.answer) for gap in find_cloze_candidates(text)] == [
         ("Ada Lund founded the mill in what?", "1892"),
         ("It lies on what and has 14 windows?", "Mill Lane"),
         ("It lies on Mill Lane and has what?", "14 windows"),
@@ -55,7 +55,7 @@ def test_every_date_quantity_and_name_can_be_asked_for():
 def test_the_answer_is_in_the_sentence_and_not_in_the_question():
     demo = (Path(__file__).parents[3] / "demo" / "harbour-museum.md").read_text(encoding="utf-8")
     texts = [demo, *(generate_fact_example(random.Random(i)).documents[0] for i in range(20))]
-    found = [statement for text in texts for statement in find_statements(text)]
+    found = [statement for text in texts for statement in find_cloze_statements(text)]
     assert len(found) > 100
     for statement in found:
         assert statement.answer in statement.sentence
@@ -75,7 +75,7 @@ def test_the_answer_is_in_the_sentence_and_not_in_the_question():
     ],
 )
 def test_a_number_with_a_unit_may_be_answered_by_the_number_alone(text: str, answer: str, said: bool):
-    assert says(text, answer) == said
+    assert matches_answer(text, answer) == said
 
 
 def test_contradicting_documents_differ_in_the_answers_only():

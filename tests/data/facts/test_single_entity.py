@@ -1,11 +1,11 @@
 import random
 import re
 
-from lorify.data.facts.single_entity import generate_portrait_example
+from lorify.data.facts.single_entity import generate_single_entity_example
 
 
 def portraits(count: int, **options):
-    return [generate_portrait_example(random.Random(seed), **options) for seed in range(count)]
+    return [generate_single_entity_example(random.Random(seed), **options) for seed in range(count)]
 
 
 def test_the_same_chance_gives_the_same_portrait():

@@ -1,5 +1,6 @@
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +10,14 @@ from data.fake_endpoint import NotServed, chat_completion, serving
 from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.data.self_generated.pipeline import SHORT_ANSWERS, generate_data
-from lorify.data.self_generated.store import TaughtQuestion, load_self_generated, shard_path
+from lorify.data.self_generated.pipeline import SHORT_ANSWERS, GenerationSettings, generate_self_generated
+from lorify.data.self_generated.store import SelfGeneratedQuestion, load_self_generated, shard_path
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
 from lorify.data.sources.questions import split_by_passage
 from lorify.errors import EvaluationError
 
+SETTINGS = GenerationSettings(rounds=2, questions_per_round=2, top_k=4, max_new_tokens=5, contexts_per_shard=2)
 TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(5)]
 
 
@@ -40,9 +42,11 @@ def base():
     return tiny_base()
 
 
-def generate(base, folder: Path, writer=None, **changes) -> int:
-    settings = {"rounds": 2, "questions_per_round": 2, "top_k": 4, "max_new_tokens": 5, "contexts_per_shard": 2}
-    return generate_data(TEXTS, folder, teacher=LocalTeacher(base), writer=writer or Writer(), **(settings | changes))
+def generate(base, folder: Path, writer=None, report=None, **changes) -> int:
+    settings = replace(SETTINGS, **changes)
+    return generate_self_generated(
+        TEXTS, folder, teacher=LocalTeacher(base), writer=writer or Writer(), settings=settings, report=report
+    )
 
 
 def test_rows_are_the_teachers_greedy_answers_with_its_predictions(base, tmp_path):
@@ -55,7 +59,7 @@ def test_rows_are_the_teachers_greedy_answers_with_its_predictions(base, tmp_pat
         "What is in Mill 1, 2?",
     ]
     question = examples[1].questions[0]
-    assert isinstance(question, TaughtQuestion)
+    assert isinstance(question, SelfGeneratedQuestion)
     prompt = build_prompt_ids(base.tokenizer, question_messages(question.text, TEXTS[1]))
     with torch.no_grad():
         logits = base.model(torch.tensor([[*prompt, *question.answer_ids]])).logits[0, len(prompt) - 1 : -1]
@@ -119,19 +123,18 @@ def test_questions_can_ask_for_short_answers_in_words_that_stay_the_same(base, t
             request, _, asked = in_short.text.partition("\n\n")
             assert request in SHORT_ANSWERS and asked == question.text
     assert not any(request in question for call in writer.calls for question in call for request in SHORT_ANSWERS)
-    with pytest.raises(EvaluationError, match="made with short_answers True, not False"):
+    with pytest.raises(EvaluationError, match="generated with short_answers True, not False"):
         generate(base, tmp_path / "short")
 
 
 def test_documents_that_come_twice_are_asked_about_once(base, tmp_path):
     writer = Writer()
-    number = generate_data(
+    number = generate_self_generated(
         ["A mill.", " a  MILL. ", "", "A boat."],
         tmp_path,
         teacher=LocalTeacher(base),
         writer=writer,
-        max_new_tokens=2,
-        top_k=1,
+        settings=GenerationSettings(max_new_tokens=2, top_k=1),
     )
     assert number == 2
     assert len(writer.calls) == 2
@@ -139,9 +142,9 @@ def test_documents_that_come_twice_are_asked_about_once(base, tmp_path):
 
 def test_other_settings_bases_and_damage_are_refused(base, tmp_path):
     generate(base, tmp_path)
-    with pytest.raises(EvaluationError, match="made with top_k 4, not 8"):
+    with pytest.raises(EvaluationError, match="generated with top_k 4, not 8"):
         generate(base, tmp_path, top_k=8)
-    with pytest.raises(EvaluationError, match="the teacher has to be the base itself"):
+    with pytest.raises(EvaluationError, match="the teacher must be the base itself"):
         load_self_generated(tmp_path, "another")
     shard = shard_path(tmp_path, 1)
     shard.write_bytes(shard.read_bytes()[:100])

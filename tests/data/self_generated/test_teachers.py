@@ -12,9 +12,9 @@ from tiny import tiny_model, tiny_tokenizer
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM, load_base
-from lorify.data.self_generated.pipeline import generate_data
+from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 from lorify.data.self_generated.store import load_self_generated, read_record
-from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, TaughtAnswer, Teacher, VllmTeacher
+from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, Teacher, TeacherAnswer, VllmTeacher
 from lorify.errors import EvaluationError
 
 TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(3)]
@@ -42,7 +42,7 @@ def base(base_dir) -> BaseLM:
     return load_base(str(base_dir), device="cpu", dtype=torch.float32)
 
 
-def answer(base: BaseLM, prompt: list[int], *, logprobs: int, max_tokens: int) -> tuple[TaughtAnswer, list[dict]]:
+def answer(base: BaseLM, prompt: list[int], *, logprobs: int, max_tokens: int) -> tuple[TeacherAnswer, list[dict]]:
     """An answer, and its predictions as servers give them: one more than asked for, the likeliest not first."""
     (found,) = LocalTeacher(base).answer([prompt], top_k=logprobs + 1, max_new_tokens=max_tokens)
     pairs = list(zip(found.top_ids, found.top_log_probs, strict=True))
@@ -51,7 +51,8 @@ def answer(base: BaseLM, prompt: list[int], *, logprobs: int, max_tokens: int) -
 
 
 def generate(teacher: Teacher, folder: Path, *, max_new_tokens: int = 5) -> Path:
-    generate_data(TEXTS, folder, teacher=teacher, writer=Writer(), top_k=TOP_K, max_new_tokens=max_new_tokens)
+    settings = GenerationSettings(top_k=TOP_K, max_new_tokens=max_new_tokens)
+    generate_self_generated(TEXTS, folder, teacher=teacher, writer=Writer(), settings=settings)
     return folder
 
 
@@ -195,10 +196,10 @@ def test_an_endpoint_that_fails_loses_no_whole_shard(base_dir, base, tmp_path):
             raise NotServed
         return completion(base, body)
 
-    settings = {"writer": Writer(), "top_k": TOP_K, "max_new_tokens": 5, "contexts_per_shard": 2}
+    settings = GenerationSettings(top_k=TOP_K, max_new_tokens=5, contexts_per_shard=2)
     with serving(reply) as url:
         teacher = EndpointTeacher(url, str(base_dir))
         with pytest.raises(EvaluationError, match=r"did not answer a question .*what is done is kept"):
-            generate_data(TEXTS, tmp_path, teacher=teacher, **settings)
-    generate_data(TEXTS, tmp_path, teacher=LocalTeacher(base), **settings)
+            generate_self_generated(TEXTS, tmp_path, teacher=teacher, writer=Writer(), settings=settings)
+    generate_self_generated(TEXTS, tmp_path, teacher=LocalTeacher(base), writer=Writer(), settings=settings)
     assert [example.documents[0] for example in load_self_generated(tmp_path)] == TEXTS

@@ -66,7 +66,16 @@ def test_an_endpoint_describes_a_folder_and_what_is_there_is_left(tmp_path):
     server = HTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/v1"
-    command = ["describe", str(tmp_path / "tasks"), "-o", str(tmp_path / "out"), "-n", "3", "--endpoint", address]
+    command = [
+        "augment-descriptions",
+        str(tmp_path / "tasks"),
+        "-o",
+        str(tmp_path / "out"),
+        "-n",
+        "3",
+        "--endpoint",
+        address,
+    ]
     try:
         result = CliRunner().invoke(app, [*command, "--model", "tiny"])
     finally:

@@ -16,7 +16,7 @@ from lorify.data.tasks.suite import (
     suite_unseen_tasks,
     task_suite,
 )
-from lorify.data.tasks.wording import expand, reworded
+from lorify.data.tasks.wording import expand, reword
 
 
 def test_there_are_enough_tasks_of_enough_families_and_whole_families_are_unseen():
@@ -149,7 +149,7 @@ def test_answers_of_drawn_tasks_are_right():
 @given(seed=st.integers(0, 2**31))
 def test_rewording_keeps_what_is_quoted_and_marks_and_is_drawn_from_the_seed_alone(seed):
     text = 'Write the text, but begin with "the text: write" and put <> after it.'
-    found = reworded(text, random.Random(seed))
+    found = reword(text, random.Random(seed))
     assert '"the text: write"' in found and "<>" in found
-    assert found == reworded(text, random.Random(seed))
+    assert found == reword(text, random.Random(seed))
     assert found[0].isupper()

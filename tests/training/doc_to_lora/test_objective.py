@@ -14,7 +14,7 @@ from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import best_device
 from lorify.contexts.encoders import TextEncoder
 from lorify.data.examples import Question
-from lorify.data.self_generated.pipeline import teach
+from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.errors import BaseModelError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
@@ -111,7 +111,9 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_la
 def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
     made = objective(optimization__loss="kl", optimization__teacher_top_k=4)
     context = "The mill opens at nine. Ada keeps bees there."
-    questions = teach(LocalTeacher(made.base), context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6)
+    questions = answer_context(
+        LocalTeacher(made.base), context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6
+    )
     chunks = [[5, 6, 7, 8]]
     stored = [Segment(tuple(_prompt(made, q.text)), q.answer_ids) for q in questions]
     asked = [
@@ -134,7 +136,7 @@ def test_the_student_is_asked_as_the_teacher_was_but_for_the_context(system_turn
     teacher = LocalTeacher(made.base)
     answer = teacher.answer
     monkeypatch.setattr(teacher, "answer", lambda asked, **options: prompts.extend(asked) or answer(asked, **options))
-    taught = teach(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
+    taught = answer_context(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
     segment = made.train_batches._segment(taught[0], "A mill.")
     said = made.base.tokenizer.decode(prompts[0])
     assert "A mill.\n\n" in said

@@ -15,10 +15,10 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from lorify.data.cloze.statements import MAX_ANSWER_WORDS, MAX_WORDS, Statement, split_sentences
+from lorify.data.cloze.statements import MAX_ANSWER_WORDS, MAX_WORDS, ClozeStatement, split_sentences
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
-from lorify.data.facts.single_entity import generate_portrait_example
+from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.tasks.schema import Instance, Task
 
 MAX_BEGINNING_WORDS = 16
@@ -31,7 +31,7 @@ _WORD = re.compile(r"\w{4,}")
 _QUESTION = re.compile(r"(?!Question\b)[A-Z][^:\n]*\?")
 
 
-def writing_request(sentences: Sequence[str], place: int, answer: str) -> str:
+def question_writing_prompt(sentences: Sequence[str], place: int, answer: str) -> str:
     """What is asked for a question.
 
     Args:
@@ -46,7 +46,7 @@ def writing_request(sentences: Sequence[str], place: int, answer: str) -> str:
     return f"{' '.join(shown)}\n\nAnswer: {answer}"
 
 
-def clear_questions(statements: Sequence[Statement]) -> list[Statement]:
+def select_unambiguous(statements: Sequence[ClozeStatement]) -> list[ClozeStatement]:
     """Written questions that can be learned from, each once with its answer, in order.
 
     Left out are what is no question, what says its own answer, and what was written for two different answers.
@@ -64,7 +64,7 @@ def clear_questions(statements: Sequence[Statement]) -> list[Statement]:
     return list(reversed(kept.values()))
 
 
-def writing_tasks(passages: Sequence[Example], seed: int = 0) -> list[Task]:
+def question_writing_tasks(passages: Sequence[Example], seed: int = 0) -> list[Task]:
     """The task of writing questions, in parts, half of them from generated documents.
 
     Args:
@@ -73,7 +73,7 @@ def writing_tasks(passages: Sequence[Example], seed: int = 0) -> list[Task]:
     """
     tasks = []
     for number in range(PARTS):
-        generate = generate_portrait_example if number % 2 else generate_fact_example
+        generate = generate_single_entity_example if number % 2 else generate_fact_example
         rngs = (random.Random(f"{seed}/{number}/{document}") for document in range(GENERATED_DOCUMENTS))
         generated = [generate(rng, num_questions=12) for rng in rngs]
         for family, examples in (("generated", generated), ("passages", passages[number::PARTS])):
@@ -92,6 +92,6 @@ def _instances(example: Example) -> Iterator[Instance]:
             continue
         asked = set(_WORD.findall(text.lower()))
         place = max(there, key=lambda i: len(asked & set(_WORD.findall(sentences[i].lower()))))
-        request = writing_request(sentences, place, answer)
+        request = question_writing_prompt(sentences, place, answer)
         if len(sentences[place].split()) <= MAX_WORDS and asked & set(_WORD.findall(request.lower())):
             yield Instance(request, (text,))

@@ -18,8 +18,8 @@ from lorify.data.answers import contains_answer
 
 MIN_WORDS, MAX_WORDS = 4, 40
 MAX_ANSWER_WORDS = 6
-MAX_SAMPLE = 48
-ANSWER_TOKENS = 32
+MAX_SAMPLED_STATEMENTS = 48
+MAX_ANSWER_TOKENS = 32
 """Longest answer to a question made here, in tokens: what was asked for may stand in a sentence."""
 WRAPPED_CHARS = 60  # a line so long was probably broken by its width
 
@@ -39,7 +39,7 @@ _LINK = re.compile(r"\b(?:is|are|was|were|for|of|as|about|by|with|in|at|to|from|
 
 
 @dataclass(frozen=True)
-class Statement:
+class ClozeStatement:
     """A sentence, the question that is made of it, and the answer."""
 
     sentence: str
@@ -47,20 +47,20 @@ class Statement:
     answer: str
 
 
-def says(text: str, answer: str) -> bool:
+def matches_answer(text: str, answer: str) -> bool:
     """Whether a text says a statement's answer: its words, or of a number with its unit nothing but the number."""
-    return contains_answer(text, [answer]) or text.strip().rstrip(".") == bare_number(answer)
+    return contains_answer(text, [answer]) or text.strip().rstrip(".") == number_without_unit(answer)
 
 
-def bare_number(answer: str) -> str | None:
+def number_without_unit(answer: str) -> str | None:
     """The number of a number with its unit; None of any other answer."""
     number = _NUMBER_WITH_UNIT.fullmatch(answer)
     return None if number is None else number[1]
 
 
-def find_statements(text: str) -> list[Statement]:
+def find_cloze_statements(text: str) -> list[ClozeStatement]:
     """The statements of a text, in order; one a sentence, each once."""
-    found: dict[str, Statement] = {}
+    found: dict[str, ClozeStatement] = {}
     for sentence, body in _sentences(text):
         span = None if _PRONOUN.match(sentence) else _find_answer(body)
         if span is not None:
@@ -68,21 +68,23 @@ def find_statements(text: str) -> list[Statement]:
     return list(found.values())
 
 
-def find_gaps(text: str) -> list[Statement]:
+def find_cloze_candidates(text: str) -> list[ClozeStatement]:
     """The dates, quantities and names in a text's sentences, in order, each as what a question asks for.
 
     Sentences that begin with a pronoun are among them, as the questions are for those who know what comes before.
     """
-    found: dict[str, Statement] = {}
+    found: dict[str, ClozeStatement] = {}
     for sentence, body in _sentences(text):
         for span in _named(body, after=0):
             _add(found, sentence, body, span)
     return list(found.values())
 
 
-def sample_statements(texts: Sequence[str], max_statements: int = MAX_SAMPLE) -> list[tuple[int, Statement]]:
+def sample_cloze_statements(
+    texts: Sequence[str], max_statements: int = MAX_SAMPLED_STATEMENTS
+) -> list[tuple[int, ClozeStatement]]:
     """Statements of several texts, each with the place of its text: all, or always the same sample, in order."""
-    found = [(place, statement) for place, text in enumerate(texts) for statement in find_statements(text)]
+    found = [(place, statement) for place, text in enumerate(texts) for statement in find_cloze_statements(text)]
     if len(found) <= max_statements:
         return found
     chosen = sorted(random.Random(0).sample(range(len(found)), max_statements))
@@ -117,10 +119,10 @@ def _sentences(text: str) -> Iterator[tuple[str, str]]:
             yield sentence, body
 
 
-def _add(found: dict[str, Statement], sentence: str, body: str, span: tuple[int, int]) -> None:
+def _add(found: dict[str, ClozeStatement], sentence: str, body: str, span: tuple[int, int]) -> None:
     start, end = span
     question = f"{body[:start]}what{body[end:]}?"
-    found.setdefault(question, Statement(sentence, question, body[start:end]))
+    found.setdefault(question, ClozeStatement(sentence, question, body[start:end]))
 
 
 def _find_answer(body: str) -> tuple[int, int] | None:

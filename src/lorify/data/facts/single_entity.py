@@ -19,7 +19,7 @@ ASIDE_SHARE = 0.35
 """Of the documents that also tell a few facts about another thing, which is always named."""
 
 
-def generate_portrait_example(
+def generate_single_entity_example(
     rng: random.Random, *, split: Split = "train", num_facts: tuple[int, int] = (6, 14), num_questions: int = 6
 ) -> Example:
     """A document about one invented thing or person, with questions that name it or refer to it as the document does.

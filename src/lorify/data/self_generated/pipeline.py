@@ -1,7 +1,7 @@
-"""Documents -> questions by a writer -> the base's own answers by a teacher, with its log-probabilities, in shards.
+"""Generate self-generated data: a writer asks questions about documents, the base answers them as the teacher.
 
-Source: Doc-to-LoRA (arXiv 2602.15902), section 3: the teacher is the base with the context in its prompt, its answers
-are learned through its top 16 predictions at each token.
+Source: Doc-to-LoRA (arXiv 2602.15902), section 3: the teacher is the base with the context in its prompt; the student
+learns its answers from the top 16 predictions at each token.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -17,9 +18,9 @@ from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.data.examples import Example
 from lorify.data.self_generated.store import (
     SOURCE,
+    SelfGeneratedQuestion,
     SelfGeneratedRecord,
-    TaughtQuestion,
-    is_whole,
+    is_complete,
     open_folder,
     shard_path,
     write_shard,
@@ -34,135 +35,176 @@ SHORT_ANSWERS = (
     "What is the answer? Say just that, and nothing around it.",
     "Reply with the shortest correct answer that the text gives.",
 )
+"""Requests for a short answer; one of them precedes each question if short answers are wanted."""
+
+Report = Callable[[int, int], None]
+"""Called with the number of contexts done since the last call, and the total number of contexts."""
 
 
-def generate_data(
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What to generate; recorded beside the data, so that a folder is resumed with the same settings only.
+
+    Attributes:
+        rounds: rounds of questions per context; each round sees the questions of the earlier ones.
+        questions_per_round: questions requested in each round.
+        short_answers: precede every question with a request for a short answer.
+        top_k: log-probabilities stored for each token.
+        max_new_tokens: longest answer, in tokens; longer ones are cut.
+        contexts_per_shard: contexts per shard.
+    """
+
+    rounds: int = 1
+    questions_per_round: int = 5
+    short_answers: bool = False
+    top_k: int = 16
+    max_new_tokens: int = 256
+    contexts_per_shard: int = 64
+
+
+DEFAULT_SETTINGS = GenerationSettings()
+
+
+def generate_self_generated(
     documents: Sequence[str],
     folder: Path,
     *,
     teacher: Teacher,
     writer: QuestionWriter,
-    rounds: int = 1,
-    questions_per_round: int = 5,
-    short_answers: bool = False,
-    top_k: int = 16,
-    max_new_tokens: int = 256,
-    contexts_per_shard: int = 64,
-    report: Callable[[int, int], None] | None = None,
+    settings: GenerationSettings = DEFAULT_SETTINGS,
+    report: Report | None = None,
 ) -> int:
-    """Make self-generated data, or go on with it; whole shards that are there stay as they are.
+    """Generate self-generated data, or resume; complete shards are left alone.
 
     Args:
-        documents: contexts; one that came before, but for case and spaces, is left out.
-        folder: where to.
-        teacher: who answers.
-        writer: who asks.
-        rounds: rounds of questions a context, each knowing the earlier ones'.
-        questions_per_round: questions asked for in each.
-        short_answers: every question says that a few words are enough.
-        top_k: log-probabilities kept of each token.
-        max_new_tokens: longest answer, in tokens; longer ones are cut.
-        contexts_per_shard: contexts a shard.
-        report: called with the number of contexts done since the last call, and that of all.
+        documents: contexts; duplicates (ignoring case and white space) are dropped.
+        folder: where to write.
+        teacher: answers the questions.
+        writer: writes the questions.
+        settings: what to generate.
+        report: called as contexts are done.
 
     Returns:
-        How many contexts the folder holds, those without questions included.
+        Number of contexts in the folder, including those without questions.
 
     Raises:
-        EvaluationError: if there is no document, the folder was made with other settings, or the writer or the
+        EvaluationError: if there are no documents, the folder was generated with other settings, or the writer or the
             teacher fails.
     """
-    contexts = distinct(documents)
+    contexts = remove_duplicates(documents)
     if not contexts:
         raise EvaluationError("there is no document to ask about; give a file with at least one text")
-    record = SelfGeneratedRecord(
-        base_name=teacher.base.name,
-        base_digest=teacher.base.digest,
-        writer=writer.name,
-        documents_digest=hashlib.sha256(json.dumps(contexts).encode()).hexdigest(),
-        top_k=top_k,
-        rounds=rounds,
-        questions_per_round=questions_per_round,
-        short_answers=short_answers,
-        contexts_per_shard=contexts_per_shard,
-        max_new_tokens=max_new_tokens,
-    )
-    open_folder(folder, record)
-    for number in range(-(-len(contexts) // contexts_per_shard)):
-        of_shard = contexts[number * contexts_per_shard : (number + 1) * contexts_per_shard]
-        if is_whole(shard_path(folder, number)):
+    open_folder(folder, _build_record(contexts, teacher, writer, settings))
+    size = settings.contexts_per_shard
+    for number, start in enumerate(range(0, len(contexts), size)):
+        shard = contexts[start : start + size]
+        if is_complete(shard_path(folder, number)):
             if report is not None:
-                report(len(of_shard), len(contexts))
+                report(len(shard), len(contexts))
             continue
+        questions = _write_questions(writer, shard, settings)
         examples = []
-        asked = ask_in_rounds(writer, of_shard, rounds, questions_per_round)
-        if short_answers:
-            asked = [in_short(context, questions) for context, questions in zip(of_shard, asked, strict=True)]
-        for start in range(0, len(of_shard), teacher.contexts_at_once):
-            group = slice(start, start + teacher.contexts_at_once)
-            taught = teach_all(teacher, of_shard[group], asked[group], top_k=top_k, max_new_tokens=max_new_tokens)
-            examples += [
-                Example((context,), tuple(questions), SOURCE)
-                for context, questions in zip(of_shard[group], taught, strict=True)
-            ]
+        for batch in _batches(shard, questions, teacher.preferred_contexts):
+            examples += _answer_batch(teacher, *batch, settings)
             if report is not None:
-                report(len(taught), len(contexts))
+                report(len(batch[0]), len(contexts))
         write_shard(folder, number, examples)
     return len(contexts)
 
 
-def in_short(context: str, questions: Sequence[str]) -> list[str]:
-    """The questions about a context, each after a request for a short answer, which is always the same."""
+def _build_record(
+    contexts: Sequence[str], teacher: Teacher, writer: QuestionWriter, settings: GenerationSettings
+) -> SelfGeneratedRecord:
+    return SelfGeneratedRecord(
+        base_name=teacher.base.name,
+        base_digest=teacher.base.digest,
+        writer=writer.name,
+        documents_digest=hashlib.sha256(json.dumps(contexts).encode()).hexdigest(),
+        **asdict(settings),
+    )
+
+
+def _write_questions(writer: QuestionWriter, contexts: Sequence[str], settings: GenerationSettings) -> list[list[str]]:
+    questions = write_in_rounds(writer, contexts, settings.rounds, settings.questions_per_round)
+    if not settings.short_answers:
+        return questions
+    return [request_short_answers(context, own) for context, own in zip(contexts, questions, strict=True)]
+
+
+def _batches(
+    contexts: Sequence[str], questions: Sequence[list[str]], size: int
+) -> list[tuple[Sequence[str], Sequence[list[str]]]]:
+    starts = range(0, len(contexts), size)
+    return [(contexts[start : start + size], questions[start : start + size]) for start in starts]
+
+
+def _answer_batch(
+    teacher: Teacher, contexts: Sequence[str], questions: Sequence[list[str]], settings: GenerationSettings
+) -> list[Example]:
+    answered = answer_contexts(
+        teacher, contexts, questions, top_k=settings.top_k, max_new_tokens=settings.max_new_tokens
+    )
+    return [Example((context,), tuple(own), SOURCE) for context, own in zip(contexts, answered, strict=True)]
+
+
+def request_short_answers(context: str, questions: Sequence[str]) -> list[str]:
+    """Precede each question with a request for a short answer; the same context gets the same requests every time."""
     rng = random.Random(context)
     return [f"{rng.choice(SHORT_ANSWERS)}\n\n{question}" for question in questions]
 
 
-def distinct(texts: Sequence[str]) -> list[str]:
-    """Texts without those that came before or are empty, case and white space aside, in order."""
+def remove_duplicates(texts: Sequence[str]) -> list[str]:
+    """Drop empty texts and duplicates, ignoring case and white space; the first of each and the order are kept."""
     kept: dict[str, str] = {}
     for text in texts:
-        name = " ".join(text.lower().split())
-        if name:
-            kept.setdefault(name, text.strip())
+        key = " ".join(text.lower().split())
+        if key:
+            kept.setdefault(key, text.strip())
     return list(kept.values())
 
 
-def ask_in_rounds(writer: QuestionWriter, contexts: Sequence[str], rounds: int, count: int) -> list[list[str]]:
-    """Distinct questions of all rounds about each context."""
-    asked: list[list[str]] = [[] for _ in contexts]
+def write_in_rounds(writer: QuestionWriter, contexts: Sequence[str], rounds: int, count: int) -> list[list[str]]:
+    """Write `count` questions about each context in each of several rounds, without duplicates."""
+    questions: list[list[str]] = [[] for _ in contexts]
     for _ in range(rounds):
-        further = writer.write_all(contexts, asked, count)
-        asked = [distinct([*before, *new]) for before, new in zip(asked, further, strict=True)]
-    return asked
+        new_questions = writer.write_all(contexts, questions, count)
+        questions = [remove_duplicates([*old, *new]) for old, new in zip(questions, new_questions, strict=True)]
+    return questions
 
 
-def teach(
+def answer_context(
     teacher: Teacher, context: str, questions: Sequence[str], *, top_k: int, max_new_tokens: int
-) -> list[TaughtQuestion]:
-    """The teacher's greedy answers about one context; see `teach_all`."""
-    return teach_all(teacher, [context], [questions], top_k=top_k, max_new_tokens=max_new_tokens)[0]
+) -> list[SelfGeneratedQuestion]:
+    """Answer questions about one context; see `answer_contexts`."""
+    return answer_contexts(teacher, [context], [questions], top_k=top_k, max_new_tokens=max_new_tokens)[0]
 
 
-def teach_all(
-    teacher: Teacher, contexts: Sequence[str], asked: Sequence[Sequence[str]], *, top_k: int, max_new_tokens: int
-) -> list[list[TaughtQuestion]]:
-    """The teacher's greedy answers with each context in the prompt; questions that leave no room for one are left out.
+def answer_contexts(
+    teacher: Teacher, contexts: Sequence[str], questions: Sequence[Sequence[str]], *, top_k: int, max_new_tokens: int
+) -> list[list[SelfGeneratedQuestion]]:
+    """Answer questions greedily with their context in the prompt; those whose prompt is too long are dropped.
 
-    As published, the chats have no system turn: what the student is trained on is the teacher's prompt without the
-    context.
+    As published, the chats have no system turn. The student is trained on the teacher's prompt without the context.
+
+    Args:
+        teacher: answers the questions.
+        contexts: the contexts.
+        questions: the questions about each context.
+        top_k: log-probabilities stored for each token.
+        max_new_tokens: longest answer, in tokens; longer ones are cut.
     """
     base = teacher.base
     prompts = {
         (i, question): build_prompt_ids(base.tokenizer, question_messages(question, context))
-        for i, (context, questions) in enumerate(zip(contexts, asked, strict=True))
-        for question in questions
+        for i, (context, own) in enumerate(zip(contexts, questions, strict=True))
+        for question in own
     }
     fitting = [key for key, prompt in prompts.items() if len(prompt) + max_new_tokens < base.window_tokens]
     answers = []
     if fitting:
         answers = teacher.answer([prompts[key] for key in fitting], top_k=top_k, max_new_tokens=max_new_tokens)
-    taught: list[list[TaughtQuestion]] = [[] for _ in contexts]
+    answered: list[list[SelfGeneratedQuestion]] = [[] for _ in contexts]
     for (i, question), answer in zip(fitting, answers, strict=True):
         text = cast(str, base.tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip()
-        taught[i].append(TaughtQuestion(question, (text,), answer.ids, answer.top_ids, answer.top_log_probs))
-    return taught
+        answered[i].append(SelfGeneratedQuestion(question, (text,), answer.ids, answer.top_ids, answer.top_log_probs))
+    return answered

@@ -26,7 +26,7 @@ CONTEXTS_AT_ONCE = 64
 _TOKEN_ID = "token_id:"  # how vLLM writes token ids in place of texts
 
 
-class TaughtAnswer(NamedTuple):
+class TeacherAnswer(NamedTuple):
     """An answer with the teacher's predictions.
 
     Attributes:
@@ -68,11 +68,11 @@ class Teacher(Protocol):
         ...
 
     @property
-    def contexts_at_once(self) -> int:
+    def preferred_contexts(self) -> int:
         """About how many contexts it is best asked at a time."""
         ...
 
-    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TaughtAnswer]:
+    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Greedy answers.
 
         Args:
@@ -101,12 +101,12 @@ class LocalTeacher(Teacher):
         return self._base
 
     @property
-    def contexts_at_once(self) -> int:
+    def preferred_contexts(self) -> int:
         """One: questions about it share the beginning of their prompts."""
         return 1
 
     @torch.no_grad()
-    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TaughtAnswer]:
+    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Greedy answers, some at a time."""
         stop_ids = set(self.base.stop_ids)
         taught = []
@@ -118,13 +118,13 @@ class LocalTeacher(Teacher):
                 taught.append(self._with_predictions(prompt, ended, top_k))
         return taught
 
-    def _with_predictions(self, prompt: Sequence[int], answer: Sequence[int], top_k: int) -> TaughtAnswer:
+    def _with_predictions(self, prompt: Sequence[int], answer: Sequence[int], top_k: int) -> TeacherAnswer:
         base = self._model
         ids = torch.tensor([[*prompt, *answer]], device=base.device)
         with base.hooks.applied(None):
             hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state[0, len(prompt) - 1 : -1]
         log_probs, top = base.logits(hidden).log_softmax(-1).topk(top_k, dim=-1)  # [answer, top_k]
-        return TaughtAnswer(tuple(answer), tuple(top.flatten().tolist()), tuple(log_probs.flatten().tolist()))
+        return TeacherAnswer(tuple(answer), tuple(top.flatten().tolist()), tuple(log_probs.flatten().tolist()))
 
 
 class VllmTeacher(Teacher):
@@ -146,11 +146,11 @@ class VllmTeacher(Teacher):
         return self._base
 
     @property
-    def contexts_at_once(self) -> int:
+    def preferred_contexts(self) -> int:
         """Many."""
         return CONTEXTS_AT_ONCE
 
-    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TaughtAnswer]:
+    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Greedy answers, all in one batch."""
         sampling = self._vllm.vllm.SamplingParams(
             temperature=0.0, max_tokens=max_new_tokens, logprobs=top_k, stop_token_ids=sorted(self.base.stop_ids)
@@ -206,14 +206,14 @@ class EndpointTeacher(Teacher):
         return self._base
 
     @property
-    def contexts_at_once(self) -> int:
+    def preferred_contexts(self) -> int:
         """Many."""
         return CONTEXTS_AT_ONCE
 
-    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TaughtAnswer]:
+    def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Greedy answers, several at a time."""
 
-        def ask(prompt: Sequence[int]) -> TaughtAnswer:
+        def ask(prompt: Sequence[int]) -> TeacherAnswer:
             endpoint = self._endpoint
             completion = endpoint.call(
                 "answer a question",
@@ -229,7 +229,7 @@ class EndpointTeacher(Teacher):
 
         return several_at_once(ask, prompts)
 
-    def _read(self, choice: Any, top_k: int) -> TaughtAnswer:
+    def _read(self, choice: Any, top_k: int) -> TeacherAnswer:
         """The answer of a completion, whose tokens have to be token ids."""
         found = choice.logprobs
         if found is None or not found.tokens or not found.top_logprobs:
@@ -284,7 +284,7 @@ def _taught(
     top_k: int,
     is_cut: bool,
     who: str,
-) -> TaughtAnswer:
+) -> TeacherAnswer:
     """An answer as it is stored; servers may give a prediction more than was asked for.
 
     Raises:
@@ -305,6 +305,6 @@ def _taught(
             )
         ids[-1] = min(base.stop_ids)  # as the answers that training ends by itself
     best = [sorted(step.items(), key=lambda found: -found[1])[:top_k] for step in predictions]
-    return TaughtAnswer(
+    return TeacherAnswer(
         tuple(ids), tuple(token for step in best for token, _ in step), tuple(p for step in best for _, p in step)
     )

@@ -2,7 +2,7 @@
 
 Splits and compaction (all questions about one passage together, in the order of the data set) are those of Doc-to-LoRA
 (arXiv 2602.15902), as its code has them; the data sets it trains on also have their training split here. FineWeb-Edu
-is plain text, for which questions have to be written (`lorify data`).
+is plain text, for which questions have to be written (`lorify generate-data`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Fields = tuple[str, str, list[str]]
 
 
 @dataclass(frozen=True)
-class PublicSet:
+class QuestionDataset:
     """Where a data set is and how its rows read.
 
     Attributes:
@@ -72,15 +72,15 @@ _PASSAGE = re.compile(
 )
 
 
-def _longbench(name: str) -> PublicSet:
-    return PublicSet("zai-org/LongBench", "test", _read_longbench, member=f"data/{name}.jsonl")
+def _longbench(name: str) -> QuestionDataset:
+    return QuestionDataset("zai-org/LongBench", "test", _read_longbench, member=f"data/{name}.jsonl")
 
 
-PUBLIC_SETS = {
-    "squad": PublicSet("rajpurkar/squad", "validation", _read_squad, heldout=1000, skipped_contexts=180),
-    "drop": PublicSet("ucinlp/drop", "validation", _read_drop, heldout=900),
-    "ropes": PublicSet("allenai/ropes", "validation", _read_ropes, heldout=900),
-    "pwc": PublicSet("sggetao/PwC", "test", _read_pwc, heldout=900, is_short=False),
+QUESTION_DATASETS = {
+    "squad": QuestionDataset("rajpurkar/squad", "validation", _read_squad, heldout=1000, skipped_contexts=180),
+    "drop": QuestionDataset("ucinlp/drop", "validation", _read_drop, heldout=900),
+    "ropes": QuestionDataset("allenai/ropes", "validation", _read_ropes, heldout=900),
+    "pwc": QuestionDataset("sggetao/PwC", "test", _read_pwc, heldout=900, is_short=False),
     "2wikimqa": _longbench("2wikimqa"),
     "multifieldqa_en": _longbench("multifieldqa_en"),
     "qasper": _longbench("qasper"),
@@ -89,9 +89,9 @@ PUBLIC_SETS = {
     "qasper_e": _longbench("qasper_e"),
 }
 
-TRAINED_ON = tuple(name for name, public in PUBLIC_SETS.items() if public.heldout is not None)
+TRAINABLE_DATASETS = tuple(name for name, public in QUESTION_DATASETS.items() if public.heldout is not None)
 """Data sets with a training split."""
-TEXT_SETS = {"fineweb-edu": "HuggingFaceFW/fineweb-edu"}
+TEXT_DATASETS = {"fineweb-edu": "HuggingFaceFW/fineweb-edu"}
 """Plain texts: the id on the hub."""
 TEXT_FOLDER = "sample/100BT"
 MAX_TEXT_CHARS = 2000
@@ -102,7 +102,7 @@ def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpos
     """Read a public data set; questions about one passage become one example.
 
     Args:
-        name: one of `PUBLIC_SETS`.
+        name: one of `QUESTION_DATASETS`.
         path: local copy with the data set's own fields: JSON lines, or a folder that `datasets` reads; None: the hub.
         purpose: `train` for the rows to train on, `heldout` for those to look at meanwhile, `test` for all that an
             evaluation may ask. A file holds the rows of the split that is wanted.
@@ -110,11 +110,11 @@ def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpos
     Raises:
         EvaluationError: if there is no such data set or split, it cannot be fetched or read, or a row lacks a field.
     """
-    if name not in PUBLIC_SETS:
-        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(PUBLIC_SETS)}")
-    public = PUBLIC_SETS[name]
+    if name not in QUESTION_DATASETS:
+        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(QUESTION_DATASETS)}")
+    public = QUESTION_DATASETS[name]
     if purpose != "test" and public.heldout is None:
-        raise EvaluationError(f"data set {name} is for evaluation only; train on {', '.join(TRAINED_ON)}")
+        raise EvaluationError(f"data set {name} is for evaluation only; train on {', '.join(TRAINABLE_DATASETS)}")
     split = "train" if purpose == "train" else public.split
     if path is None:
         rows = _archived_rows(public) if public.member is not None else _dataset_rows(public.hub_id, split)
@@ -146,20 +146,20 @@ def stream_public_texts(name: str, path: Path | None = None) -> Iterator[str]:
     """Texts of a public data set of at most `MAX_TEXT_CHARS` characters, as published; nothing is kept.
 
     Args:
-        name: one of `TEXT_SETS`.
+        name: one of `TEXT_DATASETS`.
         path: local copy, a folder that `datasets` reads; None: the hub.
 
     Raises:
         EvaluationError: if there is no such data set, it cannot be fetched or read, or a row has no text.
     """
-    if name not in TEXT_SETS:
-        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(TEXT_SETS)}")
-    source = {"path": TEXT_SETS[name], "data_dir": TEXT_FOLDER} if path is None else {"path": str(path)}
+    if name not in TEXT_DATASETS:
+        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(TEXT_DATASETS)}")
+    source = {"path": TEXT_DATASETS[name], "data_dir": TEXT_FOLDER} if path is None else {"path": str(path)}
     for row in _dataset_rows(**source, split="train", streaming=True):
         text = row.get("text")
         if not isinstance(text, str):
             raise EvaluationError(
-                f"{path or TEXT_SETS[name]} has a row without `text`; give a copy with its own fields"
+                f"{path or TEXT_DATASETS[name]} has a row without `text`; give a copy with its own fields"
             )
         if text.strip() and len(text) <= MAX_TEXT_CHARS:
             yield text
@@ -200,7 +200,7 @@ def _local_rows(path: Path) -> Iterator[Row]:
         raise EvaluationError(f"{path} is no JSON lines file ({error}); expected one JSON object a line") from error
 
 
-def _archived_rows(public: PublicSet) -> Iterable[Row]:
+def _archived_rows(public: QuestionDataset) -> Iterable[Row]:
     """Rows of LongBench, which is an archive of JSON lines."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

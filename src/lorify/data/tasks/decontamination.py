@@ -10,7 +10,7 @@ from lorify.data.tasks.schema import Instance, Task
 from lorify.errors import EvaluationError
 
 NGRAM_WORDS = 10
-MOST_OVERLAP = 0.2
+MAX_OVERLAP_SHARE = 0.2
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -37,7 +37,7 @@ def decontaminate(
     measured: Iterable[str],
     *,
     ngram_words: int = NGRAM_WORDS,
-    most_overlap: float = MOST_OVERLAP,
+    max_overlap_share: float = MAX_OVERLAP_SHARE,
 ) -> tuple[list[Task], list[Overlap]]:
     """Take out of training tasks what shares a run of words with a measured text.
 
@@ -48,7 +48,7 @@ def decontaminate(
         tasks: training tasks.
         measured: all texts that are measured on, inputs with their answers.
         ngram_words: length of a run, in words; case and punctuation do not count.
-        most_overlap: a task of which more than this share of instances overlaps is dropped whole.
+        max_overlap_share: a task of which more than this share of instances overlaps is dropped whole.
 
     Returns:
         The tasks that are left, and what was found, by task; those without overlap are not listed.
@@ -62,7 +62,7 @@ def decontaminate(
     for task in tasks:
         clean = tuple(i for i in task.instances if seen.isdisjoint(_grams(instance_text(i), ngram_words)))
         num_shared = len(task.instances) - len(clean)
-        dropped = num_shared > most_overlap * len(task.instances)
+        dropped = num_shared > max_overlap_share * len(task.instances)
         if num_shared:
             overlaps.append(Overlap(task.name, num_shared, len(task.instances), dropped))
         if not dropped:

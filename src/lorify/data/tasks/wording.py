@@ -159,7 +159,7 @@ def _shuffled(items: Sequence[T], rng: random.Random) -> list[T]:
     return rng.sample(items, len(items))
 
 
-def reworded(text: str, rng: random.Random) -> str:
+def reword(text: str, rng: random.Random) -> str:
     """A description in other words of the same meaning; what is quoted stays as it is, and so do marks."""
     quoted = _QUOTED.split(text)  # outside, quoted, outside, ...
     return "".join(piece if index % 2 else _reworded(piece, rng) for index, piece in enumerate(quoted))

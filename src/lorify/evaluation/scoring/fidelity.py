@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from lorify.adapters import Adapter
 from lorify.contexts.documents import Document
-from lorify.data.cloze.statements import ANSWER_TOKENS, MAX_SAMPLE, Statement, sample_statements, says
+from lorify.data.cloze.statements import (
+    MAX_ANSWER_TOKENS,
+    MAX_SAMPLED_STATEMENTS,
+    ClozeStatement,
+    matches_answer,
+    sample_cloze_statements,
+)
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import BATCH_ROWS, Prompt, ask_together, fit_document
 from lorify.evaluation.scoring.metrics import mean
@@ -42,12 +48,12 @@ class CheckedStatement:
     @property
     def is_held(self) -> bool:
         """Whether the adapter's answer says what was asked for."""
-        return says(self.answer, self.expected)
+        return matches_answer(self.answer, self.expected)
 
     @property
     def is_held_in_context(self) -> bool:
         """Whether the answer with the document in the prompt does."""
-        return says(self.answer_in_context, self.expected)
+        return matches_answer(self.answer_in_context, self.expected)
 
 
 def check_adapter(
@@ -55,7 +61,7 @@ def check_adapter(
     adapter: Adapter,
     documents: Sequence[Document],
     *,
-    max_statements: int = MAX_SAMPLE,
+    max_statements: int = MAX_SAMPLED_STATEMENTS,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[CheckedStatement]:
     """Ask an adapter what its documents state.
@@ -70,7 +76,7 @@ def check_adapter(
     Raises:
         EvaluationError: if no sentence can be made a question.
     """
-    sample = sample_statements([document.text for document in documents], max_statements)
+    sample = sample_cloze_statements([document.text for document in documents], max_statements)
     found = [(documents[place], statement) for place, statement in sample]
     if not found:
         raise EvaluationError(
@@ -90,14 +96,14 @@ def fidelity(checked: Sequence[CheckedStatement]) -> float:
     return mean([float(item.is_held) for item in checked])
 
 
-def _ask(model: Lorify, adapter: Adapter, batch: Sequence[tuple[Document, Statement]]) -> list[CheckedStatement]:
+def _ask(model: Lorify, adapter: Adapter, batch: Sequence[tuple[Document, ClozeStatement]]) -> list[CheckedStatement]:
     questions = [statement.question for _, statement in batch]
     with_adapter = [(q, Prompt(adapter=model.for_question(adapter, q))) for q in questions]
     in_context = [
-        (s.question, Prompt(document=fit_document(model.base, d.text, s.question, ANSWER_TOKENS))) for d, s in batch
+        (s.question, Prompt(document=fit_document(model.base, d.text, s.question, MAX_ANSWER_TOKENS))) for d, s in batch
     ]
-    answers = ask_together(model, with_adapter, ANSWER_TOKENS)
-    others = ask_together(model, in_context, ANSWER_TOKENS)
+    answers = ask_together(model, with_adapter, MAX_ANSWER_TOKENS)
+    others = ask_together(model, in_context, MAX_ANSWER_TOKENS)
     return [
         CheckedStatement(d.name, s.sentence, s.question, s.answer, answer, other)
         for (d, s), answer, other in zip(batch, answers, others, strict=True)

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from lorify.data.examples import Example, Question
 from lorify.data.facts.contradictions import contradict
-from lorify.data.facts.single_entity import generate_portrait_example
+from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.sources.general import GENERAL_EVAL_PROMPTS
 from lorify.data.sources.niah import generate_niah_example
-from lorify.data.sources.public import PUBLIC_SETS, load_benchmark_examples, load_public_examples
+from lorify.data.sources.public import QUESTION_DATASETS, load_benchmark_examples, load_public_examples
 from lorify.data.sources.questions import load_question_examples
 from lorify.evaluation.methods.api import BATCH_ROWS
 from lorify.evaluation.specs import parse_spec
@@ -51,7 +51,7 @@ class PortraitsSuite(Suite):
     def build(self, model: Lorify) -> list[Case]:
         """The cases."""
         examples = [
-            generate_portrait_example(
+            generate_single_entity_example(
                 random.Random(f"{self.seed}/evaluation/{i}"), split="heldout", num_questions=self.questions
             )
             for i in range(self.documents)
@@ -107,7 +107,7 @@ class PublicSuite(Suite):
     """A public data set by its name, from the Hugging Face hub or a local copy."""
 
     name = "public"
-    dataset: str = Field("squad", description=f"One of {', '.join(PUBLIC_SETS)}.")
+    dataset: str = Field("squad", description=f"One of {', '.join(QUESTION_DATASETS)}.")
     path: Path | None = Field(None, description="Local copy: JSON lines with the data set's own fields.")
     documents: int = Field(50, ge=1, description="Number of passages to draw.")
     questions: int = Field(4, ge=1, description="At most this many questions about each.")

@@ -29,8 +29,8 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
-from lorify.data.cloze.question_writing import clear_questions, writing_request
-from lorify.data.cloze.statements import Statement, bare_number, find_gaps, split_sentences
+from lorify.data.cloze.question_writing import question_writing_prompt, select_unambiguous
+from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit, split_sentences
 from lorify.errors import ContextError
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -273,11 +273,11 @@ def refining_lessons(
         writer: an adapter that writes the questions; None: they are made by rule, at once.
         seed: which words are asked for first, where there is no time for all, and the sampling.
     """
-    gaps = [(split_sentences(text), gap) for text in documents for gap in find_gaps(text)]
+    gaps = [(split_sentences(text), gap) for text in documents for gap in find_cloze_candidates(text)]
     if writer is None:
         return [_lesson(base, gap) for _, gap in gaps]
     random.Random(seed).shuffle(gaps)
-    deadline, written = budget.half_way(), list[Statement]()
+    deadline, written = budget.half_way(), list[ClozeStatement]()
     for wording in range(WORDINGS):
         for start in range(0, len(gaps), WRITTEN_AT_ONCE):
             if written and deadline is not None and time.perf_counter() >= deadline:
@@ -285,7 +285,7 @@ def refining_lessons(
             some = gaps[start : start + WRITTEN_AT_ONCE]
             # Only for those whose turn it is: a long document has more than there is time to write about.
             requests = [
-                writing_request(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in some
+                question_writing_prompt(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in some
             ]
             found = generate_batch(
                 base,
@@ -300,7 +300,7 @@ def refining_lessons(
             written += [
                 replace(gap, question=base.decode_text(ids).strip()) for (_, gap), ids in zip(some, found, strict=True)
             ]
-    return [_lesson(base, statement) for statement in clear_questions(written)]
+    return [_lesson(base, statement) for statement in select_unambiguous(written)]
 
 
 @torch.no_grad()
@@ -329,11 +329,11 @@ def believed_lessons(
     return kept
 
 
-def _lesson(base: BaseLM, statement: Statement) -> Lesson:
+def _lesson(base: BaseLM, statement: ClozeStatement) -> Lesson:
     """The answer is known: all of the teacher's probability is on it."""
     prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
     # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
-    number = bare_number(statement.answer)
+    number = number_without_unit(statement.answer)
     target = base.encode_text(f" {number or statement.answer}")
     if number is None:  # whether a unit is said after a number is not for us to teach
         target = [*target, min(stop_token_ids(base.tokenizer))]

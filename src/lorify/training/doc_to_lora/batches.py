@@ -13,7 +13,7 @@ from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.images import read_picture
 from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
-from lorify.data.self_generated.store import TaughtQuestion
+from lorify.data.self_generated.store import SelfGeneratedQuestion
 from lorify.data.sources.niah import generate_niah_example
 from lorify.errors import TrainingError
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig
@@ -38,7 +38,7 @@ class ContextRow:
 
     chunks: list[Chunk]
     segments: list[Segment]
-    taught: list[TaughtQuestion | None]
+    taught: list[SelfGeneratedQuestion | None]
     kind: str
 
     @property
@@ -113,7 +113,7 @@ class PerceiverBatches:
         return ContextRow(
             chunks or self._chunks(rng, document),
             [self._segment(question, document) for question in questions],
-            [question if isinstance(question, TaughtQuestion) else None for question in questions],
+            [question if isinstance(question, SelfGeneratedQuestion) else None for question in questions],
             kind.replace("_", "-"),
         )
 
@@ -147,7 +147,7 @@ class PerceiverBatches:
         return [*split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)]
 
     def _segment(self, question: Question, document: str) -> Segment:
-        if isinstance(question, TaughtQuestion):  # without a system turn, as it was asked of the teacher
+        if isinstance(question, SelfGeneratedQuestion):  # without a system turn, as it was asked of the teacher
             asked = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
             return Segment(tuple(asked), question.answer_ids)
         prompt = self._prompt(question.text)

@@ -53,7 +53,7 @@ class PerceiverData(Section):
     questions: float = Field(0.0, ge=0, description="Share of natural passages with questions.")
     questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
     self_generated: float = Field(0.0, ge=0, description="Share of contexts with the base's own answers.")
-    self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify data`).")
+    self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify generate-data`).")
     digits: float = Field(0.0, ge=0, description="Share of scikit-learn's handwritten digits.")
     images: float = Field(0.0, ge=0, description="Share of images with questions.")
     images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with image.")

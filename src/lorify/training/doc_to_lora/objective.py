@@ -26,7 +26,7 @@ from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import Chunk, ContextEncoder, EncodedContexts, ImageChunk, TextEncoder, context_affixes
 from lorify.contexts.patches import PatchGrid
 from lorify.data.examples import Example
-from lorify.data.self_generated.store import StoredContexts, TaughtQuestion, load_self_generated
+from lorify.data.self_generated.store import SelfGeneratedQuestion, StoredContexts, load_self_generated
 from lorify.data.sources.images import digit_examples, load_image_examples, split_by_image
 from lorify.data.sources.questions import load_question_examples, split_by_passage
 from lorify.errors import ConfigError, HypernetworkError, TrainingError
@@ -358,7 +358,7 @@ def _encoded_together(chunks: Sequence[Chunk]) -> list[list[int]]:
     return [[texts[i] for i in group] for group in groups] + ([images] if images else [])
 
 
-def stored_kl_per_token(logits: Tensor, stored: Sequence[TaughtQuestion]) -> Tensor:
+def stored_kl_per_token(logits: Tensor, stored: Sequence[SelfGeneratedQuestion]) -> Tensor:
     """KL(teacher || student) over the teacher's stored predictions `[answers]`; each question may keep its own number.
 
     Args:

@@ -17,7 +17,7 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.features import encode_chunks, with_start
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
-from lorify.data.facts.single_entity import generate_portrait_example
+from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.sources.niah import generate_niah_example
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.focus import ending_words, word_matches
@@ -319,7 +319,7 @@ class ReaderObjective:
         split = "heldout" if kind.startswith("heldout ") else "train"
         num_questions = 2 * self.config.data.questions_per_context
         if kind.endswith("portraits"):
-            return generate_portrait_example(rng, split=split, num_questions=num_questions)
+            return generate_single_entity_example(rng, split=split, num_questions=num_questions)
         num_documents = rng.choice((1, 1, 1, 2))
         return generate_fact_example(rng, split=split, num_documents=num_documents, num_questions=num_questions)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.model import BaseLM
-from lorify.data.cloze.question_writing import writing_tasks
+from lorify.data.cloze.question_writing import question_writing_tasks
 from lorify.data.sources.questions import load_question_examples, split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
 from lorify.data.tasks.schema import (
@@ -22,7 +22,7 @@ from lorify.data.tasks.schema import (
     split_instances,
 )
 from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
-from lorify.data.tasks.wording import reworded
+from lorify.data.tasks.wording import reword
 from lorify.errors import TrainingError
 from lorify.training.engine.packing import Segment
 from lorify.training.tasks.config import TaskData
@@ -68,7 +68,7 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
         (unseen if _share(task.family) < data.heldout_family_share else train).append(task)
     if data.questions_path is not None:
         passages = load_question_examples(data.questions_path, max_context_chars=MAX_PASSAGE_CHARS)
-        train += writing_tasks(split_by_passage(passages)[0], seed)
+        train += question_writing_tasks(split_by_passage(passages)[0], seed)
     if data.only_sni_training:
         train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
     measured = [*unseen, *(load_tasks(data.measured_path) if data.measured_path is not None else [])]
@@ -127,7 +127,7 @@ class TaskSampler:
                 chosen = rng.sample(task.instances, count)
                 rows.append([task_segment(instance, self.base, self.end_of_answer) for instance in chosen])
                 names.append(task.name)
-                descriptions.append(reworded(text, rng) if self.data.rewording and not self.heldout else text)
+                descriptions.append(reword(text, rng) if self.data.rewording and not self.heldout else text)
         return TaskBatch(rows, names, descriptions)
 
     def _choose(self, rng: random.Random, batch: int) -> list[_Prepared]:

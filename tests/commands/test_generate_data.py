@@ -1,4 +1,4 @@
-"""`lorify data` on a tiny random base: shards, and bad input answered in one line."""
+"""`lorify generate-data` on a tiny random base: shards, and bad input answered in one line."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def ask(_path: str, body: dict) -> dict:
 
 def test_documents_become_shards_that_the_base_can_learn_from(tmp_path, texts, base_dir):
     with serving(ask) as url:
-        command = ("data", texts, "-o", tmp_path / "out", "--base", base_dir, "--rounds", 2)
+        command = ("generate-data", texts, "-o", tmp_path / "out", "--base", base_dir, "--rounds", 2)
         result = run(*command, "--endpoint", url, "--writer", "some/writer")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{tmp_path / 'out'}\n"
@@ -66,10 +66,20 @@ def test_documents_become_shards_that_the_base_can_learn_from(tmp_path, texts, b
 
 
 def test_a_command_that_broke_goes_on(tmp_path, texts, base_dir):
-    command = ("data", texts, "-o", tmp_path / "out", "--base", base_dir, "--writer", "some/writer", "--endpoint")
+    command = (
+        "generate-data",
+        texts,
+        "-o",
+        tmp_path / "out",
+        "--base",
+        base_dir,
+        "--writer",
+        "some/writer",
+        "--endpoint",
+    )
     line = fail(*command, "http://127.0.0.1:9/v1")
     assert "did not write questions" in line and "run the command again" in line
-    with pytest.raises(EvaluationError, match="no whole shard yet"):
+    with pytest.raises(EvaluationError, match="no complete shard yet"):
         load_self_generated(tmp_path / "out")
     with serving(ask) as url:
         assert run(*command, url).exit_code == 0
@@ -77,7 +87,7 @@ def test_a_command_that_broke_goes_on(tmp_path, texts, base_dir):
 
 
 def test_without_another_writer_the_base_asks(tmp_path, texts, base_dir):
-    result = run("data", texts, "-o", tmp_path / "out", "--base", base_dir, "--limit", 1)
+    result = run("generate-data", texts, "-o", tmp_path / "out", "--base", base_dir, "--limit", 1)
     assert result.exit_code == 0, result.output
     assert shard_path(tmp_path / "out", 0).exists()  # what random weights ask may be too long to answer
 
@@ -85,16 +95,24 @@ def test_without_another_writer_the_base_asks(tmp_path, texts, base_dir):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ([], "there is nothing to ask about"),
+        ([], "no documents given"),
         (["{texts}", "--vllm"], "--vllm needs the name of a model; give it with --writer"),
         (["{texts}", "--vllm", "--endpoint", "http://h/v1", "--writer", "w"], "cannot be given together"),
         (["{texts}", "--teacher", "elsewhere"], "--teacher 'elsewhere' is unknown; give vllm, or a URL"),
         (["{texts}", "--teacher", "vllm"], "need the package vllm"),
         (["{texts}.absent"], "absent"),
-        (["--dataset", "fineweb-edu"], "say with --limit"),
+        (["--dataset", "fineweb-edu"], "set the number of texts with --limit"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path, texts, base_dir, options, problem):
     given = [option.replace("{texts}", str(texts)) for option in options]
-    assert problem in fail("data", *given, "-o", tmp_path / "out", "--base", base_dir)
+    assert problem in fail("generate-data", *given, "-o", tmp_path / "out", "--base", base_dir)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_old_name_still_works_and_names_the_new_one(tmp_path, texts, base_dir):
+    result = run("data", texts, "-o", tmp_path / "out", "--base", base_dir, "--limit", 1)
+    assert result.exit_code == 0, result.output
+    assert "`lorify generate-data`" in result.stderr and result.stdout == f"{tmp_path / 'out'}\n"
+    shown = run("--help").stdout
+    assert "generate-data" in shown and "augment-descriptions" in shown and "describe " not in shown

@@ -1,0 +1,164 @@
+"""`generate-data`: build self-generated training data from plain documents or a public data set."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import Base, Output, load_base_model
+from lorify.commands.terminal import counting, say_line
+from lorify.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from lorify.base.model import BaseLM
+    from lorify.data.self_generated.teachers import Teacher
+    from lorify.data.self_generated.writers import QuestionWriter
+
+DEVICE_SHARE = 0.9
+SHARED_DEVICE_SHARE = 0.45
+"""Share of the device memory that vLLM takes: alone, and when the writer and the teacher both run in vLLM."""
+
+_Documents = Annotated[
+    Path | None,
+    typer.Argument(metavar="PATH", help="JSON lines with a `text` field; with --dataset, a local copy of the set."),
+]
+_Dataset = Annotated[
+    str | None, typer.Option("--dataset", help="Public data set: squad, drop, ropes, pwc or fineweb-edu.")
+]
+_Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of contexts.")]
+_Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint that serves the writer.")
+]
+_Writer = Annotated[
+    str | None,
+    typer.Option("--writer", help="Model that writes the questions, local or at the endpoint. Default: the base."),
+]
+_Vllm = Annotated[bool, typer.Option("--vllm", help="Run the writer in vLLM in this process, in large batches.")]
+_TeacherLocation = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        metavar="WHERE",
+        help="Where the base answers: `vllm`, or the URL of an OpenAI-compatible endpoint that serves it. "
+        "Default: in this process.",
+    ),
+]
+_Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of questions per document.")]
+_Questions = Annotated[int, typer.Option("--questions", min=1, help="Questions per round.")]
+_Short = Annotated[
+    bool | None,
+    typer.Option("--short/--long", help="Request short answers. Default: as published for the data set, else long."),
+]
+
+
+def generate_data(
+    output: Output,
+    documents: _Documents = None,
+    dataset: _Dataset = None,
+    limit: _Limit = None,
+    base: Base = None,
+    endpoint: _Endpoint = None,
+    writer: _Writer = None,
+    vllm: _Vllm = False,
+    teacher: _TeacherLocation = None,
+    rounds: _Rounds = 1,
+    questions: _Questions = 5,
+    short: _Short = None,
+) -> None:
+    """Generate training data: questions about documents, with the base's answers and log-probabilities.
+
+    Public data sets bring the questions of their training split, except fineweb-edu, whose questions a model writes.
+    Run the same command again to resume after the last complete shard.
+
+    Example: lorify generate-data texts.jsonl -o data/mine --endpoint http://localhost:8000/v1 --writer qwen3-8b
+    """
+    from lorify.base.files import DEFAULT_BASE
+    from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
+
+    _check_options(endpoint, writer, vllm, teacher)
+    contexts, question_writer = _load_contexts(documents, dataset, limit)
+    base_name = base or DEFAULT_BASE
+    base_writes = question_writer is None and writer is None
+    loaded = load_base_model(base_name) if teacher is None or base_writes else None
+    device_share = SHARED_DEVICE_SHARE if vllm and teacher == "vllm" else DEVICE_SHARE
+    if question_writer is None:
+        question_writer = _build_writer(loaded, writer, endpoint, vllm_share=device_share if vllm else None)
+    settings = GenerationSettings(
+        rounds=rounds,
+        questions_per_round=questions,
+        short_answers=_publishes_short_answers(dataset) if short is None else short,
+    )
+    with counting("generating", "documents") as advance:
+        generate_self_generated(
+            contexts,
+            output,
+            teacher=_build_teacher(loaded, base_name, teacher, vllm_share=device_share),
+            writer=question_writer,
+            settings=settings,
+            report=advance,
+        )
+    say_line(str(output))
+
+
+def _check_options(endpoint: str | None, writer: str | None, vllm: bool, teacher: str | None) -> None:
+    if (endpoint is not None or vllm) and writer is None:
+        option = "--vllm" if vllm else "--endpoint"
+        raise EvaluationError(f"{option} needs the name of a model; give it with --writer")
+    if endpoint is not None and vllm:
+        raise EvaluationError("--endpoint and --vllm cannot be given together; choose where the writer runs")
+    if teacher not in (None, "vllm") and not teacher.startswith(("http://", "https://")):
+        raise EvaluationError(f"--teacher {teacher!r} is unknown; give vllm, or a URL such as http://localhost:8000/v1")
+
+
+def _load_contexts(
+    documents: Path | None, dataset: str | None, limit: int | None
+) -> tuple[list[str], QuestionWriter | None]:
+    """The contexts, with their own questions if the data set has any."""
+    from lorify.data.self_generated.writers import GivenQuestions
+    from lorify.data.sources.public import TEXT_DATASETS, load_public_examples, stream_public_texts
+    from lorify.data.sources.texts import read_texts
+
+    if dataset in TEXT_DATASETS:
+        if limit is None:
+            raise EvaluationError(f"{dataset} is too large to process whole; set the number of texts with --limit")
+        return list(islice(stream_public_texts(dataset, documents), limit)), None
+    if dataset is not None:
+        examples = load_public_examples(dataset, documents, purpose="train")[:limit]
+        return [example.documents[0] for example in examples], GivenQuestions(examples, dataset)
+    if documents is None:
+        raise EvaluationError("no documents given; give a JSON lines file, or a data set with --dataset")
+    return list(islice(read_texts(documents), limit)), None
+
+
+def _publishes_short_answers(dataset: str | None) -> bool:
+    """Whether Doc-to-LoRA requests short answers for this data set."""
+    from lorify.data.sources.public import QUESTION_DATASETS, TEXT_DATASETS
+
+    return dataset in TEXT_DATASETS or (dataset in QUESTION_DATASETS and QUESTION_DATASETS[dataset].is_short)
+
+
+def _build_writer(
+    base: BaseLM | None, name: str | None, endpoint: str | None, *, vllm_share: float | None
+) -> QuestionWriter:
+    """The model that writes the questions; `vllm_share` is None unless it runs in vLLM."""
+    from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, VllmWriter
+
+    if name is None:
+        assert base is not None
+        return LocalWriter(base)
+    if endpoint is not None:
+        return EndpointWriter(endpoint, name)
+    return LocalWriter(load_base_model(name)) if vllm_share is None else VllmWriter(name, memory_share=vllm_share)
+
+
+def _build_teacher(base: BaseLM | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
+    """The base as the teacher: in this process, in vLLM or behind an endpoint."""
+    from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, VllmTeacher
+
+    if where is None:
+        assert base is not None
+        return LocalTeacher(base)
+    return VllmTeacher(name, memory_share=vllm_share) if where == "vllm" else EndpointTeacher(where, name)

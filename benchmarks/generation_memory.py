@@ -18,10 +18,10 @@ from lorify.commands.settings import apply_settings
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.hypernets.doc_to_lora.internalizer import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import hypernetwork_config
 from lorify.training.dry_run import dry_run
-from lorify.training.registry import load_run_config
+from lorify.training.registry import load_training_config
 
 RECIPE = Path(__file__).parents[1] / "configs" / "d2l" / "smollm2-135m-niah.json"
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("config", nargs="?", type=Path, default=RECIPE)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     arguments = parser.parse_args()
-    config = load_run_config(arguments.config, lambda document: apply_settings(document, arguments.settings))
+    config = load_training_config(arguments.config, lambda document: apply_settings(document, arguments.settings))
     assert isinstance(config, PerceiverTrainingConfig)
     stated = dry_run(config)
     base = load_base(config.base, dtype=torch.bfloat16, device="cpu")

@@ -614,7 +614,7 @@ def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: 
         ('hypernetwork.reading_modules=["nonsense"]', "nonsense"),
         ("data.questions_path=absent.jsonl", "absent.jsonl"),
         ("base=no-such-base", "no-such-base"),
-        ("start_from=no-such-hypernetwork", "no-such-hypernetwork"),
+        ("init_from=no-such-hypernetwork", "no-such-hypernetwork"),
         ("data.questions=0", "set data.facts or data.niah above 0, or data.questions with data.questions_path"),
         ("data.questions_path=null", "set data.facts or data.niah above 0, or data.questions with data.questions_path"),
         ("hypernetwork.first_layer=5", "first_layer 5 is above last_layer 1"),
@@ -646,7 +646,7 @@ def test_a_start_from_a_hypernetwork_of_another_base(
 ) -> None:
     foreign = Path(shutil.copytree(hypernetwork_dir, tmp_path / "foreign"))
     other_config(base_digest="0" * 64, base_name="elsewhere")(foreign)
-    line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"start_from={foreign}")
+    line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"init_from={foreign}")
     assert str(foreign) in line and "elsewhere" in line
 
 

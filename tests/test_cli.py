@@ -17,8 +17,8 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.hypernets.checkpoint import save_hypernetwork
-from lorify.training.config import TrainingConfig
 from lorify.training.engine.loop import Trainer
 
 TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
@@ -200,7 +200,7 @@ def test_train_defaults_are_a_config(tmp_path: Path) -> None:
     listed = succeed("train", "--defaults")
     assert "optimization.learning_rate=0.002" in listed and "Peak learning rate of AdamW." in listed
     written = succeed("train", "--defaults", "--json")
-    assert TrainingConfig.model_validate_json(written) == TrainingConfig()  # pyright: ignore[reportCallIssue]
+    assert AssociativeTrainingConfig.model_validate_json(written) == AssociativeTrainingConfig()  # pyright: ignore[reportCallIssue]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lorify.training.config import RunConfig
+from lorify.hypernets.training_config import TrainingConfig
 from lorify.training.engine.loop import BatchLoss, Progress, Trainer
 from lorify.training.engine.processes import ShardedWeights
 
@@ -15,9 +15,9 @@ BY_NONE = 4
 """Weights that no batch reaches."""
 
 
-def config(*, accumulation: int = 1, sharded: bool = True) -> RunConfig:
+def config(*, accumulation: int = 1, sharded: bool = True) -> TrainingConfig:
     schedule = {"steps": 4, "warmup_steps": 0, "learning_rate": 0.1, "weight_decay": 0.1, "accumulation": accumulation}
-    return RunConfig.model_validate(
+    return TrainingConfig.model_validate(
         {"kind": "sum", "optimization": schedule, "sharded": sharded, "evaluate_every": 2, "checkpoint_every": 2}
     )
 
@@ -51,7 +51,7 @@ class SumObjective:
         torch.save(self.module.state_dict(), folder / "best.pt")
 
 
-def train(run_dir: Path, made_of: RunConfig) -> dict[str, Tensor]:
+def train(run_dir: Path, made_of: TrainingConfig) -> dict[str, Tensor]:
     """Weights after a run; those of a sharded one in two processes are in parts all along."""
     objective = SumObjective()
     trainer = Trainer(made_of, objective, run_dir)
@@ -67,7 +67,7 @@ def train(run_dir: Path, made_of: RunConfig) -> dict[str, Tensor]:
     return objective.module.state_dict()
 
 
-def train_in_process(run_dir: Path, made_of: RunConfig) -> None:
+def train_in_process(run_dir: Path, made_of: TrainingConfig) -> None:
     """What each of two processes does; each writes its weights to `run_dir`."""
     weights = train(run_dir, made_of)
     torch.save(weights, run_dir / f"weights-{torch.distributed.get_rank()}.pt")

@@ -15,7 +15,7 @@ from lorify.data.examples import Example
 from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.store import SelfGeneratedRecord, open_folder, write_shard
 from lorify.data.self_generated.teachers import LocalTeacher
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import PerceiverObjective
 from lorify.training.engine.loop import Progress, Trainer
 

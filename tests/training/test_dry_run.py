@@ -15,10 +15,10 @@ from lorify.contexts.encoders import TextEncoder
 from lorify.errors import ConfigError
 from lorify.hypernets.doc_to_lora.internalizer import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import hypernetwork_config
 from lorify.training.dry_run import dry_run
-from lorify.training.registry import load_run_config
+from lorify.training.registry import load_training_config
 
 CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
 PARAMETERS = {
@@ -31,7 +31,7 @@ PARAMETERS = {
 @pytest.fixture
 def read():
     def read_config(name: str, changes: Sequence[str] = ()) -> PerceiverTrainingConfig:
-        config = load_run_config(CONFIG_DIR / f"{name}.json", lambda document: apply_settings(document, changes))
+        config = load_training_config(CONFIG_DIR / f"{name}.json", lambda document: apply_settings(document, changes))
         assert isinstance(config, PerceiverTrainingConfig)
         return config
 

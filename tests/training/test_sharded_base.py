@@ -16,10 +16,10 @@ from training.two_processes import in_two_processes
 
 from lorify.base.model import load_base
 from lorify.errors import BaseModelError
-from lorify.training.config import TrainingConfig
+from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.prepare import Preparation
-from lorify.training.reader.config import ReaderTrainingConfig
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
 ACCELERATE = [
@@ -54,7 +54,7 @@ def run_config(base_dir: Path, tmp_path_factory) -> small_perceiver.PerceiverTra
         "seed": 1,  # with which in three of four steps one process has to ask the base, and the other has not
     }
     small_perceiver.objective(base, **changes | {"data__self_generated": 0}).save_best(folder / "start")
-    return small_perceiver.config(**changes, start_from=str(folder / "start"))
+    return small_perceiver.config(**changes, init_from=str(folder / "start"))
 
 
 def trained(run_config, folder: Path, launch: list[str], **changes: object) -> dict[str, torch.Tensor]:
@@ -122,7 +122,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(base_dir, tmp_path, sha
 
 
 @pytest.mark.parametrize(
-    ("config", "changes"), [(TrainingConfig, {}), (ReaderTrainingConfig, {"start_from": "hypernetwork"})]
+    ("config", "changes"), [(AssociativeTrainingConfig, {}), (ReaderTrainingConfig, {"init_from": "hypernetwork"})]
 )
 def test_runs_that_call_the_base_unevenly_are_refused(config, changes):
     with pytest.raises(ValidationError, match=r"the base cannot be sharded in a run of kind .*; set sharded_base to f"):

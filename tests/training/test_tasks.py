@@ -17,22 +17,22 @@ from lorify.facade import load_internalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.checkpoint import save_hypernetwork
 from lorify.hypernets.specializer import EmbeddingSpecializer, load_specializer
+from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork
 from lorify.hypernets.text_to_lora.library import Library, load_library, save_library
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
+from lorify.hypernets.text_to_lora.training_config import (
+    LoraTrainingConfig,
+    ReconstructionTrainingConfig,
+    TaskTrainingConfig,
+)
+from lorify.hypernets.training_data import TaskData
 from lorify.training.engine.loop import Progress, Trainer
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token
 from lorify.training.engine.packing import pack_rows
 from lorify.training.prepare import Preparation
-from lorify.training.registry import KINDS, load_run_config
+from lorify.training.registry import TRAINING_KINDS, load_training_config
 from lorify.training.tasks.batches import TaskSampler, prepare_tasks
-from lorify.training.tasks.config import (
-    LoraTrainingConfig,
-    ReconstructionConfig,
-    SystemMessageTrainingConfig,
-    TaskData,
-    TaskTrainingConfig,
-)
 from lorify.training.tasks.sft import hypernetwork_shape
 
 SHAPE = {"modules": ["q_proj", "down_proj"], "rank": 2, "embedder": "base", "latent_size": 16, "head_input_size": 16}
@@ -66,7 +66,7 @@ def silent(_what: str, _unit: str):
 
 def start(config, run_dir: Path) -> Trainer:
     base = tiny_base(system_message=config.kind == "system_message")
-    objective = KINDS[config.kind].prepare(config, Preparation(run_dir, lambda _name: base, silent))
+    objective = TRAINING_KINDS[config.kind].prepare(config, Preparation(run_dir, lambda _name: base, silent))
     return Trainer(config, objective, run_dir)
 
 
@@ -148,7 +148,7 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
             "evaluate_every": 60,
             "checkpoint_every": 60,
         }
-        config = ReconstructionConfig.model_validate(document)
+        config = ReconstructionTrainingConfig.model_validate(document)
         rebuilding = start(config, tmp_path / target)
         before = rebuilding.evaluate()["mean_absolute_error"]
         rebuilding.run(lambda _: None)
@@ -161,7 +161,7 @@ def test_libraries_are_trained_side_by_side_and_rebuilt_from_descriptions(tmp_pa
 
 def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_into_it_again(tmp_path, tasks_path):
     train(task_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "hypernetwork")
-    begun = {"start_from": str(tmp_path / "hypernetwork" / "best"), "embedder": "base"}
+    begun = {"init_from": str(tmp_path / "hypernetwork" / "best"), "embedder": "base"}
     moving = {"optimization": {"steps": 10, "learning_rate": 1e-2}}
     library = start(lora_config(tasks_path, **begun, **moving), tmp_path / "library")
     made = load_specializer(tiny_base(), tmp_path / "hypernetwork" / "best").specialize("Say red, whatever comes.")
@@ -172,19 +172,19 @@ def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_in
     library.run(lambda _: None)
     document = {
         **RUN,
-        **{"start_from": begun["start_from"], "library": str(tmp_path / "library" / "best")},
-        "hypernetwork": {"embedder": "base"},  # all else of its shape is that of start_from
+        **{"init_from": begun["init_from"], "library": str(tmp_path / "library" / "best")},
+        "hypernetwork": {"embedder": "base"},  # all else of its shape is that of init_from
         "optimization": {"steps": 40, "learning_rate": 1e-3, "warmup_steps": 1},
         **{"evaluate_every": 40, "checkpoint_every": 40},
     }
-    rebuilding = start(ReconstructionConfig.model_validate(document), tmp_path / "run")
+    rebuilding = start(ReconstructionTrainingConfig.model_validate(document), tmp_path / "run")
     before = rebuilding.evaluate()["mean_absolute_error"]
     rebuilding.run(lambda _: None)
     assert rebuilding.evaluate()["mean_absolute_error"] < before
     assert load_task_hypernetwork(tmp_path / "run" / "best")[0].latent_size == SHAPE["latent_size"]
     with pytest.raises(TrainingError, match="other modules, blocks, rank or scaling"):
         start(lora_config(tasks_path, **begun, lora={"modules": ["q_proj"], "rank": 2}), tmp_path / "other")
-    with pytest.raises(ValueError, match="start_from is for one LoRA for each task"):
+    with pytest.raises(ValueError, match="init_from is for one LoRA for each task"):
         lora_config(tasks_path, **begun, shared=True)
 
 
@@ -265,7 +265,7 @@ def test_unseen_families_and_what_overlaps_with_what_is_measured_are_not_trained
     clash = echo_task("clash", "red", "family 0") | {"instances": [{"input": long, "outputs": [w]} for w in ("a", "b")]}
     (tasks_path / "clash.json").write_text(json.dumps(clash))
     (tmp_path / "measured.json").write_text(json.dumps(clash | {"name": "measured"}))
-    data = {**DATA, "tasks_path": str(tasks_path), "measured_path": str(tmp_path / "measured.json")}
+    data = {**DATA, "tasks_path": str(tasks_path), "eval_tasks_path": str(tmp_path / "measured.json")}
     train, _ = prepare_tasks(TaskData.model_validate(data), seed=0)
     assert "clash" not in {t.name for t in train} and len(train) == 4
 
@@ -352,7 +352,7 @@ def tiny_adapter():
 def test_configs_name_their_kind_and_problems(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"kind": "task", "hypernetwork": {"rank": 4}}))
-    config = load_run_config(path, lambda document: document.update(optimization={"steps": 7}))
+    config = load_training_config(path, lambda document: document.update(optimization={"steps": 7}))
     assert isinstance(config, TaskTrainingConfig) and config.optimization.steps == 7 and config.hypernetwork.rank == 4
     for document, reason in (
         ({"kind": "nonsense"}, "'nonsense' cannot be trained; choose from"),
@@ -361,7 +361,7 @@ def test_configs_name_their_kind_and_problems(tmp_path):
     ):
         path.write_text(json.dumps(document))
         with pytest.raises(ConfigError, match=reason):
-            load_run_config(path)
+            load_training_config(path)
 
 
 PLACED = {"written_layer": 0, "first_layer": 1, "rank": 4, "embedder": "base"}
@@ -396,12 +396,10 @@ def test_a_resumed_run_with_system_messages_is_the_run_that_never_stopped(tmp_pa
 def test_a_run_goes_on_from_a_trained_hypernetwork_of_its_shape(tmp_path, tasks_path):
     first, _ = train(system_message_config(tasks_path), tmp_path / "run")
     best = tmp_path / "run" / "best"
-    again = start(system_message_config(tasks_path, start_from=str(best)), tmp_path / "again")
+    again = start(system_message_config(tasks_path, init_from=str(best)), tmp_path / "again")
     assert torch.equal(again.objective.module.slot_A, first.objective.module.slot_A)
     with pytest.raises(TrainingError, match="of another shape, than the config asks for"):
-        start(
-            system_message_config(tasks_path, start_from=str(best), hypernetwork=PLACED | {"rank": 2}), tmp_path / "x"
-        )
+        start(system_message_config(tasks_path, init_from=str(best), hypernetwork=PLACED | {"rank": 2}), tmp_path / "x")
 
 
 def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
@@ -415,7 +413,7 @@ def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
 def test_bases_and_shapes_without_a_place_for_a_description_are_refused(tmp_path, tasks_path):
     config = system_message_config(tasks_path)
     with pytest.raises(HypernetworkError, match="begin with no system message of their own"):
-        KINDS[config.kind].prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
+        TRAINING_KINDS[config.kind].prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
     config = system_message_config(tasks_path, hypernetwork=PLACED | {"written_layer": 1})
     with pytest.raises(TrainingError, match="first_layer 1 is not above written_layer 1"):
         start(config, tmp_path / "run")

@@ -31,13 +31,12 @@ def heldout_kind() -> type[QuestionsSuite]:
 
 
 def _heldout_examples(config: Path) -> list[Example]:
-    from lorify.training.config import TrainingConfig
+    from lorify.hypernets.training_data import ContextMix
     from lorify.training.prepare import prepare_passages
-    from lorify.training.reader.config import ReaderTrainingConfig
-    from lorify.training.registry import load_run_config
+    from lorify.training.registry import load_training_config
 
-    run = load_run_config(config)
-    examples = prepare_passages(run.data)[1] if isinstance(run, TrainingConfig | ReaderTrainingConfig) else []
+    data = getattr(load_training_config(config), "data", None)
+    examples = prepare_passages(data)[1] if isinstance(data, ContextMix) else []
     if not examples:
         raise EvaluationError(f"training config {config} holds out no passages; set its data.questions_path")
     return examples

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lorify.errors import ConfigError
@@ -14,8 +15,15 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Section")
 
 
-def apply_settings(document: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """Change a config's document by `key.sub=value` settings; values are JSON, or else text.
+def apply_settings(
+    document: dict[str, Any], settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Change a config's JSON document by `key.sub=value` settings.
+
+    Args:
+        document: changed in place.
+        settings: a value is parsed as JSON; what is not JSON is taken as a string.
+        renamed: old keys that are still accepted, and their names today.
 
     Raises:
         ConfigError: if a setting has not this form.
@@ -24,7 +32,8 @@ def apply_settings(document: dict[str, Any], settings: Sequence[str]) -> dict[st
         key, separator, value = setting.partition("=")
         if not separator or not all(key.split(".")):
             raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
-        _set(document, key.split("."), _parse_value(value))
+        keys = [renamed.get(part, part) for part in key.split(".")]
+        _set(document, keys, _parse_value(value))
     return document
 
 

@@ -18,7 +18,7 @@ from lorify.commands.terminal import LOG_EVERY_SECONDS, counting, duration, say_
 from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lorify.training.config import RunConfig
+    from lorify.hypernets.training_config import TrainingConfig
     from lorify.training.engine.loop import Progress, Trainer
 
 INTERRUPTED = 130
@@ -49,9 +49,9 @@ def train(
     (after: lorify train --defaults --json > run.json)
     """
     if defaults:
-        from lorify.training.registry import find_kind
+        from lorify.training.registry import find_training_kind
 
-        config_type = find_kind(kind).config
+        config_type = find_training_kind(kind).config
         if as_json:
             say_json(config_type().model_dump(mode="json"))  # pyright: ignore[reportCallIssue]
         else:
@@ -66,24 +66,25 @@ def train(
     run(read_config(config, settings or []), output)
 
 
-def read_config(path: Path, settings: list[str]) -> RunConfig:
+def read_config(path: Path, settings: list[str]) -> TrainingConfig:
     """Read a config file and change it by `key.sub=value` settings; values are JSON, or else text.
 
     Raises:
         ConfigError: if the file or a setting is bad; all problems are listed.
     """
-    from lorify.training.registry import load_run_config
+    from lorify.hypernets.training_config import RENAMED_KEYS
+    from lorify.training.registry import load_training_config
 
-    return load_run_config(path, lambda document: apply_settings(document, settings))
+    return load_training_config(path, lambda document: apply_settings(document, settings, RENAMED_KEYS))
 
 
-def show_dry_run(config: RunConfig, *, as_json: bool) -> None:
+def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
     """Parameter counts, memory and time of a run.
 
     Raises:
         ConfigError: if the run is of a kind that this is not reckoned for.
     """
-    from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+    from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
     from lorify.training.dry_run import ACCELERATOR_FLOPS, USED_SHARE, dry_run
 
     if not isinstance(config, PerceiverTrainingConfig):
@@ -107,7 +108,7 @@ def show_dry_run(config: RunConfig, *, as_json: bool) -> None:
     say_line(f"{'the run':<21} {found.hours:,.1f} h on {config.num_processes} such devices")
 
 
-def run(config: RunConfig, run_dir: Path) -> None:
+def run(config: TrainingConfig, run_dir: Path) -> None:
     """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
     from accelerate import PartialState
 
@@ -116,14 +117,14 @@ def run(config: RunConfig, run_dir: Path) -> None:
     from lorify.training.engine.processes import check_launch
     from lorify.training.engine.run_folder import check_run_dir, checkpoint_path
     from lorify.training.prepare import Preparation
-    from lorify.training.registry import find_kind
+    from lorify.training.registry import find_training_kind
 
     check_launch()
     # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
     processes = PartialState(cpu=best_device().type == "cpu")
     check_run_dir(run_dir, config)
     load = partial(load_base_model, sharded=config.sharded_base and processes.num_processes > 1)
-    objective = find_kind(config.kind).prepare(config, Preparation(run_dir, load, counting))
+    objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, counting))
     trainer = Trainer(config, objective, run_dir)
     if not processes.is_main_process:
         trainer.run(lambda _progress: None)

@@ -36,8 +36,8 @@ from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.doc_to_lora.internalizer import generate_weights
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.resampler import EXPANSION
-from lorify.training.config import describe_problems
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
+from lorify.hypernets.training_config import describe_problems
 from lorify.training.doc_to_lora.objective import adapted_layers, chosen_patches, encoder_layers, shared_fields
 from lorify.training.engine.peak_memory import peak_bytes
 

@@ -26,8 +26,9 @@ from lorify.data.sources.questions import load_question_examples, split_by_passa
 from lorify.data.sources.texts import load_text_examples
 from lorify.errors import ConfigError
 from lorify.hypernets.associative.relevance import Relevance, fit_relevance
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.hypernets.training_data import ContextMix
 from lorify.training.associative.batches import GeneralAnswer
-from lorify.training.config import ContextMix, TrainingConfig
 from lorify.training.engine.run_folder import writing
 
 ANSWERS_NAME = "general-answers.json"
@@ -120,7 +121,7 @@ def _read_answers(path: Path, base_digest: str, prompts_digest: str, max_new_tok
     return kept.answers if (kept.base_digest, kept.prompts_digest, kept.max_new_tokens) == wanted else None
 
 
-def prepare_relevance(config: TrainingConfig, passages: Sequence[Example]) -> Relevance:
+def prepare_relevance(config: AssociativeTrainingConfig, passages: Sequence[Example]) -> Relevance:
     """The word test that decides when an adapter is on, fitted to the kinds of documents that the run trains on."""
     rng = random.Random(f"{config.seed}/relevance")
     examples = list(rng.sample(passages, min(len(passages), RELEVANCE_EXAMPLES)))
@@ -148,7 +149,7 @@ def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
     return _split(examples, "data.questions_path", data.questions_path)
 
 
-def prepare_texts(config: TrainingConfig) -> tuple[list[Example], list[Example]]:
+def prepare_texts(config: AssociativeTrainingConfig) -> tuple[list[Example], list[Example]]:
     """Passages of plain documents to train on, and others held out; none without a path.
 
     Raises:

@@ -11,20 +11,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from lorify.errors import ConfigError
+from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
+from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
+from lorify.hypernets.text_to_lora.training_config import (
+    LoraTrainingConfig,
+    ReconstructionTrainingConfig,
+    TaskTrainingConfig,
+)
+from lorify.hypernets.training_config import TrainingConfig, describe_problems, rename_keys
 from lorify.training.associative.objective import prepare_associative
-from lorify.training.config import RunConfig, TrainingConfig, describe_problems
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.engine.loop import Objective
 from lorify.training.prepare import Preparation
-from lorify.training.reader.config import ReaderTrainingConfig
 from lorify.training.reader.objective import prepare_reader
-from lorify.training.tasks.config import (
-    LoraTrainingConfig,
-    ReconstructionConfig,
-    SystemMessageTrainingConfig,
-    TaskTrainingConfig,
-)
 from lorify.training.tasks.lora import prepare_loras
 from lorify.training.tasks.reconstruction import prepare_reconstruction
 from lorify.training.tasks.sft import prepare_task
@@ -32,7 +33,7 @@ from lorify.training.tasks.system_prompt import prepare_system_message
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrainingKind:
     """A kind of run.
 
     Attributes:
@@ -40,35 +41,35 @@ class Kind:
         prepare: reads data and base, and puts the objective together.
     """
 
-    config: type[RunConfig]
+    config: type[TrainingConfig]
     prepare: Callable[[Any, Preparation], Objective]
 
 
 DEFAULT_KIND = "associative"
-KINDS: Mapping[str, Kind] = {
-    DEFAULT_KIND: Kind(TrainingConfig, prepare_associative),
-    "reader": Kind(ReaderTrainingConfig, prepare_reader),
-    "perceiver": Kind(PerceiverTrainingConfig, prepare_perceiver),
-    "task": Kind(TaskTrainingConfig, prepare_task),
-    "system_message": Kind(SystemMessageTrainingConfig, prepare_system_message),
-    "lora": Kind(LoraTrainingConfig, prepare_loras),
-    "reconstruction": Kind(ReconstructionConfig, prepare_reconstruction),
+TRAINING_KINDS: Mapping[str, TrainingKind] = {
+    DEFAULT_KIND: TrainingKind(AssociativeTrainingConfig, prepare_associative),
+    "reader": TrainingKind(ReaderTrainingConfig, prepare_reader),
+    "perceiver": TrainingKind(PerceiverTrainingConfig, prepare_perceiver),
+    "task": TrainingKind(TaskTrainingConfig, prepare_task),
+    "system_message": TrainingKind(SystemMessageTrainingConfig, prepare_system_message),
+    "lora": TrainingKind(LoraTrainingConfig, prepare_loras),
+    "reconstruction": TrainingKind(ReconstructionTrainingConfig, prepare_reconstruction),
 }
 """By the `kind` of their configs."""
 
 
-def find_kind(name: object) -> Kind:
+def find_training_kind(name: object) -> TrainingKind:
     """The kind of this name.
 
     Raises:
         ConfigError: if there is none.
     """
-    if not isinstance(name, str) or name not in KINDS:
-        raise ConfigError(f"kind: {name!r} cannot be trained; choose from {', '.join(KINDS)}")
-    return KINDS[name]
+    if not isinstance(name, str) or name not in TRAINING_KINDS:
+        raise ConfigError(f"kind: {name!r} cannot be trained; choose from {', '.join(TRAINING_KINDS)}")
+    return TRAINING_KINDS[name]
 
 
-def load_run_config(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> RunConfig:
+def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> TrainingConfig:
     """Read a run's JSON config, of the kind that its key `kind` names.
 
     Args:
@@ -95,12 +96,13 @@ def load_run_config(path: Path, change: Callable[[dict[str, Any]], object] | Non
     config = _validated(document, f"training config {path}")
     if change is None:
         return config
+    document = rename_keys(document)
     change(document)
     return _validated(document, "--set")
 
 
-def _validated(document: dict[str, Any], where: str) -> RunConfig:
-    kind = find_kind(document.get("kind", DEFAULT_KIND))
+def _validated(document: dict[str, Any], where: str) -> TrainingConfig:
+    kind = find_training_kind(document.get("kind", DEFAULT_KIND))
     try:
         return kind.config.model_validate_json(json.dumps(document))
     except ValidationError as error:

@@ -20,8 +20,8 @@ from lorify.errors import BaseModelError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
+from lorify.hypernets.doc_to_lora.training_config import PUBLISHED_CHUNK_PROBABILITIES
 from lorify.training.doc_to_lora.batches import ContextRow, draw_num_chunks
-from lorify.training.doc_to_lora.config import PUBLISHED_CHUNK_PROBABILITIES
 from lorify.training.doc_to_lora.objective import PerceiverObjective, hypernetwork_config, prepare_perceiver
 from lorify.training.engine.loop import Trainer, parameter_groups
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
@@ -219,24 +219,24 @@ def test_a_start_of_another_kind_is_refused(tmp_path):
     )  # fmt: skip  # pyright: ignore[reportCallIssue]
     save_hypernetwork(tmp_path / "other", other, AssociativeHypernetwork(other))
     with pytest.raises(HypernetworkError, match="of kind associative, expected perceiver"):
-        objective(base, start_from=tmp_path / "other")
+        objective(base, init_from=tmp_path / "other")
 
 
 def test_a_start_for_another_base_or_of_another_shape_is_refused_before_any_step(tmp_path):
     made = objective()
     made.save_best(tmp_path / "start")
     weights = made.module.state_dict()
-    again = PerceiverObjective(config(start_from=tmp_path / "start"), tiny_base())
+    again = PerceiverObjective(config(init_from=tmp_path / "start"), tiny_base())
     assert all(torch.equal(again.module.state_dict()[name], weights[name]) for name in weights)
     with pytest.raises(HypernetworkError, match=r"was made for tiny-llama .* but the loaded base is tiny-mistral"):
-        objective(tiny_base("mistral"), start_from=tmp_path / "start")
+        objective(tiny_base("mistral"), init_from=tmp_path / "start")
     with pytest.raises(TrainingError, match="has rank 2, the config wants 4; set hypernetwork as in its config"):
-        objective(start_from=tmp_path / "start", hypernetwork__rank=4)
+        objective(init_from=tmp_path / "start", hypernetwork__rank=4)
     with pytest.raises(TrainingError, match="has modules down_proj, q_proj, the config wants down_proj;"):
-        objective(start_from=tmp_path / "start", hypernetwork__modules=["down_proj"])
+        objective(init_from=tmp_path / "start", hypernetwork__modules=["down_proj"])
     with pytest.raises(HypernetworkError, match=r"reads chunks of 100000 tokens .* but the window of context encoder"):
-        objective(start_from=tmp_path / "start", hypernetwork__chunk_tokens=100_000)
-    shorter = objective(start_from=tmp_path / "start", hypernetwork__chunk_tokens=60)
+        objective(init_from=tmp_path / "start", hypernetwork__chunk_tokens=100_000)
+    shorter = objective(init_from=tmp_path / "start", hypernetwork__chunk_tokens=60)
     assert shorter.shape.chunk_tokens == 60  # what the run reads is what the result says
 
 

@@ -11,10 +11,15 @@ from lorify.errors import TrainingError
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.reader import Reader
 from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.training_config import (
+    AssociativeData,
+    AssociativeOptimization,
+    AssociativeSettings,
+    AssociativeTrainingConfig,
+)
 from lorify.hypernets.checkpoint import load_hypernetwork
 from lorify.training.associative.batches import GeneralAnswer, StepBuilder
 from lorify.training.associative.objective import AssociativeObjective
-from lorify.training.config import DataMix, HypernetworkShape, Optimization, TrainingConfig
 from lorify.training.engine.loop import Progress, Trainer, schedule_factor
 from lorify.training.engine.losses import retrieval_loss
 
@@ -23,10 +28,10 @@ TEXT = Example(("Ada keeps bees.",), (Question("How does this go on? Ada", ("kee
 GENERAL = GeneralAnswer(prompt=(1, 40, 41, 42), answer=(50, 51, 2))
 
 
-def tiny_config(**optimization) -> TrainingConfig:
-    return TrainingConfig(
+def tiny_config(**optimization) -> AssociativeTrainingConfig:
+    return AssociativeTrainingConfig(
         base="tiny",
-        hypernetwork=HypernetworkShape(
+        hypernetwork=AssociativeSettings(
             first_layer=0,
             last_layer=1,
             rank=8,
@@ -35,7 +40,7 @@ def tiny_config(**optimization) -> TrainingConfig:
             reading_modules=("q_proj", "v_proj"),
             chunk_tokens=64,
         ),
-        data=DataMix(
+        data=AssociativeData(
             facts=1,
             questions=1,
             niah=1,
@@ -46,14 +51,14 @@ def tiny_config(**optimization) -> TrainingConfig:
             general_probability=0.5,
             distractor_probability=0.5,
         ),
-        optimization=Optimization(**{"steps": 4, "warmup_steps": 1, "bf16": False, **optimization}),
+        optimization=AssociativeOptimization(**{"steps": 4, "warmup_steps": 1, "bf16": False, **optimization}),
         evaluate_every=2,
         evaluation_batches=1,
         checkpoint_every=1,
     )
 
 
-def trainer(folder, config: TrainingConfig) -> Trainer:
+def trainer(folder, config: AssociativeTrainingConfig) -> Trainer:
     base = tiny_base()
     builders = [
         StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL], heldout=heldout)
@@ -66,7 +71,7 @@ def trainer(folder, config: TrainingConfig) -> Trainer:
     return Trainer(config, objective, folder)
 
 
-def trained_weights(folder, config: TrainingConfig, stops: tuple[int | None, ...] = (None,)):
+def trained_weights(folder, config: AssociativeTrainingConfig, stops: tuple[int | None, ...] = (None,)):
     seen: list[Progress] = []
     for stop in stops:
         current = trainer(folder, config)
@@ -147,7 +152,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 def test_schedule_warms_up_and_ends_at_the_final_ratio():
-    optimization = Optimization(steps=100, warmup_steps=10, final_learning_rate_ratio=0.1)
+    optimization = AssociativeOptimization(steps=100, warmup_steps=10, final_learning_rate_ratio=0.1)
     factors = [schedule_factor(step, optimization) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert max(factors) == pytest.approx(1.0) == pytest.approx(factors[10])
@@ -229,7 +234,7 @@ def test_a_run_takes_over_what_it_has_in_common_with_an_earlier_hypernetwork(tmp
     trained_weights(tmp_path / "old", plain.model_copy(update={"hypernetwork": shape}))
     _, old = load_hypernetwork(tmp_path / "old" / "best")
     fewer = plain.hypernetwork.model_copy(update={"first_layer": 1})
-    grown = plain.model_copy(update={"hypernetwork": fewer, "start_from": tmp_path / "old" / "best"})
+    grown = plain.model_copy(update={"hypernetwork": fewer, "init_from": tmp_path / "old" / "best"})
     new = trainer(tmp_path / "new", grown).objective.module
     torch.testing.assert_close(new.query, old.query[1:])
     torch.testing.assert_close(new.surroundings.enter.weight, old.surroundings.enter.weight)

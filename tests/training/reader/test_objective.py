@@ -10,13 +10,13 @@ from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.associative.reader import Places, place_loss
+from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.checkpoint import load_hypernetwork, save_hypernetwork
-from lorify.training.config import Schedule
+from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.engine.state_cache import RememberedStates
 from lorify.training.prepare import Preparation
-from lorify.training.reader.config import ReaderData, ReaderTrainingConfig
 from lorify.training.reader.objective import ReaderObjective, prepare_reader
 
 PASSAGE = Example(
@@ -34,18 +34,18 @@ RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={})
 def config(folder, **optimization) -> ReaderTrainingConfig:
     return ReaderTrainingConfig(
         base="tiny",
-        start_from=folder,
+        init_from=folder,
         width=8,
         data=ReaderData(facts=1, questions=1, niah=1, questions_per_context=2, max_facts=2, niah_max_tokens=60),
-        optimization=Schedule(**{"steps": 3, "warmup_steps": 1, "bf16": False, **optimization}),
+        optimization=Optimization(**{"steps": 3, "warmup_steps": 1, "bf16": False, **optimization}),
         evaluate_every=3,
         checkpoint_every=1,
     )
 
 
 def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
-    shape, hypernetwork = load_hypernetwork(run.start_from)
-    states = RememberedStates(run.start_from.parent / "states.sqlite", "tiny")
+    shape, hypernetwork = load_hypernetwork(run.init_from)
+    states = RememberedStates(run.init_from.parent / "states.sqlite", "tiny")
     return ReaderObjective(run, tiny_base(), shape, hypernetwork, RELEVANCE, states, passages, heldout)
 
 
@@ -195,7 +195,7 @@ def test_of_an_answer_that_stands_twice_the_likelier_place_is_learned():
 
 
 def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
-    with pytest.raises(ValidationError, match="set start_from to the folder of one"):
+    with pytest.raises(ValidationError, match="set init_from to the folder of one"):
         ReaderTrainingConfig()
     save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
     preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)

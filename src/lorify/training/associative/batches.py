@@ -17,7 +17,7 @@ from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.sources.niah import BLOCK_SEPARATOR, generate_niah_example
 from lorify.data.sources.texts import SOURCE as TEXTS_SOURCE
-from lorify.training.config import TrainingConfig
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.engine.packing import Segment
 
 NOISE_SOURCE = "noise"
@@ -61,7 +61,7 @@ class StepBuilder:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        config: AssociativeTrainingConfig,
         base: BaseLM,
         *,
         passages: Sequence[Example],

@@ -26,9 +26,9 @@ from lorify.hypernets.associative.network import (
     lora_batch,
 )
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.hypernets.checkpoint import load_associative, save_hypernetwork
 from lorify.training.associative.batches import GeneralAnswer, Step, StepBuilder
-from lorify.training.config import TrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import (
     answer_logits,
@@ -53,7 +53,7 @@ HELDOUT_EVERY = 10
 """One in this many unrelated prompts is held out."""
 
 
-def prepare_associative(config: TrainingConfig, preparation: Preparation) -> AssociativeObjective:
+def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparation) -> AssociativeObjective:
     """Read the data, have the base answer unrelated prompts, and put the objective together.
 
     Raises:
@@ -65,11 +65,11 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     shape, _ = first_hypernetwork(config, base)  # what is wrong with it should not come to light after the prompts
     if config.data.focus_probability and not shape.reader_width:
         raise TrainingError(
-            "data.focus_probability needs a hypernetwork with a reader in start_from; train one with kind reader, or "
+            "data.focus_probability needs a hypernetwork with a reader in init_from; train one with kind reader, or "
             "set it to 0"
         )
     # A reader goes on with the word weights that it was trained with.
-    kept = load_relevance(config.start_from) if config.start_from is not None else None
+    kept = load_relevance(config.init_from) if config.init_from is not None else None
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
         with preparation.counting("answering unrelated prompts", "prompts") as advance:
@@ -91,7 +91,7 @@ def prepare_associative(config: TrainingConfig, preparation: Preparation) -> Ass
     )
 
 
-def hypernetwork_config(config: TrainingConfig, base: BaseLM) -> AssociativeConfig:
+def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> AssociativeConfig:
     """The hypernetwork that a run trains, for the base it is given."""
     shape = config.hypernetwork
     last = min(shape.last_layer, base.num_layers - 1)
@@ -120,24 +120,26 @@ def hypernetwork_config(config: TrainingConfig, base: BaseLM) -> AssociativeConf
     )  # pyright: ignore[reportCallIssue]
 
 
-def first_hypernetwork(config: TrainingConfig, base: BaseLM) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
-    """What a run starts from: random weights, or those of `start_from`.
+def first_hypernetwork(
+    config: AssociativeTrainingConfig, base: BaseLM
+) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
+    """What a run starts from: random weights, or those of `init_from`.
 
     Raises:
         BaseModelError: if the base has no such linear layers.
-        HypernetworkError: if `start_from` is damaged, or was made for another base.
+        HypernetworkError: if `init_from` is damaged, or was made for another base.
         TrainingError: if the adapted module does not write into the hidden states.
     """
-    if config.start_from is None:
+    if config.init_from is None:
         shape = hypernetwork_config(config, base)
         return shape, AssociativeHypernetwork(shape)
-    old_shape, old = load_associative(config.start_from)
-    check_base(old_shape, base, str(config.start_from))
+    old_shape, old = load_associative(config.init_from)
+    check_base(old_shape, base, str(config.init_from))
     shape = hypernetwork_config(config, base).model_copy(update={"reader_width": old_shape.reader_width})
     hypernetwork = AssociativeHypernetwork(shape)
     if hypernetwork.reader is not None:
         hypernetwork.reader.requires_grad_(False)  # it is trained by itself
-    copy_matching_weights(hypernetwork, shape, old, old_shape, name=str(config.start_from))
+    copy_matching_weights(hypernetwork, shape, old, old_shape, name=str(config.init_from))
     return shape, hypernetwork
 
 
@@ -165,7 +167,7 @@ def copy_matching_weights(
     missing = [layer for layer in shape.layers if layer not in old_shape.layers]
     if missing:
         raise TrainingError(
-            f"start_from {name} does not adapt block {missing[0]}; set hypernetwork.first_layer and last_layer within "
+            f"init_from {name} does not adapt block {missing[0]}; set hypernetwork.first_layer and last_layer within "
             f"{old_shape.layers[0]} to {old_shape.layers[-1]}"
         )
     kept = [old_shape.layers.index(layer) for layer in shape.layers]
@@ -181,7 +183,7 @@ def copy_matching_weights(
         source = source[kept] if is_by_layer else source
         if source.shape != target.shape:
             raise TrainingError(
-                f"start_from {name} has {key} {tuple(source.shape)}, the config wants {tuple(target.shape)}; set "
+                f"init_from {name} has {key} {tuple(source.shape)}, the config wants {tuple(target.shape)}; set "
                 "hypernetwork as in its config.json"
             )
         target.copy_(source)
@@ -282,14 +284,14 @@ class AssociativeObjective:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        config: AssociativeTrainingConfig,
         base: BaseLM,
         *,
         train_steps: StepBuilder,
         heldout_steps: StepBuilder,
         relevance: Relevance | None = None,
     ) -> None:
-        """A new hypernetwork, or that of `config.start_from`; `relevance` is kept beside the best hypernetwork.
+        """A new hypernetwork, or that of `config.init_from`; `relevance` is kept beside the best hypernetwork.
 
         Raises:
             LorifyError: as `first_hypernetwork`.
@@ -298,7 +300,7 @@ class AssociativeObjective:
         self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
         torch.manual_seed(config.seed)
         self.shape, hypernetwork = first_hypernetwork(config, base)
-        if config.start_from is None:
+        if config.init_from is None:
             calibrate(hypernetwork, self.shape, base, train_steps.build(0).chunks)
         self.hypernetwork = hypernetwork.to(base.device)
 
@@ -314,7 +316,7 @@ class AssociativeObjective:
         scores, num_tokens = self._forward(step)
         loss, exact = scores.loss, scores.exact.cpu()
         is_general = torch.tensor([kind == "general" for kind in step.kinds], device=loss.device)
-        total = (loss * torch.where(is_general, optimization.keep_weight, 1.0)).mean()
+        total = (loss * torch.where(is_general, optimization.preservation_kl_weight, 1.0)).mean()
         metrics: dict[str, float] = {}
         if len(scores.retrieval):
             total = total + optimization.retrieval_weight * scores.retrieval.mean()

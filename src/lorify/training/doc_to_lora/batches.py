@@ -17,7 +17,7 @@ from lorify.data.self_generated.store import SelfGeneratedQuestion
 from lorify.data.sources.niah import generate_niah_example
 from lorify.errors import TrainingError
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.engine.packing import Segment
 
 LISTED_KINDS = ("questions", "self_generated", "images", "digits")

@@ -35,10 +35,10 @@ from lorify.hypernets.checkpoint import load_hypernetwork, save_hypernetwork
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.doc_to_lora.internalizer import check_encoder
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.internalizer import check_made_for
 from lorify.training.associative.objective import groups_of_like_length
 from lorify.training.doc_to_lora.batches import ContextRow, PerceiverBatches
-from lorify.training.doc_to_lora.config import PerceiverTrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment, top_k_kl_per_token
 from lorify.training.engine.packing import pack_rows
@@ -177,7 +177,7 @@ class PerceiverObjective:
         train: Mapping[str, Sequence[Example]] = EMPTY,
         heldout: Mapping[str, Sequence[Example]] = EMPTY,
     ) -> None:
-        """A new hypernetwork, or that of `config.start_from`.
+        """A new hypernetwork, or that of `config.init_from`.
 
         Args:
             config: the run.
@@ -186,8 +186,8 @@ class PerceiverObjective:
             heldout: the same, to measure on.
 
         Raises:
-            HypernetworkError: if `start_from` holds another kind or is for another base, or the encoder does not fit.
-            TrainingError: if `start_from` has another shape than the config.
+            HypernetworkError: if `init_from` holds another kind or is for another base, or the encoder does not fit.
+            TrainingError: if `init_from` has another shape than the config.
         """
         self.config, self.base = config, base
         shape = config.hypernetwork
@@ -201,13 +201,13 @@ class PerceiverObjective:
             )
         torch.manual_seed(config.seed)
         self.shape = hypernetwork_config(config, base, self.encoder)
-        if config.start_from is None:
+        if config.init_from is None:
             hypernetwork = PerceiverHypernetwork(self.shape)
         else:
-            loaded, hypernetwork = load_hypernetwork(config.start_from)
+            loaded, hypernetwork = load_hypernetwork(config.init_from)
             if not isinstance(loaded, PerceiverConfig) or not isinstance(hypernetwork, PerceiverHypernetwork):
-                raise HypernetworkError(f"start_from {config.start_from} is of kind {loaded.kind}, expected perceiver")
-            self.shape = self._continued(loaded, str(config.start_from))
+                raise HypernetworkError(f"init_from {config.init_from} is of kind {loaded.kind}, expected perceiver")
+            self.shape = self._continued(loaded, str(config.init_from))
         check_encoder(self.encoder, self.shape, "of this run")
         self.hypernetwork = hypernetwork.to(base.device).train()
         affixes = self.shape.encoder
@@ -215,7 +215,7 @@ class PerceiverObjective:
         self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, heldout, heldout=True)
 
     def _continued(self, loaded: PerceiverConfig, name: str) -> PerceiverConfig:
-        """The shape of `start_from`, with what a run may change of it.
+        """The shape of `init_from`, with what a run may change of it.
 
         Raises:
             HypernetworkError: if it was made for another base.
@@ -226,7 +226,7 @@ class PerceiverObjective:
             found, wanted = getattr(loaded, field), getattr(self.shape, field)
             if found != wanted:
                 raise TrainingError(
-                    f"start_from {name} has {field} {_said(found)}, the config wants {_said(wanted)}; set hypernetwork "
+                    f"init_from {name} has {field} {_said(found)}, the config wants {_said(wanted)}; set hypernetwork "
                     "as in its config.json"
                 )
         changed = {field: getattr(self.shape, field) for field in ("chunk_tokens", "system_turn")}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lorify.atomic import replaced_file
 from lorify.errors import TrainingError
-from lorify.training.config import RunConfig, Schedule
+from lorify.hypernets.training_config import Optimization, TrainingConfig
 from lorify.training.engine.curves import CurveWriter
 from lorify.training.engine.processes import check_launch, share_out
 from lorify.training.engine.run_folder import (
@@ -102,7 +102,7 @@ class Trainer:
     `run`. All processes have to do the same with their trainers.
     """
 
-    def __init__(self, config: RunConfig, objective: Objective, run_dir: Path) -> None:
+    def __init__(self, config: TrainingConfig, objective: Objective, run_dir: Path) -> None:
         """Start a run, or go on with the one in `run_dir`.
 
         Raises:
@@ -268,7 +268,7 @@ def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
     return [{"params": decayed}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
 
 
-def schedule_factor(step: int, schedule: Schedule) -> float:
+def schedule_factor(step: int, schedule: Optimization) -> float:
     """Learning rate relative to the peak: linear warm-up, then a cosine down to the final ratio."""
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps

@@ -18,14 +18,14 @@ from safetensors import SafetensorError
 
 from lorify.atomic import refusal, replaced_file
 from lorify.errors import TrainingError
-from lorify.training.config import RunConfig
+from lorify.hypernets.training_config import TrainingConfig
 
 CONFIG_NAME = "config.json"
 LOCK_NAME = ".lock"
 REASON_CHARS = 160
 
 
-def check_run_dir(run_dir: Path, config: RunConfig) -> None:
+def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
     """Refuse a folder that a run cannot have, before any work is done; nothing is written.
 
     Raises:
@@ -47,7 +47,7 @@ def check_run_dir(run_dir: Path, config: RunConfig) -> None:
         raise TrainingError(f"{run_dir} holds a run with another config; choose another folder or delete it")
 
 
-def start_run(run_dir: Path, config: RunConfig) -> None:
+def start_run(run_dir: Path, config: TrainingConfig) -> None:
     """Make the folder, unless it is there.
 
     Raises:

@@ -24,13 +24,13 @@ from lorify.hypernets.associative.focus import ending_words, word_matches
 from lorify.hypernets.associative.internalizer import check_base
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.reader import NUM_MATCHES, Reader, place_loss
+from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.checkpoint import load_associative, save_hypernetwork
 from lorify.training.associative.batches import find_places
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.state_cache import RememberedStates
 from lorify.training.prepare import Preparation, prepare_passages
-from lorify.training.reader.config import ReaderTrainingConfig
 
 HELDOUT_GENERATED, HELDOUT_PASSAGES = 60, 300
 """Of each kind of generated document, and of natural passages."""
@@ -47,13 +47,13 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
         LorifyError: if one of them or the base cannot be read.
     """
     passages, heldout_passages = prepare_passages(config.data)
-    assert config.start_from is not None  # the config is checked
-    relevance = load_relevance(config.start_from)
+    assert config.init_from is not None  # the config is checked
+    relevance = load_relevance(config.init_from)
     if relevance is None:
-        raise TrainingError(f"start_from {config.start_from} has no relevance.json, whose word weights a reader needs")
-    shape, hypernetwork = load_associative(config.start_from)
+        raise TrainingError(f"init_from {config.init_from} has no relevance.json, whose word weights a reader needs")
+    shape, hypernetwork = load_associative(config.init_from)
     base = preparation.load_base(config.base)
-    check_base(shape, base, str(config.start_from))
+    check_base(shape, base, str(config.init_from))
     middle = shape.layers[shape.middle]
     states = RememberedStates(preparation.run_dir / STATES_NAME, f"{base.digest} block {middle}")
     return ReaderObjective(config, base, shape, hypernetwork, relevance, states, passages, heldout_passages)
@@ -220,7 +220,7 @@ class ReaderObjective:
         pairs = [(n, index) for n, (index, _) in enumerate(asked)]
         if rng is not None and len(contexts) > 1:
             for n, (index, _) in enumerate(asked):
-                if rng.random() < self.config.data.other_probability:
+                if rng.random() < self.config.data.negative_probability:
                     pairs.append((n, rng.choice([i for i in range(len(contexts)) if i != index])))
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16):
             documents = self._read_documents(contexts)

@@ -24,8 +24,8 @@ from lorify.data.tasks.schema import (
 from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
 from lorify.data.tasks.wording import reword
 from lorify.errors import TrainingError
+from lorify.hypernets.training_data import TaskData
 from lorify.training.engine.packing import Segment
-from lorify.training.tasks.config import TaskData
 
 MAX_PASSAGE_CHARS = 1100
 
@@ -71,7 +71,7 @@ def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
         train += question_writing_tasks(split_by_passage(passages)[0], seed)
     if data.only_sni_training:
         train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
-    measured = [*unseen, *(load_tasks(data.measured_path) if data.measured_path is not None else [])]
+    measured = [*unseen, *(load_tasks(data.eval_tasks_path) if data.eval_tasks_path is not None else [])]
     foreign = [task for task in train if task.source != SOURCE]
     if foreign and measured:  # the suite's families are apart by construction
         kept, _ = decontaminate(foreign, [instance_text(i) for task in measured for i in task.instances])

@@ -22,10 +22,10 @@ from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.network import LoraStack, LoraTable
+from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.prepare import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.tasks.config import LoraTrainingConfig
 from lorify.training.tasks.sft import (
     RowScores,
     adapted_layers,
@@ -48,8 +48,8 @@ def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraO
     train, unseen = prepare_tasks(config.data, config.seed)
     base = load_task_base(config.base, preparation)
     objective = LoraObjective(config, base, unseen if config.unseen_tasks else train)
-    if config.start_from is not None:
-        objective.start_from(config.start_from, preparation)
+    if config.init_from is not None:
+        objective.init_from(config.init_from, preparation)
     return objective
 
 
@@ -68,7 +68,7 @@ class LoraObjective:
         self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
 
     @torch.no_grad()
-    def start_from(self, folder: Path, preparation: Preparation) -> None:
+    def init_from(self, folder: Path, preparation: Preparation) -> None:
         """Begin each LoRA at what a task hypernetwork writes for the first description of its task.
 
         Raises:
@@ -86,7 +86,7 @@ class LoraObjective:
             self.scaling,
         ):
             raise TrainingError(
-                f"start_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
+                f"init_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
                 "config.json"
             )
         hypernetwork.to(self.base.device)

@@ -21,15 +21,15 @@ from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.library import Library, load_library
 from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.prepare import Preparation
-from lorify.training.tasks.config import ReconstructionConfig
 from lorify.training.tasks.sft import embed, hypernetwork_shape, load_start
 
 DEVIATION_FLOOR = 1e-6
 
 
-def prepare_reconstruction(config: ReconstructionConfig, preparation: Preparation) -> ReconstructionObjective:
+def prepare_reconstruction(config: ReconstructionTrainingConfig, preparation: Preparation) -> ReconstructionObjective:
     """Read library, base and description encoder, embed all descriptions, and put the objective together.
 
     Raises:
@@ -49,7 +49,7 @@ class ReconstructionObjective:
 
     def __init__(
         self,
-        config: ReconstructionConfig,
+        config: ReconstructionTrainingConfig,
         base: BaseLM,
         encoder: DescriptionEncoder,
         library: Library,
@@ -67,8 +67,8 @@ class ReconstructionObjective:
         z_scores = config.target == "z_scores"
         torch.manual_seed(config.seed)
         hypernetwork: TaskHypernetwork | None = None
-        if config.start_from is not None:
-            self.shape, hypernetwork = load_start(config.start_from, base, encoder)
+        if config.init_from is not None:
+            self.shape, hypernetwork = load_start(config.init_from, base, encoder)
         else:
             self.shape = hypernetwork_shape(
                 config.hypernetwork,

@@ -22,21 +22,17 @@ from lorify.contexts.descriptions import DescriptionEncoder, load_description_en
 from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
 from lorify.hypernets.specializer import task_lora_batch
+from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork, save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import TaskConfig, task_config
 from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.training_config import TaskOptimization, TaskSettings, TaskTrainingConfig
+from lorify.hypernets.training_config import LoraSettings
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
 from lorify.training.engine.packing import Segment, pack_rows
 from lorify.training.prepare import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.tasks.config import (
-    LoraShape,
-    SystemMessageTrainingConfig,
-    TaskOptimization,
-    TaskShape,
-    TaskTrainingConfig,
-)
 
 DESCRIPTIONS_AT_ONCE = 64
 
@@ -94,7 +90,7 @@ def embed(encoder: DescriptionEncoder, texts: Sequence[str], preparation: Prepar
     return embedded
 
 
-def adapted_layers(shape: LoraShape, base: BaseLM) -> tuple[int, ...]:
+def adapted_layers(shape: LoraSettings, base: BaseLM) -> tuple[int, ...]:
     """Blocks that a shape adapts in a base.
 
     Raises:
@@ -108,7 +104,7 @@ def adapted_layers(shape: LoraShape, base: BaseLM) -> tuple[int, ...]:
     return tuple(range(shape.first_layer, last + 1))
 
 
-def hypernetwork_shape(shape: TaskShape, base: BaseLM, encoder: DescriptionEncoder, **fields: object) -> TaskConfig:
+def hypernetwork_shape(shape: TaskSettings, base: BaseLM, encoder: DescriptionEncoder, **fields: object) -> TaskConfig:
     """The hypernetwork that a run trains, for the base and the encoder it is given."""
     return task_config(
         base,
@@ -137,7 +133,7 @@ def load_start(folder: Path, base: BaseLM, encoder: DescriptionEncoder) -> tuple
     shape, hypernetwork = load_task_hypernetwork(folder)
     if (shape.base_digest, shape.embedder_digest) != (base.digest, encoder.digest):
         raise TrainingError(
-            f"start_from {folder} is for base {shape.base_name} and embedder {shape.embedder_name}, not for "
+            f"init_from {folder} is for base {shape.base_name} and embedder {shape.embedder_name}, not for "
             f"{base.name} and {encoder.name}; give the ones it is for"
         )
     return shape, hypernetwork
@@ -231,12 +227,12 @@ class TaskObjective:
         samplers: Mapping[str, TaskSampler],
         embeddings: Mapping[str, Tensor],
     ) -> None:
-        """A new hypernetwork, or that of `config.start_from`."""
+        """A new hypernetwork, or that of `config.init_from`."""
         self.config, self.base, self.samplers = config, base, samplers
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         torch.manual_seed(config.seed)
-        if config.start_from is not None:
-            self.shape, hypernetwork = load_start(config.start_from, base, encoder)
+        if config.init_from is not None:
+            self.shape, hypernetwork = load_start(config.init_from, base, encoder)
         elif config.multi_task_lora is None:
             self.shape = hypernetwork_shape(config.hypernetwork, base, encoder)
             hypernetwork = build_task_hypernetwork(self.shape)

@@ -28,13 +28,13 @@ from lorify.hypernets.system_prompt.network import (
     find_slots,
     fit_slots,
 )
+from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.checkpoint import load_system_message, save_system_message
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_loss_per_segment
 from lorify.training.engine.packing import pack_rows
 from lorify.training.prepare import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.tasks.config import SystemMessageShape, SystemMessageTrainingConfig
 from lorify.training.tasks.sft import (
     RowScores,
     adapted_layers,
@@ -69,12 +69,12 @@ class SystemMessageObjective:
         encoder: DescriptionEncoder,
         samplers: Mapping[str, TaskSampler],
     ) -> None:
-        """A new hypernetwork, or that of `config.start_from`; what answers to the system message is solved for.
+        """A new hypernetwork, or that of `config.init_from`; what answers to the system message is solved for.
 
         Raises:
-            HypernetworkError: if the base's chats begin with no system message of their own, or `start_from` is missing
+            HypernetworkError: if the base's chats begin with no system message of their own, or `init_from` is missing
                 or damaged.
-            TrainingError: if there is no block to adapt above the written one, `start_from` is of another shape, or no
+            TrainingError: if there is no block to adapt above the written one, `init_from` is of another shape, or no
                 slot is left for tokens.
         """
         self.config, self.base, self.samplers = config, base, samplers
@@ -82,10 +82,10 @@ class SystemMessageObjective:
         torch.manual_seed(config.seed)
         self.shape = _shape(config.hypernetwork, base, encoder, train)
         self.hypernetwork = SystemMessageHypernetwork(self.shape)
-        if config.start_from is None:
+        if config.init_from is None:
             self.hypernetwork.slot_A.copy_(_slots(base, self.shape, train))
         else:
-            self.shape, self.hypernetwork = _load_start(config.start_from, self.shape)
+            self.shape, self.hypernetwork = _load_start(config.init_from, self.shape)
         self.hypernetwork.to(base.device).train()
         self.reader = DescriptionReader(base, encoder, self.shape)
 
@@ -128,7 +128,7 @@ class SystemMessageObjective:
 
 
 def _shape(
-    shape: SystemMessageShape, base: BaseLM, encoder: DescriptionEncoder, train: TaskSampler
+    shape: SystemMessageSettings, base: BaseLM, encoder: DescriptionEncoder, train: TaskSampler
 ) -> SystemMessageConfig:
     chat_start, num_slots = find_slots(base)
     if shape.embedded_slots >= num_slots:
@@ -170,7 +170,7 @@ def _load_start(folder: Path, wanted: SystemMessageConfig) -> tuple[SystemMessag
     data = {"common_tokens", "num_training_tasks"}
     if shape.model_dump(exclude=data) != wanted.model_dump(exclude=data):
         raise TrainingError(
-            f"start_from {folder} is for another base or embedder, or of another shape, than the config asks for; set "
+            f"init_from {folder} is for another base or embedder, or of another shape, than the config asks for; set "
             "hypernetwork as in its config.json"
         )
     return shape, hypernetwork

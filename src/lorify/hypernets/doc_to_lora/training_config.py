@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from lorify.contexts.encoders import EncoderKind
 from lorify.contexts.patches import PatchGrid
 from lorify.data.sources.images import DEFAULT_QUESTION
-from lorify.training.config import RunConfig, Schedule, Section
+from lorify.hypernets.training_config import Optimization, Section, TrainingConfig
 
 PUBLISHED_CHUNK_PROBABILITIES = (0.5, 0.125, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625, 0.0625)
 
 
-class PerceiverShape(Section):
+class PerceiverSettings(Section):
     """Shape of the Perceiver hypernetwork and its context encoder."""
 
     encoder: EncoderKind = Field("per_layer_activations", description="Which hidden states are read.")
@@ -96,7 +96,7 @@ class PerceiverData(Section):
         return bool(self.digits + self.images)
 
 
-class PerceiverOptimization(Schedule):
+class PerceiverOptimization(Optimization):
     """The optimizer, its schedule and the loss."""
 
     steps: int = Field(80_000, gt=0, description="Optimizer steps.")
@@ -112,12 +112,12 @@ class PerceiverOptimization(Schedule):
     l1_weight: float = Field(0.1, ge=0, description="Weight of the mean size of generated numbers.")
 
 
-class PerceiverTrainingConfig(RunConfig):
+class PerceiverTrainingConfig(TrainingConfig):
     """A meta-training run of a Perceiver hypernetwork."""
 
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
     kind: Literal["perceiver"] = Field("perceiver", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
-    hypernetwork: PerceiverShape = PerceiverShape()  # pyright: ignore[reportCallIssue]
+    hypernetwork: PerceiverSettings = PerceiverSettings()  # pyright: ignore[reportCallIssue]
     data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]
     optimization: PerceiverOptimization = PerceiverOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
     num_processes: int = Field(1, gt=0, description="Processes it is meant for; the dry run reckons with them.")

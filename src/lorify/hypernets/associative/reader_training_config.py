@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lorify.training.config import ContextMix, RunConfig, Schedule
+from lorify.hypernets.training_config import Optimization, TrainingConfig
+from lorify.hypernets.training_data import ContextMix
 
 
 class ReaderData(ContextMix):
@@ -20,29 +21,29 @@ class ReaderData(ContextMix):
     questions_per_context: int = Field(4, gt=0, description="At most this many questions a context.")
     max_facts: int = Field(2000, gt=0, description="Different generated documents of a kind to draw from.")
     max_passages: int = Field(4000, gt=0, description="Different natural passages to draw from.")
-    other_probability: float = Field(
+    negative_probability: float = Field(
         0.25, ge=0, le=1, description="Chance that a question is also asked of another context of the step."
     )
 
 
-class ReaderTrainingConfig(RunConfig):
+class ReaderTrainingConfig(TrainingConfig):
     """Training of a reader: where in a document is the answer to a question?"""
 
     base_is_called_evenly = False
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
     kind: Literal["reader"] = Field("reader", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
-    start_from: Path | None = Field(
+    init_from: Path | None = Field(
         None, description="Associative hypernetwork that gets the reader; its own reader is trained further."
     )
     width: int = Field(128, gt=0, multiple_of=4, description="Width of the reader.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the reader's inputs and of what each layer adds.")
     data: ReaderData = ReaderData()  # pyright: ignore[reportCallIssue]
-    optimization: Schedule = Schedule(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]
+    optimization: Optimization = Optimization(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]
     evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out contexts.")
     checkpoint_every: int = Field(100, gt=0, description="Steps between checkpoints.")
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
-        if self.start_from is None:
-            raise ValueError("a reader is trained for a hypernetwork; set start_from to the folder of one")
+        if self.init_from is None:
+            raise ValueError("a reader is trained for a hypernetwork; set init_from to the folder of one")
         return self

@@ -1,0 +1,92 @@
+"""Config of a run that trains an associative hypernetwork."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lorify.hypernets.training_config import Optimization, Section, TrainingConfig
+from lorify.hypernets.training_data import ContextMix
+
+
+class AssociativeSettings(Section):
+    """Shape of the associative hypernetwork."""
+
+    first_layer: int = Field(8, ge=0, description="First adapted block.")
+    last_layer: int = Field(27, ge=0, description="Last adapted block.")
+    module: str = Field("down_proj", description="Adapted linear layer of each block.")
+    rank: int = Field(128, gt=0, description="Rank of the memory.")
+    width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
+    bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
+    reading_first_layer: int = Field(2, ge=0, description="First block with a reading part.")
+    reading_last_layer: int = Field(27, ge=0, description="Last block with a reading part.")
+    reading_modules: tuple[str, ...] = Field(
+        (), description="Linear layers with a static reading part, such as q_proj and v_proj; none by default."
+    )
+    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
+    chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.first_layer > self.last_layer:
+            raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}")
+        if self.reading_first_layer > self.reading_last_layer:
+            raise ValueError(
+                f"reading_first_layer {self.reading_first_layer} is above reading_last_layer {self.reading_last_layer}"
+            )
+        return self
+
+
+class AssociativeData(ContextMix):
+    """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
+
+    texts: int = Field(0, ge=0, description="Passages of plain documents a step, learned from the teacher.")
+    texts_path: Path | None = Field(None, description="JSON lines file of plain documents.")
+    sentences_per_text: int = Field(2, gt=0, description="Sentences to complete a passage of a plain document.")
+    noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
+    distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")
+    max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
+    focus_probability: float = Field(
+        0.0, ge=0, le=1, description="Chance that each question about a context gets an adapter focused on it."
+    )
+    general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
+    general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
+
+    @model_validator(mode="after")
+    def _check_mix(self) -> Self:
+        passages = self.questions if self.questions_path else 0
+        texts = self.texts if self.texts_path else 0
+        if not (self.facts or self.niah or passages or texts):
+            raise ValueError(
+                "there is nothing to train on; set data.facts or data.niah above 0, or data.questions with "
+                "data.questions_path, or data.texts with data.texts_path"
+            )
+        return self
+
+
+class AssociativeOptimization(Optimization):
+    """The optimizer and its schedule."""
+
+    first_token_share: float = Field(
+        0.3, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
+    )
+    retrieval_weight: float = Field(
+        0.3, ge=0, description="Weight of the loss that points queries at the place of the answer in the document."
+    )
+    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
+    preservation_kl_weight: float = Field(
+        1.0, ge=0, description="Weight of the KL that keeps answers to unrelated prompts unchanged."
+    )
+
+
+class AssociativeTrainingConfig(TrainingConfig):
+    """A meta-training run of the associative hypernetwork."""
+
+    base_is_called_evenly = False
+    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    kind: Literal["associative"] = Field("associative", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: AssociativeSettings = AssociativeSettings()  # pyright: ignore[reportCallIssue]
+    data: AssociativeData = AssociativeData()  # pyright: ignore[reportCallIssue]
+    optimization: AssociativeOptimization = AssociativeOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]

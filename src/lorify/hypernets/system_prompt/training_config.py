@@ -1,0 +1,45 @@
+"""Config of a run that trains a hypernetwork which writes descriptions over the system prompt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from lorify.contexts.descriptions import DEFAULT_EMBEDDER
+from lorify.hypernets.training_config import LoraSettings, Optimization, TrainingConfig
+from lorify.hypernets.training_data import TaskData
+
+
+class SystemMessageSettings(LoraSettings):
+    """Shape of a hypernetwork that puts descriptions into the place of the system message."""
+
+    written_layer: int = Field(1, ge=0, description="Block after which the description takes its place.")
+    modules: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="Linear layers with a LoRA that is the same for all tasks.",
+    )
+    first_layer: int = Field(2, ge=0, description="First block with that LoRA; above written_layer.")
+    rank: int = Field(16, gt=0, description="Rank of that LoRA.")
+    embedder: str = Field(DEFAULT_EMBEDDER, description="What embeds the descriptions: a name, folder, id, or base.")
+    embedded_slots: int = Field(2, ge=0, description="Tokens of the system message that hold that embedding.")
+
+
+class SystemMessageOptimization(Optimization):
+    """The optimizer, its schedule and the loss on answers."""
+
+    steps: int = Field(2700, gt=0, description="Optimizer steps.")
+    learning_rate: float = Field(1.2e-3, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(20, ge=0, description="Steps of linear warm-up.")
+    first_token_share: float = Field(0.3, gt=0, le=1, description="Share of an answer's loss on its first token.")
+    embedding_dropout: float = Field(0.1, ge=0, lt=1, description="Share of the descriptions without an embedding.")
+
+
+class SystemMessageTrainingConfig(TrainingConfig):
+    """A run that trains a hypernetwork which puts descriptions into the place of the system message."""
+
+    kind: Literal["system_message"] = Field("system_message", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    hypernetwork: SystemMessageSettings = SystemMessageSettings()  # pyright: ignore[reportCallIssue]
+    data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
+    optimization: SystemMessageOptimization = SystemMessageOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]

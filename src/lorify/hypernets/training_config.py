@@ -1,0 +1,132 @@
+"""What the configs of all training runs share: the run itself, its optimizer, renamed keys, error messages.
+
+A config that only one kind of hypernetwork has lives in the package of that kind, in `training_config.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lorify.base.files import DEFAULT_BASE
+
+RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "keep_weight": "preservation_kl_weight",
+        "measured_path": "eval_tasks_path",
+        "other_probability": "negative_probability",
+        "start_from": "init_from",
+    }
+)
+"""Keys of lorify 0.1, in any section, and their names today. Configs with the old keys keep loading."""
+
+
+def rename_keys(document: Any) -> Any:
+    """Replace the keys of `RENAMED_KEYS` in a JSON document, at any depth.
+
+    Raises:
+        ValueError: if a section has both the old and the new name of a key.
+    """
+    if not isinstance(document, Mapping):
+        return document
+    renamed: dict[str, Any] = {}
+    for key, value in document.items():
+        name = RENAMED_KEYS.get(key, key)
+        if name in renamed:
+            raise ValueError(f"{name} is given twice, once by its old name; remove the old one")
+        renamed[name] = rename_keys(value)
+    return renamed
+
+
+class Section(BaseModel):
+    """A part of a config: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Optimization(Section):
+    """The optimizer and its schedule, whatever is trained."""
+
+    steps: int = Field(600, gt=0, description="Optimizer steps.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(50, ge=0, description="Steps of linear warm-up.")
+    final_learning_rate_ratio: float = Field(0.05, ge=0, le=1, description="End of the cosine, relative to the peak.")
+    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first decay.")
+    beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's second decay.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
+    bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")
+
+
+class LoraSettings(Section):
+    """Which linear layers are adapted, and how."""
+
+    modules: tuple[str, ...] = Field(
+        ("q_proj", "v_proj", "o_proj", "down_proj"), min_length=1, description="Adapted linear layers of each block."
+    )
+    first_layer: int = Field(0, ge=0, description="First adapted block.")
+    last_layer: int | None = Field(None, ge=0, description="Last adapted block; null: the base's last.")
+    rank: int = Field(8, gt=0, description="Rank of the adapters.")
+    lora_alpha: float = Field(16.0, gt=0, description="Numerator of the adapters' scaling.")
+    use_rslora: bool = Field(True, description="Scaling is lora_alpha / sqrt(rank) instead of lora_alpha / rank.")
+
+
+class TrainingConfig(Section):
+    """Config of a training run of any kind; the training loop reads only these fields.
+
+    Attributes:
+        base_is_called_evenly: whether every batch runs the base equally often, which a sharded base requires.
+    """
+
+    base_is_called_evenly: ClassVar[bool] = True
+    kind: str = Field(description="What is trained, one of `lorify.training.registry.TRAINING_KINDS`.")
+    base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
+    init_from: Path | None = Field(
+        None, description="Hypernetwork folder to start from; parts it lacks begin with random weights."
+    )
+    optimization: Optimization = Optimization()  # pyright: ignore[reportCallIssue]
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the initial weights and of the data.")
+    evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
+    evaluation_batches: int = Field(4, gt=0, description="Held-out batches an evaluation.")
+    checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
+    sharded: bool = Field(
+        False, description="Each process keeps a part of what is trained and of its optimizer state, instead of all."
+    )
+    sharded_base: bool = Field(
+        False, description="Each process keeps a part of the base's blocks, and gathers a block when it runs."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_keys(cls, document: Any) -> Any:
+        return rename_keys(document)
+
+    @model_validator(mode="after")
+    def _can_shard_base(self) -> Self:
+        if self.sharded_base and not self.base_is_called_evenly:
+            raise ValueError(
+                f"the base cannot be sharded in a run of kind {self.kind}, where how often it runs depends on the "
+                "batch; set sharded_base to false"
+            )
+        return self
+
+
+def describe_problems(error: ValidationError) -> str:
+    """All problems of a config in one line."""
+    problems = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "file"
+        if item["type"] == "extra_forbidden":
+            what = "unknown key"
+        elif item["type"] == "value_error":  # one of our own, which says all
+            what = str(item.get("ctx", {}).get("error", item["msg"]))
+        else:
+            what = item["msg"].lower()
+            what += "" if item["type"] in ("missing", "json_invalid") else f", got {item['input']!r}"
+        problems.append(f"{where}: {what}")
+    return "; ".join(problems) + " (see `lorify train --defaults` for all keys)"

@@ -31,6 +31,7 @@ from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.facts.generate import generate_fact_example
 
@@ -108,7 +109,7 @@ def adapters(model: lorify.Lorify, rows: int) -> list[Adapter]:
 
 def ours(base: BaseLM, rows: int, lora: LoraBatch | None, num_tokens: int) -> Contestant:
     batch = prompts(base, rows)
-    return lambda: generate_batch(base, batch, lora=lora, max_new_tokens=num_tokens, stop_ids=set())
+    return lambda: generate_batch(base, batch, GenerationOptions(num_tokens), lora=lora, stop_ids=set())
 
 
 def transformers_generate(base: BaseLM, num_tokens: int) -> Contestant:

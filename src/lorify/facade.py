@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from PIL.Image import Image
 
-from lorify.adapters import Adapter, AdapterRow, build_lora_batch
+from lorify.adapters import Adapter, AdapterLike, AdapterStack, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.chat import Message, asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM, load_base
+from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
@@ -30,7 +31,6 @@ from lorify.hypernets.specializer import Specializer, load_specializer
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
 SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
-DEFAULT_NEW_TOKENS = 128
 
 Source = Context | Image | Path | str
 """A document or an image, or the path of one (`-` is standard input)."""
@@ -145,7 +145,7 @@ class Lorify:
         focus = None if self._internalizer is None else self._internalizer.focused
         return refine(self.base, adapter, documents, seconds=seconds, focus=focus, writer=self.question_writer)
 
-    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterRow:
+    def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
         """What a prompt runs with when several adapters with scales are active.
 
         Adapters that this hypernetwork made of documents are solved together; others, such as of tasks, are added up.
@@ -154,13 +154,11 @@ class Lorify:
         if self._internalizer and len(made) > 1:
             others = [part for part in adapters if not any(part is known for known in made)]
             adapters = [(self._internalizer.combine(made), 1.0), *others]
-        if len(adapters) == 1 and adapters[0][1] == 1.0:
-            return adapters[0][0]
-        return tuple(adapters)
+        return AdapterStack(tuple(adapters))
 
     def for_question(
-        self, adapter: AdapterRow, question: str, *, only_if_relevant: bool = True, focus: bool = True
-    ) -> AdapterRow:
+        self, adapter: AdapterLike, question: str, *, only_if_relevant: bool = True, focus: bool = True
+    ) -> AdapterStack:
         """What a question is answered with: adapters whose documents it concerns, focused on what it is about.
 
         Adapters that this hypernetwork did not make are taken as they are, and so are those that were focused before.
@@ -171,15 +169,13 @@ class Lorify:
             only_if_relevant: leave adapters out whose documents the question does not concern; None if none is left.
             focus: see `focus`.
         """
-        hypernetwork = self._internalizer
-        if adapter is None or hypernetwork is None:
-            return adapter
-        parts = [(adapter, 1.0)] if isinstance(adapter, Adapter) else adapter
-        kept = tuple(part for part in parts if not only_if_relevant or hypernetwork.is_relevant(part[0], question))
-        row = kept[0][0] if isinstance(adapter, Adapter) and kept else kept or None
-        return self.focus([row], [question])[0] if focus else row
+        stack, hypernetwork = AdapterStack.of(adapter), self._internalizer
+        if stack.is_empty or hypernetwork is None:
+            return stack
+        kept = tuple(part for part in stack if not only_if_relevant or hypernetwork.is_relevant(part[0], question))
+        return self.focus([AdapterStack(kept)], [question])[0] if focus else AdapterStack(kept)
 
-    def focus(self, adapters: Sequence[AdapterRow], questions: Sequence[str]) -> list[AdapterRow]:
+    def focus(self, adapters: Sequence[AdapterLike], questions: Sequence[str]) -> list[AdapterStack]:
         """Adapters for these questions alone, from the parts of their documents that answer them.
 
         Adapters that cannot be focused are taken as they are; see `lorify.hypernets.associative.focus`.
@@ -189,21 +185,21 @@ class Lorify:
             questions: the questions.
         """
         hypernetwork = self._internalizer
+        stacks = [AdapterStack.of(row) for row in adapters]
         if hypernetwork is None:
-            return list(adapters)
-        sums = [() if row is None else ((row, 1.0),) if isinstance(row, Adapter) else row for row in adapters]
-        asked = {(id(part), q): part for row, q in zip(sums, questions, strict=True) for part, _ in row}
+            return stacks
+        asked = {(id(part), q): part for stack, q in zip(stacks, questions, strict=True) for part in stack.adapters}
         focused = hypernetwork.focused(list(asked.values()), [question for _, question in asked])
         found = dict(zip(asked, focused, strict=True))
         return [
-            found[id(row), q] if isinstance(row, Adapter) else tuple((found[id(p), q], s) for p, s in parts) or None
-            for row, parts, q in zip(adapters, sums, questions, strict=True)
+            AdapterStack(tuple((found[id(part), q], scale) for part, scale in stack))
+            for stack, q in zip(stacks, questions, strict=True)
         ]
 
     def ask(
         self,
         question: str,
-        adapter: AdapterRow = None,
+        adapter: AdapterLike = None,
         *,
         document: str | None = None,
         only_if_relevant: bool = True,
@@ -229,7 +225,7 @@ class Lorify:
     def ask_batch(
         self,
         questions: Sequence[str],
-        adapters: Sequence[AdapterRow],
+        adapters: Sequence[AdapterLike],
         *,
         documents: Sequence[str | None] | None = None,
         turns: Sequence[Sequence[Message]] | None = None,
@@ -248,11 +244,10 @@ class Lorify:
         """
         texts = documents or [None] * len(questions)
         before = turns or [()] * len(questions)
-        adapters = [
+        active = [
             self.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
             for row, question in zip(adapters, questions, strict=True)
         ]
-        adapters = self.focus(adapters, questions)
         prompts = [
             self.prompt_ids([*said, *question_messages(question, text)])
             for said, question, text in zip(before, questions, texts, strict=True)
@@ -260,8 +255,8 @@ class Lorify:
         answers = generate_batch(
             self.base,
             prompts,
-            lora=build_lora_batch(adapters, self.base),
-            max_new_tokens=max_new_tokens,
+            GenerationOptions(max_new_tokens),
+            lora=build_lora_batch(self.focus(active, questions), self.base),
             stop_ids=self._stop_ids(),
         )
         return [self.base.decode_text(answer).strip() for answer in answers]
@@ -269,7 +264,7 @@ class Lorify:
     def stream(
         self,
         messages: list[dict[str, str]],
-        adapter: AdapterRow = None,
+        adapter: AdapterLike = None,
         *,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
         temperature: float = 0.0,
@@ -293,12 +288,9 @@ class Lorify:
         for token in stream_tokens(
             self.base,
             self.prompt_ids(messages),
+            GenerationOptions(max_new_tokens, temperature, top_p, seed),
             lora=build_lora_batch([adapter], self.base),
-            max_new_tokens=max_new_tokens,
             stop_ids=self._stop_ids(),
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
         ):
             ids.append(token)
             text = self.base.decode_text(ids).lstrip()  # answers of an adapter begin with a space

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_base
 
-from lorify.adapters import build_lora_batch
+from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.errors import AdapterError
 
 ONE = st.builds(
@@ -26,15 +26,13 @@ def make_row(base, row):
         return None
     if isinstance(row, dict):
         return random_adapter(base, **row)
-    return [(random_adapter(base, **one), scale) for one, scale in row]
+    return AdapterStack(tuple((random_adapter(base, **one), scale) for one, scale in row))
 
 
 def reference_update(base, row, key, x):
     """Update of one linear layer for one row, written out."""
     total = torch.zeros(*x.shape[:-1], base.linear(*key).out_features)
-    if row is None:
-        return total
-    for adapter, scale in row if isinstance(row, list) else [(row, 1.0)]:
+    for adapter, scale in AdapterStack.of(row):
         if key in adapter.weights:
             pair = adapter.weights[key]
             total = total + scale * (adapter.lora_alpha / pair.A.shape[0]) * (x @ pair.A.T @ pair.B.T)
@@ -64,12 +62,12 @@ def test_a_batch_equals_its_rows_one_by_one(base, rows):
 
 
 def test_no_adapter_is_the_bare_base(base):
-    assert build_lora_batch([None, None, []], base) is None
+    assert build_lora_batch([None, None, AdapterStack()], base) is None
 
 
 def test_shared_A_is_kept_once(base):
     a, b = (random_adapter(base, seed, shared_seed=1) for seed in (1, 2))
-    batch = build_lora_batch([a, None, [(a, 1.0), (b, 0.5)]], base)
+    batch = build_lora_batch([a, None, AdapterStack(((a, 1.0), (b, 0.5)))], base)
     assert batch is not None
     for key, pair in a.weights.items():
         assert batch[key].A.shape == pair.A.shape
@@ -79,7 +77,7 @@ def test_shared_A_is_kept_once(base):
 
 def test_different_A_are_stacked_and_filled_up(base):
     a, b = random_adapter(base, 1, rank=2), random_adapter(base, 2, rank=3)
-    batch = build_lora_batch([a, [(a, 1.0), (b, 1.0)]], base)
+    batch = build_lora_batch([a, AdapterStack(((a, 1.0), (b, 1.0)))], base)
     assert batch is not None
     assert batch[0, "down_proj"].A.shape == (2, 5, 96)
     assert batch[0, "down_proj"].B.shape == (2, 5, 48)

@@ -14,7 +14,7 @@ import torch
 
 import lorify
 from lorify import Lorify
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, AdapterStack
 from lorify.adapters.exports.gguf import export_gguf
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
@@ -83,7 +83,7 @@ def write_in_float32(source: Path, target: Path) -> None:
 def test_greedy_answers_with_an_exported_adapter_are_lorifys(
     model: Lorify, adapter: Adapter, server, scale: float
 ) -> None:
-    rows = [[(adapter, scale)] if scale else None] * len(QUESTIONS)
+    rows = [AdapterStack(((adapter, scale),)) if scale else None] * len(QUESTIONS)
     expected = model.ask_batch(QUESTIONS, rows, only_if_relevant=False, max_new_tokens=NEW_TOKENS)
     answers = []
     for question in QUESTIONS:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiny import tiny_base
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lorify.adapters import build_lora_batch, merge_adapters, merge_into_base
+from lorify.adapters import AdapterStack, build_lora_batch, merge_adapters, merge_into_base
 from lorify.errors import AdapterError
 
 PARTS = st.lists(
@@ -78,7 +78,9 @@ def test_a_merged_base_answers_like_the_adapted_one(any_base, tmp_path):
     input_ids = torch.randint(3, 272, (1, 9), generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         got = merged(input_ids=input_ids).logits
-    torch.testing.assert_close(got, logits_with(any_base, build_lora_batch([rows], any_base)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        got, logits_with(any_base, build_lora_batch([AdapterStack(tuple(rows))], any_base)), atol=1e-4, rtol=1e-4
+    )
     assert torch.equal(logits_with(any_base, None), bare)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
     assert tokenizer.chat_template == any_base.tokenizer.chat_template

@@ -12,7 +12,7 @@ from lorify.base.decoding import covers, start_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
-from lorify.base.sampling import Sampler, Sampling, sample_tokens
+from lorify.base.sampling import GenerationOptions, Sampler, sample_tokens
 
 PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
 LEAN = ("llama", "mistral", "qwen2", "qwen3")
@@ -41,7 +41,7 @@ def row_of(lora: LoraBatch, row: int) -> LoraBatch:
 
 
 def continued(base: BaseLM, prompts=PROMPTS, *, lora=None, num=8, stop=frozenset(), **sampling) -> list[list[int]]:
-    return generate_batch(base, prompts, lora=lora, max_new_tokens=num, stop_ids=set(stop), **sampling)
+    return generate_batch(base, prompts, GenerationOptions(num, **sampling), lora=lora, stop_ids=set(stop))
 
 
 def recomputed(base: BaseLM, prompt: list[int], lora: LoraBatch | None, num: int) -> list[int]:
@@ -135,15 +135,15 @@ def test_a_row_ends_before_its_stop_token_and_leaves_the_others_alone(family: st
         return row[: row.index(stop)] if stop in row else row
 
     assert continued(base, lora=lora, stop={stop}) == [until_stop(row) for row in free]
-    assert list(stream_tokens(base, PROMPTS[0], lora=row_of(lora, 0), max_new_tokens=8, stop_ids={stop})) == until_stop(
-        free[0]
-    )
+    assert list(
+        stream_tokens(base, PROMPTS[0], GenerationOptions(8), lora=row_of(lora, 0), stop_ids={stop})
+    ) == until_stop(free[0])
 
 
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 0.8, "top_p": 0.9, "seed": 5}])
 def test_a_stream_yields_what_a_batch_of_one_returns(sampling: dict) -> None:
     base = tiny_base()
-    stream = stream_tokens(base, PROMPTS[0], lora=None, max_new_tokens=12, stop_ids=set(), **sampling)
+    stream = stream_tokens(base, PROMPTS[0], GenerationOptions(12, **sampling), lora=None, stop_ids=set())
     assert list(stream) == continued(base, PROMPTS[:1], num=12, **sampling)[0]
 
 
@@ -163,7 +163,7 @@ def test_a_tiny_nucleus_is_greedy() -> None:
 def test_an_abandoned_stream_leaves_no_update_behind() -> None:
     base = tiny_base()
     lora = random_lora(base, 1, shared=True)
-    stream = stream_tokens(base, PROMPTS[0], lora=lora, max_new_tokens=5, stop_ids=set())
+    stream = stream_tokens(base, PROMPTS[0], GenerationOptions(5), lora=lora, stop_ids=set())
     next(stream)
     assert base.hooks.current is None
     assert not torch.is_inference_mode_enabled()
@@ -241,7 +241,7 @@ def test_each_row_is_sampled_by_its_own_seed() -> None:
 def test_tokens_are_drawn_with_their_probabilities() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0, -9.0]]).log_softmax(-1)
     for top_p, expected in ((1.0, logits.exp()[0]), (0.9, torch.tensor([0.731, 0.269, 0.0, 0.0]))):
-        sampler = Sampler(Sampling(temperature=1.0, top_p=top_p, seed=3))
+        sampler = Sampler(GenerationOptions(temperature=1.0, top_p=top_p, seed=3))
         counts = torch.zeros(4)
         for _ in range(3000):
             counts[sample_tokens(logits, [sampler])] += 1

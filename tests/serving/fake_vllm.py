@@ -15,6 +15,7 @@ from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.peft import CONFIG_NAME, import_peft
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 
 MODEL = "org/the-base"
 
@@ -55,8 +56,8 @@ class FakeVllm:
         (ids,) = generate_batch(
             self.base,
             [body["prompt"]],
+            GenerationOptions(body["max_tokens"]),
             lora=build_lora_batch([adapter], self.base),
-            max_new_tokens=body["max_tokens"],
             stop_ids=set(body["stop_token_ids"]),
         )
         shown = ""

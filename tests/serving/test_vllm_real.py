@@ -21,7 +21,7 @@ from serving.running import RunningServer, serving
 
 import lorify
 from lorify import Lorify
-from lorify.adapters import Adapter, AdapterRow, LoraPair
+from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
@@ -121,20 +121,18 @@ def answer_to(client: OpenAI, question: str, scales: dict[str, float]) -> str:
     return ask(client, question, scales).choices[0].message.content
 
 
-def local_answer(model: Lorify, question: str, row: AdapterRow, *, focus: bool = False) -> str:
+def local_answer(model: Lorify, question: str, row: AdapterLike, *, focus: bool = False) -> str:
     return model.ask(question, row if focus else same_for_all(row), max_new_tokens=NEW_TOKENS)
 
 
-def same_for_all(row: AdapterRow) -> AdapterRow:
+def same_for_all(row: AdapterLike) -> AdapterLike:
     """Adapters without what they could be focused with."""
-    if row is None or isinstance(row, Adapter):
-        return row and replace(row, statistics=None)
-    return tuple((replace(adapter, statistics=None), scale) for adapter, scale in row)
+    return AdapterStack(tuple((replace(adapter, statistics=None), scale) for adapter, scale in AdapterStack.of(row)))
 
 
 def shared_name(model: Lorify, adapter: Adapter) -> str:
     """What an adapter's folder is called that vLLM answers with."""
-    folded = fold(adapter, model.base)
+    folded = fold(AdapterStack.of(adapter), model.base)
     assert folded is not None
     return content_name(folded)
 
@@ -238,7 +236,7 @@ def test_an_adapter_of_too_large_a_rank_is_refused_with_the_reason(
     async def scenario() -> None:
         engine = VllmEngine(model.base, vllm.url, tmp_path)
         with pytest.raises(EngineError, match=rf"rank {large.rank} .*--max-lora-rank that is large enough"):
-            async with engine.submit(Job((1, 2, 3), 1, large)) as pieces:
+            async with engine.submit(Job((1, 2, 3), 1, AdapterStack.of(large))) as pieces:
                 await anext(pieces)
         await engine.drain(0)
 

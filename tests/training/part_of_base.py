@@ -12,6 +12,7 @@ from torch.distributed.tensor import DTensor
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM, load_base
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import BaseModelError
 
 
@@ -49,7 +50,7 @@ def _use(base_dir: Path, *, sharded: bool) -> tuple[list[Tensor], list[int]]:
     assert up.grad is not None
     if sharded:
         with pytest.raises(BaseModelError, match="is sharded over processes that train and cannot generate; load it w"):
-            generate_batch(base, [[5, 6]], lora=None, max_new_tokens=2, stop_ids=set())
+            generate_batch(base, [[5, 6]], GenerationOptions(2), lora=None, stop_ids=set())
     return [logits.detach(), up.grad, early], held
 
 

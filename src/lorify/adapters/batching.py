@@ -1,4 +1,4 @@
-"""Adapters of a batch of requests -> the `LoraBatch` that the base's hooks apply, a different update for each row."""
+"""Batching: lay out adapters as the `LoraBatch` that the base's hooks apply, with a different update in each row."""
 
 from __future__ import annotations
 
@@ -7,66 +7,62 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from lorify.adapters.adapter import Adapter, Key, LoraPair, ScaledAdapters, same_tensor, scaled_pairs
+from lorify.adapters.adapter import Key, LoraPair, same_tensor, scaled_pairs
+from lorify.adapters.stack import AdapterLike, AdapterStack
 from lorify.base.lora import LoraBatch, LoraTensors
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
 
-AdapterRow = Adapter | ScaledAdapters | None
-"""What one row of a batch is run with: the bare base, one adapter, or a sum of (adapter, scale)."""
 
-
-def build_lora_batch(rows: Sequence[AdapterRow], base: BaseLM) -> LoraBatch | None:
+def build_lora_batch(rows: Sequence[AdapterLike], base: BaseLM) -> LoraBatch | None:
     """Lay out the adapters of a batch for the base's hooks.
 
-    When all adapters share their `A` at a linear layer, one `A [r, d_in]` serves all rows; otherwise each row gets its
-    own, its adapters one below the other along the rank, filled up with zeros to the largest rank of all rows.
+    When all adapters share their `A` at a linear layer, one `A [r, d_in]` serves all rows. Otherwise each row gets its
+    own `A`, the adapters of a stack concatenated along the rank and padded with zeros to the largest rank of the batch.
 
     Args:
-        rows: what each row of the batch is run with, in order.
-        base: the base that will run it; the tensors are on its device and in its dtype.
+        rows: the adapters of each row of the batch, in order.
+        base: the base that will run the batch; the tensors are on its device and in its dtype.
 
     Returns:
-        The batch for `base.hooks.applied`, or None if all rows run the bare base.
+        The batch for `base.hooks.applied`, or None if every row runs the bare base.
 
     Raises:
         AdapterError: if an adapter does not fit the base.
     """
-    sums = [_as_sum(row) for row in rows]
-    for adapter in {id(adapter): adapter for row in sums for adapter, _ in row}.values():
+    stacks = [AdapterStack.of(row).parts for row in rows]
+    for adapter in {id(adapter): adapter for parts in stacks for adapter, _ in parts}.values():
         adapter.check_base(base)
-    keys = sorted({key for row in sums for adapter, _ in row for key in adapter.weights})
-    batch = {key: _stack([scaled_pairs(row, key) for row in sums], key, base) for key in keys}
+    keys = sorted({key for parts in stacks for adapter, _ in parts for key in adapter.weights})
+    batch = {key: _lay_out([scaled_pairs(parts, key) for parts in stacks], key, base) for key in keys}
     return batch or None
 
 
-def _as_sum(row: AdapterRow) -> ScaledAdapters:
-    if row is None:
-        return ()
-    return ((row, 1.0),) if isinstance(row, Adapter) else row
-
-
-def _stack(rows: list[list[LoraPair]], key: Key, base: BaseLM) -> LoraTensors:
-    """Tensors of one linear layer from the pairs of each row (none: no update)."""
+def _lay_out(rows: list[list[LoraPair]], key: Key, base: BaseLM) -> LoraTensors:
+    """Build the tensors of one linear layer from the pairs of each row; a row without pairs has no update."""
     linear = base.linear_keys[key]
-    weight = linear.weight
     present = [pair for row in rows for pair in row]
     shared = present[0].A
     if all(len(row) <= 1 for row in rows) and all(same_tensor(shared, pair.A) for pair in present):
-        A = shared.to(weight.device, weight.dtype)
-        if len(present) == len(rows) and all(same_tensor(present[0].B, pair.B) for pair in present):
-            return LoraTensors(A, present[0].B.T.to(weight.device, weight.dtype).unsqueeze(0))
-        B = weight.new_zeros(len(rows), shared.shape[0], linear.out_features)
-        for i, row in enumerate(rows):
-            for pair in row:
-                B[i] = pair.B.T
-        return LoraTensors(A, B)
+        return _lay_out_shared(rows, present, linear.weight)
     rank = max(sum(pair.rank for pair in row) for row in rows)
-    A = weight.new_zeros(len(rows), rank, linear.in_features)
-    B = weight.new_zeros(len(rows), rank, linear.out_features)
+    A = linear.weight.new_zeros(len(rows), rank, linear.in_features)
+    B = linear.weight.new_zeros(len(rows), rank, linear.out_features)
     for i, row in enumerate(rows):
         _fill(A[i], B[i], row)
+    return LoraTensors(A, B)
+
+
+def _lay_out_shared(rows: list[list[LoraPair]], present: list[LoraPair], weight: Tensor) -> LoraTensors:
+    """One `A [r, d_in]` for all rows; one `B` too if that is the same for all."""
+    A = present[0].A.to(weight.device, weight.dtype)
+    if len(present) == len(rows) and all(same_tensor(present[0].B, pair.B) for pair in present):
+        return LoraTensors(A, present[0].B.T.to(weight.device, weight.dtype).unsqueeze(0))
+    B = weight.new_zeros(len(rows), A.shape[0], weight.shape[0])
+    for i, row in enumerate(rows):
+        for pair in row:
+            B[i] = pair.B.T
     return LoraTensors(A, B)
 
 

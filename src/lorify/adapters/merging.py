@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.probes import agree, probe_ids, probe_logits
+from lorify.adapters.stack import AdapterStack
 from lorify.adapters.storage import replaced_folder
 from lorify.atomic import as_any_new_file
 from lorify.errors import AdapterError
@@ -98,7 +99,7 @@ def _check_merged(base: BaseLM, rows: ScaledAdapters, folder: Path) -> None:
     """Refuse a merged model that answers otherwise than the base with the adapters."""
     merged = type(base.model).from_pretrained(folder, dtype=base.dtype).eval()
     logits = merged(input_ids=probe_ids(base).cpu(), use_cache=False).logits
-    if not agree(logits, probe_logits(base, rows), base.dtype):
+    if not agree(logits, probe_logits(base, AdapterStack(tuple(rows))), base.dtype):
         raise AdapterError(
             "the merged model gives other logits for a probe prompt than the base with the adapters (are there numbers "
             "in them that are not finite?); make the adapters again"

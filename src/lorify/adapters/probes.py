@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lorify.adapters.batching import AdapterRow, build_lora_batch
+from lorify.adapters.batching import build_lora_batch
+from lorify.adapters.stack import AdapterLike
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def probe_ids(base: BaseLM) -> Tensor:
 
 
 @torch.no_grad()
-def probe_logits(base: BaseLM, row: AdapterRow) -> Tensor:
+def probe_logits(base: BaseLM, adapters: AdapterLike) -> Tensor:
     """Logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied, or without any."""
-    with base.hooks.applied(build_lora_batch([row], base)):
+    with base.hooks.applied(build_lora_batch([adapters], base)):
         return base.model(input_ids=probe_ids(base), use_cache=False).logits
 
 

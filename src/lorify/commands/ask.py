@@ -34,7 +34,7 @@ from lorify.commands.terminal import counting, duration, say_json, say_line, std
 from lorify.errors import ContextError, LorifyError
 
 if TYPE_CHECKING:
-    from lorify.adapters import Adapter, AdapterRow
+    from lorify.adapters import Adapter, AdapterLike
     from lorify.contexts.documents import Document
     from lorify.contexts.images import Context
     from lorify.facade import Lorify
@@ -261,7 +261,7 @@ def person_is_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _answer_all(model: Lorify, adapter: AdapterRow, questions: list[str], max_tokens: int, doubts: Doubts) -> None:
+def _answer_all(model: Lorify, adapter: AdapterLike, questions: list[str], max_tokens: int, doubts: Doubts) -> None:
     for question in questions:
         if len(questions) > 1:
             say_line(f"Q: {question}")
@@ -270,17 +270,17 @@ def _answer_all(model: Lorify, adapter: AdapterRow, questions: list[str], max_to
 
 
 def _answer(
-    model: Lorify, adapter: AdapterRow, question: str, document: str | None, max_tokens: int, doubts: Doubts
+    model: Lorify, adapter: AdapterLike, question: str, document: str | None, max_tokens: int, doubts: Doubts
 ) -> dict:
     """The answer to one question with its time; with a document, also the two baselines'."""
 
-    def timed(with_adapter: AdapterRow, in_prompt: str | None) -> dict:
+    def timed(with_adapter: AdapterLike, in_prompt: str | None) -> dict:
         started = time.perf_counter()
         answer = model.ask(question, with_adapter, document=in_prompt, max_new_tokens=max_tokens)
         return {"answer": answer, "seconds": round(time.perf_counter() - started, 3)}
 
     with working(f"answering {question}"):
-        is_on = model.for_question(adapter, question, focus=False) is not None
+        is_on = not model.for_question(adapter, question, focus=False).is_empty
         result = {"question": question, "adapter_on": is_on, **timed(adapter, None)}
         result["probably_right"] = doubts(question, result["answer"], adapter)
         if document is not None:
@@ -305,7 +305,7 @@ def _print_comparison(results: list[dict]) -> None:
                 say_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")
 
 
-def _chat(model: Lorify, adapter: AdapterRow, max_tokens: int) -> None:
+def _chat(model: Lorify, adapter: AdapterLike, max_tokens: int) -> None:
     """Answer a person until the input ends; the last turns that fit the base's window are remembered."""
     messages: list[dict[str, str]] = []
     for question in _read_lines():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from lorify.commands.terminal import stderr
 
 if TYPE_CHECKING:
-    from lorify.adapters import AdapterRow
+    from lorify.adapters import AdapterLike
     from lorify.evaluation.scoring.confidence import Confidence
     from lorify.facade import Lorify
 
-Doubts = Callable[[str, str, "AdapterRow"], "float | None"]
+Doubts = Callable[[str, str, "AdapterLike"], "float | None"]
 """(question, answer, adapter) -> probability that the answer is right; None where nothing is known of it."""
 
 
@@ -31,20 +31,18 @@ def load_doubts(model: Lorify, base: str | None, hypernetwork: Path | None) -> D
     Nor is anything known of answers with other adapters than this hypernetwork's: what is fitted to questions about
     documents says nothing about those of a task.
     """
-    from lorify.adapters import Adapter
     from lorify.evaluation.scoring.confidence import answer_signals, load_confidence
 
     folder = hypernetwork_folder(base, hypernetwork)
     confidence = load_confidence(folder, model.internalizer.digest) if folder is not None else None
 
-    def judge(question: str, answer: str, adapter: AdapterRow) -> float | None:
+    def judge(question: str, answer: str, adapter: AdapterLike) -> float | None:
         if confidence is None:
             return None
         active = model.for_question(adapter, question)
-        if active is None:
+        if active.is_empty:
             return None
-        parts = [active] if isinstance(active, Adapter) else [part for part, _ in active]
-        if any(part.provenance.hypernetwork_digest != confidence.hypernetwork_digest for part in parts):
+        if any(part.provenance.hypernetwork_digest != confidence.hypernetwork_digest for part in active.adapters):
             return None
         (signals,) = answer_signals(model.base, [question], [answer], [active])
         probability = confidence.probability(signals)

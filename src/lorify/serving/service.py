@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from lorify.adapters import Adapter, AdapterRow, Provenance
+from lorify.adapters import Adapter, AdapterStack, Provenance
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.errors import (
@@ -206,7 +206,7 @@ class Service:
 
     async def adapter_row(
         self, model_id: str, more: Sequence[tuple[str, float]], question: str, owner: str, *, only_if_relevant: bool
-    ) -> AdapterRow:
+    ) -> AdapterStack:
         """What a prompt is answered with.
 
         Args:
@@ -225,14 +225,14 @@ class Service:
         if named is not None:
             wanted.setdefault(named, 1.0)
 
-        def load() -> AdapterRow:
+        def load() -> AdapterStack:
             # Those that are off are loaded all the same: one that is not there is an error even then.
             adapters = [(self._adapter(id, owner, model_id if id == named else None), s) for id, s in wanted.items()]
             active = [(adapter, scale) for adapter, scale in adapters if scale]
-            row = self.model.combine(active) if active else None
+            row = self.model.combine(active)
             return self.model.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
 
-        return await asyncio.to_thread(load) if wanted else None
+        return await asyncio.to_thread(load) if wanted else AdapterStack()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finish what has begun; what is unfinished after the time is told that the server ends."""

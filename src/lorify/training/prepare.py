@@ -17,6 +17,7 @@ from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
@@ -103,7 +104,7 @@ def _generate_answers(
     for start in range(0, len(order), PROMPTS_AT_ONCE):
         group = order[start : start + PROMPTS_AT_ONCE]
         new = generate_batch(
-            base, [prompts[i] for i in group], lora=None, max_new_tokens=max_new_tokens, stop_ids=stop_ids
+            base, [prompts[i] for i in group], GenerationOptions(max_new_tokens), lora=None, stop_ids=stop_ids
         )
         for i, answer in zip(group, new, strict=True):
             answers[i] = answer

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tiny import tiny_base
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, largest_difference
 
+from lorify.adapters import AdapterStack
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
@@ -182,12 +183,12 @@ def test_questions_are_focused_together_as_each_alone():
 def test_a_row_of_several_adapters_is_focused_each_with_its_scale():
     first, second = FOCUSING.internalize(DOCUMENTS[:2]), FOCUSING.internalize(DOCUMENTS[2:])
     model = Lorify(FOCUSING.base, FOCUSING)
-    rows = [first, None, ((first, 0.5), (second, 2.0)), first]
+    rows = [first, None, AdapterStack(((first, 0.5), (second, 2.0))), first]
     alone, bare, both, again = model.focus(rows, ["Who keeps bees?"] * 4)
-    assert bare is None
-    assert again is alone
+    assert bare.is_empty
+    assert again == alone
     assert [scale for _, scale in both] == [0.5, 2.0]
-    for found, adapter in ((alone, first), (both[0][0], first), (both[1][0], second)):
+    for found, adapter in zip(alone.adapters + both.adapters, (first, first, second), strict=True):
         assert_same_weights(found, focused_on(FOCUSING, adapter, "Who keeps bees?"))
 
 

@@ -10,6 +10,7 @@ from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, larg
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.generation import generate_batch
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
@@ -98,10 +99,10 @@ def test_every_family_internalizes_applies_and_generates(family):
     batch = build_lora_batch([adapter, None], internalizer.base)
     prompt = [1, 20, 30, 40]
     with_adapter, without = generate_batch(
-        internalizer.base, [prompt, prompt], lora=batch, max_new_tokens=6, stop_ids=set()
+        internalizer.base, [prompt, prompt], GenerationOptions(6), lora=batch, stop_ids=set()
     )
     assert len(with_adapter) == len(without) == 6
-    bare = generate_batch(internalizer.base, [prompt], lora=None, max_new_tokens=6, stop_ids=set())[0]
+    bare = generate_batch(internalizer.base, [prompt], GenerationOptions(6), lora=None, stop_ids=set())[0]
     assert without == bare
     ids = torch.tensor([prompt])
     with internalizer.base.hooks.applied(build_lora_batch([adapter], internalizer.base)):

@@ -8,9 +8,9 @@ import pytest
 from serving.random_adapters import random_adapter
 from serving.tiny_lorify import tiny_adapters, tiny_lorify
 
-from lorify.adapters import AdapterRow
+from lorify.adapters import AdapterLike, AdapterStack
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.sampling import Sampling
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import Answer, Job, Piece
 from lorify.serving.engines.local import EngineLimits, LocalEngine
@@ -20,9 +20,9 @@ ADAPTERS = tiny_adapters(MODEL)
 QUESTIONS = ("What is it?", "Who keeps the bees at the old mill?", "Where?", "Why is the boat red, and whose?", "How?")
 
 
-def job(asked: str = "What is it?", adapter: AdapterRow = None, *, max_tokens: int = 12, **options) -> Job:
+def job(asked: str = "What is it?", adapter: AdapterLike = None, *, max_tokens: int = 12, **options) -> Job:
     prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(asked))
-    return Job(tuple(prompt), max_tokens, adapter, trim=True, **options)
+    return Job(tuple(prompt), max_tokens, AdapterStack.of(adapter), trim=True, **options)
 
 
 async def pieces_of(answer: Answer) -> list[Piece]:
@@ -49,7 +49,13 @@ def run(scenario, focus=None, **limits):
 
 @pytest.mark.parametrize("max_rows", [1, 3, 32])
 def test_many_rows_with_adapters_of_their_own_are_answered_as_in_one_batch(max_rows: int) -> None:
-    rows: list[AdapterRow] = [None, *ADAPTERS, [(ADAPTERS[0], 0.5), (ADAPTERS[1], -1.0)], ADAPTERS[2], None]
+    rows: list[AdapterLike] = [
+        None,
+        *ADAPTERS,
+        AdapterStack(((ADAPTERS[0], 0.5), (ADAPTERS[1], -1.0))),
+        ADAPTERS[2],
+        None,
+    ]
     questions = [QUESTIONS[i % len(QUESTIONS)] for i in range(len(rows))]
     expected = MODEL.ask_batch(questions, rows, max_new_tokens=12)
     assert len(set(expected)) > 4
@@ -80,7 +86,7 @@ def test_adapters_are_focused_on_the_questions_of_their_jobs() -> None:
 
     def focus(rows, questions):
         seen.extend(zip(rows, questions, strict=True))
-        return [ADAPTERS[1] for _ in rows]
+        return [AdapterStack.of(ADAPTERS[1]) for _ in rows]
 
     async def scenario(engine: LocalEngine) -> list[str]:
         jobs = [
@@ -91,12 +97,12 @@ def test_adapters_are_focused_on_the_questions_of_their_jobs() -> None:
         return await asyncio.gather(*[text_of(engine.submit(each)) for each in jobs])
 
     assert run(scenario, focus) == MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[1], ADAPTERS[0], None], max_new_tokens=12)
-    assert seen == [(ADAPTERS[0], "asked")]
+    assert seen == [(AdapterStack.of(ADAPTERS[0]), "asked")]
 
 
 def test_sampling_follows_its_seed_whoever_else_is_there() -> None:
     def sampled(seed: int) -> Job:
-        return job(sampling=Sampling(temperature=1.0, top_p=0.95, seed=seed))
+        return job(sampling=GenerationOptions(temperature=1.0, top_p=0.95, seed=seed))
 
     async def together(engine: LocalEngine) -> list[str]:
         return await asyncio.gather(*[text_of(engine.submit(sampled(seed))) for seed in (1, 2, 1)])

@@ -15,9 +15,9 @@ from serving.fake_vllm import FakeVllm, fake_vllm, refusal
 from serving.running import RunningServer, serving
 from serving.tiny_lorify import TEXTS, tiny_adapters, tiny_lorify
 
-from lorify.adapters import Adapter, AdapterRow, LoraPair
+from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.sampling import Sampling
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, RequestError, TooSlowError
 from lorify.serving.engines import vllm_adapters
 from lorify.serving.engines.jobs import Focus, Job
@@ -30,9 +30,9 @@ ADAPTERS = tiny_adapters(MODEL)
 QUESTION = "What is it?"
 
 
-def job(adapter: AdapterRow = None, **options) -> Job:
+def job(adapter: AdapterLike = None, **options) -> Job:
     prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(QUESTION))
-    return Job(tuple(prompt), 12, adapter, trim=True, **options)
+    return Job(tuple(prompt), 12, AdapterStack.of(adapter), trim=True, **options)
 
 
 async def text_of(engine: VllmEngine, wanted: Job) -> str:
@@ -51,9 +51,9 @@ def run(scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, foc
     return asyncio.run(main())
 
 
-def name_of(row: AdapterRow) -> str:
+def name_of(row: AdapterLike) -> str:
     """What the folder and the server call an adapter."""
-    folded = fold(row, MODEL.base)
+    folded = fold(AdapterStack.of(row), MODEL.base)
     assert folded is not None
     return content_name(folded)
 
@@ -81,12 +81,12 @@ def thinned(adapter: Adapter) -> Adapter:
 
 
 def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> None:
-    rows: list[AdapterRow] = [
+    rows: list[AdapterLike] = [
         None,
         ADAPTERS[0],
-        [(ADAPTERS[0], 0.5)],
-        [(ADAPTERS[1], -0.5)],
-        [(ADAPTERS[0], 0.5), (ADAPTERS[1], -1.5)],
+        AdapterStack(((ADAPTERS[0], 0.5),)),
+        AdapterStack(((ADAPTERS[1], -0.5),)),
+        AdapterStack(((ADAPTERS[0], 0.5), (ADAPTERS[1], -1.5))),
         thinned(ADAPTERS[2]),
     ]
     expected = MODEL.ask_batch([QUESTION] * len(rows), rows, max_new_tokens=12)
@@ -102,7 +102,8 @@ def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> Non
 
 def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tmp_path: Path) -> None:
     def focus(rows, questions):
-        return [ADAPTERS[1] if question == "asked" else row for row, question in zip(rows, questions, strict=True)]
+        pairs = zip(rows, questions, strict=True)
+        return [AdapterStack.of(ADAPTERS[1]) if question == "asked" else row for row, question in pairs]
 
     async def scenario(engine: VllmEngine) -> list[str]:
         texts = await asyncio.gather(
@@ -124,7 +125,7 @@ def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tm
 
 
 def test_what_is_asked_reaches_the_server(tmp_path: Path) -> None:
-    wanted = job(sampling=Sampling(0.7, 0.0, 5), stops=("END",), top_logprobs=2)
+    wanted = job(sampling=GenerationOptions(temperature=0.7, top_p=0.0, seed=5), stops=("END",), top_logprobs=2)
     with fake_vllm(MODEL.base) as fake:
         run(lambda engine: text_of(engine, wanted), f"{fake.url}/v1/", tmp_path)
     (asked,) = fake.asked
@@ -208,7 +209,7 @@ def test_written_adapters_are_kept_within_a_size(tmp_path: Path) -> None:
     foreign = tmp_path / "of-somebody-else"
     foreign.mkdir()
     (foreign / "file").write_bytes(bytes(1 << 20))
-    rows: list[AdapterRow] = [[(adapter, 0.5)] for adapter in ADAPTERS]
+    rows: list[AdapterLike] = [AdapterStack(((adapter, 0.5),)) for adapter in ADAPTERS]
 
     async def scenario(engine: VllmEngine) -> list[str]:
         async with engine.submit(job(rows[0])) as pieces:
@@ -246,7 +247,11 @@ def test_the_oldest_folders_of_an_earlier_run_go_first_and_so_do_halves(tmp_path
 
 
 def test_what_was_made_of_deleted_documents_is_removed_and_unloaded(tmp_path: Path) -> None:
-    made: list[AdapterRow] = [ADAPTERS[0], [(ADAPTERS[0], 0.5)], [(ADAPTERS[0], 1.0), (ADAPTERS[1], 0.5)]]
+    made: list[AdapterLike] = [
+        ADAPTERS[0],
+        AdapterStack(((ADAPTERS[0], 0.5),)),
+        AdapterStack(((ADAPTERS[0], 1.0), (ADAPTERS[1], 0.5))),
+    ]
 
     async def asked(engine: VllmEngine) -> None:
         for row in [*made, ADAPTERS[1]]:
@@ -526,7 +531,7 @@ def test_a_late_answer_and_too_many_are_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_folding_nothing_is_the_bare_base() -> None:
-    assert fold(None, MODEL.base) is None
+    assert fold(AdapterStack(), MODEL.base) is None
 
 
 def test_the_rank_to_start_vllm_with_is_one_it_takes() -> None:

@@ -18,6 +18,7 @@ from lorify.base.chat import stop_token_ids
 from lorify.base.files import resolve_base, weights_digest
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM, reading
+from lorify.base.sampling import GenerationOptions
 from lorify.data.self_generated.engines import Endpoint, OfflineVllm, first_line, several_at_once
 from lorify.errors import EvaluationError
 
@@ -112,7 +113,9 @@ class LocalTeacher(Teacher):
         taught = []
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             group = prompts[start : start + PROMPTS_AT_ONCE]
-            answers = generate_batch(self._model, group, lora=None, max_new_tokens=max_new_tokens, stop_ids=stop_ids)
+            answers = generate_batch(
+                self._model, group, GenerationOptions(max_new_tokens), lora=None, stop_ids=stop_ids
+            )
             for prompt, answer in zip(group, answers, strict=True):
                 ended = answer if len(answer) == max_new_tokens else [*answer, min(stop_ids)]
                 taught.append(self._with_predictions(prompt, ended, top_k))

@@ -13,6 +13,7 @@ from typing import Protocol
 from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.data.examples import Example
 from lorify.data.self_generated.engines import Endpoint, OfflineVllm, several_at_once
 
@@ -84,8 +85,8 @@ class LocalWriter(QuestionWriter):
         (answer,) = generate_batch(
             self.base,
             [prompt],
+            GenerationOptions(min(room, MAX_TOKENS, count * MAX_QUESTION_TOKENS)),
             lora=None,
-            max_new_tokens=min(room, MAX_TOKENS, count * MAX_QUESTION_TOKENS),
             stop_ids=stop_token_ids(tokenizer, self.base.model.generation_config),
         )
         return parse_questions(BEGINNING + self.base.decode_text(answer))[:count]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lorify.adapters import Adapter, AdapterRow
+from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.base.chat import Message, build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.errors import EvaluationError
@@ -34,14 +34,14 @@ class Prompt:
         turns: turns of the chat before the question.
     """
 
-    adapter: AdapterRow = None
+    adapter: AdapterLike = None
     document: str | None = None
     turns: tuple[Message, ...] = ()
 
     @property
     def is_bare(self) -> bool:
         """Whether the question goes to the bare base."""
-        return self == Prompt()
+        return AdapterStack.of(self.adapter).is_empty and self.document is None and not self.turns
 
     def messages(self, question: str) -> list[Message]:
         """The chat that asks a question."""

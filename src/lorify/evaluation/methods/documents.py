@@ -324,7 +324,7 @@ def prepared_adapter(model: Lorify, adapter: Adapter, *, gate: Adapter | None) -
     """
 
     def prompt_for(question: str) -> Prompt:
-        is_on = gate is None or model.for_question(gate, question, focus=False) is not None
+        is_on = gate is None or not model.for_question(gate, question, focus=False).is_empty
         return Prompt(adapter=model.for_question(adapter, question, only_if_relevant=False) if is_on else None)
 
     return PreparedCase(prompt_for, adapter)

@@ -16,6 +16,7 @@ from lorify.adapters import build_lora_batch
 from lorify.base.chat import build_prompt_ids, stop_token_ids
 from lorify.base.generation import stream_tokens
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.evaluation.methods.api import PreparedCase
 
 _STATUS_PATH = Path("/proc/self/status")
@@ -92,7 +93,7 @@ def answer_timed(base: BaseLM, knowledge: PreparedCase, question: str, max_new_t
         prompt = knowledge.prompt_for(question)
         prompt_ids = build_prompt_ids(base.tokenizer, prompt.messages(question))
         lora = build_lora_batch([prompt.adapter], base)
-        for token in stream_tokens(base, prompt_ids, lora=lora, max_new_tokens=max_new_tokens, stop_ids=stop_ids):
+        for token in stream_tokens(base, prompt_ids, GenerationOptions(max_new_tokens), lora=lora, stop_ids=stop_ids):
             last = time.perf_counter()
             first = first or last
             ids.append(token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lorify.adapters import AdapterRow
+from lorify.adapters import AdapterLike
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import ask_together, check_questions
 from lorify.evaluation.methods.documents import Internalized
@@ -95,7 +95,7 @@ def _ask(model: Lorify, suite: Suite, report: Report) -> _Answers:
         asked = [(question, knowledge.prompt_for(question.text)) for question in case.questions]
         asked = [(question, prompt) for question, prompt in asked if not prompt.is_bare]
         answers = ask_together(model, [(q.text, prompt) for q, prompt in asked], suite.max_new_tokens)
-        adapters: list[AdapterRow] = [prompt.adapter for _, prompt in asked]
+        adapters: list[AdapterLike] = [prompt.adapter for _, prompt in asked]
         found.signals.extend(answer_signals(model.base, [q.text for q, _ in asked], answers, adapters))
         found.is_right.extend(token_f1(a, q.answers) >= RIGHT_F1 for a, (q, _) in zip(answers, asked, strict=True))
         found.groups.extend([case.id] * len(asked))

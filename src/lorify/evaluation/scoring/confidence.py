@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lorify.adapters import AdapterRow, build_lora_batch
+from lorify.adapters import AdapterLike, build_lora_batch
 from lorify.atomic import replaced_file
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.lora import LoraBatch
@@ -51,7 +51,7 @@ class Confidence(BaseModel):
 
 
 def answer_signals(
-    base: BaseLM, questions: Sequence[str], answers: Sequence[str], rows: Sequence[AdapterRow]
+    base: BaseLM, questions: Sequence[str], answers: Sequence[str], rows: Sequence[AdapterLike]
 ) -> list[tuple[float, float]]:
     """The signals of answers.
 

@@ -27,6 +27,7 @@ from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.data.cloze.question_writing import question_writing_prompt, select_unambiguous
@@ -290,12 +291,9 @@ def refining_lessons(
             found = generate_batch(
                 base,
                 [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
+                GenerationOptions(QUESTION_TOKENS, temperature=0.8 if wording else 0.0, top_p=0.95, seed=seed + start),
                 lora=build_lora_batch([writer] * len(some), base),
-                max_new_tokens=QUESTION_TOKENS,
                 stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
-                temperature=0.8 if wording else 0.0,
-                top_p=0.95,
-                seed=seed + start,
             )
             written += [
                 replace(gap, question=base.decode_text(ids).strip()) for (_, gap), ids in zip(some, found, strict=True)
@@ -385,12 +383,9 @@ def _make_questions(base: BaseLM, chunks: Sequence[str], seed: int) -> list[str]
     found = generate_batch(
         base,
         [build_prompt_ids(base.tokenizer, question_messages(QUESTION_REQUEST, chunk)) for chunk in chunks],
+        GenerationOptions(QUESTION_TOKENS, temperature=0.8, top_p=0.95, seed=seed),
         lora=None,
-        max_new_tokens=QUESTION_TOKENS,
         stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
-        temperature=0.8,
-        top_p=0.95,
-        seed=seed,
     )
     texts = [base.decode_text(ids).strip().partition("\n")[0].strip() for ids in found]
     return [text or QUESTION_REQUEST for text in texts]
@@ -399,7 +394,7 @@ def _make_questions(base: BaseLM, chunks: Sequence[str], seed: int) -> list[str]
 def _ask_teacher(base: BaseLM, document: str, questions: Sequence[str], answer_tokens: int) -> list[Lesson]:
     stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
     prompts = [build_prompt_ids(base.tokenizer, question_messages(question, document)) for question in questions]
-    answers = generate_batch(base, prompts, lora=None, max_new_tokens=answer_tokens, stop_ids=stop_ids)
+    answers = generate_batch(base, prompts, GenerationOptions(answer_tokens), lora=None, stop_ids=stop_ids)
     lessons = []
     for question, prompt, answer in zip(questions, prompts, answers, strict=True):
         ids = torch.tensor([[*prompt, *answer]], device=base.device)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
 
-from lorify.adapters import AdapterRow
-from lorify.base.sampling import Sampling
+from lorify.adapters import AdapterStack
+from lorify.base.sampling import GenerationOptions
 
 FinishReason = Literal["stop", "length"]
-Focus = Callable[[Sequence[AdapterRow], Sequence[str]], list[AdapterRow]]
+Focus = Callable[[Sequence[AdapterStack], Sequence[str]], list[AdapterStack]]
 """(adapters, questions) -> adapters for these questions alone."""
 
 
@@ -22,7 +22,7 @@ class Job:
     Attributes:
         prompt: its token ids, at least one.
         max_tokens: longest answer in tokens, at least one; prompt and answer together fit the base's window.
-        adapter: what it is answered with; None is the bare base.
+        adapter: what it is answered with.
         question: what the prompt asks, for engines that can focus the adapter on it; None: the adapter as it is.
         sampling: how tokens are picked.
         stops: the answer ends before the first of these texts.
@@ -32,9 +32,9 @@ class Job:
 
     prompt: tuple[int, ...]
     max_tokens: int
-    adapter: AdapterRow = None
+    adapter: AdapterStack = field(default_factory=AdapterStack)
     question: str | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: GenerationOptions = field(default_factory=GenerationOptions)
     stops: tuple[str, ...] = ()
     top_logprobs: int | None = None
     trim: bool = False

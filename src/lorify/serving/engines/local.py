@@ -21,7 +21,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lorify.adapters import AdapterRow, build_lora_batch
+from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.base.chat import stop_token_ids
 from lorify.base.decoding import DecodingBatch, start_decoding
 from lorify.base.model import BaseLM
@@ -254,10 +254,10 @@ class LocalEngine:
             self._prompt_tokens += sum(len(ticket.job.prompt) for ticket in tickets)
         self._take(rows, logits)
 
-    def _adapters(self, jobs: Sequence[Job]) -> list[AdapterRow]:
+    def _adapters(self, jobs: Sequence[Job]) -> list[AdapterStack]:
         """What each job is answered with, focused on its question where it has one."""
         rows = [job.adapter for job in jobs]
-        asked = [i for i, job in enumerate(jobs) if job.question is not None and job.adapter is not None]
+        asked = [i for i, job in enumerate(jobs) if job.question is not None and not job.adapter.is_empty]
         if self._focus is not None and asked:
             focused = self._focus([rows[i] for i in asked], [jobs[i].question or "" for i in asked])
             for i, row in zip(asked, focused, strict=True):

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lorify.adapters import AdapterRow
+from lorify.adapters import AdapterStack
 from lorify.base.chat import stop_token_ids
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, TooSlowError, first_problem
@@ -178,15 +178,15 @@ class VllmEngine:
                 "fewer others do"
             ) from error
 
-    async def _focused(self, job: Job) -> AdapterRow:
+    async def _focused(self, job: Job) -> AdapterStack:
         """What a job is answered with."""
-        if self._focus is None or job.adapter is None or job.question is None:
+        if self._focus is None or job.adapter.is_empty or job.question is None:
             return job.adapter
         loop = asyncio.get_running_loop()
         (row,) = await loop.run_in_executor(self._focusing, self._focus, [job.adapter], [job.question])
         return row
 
-    async def _attempt(self, job: Job, row: AdapterRow) -> AsyncGenerator[Piece, None]:
+    async def _attempt(self, job: Job, row: AdapterStack) -> AsyncGenerator[Piece, None]:
         base = await self._base_there()
         name = await self._adapters.acquire(row, base.root or base.id, once=row is not job.adapter)
         try:

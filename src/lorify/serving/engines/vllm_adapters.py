@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lorify.adapters import Adapter, AdapterRow, LoraPair
+from lorify.adapters import Adapter, AdapterStack, LoraPair
 from lorify.adapters.merging import merge_adapters
 from lorify.base.model import BaseLM
 from lorify.errors import ServingError
@@ -35,15 +35,15 @@ LONGEST_WAIT_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
-def fold(row: AdapterRow, base: BaseLM) -> Adapter | None:
-    """One adapter of one rank whose `lora_alpha / r` is 1, equal to an adapter or a sum of scaled ones.
+def fold(stack: AdapterStack, base: BaseLM) -> Adapter | None:
+    """Fold a stack into one adapter of one rank whose `lora_alpha / r` is 1.
 
     Returns:
         The adapter in the base's dtype, as it would run here; None for the bare base.
     """
-    if row is None:
+    if stack.is_empty:
         return None
-    adapter = merge_adapters([(row, 1.0)] if isinstance(row, Adapter) else row)
+    adapter = merge_adapters(stack.parts)
     rank = adapter.rank
 
     def padded(A: Tensor, B: Tensor, scaling: float) -> LoraPair:
@@ -107,11 +107,11 @@ class LoadedAdapters:
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def acquire(self, row: AdapterRow, base_name: str, *, once: bool = False) -> str | None:
+    async def acquire(self, stack: AdapterStack, base_name: str, *, once: bool = False) -> str | None:
         """Have what a prompt is answered with loaded; `release` it afterwards.
 
         Args:
-            row: what the prompt is answered with.
+            stack: what the prompt is answered with.
             base_name: what the server calls the base.
             once: it will hardly come again, and is removed when it is released.
 
@@ -119,7 +119,7 @@ class LoadedAdapters:
             Its name; None for the bare base.
         """
         arrived = time.monotonic()
-        adapter = await asyncio.to_thread(fold, row, self._base)
+        adapter = await asyncio.to_thread(fold, stack, self._base)
         if adapter is None:
             return None
         name = await asyncio.to_thread(content_name, adapter)

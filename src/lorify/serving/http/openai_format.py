@@ -20,7 +20,7 @@ class ChatFormat:
         self._jobs = jobs
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._head["adapter_on"] = jobs[0].adapter is not None
+        self._head["adapter_on"] = not jobs[0].adapter.is_empty
         self._begun: set[int] = set()
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class CompletionFormat:
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._num_prompts = num_prompts
         self._head = {"id": f"cmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._head["adapter_on"] = any(job.adapter is not None for job in jobs)
+        self._head["adapter_on"] = any(not job.adapter.is_empty for job in jobs)
         self._lengths = [0] * len(jobs)  # characters of each answer so far
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:

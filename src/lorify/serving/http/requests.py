@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from lorify.base.chat import asked_last
 from lorify.base.model import BaseLM
-from lorify.base.sampling import Sampling
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import RequestError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.http.schemas import MAX_SEED, ChatRequest, CompletionRequest
@@ -62,8 +62,10 @@ def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
     return [(adapter.id, adapter.scale) for adapter in body.adapters]
 
 
-def _sampling(body: ChatRequest | CompletionRequest) -> Sampling:
-    return Sampling(body.temperature or 0.0, 1.0 if body.top_p is None else body.top_p, body.seed)
+def _sampling(body: ChatRequest | CompletionRequest) -> GenerationOptions:
+    return GenerationOptions(
+        temperature=body.temperature or 0.0, top_p=1.0 if body.top_p is None else body.top_p, seed=body.seed
+    )
 
 
 def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:

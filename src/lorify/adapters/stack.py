@@ -1,0 +1,44 @@
+"""The adapters that run together, each with a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lorify.adapters.adapter import Adapter
+
+
+@dataclass(frozen=True)
+class AdapterStack:
+    """Adapters whose updates are added up; an empty stack is the bare base.
+
+    Attributes:
+        parts: (adapter, scale); a scale of 1.0 leaves the adapter as it was made.
+    """
+
+    parts: tuple[tuple[Adapter, float], ...] = ()
+
+    @classmethod
+    def of(cls, adapters: AdapterLike) -> AdapterStack:
+        """Turn an adapter, a stack or None (the bare base) into a stack."""
+        if adapters is None:
+            return cls()
+        return cls(((adapters, 1.0),)) if isinstance(adapters, Adapter) else adapters
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether this is the bare base."""
+        return not self.parts
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The adapters without their scales."""
+        return tuple(adapter for adapter, _ in self.parts)
+
+    def __iter__(self) -> Iterator[tuple[Adapter, float]]:
+        """Iterate over (adapter, scale)."""
+        return iter(self.parts)
+
+
+AdapterLike = Adapter | AdapterStack | None
+"""What public methods accept as adapters; None is the bare base."""

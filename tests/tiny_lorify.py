@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from tiny import tiny_associative_config, tiny_base
 
+from lorify.adapters import AdapterStack
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork
@@ -39,7 +40,7 @@ class Reader:
         return [self._answer(a.text if a else text) for a, text in zip(adapters, texts, strict=True)]
 
     def for_question(self, adapter, question, *, only_if_relevant=True, focus=True):
-        return adapter if "mill" in question or "number" in question or not only_if_relevant else None
+        return adapter if "mill" in question or "number" in question or not only_if_relevant else AdapterStack()
 
     def _answer(self, text):
         if text is None:
@@ -54,3 +55,4 @@ class _Text:
     text: str
     num_bytes: int = 7
     statistics: None = None
+    is_empty: bool = False

@@ -94,7 +94,7 @@ def test_unrelated_prompts_are_compared_with_the_bare_base():
     cases = AgreementSuite(documents=1, prompts=6).build(model)
     on = parse_methods("adapter,adapter:only_if_relevant=false")
     model.internalize = lambda *documents: type(
-        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None}
+        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None, "is_empty": False}
     )()
     gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
     assert gated == [1.0] * 6 and always == [0.0] * 6

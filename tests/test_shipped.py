@@ -9,10 +9,10 @@ import torch
 import lorify
 from lorify.contexts.documents import document_from_text
 from lorify.data.sources.niah import generate_niah_example
-from lorify.evaluation.methods.documents import parse_methods
+from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.metrics import exact_match, mean
-from lorify.evaluation.suites.documents import FactsSuite
+from lorify.evaluation.suites.facts import FactsSuite
 from lorify.hypernets.refinement.distillation import Budget, refining_lessons
 
 pytestmark = pytest.mark.shipped

@@ -15,10 +15,6 @@ from lorify.commands import (
     ask,
     augment_descriptions,
     average,
-    evaluate,
-    evaluate_benchmarks,
-    evaluate_images,
-    evaluate_tasks,
     generate_data,
     importing,
     models,
@@ -26,6 +22,7 @@ from lorify.commands import (
     specialize,
     train,
 )
+from lorify.commands.evaluation.app import app as evaluation_app
 from lorify.commands.renamed import renamed
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
@@ -122,11 +119,7 @@ app.command("describe", hidden=True)(
 app.command("data", hidden=True)(renamed(generate_data.generate_data, new_name="generate-data"))
 app.command("import")(importing.import_checkpoint)
 app.command("average")(average.average)
-evaluate.app.command("tasks")(evaluate_tasks.tasks)
-evaluate.app.command("benchmarks")(evaluate_benchmarks.benchmarks)
-evaluate.app.command("digits")(evaluate_images.digits)
-evaluate.app.command("imagenette")(evaluate_images.imagenette)
-app.add_typer(evaluate.app, name="eval")
+app.add_typer(evaluation_app, name="eval")
 app.command("models")(models.models)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")

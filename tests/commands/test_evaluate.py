@@ -16,9 +16,9 @@ import lorify.facade
 from lorify.adapters.storage import RECORD_NAME
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.evaluation.methods.documents import parse_methods
+from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.scoring.confidence import CONFIDENCE_NAME, Confidence, save_confidence
-from lorify.evaluation.suites.documents import parse_suite
+from lorify.evaluation.suites.registry import parse_suite
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.checkpoint import hypernetwork_digest, save_hypernetwork
 
@@ -56,7 +56,7 @@ def reader(monkeypatch):
     """The commands get a model that reads, in place of the tiny one."""
     model = Reader()
     model.internalizer = type("Hypernetwork", (), {"name": "reader", "digest": "d"})()
-    monkeypatch.setattr("lorify.commands.evaluating.load_model", lambda *_args, **_named: model)
+    monkeypatch.setattr("lorify.commands.evaluation.evaluate.load_model", lambda *_args, **_named: model)
     return model
 
 
@@ -140,7 +140,7 @@ def test_a_suite_alone_is_a_run_that_goes_on_and_is_compared_and_reported(tmp_pa
 
 def test_the_list_names_suites_and_methods():
     listed = succeed("eval", "list")
-    assert all(f"{name}: " in listed for name in ("facts", "public", "heldout", "outer", "adapter+refine"))
+    assert all(f"{name}: " in listed for name in ("facts", "heldout", "tasks", "digits", "outer", "adapter+refine"))
 
 
 def test_bad_input_of_eval(tmp_path, questions, options):

@@ -1,11 +1,15 @@
+from typing import get_args
+
 import pytest
 
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods.documents import METHODS, parse_methods
-from lorify.evaluation.specs import describe_specs
-from lorify.evaluation.suites.documents import SUITES, FactsSuite, NiahSuite, QuestionsSuite, parse_suite
-
-KINDS = [kind for kinds in METHODS.values() for kind in kinds.values()]
+from lorify.evaluation.methods.registry import METHODS, methods_for, parse_methods
+from lorify.evaluation.specs import describe_specs, update_label
+from lorify.evaluation.suites.cases import CaseKind
+from lorify.evaluation.suites.facts import FactsSuite
+from lorify.evaluation.suites.niah import NiahSuite
+from lorify.evaluation.suites.questions import QuestionsSuite
+from lorify.evaluation.suites.registry import SUITES, parse_suite
 
 
 def test_a_name_alone_has_the_defaults_and_is_its_own_label():
@@ -39,7 +43,7 @@ def test_booleans_are_written_as_they_are_read():
         ("facts:docs=3", "docs"),
         ("facts:documents=none:seed=x", "seed"),
         ("facts:documents=0", "documents"),
-        ("facts:documents", "'documents' in suite 'facts:documents' is no option"),
+        ("facts:documents", "'documents' in suite 'facts:documents' is not an option"),
         ("facts:seed=1:seed=2", "gives seed twice"),
         ("questions", "path"),
         ("niah:lengths=", "lengths"),
@@ -64,8 +68,25 @@ def test_one_method_may_come_with_several_options():
 
 
 def test_the_list_names_every_option():
-    listed = describe_specs([*SUITES.values(), *KINDS])
-    for kind in (*SUITES.values(), *KINDS):
+    listed = describe_specs([*SUITES, *METHODS])
+    for kind in (*SUITES, *METHODS):
         assert f"{kind.name}: " in listed
         assert all(f"    {key}: " in listed for key in kind.model_fields)
     assert "path: A .jsonl file" in listed and "(required)" in listed
+
+
+def test_names_are_unique_for_each_kind_of_case():
+    assert len({suite.name for suite in SUITES}) == len(SUITES)
+    for kind in get_args(CaseKind):
+        assert len(methods_for(kind)) == sum(kind in method.kinds for method in METHODS)
+
+
+def test_every_suite_has_default_methods_that_can_answer_it():
+    for suite in SUITES:
+        assert parse_methods(suite.default_methods, suite.kind)
+
+
+def test_the_option_names_of_version_0_1_are_accepted():
+    (method,) = parse_methods("adapter:hypernet=runs/other/best")
+    assert method.label == "adapter:hypernetwork=runs/other/best" == update_label("adapter:hypernet=runs/other/best")
+    assert update_label("cd:steps=3:batch=2") == "cd:steps=3:batch=2"

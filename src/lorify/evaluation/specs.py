@@ -1,21 +1,28 @@
-"""Suites and methods as users write them: `NAME`, or `NAME:option=value:option=value`.
+"""Suites and methods in text form: `NAME`, or `NAME:option=value:option=value`.
 
-Lists are written with a plus sign (`lengths=512+2048`). Each suite or method is a frozen pydantic model of its options,
-which are the only place where their names, defaults and meanings stand.
+A list is written with plus signs (`lengths=512+2048`). Each suite or method is a frozen pydantic model, and the fields
+of the model are the only definition of its options: their names, defaults and descriptions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lorify.errors import EvaluationError
 
+RENAMED_OPTIONS = {"hypernet": "hypernetwork"}
+"""Option names of version 0.1 and their present names."""
+
 
 class Spec(BaseModel):
-    """Options of a suite or method."""
+    """A suite or method with its options.
+
+    Attributes:
+        name: what users call it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
@@ -23,15 +30,15 @@ class Spec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, data: Any) -> Any:
-        """`512+2048` -> a list, for options that are lists."""
+        """Split `512+2048` where the option is a list."""
         if not isinstance(data, dict):
             return data
-        lists = {key for key, field in cls.model_fields.items() if "tuple" in str(field.annotation)}
+        lists = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
         return {key: v.split("+") if key in lists and isinstance(v, str) else v for key, v in data.items()}
 
     @property
     def label(self) -> str:
-        """The spec as text: its name and the options that are not at their defaults."""
+        """The text form: the name, and the options that differ from their defaults."""
         chosen = self.model_dump(exclude_defaults=True)
         return ":".join([self.name, *(f"{key}={_as_text(value)}" for key, value in chosen.items())])
 
@@ -39,43 +46,54 @@ class Spec(BaseModel):
 SpecT = TypeVar("SpecT", bound=Spec)
 
 
-def parse_spec(text: str, kinds: Mapping[str, type[SpecT]], what: str) -> SpecT:
-    """Read a suite or method from its text.
+def parse_spec(text: str, classes: Mapping[str, type[SpecT]], noun: str) -> SpecT:
+    """Read a suite or method from its text form.
 
     Args:
         text: `NAME[:option=value...]`.
-        kinds: what there is, by name.
-        what: `suite` or `method`, for messages.
+        classes: the known suites or methods, by name.
+        noun: what error messages call it, for example `suite`.
 
     Raises:
-        EvaluationError: if there is no such name or option, or a value is not of its kind (all are listed).
+        EvaluationError: if the name or an option does not exist, or a value is invalid (all problems are listed).
     """
     name, *parts = text.strip().split(":")
-    if name not in kinds:
-        raise EvaluationError(f"{what} {name!r} does not exist; choose from {', '.join(kinds)}")
+    if name not in classes:
+        raise EvaluationError(f"{noun} {name!r} does not exist; choose from {', '.join(classes)}")
     options: dict[str, str] = {}
     for part in parts:
         key, separator, value = part.partition("=")
+        key = RENAMED_OPTIONS.get(key, key)
         if not separator:
-            raise EvaluationError(f"{part!r} in {what} {text!r} is no option; expected {name}:option=value")
+            raise EvaluationError(f"{part!r} in {noun} {text!r} is not an option; expected {name}:option=value")
         if key in options:
-            raise EvaluationError(f"{what} {text!r} gives {key} twice; give it once")
+            raise EvaluationError(f"{noun} {text!r} gives {key} twice; give it once")
         options[key] = value
-    kind = kinds[name]
+    chosen = classes[name]
     try:
-        return kind(**options)  # type: ignore[arg-type]
+        return chosen(**options)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'][:1]))}: {e['msg']}" for e in error.errors())
-        known = ", ".join(kind.model_fields) or "none"
-        raise EvaluationError(f"{what} {text!r}: {problems} (options of {name}: {known})") from error
+        known = ", ".join(chosen.model_fields) or "none"
+        raise EvaluationError(f"{noun} {text!r}: {problems} (options of {name}: {known})") from error
 
 
-def describe_specs(kinds: Iterable[type[Spec]]) -> str:
-    """Every name with its options, defaults and meanings, a line each."""
+def update_label(label: str) -> str:
+    """Replace the option names of version 0.1 in a label from a run folder.
+
+    Example: `adapter:hypernet=other` -> `adapter:hypernetwork=other`
+    """
+    name, *parts = label.split(":")
+    pairs = [part.partition("=") for part in parts]
+    return ":".join([name, *(f"{RENAMED_OPTIONS.get(key, key)}{equals}{value}" for key, equals, value in pairs)])
+
+
+def describe_specs(classes: Iterable[type[Spec]]) -> str:
+    """List names with their options, defaults and descriptions, one per line."""
     lines = []
-    for kind in kinds:
-        lines.append(f"{kind.name}: {(kind.__doc__ or '').splitlines()[0]}")
-        for key, field in kind.model_fields.items():
+    for spec in classes:
+        lines.append(f"{spec.name}: {(spec.__doc__ or '').splitlines()[0]}")
+        for key, field in spec.model_fields.items():
             default = "required" if field.is_required() else f"default {_as_text(field.default)}"
             lines.append(f"    {key}: {field.description} ({default})")
     return "\n".join(lines)

@@ -13,11 +13,14 @@ from lorify.contexts.documents import document_from_text
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.api import PreparedCase, Prompt
-from lorify.evaluation.methods.documents import NoContext, parse_methods
+from lorify.evaluation.methods.documents import NoContext
+from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run, run_config
 from lorify.evaluation.runs.runner import answer_cases
+from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.cases import cases_from_examples
-from lorify.evaluation.suites.documents import AgreementSuite, FactsSuite, NiahSuite
+from lorify.evaluation.suites.facts import FactsSuite
+from lorify.evaluation.suites.niah import NiahSuite
 from lorify.facade import Lorify
 from lorify.hypernets.associative.relevance import Relevance
 

@@ -2,7 +2,7 @@ import pytest
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.scoring.calibration import calibrate
-from lorify.evaluation.suites.documents import FactsSuite
+from lorify.evaluation.suites.facts import FactsSuite
 
 SUITE = FactsSuite(documents=4, questions=3)
 

@@ -5,19 +5,13 @@ import pytest
 from tiny_lorify import Reader
 
 from lorify.errors import EvaluationError
-from lorify.evaluation.suites.documents import (
-    INTERNALIZED_REQUEST,
-    AgreementSuite,
-    FactsSuite,
-    InterferenceSuite,
-    InternalizedQuerySuite,
-    ManySuite,
-    NiahSuite,
-    PortraitsSuite,
-    PublicSuite,
-    QuestionsSuite,
-    parse_suite,
-)
+from lorify.evaluation.suites.agreement import AgreementSuite
+from lorify.evaluation.suites.facts import FactsSuite, ManySuite, PortraitsSuite
+from lorify.evaluation.suites.interference import InterferenceSuite
+from lorify.evaluation.suites.niah import NiahSuite
+from lorify.evaluation.suites.query import INTERNALIZED_REQUEST, InternalizedQuerySuite
+from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
+from lorify.evaluation.suites.registry import parse_suite
 
 SUITES = [
     FactsSuite(documents=3),

@@ -9,19 +9,13 @@ from lorify.contexts.descriptions import BaseEncoder
 from lorify.data.tasks.schema import save_task, split_descriptions
 from lorify.data.tasks.suite import suite_unseen_tasks
 from lorify.errors import EvaluationError, HypernetworkError
-from lorify.evaluation.methods.documents import METHODS, parse_methods
-from lorify.evaluation.methods.tasks import measure_compression
-from lorify.evaluation.reports.tables import (
-    FAMILIES_NAME,
-    REPORT_NAME,
-    TABLE_NAME,
-    summarize,
-    summarize_findings,
-    write_report,
-)
+from lorify.evaluation.methods.registry import methods_for, parse_methods
+from lorify.evaluation.reports.findings import compare_task_scores, measure_compression, summarize_findings
+from lorify.evaluation.reports.tables import FAMILIES_NAME, REPORT_NAME, TABLE_NAME, summarize, write_report
 from lorify.evaluation.runs.folder import run_config
 from lorify.evaluation.runs.runner import answer_cases
-from lorify.evaluation.suites.documents import FactsSuite, parse_suite
+from lorify.evaluation.suites.facts import FactsSuite
+from lorify.evaluation.suites.registry import parse_suite
 from lorify.evaluation.suites.tasks import TasksSuite
 from lorify.facade import Lorify
 from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
@@ -70,7 +64,7 @@ def test_every_method_answers_the_same_inputs_with_its_own_prompt(model, suite, 
     methods = f"none,description,three_shot,adapter,mismatched,random,{trained}"
     answers = ask(model, suite, methods)
     labels = [method.label for method in parse_methods(methods, "tasks")]
-    assert [label.partition(":")[0] for label in labels] == ["none", *(m for m in METHODS["tasks"] if m != "none")]
+    assert [label.partition(":")[0] for label in labels] == ["none", *(m for m in methods_for("tasks") if m != "none")]
     asked = {label: {(*a.key, a.question) for a in answers if a.method == label} for label in labels}
     assert all(len(keys) == 8 and keys == asked["none"] for keys in asked.values())
     told = {(a.method, a.group): a.description for a in answers if a.seed == 0}
@@ -86,7 +80,7 @@ def test_every_method_answers_the_same_inputs_with_its_own_prompt(model, suite, 
         model, "tasks", suite.build(model), parse_methods(methods, "tasks"), max_new_tokens=4, timed=False
     )
     assert (config.hypernetwork, config.training_tasks) == ("tasks", 7)
-    write_report(tmp_path, config, answers, summarize_findings(answers))
+    write_report(tmp_path, config, answers, summarize_findings(answers, model, parse_methods(methods, "tasks")))
     rows = {row["method"]: row for row in summarize(answers)}
     assert set(rows) == set(labels)
     assert all(row["score_low"] <= row["score"] <= row["score_high"] for row in rows.values())
@@ -150,13 +144,13 @@ def test_a_description_is_a_method_for_documents_too(model):
 
 def test_what_the_paper_asks_of_the_scores():
     def findings(scores):
-        return summarize_findings([make_answer(method, score=score) for method, score in scores.items()])
+        return compare_task_scores([make_answer(method, score=score) for method, score in scores.items()])
 
     rows = findings({"none": 0.1, "adapter": 0.6, "mismatched": 0.2, "oracle:path=x": 0.8})
-    assert rows == [{"what": "of_oracle", "value": 0.75}, {"what": "gain_lost_mismatched", "value": 0.8}]
+    assert rows == {"of_oracle": 0.75, "gain_lost_mismatched": 0.8}
     rows = findings({"restored:path=x": 0.72, "oracle:path=x": 0.8})
-    assert rows == [{"what": "kept_of_library", "value": 0.9}]
-    assert summarize_findings([make_answer("none")]) == []
+    assert rows == {"kept_of_library": 0.9}
+    assert compare_task_scores([make_answer("none")]) == {}
 
 
 def test_compression_counts_every_number(model):

@@ -74,8 +74,16 @@ Update = Callable[[Case], PreparedCase]
 
 
 class Method(Spec):
-    """A kind of method and its options."""
+    """A way to answer questions, and its options.
 
+    To add one, write a subclass in a file of its own and list it in `registry.py`.
+
+    Attributes:
+        kinds: kinds of cases that it can answer.
+        uses: which of the loaded hypernetworks it uses by default: the one for documents or the one for tasks.
+    """
+
+    kinds: ClassVar[tuple[CaseKind, ...]] = ("documents",)
     uses: ClassVar[CaseKind | None] = None
 
     @property

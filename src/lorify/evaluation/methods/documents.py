@@ -21,8 +21,6 @@ from lorify.contexts.images import Context, read_picture
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, fit_document
 from lorify.evaluation.methods.retrieval import load_bm25
-from lorify.evaluation.methods.tasks import TASK_METHODS, FromInstruction
-from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.associative.token_cache import without_tokens
@@ -47,6 +45,7 @@ class NoContext(Method):
     """The bare base."""
 
     name = "none"
+    kinds = ("documents", "tasks", "images")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
@@ -74,6 +73,7 @@ class Internalized(Method):
     """The adapter that a hypernetwork writes in one forward pass."""
 
     name = "adapter"
+    kinds = ("documents", "images")
     only_if_relevant: bool = Field(True, description="Leave questions that do not concern the documents to the base.")
     focus: bool = Field(True, description="An adapter for each question, from what answers it, or the same for all.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork of the same base.")
@@ -260,47 +260,6 @@ class Refined(Distilled):
             return prepared_adapter(model, as_refined(trained, generated, budget), gate=generated)
 
         return update
-
-
-METHODS: dict[CaseKind, dict[str, type[Method]]] = {
-    "documents": {
-        kind.name: kind
-        for kind in (
-            NoContext,
-            InContext,
-            Internalized,
-            OuterProducts,
-            Retrieval,
-            Distilled,
-            Refined,
-            Llmlingua2,
-            FromInstruction,
-        )
-    },
-    "tasks": {kind.name: kind for kind in (NoContext, *TASK_METHODS)},
-    "images": {kind.name: kind for kind in (NoContext, Internalized)},
-}
-"""Methods for suites of documents, of tasks and of images."""
-
-
-def parse_methods(text: str, kind: CaseKind = "documents") -> list[Method]:
-    """Read methods from `METHOD,METHOD...`, each `NAME[:option=value...]`.
-
-    Args:
-        text: the methods.
-        kind: what the suite's cases are about.
-
-    Raises:
-        EvaluationError: if one does not exist for such a suite, comes twice, or an option is wrong.
-    """
-    methods = [parse_spec(part, METHODS[kind], f"method for {kind}") for part in text.split(",") if part.strip()]
-    labels = [method.label for method in methods]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise EvaluationError(f"method {label} is given twice; give each once")
-    if not methods:
-        raise EvaluationError(f"no method is given; choose from {', '.join(METHODS[kind])}")
-    return methods
 
 
 def case_documents(case: Case) -> list[Document]:

@@ -6,7 +6,7 @@ description or examples there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
@@ -33,6 +33,7 @@ class Described(Method):
     """The description in the prompt."""
 
     name = "description"
+    kinds = ("tasks",)
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
@@ -48,6 +49,7 @@ class ThreeShot(Method):
     """Three examples in the prompt, as turns of the chat."""
 
     name = "three_shot"
+    kinds = ("tasks",)
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
@@ -57,6 +59,7 @@ class ThreeShot(Method):
 class _Generated(Method):
     """The adapter that a task hypernetwork writes from a text."""
 
+    kinds = ("tasks",)
     hypernetwork: Path | None = Field(None, description="Folder of another task hypernetwork of the same base.")
 
     @property
@@ -125,6 +128,7 @@ class FromInstruction(_Generated):
     """Text-to-LoRA on documents: the adapter from an instruction, which says nothing of the document."""
 
     name = "t2l"
+    kinds = ("documents",)
     instruction: str = Field(QA_INSTRUCTION, description="Description of the task, for all documents.")
     document: bool = Field(False, description="The document in the prompt too, as for icl.")
 
@@ -153,6 +157,7 @@ class FromInstruction(_Generated):
 class _Trained(Method):
     """A LoRA that was trained."""
 
+    kinds = ("tasks",)
     path: Path = Field(description="Folder that a run of kind lora wrote (its best).")
 
     def read(self) -> Callable[[TaskContext], Adapter]:
@@ -226,23 +231,3 @@ def _not_in_library(method: str, library: Path, task: str) -> EvaluationError:
         f"method {method} needs the LoRA of every task, and {library} has none of {task!r}; give a library that has "
         "them"
     )
-
-
-def measure_compression(adapters: Collection[Adapter], hypernetwork_bytes: int) -> dict[str, float]:
-    """How much smaller a task hypernetwork is than the LoRAs it stands for; the description encoder is not counted.
-
-    Args:
-        adapters: the LoRAs.
-        hypernetwork_bytes: size of the hypernetwork on disk.
-    """
-    half = sum(pair.A.numel() + pair.B.numel() for adapter in adapters for pair in adapter.weights.values()) * 2
-    return {
-        "library_adapters": len(adapters),
-        "library_bytes": sum(adapter.num_bytes for adapter in adapters),
-        "library_bytes_16_bit": half,
-        "hypernetwork_bytes": hypernetwork_bytes,
-        "times_smaller_than_16_bit": round(half / hypernetwork_bytes, 1),
-    }
-
-
-TASK_METHODS = (Described, ThreeShot, FromDescription, Mismatched, RandomText, MultiTask, OwnLora, Restored)

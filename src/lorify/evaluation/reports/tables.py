@@ -79,27 +79,6 @@ def summarize_families(answers: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def summarize_findings(answers: Sequence[Answer]) -> list[Row]:
-    """What Text-to-LoRA asks of scores on tasks, where the methods for it are there.
-
-    `of_oracle` is the score of the adapter relative to the tasks' own LoRAs, and `gain_lost_mismatched` the share of
-    the gain over the bare base that is lost with another task's description. `kept_of_library` is the score of what
-    was restored from a compressed library relative to that of the library itself.
-    """
-    score = {method: mean([a.score for a in own]) for method, own in _grouped(answers, lambda a: a.method).items()}
-    own = max((s for m, s in score.items() if m.startswith("oracle")), default=0.0)
-    restored = next((s for m, s in score.items() if m.startswith("restored")), None)
-    rows: list[Row] = []
-    if own and "adapter" in score:
-        rows.append({"what": "of_oracle", "value": round(score["adapter"] / own, 3)})
-    if own and restored is not None:
-        rows.append({"what": "kept_of_library", "value": round(restored / own, 3)})
-    if {"adapter", "mismatched", "none"} <= set(score) and score["adapter"] > score["none"]:
-        lost = (score["adapter"] - score["mismatched"]) / (score["adapter"] - score["none"])
-        rows.append({"what": "gain_lost_mismatched", "value": round(lost, 3)})
-    return rows
-
-
 def summarize_pairs(answers: Sequence[Answer]) -> list[Row]:
     """One row a source and pair of methods: the difference in score on the questions that both answered, and whether
     chance explains it (sign-flip test over cases, or tasks). The score is F1, or a task's own metric.

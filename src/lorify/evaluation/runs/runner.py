@@ -15,9 +15,9 @@ from lorify.evaluation.methods.api import Method, PreparedCase, Update, ask_toge
 from lorify.evaluation.methods.documents import case_contexts
 from lorify.evaluation.runs.folder import Answer, append_answers, rewrite_answers
 from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured, quick_collection
+from lorify.evaluation.scoring.choices import nearest_choice
 from lorify.evaluation.scoring.metrics import exact_match, rouge_l, score_answer, token_f1
 from lorify.evaluation.suites.cases import Case
-from lorify.evaluation.suites.images import nearest_choice
 from lorify.facade import Lorify
 
 Report = Callable[[int, int], None]

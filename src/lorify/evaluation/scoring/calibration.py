@@ -11,7 +11,7 @@ from lorify.evaluation.methods.api import ask_together, check_questions
 from lorify.evaluation.methods.documents import Internalized
 from lorify.evaluation.scoring.confidence import SIGNALS, Confidence, answer_signals, auroc, fit_confidence
 from lorify.evaluation.scoring.metrics import token_f1
-from lorify.evaluation.suites.documents import Suite
+from lorify.evaluation.suites.api import Suite
 from lorify.facade import Lorify
 
 RIGHT_F1 = 0.5

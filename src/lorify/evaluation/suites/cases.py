@@ -1,37 +1,34 @@
-"""Cases: what a method is given at a time, a context with its questions; and suites, which make them."""
+"""Cases: a context and the questions about it."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from lorify.base.chat import Message
 from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageSource, read_picture
 from lorify.data.examples import Example, Question
-from lorify.data.facts.generate import generate_fact_example
 from lorify.data.tasks.schema import Metric
-from lorify.evaluation.specs import Spec
-from lorify.facade import Lorify
 
 CaseKind = Literal["documents", "tasks", "images"]
-"""What a suite's cases are about; methods differ in which they can take in."""
+"""What a case is about. A method handles some of these kinds."""
 
 
 @dataclass(frozen=True)
 class TaskContext:
-    """A task whose inputs are asked as questions, and what methods are told about it.
+    """A task whose inputs are the questions, with everything that a method may use to describe it.
 
     Attributes:
-        name: its name.
-        family: its family.
-        seed: what description, inputs and examples were drawn with.
-        description: a description of it that no training saw.
-        mismatched: a description of another task, of another family where there is one; None if there is no other task.
-        noise: random letters in place of a description.
-        examples: turns of a chat that show inputs with their answers.
+        name: name of the task.
+        family: family of the task.
+        seed: seed that description, inputs and examples were drawn with.
+        description: a description of the task that was not used in training.
+        mismatched: a description of another task, from another family if possible; None if there is no other task.
+        noise: random characters in place of a description.
+        examples: chat turns that show inputs with their answers.
     """
 
     name: str
@@ -48,19 +45,19 @@ class Case:
     """A context and the questions about it.
 
     Attributes:
-        id: name of the case, one of its kind in the suite.
-        documents: the context's documents.
+        id: name of the case, unique within its suite.
+        documents: documents of the context.
         questions: questions with their acceptable answers.
         source: data set or generator.
-        length_tokens: length of the documents in tokens of the base.
-        condition: what sets the case apart inside its source, such as the number of other documents; may be empty.
-        depth_bin: where the answer lies, for a needle.
-        answers_are_the_bases: the right answers are what the bare base says.
-        task: the task whose inputs the questions are; such a case has no documents.
+        length_tokens: total length of the documents in tokens of the base model.
+        condition: experimental condition within the source, such as the number of distractor documents; may be empty.
+        depth_bin: bin of the needle's depth, for needle-in-a-haystack cases.
+        answers_are_the_bases: whether the reference answers are those of the bare base model.
+        task: the task whose inputs are the questions; such a case has no documents.
         metric: how answers are scored.
-        max_new_tokens: longest answer, where the case needs less than the suite.
-        images: the context's images.
-        choices: what may be said, and which answer it means; every answer is then taken for one of these.
+        max_new_tokens: maximum answer length in tokens, if the case needs less than the suite.
+        images: images of the context.
+        choices: (text to look for, choice that it means); every answer counts as one of the choices.
     """
 
     id: str
@@ -78,50 +75,26 @@ class Case:
     choices: tuple[tuple[str, str], ...] = ()
 
     @property
-    def kind(self) -> CaseKind:
-        """What the case is about."""
-        if self.images:
-            return "images"
-        return "documents" if self.task is None else "tasks"
-
-    @property
     def group(self) -> str:
-        """What is right or wrong together, and drawn as a whole for intervals and tests: the case, or its task."""
+        """The unit that intervals and tests resample as a whole: the task if there is one, else the case."""
         return self.id if self.task is None else self.task.name
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, with the images' digests; a case without images is written as before there were any."""
-        record = asdict(replace(self, images=()))
-        shown = {"images": [read_picture(image).digest for image in self.images], "choices": self.choices}
-        return {**{name: value for name, value in record.items() if name not in shown}, **_filled(shown)}
+        """Convert to JSON values, with digests in place of images.
 
-
-def _filled(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if value}
-
-
-class Suite(Spec):
-    """A kind of suite and its options."""
-
-    max_new_tokens: ClassVar[int] = 48
-    kind: ClassVar[CaseKind] = "documents"
-
-    def build(self, model: Lorify) -> list[Case]:
-        """The cases; the same options give the same cases.
-
-        Args:
-            model: base (its tokenizer counts lengths) and hypernetwork.
-
-        Raises:
-            EvaluationError: if the data cannot be read or gives no question.
+        `images` and `choices` are left out when empty, so that cases without them keep the digest they had before
+        these fields existed.
         """
-        raise NotImplementedError
+        record = asdict(replace(self, images=()))
+        optional = {"images": [read_picture(image).digest for image in self.images], "choices": self.choices}
+        required = {name: value for name, value in record.items() if name not in optional}
+        return required | {name: value for name, value in optional.items() if value}
 
 
 def make_case(
     base: BaseLM, name: str, example: Example, *, condition: str = "", answers_are_the_bases: bool = False
 ) -> Case:
-    """The case of an example; its documents are measured."""
+    """Make a case of an example, counting the tokens of its documents."""
     length = sum(len(base.encode_text(document)) for document in example.documents)
     return Case(
         name,
@@ -135,38 +108,13 @@ def make_case(
 
 
 def cases_from_examples(base: BaseLM, examples: Iterable[Example]) -> list[Case]:
-    """One case for each example."""
+    """Make one case of each example."""
     return [make_case(base, f"{example.source}-{i}", example) for i, example in enumerate(examples)]
 
 
 def draw_cases(
     base: BaseLM, examples: Sequence[Example], num_documents: int, num_questions: int, seed: int
 ) -> list[Case]:
-    """A sample of examples as cases, each with its first questions."""
+    """Make cases of randomly drawn examples, each with at most `num_questions` of its questions (the first ones)."""
     drawn = random.Random(seed).sample(examples, min(num_documents, len(examples)))
     return cases_from_examples(base, [Example(e.documents, e.questions[:num_questions], e.source) for e in drawn])
-
-
-def fact_examples(
-    num_documents: int, *, seed: int = 0, num_questions: int = 6, num_facts: int = 0, num_pages: int = 1
-) -> list[Example]:
-    """Generated documents about entities whose names training never uses.
-
-    Args:
-        num_documents: how many.
-        seed: seed of the documents.
-        num_questions: questions about each.
-        num_facts: facts of each page; 0: as many as in training.
-        num_pages: texts that each example has.
-    """
-    facts = (num_facts, num_facts) if num_facts else (6, 16)
-    return [
-        generate_fact_example(
-            random.Random(f"{seed}/evaluation/{i}"),
-            split="heldout",
-            num_documents=num_pages,
-            num_questions=num_questions,
-            num_facts=facts,
-        )
-        for i in range(num_documents)
-    ]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.evaluating import Run, RunDir, say_scores
+from lorify.commands.evaluation.evaluate import Run, print_scores
+from lorify.commands.evaluation.options import RunDir
 from lorify.commands.options import Base, Json, TaskHypernetwork, load_model
 from lorify.commands.terminal import counting
 from lorify.errors import EvaluationError
@@ -43,7 +44,7 @@ def benchmarks(
 
     Example: lorify eval benchmarks arc_easy,piqa --limit 100 -o runs/benchmarks
     """
-    from lorify.evaluation.methods.documents import parse_methods
+    from lorify.evaluation.methods.registry import parse_methods
     from lorify.evaluation.reports.tables import write_report
     from lorify.evaluation.runs.folder import append_answers, check_run_folder, open_run, run_config
     from lorify.evaluation.suites.benchmarks import (
@@ -87,7 +88,7 @@ def benchmarks(
             advance(1, len(parts))
     if output is not None:
         write_report(output, config, answers)
-    say_scores(Run(config, answers, []), as_json)
+    print_scores(Run(config, answers, []), as_json)
 
 
 def _digest(path: Path) -> str:

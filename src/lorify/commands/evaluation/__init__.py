@@ -1,0 +1,1 @@
+"""`lorify eval`: commands that measure how good a hypernetwork is."""

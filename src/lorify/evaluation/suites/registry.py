@@ -1,0 +1,51 @@
+"""All suites, and reading one from its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lorify.evaluation.specs import parse_spec
+from lorify.evaluation.suites.agreement import AgreementSuite
+from lorify.evaluation.suites.api import Suite
+from lorify.evaluation.suites.facts import FactsSuite, ManySuite, PortraitsSuite
+from lorify.evaluation.suites.imagenette import ImagenetteSuite
+from lorify.evaluation.suites.images import DigitsSuite, ImagesSuite
+from lorify.evaluation.suites.interference import InterferenceSuite
+from lorify.evaluation.suites.niah import NiahSuite
+from lorify.evaluation.suites.query import InternalizedQuerySuite
+from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
+from lorify.evaluation.suites.tasks import TasksSuite
+
+SUITES: tuple[type[Suite], ...] = (
+    FactsSuite,
+    PortraitsSuite,
+    NiahSuite,
+    QuestionsSuite,
+    PublicSuite,
+    ManySuite,
+    InterferenceSuite,
+    InternalizedQuerySuite,
+    AgreementSuite,
+    TasksSuite,
+    ImagesSuite,
+    DigitsSuite,
+    ImagenetteSuite,
+)
+
+
+def parse_suite(text: str, more: Iterable[type[Suite]] = ()) -> Suite:
+    """Read a suite from `NAME[:option=value...]`, or from `PATH[:option=value...]` of a JSON Lines file or folder.
+
+    Args:
+        text: the suite.
+        more: suites beside those of the registry.
+
+    Raises:
+        EvaluationError: if it is neither, or an option is wrong.
+    """
+    suites = {suite.name: suite for suite in (*SUITES, *more)}
+    name, separator, options = text.partition(":")
+    if name not in suites and Path(name).exists():
+        text = f"{QuestionsSuite.name}:path={name}{separator}{options}"
+    return parse_spec(text, suites, "suite")

@@ -54,6 +54,20 @@ def test_saving_again_replaces(folder):
     assert [p.name for p in folder.parent.iterdir()] == ["h"]
 
 
+def test_saving_again_deletes_the_confidence_fitted_to_the_old_weights(folder):
+    (folder / "confidence.json").write_text("{}")
+    save_hypernetwork(folder, CONFIG, AssociativeHypernetwork(CONFIG))
+    assert not (folder / "confidence.json").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(folder):
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(HypernetworkError, match=r"contains 'thesis\.txt'"):
+        save_hypernetwork(folder, CONFIG, AssociativeHypernetwork(CONFIG))
+    assert (folder / "thesis.txt").read_text() == "years of work"
+    assert (folder / WEIGHTS_NAME).exists()
+
+
 def damage_json(folder):
     (folder / "config.json").write_text("{")
 

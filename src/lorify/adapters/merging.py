@@ -12,8 +12,7 @@ from torch import Tensor
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.probes import agree, probe_ids, probe_logits
 from lorify.adapters.stack import AdapterStack
-from lorify.adapters.storage import replaced_folder
-from lorify.atomic import as_any_new_file
+from lorify.atomic import apply_default_permissions, replaced_folder, reported_write_errors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -68,14 +67,14 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
     rows: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
     for adapter, _ in rows:
         adapter.check_base(base)
-    with replaced_folder(folder, frozenset()) as temporary:
+    with reported_write_errors(folder, AdapterError), replaced_folder(folder, (), AdapterError) as temporary:
         state = dict(base.model.state_dict())
         for key in {key for adapter, _ in rows for key in adapter.weights}:
             state[f"{base.module_path(*key)}.weight"] = _merged_weight(base, rows, key)
         base.model.save_pretrained(temporary, state_dict=state)
         base.tokenizer.save_pretrained(temporary)
         for path in temporary.glob("*.safetensors"):
-            as_any_new_file(path)
+            apply_default_permissions(path)
         _check_merged(base, rows, temporary)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import safetensors.torch
@@ -20,14 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from lorify import atomic
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
+from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
 
 FORMAT_VERSION = 1
 RECORD_NAME = "adapter.json"
 WEIGHTS_NAME = "adapter.safetensors"
 STATISTICS_NAME = "statistics.safetensors"
+FILES = frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})
 
 
 class _ModuleRecord(BaseModel):
@@ -76,7 +75,7 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
         files[STATISTICS_NAME] = {
             f"{i}.{name}": _stored(x) for i, document in enumerate(adapter.statistics) for name, x in document.items()
         }
-    with replaced_folder(folder, frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})) as temporary:
+    with reported_write_errors(folder, AdapterError), replaced_folder(folder, FILES, AdapterError) as temporary:
         # Beside each other: a server's client waits for both.
         with ThreadPoolExecutor(len(files)) as threads:
             written = {n: threads.submit(_write_and_hash, x, temporary / n) for n, x in files.items()}
@@ -135,47 +134,13 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str,
         tensor = tensor.detach().cpu().contiguous()
         at_hand[name] = tensor.clone() if tensor.data_ptr() in places else tensor
         places.add(tensor.data_ptr())
-    atomic.save_tensors(at_hand, path, metadata)
+    save_tensors(at_hand, path, metadata)
 
 
 def _write_and_hash(tensors: Mapping[str, Tensor], path: Path) -> str:
     write_tensors(tensors, path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def replaced_folder(folder: Path, owned: frozenset[str]) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of `folder` when the `with` block ends without an error.
-
-    Args:
-        folder: the place; it may exist if it is empty, or holds nothing but files named in `owned`.
-        owned: names of the files of one kind of folder, all of which may be replaced.
-
-    Raises:
-        AdapterError: if `folder` holds something else, or cannot be written.
-    """
-    _check_replaceable(folder, owned)
-    try:
-        with atomic.replaced_folder(folder) as temporary:
-            yield temporary
-    except (OSError, SafetensorError) as error:
-        raise AdapterError(
-            f"folder {folder} cannot be written ({atomic.refusal(error)}); give a folder on a disk with space, where "
-            "you may write"
-        ) from error
-
-
-def _check_replaceable(folder: Path, owned: frozenset[str]) -> None:
-    if not os.path.lexists(folder):
-        return
-    if not folder.is_dir():
-        raise AdapterError(f"{folder} is a file; give a folder to write to")
-    foreign = sorted(path.name for path in folder.iterdir() if path.name not in owned or path.is_dir())
-    if foreign:
-        raise AdapterError(
-            f"folder {folder} holds {foreign[0]!r}, which is not lorify's to replace; give a new or empty folder"
-        )
 
 
 def _read_record(folder: Path) -> _AdapterRecord:

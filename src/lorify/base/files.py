@@ -22,7 +22,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from lorify.atomic import refusal, replaced_file, save_tensors
+from lorify.atomic import failure_reason, replaced_file, save_tensors
 from lorify.errors import BaseModelError
 
 DEFAULT_BASE = "smollm2-135m"
@@ -246,7 +246,7 @@ def _build(folder: Path, fill: Callable[[Path], None]) -> None:
         if _is_base_folder(folder):  # another process was quicker
             return
         raise BaseModelError(
-            f"the base model cannot be written to {folder} ({refusal(error)}); free 400 MB or set LORIFY_CACHE"
+            f"the base model cannot be written to {folder} ({failure_reason(error)}); free 400 MB or set LORIFY_CACHE"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

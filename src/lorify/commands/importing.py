@@ -81,13 +81,16 @@ def _t2l_base(folder: Path) -> str | None:
 
 
 def _import_t2l(folder: Path, base: BaseLM, output: Path) -> dict[str, object]:
-    from lorify.adapters.storage import replaced_folder
+    from lorify.atomic import replaced_folder, reported_write_errors
     from lorify.hypernets.importing.probe import check_imported_tasks
     from lorify.hypernets.text_to_lora.checkpoint import TASK_HYPERNETWORK_FILES, save_task_hypernetwork
     from lorify.hypernets.text_to_lora.importer import import_t2l
 
     config, hypernetwork = import_t2l(folder, base)
-    with replaced_folder(output, TASK_HYPERNETWORK_FILES) as temporary:
+    with (
+        reported_write_errors(output, HypernetworkError),
+        replaced_folder(output, TASK_HYPERNETWORK_FILES, HypernetworkError) as temporary,
+    ):
         save_task_hypernetwork(temporary, config, hypernetwork, packed=False)  # their numbers, not ours to round
         change = check_imported_tasks(temporary, base, hypernetwork)
     return {"embedder": config.embedder_name, "parameters": hypernetwork.num_parameters, "probe_logit_change": change}
@@ -100,14 +103,17 @@ def _d2l_base(path: Path) -> str | None:
 
 
 def _import_d2l(path: Path, base: BaseLM, output: Path) -> dict[str, object]:
-    from lorify.adapters.storage import replaced_folder
+    from lorify.atomic import replaced_folder, reported_write_errors
     from lorify.hypernets.checkpoint import HYPERNETWORK_FILES, save_hypernetwork
     from lorify.hypernets.doc_to_lora.importer import import_d2l, named_architecture
     from lorify.hypernets.doc_to_lora.importer import named_base as base_of
     from lorify.hypernets.importing.probe import check_imported
 
     config, hypernetwork = import_d2l(path, base)
-    with replaced_folder(output, HYPERNETWORK_FILES) as temporary:
+    with (
+        reported_write_errors(output, HypernetworkError),
+        replaced_folder(output, HYPERNETWORK_FILES, HypernetworkError) as temporary,
+    ):
         save_hypernetwork(temporary, config, hypernetwork)
         change = check_imported(temporary, base, hypernetwork)
     meant = base_of(path)

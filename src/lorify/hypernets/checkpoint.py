@@ -31,7 +31,8 @@ FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "hypernetwork.safetensors"
 SCALE_SUFFIX = ".scale"
-HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME, "relevance.json"})
+# `confidence.json` is fitted to the weights beside it, so new weights delete it.
+HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME, "relevance.json", "confidence.json"})
 MIN_PACKED_NUMBERS = 4096
 TASK_KINDS = ("task", "system_message")
 OUTPUT_FIRST = ("query", "bias_A", "reading_A", "shared.A")
@@ -53,13 +54,17 @@ def save_hypernetwork(
         config: its shape and base.
         hypernetwork: its weights.
         relevance: the word test that goes with it, if there is one.
+
+    Raises:
+        HypernetworkError: if `folder` contains anything but a hypernetwork.
+        OSError: if it cannot be written.
     """
     weights = hypernetwork.state_dict()
     if isinstance(config, AssociativeConfig):
         stored = packed_weights(weights)
     else:
         stored = exact_weights(weights)
-    with replaced_folder(folder) as temporary:
+    with replaced_folder(folder, HYPERNETWORK_FILES, HypernetworkError) as temporary:
         write_folder(temporary, config, stored)
         if relevance is not None:
             save_relevance(temporary, relevance)

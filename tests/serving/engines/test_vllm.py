@@ -390,7 +390,7 @@ def test_an_adapter_that_cannot_be_written_is_not_the_clients_mistake(tmp_path: 
     (tmp_path / "file").touch()
 
     async def scenario(engine: VllmEngine) -> None:
-        with pytest.raises(EngineError, match=r"cannot be written for vLLM \(.*\); .* mend --adapters-dir"):
+        with pytest.raises(EngineError, match=r"cannot be written for vLLM \(.*\); .* check --adapters-dir"):
             await text_of(engine, job(ADAPTERS[0]))
 
     with fake_vllm(MODEL.base) as fake:

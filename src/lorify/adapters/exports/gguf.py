@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter
-from lorify.atomic import replaced_file
+from lorify.atomic import replaced_file, reported_write_errors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -53,15 +53,9 @@ def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
     if path.is_dir():
         raise AdapterError(f"{path} is a folder; give a file to write to, such as {path}.gguf")
     tensors = _tensors(adapter, base, architecture)
-    try:
-        with replaced_file(path) as temporary:
-            _write(tensors, adapter.lora_alpha, architecture, temporary)
-            _check_same(tensors, adapter.lora_alpha, temporary)
-    except OSError as error:
-        raise AdapterError(
-            f"{path} cannot be written ({error.strerror or error}); give a file on a disk with space, where you may "
-            "write"
-        ) from error
+    with reported_write_errors(path, AdapterError), replaced_file(path) as temporary:
+        _write(tensors, adapter.lora_alpha, architecture, temporary)
+        _check_same(tensors, adapter.lora_alpha, temporary)
 
 
 def _tensors(adapter: Adapter, base: BaseLM, architecture: gguf.MODEL_ARCH) -> dict[str, np.ndarray]:

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
 from lorify.adapters.probes import agree, peft_logits, probe_logits
-from lorify.adapters.storage import replaced_folder, write_tensors
+from lorify.adapters.storage import write_tensors
+from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def export_peft(
         tensors[f"base_model.model.{path}.lora_A.weight"] = pair.A
         tensors[f"base_model.model.{path}.lora_B.weight"] = pair.B
     metadata = {"format": "pt", PROVENANCE_KEY: adapter.provenance.model_dump_json()}
-    with replaced_folder(folder, _OWNED) as temporary:
+    with reported_write_errors(folder, AdapterError), replaced_folder(folder, _OWNED, AdapterError) as temporary:
         write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
         config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")

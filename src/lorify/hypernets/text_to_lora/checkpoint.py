@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lorify.adapters.storage import replaced_folder
+from lorify.atomic import replaced_folder
+from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import (
     CONFIG_NAME,
     WEIGHTS_NAME,
@@ -36,7 +37,8 @@ def save_task_hypernetwork(
         packed: store large matrices in 8 bits a number; otherwise every number is kept exactly, in float32.
 
     Raises:
-        AdapterError: if `folder` holds something else or cannot be written.
+        HypernetworkError: if `folder` contains anything but a task hypernetwork.
+        OSError: if it cannot be written.
     """
     weights = hypernetwork.state_dict()
     _save(folder, config, packed_weights(weights) if packed else exact_weights(weights))
@@ -56,7 +58,8 @@ def save_system_message(folder: Path, config: SystemMessageConfig, hypernetwork:
     """Write a hypernetwork that puts descriptions into the place of the system message, as `save_task_hypernetwork`.
 
     Raises:
-        AdapterError: if `folder` holds something else or cannot be written.
+        HypernetworkError: if `folder` contains anything but a task hypernetwork.
+        OSError: if it cannot be written.
     """
     weights = hypernetwork.state_dict()
     # Rounded, what answers to one slot would answer to the others too.
@@ -75,5 +78,5 @@ def load_system_message(folder: Path) -> tuple[SystemMessageConfig, SystemMessag
 
 
 def _save(folder: Path, config: TaskConfig | SystemMessageConfig, stored: Mapping[str, Tensor]) -> None:
-    with replaced_folder(folder, TASK_HYPERNETWORK_FILES) as temporary:
+    with replaced_folder(folder, TASK_HYPERNETWORK_FILES, HypernetworkError) as temporary:
         write_folder(temporary, config, stored)

@@ -41,9 +41,14 @@ class Library:
 
 
 def save_library(library: Library, folder: Path) -> None:
-    """Write a library; an earlier one in `folder` is replaced at once or not at all."""
+    """Write a library; an earlier one in `folder` is replaced at once or not at all.
+
+    Raises:
+        AdapterError: if `folder` contains anything but a library.
+        OSError: if it cannot be written.
+    """
     record = _LibraryRecord(format_version=1, descriptions=dict(library.descriptions))
-    with replaced_folder(folder) as temporary:
+    with replaced_folder(folder, {RECORD_NAME, f"{ADAPTERS_NAME}/"}, AdapterError) as temporary:
         (temporary / ADAPTERS_NAME).mkdir()
         for number, name in enumerate(library.descriptions):
             save_adapter(library.adapters[name], _place(temporary, number))

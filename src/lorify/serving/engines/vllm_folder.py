@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 
 from lorify.adapters import Adapter, Provenance
 from lorify.adapters.exports.peft import PROVENANCE_KEY, WEIGHTS_NAME, export_peft
-from lorify.atomic import refusal
+from lorify.atomic import failure_reason
 from lorify.base.model import BaseLM
 from lorify.errors import AdapterError, EngineError
 
@@ -81,8 +81,8 @@ class AdaptersFolder:
                 raise
             _log.error("%s", error)
             raise EngineError(
-                f"the adapter cannot be written for vLLM ({refusal(error.__cause__)}); have whoever runs the server "
-                "make room or mend --adapters-dir"
+                f"the adapter cannot be written for vLLM ({failure_reason(error.__cause__)}); free space "
+                "or check --adapters-dir"
             ) from error
         return folder
 

@@ -265,7 +265,7 @@ class AdapterStore:
     def _write_error(self, error: BaseException) -> StoreError:
         """What clients are told; where the store is they need not know."""
         _log.error("store %s cannot be written: %s", self.folder, error)
-        reason = atomic.refusal(error)
+        reason = atomic.failure_reason(error)
         kind = StoreFullError if reason == atomic.DISK_FULL else StoreError
         return kind(f"the store cannot be written ({reason}); have whoever runs the server make room or mend it")
 

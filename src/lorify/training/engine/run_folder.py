@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from lorify.atomic import refusal, replaced_file
+from lorify.atomic import failure_reason, replaced_file
 from lorify.errors import TrainingError
 from lorify.hypernets.training_config import TrainingConfig
 
@@ -95,8 +95,8 @@ def writing(run_dir: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"run folder {run_dir} cannot be written ({refusal(error)}); make room, and the same command goes on from "
-            "the last checkpoint, or give another folder"
+            f"run folder {run_dir} cannot be written ({failure_reason(error)}); make room, and the same command "
+            "goes on from the last checkpoint, or give another folder"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Documents that contradict each other: the same text with other values in the places of its answers."""
+"""Documents that contradict each other: the same text with every answer replaced by another value."""
 
 from __future__ import annotations
 
@@ -9,52 +9,64 @@ from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
 
 SOURCE = "contradiction"
+_YES_NO = ("yes", "no")
 
 
 def contradict(example: Example, rng: random.Random) -> Example:
-    """The example's documents and questions with every answer exchanged for a rival of its kind.
+    """Replace every answer in the example's documents and questions by a conflicting value of the same type.
 
-    A rival of something with digits has other digits; of anything else it is the answer to a question about another
-    generated document. Questions whose answer is not in the document word for word (`Yes`) keep it.
+    A value with digits gets other digits. Any other value is replaced by the answer to a question about another
+    generated document. Questions whose answer is not verbatim in the document (`Yes`) keep it.
 
     Args:
         example: documents with questions.
-        rng: where chance comes from.
+        rng: source of randomness.
+
+    Returns:
+        An example with source `contradiction`.
     """
-    rivals = {
-        answer: _other_digits(answer, rng) if any(c.isdigit() for c in answer) else _other_name(answer, rng)
+    replacements = {
+        answer: _change_digits(answer, rng) if _has_digit(answer) else _draw_other_answer(answer, rng)
         for answer in dict.fromkeys(question.answers[0] for question in example.questions)
-        if answer.lower() not in ("yes", "no")
+        if answer.lower() not in _YES_NO
     }
-    # All at once and the longest first, so that no rival is exchanged again, nor a part of an answer.
-    longest_first = sorted(map(re.escape, rivals), key=len, reverse=True)
+    # In one pass and the longest first, so that neither a new value nor a part of an answer is replaced.
+    longest_first = sorted(map(re.escape, replacements), key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
-    documents = tuple(pattern.sub(lambda match: rivals[match.group()], text) for text in example.documents)
-    told = {rivals[match] for text in example.documents for match in pattern.findall(text)}
+    documents = tuple(pattern.sub(lambda match: replacements[match.group()], text) for text in example.documents)
+    replaced = {answer for text in example.documents for answer in pattern.findall(text)}
+    new_values = {replacements[answer] for answer in replaced}
     questions = tuple(
-        Question(q.text, (rivals[q.answers[0]],)) if rivals.get(q.answers[0]) in told else q for q in example.questions
+        Question(question.text, (replacements[question.answers[0]],))
+        if replacements.get(question.answers[0]) in new_values
+        else question
+        for question in example.questions
     )
     return Example(documents, questions, SOURCE)
 
 
-def _other_digits(text: str, rng: random.Random) -> str:
-    """The text with other digits; none comes to stand first that was not there, and a text never stays as it is."""
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
 
-    def other(match: re.Match[str]) -> str:
+
+def _change_digits(text: str, rng: random.Random) -> str:
+    """Replace every digit by another one; zeros are never introduced, so no number gets a leading zero."""
+
+    def change(match: re.Match[str]) -> str:
         return rng.choice([digit for digit in "123456789" if digit != match.group()])
 
-    return re.sub(r"\d", other, text)
+    return re.sub(r"\d", change, text)
 
 
-def _other_name(text: str, rng: random.Random) -> str:
-    """An answer without digits, as long in words if one comes soon."""
-    found = [
+def _draw_other_answer(text: str, rng: random.Random) -> str:
+    """Draw another answer without digits, with as many words if there is one among the candidates."""
+    candidates = [
         question.answers[0]
         for _ in range(4)
         for question in generate_fact_example(rng, split="heldout", num_questions=12).questions
-        if not any(c.isdigit() for c in question.answers[0])
+        if not _has_digit(question.answers[0])
     ]
-    others = [answer for answer in found if answer.lower() not in (text.lower(), "yes", "no")]
+    others = [answer for answer in candidates if answer.lower() not in (text.lower(), *_YES_NO)]
     assert others
-    alike = [answer for answer in others if len(answer.split()) == len(text.split())]
-    return rng.choice(alike or others)
+    same_length = [answer for answer in others if len(answer.split()) == len(text.split())]
+    return rng.choice(same_length or others)

@@ -1,13 +1,27 @@
-"""Documents full of invented facts, with questions: what the document hypernetwork learns from and is measured on."""
+"""Documents full of invented facts, with questions: training and evaluation data of the document hypernetwork."""
+
+from __future__ import annotations
 
 import random
 from collections import Counter
 
 from lorify.data.examples import Example, Question
+from lorify.data.facts.entities import Fact
 from lorify.data.facts.layouts import write_document
 from lorify.data.facts.names import Names, Split
-from lorify.data.facts.plan import Fact, plan_document
-from lorify.data.facts.values import alternatives
+from lorify.data.facts.plan import plan_document
+from lorify.data.facts.values import accepted_answers
+
+INVERSE_QUESTION_SHARE = 0.25
+UNCHANGED_QUESTION_SHARE = 0.8
+QUESTION_FORMS = (
+    "Question: {question}",
+    "Please tell me: {lowered}",
+    "I would like to know: {lowered}",
+    "{question} Answer briefly.",
+    "{unmarked}",
+)
+"""What users make of a question: the question, without its capital, and also without its question mark."""
 
 
 def generate_fact_example(
@@ -18,18 +32,18 @@ def generate_fact_example(
     num_facts: tuple[int, int] = (6, 16),
     num_questions: int = 6,
 ) -> Example:
-    """Documents about invented people, companies, events, rules, places, ships, recipes, software and more.
+    """Generate documents about invented people, companies, events, rules, ships, recipes, software and more.
 
-    No two entities of an example share a name, each has at most one value for a relation, and every question names its
-    entity, so a question has one answer in all of the documents. Answers are in the documents word for word, except
-    `Yes` and `No`.
+    No two entities of an example share a name, each has at most one value per relation, and every question names its
+    entity, so that a question has a single answer across all documents. Answers appear verbatim in the documents,
+    except `Yes` and `No`.
 
     Args:
-        rng: where chance comes from; the same state gives the same example.
+        rng: source of randomness; the same state gives the same example.
         split: `heldout` draws names from parts that `train` never uses; relations and phrases are the same.
-        num_documents: how many documents; each has its own entities.
-        num_facts: least and largest number of facts a document.
-        num_questions: at most this many questions, each about another fact.
+        num_documents: number of documents; each has its own entities.
+        num_facts: minimum and maximum number of facts per document.
+        num_questions: maximum number of questions, each about another fact.
 
     Returns:
         An example with source `facts`.
@@ -41,27 +55,31 @@ def generate_fact_example(
         groups = plan_document(names, rng.randint(*num_facts))
         documents.append(write_document(names, groups))
         facts += [fact for group in groups for fact in group.facts]
-    occurrences = Counter((fact.relation, fact.value) for fact in facts)
-    asked = rng.sample(facts, min(num_questions, len(facts)))
-    questions = [ask(rng, fact, unique=occurrences[fact.relation, fact.value] == 1) for fact in asked]
+    counts = Counter((fact.relation, fact.value) for fact in facts)
+    sampled = rng.sample(facts, min(num_questions, len(facts)))
+    questions = [build_question(rng, fact, unique=counts[fact.relation, fact.value] == 1) for fact in sampled]
     return Example(tuple(documents), tuple(questions), "facts")
 
 
-def ask(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
-    """A question about the fact; if no other fact of its relation has the value, sometimes one for the entity."""
-    if unique and fact.inverse_questions and rng.random() < 0.25:
+def build_question(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
+    """Build a question about a fact.
+
+    Args:
+        rng: source of randomness.
+        fact: the fact.
+        unique: whether no other fact of its relation has the value; only then the question may be for the entity.
+    """
+    if unique and fact.inverse_questions and rng.random() < INVERSE_QUESTION_SHARE:
         return Question(_vary(rng, rng.choice(fact.inverse_questions)), (fact.subject,))
     question = rng.choice(fact.questions)
-    return Question(_vary(rng, question), alternatives(fact.value, question))
+    return Question(_vary(rng, question), accepted_answers(fact.value, question))
 
 
 def _vary(rng: random.Random, question: str) -> str:
-    """The question as it is, mostly, or as people type it."""
+    """Leave most questions alone and bring the others into a form that users type."""
     choice = rng.random()
-    if choice < 0.8 or not question.endswith("?"):
+    if choice < UNCHANGED_QUESTION_SHARE or not question.endswith("?"):
         return question
     lowered = question[0].lower() + question[1:]
-    form = rng.choice(
-        ("Question: {0}", "Please tell me: {1}", "I would like to know: {1}", "{0} Answer briefly.", "{2}")
-    )
-    return form.format(question, lowered, lowered.removesuffix("?"))
+    form = rng.choice(QUESTION_FORMS)
+    return form.format(question=question, lowered=lowered, unmarked=lowered.removesuffix("?"))

@@ -1,152 +1,97 @@
-"""What a fact document says, before it is written: entities, facts about them, and lists."""
+"""Choose the content of a fact document: entities, facts about them, and lists."""
+
+from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from lorify.data.facts.entities import HE, IT, SHE, Entity, Fact, FactGroup, Reference, fill_phrase
+from lorify.data.facts.kinds import EntityKind, Listing, Relation, entity_kinds, listings
 from lorify.data.facts.names import Names
 from lorify.data.facts.values import draw_value
-from lorify.data.facts.world import KINDS, LISTINGS, Kind, Relation
+from lorify.data.text import capitalize_first
+
+LISTING_SHARE = 0.2
+MAX_RELATIONS = 9
+"""Most facts about one entity in a document that is mainly about that entity."""
+KEPT_SHARE = 0.85
+"""Share of the common relations that each of several similar entities has."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A way to refer to an entity: as subject, as object and as possessive."""
+def plan_document(names: Names, num_facts: int) -> list[FactGroup]:
+    """Draw the groups of facts of one document.
 
-    s: str
-    o: str
-    p: str
+    Documents are mainly about one entity, about several of one kind, or about a mix.
 
-    @classmethod
-    def of_name(cls, name: str) -> "Reference":
-        """The reference by a name or noun."""
-        return cls(name, name, name + ("'" if name.endswith("s") else "'s"))
-
-
-_IT, _SHE, _HE = Reference("it", "it", "its"), Reference("she", "her", "her"), Reference("he", "him", "his")
-
-
-@dataclass(frozen=True)
-class Entity:
-    """Something a document is about.
-
-    Attributes:
-        kind: what it is.
-        name: its name, without an article.
-        full: reference with the whole name.
-        pronoun: reference as `it`, `she` or `he`.
-        shorts: references by a part of the name or by a noun; clear only after the whole name.
+    Args:
+        names: draws names, and is the source of randomness.
+        num_facts: total number of facts.
     """
-
-    kind: Kind
-    name: str
-    full: Reference
-    pronoun: Reference
-    shorts: tuple[Reference, ...]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One thing that a document says, with the ways to say it and to ask for it.
-
-    Attributes:
-        relation: what is said, told from relations of other kinds by the kind's name before a dot.
-        subject: name of the entity.
-        label: the relation's name in a list of properties.
-        value: what is said; the answer.
-        maker: what drew the value, or `yesno`.
-        statements: phrases with slots for the entity and the value.
-        questions: complete questions for the value.
-        inverse_questions: complete questions for the entity.
-    """
-
-    relation: str
-    subject: str
-    label: str
-    value: str
-    maker: str
-    statements: tuple[str, ...]
-    questions: tuple[str, ...]
-    inverse_questions: tuple[str, ...]
-
-    @property
-    def shown_value(self) -> str:
-        """The value in a list of properties."""
-        return self.value.lower() if self.maker == "yesno" else self.value
-
-
-@dataclass(frozen=True)
-class Group:
-    """Facts that belong together: about one entity, or, where that is None, the rows of a list.
-
-    Attributes:
-        entity: what the facts are about.
-        heading: title of a section on them.
-        facts: in the order in which they are said.
-        listing: the sentence that says all rows of a list.
-    """
-
-    entity: Entity | None
-    heading: str
-    facts: tuple[Fact, ...]
-    listing: str = ""
-
-
-def plan_document(names: Names, num_facts: int) -> list[Group]:
-    """What a document says: facts about one entity above all, about several of one kind, or about whatever comes."""
-    rng, groups, left = names.rng, list[Group](), num_facts
-    if num_facts >= 5 and rng.random() < 0.2:
-        groups.append(_draw_listing(names, rng.randint(3, min(5, num_facts))))
-        left -= len(groups[0].facts)
+    rng, groups = names.rng, list[FactGroup]()
+    if num_facts >= 5 and rng.random() < LISTING_SHARE:
+        groups.append(_draw_listing_group(names, rng.randint(3, min(5, num_facts))))
+    num_left = num_facts - count_facts(groups)
     form = rng.random()
     kind = draw_kind(rng)
     if form < 0.4:
-        if left:
-            groups.append(draw_group(names, kind, rng.sample(kind.relations, min(left, len(kind.relations), 9))))
+        if num_left:
+            num_relations = min(num_left, len(kind.relations), MAX_RELATIONS)
+            groups.append(draw_group(names, kind, rng.sample(kind.relations, num_relations)))
     elif form < 0.75:
-        # Several entities of one kind with mostly the same relations: the subject must be told apart.
-        share = -(-left // rng.randint(2, 4))
-        shared = rng.sample(kind.relations, min(share, len(kind.relations)))
-        for _ in range(4):
-            said = sum(len(group.facts) for group in groups)
-            kept = [relation for relation in shared if rng.random() < 0.85][: num_facts - said]
-            if kept:
-                groups.append(draw_group(names, kind, kept))
-    while (said := sum(len(group.facts) for group in groups)) < num_facts:
+        groups += _draw_similar_entities(names, kind, num_left)
+    while (num_left := num_facts - count_facts(groups)) > 0:
         kind = draw_kind(rng)
-        relations = rng.sample(kind.relations, min(rng.randint(1, 5), num_facts - said, len(kind.relations)))
+        relations = rng.sample(kind.relations, min(rng.randint(1, 5), num_left, len(kind.relations)))
         groups.append(draw_group(names, kind, relations))
     rng.shuffle(groups)
     return groups
 
 
-def draw_kind(rng: random.Random) -> Kind:
-    """A kind of entity, common ones more often."""
-    return rng.choices(KINDS, [kind.weight for kind in KINDS])[0]
+def count_facts(groups: Sequence[FactGroup]) -> int:
+    """Count the facts of all groups."""
+    return sum(len(group.facts) for group in groups)
 
 
-def draw_group(names: Names, kind: Kind, relations: Sequence[Relation]) -> Group:
-    """A new entity with facts of these relations, in an order drawn by chance."""
+def _draw_similar_entities(names: Names, kind: EntityKind, num_facts: int) -> list[FactGroup]:
+    """Several entities of one kind with mostly the same relations, so that a reader has to tell them apart."""
+    rng, groups = names.rng, list[FactGroup]()
+    num_shared = -(-num_facts // rng.randint(2, 4))
+    shared = rng.sample(kind.relations, min(num_shared, len(kind.relations)))
+    for _ in range(4):
+        num_left = num_facts - count_facts(groups)
+        kept = [relation for relation in shared if rng.random() < KEPT_SHARE][:num_left]
+        if kept:
+            groups.append(draw_group(names, kind, kept))
+    return groups
+
+
+def draw_kind(rng: random.Random) -> EntityKind:
+    """Draw a kind of entity by weight."""
+    kinds = entity_kinds()
+    return rng.choices(kinds, [kind.weight for kind in kinds])[0]
+
+
+def draw_group(names: Names, kind: EntityKind, relations: Sequence[Relation]) -> FactGroup:
+    """Draw a new entity with facts of these relations, in random order."""
     entity = _draw_entity(names, kind)
     relations = names.rng.sample(list(relations), len(relations))
-    return Group(entity, entity.name, tuple(_draw_fact(names, entity, relation) for relation in relations))
+    return FactGroup(entity, entity.name, tuple(_draw_fact(names, entity, relation) for relation in relations))
 
 
-def _draw_entity(names: Names, kind: Kind) -> Entity:
+def _draw_entity(names: Names, kind: EntityKind) -> Entity:
     if kind.entity == "person":
         person = names.person()
         shorts = (Reference.of_name(person.last), Reference.of_name(person.first))
-        pronoun = _SHE if person.feminine else _HE
-        return Entity(kind, person.full, Reference.of_name(person.full), pronoun, shorts)
+        return Entity(kind, person.full, Reference.of_name(person.full), SHE if person.feminine else HE, shorts)
     name = draw_value(names, kind.entity)
     shorts = tuple(Reference.of_name(noun) for noun in kind.nouns)
-    return Entity(kind, name, Reference.of_name(kind.article + name), _IT, shorts)
+    return Entity(kind, name, Reference.of_name(kind.article + name), IT, shorts)
 
 
 def _draw_fact(names: Names, entity: Entity, relation: Relation) -> Fact:
     if relation.value == "yesno":
-        holds = names.rng.random() < 0.5
-        value, statements = ("Yes", relation.statements) if holds else ("No", relation.denials)
+        is_true = names.rng.random() < 0.5
+        value, statements = ("Yes", relation.statements) if is_true else ("No", relation.denials)
     else:
         value, statements = draw_value(names, relation.value), relation.statements
         if value[0].islower():
@@ -157,50 +102,45 @@ def _draw_fact(names: Names, entity: Entity, relation: Relation) -> Fact:
         subject=entity.name,
         label=relation.label,
         value=value,
-        maker=relation.value.split()[0],
+        value_type=relation.value.split()[0],
         statements=statements,
         questions=tuple(fill_phrase(question, entity.full) for question in relation.questions),
         inverse_questions=tuple(fill_phrase(question, entity.full, value) for question in relation.inverse_questions),
     )
 
 
-def _draw_listing(names: Names, num_rows: int) -> Group:
+def _draw_listing_group(names: Names, num_rows: int) -> FactGroup:
     rng = names.rng
-    listing = rng.choice(LISTINGS)
+    listing = rng.choice(listings())
     owner = draw_value(names, listing.owner)
     rows: list[str] = []
     while len(rows) < num_rows:
         row = draw_value(names, listing.rows)
         if row not in rows:
             rows.append(row)
-    values = [draw_value(names, listing.value) for _ in rows]
+    values = {row: draw_value(names, listing.value) for row in rows}
+    sentence = _write_listing(rng, listing, owner, values)
+    facts = tuple(_listing_fact(listing, owner, row, value) for row, value in values.items())
+    return FactGroup(None, f"{owner}: {listing.name}", facts, sentence)
+
+
+def _write_listing(rng: random.Random, listing: Listing, owner: str, values: dict[str, str]) -> str:
     items = [
         (listing.next_row if index else listing.first_row).format(r=row, v=value)
-        for index, (row, value) in enumerate(zip(rows, values, strict=True))
+        for index, (row, value) in enumerate(values.items())
     ]
     sentence = rng.choice(listing.openings).format(o=owner) + ", ".join(items[:-1]) + " and " + items[-1] + "."
-    facts = [
-        Fact(
-            relation=f"{listing.name}.{row}",
-            subject=owner,
-            label=row,
-            value=value,
-            maker=listing.value.split()[0],
-            statements=(),
-            questions=tuple(question.format(o=owner, r=row) for question in listing.questions),
-            inverse_questions=(),
-        )
-        for row, value in zip(rows, values, strict=True)
-    ]
-    return Group(None, f"{owner}: {listing.name}", tuple(facts), capitalized(sentence))
+    return capitalize_first(sentence)
 
 
-def fill_phrase(template: str, reference: Reference, value: str = "") -> str:
-    """A phrase with its slots filled; `value` may be left out where the phrase has no slot for it."""
-    article = "an " if value[:1].lower() in ("a", "e", "i", "o", "u") else "a "
-    return template.format(s=reference.s, o=reference.o, p=reference.p, v=value, a=article + value)
-
-
-def capitalized(sentence: str) -> str:
-    """The sentence with a capital first letter."""
-    return sentence[0].upper() + sentence[1:]
+def _listing_fact(listing: Listing, owner: str, row: str, value: str) -> Fact:
+    return Fact(
+        relation=f"{listing.name}.{row}",
+        subject=owner,
+        label=row,
+        value=value,
+        value_type=listing.value.split()[0],
+        statements=(),
+        questions=tuple(question.format(o=owner, r=row) for question in listing.questions),
+        inverse_questions=(),
+    )

@@ -124,7 +124,7 @@ def test_damaged_weights_are_named(folder):
 def test_an_unsupported_architecture_is_named(folder):
     config = folder / "config.json"
     config.write_text(config.read_text().replace("LlamaForCausalLM", "BertForMaskedLM"))
-    with pytest.raises(BaseModelError, match="is of kind BertForMaskedLM; lorify supports LlamaForCausalLM"):
+    with pytest.raises(BaseModelError, match="has architecture BertForMaskedLM; lorify supports LlamaForCausalLM"):
         load_base(str(folder))
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.fast_decoding import LEAN_ARCHITECTURES, Block, Linears, Norm, Place, signed
+from lorify.base.fast_decoding import Block, Linears, Norm, Place, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
@@ -70,7 +70,7 @@ def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
 
 def covers(base: BaseLM, num_tokens: int) -> bool:
     """Whether the lean blocks compute what the Hugging Face model does, for sequences of up to `num_tokens`."""
-    if type(base.model).__name__ not in LEAN_ARCHITECTURES:
+    if not base.architecture.has_fast_decoding:
         return False
     config = base.model.config
     # These two change the rotation of earlier positions as a sequence grows.

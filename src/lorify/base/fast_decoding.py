@@ -21,7 +21,6 @@ from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, round_to_eight_bits
 
-LEAN_ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 _SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
 
 

@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from lorify.base.activations import Activations, Taps
+from lorify.base.architectures import find_architecture
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.packed_weights import PackedMatrices
@@ -30,20 +31,12 @@ from lorify.base.prefix_cache import RowSharing
 from lorify.base.sharding import can_shard, shard_blocks
 from lorify.errors import BaseModelError
 
-SUPPORTED_ARCHITECTURES = (
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-    "Gemma2ForCausalLM",
-    "Gemma3ForCausalLM",
-)
-
 
 class BaseLM:
     """A frozen causal language model with its tokenizer and its LoRA hooks.
 
     Attributes:
+        architecture: the registry's entry for it.
         model: the Hugging Face model, in evaluation mode, no parameter requires a gradient.
         tokenizer: its tokenizer.
         name: what the user called it (a hub id, a folder or the default name).
@@ -57,11 +50,7 @@ class BaseLM:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
         """Freeze `model` and install the hooks on its transformer blocks' linear layers."""
-        architecture = type(model).__name__
-        if architecture not in SUPPORTED_ARCHITECTURES:
-            raise BaseModelError(
-                f"base model {name!r} is of kind {architecture}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
-            )
+        self.architecture = find_architecture(type(model).__name__, name)
         self.model = model.eval().requires_grad_(False)
         self.decoder = cast(nn.Module, model.get_decoder())
         self.blocks = list(cast(nn.ModuleList, self.decoder.layers))
@@ -250,10 +239,7 @@ def load_base(
     chosen = dtype or best_dtype(target)
     with reading("config.json", name, folder):
         architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
-    if architectures[0] not in SUPPORTED_ARCHITECTURES:
-        raise BaseModelError(
-            f"base model {name!r} is of kind {architectures[0]}; lorify supports {', '.join(SUPPORTED_ARCHITECTURES)}"
-        )
+    find_architecture(architectures[0], name)
     if sharded and not can_shard():
         raise BaseModelError(
             f"base model {name!r} cannot be sharded: this is one process alone; start several with accelerate launch "

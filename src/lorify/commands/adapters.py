@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, find_export
 from lorify.commands.options import (
     Base,
     Documents,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lorify.adapters import Adapter
 
 app = typer.Typer(help="Show, merge, export adapters; add and remove documents.", no_args_is_help=True)
+
+FORMATS_HELP = ", ".join(f"{name} ({entry.description})" for name, entry in EXPORTS.items())
 
 AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder.")]
 
@@ -86,21 +89,20 @@ def merge(
 @app.command()
 def export(
     adapter_dir: AdapterDir,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder (peft) or file (gguf) to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder or file to write.")],
     base: Base = None,
-    format: Annotated[Literal["peft", "gguf"], typer.Option("--format", help="For PEFT, or for llama.cpp.")] = "peft",
+    format: Annotated[str, typer.Option("--format", help=f"Format: {FORMATS_HELP}.")] = DEFAULT_EXPORT,
 ) -> None:
     """Write an adapter for other programs.
 
     Example: lorify adapter export handbook-adapter -o handbook-peft
     """
-    from lorify.adapters.exports.gguf import export_gguf
-    from lorify.adapters.exports.peft import export_peft
     from lorify.adapters.storage import load_adapter
 
+    exporter = find_export(format)
     adapter = load_adapter(adapter_dir)
     loaded = load_base_model(adapter.provenance.base_name if base is None else base)
-    (export_peft if format == "peft" else export_gguf)(adapter, loaded, output)
+    exporter.export(adapter, loaded, output)
     say_line(str(output))
 
 

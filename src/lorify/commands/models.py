@@ -14,8 +14,8 @@ def models(as_json: Json = False) -> None:
 
     Example: lorify models
     """
+    from lorify.base.architectures import ARCHITECTURES
     from lorify.base.files import known_bases
-    from lorify.base.model import SUPPORTED_ARCHITECTURES
     from lorify.facade import SHIPPED_HYPERNETWORKS, shipped_task_hypernetwork
 
     bases = [
@@ -29,7 +29,7 @@ def models(as_json: Json = False) -> None:
         for known in known_bases()
     ]
     if as_json:
-        say_json({"bases": bases, "architectures": SUPPORTED_ARCHITECTURES})
+        say_json({"bases": bases, "architectures": list(ARCHITECTURES)})
         return
     for base in bases:
         here = "here" if base["cached"] else "fetched on first use"
@@ -42,5 +42,5 @@ def models(as_json: Json = False) -> None:
         told = f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
         say_line(f"{'':<{len(base['name'])}}  {told}")
     say_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
-    for architecture in SUPPORTED_ARCHITECTURES:
+    for architecture in ARCHITECTURES:
         say_line(f"  {architecture}")

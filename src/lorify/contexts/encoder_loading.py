@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
+from lorify.base.architectures import ARCHITECTURES
 from lorify.base.files import resolve_base
-from lorify.base.model import SUPPORTED_ARCHITECTURES, BaseLM, load_base, reading
+from lorify.base.model import BaseLM, load_base, reading
 from lorify.contexts.encoders import ContextEncoder, TextEncoder
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.contexts.vision import architecture, is_vision_language, load_vision_encoder
@@ -51,7 +52,7 @@ def load_encoder(
         return TextEncoder(base)
     source = name or base.name
     kind = architecture(source, resolve_base(source))
-    if kind not in SUPPORTED_ARCHITECTURES and is_vision_language(kind):
+    if kind not in ARCHITECTURES and is_vision_language(kind):
         return load_vision_encoder(source, dtype=base.dtype, device=base.device, quantized=in_4_bits)
     return TextEncoder(load_base(source, dtype=base.dtype, device=base.device, quantized=in_4_bits))
 

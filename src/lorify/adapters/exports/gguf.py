@@ -22,17 +22,10 @@ from lorify.errors import AdapterError
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
 
-ARCHITECTURES = {
-    "LlamaForCausalLM": gguf.MODEL_ARCH.LLAMA,
-    "MistralForCausalLM": gguf.MODEL_ARCH.LLAMA,
-    "Qwen2ForCausalLM": gguf.MODEL_ARCH.QWEN2,
-    "Qwen3ForCausalLM": gguf.MODEL_ARCH.QWEN3,
-    "Gemma2ForCausalLM": gguf.MODEL_ARCH.GEMMA2,
-    "Gemma3ForCausalLM": gguf.MODEL_ARCH.GEMMA3,
-}
+_ARCHITECTURES = {name: architecture for architecture, name in gguf.MODEL_ARCH_NAMES.items()}
 
 
-def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
+def export_gguf(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
     """Write an adapter as a GGUF LoRA file in float32; a file that is there is replaced at once or not at all.
 
     Before the file takes its place it is read again and compared: every tensor, and the scale.
@@ -41,15 +34,16 @@ def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
         adapter: the adapter.
         base: the base it is for.
         path: the file to write.
+        probe: ignored; unlike a PEFT adapter, the file is not run by the program that it is for.
 
     Raises:
-        AdapterError: if the adapter does not fit the base, llama.cpp has no such model, the file cannot be written,
-            or does not read back as it should.
+        AdapterError: if the adapter does not fit the base, llama.cpp does not support the base's architecture, or the
+            file cannot be written or does not read back as the same adapter.
     """
     adapter.check_base(base)
-    architecture = ARCHITECTURES.get(type(base.model).__name__)
-    if architecture is None:
-        raise AdapterError(f"base {base.name} is of a kind that cannot be written as GGUF; export as PEFT instead")
+    if base.architecture.gguf_name is None:
+        raise AdapterError(f"llama.cpp does not support the architecture of base {base.name}; export as PEFT instead")
+    architecture = _ARCHITECTURES[base.architecture.gguf_name]
     if path.is_dir():
         raise AdapterError(f"{path} is a folder; give a file to write to, such as {path}.gguf")
     tensors = _tensors(adapter, base, architecture)
@@ -67,7 +61,7 @@ def _tensors(adapter: Adapter, base: BaseLM, architecture: gguf.MODEL_ARCH) -> d
         if name is None:
             raise AdapterError(f"llama.cpp has no name for {module!r} of block {layer}; export as PEFT instead")
         B = pair.B
-        if architecture is gguf.MODEL_ARCH.LLAMA and module in ("q_proj", "k_proj"):
+        if base.architecture.gguf_interleaves_heads and module in ("q_proj", "k_proj"):
             B = _interleaved(B, _num_heads(base, module))
         tensors[f"{name}.weight.lora_a"] = _array(pair.A)
         tensors[f"{name}.weight.lora_b"] = _array(B)

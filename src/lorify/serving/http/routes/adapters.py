@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -18,8 +18,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from lorify.adapters import Adapter
-from lorify.adapters.exports.gguf import export_gguf
-from lorify.adapters.exports.peft import export_peft
+from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportFormat
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import RequestError
@@ -49,6 +48,8 @@ _FILES = {
 }
 
 _CHANGE_ERRORS = {**openapi_errors(413, 415, 429, 503, 507)}
+
+ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
 
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
@@ -138,23 +139,25 @@ async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) ->
     responses={200: {"description": "The file.", "content": {"application/zip": {}, "application/octet-stream": {}}}},
 )
 async def export(
-    id: str, service: ServiceDependency, owner: OwnerDependency, format: Literal["peft", "gguf"] = "peft"
+    id: str, service: ServiceDependency, owner: OwnerDependency, format: ExportName = DEFAULT_EXPORT
 ) -> Response:
     """The adapter for other programs: a zip of the folder that PEFT reads, or a LoRA file of llama.cpp."""
+    if format not in EXPORTS:
+        raise RequestError(f"format {format!r} is not known; choose from {', '.join(EXPORTS)}", param="format")
+    exporter = EXPORTS[format]
     adapter = await asyncio.to_thread(service.store.get, id, owner)
-    kind, suffix = ("application/zip", "zip") if format == "peft" else ("application/octet-stream", "gguf")
-    content = await asyncio.to_thread(_exported, adapter, service.model.base, format)
-    headers = {"Content-Disposition": f'attachment; filename="{id}.{suffix}"'}
+    content = await asyncio.to_thread(_exported, adapter, service.model.base, exporter)
+    kind = "application/zip" if exporter.suffix is None else "application/octet-stream"
+    headers = {"Content-Disposition": f'attachment; filename="{id}{exporter.suffix or ".zip"}"'}
     return Response(content, media_type=kind, headers=headers)
 
 
-def _exported(adapter: Adapter, base: BaseLM, format: Literal["peft", "gguf"]) -> bytes:
+def _exported(adapter: Adapter, base: BaseLM, exporter: ExportFormat) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
         path = Path(temporary) / "adapter"
-        if format == "gguf":
-            export_gguf(adapter, base, path)
+        exporter.export(adapter, base, path, probe=False)
+        if exporter.suffix is not None:
             return path.read_bytes()
-        export_peft(adapter, base, path, probe=False)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for part in sorted(path.iterdir()):

@@ -12,7 +12,6 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -28,7 +27,7 @@ from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.prefix_cache import RowSharing
-from lorify.base.sharding import can_shard, shard_blocks
+from lorify.base.sharding import can_shard, is_sharded, shard_blocks
 from lorify.errors import BaseModelError
 
 
@@ -96,7 +95,7 @@ class BaseLM:
     @property
     def is_sharded(self) -> bool:
         """Whether this process has a part of the blocks only, and runs them together with others."""
-        return isinstance(self.blocks[0], FSDPModule)
+        return is_sharded(self.blocks[0])
 
     def linear(self, layer: int, module: str) -> nn.Linear:
         """The linear layer `module` (such as `down_proj`) of block `layer`.

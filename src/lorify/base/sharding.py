@@ -3,6 +3,8 @@
 PyTorch's `fully_shard` (FSDP2) gathers a block before it runs, forward or backward, and frees it afterwards. Processes
 wait for each other there, so all of them have to call the model equally often. Embeddings, the last norm and the head
 stay whole, since they are used outside of the model's own `forward` too.
+
+FSDP is imported inside the functions, so that a single process does not load it for nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from typing import cast
 
 import torch
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
 
 def can_shard() -> bool:
     """Whether this process is one of a group that trains together, as under `torchrun` or `accelerate launch`."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def is_sharded(block: nn.Module) -> bool:
+    """Whether `shard_blocks` has cut this block."""
+    if not can_shard():
+        return False
+    from torch.distributed.fsdp import FSDPModule
+
+    return isinstance(block, FSDPModule)
 
 
 def shard_blocks(model: PreTrainedModel, device: torch.device) -> None:
@@ -31,6 +40,9 @@ def shard_blocks(model: PreTrainedModel, device: torch.device) -> None:
         model: with whole weights, the same ones in all processes; it may be on the CPU still.
         device: of this process.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     for block in cast(nn.ModuleList, cast(nn.Module, model.get_decoder()).layers):
         # By itself, without one around the whole model: that one could not do with a forward pass that is ended early.

@@ -151,7 +151,7 @@ def test_bad_input_of_eval(tmp_path, questions, options):
     assert "holds files but no run" in fail("eval", "facts", "-o", tmp_path / "photos")
     assert "is a file" in fail("eval", "niah", "-o", questions)
     assert "exclude each other" in fail("eval", "qa", "--questions", questions, "--heldout-of", questions)
-    assert "no folder of a run" in fail("eval", "report", tmp_path, "-o", tmp_path / "page.md")
+    assert "is not a run folder" in fail("eval", "report", tmp_path, "-o", tmp_path / "page.md")
     questions.write_text('{"context": "x", "question": "y"}\n')
     assert "line 1: field 'answers'" in fail("eval", questions, *options)
 

@@ -1,9 +1,9 @@
 """Answers and configs as a run would have them."""
 
-from lorify.evaluation.runs.folder import Answer, RunConfig
+from lorify.evaluation.runs.records import AnswerRecord, RunConfig
 
 
-def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> Answer:
+def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> AnswerRecord:
     values = {
         "source": "mill",
         "length_tokens": 100,
@@ -20,7 +20,7 @@ def make_answer(method="adapter", case="c-0", index=0, f1=1.0, **fields) -> Answ
         "update_peak_bytes": None,
         "adapter_bytes": 10,
     }
-    return Answer(method=method, case=case, index=index, **(values | fields))
+    return AnswerRecord(method=method, case=case, index=index, **(values | fields))
 
 
 def make_config(**fields) -> RunConfig:

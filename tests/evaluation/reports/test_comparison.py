@@ -41,5 +41,5 @@ def test_runs_without_a_common_question_or_method_are_refused(tmp_path):
     append_answers(third, [make_answer("none")])
     with pytest.raises(EvaluationError, match="no method in common"):
         compare_runs(first, third)
-    with pytest.raises(EvaluationError, match="no folder of a run"):
+    with pytest.raises(EvaluationError, match="is not a run folder"):
         compare_runs(first, tmp_path)

@@ -7,18 +7,9 @@ from random_runs import make_answer, make_config
 from lorify.evaluation.reports.comparison import compare_runs
 from lorify.evaluation.reports.pooling import pool_runs
 from lorify.evaluation.reports.results_page import write_results
-from lorify.evaluation.reports.tables import (
-    LENGTHS_NAME,
-    PAIRS_NAME,
-    REPORT_NAME,
-    TABLE_NAME,
-    as_csv,
-    as_markdown,
-    summarize,
-    summarize_lengths,
-    summarize_pairs,
-    write_report,
-)
+from lorify.evaluation.reports.run_report import LENGTHS_NAME, PAIRS_NAME, REPORT_NAME, TABLE_NAME, write_report
+from lorify.evaluation.reports.summaries import summarize, summarize_lengths, summarize_pairs
+from lorify.evaluation.reports.tables import as_csv, as_markdown
 from lorify.evaluation.runs.folder import ANSWERS_NAME, open_run
 
 ANSWERS = [

@@ -15,7 +15,8 @@ from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.api import PreparedCase, Prompt
 from lorify.evaluation.methods.documents import NoContext
 from lorify.evaluation.methods.registry import parse_methods
-from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run, run_config
+from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run
+from lorify.evaluation.runs.records import run_config
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.cases import cases_from_examples

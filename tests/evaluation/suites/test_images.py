@@ -5,7 +5,7 @@ from tiny import tiny_base
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.registry import parse_methods
-from lorify.evaluation.runs.folder import run_config
+from lorify.evaluation.runs.records import run_config
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.choices import nearest_choice
 from lorify.evaluation.suites.imagenette import IMAGENETTE_ALIASES, ImagenetteSuite

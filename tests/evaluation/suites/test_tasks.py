@@ -11,8 +11,9 @@ from lorify.data.tasks.suite import suite_unseen_tasks
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.registry import methods_for, parse_methods
 from lorify.evaluation.reports.findings import compare_task_scores, measure_compression, summarize_findings
-from lorify.evaluation.reports.tables import FAMILIES_NAME, REPORT_NAME, TABLE_NAME, summarize, write_report
-from lorify.evaluation.runs.folder import run_config
+from lorify.evaluation.reports.run_report import FAMILIES_NAME, REPORT_NAME, TABLE_NAME, write_report
+from lorify.evaluation.reports.summaries import summarize
+from lorify.evaluation.runs.records import run_config
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.evaluation.suites.registry import parse_suite

@@ -1,10 +1,9 @@
-"""`eval benchmarks`: public benchmarks with adapters from descriptions, through lm-eval."""
+"""`lorify eval benchmarks`: public benchmarks with adapters from descriptions, run by lm-eval."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,84 +11,52 @@ from lorify.commands.evaluation.evaluate import Run, print_scores
 from lorify.commands.evaluation.options import RunDir
 from lorify.commands.options import Base, Json, TaskHypernetwork, load_model
 from lorify.commands.terminal import counting
-from lorify.errors import EvaluationError
-
-if TYPE_CHECKING:
-    from lorify.evaluation.runs.folder import Answer
-
-METHODS = ("none", "adapter")
 
 
 def benchmarks(
     names: Annotated[
-        str, typer.Argument(metavar="LIST", help="Benchmarks with commas between; all: the ten of the paper.")
+        str, typer.Argument(metavar="LIST", help="Benchmarks separated by commas, or all: the ten of the paper.")
     ] = "all",
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Local copies, NAME.json each; else from the hub.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder of local copies, NAME.json each; by default from the hub."),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many items of each.")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=3, help="Descriptions of each benchmark, from 3.")] = 3,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of items of each.")] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=3, help="Number of descriptions of each benchmark, at most 3.")
+    ] = 3,
     run_programs: Annotated[
-        bool, typer.Option("--run-programs", help="Run the programs that the model writes (humaneval, mbpp).")
+        bool, typer.Option("--run-programs", help="Execute programs written by the model (humaneval, mbpp).")
     ] = False,
     output: RunDir = None,
     base: Base = None,
     task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
-    """Text-to-LoRA's ten benchmarks through lm-eval: the bare base, and with the adapter from a description as PEFT.
+    """The ten benchmarks of Text-to-LoRA through lm-eval: the bare base model, and adapters from descriptions.
 
-    Without training examples in the prompt. The benchmarks are arc_challenge, arc_easy, boolq, gsm8k, hellaswag,
+    Prompts contain no training examples. The benchmarks are arc_challenge, arc_easy, boolq, gsm8k, hellaswag,
     openbookqa, piqa, winogrande, humaneval and mbpp. Needs `pip install 'lorify[bench]'`.
 
     Example: lorify eval benchmarks arc_easy,piqa --limit 100 -o runs/benchmarks
     """
-    from lorify.evaluation.methods.registry import parse_methods
-    from lorify.evaluation.reports.tables import write_report
-    from lorify.evaluation.runs.folder import append_answers, check_run_folder, open_run, run_config
-    from lorify.evaluation.suites.benchmarks import (
-        DESCRIPTIONS,
-        MAX_NEW_TOKENS,
-        SOURCE,
-        answer_benchmark,
-        check_benchmarks,
-        data_path,
-        load_lm_eval,
-    )
+    from lorify.evaluation.benchmarks.lm_eval_tasks import load_lm_eval
+    from lorify.evaluation.benchmarks.names import check_benchmarks, select_benchmarks
+    from lorify.evaluation.benchmarks.runner import BenchmarkRun
+    from lorify.evaluation.reports.run_report import write_report
+    from lorify.evaluation.runs.folder import check_run_folder, open_run
 
-    chosen = list(DESCRIPTIONS) if names == "all" else [name.strip() for name in names.split(",") if name.strip()]
-    if not chosen:
-        raise EvaluationError(f"no benchmark is given; choose from {', '.join(DESCRIPTIONS)}")
+    chosen = select_benchmarks(names)
     check_benchmarks(chosen, data, run_programs=run_programs)
     simple_evaluate = load_lm_eval()
     if output is not None:
         check_run_folder(output)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
-    suite = f"{SOURCE} {','.join(chosen)} --seeds {seeds}"
-    suite += (f" --data {data}" if data else "") + (f" --limit {limit}" if limit else "")
-    config = run_config(
-        model, suite, [], parse_methods(",".join(METHODS), "tasks"), max_new_tokens=MAX_NEW_TOKENS, timed=False
-    )
-    digests = [_digest(data_path(data, name)) if data else name for name in chosen]
-    config = config.model_copy(update={"items_sha256": hashlib.sha256("".join(digests).encode()).hexdigest()})
-    answers: list[Answer] = open_run(output, config) if output is not None else []
-    # The bare base answers once, whatever the number of descriptions.
-    parts = [(name, method, seed) for name in chosen for method in METHODS for seed in range(seeds)]
-    parts = [(name, method, seed) for name, method, seed in parts if method == "adapter" or seed == 0]
+    run = BenchmarkRun(model, chosen, seeds, data, limit, simple_evaluate)
+    config = run.config()
+    done = open_run(output, config) if output is not None else []
     with counting("answering", "parts") as advance:
-        for name, method, seed in parts:
-            if not any((a.family, a.method, a.seed) == (name, method, seed) for a in answers):
-                new = answer_benchmark(
-                    model, name, method, seed, data_dir=data, limit=limit, simple_evaluate=simple_evaluate
-                )
-                if output is not None:
-                    append_answers(output, new)
-                answers += new
-            advance(1, len(parts))
+        answers = run.answer(folder=output, done=done, report=advance)
     if output is not None:
         write_report(output, config, answers)
     print_scores(Run(config, answers, []), as_json)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -38,7 +38,7 @@ def niah(
 
     Example: lorify eval niah -l 1024 -l 8192 -o runs/niah
     """
-    from lorify.evaluation.reports.tables import summarize_lengths
+    from lorify.evaluation.reports.summaries import summarize_lengths
     from lorify.evaluation.suites.niah import NiahSuite
 
     suite = NiahSuite(lengths=tuple(lengths or DEFAULT_LENGTHS), samples=samples, seed=seed)  # pyright: ignore[reportCallIssue]

@@ -13,7 +13,7 @@ from lorify.commands.terminal import counting, say_json, say_line, working
 
 if TYPE_CHECKING:
     from lorify.evaluation.reports.tables import Row
-    from lorify.evaluation.runs.folder import Answer, RunConfig
+    from lorify.evaluation.runs.records import AnswerRecord, RunConfig
     from lorify.evaluation.suites.api import Suite
 
 SHOWN_COLUMNS = (
@@ -35,7 +35,7 @@ class Run:
     """
 
     config: RunConfig
-    answers: Sequence[Answer]
+    answers: Sequence[AnswerRecord]
     findings: Sequence[Row]
 
 
@@ -64,8 +64,9 @@ def evaluate_suite(
     """
     from lorify.evaluation.methods.registry import parse_methods
     from lorify.evaluation.reports.findings import summarize_findings
-    from lorify.evaluation.reports.tables import write_report
-    from lorify.evaluation.runs.folder import check_run_folder, open_run, run_config
+    from lorify.evaluation.reports.run_report import write_report
+    from lorify.evaluation.runs.folder import check_run_folder, open_run
+    from lorify.evaluation.runs.records import run_config
     from lorify.evaluation.runs.runner import answer_cases
 
     chosen = parse_methods(methods or suite.default_methods, suite.kind)
@@ -89,7 +90,7 @@ def evaluate_suite(
 
 def print_scores(run: Run, as_json: bool) -> None:
     """Print the scores and findings of a run."""
-    from lorify.evaluation.reports.tables import summarize
+    from lorify.evaluation.reports.summaries import summarize
 
     rows = summarize(run.answers)
     if as_json:

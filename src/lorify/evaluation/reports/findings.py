@@ -7,21 +7,22 @@ from collections.abc import Collection, Mapping, Sequence
 from lorify.adapters import Adapter
 from lorify.evaluation.methods.api import Method
 from lorify.evaluation.methods.tasks import OwnLora
+from lorify.evaluation.reports.summaries import group_answers
 from lorify.evaluation.reports.tables import Row
-from lorify.evaluation.runs.folder import Answer
+from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.scoring.metrics import mean
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import WEIGHTS_NAME
 from lorify.hypernets.text_to_lora.library import load_library
 
 
-def summarize_findings(answers: Sequence[Answer], model: Lorify, methods: Sequence[Method]) -> list[Row]:
+def summarize_findings(answers: Sequence[AnswerRecord], model: Lorify, methods: Sequence[Method]) -> list[Row]:
     """Collect the findings of a run, as rows of `what` and `value`; empty unless it used the methods for tasks."""
     found = {**compare_task_scores(answers), **_library_compression(model, methods)}
     return [{"what": what, "value": value} for what, value in found.items()]
 
 
-def compare_task_scores(answers: Sequence[Answer]) -> dict[str, float]:
+def compare_task_scores(answers: Sequence[AnswerRecord]) -> dict[str, float]:
     """Compare the scores of methods for tasks, as far as the methods are present.
 
     Returns:
@@ -29,10 +30,8 @@ def compare_task_scores(answers: Sequence[Answer]) -> dict[str, float]:
         adapters restored from a compressed library relative to the library. `gain_lost_mismatched`: share of the gain
         over the bare base model that is lost with the description of another task.
     """
-    by_method: dict[str, list[float]] = {}
-    for answer in answers:
-        by_method.setdefault(answer.method, []).append(answer.score)
-    score = {method: mean(scores) for method, scores in by_method.items()}
+    by_method = group_answers(answers, lambda a: a.method)
+    score = {method: mean([a.score for a in chosen]) for method, chosen in by_method.items()}
     own = max((s for m, s in score.items() if m.startswith("oracle")), default=0.0)
     restored = next((s for m, s in score.items() if m.startswith("restored")), None)
     found: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Plots of a run: quality against update time and length, memory against length, needles by length and depth."""
+"""Plots of a run: score by update time, score and memory by length, heat maps of needles by length and depth."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lorify.evaluation.runs.folder import Answer
+from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.scoring.metrics import MEGABYTE, bootstrap_interval, length_bin, mean, median
 
 QUALITY_UPDATE_NAME = "quality-update.png"
 QUALITY_LENGTH_NAME = "quality-length.png"
 QUALITY_METHODS_NAME = "quality-methods.png"
 MEMORY_LENGTH_NAME = "memory-length.png"
-MIN_SECONDS = 1e-4  # a method without an update has a place on a logarithmic axis
+MIN_SECONDS = 1e-4  # makes methods without an update visible on a logarithmic axis
 
 
-def write_plots(folder: Path, answers: Sequence[Answer]) -> list[str]:
-    """Write the plots that the answers give something for.
+def write_plots(folder: Path, answers: Sequence[AnswerRecord]) -> list[str]:
+    """Write the plots for which the answers have data.
 
     Returns:
-        Names of the files.
+        Names of the files written.
     """
     plot_quality_against_update(answers, folder / QUALITY_UPDATE_NAME)
     names = [QUALITY_UPDATE_NAME]
@@ -44,8 +44,8 @@ def write_plots(folder: Path, answers: Sequence[Answer]) -> list[str]:
     return names
 
 
-def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
-    """Write the score (token F1, or a task's own metric) with its 95% interval against the median time of an update."""
+def plot_quality_against_update(answers: Sequence[AnswerRecord], path: Path) -> None:
+    """Plot the score (token F1, or the task's metric) with its 95% interval against the median update time."""
     figure, axes = _new_figure()
     for method in _methods(answers):
         chosen = [a for a in answers if a.method == method]
@@ -61,15 +61,15 @@ def plot_quality_against_update(answers: Sequence[Answer], path: Path) -> None:
 
 
 def plot_against_length(
-    answers: Sequence[Answer], path: Path, label: str, value: Callable[[Sequence[Answer]], float | None]
+    answers: Sequence[AnswerRecord], path: Path, label: str, value: Callable[[Sequence[AnswerRecord]], float | None]
 ) -> None:
-    """Write something against the length of the documents, a line a method.
+    """Plot a quantity against the length of the documents, one line for each method.
 
     Args:
         answers: the answers.
-        path: the PNG.
-        label: what `value` gives.
-        value: answers of one length bin -> the height of the line; None leaves the bin out.
+        path: PNG to write.
+        label: label of the quantity.
+        value: computes the quantity from the answers of one length bin; None leaves the bin out.
     """
     figure, axes = _new_figure()
     for method in _methods(answers):
@@ -79,7 +79,7 @@ def plot_against_length(
         points = [(length, height) for length, height in heights if height is not None]
         axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=method)
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("length of the documents (tokens, up to)")
+    axes.set_xlabel("length of the documents (tokens, upper end of the bin)")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside upper center", ncols=2)
@@ -87,12 +87,12 @@ def plot_against_length(
 
 
 def plot_bars(rows: Sequence[tuple[str, float, float, float]], path: Path, label: str) -> None:
-    """Write a bar a row, with its interval.
+    """Plot one bar for each row, with its interval.
 
     Args:
-        rows: (name, value, lower end, upper end), from the top down.
-        path: the PNG.
-        label: what the values are.
+        rows: (name, value, lower end, upper end), from top to bottom.
+        path: PNG to write.
+        label: label of the values.
     """
     figure, axes = _new_figure((6.4, 1.2 + 0.4 * len(rows)))
     names, values, lows, highs = zip(*rows, strict=True)
@@ -109,11 +109,11 @@ def plot_bars(rows: Sequence[tuple[str, float, float, float]], path: Path, label
 
 
 def plot_scaling(curves: Mapping[str, Sequence[tuple[int, float, float, float]]], path: Path) -> None:
-    """Write scores with their intervals against the number of training tasks, a line a method.
+    """Plot scores with their intervals against the number of training tasks, one line for each method.
 
     Args:
-        curves: (training tasks, score, lower end, upper end) of each method.
-        path: the PNG.
+        curves: (training tasks, score, lower end, upper end) by method.
+        path: PNG to write.
     """
     figure, axes = _new_figure()
     for method, points in curves.items():
@@ -130,11 +130,11 @@ def plot_scaling(curves: Mapping[str, Sequence[tuple[int, float, float, float]]]
 
 
 def plot_heat_map(cells: Sequence[tuple[int, int, float]], path: Path) -> None:
-    """Write exact match over length and depth.
+    """Plot exact match by length and depth.
 
     Args:
         cells: (length in tokens, depth bin, score) of each needle.
-        path: the PNG.
+        path: PNG to write.
     """
     lengths = sorted({length for length, _, _ in cells})
     bins = sorted({bin_ for _, bin_, _ in cells})
@@ -152,12 +152,12 @@ def plot_heat_map(cells: Sequence[tuple[int, int, float]], path: Path) -> None:
     _save(figure, path)
 
 
-def _methods(answers: Sequence[Answer]) -> list[str]:
+def _methods(answers: Sequence[AnswerRecord]) -> list[str]:
     return list(dict.fromkeys(a.method for a in answers))
 
 
-def _interval(answers: Sequence[Answer]) -> tuple[float, float, float]:
-    """Mean score and the ends of its 95% interval, around it."""
+def _interval(answers: Sequence[AnswerRecord]) -> tuple[float, float, float]:
+    """Compute the mean score and its 95% interval, widened to contain the mean."""
     score = mean([a.score for a in answers])
     low, high = bootstrap_interval([a.score for a in answers], groups=[a.group for a in answers])
     return score, min(low, score), max(high, score)
@@ -167,15 +167,15 @@ def _mean_or_nan(values: Sequence[float]) -> float:
     return mean(values) if values else float("nan")
 
 
-def _peak_megabytes(answers: Sequence[Answer]) -> float | None:
-    """Most of updating and answering."""
+def _peak_megabytes(answers: Sequence[AnswerRecord]) -> float | None:
+    """Compute the median over answers of the peak memory of ingesting and answering."""
     return median(
         [max(a.answer_peak_bytes, a.update_peak_bytes or 0) for a in answers if a.answer_peak_bytes], 3, MEGABYTE
     )
 
 
 def _new_figure(size: tuple[float, float] = (6.4, 4.2)) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, since a run without plots need not wait for it
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported here because it is slow to import
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")

@@ -1,4 +1,4 @@
-"""Several runs in one table: what seeds do to the scores, and what the number of training tasks does."""
+"""Several runs in one table: scores over seeds, and scores by number of training tasks."""
 
 from __future__ import annotations
 
@@ -10,30 +10,36 @@ import numpy as np
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.reports.plots import plot_scaling
+from lorify.evaluation.reports.summaries import group_answers
 from lorify.evaluation.reports.tables import Row, as_csv, as_markdown
-from lorify.evaluation.runs.folder import Answer, RunConfig, load_answers, load_config, write_text
+from lorify.evaluation.runs.folder import load_answers, load_config, write_text
+from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.scoring.metrics import mean
 
 POOLED_NAME = "pooled.csv"
 REPORT_NAME = "pooled.md"
 SCALING_NAME = "scaling.png"
 RESAMPLES = 1000
+EXPLANATION = (
+    "Scores are means over all answers. `low` and `high` are a 95% bootstrap interval that resamples both runs and "
+    "documents (or tasks). `run_deviation` is the standard deviation of the means of the runs."
+)
 
 
 def pool_runs(folders: Sequence[Path]) -> list[Row]:
-    """Scores by method over runs that differ in their seeds: of evaluation, or of the training of the hypernetwork.
+    """Pool runs that differ in the seed of the evaluation or of the hypernetwork's training.
 
-    Runs whose hypernetworks were trained on different numbers of tasks are kept apart.
+    Runs whose hypernetworks were trained on different numbers of tasks stay separate.
 
     Args:
-        folders: folders of runs with answers.
+        folders: run folders with answers.
 
     Returns:
-        One row a number of training tasks and method: mean score over all answers; its 95% bootstrap interval, for
-        which both runs and documents (or tasks) are drawn again; and the standard deviation of the runs' means.
+        One row for each number of training tasks and method: the mean score over all answers; its 95% bootstrap
+        interval, which resamples both runs and documents (or tasks); the standard deviation of the means of the runs.
 
     Raises:
-        EvaluationError: if a folder holds no answers of a run, or the runs are of different bases.
+        EvaluationError: if a folder holds no answers, or the runs have different base models.
     """
     configs = {folder: load_config(folder) for folder in folders}
     first = next(iter(configs))
@@ -42,10 +48,10 @@ def pool_runs(folders: Sequence[Path]) -> list[Row]:
             raise EvaluationError(
                 f"{first} is a run of base {configs[first].base} and {folder} of {config.base}; pool runs of one base"
             )
-    pooled: dict[tuple[int, str], list[list[Answer]]] = {}
+    pooled: dict[tuple[int, str], list[list[AnswerRecord]]] = {}
     for folder, config in configs.items():
-        for method, answers in _by_method(folder).items():
-            pooled.setdefault((_tasks(config), method), []).append(answers)
+        for method, answers in _answers_by_method(folder).items():
+            pooled.setdefault((config.training_tasks or 0, method), []).append(answers)
     return [
         {"training_tasks": tasks or None, "method": method, "runs": len(runs), "questions": sum(map(len, runs))}
         | _scores(runs)
@@ -54,7 +60,7 @@ def pool_runs(folders: Sequence[Path]) -> list[Row]:
 
 
 def write_pooled(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the table as CSV and Markdown, and the scores against the number of training tasks where it differs.
+    """Write the table as CSV and Markdown, and a plot of the scores if the number of training tasks varies.
 
     Raises:
         EvaluationError: if the folder cannot be written.
@@ -63,7 +69,7 @@ def write_pooled(folder: Path, rows: Sequence[Row]) -> None:
         method: [row for row in rows if row["method"] == method and row["training_tasks"] is not None]
         for method in dict.fromkeys(str(row["method"]) for row in rows)
     }
-    parts = ["# Runs together", _EXPLANATION, as_markdown(rows)]
+    parts = ["# Pooled runs", EXPLANATION, as_markdown(rows)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(len(points) > 1 for points in curves.values()):
@@ -75,48 +81,41 @@ def write_pooled(folder: Path, rows: Sequence[Row]) -> None:
         raise EvaluationError(f"output {folder} cannot be written ({error.strerror}); give a folder with -o") from error
 
 
-_EXPLANATION = (
-    "Means over all answers. `low` and `high` are a 95% bootstrap interval in which both runs and documents (or tasks) "
-    "are drawn again; `run_deviation` is the standard deviation of the runs' means."
-)
-
-
-def _by_method(folder: Path) -> dict[str, list[Answer]]:
+def _answers_by_method(folder: Path) -> dict[str, list[AnswerRecord]]:
     answers = load_answers(folder)
     if not answers:
         raise EvaluationError(f"{folder} has no answers; run its evaluation again")
-    found: dict[str, list[Answer]] = {}
-    for answer in answers:
-        found.setdefault(answer.method, []).append(answer)
-    return found
+    return group_answers(answers, lambda a: a.method)
 
 
-def _tasks(config: RunConfig) -> int:
-    """Number of training tasks; 0 where it is not known."""
-    return config.training_tasks or 0
-
-
-def _scores(runs: Sequence[Sequence[Answer]]) -> Row:
+def _scores(runs: Sequence[Sequence[AnswerRecord]]) -> Row:
     groups = {group: i for i, group in enumerate(dict.fromkeys(a.group for run in runs for a in run))}
     sums, counts = np.zeros((2, len(runs), len(groups)))
     for row, run in enumerate(runs):
         for answer in run:
             sums[row, groups[answer.group]] += answer.score
             counts[row, groups[answer.group]] += 1
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(RESAMPLES):
-        cells = np.ix_(rng.integers(len(runs), size=len(runs)), rng.integers(len(groups), size=len(groups)))
-        if counts[cells].sum():  # runs of other documents may leave nothing
-            drawn.append(sums[cells].sum() / counts[cells].sum())
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = _interval(sums, counts)
     means = [mean([a.score for a in run]) for run in runs]
     return {
         "score": round(float(sums.sum() / counts.sum()), 3),
-        "low": round(float(low), 3),
-        "high": round(float(high), 3),
+        "low": round(low, 3),
+        "high": round(high, 3),
         "run_deviation": round(statistics.stdev(means), 4) if len(means) > 1 else None,
     }
+
+
+def _interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Compute the 95% bootstrap interval of the mean from sums and counts `[runs, groups]`, resampling both axes."""
+    num_runs, num_groups = sums.shape
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        cells = np.ix_(rng.integers(num_runs, size=num_runs), rng.integers(num_groups, size=num_groups))
+        if counts[cells].sum():  # 0 where runs on different documents share none of the drawn ones
+            drawn.append(sums[cells].sum() / counts[cells].sum())
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _points(rows: Sequence[Mapping[str, object]]) -> list[tuple[int, float, float, float]]:

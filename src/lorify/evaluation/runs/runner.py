@@ -13,7 +13,8 @@ from pathlib import Path
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.api import Method, PreparedCase, Update, ask_together, check_questions, longest_answer
 from lorify.evaluation.methods.documents import case_contexts
-from lorify.evaluation.runs.folder import Answer, append_answers, rewrite_answers
+from lorify.evaluation.runs.folder import append_answers, rewrite_answers
+from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured, quick_collection
 from lorify.evaluation.scoring.choices import nearest_choice
 from lorify.evaluation.scoring.metrics import exact_match, rouge_l, score_answer, token_f1
@@ -34,9 +35,9 @@ def answer_cases(
     max_new_tokens: int,
     timed: bool = True,
     folder: Path | None = None,
-    done: Sequence[Answer] = (),
+    done: Sequence[AnswerRecord] = (),
     report: Report = lambda done, total: None,
-) -> list[Answer]:
+) -> list[AnswerRecord]:
     """Ask every question by every method.
 
     Args:
@@ -109,7 +110,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
 
 def _answer_block(
     model: Lorify, block: Sequence[Case], label: str, update: Update, max_new_tokens: int, timed: bool
-) -> list[Answer]:
+) -> list[AnswerRecord]:
     rows: list[tuple[Case, int, PreparedCase, Measurement]] = []
     for case in block:
         with measured(model.base.device) as taken:
@@ -153,11 +154,11 @@ def _as_answer(
     knowledge: PreparedCase,
     taken: Measurement,
     timed: TimedAnswer | None,
-) -> Answer:
+) -> AnswerRecord:
     question = case.questions[index]
     scored = nearest_choice(prediction, case.choices) if case.choices else prediction
     rouge = rouge_l(scored, question.answers)
-    return Answer(
+    return AnswerRecord(
         method=label,
         case=case.id,
         index=index,
@@ -190,7 +191,7 @@ def _as_answer(
     )
 
 
-def _complete(blocks: Sequence[Sequence[Case]], answers: Sequence[Answer]) -> set[str]:
+def _complete(blocks: Sequence[Sequence[Case]], answers: Sequence[AnswerRecord]) -> set[str]:
     """Cases of the blocks of which every question is answered."""
     found = {(a.case, a.index, a.question) for a in answers}
     return {

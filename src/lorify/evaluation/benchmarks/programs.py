@@ -1,0 +1,45 @@
+"""Running the programs that a model writes for HumanEval and MBPP."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+TIMEOUT_SECONDS = 10.0
+
+
+def build_program(document: Mapping[str, Any], answer: str) -> str:
+    """Join the code in an answer with the tests of its item.
+
+    Args:
+        document: item of HumanEval (with `entry_point`) or MBPP.
+        answer: code, or text with a fenced code block.
+    """
+    fenced = re.search(r"```(?:python)?\n(.*?)(?:```|$)", answer, re.DOTALL)
+    code = fenced.group(1) if fenced else answer
+    if "entry_point" not in document:  # MBPP
+        return "\n".join([document.get("test_setup_code") or "", code, *document["test_list"]])
+    if f"def {document['entry_point']}" not in code:
+        code = document["input"] + code
+    return f"{code}\n{document['test']}\ncheck({document['entry_point']})\n"
+
+
+def passes_tests(program: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Run a program in its own process and temporary folder; return whether it exits without an error in time."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            run = subprocess.run(
+                [sys.executable, "-I", "-c", program],
+                cwd=folder,
+                timeout=timeout_seconds,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+    return run.returncode == 0

@@ -1,1 +1,1 @@
-"""Benchmarks, metrics, reports and plots."""
+"""Measuring methods on suites of questions: running, scoring and reporting."""

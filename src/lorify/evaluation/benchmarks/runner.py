@@ -53,9 +53,8 @@ class BenchmarkRun:
     def config(self) -> RunConfig:
         """Build the config of the run."""
         suite = f"{SOURCE} {','.join(self.names)} --seeds {self.seeds}"
-        suite += (f" --data {self.data_dir}" if self.data_dir else "") + (
-            f" --limit {self.limit}" if self.limit else ""
-        )
+        suite += f" --data {self.data_dir}" if self.data_dir else ""
+        suite += f" --limit {self.limit}" if self.limit else ""
         methods = parse_methods(",".join(METHODS), "tasks")
         config = run_config(self.model, suite, [], methods, max_new_tokens=MAX_NEW_TOKENS, timed=False)
         items = [_file_digest(data_path(self.data_dir, name)) if self.data_dir else name for name in self.names]

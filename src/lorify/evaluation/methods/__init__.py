@@ -1,1 +1,1 @@
-"""Methods: how questions are answered."""
+"""Methods: ways to answer questions about a context."""

@@ -1,1 +1,1 @@
-"""Tables, plots and pages made from runs."""
+"""Tables, plots and pages made from the answers of runs."""

@@ -29,8 +29,8 @@ INTRODUCTION = (
     "Written by `lorify eval report`. Scores are means over questions; `f1_low` and `f1_high` are a 95% bootstrap "
     "interval over documents, and `f1_relative` is F1 divided by the F1 with the document in the prompt (`icl`). Tasks "
     "have a `score` by their own metric, with an interval over tasks. Times and sizes are medians over documents. "
-    "Memory is the peak of the whole process on a CPU, and the peak that PyTorch allocated on CUDA. Methods took turns, "
-    "document by document, on the same machine."
+    "Memory is the peak of the whole process on a CPU, and the peak that PyTorch allocated on CUDA. Methods took "
+    "turns, document by document, on the same machine."
 )
 
 

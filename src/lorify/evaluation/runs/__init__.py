@@ -1,1 +1,1 @@
-"""Runs: asking a suite by methods, timing, and the run folder."""
+"""Running methods on a suite, timing them, and the run folder."""

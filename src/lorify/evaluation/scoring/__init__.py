@@ -1,1 +1,1 @@
-"""Scores of answers, confidence and fidelity."""
+"""Metrics of answers."""

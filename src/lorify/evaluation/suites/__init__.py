@@ -1,1 +1,1 @@
-"""Suites: what is asked."""
+"""Suites: sets of questions."""

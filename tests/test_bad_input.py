@@ -31,8 +31,9 @@ from lorify.base.files import DEFAULT_BASE, PACKAGE, cache_dir
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.documents import MAX_BYTES
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.checkpoint import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
+from lorify.hypernets.checkpoint import WEIGHTS_NAME
 from lorify.training.engine.loop import Trainer
 
 TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
@@ -65,7 +66,7 @@ def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
     base = load_base(str(base_dir), device="cpu")
     config = tiny_associative_config(base, 32)
-    save_hypernetwork(folder, config, AssociativeHypernetwork(config))
+    ASSOCIATIVE.save(folder, config, AssociativeHypernetwork(config))
     return folder
 
 
@@ -452,10 +453,10 @@ def test_an_adapter_of_another_base(
 def test_an_adapter_of_another_hypernetwork(
     tmp_path: Path, adapter_dir: Path, document: Path, hypernetwork_dir: Path, fail: Fail
 ) -> None:
-    config, hypernetwork = load_hypernetwork(hypernetwork_dir)
+    config, hypernetwork = ASSOCIATIVE.load(hypernetwork_dir)
     with torch.no_grad():
         next(hypernetwork.parameters()).add_(1)
-    save_hypernetwork(tmp_path / "other-hypernet", config, hypernetwork)
+    ASSOCIATIVE.save(tmp_path / "other-hypernet", config, hypernetwork)
     for command in (["add", adapter_dir, document], ["remove", adapter_dir, "tower.txt"]):
         line = fail("adapter", *command, "--hypernetwork", tmp_path / "other-hypernet")
         assert "not by other-hypernet" in line and "internalize its documents again" in line

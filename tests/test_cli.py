@@ -16,9 +16,9 @@ import lorify.facade
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import load_base
 from lorify.cli import app
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
-from lorify.hypernets.checkpoint import save_hypernetwork
 from lorify.training.engine.loop import Trainer
 
 TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
@@ -44,7 +44,7 @@ def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
     base = load_base(str(base_dir), device="cpu")
     config = tiny_associative_config(base, 32)
-    save_hypernetwork(folder, config, AssociativeHypernetwork(config))
+    ASSOCIATIVE.save(folder, config, AssociativeHypernetwork(config))
     return folder
 
 

@@ -18,15 +18,10 @@ from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.relevance import load_relevance
-from lorify.hypernets.checkpoint import hypernetwork_digest, load_hypernetwork
-from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, load_context_encoder
-from lorify.hypernets.doc_to_lora.network import PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.internalizer import DocumentInternalizer
 from lorify.hypernets.refinement.distillation import refine
-from lorify.hypernets.specializer import Specializer, load_specializer
+from lorify.hypernets.registry import load_internalizer, load_specializer
+from lorify.hypernets.specializer import Specializer
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
@@ -358,20 +353,6 @@ def shipped_task_hypernetwork(base: str) -> Path | None:
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
     """Load a base and turn the description of a task into an adapter; for several, load once and keep the `Lorify`."""
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
-
-
-def load_internalizer(base: BaseLM, folder: Path) -> DocumentInternalizer:
-    """Load a hypernetwork from its folder and join it to its base, and to its context encoder if it has another."""
-    config, hypernetwork = load_hypernetwork(folder)
-    name, digest = folder.name, hypernetwork_digest(folder)
-    if isinstance(config, PerceiverConfig) and isinstance(hypernetwork, PerceiverHypernetwork):
-        encoder = load_context_encoder(base, config.encoder)
-        return PerceiverInternalizer(base, config, hypernetwork.to(base.device), name, digest, encoder)
-    assert isinstance(config, AssociativeConfig)
-    assert isinstance(hypernetwork, AssociativeHypernetwork)
-    return AssociativeInternalizer(
-        base, config, hypernetwork.to(base.device), name=name, digest=digest, relevance=load_relevance(folder)
-    )
 
 
 def _as_context(source: Source) -> Context:

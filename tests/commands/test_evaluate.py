@@ -19,8 +19,9 @@ from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.scoring.confidence import CONFIDENCE_NAME, Confidence, save_confidence
 from lorify.evaluation.suites.registry import parse_suite
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.checkpoint import hypernetwork_digest, save_hypernetwork
+from lorify.hypernets.checkpoint import hypernetwork_digest
 
 TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
 
@@ -33,7 +34,7 @@ def options(tmp_path_factory):
     tiny_tokenizer().save_pretrained(folder / "base")
     base = load_base(str(folder / "base"), device="cpu")
     config = tiny_associative_config(base, 64)
-    save_hypernetwork(folder / "hypernetwork", config, AssociativeHypernetwork(config))
+    ASSOCIATIVE.save(folder / "hypernetwork", config, AssociativeHypernetwork(config))
     return ["--base", folder / "base", "--hypernetwork", folder / "hypernetwork"]
 
 

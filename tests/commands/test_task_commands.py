@@ -15,9 +15,9 @@ from lorify.adapters.storage import load_adapter
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
-from lorify.hypernets.checkpoint import save_hypernetwork
-from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork, save_task_hypernetwork
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 FIXTURES = sorted((Path(__file__).parents[3] / "shared" / "fixtures").glob("t2l_*"))
@@ -41,7 +41,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     torch.manual_seed(0)
     shape = {"rank": 2, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)
-    save_task_hypernetwork(folder / "tasks", config, build_task_hypernetwork(config))
+    TEXT_TO_LORA.save(folder / "tasks", config, build_task_hypernetwork(config))
     return ["--base", folder / "base", "--task-hypernetwork", folder / "tasks"]
 
 
@@ -103,7 +103,7 @@ def test_documents_and_a_task_apply_at_once(options: list[object]) -> None:
 def test_ask_takes_a_document_with_a_task(tmp_path: Path, options: list[object]) -> None:
     tiny = tiny_lorify().internalizer
     config = tiny.config.model_copy(update={"base_digest": load_base(str(options[1]), device="cpu").digest})
-    save_hypernetwork(tmp_path / "documents", config, tiny.hypernetwork)
+    ASSOCIATIVE.save(tmp_path / "documents", config, tiny.hypernetwork)
     (tmp_path / "mill.txt").write_text("The mill opens at nine.\n")
     documents = ("--doc", tmp_path / "mill.txt", "--hypernetwork", tmp_path / "documents")
     question = ("-q", "When?", "--max-tokens", 4, "--json", *options)
@@ -163,12 +163,12 @@ def test_the_authors_checkpoints_are_imported(tmp_path: Path) -> None:
         shutil.copy(file, tmp_path / "base")
     told = json.loads(succeed("import", fixture, "-o", tmp_path / "out", "--base", tmp_path / "base", "--json"))
     assert told["kind"] == "Text-to-LoRA" and told["embedder"] == "fixture/emb"
-    config, _ = load_task_hypernetwork(tmp_path / "out")
+    config, _ = TEXT_TO_LORA.load(tmp_path / "out")
     assert config.use_rslora and config.lora_alpha == 16
 
 
 def test_folders_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
-    assert "expected a folder with hypermod.pt (Text-to-LoRA)" in fail("import", tmp_path, "-o", tmp_path / "out")
+    assert "hypermod.pt (Text-to-LoRA)" in fail("import", tmp_path, "-o", tmp_path / "out")
     (tmp_path / "hypermod.pt").write_bytes(b"")
     assert "adapter_config.json is missing" in fail("import", tmp_path, "-o", tmp_path / "out")
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 1, "lora_alpha": 1, "target_modules": ["q_proj"]}))

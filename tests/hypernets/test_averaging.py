@@ -12,12 +12,8 @@ from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hypernets.averaging import average_hypernetworks
 from lorify.hypernets.checkpoint import WEIGHTS_NAME
-from lorify.hypernets.text_to_lora.checkpoint import (
-    load_system_message,
-    load_task_hypernetwork,
-    save_system_message,
-    save_task_hypernetwork,
-)
+from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 
 
 def saved(folder, seed, **fields):
@@ -27,12 +23,12 @@ def saved(folder, seed, **fields):
     with torch.no_grad():
         for parameter in hypernetwork.parameters():
             parameter.normal_()
-    save_system_message(folder, config, hypernetwork)
+    SYSTEM_PROMPT.save(folder, config, hypernetwork)
     return folder
 
 
 def weights(folder):
-    return load_system_message(folder)[1].state_dict()
+    return SYSTEM_PROMPT.load(folder)[1].state_dict()
 
 
 @settings(max_examples=5, deadline=None)
@@ -50,20 +46,23 @@ def test_a_mean_is_that_of_the_weights_in_whatever_order(tmp_path_factory, seeds
 
 def test_the_command_averages_hypernetworks_of_descriptions_embeddings_too(tmp_path):
     for name in ("one", "two"):
-        save_task_hypernetwork(tmp_path / name, small_config(), build(small_config()), packed=False)
+        TEXT_TO_LORA.save(tmp_path / name, small_config(), build(small_config()), exact=True)
     folders = [str(tmp_path / name) for name in ("one", "two")]
     result = CliRunner().invoke(app, ["average", *folders, "-o", str(tmp_path / "mean"), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"hypernetwork": str(tmp_path / "mean"), "averaged": folders}
-    assert load_task_hypernetwork(tmp_path / "mean")[0] == small_config()
+    assert TEXT_TO_LORA.load(tmp_path / "mean")[0] == small_config()
 
 
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (lambda folder: saved(folder, 1, rank=3), "differ in rank; average those of one shape and base"),
+        (lambda folder: saved(folder, 1, rank=3), "differ in rank; average those of one config"),
         (lambda folder: saved(folder, 1, lora_alpha=8.0), "differ in lora_alpha"),
-        (lambda folder: save_task_hypernetwork(folder, small_config(), build(small_config())), "of another kind"),
+        (
+            lambda folder: TEXT_TO_LORA.save(folder, small_config(), build(small_config())),
+            "of kind task, expected system_message",
+        ),
         (lambda folder: (saved(folder, 1) / WEIGHTS_NAME).unlink(), f"{WEIGHTS_NAME} is missing"),
         (lambda folder: None, "is missing"),
     ],

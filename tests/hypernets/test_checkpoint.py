@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lorify.errors import HypernetworkError
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.checkpoint import WEIGHTS_NAME, load_hypernetwork, save_hypernetwork
+from lorify.hypernets.checkpoint import WEIGHTS_NAME
 
 CONFIG = AssociativeConfig(
     base_name="b", base_digest="d", hidden_size=12, input_size=24, layers=(1, 2), rank=4, width=8
@@ -15,7 +16,7 @@ CONFIG = AssociativeConfig(
 
 @pytest.fixture
 def folder(tmp_path):
-    save_hypernetwork(tmp_path / "h", CONFIG, AssociativeHypernetwork(CONFIG))
+    ASSOCIATIVE.save(tmp_path / "h", CONFIG, AssociativeHypernetwork(CONFIG))
     return tmp_path / "h"
 
 
@@ -26,8 +27,8 @@ def test_whoever_may_read_new_files_may_read_the_weights(folder):
 
 def test_round_trip(tmp_path):
     hypernetwork = AssociativeHypernetwork(CONFIG)
-    save_hypernetwork(tmp_path / "h", CONFIG, hypernetwork)
-    config, read = load_hypernetwork(tmp_path / "h")
+    ASSOCIATIVE.save(tmp_path / "h", CONFIG, hypernetwork)
+    config, read = ASSOCIATIVE.load(tmp_path / "h")
     assert config == CONFIG
     for name, tensor in hypernetwork.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], tensor, rtol=0, atol=0)
@@ -37,33 +38,33 @@ def test_round_trip(tmp_path):
 def test_large_matrices_take_one_byte_a_number_and_keep_their_values(tmp_path):
     config = CONFIG.model_copy(update={"hidden_size": 60, "input_size": 120, "width": 40})
     hypernetwork = AssociativeHypernetwork(config)
-    save_hypernetwork(tmp_path / "h", config, hypernetwork)
+    ASSOCIATIVE.save(tmp_path / "h", config, hypernetwork)
     stored = load_file(tmp_path / "h" / WEIGHTS_NAME)
     assert stored["value_in"].dtype == torch.int8
     assert stored["log_scale"].dtype == stored["key_bias"].dtype == torch.float32
-    written, read = hypernetwork.state_dict()["value_in"], load_hypernetwork(tmp_path / "h")[1].state_dict()["value_in"]
+    written, read = hypernetwork.state_dict()["value_in"], ASSOCIATIVE.load(tmp_path / "h")[1].state_dict()["value_in"]
     assert ((written - read).abs() <= written.abs().amax(-2, keepdim=True) / 254 * 1.001).all()
-    save_hypernetwork(tmp_path / "again", config, load_hypernetwork(tmp_path / "h")[1])
+    ASSOCIATIVE.save(tmp_path / "again", config, ASSOCIATIVE.load(tmp_path / "h")[1])
     assert (tmp_path / "again" / WEIGHTS_NAME).read_bytes() == (tmp_path / "h" / WEIGHTS_NAME).read_bytes()
 
 
 def test_saving_again_replaces(folder):
     other = AssociativeHypernetwork(CONFIG)
-    save_hypernetwork(folder, CONFIG, other)
-    torch.testing.assert_close(load_hypernetwork(folder)[1].query, other.query)
+    ASSOCIATIVE.save(folder, CONFIG, other)
+    torch.testing.assert_close(ASSOCIATIVE.load(folder)[1].query, other.query)
     assert [p.name for p in folder.parent.iterdir()] == ["h"]
 
 
 def test_saving_again_deletes_the_confidence_fitted_to_the_old_weights(folder):
     (folder / "confidence.json").write_text("{}")
-    save_hypernetwork(folder, CONFIG, AssociativeHypernetwork(CONFIG))
+    ASSOCIATIVE.save(folder, CONFIG, AssociativeHypernetwork(CONFIG))
     assert not (folder / "confidence.json").exists()
 
 
 def test_a_folder_with_other_files_is_left_alone(folder):
     (folder / "thesis.txt").write_text("years of work")
     with pytest.raises(HypernetworkError, match=r"contains 'thesis\.txt'"):
-        save_hypernetwork(folder, CONFIG, AssociativeHypernetwork(CONFIG))
+        ASSOCIATIVE.save(folder, CONFIG, AssociativeHypernetwork(CONFIG))
     assert (folder / "thesis.txt").read_text() == "years of work"
     assert (folder / WEIGHTS_NAME).exists()
 
@@ -116,5 +117,5 @@ def missing_weights(folder):
 def test_damage_is_named_in_one_line(folder, damage, message):
     damage(folder)
     with pytest.raises(HypernetworkError, match=message) as caught:
-        load_hypernetwork(folder)
+        ASSOCIATIVE.load(folder)
     assert "\n" not in str(caught.value)

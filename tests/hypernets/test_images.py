@@ -17,7 +17,7 @@ from lorify.contexts.patches import PatchGrid
 from lorify.errors import ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.checkpoint import save_hypernetwork
+from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
 
 GRID = PatchGrid(image_size=8, patch_size=4)
@@ -39,7 +39,7 @@ def save_random(folder: Path, base: BaseLM, encoder: ContextEncoderConfig, **cha
     hypernetwork = PerceiverHypernetwork(config)
     for parameter in hypernetwork.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    save_hypernetwork(folder, config, hypernetwork)
+    DOC_TO_LORA.save(folder, config, hypernetwork)
     return folder
 
 

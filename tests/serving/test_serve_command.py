@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from lorify.base.model import load_base
 from lorify.cli import app
-from lorify.hypernets.checkpoint import save_hypernetwork
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.serving.service import Service
 from lorify.serving.storage.keys import ApiKeys
 
@@ -63,7 +63,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     base = load_base(str(tmp_path / "base"), device="cpu")
-    save_hypernetwork(tmp_path / "hypernetwork", *tiny_hypernetwork(base))
+    ASSOCIATIVE.save(tmp_path / "hypernetwork", *tiny_hypernetwork(base))
     save_tiny_task_hypernetwork(tmp_path / "tasks", base)
     folders = {"base": "base", "hypernetwork": "hypernetwork", "task-hypernet": "tasks", "store": "store"}
     return [part for option, name in folders.items() for part in (f"--{option}", tmp_path / name)]

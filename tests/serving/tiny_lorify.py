@@ -12,8 +12,8 @@ from lorify.contexts.descriptions import BaseEncoder
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 TEXTS = (
@@ -37,7 +37,7 @@ def save_tiny_task_hypernetwork(folder: Path, base: BaseLM, rank: int = 2) -> Pa
     torch.manual_seed(0)
     shape = {"rank": rank, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)
-    save_task_hypernetwork(folder, config, build_task_hypernetwork(config))
+    TEXT_TO_LORA.save(folder, config, build_task_hypernetwork(config))
     return folder
 
 

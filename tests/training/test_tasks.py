@@ -14,13 +14,14 @@ from lorify.contexts.descriptions import BaseEncoder
 from lorify.data.tasks.schema import Instance, Task
 from lorify.errors import AdapterError, ConfigError, EvaluationError, HypernetworkError, TrainingError
 from lorify.facade import load_internalizer
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.checkpoint import save_hypernetwork
-from lorify.hypernets.specializer import EmbeddingSpecializer, load_specializer
+from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
-from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import Library, load_library, save_library
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
+from lorify.hypernets.text_to_lora.specializer import EmbeddingSpecializer
 from lorify.hypernets.text_to_lora.training_config import (
     LoraTrainingConfig,
     ReconstructionTrainingConfig,
@@ -127,7 +128,7 @@ def test_descriptions_learn_to_answer_and_the_result_specializes_a_base(tmp_path
 def test_codebooks_train_and_are_saved(tmp_path, tasks_path, task_encoder):
     config = task_config(tasks_path, hypernetwork=SHAPE | {"task_encoder": task_encoder, "num_codes": 6, "size": "L"})
     train(config, tmp_path / "run")
-    saved, _ = load_task_hypernetwork(tmp_path / "run" / "best")
+    saved, _ = TEXT_TO_LORA.load(tmp_path / "run" / "best")
     assert (saved.task_encoder, saved.num_training_tasks) == (task_encoder, 4)
 
 
@@ -181,7 +182,7 @@ def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_in
     before = rebuilding.evaluate()["mean_absolute_error"]
     rebuilding.run(lambda _: None)
     assert rebuilding.evaluate()["mean_absolute_error"] < before
-    assert load_task_hypernetwork(tmp_path / "run" / "best")[0].latent_size == SHAPE["latent_size"]
+    assert TEXT_TO_LORA.load(tmp_path / "run" / "best")[0].latent_size == SHAPE["latent_size"]
     with pytest.raises(TrainingError, match="other modules, blocks, rank or scaling"):
         start(lora_config(tasks_path, **begun, lora={"modules": ["q_proj"], "rank": 2}), tmp_path / "other")
     with pytest.raises(ValueError, match="init_from is for one LoRA for each task"):
@@ -430,7 +431,7 @@ def test_hypernetworks_for_documents_and_for_tasks_are_not_taken_for_each_other(
             load_internalizer(tiny_base(), tmp_path / run / "best")
     base = tiny_base()
     shape = tiny_associative_config(base, chunk_tokens=32)
-    save_hypernetwork(tmp_path / "documents", shape, AssociativeHypernetwork(shape))
+    ASSOCIATIVE.save(tmp_path / "documents", shape, AssociativeHypernetwork(shape))
     with pytest.raises(
         HypernetworkError, match="reads documents, not descriptions of tasks; give it with --hypernetwork"
     ):

@@ -1,69 +1,54 @@
-"""The mean of task hypernetworks of one shape: checkpoints of one run, or of runs that begin at the same weights.
+"""The mean of task hypernetworks with one config: checkpoints of one run, or of runs with the same initial weights.
 
-Weights that training has taken in different directions from one beginning agree on what carries over to tasks that none
-was trained on, and their mean keeps that ("Model soups", arXiv 2203.05482, uniform; arXiv 1803.05407 for one run).
+Runs that start from the same weights and move in different directions agree on what generalizes to new tasks, and
+their mean keeps it.
+
+Source: Model soups (arXiv 2203.05482), uniform; arXiv 1803.05407 for checkpoints of one run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import nn
+from pydantic import BaseModel
 
 from lorify.errors import HypernetworkError
-from lorify.hypernets.checkpoint import hypernetwork_kind
-from lorify.hypernets.system_prompt.network import SystemMessageConfig
-from lorify.hypernets.text_to_lora.checkpoint import (
-    load_system_message,
-    load_task_hypernetwork,
-    save_system_message,
-    save_task_hypernetwork,
-)
-from lorify.hypernets.text_to_lora.config import TaskConfig
-
-Config = TypeVar("Config", TaskConfig, SystemMessageConfig)
-Network = TypeVar("Network", bound=nn.Module)
+from lorify.hypernets.registry import kind_of
 
 _MAY_DIFFER = "num_training_tasks"
 
 
+@torch.no_grad()
 def average_hypernetworks(folders: Sequence[Path], output: Path) -> None:
-    """Write the mean of the weights of some task hypernetworks; how many tasks it was trained on is the last one's.
+    """Write the mean of the weights of task hypernetworks; `num_training_tasks` is that of the last one.
 
     Args:
-        folders: two or more; one that is named twice counts twice.
-        output: where to; its parent is made.
+        folders: at least two; a folder that is named twice counts twice.
+        output: where to; missing parents are made.
 
     Raises:
-        HypernetworkError: if there are fewer than two, one is missing or damaged or reads documents, or their shapes,
-            bases or embedders differ.
-        AdapterError: if `output` holds something else or cannot be written.
+        HypernetworkError: if there are fewer than two folders, one is missing or damaged or reads documents, their
+            configs differ, or `output` holds something else or cannot be written.
     """
     if len(folders) < 2:
-        raise HypernetworkError(f"a mean of {len(folders)} hypernetworks is none; give two or more folders")
-    if hypernetwork_kind(folders[0]) == "system_message":
-        save_system_message(output, *_mean(folders, load_system_message))
-    else:
-        save_task_hypernetwork(output, *_mean(folders, load_task_hypernetwork))
-
-
-@torch.no_grad()
-def _mean(folders: Sequence[Path], load: Callable[[Path], tuple[Config, Network]]) -> tuple[Config, Network]:
-    loaded = [load(folder) for folder in folders]
-    config, hypernetwork = loaded[-1]
+        raise HypernetworkError(f"cannot average {len(folders)} hypernetworks; give two or more folders")
+    kind = kind_of(folders[0])
+    if kind.load_specializer is None:
+        raise HypernetworkError(f"hypernetwork {folders[0]} reads documents; only task hypernetworks are averaged")
+    loaded = [kind.load(folder) for folder in folders]
+    config, network = loaded[-1]
     for folder, (other, _) in zip(folders, loaded, strict=True):
-        _check_alike(config, other, folders[-1], folder)
+        _check_same_config(config, other, folders[-1], folder)
     weights = [network.state_dict() for _, network in loaded]
-    hypernetwork.load_state_dict({name: torch.stack([w[name] for w in weights]).mean(0) for name in weights[0]})
-    return config, hypernetwork
+    network.load_state_dict({name: torch.stack([w[name] for w in weights]).mean(0) for name in weights[0]})
+    kind.save(output, config, network)
 
 
-def _check_alike(wanted: TaskConfig | SystemMessageConfig, found: object, first: Path, other: Path) -> None:
-    for name in type(wanted).model_fields:
-        if name != _MAY_DIFFER and getattr(wanted, name) != getattr(found, name):
+def _check_same_config(last: BaseModel, other: BaseModel, last_folder: Path, other_folder: Path) -> None:
+    for name in type(last).model_fields:
+        if name != _MAY_DIFFER and getattr(last, name) != getattr(other, name):
             raise HypernetworkError(
-                f"hypernetworks {first} and {other} differ in {name}; average those of one shape and base"
+                f"hypernetworks {last_folder} and {other_folder} differ in {name}; average those of one config"
             )

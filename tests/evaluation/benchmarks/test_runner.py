@@ -15,8 +15,8 @@ from lorify.evaluation.benchmarks.names import DESCRIPTIONS
 from lorify.evaluation.benchmarks.runner import BenchmarkRun
 from lorify.evaluation.runs.folder import load_answers, open_run
 from lorify.facade import Lorify
-from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 
@@ -27,7 +27,7 @@ def model(tmp_path_factory) -> Lorify:
     tiny_tokenizer().save_pretrained(folder / "base")
     base = load_base(str(folder / "base"), device="cpu")
     config = task_config(base, BaseEncoder(base), rank=2, latent_size=16, head_input_size=16)
-    save_task_hypernetwork(folder / "tasks", config, build_task_hypernetwork(config))
+    TEXT_TO_LORA.save(folder / "tasks", config, build_task_hypernetwork(config))
     return Lorify(base, None, folder / "tasks")
 
 

@@ -19,8 +19,8 @@ from lorify.evaluation.suites.facts import FactsSuite
 from lorify.evaluation.suites.registry import parse_suite
 from lorify.evaluation.suites.tasks import TasksSuite
 from lorify.facade import Lorify
-from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
@@ -32,7 +32,7 @@ def model(tmp_path_factory) -> Lorify:
     base = tiny_base()
     config = task_config(base, BaseEncoder(base), rank=2, latent_size=16, head_input_size=16, num_training_tasks=7)
     folder = tmp_path_factory.mktemp("hypernetwork") / "tasks"
-    save_task_hypernetwork(folder, config, build_task_hypernetwork(config))
+    TEXT_TO_LORA.save(folder, config, build_task_hypernetwork(config))
     return Lorify(base, None, folder)
 
 

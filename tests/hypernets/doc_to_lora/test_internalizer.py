@@ -17,10 +17,10 @@ from lorify.contexts.documents import document_from_text
 from lorify.contexts.encoders import split_evenly
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
-from lorify.hypernets.checkpoint import load_associative, load_hypernetwork, save_hypernetwork
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.doc_to_lora.importer import import_d2l
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
-from lorify.hypernets.importing.probe import check_imported
+from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA, check_imported
 
 DOCUMENTS = [
     document_from_text("The mill opens at nine. Ada keeps bees there, and they like clover.", "mill"),
@@ -39,7 +39,7 @@ def hypernetwork_dir(base, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("hypernets")
     theirs = AuthorsCheckpoint(base, modules=("down_proj", "q_proj"))
     config, hypernetwork = import_d2l(theirs.save(folder / "authors"), base)
-    save_hypernetwork(folder / "ours", config.model_copy(update={"chunk_tokens": 48}), hypernetwork)
+    DOC_TO_LORA.save(folder / "ours", config.model_copy(update={"chunk_tokens": 48}), hypernetwork)
     return folder / "ours"
 
 
@@ -137,15 +137,15 @@ def test_another_base_is_refused(hypernetwork_dir):
 
 
 def test_a_chunk_longer_than_the_window_is_refused(base, hypernetwork_dir, tmp_path):
-    config, hypernetwork = load_hypernetwork(hypernetwork_dir)
-    save_hypernetwork(tmp_path / "long", config.model_copy(update={"chunk_tokens": 510}), hypernetwork)
+    config, hypernetwork = DOC_TO_LORA.load(hypernetwork_dir)
+    DOC_TO_LORA.save(tmp_path / "long", config.model_copy(update={"chunk_tokens": 510}), hypernetwork)
     with pytest.raises(HypernetworkError, match="window of context encoder tiny-llama is 512"):
         load_internalizer(base, tmp_path / "long")
 
 
 def test_training_of_another_kind_does_not_start_from_it(hypernetwork_dir):
-    with pytest.raises(HypernetworkError, match="of kind perceiver, expected an associative one"):
-        load_associative(hypernetwork_dir)
+    with pytest.raises(HypernetworkError, match="of kind perceiver, expected associative"):
+        ASSOCIATIVE.load(hypernetwork_dir)
 
 
 def test_chunks_are_even_and_have_their_affixes():
@@ -155,14 +155,14 @@ def test_chunks_are_even_and_have_their_affixes():
 
 
 def test_a_wrong_import_is_refused(base, hypernetwork_dir, tmp_path):
-    config, hypernetwork = load_hypernetwork(hypernetwork_dir)
-    assert check_imported(hypernetwork_dir, base, hypernetwork) > 0  # pyright: ignore[reportArgumentType]
-    _, broken = load_hypernetwork(hypernetwork_dir)
+    config, hypernetwork = DOC_TO_LORA.load(hypernetwork_dir)
+    assert check_imported(base, DOC_TO_LORA.open(hypernetwork_dir, base), hypernetwork) > 0
+    _, broken = DOC_TO_LORA.load(hypernetwork_dir)
     with torch.no_grad():
         broken.scale_B.mul_(1 / 8)
-    save_hypernetwork(tmp_path / "weak", config, broken)
-    with pytest.raises(HypernetworkError, match="is not what the checkpoint says"):
-        check_imported(tmp_path / "weak", base, hypernetwork)  # pyright: ignore[reportArgumentType]
+    DOC_TO_LORA.save(tmp_path / "weak", config, broken)
+    with pytest.raises(HypernetworkError, match="differs from its checkpoint"):
+        check_imported(base, DOC_TO_LORA.open(tmp_path / "weak", base), hypernetwork)
 
 
 def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
@@ -183,7 +183,10 @@ def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
         app, ["import", str(tmp_path / "run"), "-o", str(tmp_path / "ours"), "--base", str(base_dir), "--json"]
     )
     assert json.loads(result.stdout)["kind"] == "Doc-to-LoRA"
-    assert "trained for somebody/base, of which only the sizes are known" in result.stderr
+    assert "trained for somebody/base, and only the sizes of that model are known" in result.stderr
+    (tmp_path / "ours" / "confidence.json").write_text("{}")  # as `lorify eval confidence --save` leaves it
+    run("import", tmp_path / "run", "-o", tmp_path / "ours", "--base", base_dir)
+    assert not (tmp_path / "ours" / "confidence.json").exists()
     options = ("--base", base_dir, "--hypernetwork", tmp_path / "ours")
     run("ask", tmp_path / "mill.txt", "-q", "Who keeps bees?", "--max-tokens", 4, *options)
     run("internalize", tmp_path / "mill.txt", "-o", tmp_path / "adapter", *options)

@@ -13,7 +13,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.specializer import SystemMessageSpecializer
+from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.network import (
     DescriptionReader,
     SystemMessageConfig,
@@ -22,7 +22,7 @@ from lorify.hypernets.system_prompt.network import (
     find_slots,
     fit_slots,
 )
-from lorify.hypernets.text_to_lora.checkpoint import load_system_message, save_system_message
+from lorify.hypernets.system_prompt.specializer import SystemMessageSpecializer
 
 BASE = tiny_base(num_layers=3, system_message=True)
 QUESTION = question_messages("How high?")
@@ -185,15 +185,15 @@ def test_adapters_share_what_is_the_same_for_all_tasks():
 def test_what_is_saved_is_read_again_and_damage_is_named(tmp_path):
     config = shape_for(BASE)
     hypernetwork = fitted(config)
-    save_system_message(tmp_path / "h", config, hypernetwork)
-    read_config, read = load_system_message(tmp_path / "h")
+    SYSTEM_PROMPT.save(tmp_path / "h", config, hypernetwork)
+    read_config, read = SYSTEM_PROMPT.load(tmp_path / "h")
     assert read_config == config and torch.equal(read.slot_A, hypernetwork.slot_A)
     for name, tensor in hypernetwork.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], tensor, rtol=0, atol=tensor.abs().max().item() / 127)
     document = json.loads((tmp_path / "h" / "config.json").read_text())
     (tmp_path / "h" / "config.json").write_text(json.dumps(document | {"rank": 3}))
     with pytest.raises(HypernetworkError, match="is damaged or of another kind"):
-        load_system_message(tmp_path / "h")
+        SYSTEM_PROMPT.load(tmp_path / "h")
     (tmp_path / "h" / "hypernetwork.safetensors").unlink()
     with pytest.raises(HypernetworkError, match=r"hypernetwork\.safetensors is missing"):
-        load_system_message(tmp_path / "h")
+        SYSTEM_PROMPT.load(tmp_path / "h")

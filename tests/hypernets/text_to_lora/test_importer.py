@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
+from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.text_to_lora.importer import import_t2l
 
 FIXTURES = sorted((Path(__file__).parents[4] / "shared" / "fixtures").glob("t2l_*"))
@@ -257,18 +257,21 @@ def test_unusable_checkpoints_are_refused_in_one_line(checkpoint, damage, messag
     assert "executed" not in capsys.readouterr().out
 
 
-def weaker(folder, config, hypernetwork, **options):
+SAVE = HypernetworkKind.save
+
+
+def save_weakened(kind, folder, config, hypernetwork, **options):
     with torch.no_grad():
         hypernetwork = copy.deepcopy(hypernetwork)
         next(iter(hypernetwork.heads.parameters())).mul_(1 / 8)
-    save_task_hypernetwork(folder, config, hypernetwork, **options)
+    SAVE(kind, folder, config, hypernetwork, **options)
 
 
 @pytest.mark.parametrize(
     ("trouble", "message"),
     [
         (None, None),
-        ("written otherwise", "the import is not what the checkpoint says"),
+        ("written otherwise", "the imported hypernetwork differs from its checkpoint"),
         ("not trained", "change the probe's logits by 0"),
         ("not finite", "off by nan"),
     ],
@@ -278,7 +281,7 @@ def test_an_import_proves_itself(checkpoint, tmp_path, monkeypatch, trouble, mes
     tiny_model("gemma2").save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     if trouble == "written otherwise":
-        monkeypatch.setattr("lorify.hypernets.text_to_lora.checkpoint.save_task_hypernetwork", weaker)
+        monkeypatch.setattr(HypernetworkKind, "save", save_weakened)
     for name, tensor in checkpoint.weights.items():
         if name.startswith("heads."):
             tensor.mul_({"not trained": 0, "not finite": math.nan}.get(trouble, 1))

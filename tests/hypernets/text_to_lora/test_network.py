@@ -10,10 +10,10 @@ from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.descriptions import BaseEncoder, DescriptionWarning
 from lorify.errors import BaseModelError, ConfigError, ContextError, HypernetworkError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.hypernets.specializer import EmbeddingSpecializer, task_lora_batch
-from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork, save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig, task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import LoraStack, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.specializer import EmbeddingSpecializer, task_lora_batch
 
 BASE = tiny_base()
 MODULES = ("q_proj", "v_proj", "down_proj")
@@ -208,13 +208,13 @@ def test_impossible_shapes_are_refused_in_one_line(fields, error, message):
 def test_round_trip_exact_and_packed(tmp_path):
     config = small_config(offset="fixed", head_input_size=64)
     hypernetwork = build(config)
-    save_task_hypernetwork(tmp_path / "exact", config, hypernetwork, packed=False)
-    save_task_hypernetwork(tmp_path / "packed", config, hypernetwork)
-    read_config, exact = load_task_hypernetwork(tmp_path / "exact")
+    TEXT_TO_LORA.save(tmp_path / "exact", config, hypernetwork, exact=True)
+    TEXT_TO_LORA.save(tmp_path / "packed", config, hypernetwork)
+    read_config, exact = TEXT_TO_LORA.load(tmp_path / "exact")
     assert read_config == config
     for name, tensor in hypernetwork.state_dict().items():
         torch.testing.assert_close(exact.state_dict()[name], tensor, rtol=0, atol=0)
-    packed = load_task_hypernetwork(tmp_path / "packed")[1]
+    packed = TEXT_TO_LORA.load(tmp_path / "packed")[1]
     wanted, found = hypernetwork(EMBEDDINGS).weights["q_proj"].A, packed(EMBEDDINGS).weights["q_proj"].A
     assert (wanted - found).norm() < 0.05 * wanted.norm()
 
@@ -241,7 +241,7 @@ def without_weights(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (of_another_kind, "damaged or of another kind"),
+        (of_another_kind, "of kind associative, expected task"),
         (of_another_rank, "damaged or of another kind"),
         (of_another_version, "format version 99"),
         (without_weights, "is missing"),
@@ -249,8 +249,8 @@ def without_weights(folder):
 )
 def test_damage_is_named_in_one_line(tmp_path, damage, message):
     config = small_config()
-    save_task_hypernetwork(tmp_path / "h", config, build(config))
+    TEXT_TO_LORA.save(tmp_path / "h", config, build(config))
     damage(tmp_path / "h")
     with pytest.raises(HypernetworkError, match=message) as caught:
-        load_task_hypernetwork(tmp_path / "h")
+        TEXT_TO_LORA.load(tmp_path / "h")
     assert "\n" not in str(caught.value)

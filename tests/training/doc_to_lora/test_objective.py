@@ -209,15 +209,15 @@ def test_an_encoder_in_4_bits_needs_cuda():
 
 
 def test_a_start_of_another_kind_is_refused(tmp_path):
+    from lorify.hypernets.associative.kind import ASSOCIATIVE
     from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-    from lorify.hypernets.checkpoint import save_hypernetwork
 
     base = tiny_base()
     other = AssociativeConfig(
         base_name=base.name, base_digest=base.digest, hidden_size=48, input_size=96, layers=(0,), rank=4, width=8,
         chunk_tokens=32,
     )  # fmt: skip  # pyright: ignore[reportCallIssue]
-    save_hypernetwork(tmp_path / "other", other, AssociativeHypernetwork(other))
+    ASSOCIATIVE.save(tmp_path / "other", other, AssociativeHypernetwork(other))
     with pytest.raises(HypernetworkError, match="of kind associative, expected perceiver"):
         objective(base, init_from=tmp_path / "other")
 

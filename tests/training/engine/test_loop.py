@@ -9,6 +9,7 @@ from lorify.contexts.features import encode_chunks
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.reader import Reader
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.training_config import (
@@ -17,7 +18,6 @@ from lorify.hypernets.associative.training_config import (
     AssociativeSettings,
     AssociativeTrainingConfig,
 )
-from lorify.hypernets.checkpoint import load_hypernetwork
 from lorify.training.associative.batches import GeneralAnswer, StepBuilder
 from lorify.training.associative.objective import AssociativeObjective
 from lorify.training.engine.loop import Progress, Trainer, schedule_factor
@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(tmp_path):
 
 def test_a_run_leaves_a_best_hypernetwork_curves_and_nothing_half_written(tmp_path):
     trained_weights(tmp_path / "run", tiny_config())
-    config, _ = load_hypernetwork(tmp_path / "run" / "best")
+    config, _ = ASSOCIATIVE.load(tmp_path / "run" / "best")
     assert config.base_digest == "llama"
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] in (2, 4)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
@@ -232,7 +232,7 @@ def test_a_run_takes_over_what_it_has_in_common_with_an_earlier_hypernetwork(tmp
     plain = tiny_config(steps=2)
     shape = plain.hypernetwork.model_copy(update={"reading_modules": ()})
     trained_weights(tmp_path / "old", plain.model_copy(update={"hypernetwork": shape}))
-    _, old = load_hypernetwork(tmp_path / "old" / "best")
+    _, old = ASSOCIATIVE.load(tmp_path / "old" / "best")
     fewer = plain.hypernetwork.model_copy(update={"first_layer": 1})
     grown = plain.model_copy(update={"hypernetwork": fewer, "init_from": tmp_path / "old" / "best"})
     new = trainer(tmp_path / "new", grown).objective.module

@@ -9,10 +9,10 @@ from tiny_internalizer import INTERNALIZER
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.facade import load_internalizer
+from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.reader import Places, place_loss
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.associative.relevance import Relevance
-from lorify.hypernets.checkpoint import load_hypernetwork, save_hypernetwork
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.engine.state_cache import RememberedStates
@@ -44,14 +44,14 @@ def config(folder, **optimization) -> ReaderTrainingConfig:
 
 
 def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
-    shape, hypernetwork = load_hypernetwork(run.init_from)
+    shape, hypernetwork = ASSOCIATIVE.load(run.init_from)
     states = RememberedStates(run.init_from.parent / "states.sqlite", "tiny")
     return ReaderObjective(run, tiny_base(), shape, hypernetwork, RELEVANCE, states, passages, heldout)
 
 
 @pytest.fixture
 def hypernetwork(tmp_path):
-    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork, relevance=RELEVANCE)
+    save_associative(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork, relevance=RELEVANCE)
     return tmp_path / "start"
 
 
@@ -59,7 +59,7 @@ def test_a_trained_reader_is_saved_with_the_hypernetwork_that_was_not_trained(hy
     run = config(hypernetwork)
     current = objective(run)
     Trainer(run, current, tmp_path / "run").run(lambda _: None)
-    before, after = (load_hypernetwork(folder)[1].state_dict() for folder in (hypernetwork, tmp_path / "run" / "best"))
+    before, after = (ASSOCIATIVE.load(folder)[1].state_dict() for folder in (hypernetwork, tmp_path / "run" / "best"))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(name.startswith("reader.") for name in changed)
@@ -197,7 +197,7 @@ def test_of_an_answer_that_stands_twice_the_likelier_place_is_learned():
 def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
     with pytest.raises(ValidationError, match="set init_from to the folder of one"):
         ReaderTrainingConfig()
-    save_hypernetwork(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
+    ASSOCIATIVE.save(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
     preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)
     with pytest.raises(TrainingError, match=r"has no relevance\.json"):
         prepare_reader(config(tmp_path / "start"), preparation)

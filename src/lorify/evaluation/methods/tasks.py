@@ -17,7 +17,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, fit_document
 from lorify.evaluation.suites.cases import Case, CaseKind, TaskContext
 from lorify.facade import Lorify
-from lorify.hypernets.specializer import load_specializer
+from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.text_to_lora.library import load_descriptions, load_library
 
 QA_INSTRUCTION = "Answer the question about the document in as few words as possible."

@@ -252,7 +252,7 @@ def _config(file: Path, stored: Mapping[str, Any], weights: Mapping[str, Tensor]
 
 def _check_kind(file: Path, of_hypernetwork: Mapping[str, Any], of_perceiver: Mapping[str, Any]) -> None:
     odd = {
-        "aggregator_type": of_perceiver["aggregator_type"] not in ("perceiver", "AGGREGATOR_TYPE.PERCEIVER"),
+        "aggregator_type": of_perceiver["aggregator_type"] not in ("perceiver", "AGGREGATOR_TYPE.DOC_TO_LORA"),
         "per_rank_gen": not of_hypernetwork["per_rank_gen"],
         "extra_modules": bool(of_hypernetwork.get("extra_modules")),
     }

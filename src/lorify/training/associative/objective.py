@@ -17,6 +17,7 @@ from lorify.contexts.features import Features, encode_chunks
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.focus import FOCUS_TOKENS, Asked, ending_words, focus_factors, rest_weight
 from lorify.hypernets.associative.internalizer import check_base
+from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.network import (
     AssociativeConfig,
     AssociativeHypernetwork,
@@ -27,7 +28,6 @@ from lorify.hypernets.associative.network import (
 )
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
-from lorify.hypernets.checkpoint import load_associative, save_hypernetwork
 from lorify.training.associative.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import (
@@ -133,7 +133,7 @@ def first_hypernetwork(
     if config.init_from is None:
         shape = hypernetwork_config(config, base)
         return shape, AssociativeHypernetwork(shape)
-    old_shape, old = load_associative(config.init_from)
+    old_shape, old = ASSOCIATIVE.load(config.init_from)
     check_base(old_shape, base, str(config.init_from))
     shape = hypernetwork_config(config, base).model_copy(update={"reader_width": old_shape.reader_width})
     hypernetwork = AssociativeHypernetwork(shape)
@@ -345,7 +345,7 @@ class AssociativeObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork with its word test."""
-        save_hypernetwork(folder, self.shape, self.hypernetwork, relevance=self.relevance)
+        save_associative(folder, self.shape, self.hypernetwork, relevance=self.relevance)
 
     def _forward(self, step: Step) -> tuple[_Scores, int]:
         """Scores and number of tokens of a batch."""

@@ -29,11 +29,11 @@ from lorify.data.examples import Example
 from lorify.data.self_generated.store import SelfGeneratedQuestion, StoredContexts, load_self_generated
 from lorify.data.sources.images import digit_examples, load_image_examples, split_by_image
 from lorify.data.sources.questions import load_question_examples, split_by_passage
-from lorify.errors import ConfigError, HypernetworkError, TrainingError
+from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.checkpoint import load_hypernetwork, save_hypernetwork
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.doc_to_lora.internalizer import check_encoder
+from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
 from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, Generated, PerceiverConfig, PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.internalizer import check_made_for
@@ -204,9 +204,7 @@ class PerceiverObjective:
         if config.init_from is None:
             hypernetwork = PerceiverHypernetwork(self.shape)
         else:
-            loaded, hypernetwork = load_hypernetwork(config.init_from)
-            if not isinstance(loaded, PerceiverConfig) or not isinstance(hypernetwork, PerceiverHypernetwork):
-                raise HypernetworkError(f"init_from {config.init_from} is of kind {loaded.kind}, expected perceiver")
+            loaded, hypernetwork = DOC_TO_LORA.load(config.init_from)
             self.shape = self._continued(loaded, str(config.init_from))
         check_encoder(self.encoder, self.shape, "of this run")
         self.hypernetwork = hypernetwork.to(base.device).train()
@@ -267,7 +265,7 @@ class PerceiverObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
-        save_hypernetwork(folder, self.shape, self.hypernetwork)
+        DOC_TO_LORA.save(folder, self.shape, self.hypernetwork)
 
     def _forward(self, rows: Sequence[ContextRow]) -> tuple[_Scores, Tensor, int]:
         """Scores, mean size of what was generated, and number of tokens.

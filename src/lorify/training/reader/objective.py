@@ -22,11 +22,11 @@ from lorify.data.sources.niah import generate_niah_example
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.focus import ending_words, word_matches
 from lorify.hypernets.associative.internalizer import check_base
+from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.reader import NUM_MATCHES, Reader, place_loss
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
-from lorify.hypernets.checkpoint import load_associative, save_hypernetwork
 from lorify.training.associative.batches import find_places
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.state_cache import RememberedStates
@@ -51,7 +51,7 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
     relevance = load_relevance(config.init_from)
     if relevance is None:
         raise TrainingError(f"init_from {config.init_from} has no relevance.json, whose word weights a reader needs")
-    shape, hypernetwork = load_associative(config.init_from)
+    shape, hypernetwork = ASSOCIATIVE.load(config.init_from)
     base = preparation.load_base(config.base)
     check_base(shape, base, str(config.init_from))
     middle = shape.layers[shape.middle]
@@ -195,7 +195,7 @@ class ReaderObjective:
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork with its reader and its word test."""
-        save_hypernetwork(folder, self.shape, self.hypernetwork, relevance=self.relevance)
+        save_associative(folder, self.shape, self.hypernetwork, relevance=self.relevance)
 
     def _score(
         self, drawn: Sequence[tuple[str, int]], rng: random.Random | None

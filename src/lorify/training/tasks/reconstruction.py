@@ -17,8 +17,8 @@ from torch import Tensor
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
 from lorify.errors import ConfigError, TrainingError
-from lorify.hypernets.text_to_lora.checkpoint import save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import TaskConfig
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import Library, load_library
 from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
@@ -120,7 +120,7 @@ class ReconstructionObjective:
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
         trained = {"num_training_tasks": len(self.names)}
-        save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernetwork)
+        TEXT_TO_LORA.save(folder, self.shape.model_copy(update=trained), self.hypernetwork)
 
     def _fit_range(self, hypernetwork: TaskHypernetwork) -> None:
         """What heads write becomes z-scores: mean and deviation of the library's numbers, one by one."""

@@ -21,11 +21,11 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
 from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
-from lorify.hypernets.specializer import task_lora_batch
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
-from lorify.hypernets.text_to_lora.checkpoint import load_task_hypernetwork, save_task_hypernetwork
 from lorify.hypernets.text_to_lora.config import TaskConfig, task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import TaskOptimization, TaskSettings, TaskTrainingConfig
 from lorify.hypernets.training_config import LoraSettings
 from lorify.training.engine.loop import BatchLoss
@@ -130,7 +130,7 @@ def load_start(folder: Path, base: BaseLM, encoder: DescriptionEncoder) -> tuple
         HypernetworkError: if it is missing or damaged.
         TrainingError: if it is for another base or embedder.
     """
-    shape, hypernetwork = load_task_hypernetwork(folder)
+    shape, hypernetwork = TEXT_TO_LORA.load(folder)
     if (shape.base_digest, shape.embedder_digest) != (base.digest, encoder.digest):
         raise TrainingError(
             f"init_from {folder} is for base {shape.base_name} and embedder {shape.embedder_name}, not for "
@@ -286,7 +286,7 @@ class TaskObjective:
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
-        save_task_hypernetwork(folder, self.shape.model_copy(update=trained), self.hypernetwork)
+        TEXT_TO_LORA.save(folder, self.shape.model_copy(update=trained), self.hypernetwork)
 
     def _embedded(self, step: TaskBatch) -> Tensor:
         return torch.stack([self.embeddings[text] for text in step.descriptions])  # [rows, e]

@@ -18,6 +18,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.network import (
     FIRST_SLOT,
     WRITTEN_MODULE,
@@ -29,7 +30,6 @@ from lorify.hypernets.system_prompt.network import (
     fit_slots,
 )
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
-from lorify.hypernets.text_to_lora.checkpoint import load_system_message, save_system_message
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_loss_per_segment
 from lorify.training.engine.packing import pack_rows
@@ -110,7 +110,7 @@ class SystemMessageObjective:
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
-        save_system_message(folder, self.shape.model_copy(update=trained), self.hypernetwork)
+        SYSTEM_PROMPT.save(folder, self.shape.model_copy(update=trained), self.hypernetwork)
 
     def _score(self, step: TaskBatch, dropout: float = 0.0) -> RowScores:
         optimization = self.config.optimization
@@ -166,7 +166,7 @@ def _shape(
 
 def _load_start(folder: Path, wanted: SystemMessageConfig) -> tuple[SystemMessageConfig, SystemMessageHypernetwork]:
     """The hypernetwork that a run starts from: it reads as it was trained to, whatever the run's tasks are."""
-    shape, hypernetwork = load_system_message(folder)
+    shape, hypernetwork = SYSTEM_PROMPT.load(folder)
     data = {"common_tokens", "num_training_tasks"}
     if shape.model_dump(exclude=data) != wanted.model_dump(exclude=data):
         raise TrainingError(

@@ -1,0 +1,69 @@
+"""A checkpoint of a paper's authors becomes a hypernetwork folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorify.base.model import BaseLM
+from lorify.errors import HypernetworkError
+from lorify.hypernets.checkpoint import replaced_hypernetwork
+from lorify.hypernets.kind import HypernetworkKind, Importer
+from lorify.hypernets.registry import all_kinds
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of a checkpoint.
+
+    Attributes:
+        details: facts about the hypernetwork, as JSON values.
+        warning: what could not be checked, or None.
+    """
+
+    details: dict[str, object]
+    warning: str | None
+
+
+def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]:
+    """The kind whose importer reads a checkpoint, recognized by a file name.
+
+    Args:
+        path: the checkpoint: a file, its folder, or the folder above.
+
+    Raises:
+        HypernetworkError: if no importer reads it.
+    """
+    importers = [(kind, kind.importer) for kind in all_kinds() if kind.importer is not None]
+    for kind, importer in importers:
+        if (path.is_file() and path.name == importer.marker) or (path / importer.marker).is_file():
+            return kind, importer
+    for kind, importer in importers:
+        if any(path.glob(f"*/{importer.marker}")):
+            return kind, importer
+    known = ", ".join(f"{importer.marker} ({importer.source})" for _, importer in importers)
+    raise HypernetworkError(f"{path} is no checkpoint that can be imported; expected a folder with {known}")
+
+
+def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseLM, output: Path) -> Conversion:
+    """Write a checkpoint as a hypernetwork folder, once an adapter of the written folder has proved correct.
+
+    Args:
+        kind: from `find_kind_of_checkpoint`.
+        path: the checkpoint.
+        base: the base it was trained for.
+        output: folder to write.
+
+    Raises:
+        HypernetworkError: if the checkpoint cannot be read, does not fit the base, or the written hypernetwork does
+            not make the adapter that the checkpoint's numbers define; then nothing is kept.
+    """
+    importer = kind.importer
+    assert importer is not None
+    config, network = importer.read(path, base)
+    with replaced_hypernetwork(output, kind.more_files) as temporary:
+        kind.save(temporary, config, network, exact=True)
+        change = importer.check(base, kind.open(temporary, base), network)
+    details = {**importer.describe(config), "parameters": network.num_parameters, "probe_logit_change": change}
+    return Conversion(details, importer.find_doubts(path, base))

@@ -1,0 +1,70 @@
+"""Task description -> adapter with the hypernetwork that writes descriptions over the system message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lorify.adapters import LoraPair
+from lorify.adapters.adapter import Key
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import load_description_encoder
+from lorify.hypernets.checkpoint import LoadedHypernetwork
+from lorify.hypernets.specializer import EncoderSpecializer
+from lorify.hypernets.system_prompt.network import (
+    WRITTEN_MODULE,
+    DescriptionReader,
+    SystemMessageConfig,
+    SystemMessageHypernetwork,
+)
+
+
+@dataclass(frozen=True)
+class SystemMessageSpecializer(EncoderSpecializer):
+    """A system message hypernetwork with the base and the description encoder it was made for."""
+
+    config: SystemMessageConfig
+    hypernetwork: SystemMessageHypernetwork
+
+    @property
+    def rank(self) -> int:
+        """Largest rank of its adapters."""
+        return max(self.config.rank, self.config.num_slots)
+
+    @cached_property
+    def _reader(self) -> DescriptionReader:
+        return DescriptionReader(self.base, self.encoder, self.config)
+
+    @cached_property
+    def _shared(self) -> dict[Key, LoraPair]:
+        """The pairs that are the same for all tasks, kept once however many adapters have them."""
+        return {key: self._pair(tensors) for key, tensors in self.hypernetwork.shared_updates().items()}
+
+    def _generate(self, description: str) -> dict[Key, LoraPair]:
+        written = self.hypernetwork.write(self._reader.read([description]))
+        return {(self.config.written_layer, WRITTEN_MODULE): self._pair(written), **self._shared}
+
+    def _pair(self, tensors: LoraTensors) -> LoraPair:
+        # An adapter has one lora_alpha, but its pairs differ in rank: undo what its scaling would do to this pair.
+        scale = len(tensors.A) / (self.config.scaling * self.config.rank)
+        return LoraPair(tensors.A.detach(), (tensors.B[0].T * scale).contiguous())
+
+
+def load_system_message_specializer(
+    base: BaseLM, loaded: LoadedHypernetwork[SystemMessageConfig, SystemMessageHypernetwork]
+) -> SystemMessageSpecializer:
+    """Join a loaded hypernetwork to its base and load its description encoder.
+
+    Raises:
+        HypernetworkError: if it was made for another base or encoder.
+        ContextError: if its description encoder cannot be found, fetched or read.
+    """
+    return SystemMessageSpecializer(
+        base=base,
+        config=loaded.config,
+        hypernetwork=loaded.network,
+        encoder=load_description_encoder(loaded.config.embedder_name, base=base, device=base.device),
+        name=loaded.name,
+        digest=loaded.digest,
+    )

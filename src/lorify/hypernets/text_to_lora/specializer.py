@@ -1,0 +1,70 @@
+"""Task description -> adapter with the hypernetwork of Text-to-LoRA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lorify.adapters import LoraPair
+from lorify.adapters.adapter import Key
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import load_description_encoder
+from lorify.errors import HypernetworkError
+from lorify.hypernets.checkpoint import LoadedHypernetwork
+from lorify.hypernets.specializer import EncoderSpecializer
+from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, TaskConfig
+from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork
+
+
+@dataclass(frozen=True)
+class EmbeddingSpecializer(EncoderSpecializer):
+    """A Text-to-LoRA hypernetwork with the base and the description encoder it was made for."""
+
+    config: TaskConfig
+    hypernetwork: TaskHypernetwork
+
+    @property
+    def rank(self) -> int:
+        """Rank of its adapters."""
+        return self.config.rank
+
+    def _generate(self, description: str) -> dict[Key, LoraPair]:
+        embeddings = self.encoder.encode([description])  # [1, e]
+        device = next(self.hypernetwork.parameters()).device
+        generated = self.hypernetwork(embeddings.to(device)).weights
+        return {
+            (layer, name): LoraPair(stack.A[0, i].clone(), stack.B[0, i].contiguous())
+            for name, stack in generated.items()
+            for i, layer in enumerate(self.config.layers)
+        }
+
+
+def load_embedding_specializer(
+    base: BaseLM, loaded: LoadedHypernetwork[TaskConfig, TaskHypernetwork]
+) -> EmbeddingSpecializer:
+    """Join a loaded hypernetwork to its base and load its description encoder.
+
+    Raises:
+        HypernetworkError: if it was made for another base or encoder, or knows tasks by number only.
+        ContextError: if its description encoder cannot be found, fetched or read.
+    """
+    config = loaded.config
+    if config.embedder_name == ONE_HOT_EMBEDDER:
+        raise HypernetworkError(
+            f"hypernetwork {loaded.name} knows tasks by number only and reads no descriptions; give one that does"
+        )
+    encoder = load_description_encoder(config.embedder_name, base=base, device=base.device)
+    return EmbeddingSpecializer(
+        base=base, config=config, hypernetwork=loaded.network, encoder=encoder, name=loaded.name, digest=loaded.digest
+    )
+
+
+def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
+    """Generated LoRA weights for the base's hooks: one row per description, scaling in B."""
+    # Unbound, not indexed: the gradient of each index would be as large as all layers together.
+    return {
+        (layer, name): LoraTensors(A, B.transpose(-1, -2) * config.scaling)
+        for name, stack in weights.items()
+        for layer, A, B in zip(config.layers, stack.A.unbind(1), stack.B.unbind(1), strict=True)
+    }

@@ -11,6 +11,7 @@ FLOORS = {
     "errors": -1,
     "atomic": 0,
     "cancellation": 0,
+    "extras": 0,
     "base": 1,
     "data": 2,
     "contexts": 3,

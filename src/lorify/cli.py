@@ -26,6 +26,7 @@ from lorify.commands.evaluation.app import app as evaluation_app
 from lorify.commands.renamed import renamed
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
+from lorify.extras import missing_extra
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -48,6 +49,8 @@ class _OneLineErrors(TyperGroup):
             raise
         except BrokenPipeError:
             raise
+        except ModuleNotFoundError as error:
+            _fail(missing_extra(error) or _describe(error))
         except Exception as error:
             # Usage errors of typer are exceptions too, and it prints them itself.
             if type(error).__module__.startswith(("typer", "click")):

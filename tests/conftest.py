@@ -1,0 +1,38 @@
+"""Fixtures that several rooms share: a tiny base and a hypernetwork for it, as folders on disk."""
+
+from pathlib import Path
+
+import pytest
+from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
+
+from lorify.base.model import load_base
+from lorify.hypernets.associative.kind import ASSOCIATIVE
+from lorify.hypernets.associative.network import AssociativeHypernetwork
+
+TOWER_TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
+
+
+@pytest.fixture(scope="module")
+def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny base in Hugging Face form."""
+    folder = tmp_path_factory.mktemp("base") / "tiny"
+    tiny_model().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a hypernetwork with random weights for the tiny base."""
+    folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
+    config = tiny_associative_config(load_base(str(base_dir), device="cpu"), 32)
+    ASSOCIATIVE.save(folder, config, AssociativeHypernetwork(config))
+    return folder
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A text file of three sentences."""
+    path = tmp_path / "tower.txt"
+    path.write_text(TOWER_TEXT)
+    return path

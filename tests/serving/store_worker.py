@@ -1,8 +1,8 @@
-"""Forks workers that write to a store until they are killed: `python -m serving.store_worker STORE LOG`.
+"""Fork workers that write to a store until they are killed: `python -m serving.store_worker STORE LOG`.
 
-Each line on standard input starts a worker, whose process id is printed; `dead` is printed when it has died. A worker
-logs `kept ID OWNER` after a promise of the store, `giving-up ID OWNER` before it takes one back and `gone ID OWNER`
-after. Forking saves importing everything anew for each worker.
+Each line on standard input starts a worker and prints its process id; `dead` is printed once it has died. A worker logs
+`stored ID OWNER` after each acknowledged write, `deleting ID OWNER` before each deletion and `deleted ID OWNER` after
+it. Forking avoids importing torch for each worker.
 """
 
 import os
@@ -16,24 +16,24 @@ from serving.random_adapters import random_adapter
 from lorify.serving.storage.store import AdapterStore
 
 OWNERS = ("ann", "bob")
-NUM_ADAPTERS = 12  # so few that the owners often have the same one
+NUM_ADAPTERS = 12  # few, so that owners often share one
 ADAPTER_SIZE = 20_000
 
 
-def churn(store: AdapterStore, owner: str, log: int, chance: random.Random) -> None:
-    """Keep, replace and delete adapters of one owner until killed."""
+def churn(store: AdapterStore, owner: str, log: int, rng: random.Random) -> None:
+    """Store, replace and delete adapters of one owner until killed."""
     mine = {stored.id for stored in store.list(owner)}
 
-    def say(word: str, id: str) -> None:
-        os.write(log, f"{word} {id} {owner}\n".encode())
+    def write_log(event: str, id: str) -> None:
+        os.write(log, f"{event} {id} {owner}\n".encode())
 
     while True:
-        adapter = random_adapter(chance.randrange(NUM_ADAPTERS), size=ADAPTER_SIZE)
-        action = chance.choice(("put", "put", "replace", "delete")) if mine else "put"
-        old = chance.choice(sorted(mine)) if action != "put" else ""
+        adapter = random_adapter(rng.randrange(NUM_ADAPTERS), size=ADAPTER_SIZE)
+        action = rng.choice(("put", "put", "replace", "delete")) if mine else "put"
+        old = rng.choice(sorted(mine)) if action != "put" else ""
         new = ""
         if old:
-            say("giving-up", old)
+            write_log("deleting", old)
         if action == "delete":
             store.delete(old, owner)
         elif action == "replace":
@@ -41,14 +41,14 @@ def churn(store: AdapterStore, owner: str, log: int, chance: random.Random) -> N
         else:
             new = store.put(adapter, owner).id
         if old:
-            say("gone", old)
+            write_log("deleted", old)
         if new:
-            say("kept", new)
+            write_log("stored", new)
         mine = mine - {old} | {new} - {""}
 
 
 def work(folder: Path, log_path: Path, seed: int) -> None:
-    """Open the store and write to it from a thread for each owner."""
+    """Open the store and write to it from one thread per owner."""
     store = AdapterStore(folder, 1 << 30, 1 << 20)
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for owner in OWNERS:

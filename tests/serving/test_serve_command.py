@@ -30,8 +30,8 @@ def run(*args: object) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     "args, said",
     [
-        (["--host", "0.0.0.0"], "which other machines may reach, and there are no API keys"),
-        (["--keys", "missing.json"], "is missing or holds no key"),
+        (["--host", "0.0.0.0"], "which other machines can reach, and there are no API keys"),
+        (["--keys", "missing.json"], "is missing or has no key"),
         (["--set", "engine.max_rows=0"], "engine.max_rows"),
         (["--set", "nonsense"], "is no setting"),
         (["--engine", "vllm"], "go together"),

@@ -28,8 +28,9 @@ from lorify.serving.documents.parsing import MAX_PARALLEL, DocumentParser
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.fidelity_checks import FidelityChecks
 from lorify.serving.settings import ServingSettings
+from lorify.serving.storage.index import StoredAdapter
 from lorify.serving.storage.keys import ApiKeys
-from lorify.serving.storage.store import AdapterStore, StoredAdapter
+from lorify.serving.storage.store import AdapterStore
 from lorify.serving.workers import SingleFlight, Workers
 
 LOCAL_OWNER = "local"

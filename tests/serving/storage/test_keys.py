@@ -1,3 +1,5 @@
+"""API keys: creating, checking, damaged files, and the rule that a keyless server is local."""
+
 import hashlib
 import json
 
@@ -14,7 +16,7 @@ def keys_path(tmp_path):
     return tmp_path / "new" / "keys.json"
 
 
-def test_each_key_has_its_owner(keys_path):
+def test_each_key_belongs_to_its_owner(keys_path):
     made = {name: create_key(keys_path, name) for name in ("ann", "bob")}
     keys = ApiKeys.load(keys_path)
     assert {name: keys.owner_of(key) for name, key in made.items()} == {"ann": "ann", "bob": "bob"}
@@ -22,20 +24,20 @@ def test_each_key_has_its_owner(keys_path):
         assert keys.owner_of(wrong) is None
 
 
-def test_the_file_does_not_hold_the_key_and_is_for_its_owner_alone(keys_path):
+def test_the_file_holds_no_key_and_is_readable_by_its_owner_only(keys_path):
     key = create_key(keys_path, "ann")
     assert json.loads(keys_path.read_text()) == {"ann": hashlib.sha256(key.encode()).hexdigest()}
     assert keys_path.stat().st_mode & 0o077 == 0
     assert [path.name for path in keys_path.parent.iterdir()] == ["keys.json"]
 
 
-def test_the_digest_is_no_key(keys_path):
+def test_a_digest_does_not_work_as_a_key(keys_path):
     create_key(keys_path, "ann")
     assert ApiKeys.load(keys_path).owner_of(json.loads(keys_path.read_text())["ann"]) is None
 
 
 @pytest.mark.parametrize("name", ["ann", "", " ", "two\nlines"])
-def test_a_taken_or_unreadable_name_is_refused(keys_path, name):
+def test_a_taken_or_unprintable_name_is_refused(keys_path, name):
     key = create_key(keys_path, "ann")
     with pytest.raises(ConfigError, match="name"):
         create_key(keys_path, name)
@@ -45,7 +47,7 @@ def test_a_taken_or_unreadable_name_is_refused(keys_path, name):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("{}", "holds no key"),
+        ("{}", "has no key"),
         ("", "is damaged"),
         ("[]", "is damaged"),
         ('{"ann": 1}', "is damaged"),
@@ -54,7 +56,7 @@ def test_a_taken_or_unreadable_name_is_refused(keys_path, name):
         (json.dumps({"ann": DIGEST, "bob": DIGEST}), "the same key"),
     ],
 )
-def test_a_wrong_file_is_refused(tmp_path, content, complaint):
+def test_a_malformed_file_is_refused(tmp_path, content, complaint):
     path = tmp_path / "keys.json"
     path.write_text(content, encoding="latin-1")
     with pytest.raises(ConfigError, match=complaint) as caught:
@@ -73,14 +75,14 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
-def test_anyone_on_this_machine_may_be_served_without_a_key(host):
+def test_a_server_on_this_machine_needs_no_keys(host):
     check_listen(host, None)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.0.7", "example.org", "127.0.0.1.example.org"])
-def test_other_machines_need_a_key(host):
-    with pytest.raises(ConfigError, match="other machines may reach"):
+def test_a_server_that_other_machines_reach_needs_keys(host):
+    with pytest.raises(ConfigError, match="other machines can reach"):
         check_listen(host, None)
-    with pytest.raises(ConfigError, match="other machines may reach"):
+    with pytest.raises(ConfigError, match="other machines can reach"):
         check_listen(host, ApiKeys({}))
     check_listen(host, ApiKeys({"ann": DIGEST}))

@@ -1,3 +1,5 @@
+"""The adapter store: ownership, limits, damage, and kills at any moment."""
+
 import os
 import random
 import shutil
@@ -44,7 +46,7 @@ def store(open_store):
     return open_store()
 
 
-def assert_same(a: Adapter, b: Adapter) -> None:
+def assert_equal(a: Adapter, b: Adapter) -> None:
     assert a.provenance == b.provenance
     for key, pair in a.weights.items():
         assert torch.equal(pair.A, b.weights[key].A) and torch.equal(pair.B, b.weights[key].B)
@@ -57,11 +59,11 @@ def folders(store: AdapterStore) -> set[str]:
     return set(os.listdir(store.folder / "adapters"))
 
 
-def test_an_adapter_is_there_after_a_restart(open_store):
+def test_an_adapter_survives_a_restart(open_store):
     adapter = random_adapter()
     stored = open_store().put(adapter, "ann", fidelity=0.9)
     again = open_store()
-    assert_same(again.get(stored.id, "ann"), adapter)
+    assert_equal(again.get(stored.id, "ann"), adapter)
     assert again.list("ann") == [stored] == [again.describe(stored.id, "ann")]
     assert stored.fidelity == 0.9
     assert stored.documents == adapter.provenance.documents
@@ -75,7 +77,7 @@ def test_adapters_are_listed_oldest_first(store):
     assert store.list("ann") == [early, late]
 
 
-def test_an_owner_cannot_see_use_replace_or_delete_the_adapter_of_another(store):
+def test_other_owners_cannot_read_replace_or_delete_an_adapter(store):
     id = store.put(random_adapter(), "ann").id
     assert store.list("bob") == []
     for attempt in (
@@ -86,23 +88,23 @@ def test_an_owner_cannot_see_use_replace_or_delete_the_adapter_of_another(store)
     ):
         with pytest.raises(UnknownAdapterError) as foreign:
             attempt()
-        assert str(foreign.value) == f"there is no adapter {id!r}; list yours to see their ids"
+        assert str(foreign.value) == f"there is no adapter {id!r}; list your adapters to see their ids"
     store.get(id, "ann")
     assert folders(store) == {id}
 
 
-def test_equal_adapters_are_stored_once_and_outlive_all_but_their_last_owner(store):
+def test_equal_adapters_are_stored_once_until_their_last_owner_deletes_them(store):
     anns = store.put(random_adapter(created="2026-01-01T00:00:00+00:00"), "ann", fidelity=0.5)
     bobs = store.put(random_adapter(created="2026-02-02T00:00:00+00:00"), "bob")
     assert anns.id == bobs.id
     assert folders(store) == {anns.id}
-    # Nothing tells the second owner of the first.
+    # The second owner cannot see that there is a first.
     assert bobs.created == store.get(bobs.id, "bob").provenance.created == "2026-02-02T00:00:00+00:00"
     assert bobs.fidelity is None
     store.delete(anns.id, "ann")
     with pytest.raises(UnknownAdapterError):
         store.get(anns.id, "ann")
-    assert_same(store.get(bobs.id, "bob"), random_adapter(created="2026-02-02T00:00:00+00:00"))
+    assert_equal(store.get(bobs.id, "bob"), random_adapter(created="2026-02-02T00:00:00+00:00"))
     store.delete(bobs.id, "bob")
     assert folders(store) == set()
     assert store.num_bytes == 0
@@ -115,7 +117,7 @@ def test_different_adapters_have_different_ids(store, other):
     assert store.put(random_adapter(), "ann").id != store.put(other, "ann").id
 
 
-def test_putting_an_adapter_again_keeps_it_and_takes_the_new_fidelity(store):
+def test_putting_an_adapter_again_updates_only_its_fidelity(store):
     first = store.put(random_adapter(created="2026-01-01T00:00:00+00:00"), "ann")
     assert store.put(random_adapter(created="2026-02-02T00:00:00+00:00"), "ann") == first
     assert store.put(random_adapter(), "ann", fidelity=0.7).fidelity == 0.7
@@ -123,7 +125,7 @@ def test_putting_an_adapter_again_keeps_it_and_takes_the_new_fidelity(store):
     assert len(store.list("ann")) == 1
 
 
-def test_documents_are_found_again_by_their_owner_alone(store):
+def test_an_adapter_is_found_by_its_documents_for_its_owner_only(store):
     stored = store.put(random_adapter(), "ann")
     documents = [Document("a.txt", "", f"{0:064x}")]
     assert store.find(HYPERNETWORK_DIGEST, documents, "ann") == stored
@@ -133,7 +135,7 @@ def test_documents_are_found_again_by_their_owner_alone(store):
     assert store.find(HYPERNETWORK_DIGEST, documents * 2, "ann") is None
 
 
-def test_adapters_of_another_base_are_unseen_and_kept(open_store):
+def test_adapters_of_another_base_are_hidden_but_kept(open_store):
     store = open_store()
     ours = store.put(random_adapter(0), "ann")
     theirs = store.put(random_adapter(1, base_digest="2" * 64), "ann")
@@ -148,11 +150,11 @@ def test_adapters_of_another_base_are_unseen_and_kept(open_store):
         with pytest.raises(UnknownAdapterError):
             attempt()
     store.show_only("2" * 64)
-    assert_same(store.get(theirs.id, "ann"), random_adapter(1, base_digest="2" * 64))
+    assert_equal(store.get(theirs.id, "ann"), random_adapter(1, base_digest="2" * 64))
     assert open_store().list("ann") == [ours, theirs]
 
 
-def test_an_adapter_is_replaced_by_another(store):
+def test_replacing_an_adapter_removes_the_old_one_of_that_owner_only(store):
     old = store.put(random_adapter(0), "ann")
     store.put(random_adapter(0), "bob")
     new = store.replace(old.id, random_adapter(1), "ann")
@@ -163,17 +165,17 @@ def test_an_adapter_is_replaced_by_another(store):
     assert folders(store) == {stored.id for owner in OWNERS for stored in store.list(owner)}
 
 
-def test_a_full_store_refuses_and_loses_nothing(open_store):
+def test_a_full_store_refuses_new_adapters_and_loses_none(open_store):
     size = open_store().put(random_adapter(0), "ann").num_bytes
     store = open_store(max_disk_bytes=2 * size + 10)
     kept = [*store.list("ann"), store.put(random_adapter(1), "ann")]
-    store.put(random_adapter(1), "bob")  # costs nothing
+    store.put(random_adapter(1), "bob")  # shares the folder of ann's
     with pytest.raises(StoreFullError) as full:
         store.put(random_adapter(2), "ann")
-    # How much others have in it is not said.
+    # The message does not reveal how much others have stored.
     assert str(full.value) == (
         f"an adapter of {size:,} bytes does not fit: the store may hold {2 * size + 10:,} bytes in all; delete "
-        "adapters or give the store more room"
+        "adapters or raise the store's limit"
     )
     with pytest.raises(StoreFullError):
         store.replace(kept[1].id, random_adapter(2), "ann")  # it is bob's too, so nothing would be freed
@@ -183,7 +185,7 @@ def test_a_full_store_refuses_and_loses_nothing(open_store):
     assert store.num_bytes == 2 * size
 
 
-def test_the_least_recently_used_adapters_leave_the_memory(open_store):
+def test_the_least_recently_used_adapters_are_dropped_from_memory(open_store):
     adapter = random_adapter(0)
     assert adapter.statistics is not None
     size = adapter.num_bytes + adapter.statistics[0]["S"].nbytes
@@ -191,7 +193,7 @@ def test_the_least_recently_used_adapters_leave_the_memory(open_store):
     ids = [store.put(random_adapter(seed), "ann").id for seed in range(2)]
     store.get(ids[0], "ann")
     ids.append(store.put(random_adapter(2), "ann").id)
-    store.put(random_adapter(3, size=1000), "ann")  # larger than the memory: the others stay
+    store.put(random_adapter(3, size=1000), "ann")  # larger than the limit: the others stay
     shutil.rmtree(store.folder / "adapters")
     store.get(ids[0], "ann")
     store.get(ids[2], "ann")
@@ -199,7 +201,7 @@ def test_the_least_recently_used_adapters_leave_the_memory(open_store):
         store.get(ids[1], "ann")
 
 
-def test_a_damaged_adapter_is_noticed_and_mended_by_putting_it_again(open_store):
+def test_a_damaged_adapter_is_detected_and_repaired_by_putting_it_again(open_store):
     id = open_store().put(random_adapter(), "ann").id
     store = open_store(max_memory_bytes=0)
     weights_path = store.folder / "adapters" / id / "adapter.safetensors"
@@ -208,9 +210,9 @@ def test_a_damaged_adapter_is_noticed_and_mended_by_putting_it_again(open_store)
         store.get(id, "ann")
     assert str(damaged.value) == f"adapter {id!r} is damaged on disk; post its documents again"
     documents = [Document("a.txt", "", f"{0:064x}")]
-    assert store.find(HYPERNETWORK_DIGEST, documents, "ann") is None  # so that it is made again
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann") is None  # so that it is generated again
     stored = store.put(random_adapter(), "ann")
-    assert_same(store.get(id, "ann"), random_adapter())
+    assert_equal(store.get(id, "ann"), random_adapter())
     assert store.find(HYPERNETWORK_DIGEST, documents, "ann") == stored
 
 
@@ -218,7 +220,7 @@ RENAME, WRITE = "pathlib.Path.rename", "lorify.adapters.storage._write_and_hash"
 
 
 @pytest.mark.parametrize(
-    "where, refused, told, kind",
+    "where, refused, reason, kind",
     [
         (RENAME, OSError(28, "No space left on device"), "the disk is full", StoreFullError),
         (WRITE, SafetensorError("No space left on device (os error 28)"), "the disk is full", StoreFullError),
@@ -227,7 +229,7 @@ RENAME, WRITE = "pathlib.Path.rename", "lorify.adapters.storage._write_and_hash"
         (WRITE, OSError(5, "Input/output error"), "Input/output error", StoreError),
     ],
 )
-def test_a_disk_that_takes_no_more_leaves_no_trace(store, monkeypatch, where, refused, told, kind):
+def test_a_failed_write_leaves_the_store_unchanged(store, monkeypatch, where, refused, reason, kind):
     kept = store.put(random_adapter(0), "ann")
 
     def refuse(*_args: object) -> None:
@@ -237,13 +239,13 @@ def test_a_disk_that_takes_no_more_leaves_no_trace(store, monkeypatch, where, re
         patch.setattr(where, refuse)
         with pytest.raises(StoreError) as failed:
             store.replace(kept.id, random_adapter(1), "ann")
-    assert type(failed.value) is kind and told in str(failed.value)
+    assert type(failed.value) is kind and reason in str(failed.value)
     assert str(store.folder) not in str(failed.value)
     assert store.list("ann") == [kept]
     assert folders(store) == {kept.id}
 
 
-def test_leftovers_of_a_killed_process_are_removed_at_the_start(open_store):
+def test_leftovers_of_a_killed_process_are_deleted_at_the_next_start(open_store):
     store = open_store()
     kept = store.put(random_adapter(), "ann")
     for leftover in ("adapters/0123", "incoming/.4567-89ab", "incoming/cdef"):
@@ -254,14 +256,14 @@ def test_leftovers_of_a_killed_process_are_removed_at_the_start(open_store):
     assert store.list("ann") == [kept]
 
 
-def test_a_store_is_open_once(store):
+def test_a_store_can_be_open_only_once(store):
     with pytest.raises(StoreError, match="another process"):
         AdapterStore(store.folder, PLENTY, PLENTY)
     store.put(random_adapter(), "ann")
 
 
 def test_other_folders_are_refused(tmp_path):
-    (tmp_path / "index.sqlite").write_text("no database, but long enough to be taken for one " * 100)
+    (tmp_path / "index.sqlite").write_text("not a database, but long enough to have a header " * 100)
     with pytest.raises(StoreError, match="is damaged or no index"):
         AdapterStore(tmp_path, PLENTY, PLENTY)
     (tmp_path / "file").touch()
@@ -269,7 +271,7 @@ def test_other_folders_are_refused(tmp_path):
         AdapterStore(tmp_path / "file" / "store", PLENTY, PLENTY)
 
 
-def test_a_store_of_another_version_is_left_alone(open_store):
+def test_a_store_of_another_version_is_refused_unchanged(open_store):
     store = open_store()
     id = store.put(random_adapter(), "ann").id
     store.close()
@@ -281,18 +283,18 @@ def test_a_store_of_another_version_is_left_alone(open_store):
     assert folders(store) == {id}
 
 
-def test_threads_do_not_get_in_each_others_way(open_store):
+def test_threads_of_several_owners_do_not_interfere(open_store):
     store = open_store(max_memory_bytes=3000)
     errors: list[BaseException] = []
 
     def churn(owner: str) -> None:
-        chance = random.Random(owner)
+        rng = random.Random(owner)
         try:
             for _ in range(15):
-                adapter = random_adapter(chance.randrange(4))
+                adapter = random_adapter(rng.randrange(4))
                 id = store.put(adapter, owner).id
-                assert_same(store.get(id, owner), adapter)
-                if chance.random() < 0.7:
+                assert_equal(store.get(id, owner), adapter)
+                if rng.random() < 0.7:
                     store.delete(id, owner)
                     with pytest.raises(UnknownAdapterError):
                         store.get(id, owner)
@@ -308,7 +310,7 @@ def test_threads_do_not_get_in_each_others_way(open_store):
     assert folders(store) == {stored.id for i in range(4) for stored in store.list(f"owner {i}")}
 
 
-def test_an_adapter_deleted_while_it_is_read_is_unknown(open_store, monkeypatch):
+def test_an_adapter_deleted_while_being_loaded_is_unknown(open_store, monkeypatch):
     store = open_store(max_memory_bytes=0)
     id = store.put(random_adapter(), "ann").id
 
@@ -316,17 +318,17 @@ def test_an_adapter_deleted_while_it_is_read_is_unknown(open_store, monkeypatch)
         store.delete(id, "ann")
         raise AdapterError(f"there is no adapter folder {folder}")
 
-    monkeypatch.setattr("lorify.serving.storage.store.load_adapter", load_late)
+    monkeypatch.setattr("lorify.serving.storage.folders.load_adapter", load_late)
     with pytest.raises(UnknownAdapterError):
         store.get(id, "ann")
 
 
 @pytest.mark.parametrize("num_kills", [12, pytest.param(100, marks=pytest.mark.slow)])
-def test_killed_at_any_moment_it_keeps_every_promise(tmp_path, num_kills):
+def test_no_acknowledged_adapter_is_lost_in_a_kill(tmp_path, num_kills):
     folder, log_path = tmp_path / "store", tmp_path / "log"
-    chance = random.Random(0)
+    rng = random.Random(0)
     present: set[tuple[str, str]] = set()
-    num_promises = 0
+    num_acknowledged = 0
     with subprocess.Popen(
         [sys.executable, "-m", "serving.store_worker", str(folder), str(log_path)],
         cwd=TESTS_DIR,
@@ -339,43 +341,43 @@ def test_killed_at_any_moment_it_keeps_every_promise(tmp_path, num_kills):
             log_path.unlink(missing_ok=True)
             print(file=workers.stdin, flush=True)
             pid = int(workers.stdout.readline())
-            num_lines = chance.randrange(8)  # with none it may be killed while it opens the store
+            num_lines = rng.randrange(8)  # with 0 it may be killed while it opens the store
             while num_lines and len(read_log(log_path)) < num_lines:
                 time.sleep(0.002)
-            time.sleep(chance.uniform(0, 0.05))
+            time.sleep(rng.uniform(0, 0.05))  # so that the kill hits any moment of a call
             os.kill(pid, signal.SIGKILL)
             assert workers.stdout.readline() == "dead\n"
             log = read_log(log_path)
-            num_promises += sum(word == "kept" for word, _, _ in log)
-            present = check_promises(folder, present, log)
+            num_acknowledged += sum(event == "stored" for event, _, _ in log)
+            present = check_acknowledged(folder, present, log)
         workers.stdin.close()
     assert workers.returncode == 0
-    assert num_promises > num_kills
+    assert num_acknowledged > num_kills
 
 
 def read_log(path: Path) -> list[tuple[str, ...]]:
     return [tuple(line.split()) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def check_promises(folder: Path, before: set[tuple[str, str]], log: list[tuple[str, ...]]) -> set[tuple[str, str]]:
-    """Compare a store with what a killed worker logged; what is in it now."""
-    promised, undecided = set(before), set()
-    for word, id, owner in log:
-        promised.discard((id, owner))
+def check_acknowledged(folder: Path, before: set[tuple[str, str]], log: list[tuple[str, ...]]) -> set[tuple[str, str]]:
+    """Compare a store with the log of a killed worker; return the (id, owner) pairs that the store holds."""
+    acknowledged, undecided = set(before), set()
+    for event, id, owner in log:
+        acknowledged.discard((id, owner))
         undecided.discard((id, owner))
-        if word == "kept":
-            promised.add((id, owner))
-        elif word == "giving-up":
+        if event == "stored":
+            acknowledged.add((id, owner))
+        elif event == "deleting":
             undecided.add((id, owner))
     store = AdapterStore(folder, PLENTY, PLENTY)
     try:
         present = {(stored.id, owner) for owner in OWNERS for stored in store.list(owner)}
-        assert promised <= present
-        for owner in OWNERS:  # the call that was cut short may have gone through or not
-            assert sum(theirs == owner for _, theirs in present - promised - undecided) <= 1
+        assert acknowledged <= present
+        for owner in OWNERS:  # an interrupted call may have completed or not
+            assert sum(theirs == owner for _, theirs in present - acknowledged - undecided) <= 1
         for id, owner in present:
             adapter = store.get(id, owner)
-            assert_same(adapter, random_adapter(int(adapter.provenance.documents[0].digest, 16), size=ADAPTER_SIZE))
+            assert_equal(adapter, random_adapter(int(adapter.provenance.documents[0].digest, 16), size=ADAPTER_SIZE))
         assert folders(store) == {id for id, _ in present}
     finally:
         store.close()

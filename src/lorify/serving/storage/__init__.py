@@ -1,1 +1,1 @@
-"""What a server keeps: adapters and API keys."""
+"""What a server stores: adapters and API keys."""

@@ -1,4 +1,4 @@
-"""The adapters of a store that were used last, in memory."""
+"""The most recently used adapters of a store, in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lorify.adapters import Adapter
 
 
 class AdapterCache:
-    """Adapters in memory by id, the least recently used ones dropped first. Not thread-safe."""
+    """Adapters by id, within a size; the least recently used are dropped first. Not thread-safe."""
 
     def __init__(self, max_bytes: int) -> None:
         """Start empty; an adapter larger than `max_bytes` is never kept."""
@@ -17,14 +17,14 @@ class AdapterCache:
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
 
     def get(self, id: str) -> Adapter | None:
-        """An adapter, which has been used now; None if it is not there."""
+        """Return an adapter and mark it as used; None if it is not cached."""
         adapter = self._adapters.get(id)
         if adapter is not None:
             self._adapters.move_to_end(id)
         return adapter
 
     def put(self, id: str, adapter: Adapter) -> None:
-        """Keep an adapter, in place of others if need be."""
+        """Cache an adapter and drop others until all fit."""
         self.drop(id)
         num_bytes = _memory_bytes(adapter)
         if num_bytes > self._max_bytes:
@@ -35,7 +35,7 @@ class AdapterCache:
             self.drop(next(iter(self._adapters)))
 
     def drop(self, id: str) -> None:
-        """Forget an adapter, if it is there."""
+        """Drop an adapter if it is cached."""
         adapter = self._adapters.pop(id, None)
         if adapter is not None:
             self._num_bytes -= _memory_bytes(adapter)

@@ -1,7 +1,7 @@
-"""API keys: who may use a server, and whose adapters are whose.
+"""API keys: who may use a server, and who owns which adapters.
 
-A keys file is JSON, name -> SHA-256 of the key. The key itself is shown once, when it is made. Adapters belong to the
-name: a new key under an old name has the old one's adapters.
+A keys file is JSON, owner name -> SHA-256 of the key. The key itself is shown once, when it is created. Adapters belong
+to the name: a new key under an old name gets access to that name's adapters.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _FILE = TypeAdapter(dict[str, str])
 
 
 class ApiKeys:
-    """The keys a server accepts, known by their SHA-256 alone."""
+    """The keys a server accepts; only their SHA-256 is known."""
 
     def __init__(self, digests: Mapping[str, str]) -> None:
-        """Take name -> SHA-256 in hexadecimal."""
+        """Take owner name -> SHA-256 of the key in hexadecimal."""
         self._digests = dict(digests)
 
     @classmethod
@@ -40,15 +40,15 @@ class ApiKeys:
         """Read a keys file.
 
         Raises:
-            ConfigError: if it is missing, holds no key, or is not name -> SHA-256, each of them once.
+            ConfigError: if it is missing, has no key, or is not JSON of name -> SHA-256 with unique digests.
         """
         digests = _read(path)
         if not digests:
-            raise ConfigError(f"keys file {path} is missing or holds no key; make one with `lorify keys create`")
+            raise ConfigError(f"keys file {path} is missing or has no key; create one with `lorify keys create`")
         return cls(digests)
 
     def owner_of(self, key: str) -> str | None:
-        """Name that a key belongs to, None if it is not known; the time taken tells nothing about the keys."""
+        """Return the owner of a key, None if it is unknown. The time taken reveals nothing about the keys."""
         digest = _digest(key)
         owner = None
         for name, known in self._digests.items():
@@ -57,45 +57,45 @@ class ApiKeys:
         return owner
 
     def __len__(self) -> int:
-        """Number of keys."""
+        """Return the number of keys."""
         return len(self._digests)
 
 
 def create_key(path: Path, name: str) -> str:
-    """Make a key, add its SHA-256 to a keys file (made if it is missing) and return the key.
+    """Create a key, add its SHA-256 to a keys file (created if missing) and return the key.
 
     Raises:
-        ConfigError: if the name is empty or taken, or the file is damaged or cannot be written.
+        ConfigError: if the name is empty, unprintable or taken, or the file is damaged or cannot be written.
     """
     if not name.strip() or not name.isprintable():
-        raise ConfigError(f"the key's name is {name!r}; give one that can be read")
+        raise ConfigError(f"the key's name is {name!r}; give one of printable characters")
     digests = _read(path)
     if name in digests:
-        raise ConfigError(f"keys file {path} has a key named {name!r} already; give another name or remove its line")
+        raise ConfigError(f"keys file {path} has a key named {name!r} already; give another name or delete its line")
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     _write(path, {**digests, name: _digest(key)})
     return key
 
 
 def check_listen(host: str, keys: ApiKeys | None) -> None:
-    """Refuse to be reached from other machines by anyone without a key.
+    """Refuse to serve other machines without API keys.
 
     Args:
         host: address or name to listen on.
-        keys: the keys asked for; None serves everyone.
+        keys: accepted keys; None accepts every request.
 
     Raises:
-        ConfigError: if there are no keys and `host` is not plainly this machine (`localhost`, 127.0.0.0/8 or ::1).
+        ConfigError: if there are no keys and `host` is not a loopback address (`localhost`, 127.0.0.0/8 or ::1).
     """
     if not keys and not is_loopback(host):
         raise ConfigError(
-            f"host is {host!r}, which other machines may reach, and there are no API keys; make one with "
-            "`lorify keys create` and give the file with --keys, or listen on 127.0.0.1"
+            f"host is {host!r}, which other machines can reach, and there are no API keys; create one with "
+            "`lorify keys create` and pass the file with --keys, or listen on 127.0.0.1"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name plainly means this machine."""
+    """Whether an address or name is this machine's loopback."""
     if host == "localhost":
         return True
     try:
@@ -109,7 +109,7 @@ def _digest(key: str) -> str:
 
 
 def _read(path: Path) -> dict[str, str]:
-    """Content of a keys file, empty if it is missing."""
+    """Read name -> SHA-256; empty if the file is missing."""
     try:
         digests = _FILE.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
@@ -120,14 +120,14 @@ def _read(path: Path) -> dict[str, str]:
         raise ConfigError(f"keys file {path} is damaged; expected JSON of name -> SHA-256 of the key") from error
     for name, digest in digests.items():
         if not _DIGEST.fullmatch(digest):
-            raise ConfigError(f"keys file {path}: {name!r} has no SHA-256 of 64 hexadecimal digits; make a new key")
+            raise ConfigError(f"keys file {path}: {name!r} has no SHA-256 of 64 hexadecimal digits; create a new key")
     if len(set(digests.values())) < len(digests):
-        raise ConfigError(f"keys file {path}: two names have the same key; make one of them anew")
+        raise ConfigError(f"keys file {path}: two names have the same key; replace one of them")
     return digests
 
 
 def _write(path: Path, digests: Mapping[str, str]) -> None:
-    """Replace a keys file at once; only its owner may read it."""
+    """Replace a keys file atomically; only its owner can read it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -141,5 +141,5 @@ def _write(path: Path, digests: Mapping[str, str]) -> None:
             raise
     except OSError as error:
         raise ConfigError(
-            f"keys file {path} cannot be written ({error.strerror or error}); give a place where you may write"
+            f"keys file {path} cannot be written ({error.strerror or error}); give a writable path"
         ) from error

@@ -37,7 +37,7 @@ from lorify.serving.http.schemas import (
     NewDocument,
 )
 from lorify.serving.service import MadeAdapter, Service
-from lorify.serving.storage.store import StoredAdapter
+from lorify.serving.storage.index import StoredAdapter
 
 Body = TypeVar("Body", bound=BaseModel)
 

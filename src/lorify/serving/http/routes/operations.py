@@ -17,7 +17,7 @@ from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.metrics import Metrics
 from lorify.serving.http.schemas import Health, ModelList, ModelObject
 from lorify.serving.service import Service, unknown_model
-from lorify.serving.storage.store import StoredAdapter
+from lorify.serving.storage.index import StoredAdapter
 
 PAGE_FILES = {
     "index.html": "text/html",

@@ -1,0 +1,224 @@
+"""The index of a store in SQLite: which adapters there are, and who owns them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorify.adapters import DocumentRecord, Provenance
+from lorify.errors import StoreError, UnknownAdapterError
+from lorify.serving.storage.errors import store_write_error
+
+SCHEMA_VERSION = 1
+LOCK_TIMEOUT_SECONDS = 1.0
+
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE contents (
+    id TEXT PRIMARY KEY, num_bytes INTEGER NOT NULL, source TEXT NOT NULL, provenance TEXT NOT NULL
+);
+CREATE TABLE owners (
+    owner TEXT NOT NULL, id TEXT NOT NULL REFERENCES contents (id), created TEXT NOT NULL, fidelity REAL,
+    PRIMARY KEY (owner, id)
+);
+CREATE INDEX owners_of_content ON owners (id);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_SELECT = """
+SELECT id, num_bytes, provenance, created, fidelity FROM contents JOIN owners USING (id)
+WHERE owner = :owner AND (:base IS NULL OR json_extract(provenance, '$.base_digest') = :base)
+"""
+
+
+@dataclass(frozen=True)
+class StoredAdapter:
+    """An adapter as the index describes it to one of its owners.
+
+    Attributes:
+        id: hash of its content, in hexadecimal.
+        num_bytes: size of its files in bytes.
+        provenance: base, hypernetwork and documents; `created` is when this owner's adapter was created.
+        fidelity: share of its documents' statements that it reproduces, 0 to 1; None if not measured.
+    """
+
+    id: str
+    num_bytes: int
+    provenance: Provenance
+    fidelity: float | None
+
+    @property
+    def created(self) -> str:
+        """Creation time, ISO form, UTC."""
+        return self.provenance.created
+
+    @property
+    def documents(self) -> tuple[DocumentRecord, ...]:
+        """Its documents, in order."""
+        return self.provenance.documents
+
+
+class AdapterIndex:
+    """Adapters and their owners in SQLite. Not thread-safe: the store holds its lock around every call."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the index for this process alone; create it if it is missing.
+
+        Raises:
+            StoreError: if it is of another version, damaged, or open in another process.
+        """
+        self._store_dir = path.parent
+        self._connection = _open(path)
+        self.base_digest: str | None = None
+        """SHA-256 of the base whose adapters are visible; None shows those of all bases."""
+
+    def get(self, id: str, owner: str) -> StoredAdapter:
+        """Return one adapter of an owner.
+
+        Raises:
+            UnknownAdapterError: if `owner` has no visible adapter `id`.
+        """
+        found = self._select(f"{_SELECT} AND id = :id", owner, id=id)
+        if not found:
+            raise UnknownAdapterError(f"there is no adapter {id!r}; list your adapters to see their ids")
+        return found[0]
+
+    def list(self, owner: str) -> list[StoredAdapter]:
+        """Return all adapters of an owner, oldest first."""
+        return self._select(f"{_SELECT} ORDER BY created, owners.rowid", owner)
+
+    def find(
+        self, hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]], owner: str
+    ) -> StoredAdapter | None:
+        """Return the owner's newest adapter of exactly these documents; None if there is none.
+
+        Args:
+            hypernetwork_digest: SHA-256 of the hypernetwork that would generate it.
+            documents: (name, SHA-256) of each document, in order.
+            owner: whose adapters are searched.
+        """
+        source = _source(hypernetwork_digest, documents)
+        found = self._select(f"{_SELECT} AND source = :source ORDER BY created DESC LIMIT 1", owner, source=source)
+        return found[0] if found else None
+
+    def add(self, id: str, provenance: Provenance, num_bytes: int, owner: str, fidelity: float | None) -> None:
+        """Give an owner an adapter; one that the owner has already keeps its creation time."""
+        documents = [(record.name, record.digest) for record in provenance.documents]
+        self._connection.execute(
+            "INSERT INTO contents VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (id, num_bytes, _source(provenance.hypernetwork_digest, documents), provenance.model_dump_json()),
+        )
+        self._connection.execute(
+            "INSERT INTO owners VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET fidelity = coalesce(excluded.fidelity, fidelity)",
+            (owner, id, provenance.created, fidelity),
+        )
+
+    def remove(self, id: str, owner: str) -> bool:
+        """Take an adapter from an owner.
+
+        Returns:
+            Whether it was the last owner, so that the files can go.
+
+        Raises:
+            UnknownAdapterError: if `owner` has no visible adapter `id`.
+        """
+        self.get(id, owner)
+        self._connection.execute("DELETE FROM owners WHERE owner = ? AND id = ?", (owner, id))
+        unowned = self._connection.execute(
+            "DELETE FROM contents WHERE id = ? AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.id = contents.id)",
+            (id,),
+        )
+        return unowned.rowcount > 0
+
+    def set_fidelity(self, id: str, owner: str, fidelity: float) -> None:
+        """Record a measured fidelity; do nothing if the owner no longer has the adapter."""
+        self._connection.execute("UPDATE owners SET fidelity = ? WHERE owner = ? AND id = ?", (fidelity, owner, id))
+
+    def ids(self) -> set[str]:
+        """Return the ids of all adapters, of all owners and bases."""
+        return {id for (id,) in self._connection.execute("SELECT id FROM contents")}
+
+    def total_bytes(self) -> int:
+        """Return the size of all adapters in bytes, each counted once."""
+        return self._connection.execute("SELECT coalesce(sum(num_bytes), 0) FROM contents").fetchone()[0]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Apply all changes of the block to the index, or none if it raises.
+
+        Raises:
+            StoreError: if the index cannot be written.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise store_write_error(self._store_dir, error) from error
+
+    def close(self) -> None:
+        """Close the database, so that another process may open it."""
+        self._connection.close()
+
+    def _select(self, query: str, owner: str, **values: str) -> list[StoredAdapter]:
+        rows = self._connection.execute(query, {**values, "owner": owner, "base": self.base_digest}).fetchall()
+        return [
+            StoredAdapter(id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity)
+            for id, num_bytes, provenance, created, fidelity in rows
+        ]
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path.parent)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise StoreError(
+            f"store {path.parent} cannot be opened ({error}); if another process serves it, stop that process or give "
+            "another folder"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"{path} is damaged or no index of a store ({error}); give another folder") from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, store_dir: Path) -> None:
+    """Set the database's options, check its version and create its tables."""
+    # Exclusive: a second process would delete the first one's incoming adapters as orphans.
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in (0, SCHEMA_VERSION):
+        raise StoreError(
+            f"store {store_dir} has version {version}, expected {SCHEMA_VERSION}; update lorify or give a new folder"
+        )
+    if version == 0:
+        connection.executescript(_SCHEMA)
+
+
+def _source(hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]]) -> str:
+    """Hash of what an adapter is generated from: the hypernetwork and the documents' names and digests."""
+    value = json.dumps([hypernetwork_digest, documents], sort_keys=True)
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _with_time(provenance: Provenance, created: str) -> Provenance:
+    return provenance.model_copy(update={"created": created})

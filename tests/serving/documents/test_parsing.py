@@ -1,16 +1,21 @@
+"""Parsing uploads: file types, names, and documents that are too large, too slow, damaged or hostile."""
+
+import contextlib
 import io
 import os
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
-from lorify.serving.documents.parsing import DocumentParser, parse_document
+from lorify.serving.documents.parsing import DocumentParser
 
 MEGABYTE = 1 << 20
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -19,7 +24,7 @@ RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 
 
 def docx(text: str, *, num_repeats: int = 1, doctype: str = "") -> bytes:
-    """A Word document of one paragraph, its text repeated without ever being in memory as a whole."""
+    """A Word document of one paragraph that repeats a text, built without holding all of it in memory."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
         package.writestr(
@@ -45,7 +50,7 @@ def docx(text: str, *, num_repeats: int = 1, doctype: str = "") -> bytes:
 def pdf(
     *, num_pages: int, content: bytes = b"BT /F1 12 Tf 72 700 Td (Mara approves it.) Tj ET", content_filter: bytes = b""
 ) -> bytes:
-    """A PDF that says the same on each page; without a table of its objects, which readers then look for."""
+    """A PDF with the same text on each page and no table of its objects, so that readers have to search for them."""
     pages = range(5, 5 + num_pages)
     objects = {
         1: b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -71,19 +76,44 @@ def entity_bomb() -> str:
     return f'<!DOCTYPE bomb [<!ENTITY e0 "boom">{levels}]>'
 
 
+LIMITS = {"timeout_seconds": 60, "max_memory_bytes": 256 * MEGABYTE, "max_bytes": 4 * MEGABYTE, "max_pages": 1000}
+
+
+def new_parser(**limits) -> DocumentParser:
+    return DocumentParser(**LIMITS | limits)
+
+
 @pytest.fixture(scope="module")
 def parser():
-    with DocumentParser(timeout_seconds=60, max_memory_bytes=256 * MEGABYTE, max_bytes=4 * MEGABYTE) as parser:
+    with new_parser() as parser:
         yield parser
 
 
-def test_documents_are_read(parser):
+def worker_pids() -> set[int]:
+    """Process ids of this process's parsing workers."""
+    pids = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # the process has ended
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"parsing_worker" in (folder / "cmdline").read_bytes():
+                pids.add(int(folder.name))
+    return pids
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 60) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.01)
+
+
+def test_documents_are_parsed(parser):
     page = b"<h1>Travel</h1><p>Mara approves it.</p>"
     assert parser.parse(page, "handbook.html") == document_from_text("# Travel\n\nMara approves it.", "handbook.html")
     assert parser.parse(docx("Mara approves it."), "handbook.docx").text == "Mara approves it."
 
 
-def test_documents_of_several_clients_are_read_at_once(parser):
+def test_several_documents_are_parsed_at_once(parser):
     with ThreadPoolExecutor(3) as clients:
         documents = clients.map(lambda i: parser.parse(f"<p>page {i}</p>".encode(), f"{i}.html"), range(3))
     assert [(document.name, document.text) for document in documents] == [(f"{i}.html", f"page {i}") for i in range(3)]
@@ -97,8 +127,8 @@ def test_documents_of_several_clients_are_read_at_once(parser):
         ("Größe".encode("utf-16"), "Größe"),
     ],
 )
-def test_plain_text_is_read_in_its_encoding(data, text):
-    assert parse_document(data, "notes.txt") == document_from_text(text, "notes.txt")
+def test_plain_text_is_decoded_in_its_encoding(parser, data, text):
+    assert parser.parse(data, "notes.txt") == document_from_text(text, "notes.txt")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +142,8 @@ def test_plain_text_is_read_in_its_encoding(data, text):
         ("..", ".."),
     ],
 )
-def test_a_file_name_is_only_a_name(filename, name):
-    assert parse_document(b"text", filename).name == name
+def test_only_the_last_part_of_a_file_name_is_kept(parser, filename, name):
+    assert parser.parse(b"text", filename).name == name
 
 
 def test_a_zip_bomb_is_refused(parser):
@@ -128,7 +158,7 @@ def test_much_text_in_a_small_file_is_refused(parser):
         parser.parse(docx("a" * MEGABYTE, num_repeats=5), "long.docx")
 
 
-def test_deeply_nested_html_is_read_or_refused(parser):
+def test_deeply_nested_html_is_parsed_or_refused(parser):
     try:
         assert parser.parse(nested_html(20_000), "nested.html").text == "deep down"
     except ContextError as error:
@@ -136,8 +166,9 @@ def test_deeply_nested_html_is_read_or_refused(parser):
 
 
 def test_a_document_that_takes_too_long_is_refused():
-    with pytest.raises(ContextError, match=r"document nested\.html takes more than 0\.05 s to read; split it"):
-        parse_document(nested_html(100_000), "nested.html", timeout_seconds=0.05)
+    with pytest.raises(ContextError, match=r"document nested\.html takes more than 0\.05 s to parse; split it"):
+        with new_parser(timeout_seconds=0.05) as hasty:
+            hasty.parse(nested_html(100_000), "nested.html")
 
 
 @pytest.mark.parametrize(
@@ -153,24 +184,25 @@ def test_a_document_that_takes_too_long_is_refused():
     ],
     ids=["broken pdf", "cut docx", "entity bomb", "binary", "binary text", "empty html", "empty text"],
 )
-def test_what_cannot_be_read_is_refused_in_one_line(parser, data, filename, complaint):
+def test_unreadable_files_are_refused_in_one_line(parser, data, filename, complaint):
     with pytest.raises(ContextError, match=complaint) as refused:
         parser.parse(data, filename)
     assert filename in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_an_upload_of_too_many_bytes_is_refused(parser):
-    with pytest.raises(ContextError, match=r"a\.txt has 4,194,305 bytes, at most 4,194,304 are taken"):
+    with pytest.raises(ContextError, match=r"a\.txt has 4,194,305 bytes, the limit is 4,194,304"):
         parser.parse(b"a" * (4 * MEGABYTE + 1), "a.txt")
 
 
 def test_a_pdf_of_too_many_pages_is_refused():
-    assert parse_document(pdf(num_pages=2), "a.pdf", max_pages=2).text.count("Mara approves it.") == 2
-    with pytest.raises(ContextError, match=r"a\.pdf has more than 1 pages; split it"):
-        parse_document(pdf(num_pages=2), "a.pdf", max_pages=1)
+    with new_parser(max_pages=2) as two_pages:
+        assert two_pages.parse(pdf(num_pages=2), "a.pdf").text.count("Mara approves it.") == 2
+        with pytest.raises(ContextError, match=r"a\.pdf has more than 2 pages; split it"):
+            two_pages.parse(pdf(num_pages=3), "a.pdf")
 
 
-def test_a_document_cannot_name_files_of_the_server(parser, tmp_path):
+def test_a_document_cannot_include_files_of_the_server(parser, tmp_path):
     secret_path = tmp_path / "secret"
     secret_path.write_text("the secret")
     doctype = f'<!DOCTYPE leak [<!ENTITY leak SYSTEM "{secret_path.as_uri()}">]>'
@@ -181,15 +213,20 @@ def test_a_document_cannot_name_files_of_the_server(parser, tmp_path):
     assert "the secret" not in text
 
 
-def test_a_crash_of_the_reader_is_one_documents_trouble(monkeypatch):
+def test_a_crash_of_the_parser_fails_one_document_only(monkeypatch):
     crash = "import os, sys; print('ready', flush=True); sys.stdin.buffer.readline(); os.abort()"
     with monkeypatch.context() as patch:
-        patch.setattr("lorify.serving.documents.parsing._WORKER", (sys.executable, "-c", crash))
-        with pytest.raises(ContextError, match="its reader crashed"):
-            parse_document(b"<p>text", "a.html")
-        patch.setattr("lorify.serving.documents.parsing._WORKER", (sys.executable, "-c", "import nothing_of_this_name"))
-        with pytest.raises(RuntimeError, match="documents cannot be read"):
-            parse_document(b"<p>text", "a.html")
+        patch.setattr("lorify.serving.documents.parsing.WORKER_COMMAND", (sys.executable, "-c", crash))
+        with new_parser() as crashing, pytest.raises(ContextError, match="the parser crashed"):
+            crashing.parse(b"<p>text", "a.html")
+
+
+def test_a_worker_that_does_not_start_is_an_internal_error(monkeypatch):
+    monkeypatch.setattr(
+        "lorify.serving.documents.parsing.WORKER_COMMAND", (sys.executable, "-c", "import no_such_module")
+    )
+    with new_parser() as broken, pytest.raises(RuntimeError, match="does not start"):
+        broken.parse(b"<p>text", "a.html")
 
 
 @pytest.mark.parametrize(
@@ -203,32 +240,32 @@ def test_a_crash_of_the_reader_is_one_documents_trouble(monkeypatch):
         "b'x' * 10**8",
     ],
 )
-def test_the_reading_process_has_given_up_what_it_does_not_need(tmp_path, code):
+def test_the_worker_cannot_do_what_parsing_does_not_need(tmp_path, code):
     module = "lorify.serving.documents.parsing_worker"
-    setup = f"from {module} import ParsingJob, _limit\n_limit(ParsingJob('a', 60, 10**7, 1, 1))\n"
+    setup = f"from {module} import ParsingJob, restrict_process\nrestrict_process(ParsingJob('a', 60, 10**7, 1, 1))\n"
     tried = f"{setup}try:\n    {code}\nexcept (OSError, MemoryError):\n    print('refused')"
     result = subprocess.run([sys.executable, "-c", tried], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout == "refused\n"
 
 
 def test_a_closed_parser_leaves_no_process():
-    parser = DocumentParser()
-    process = parser._ready
-    assert process is not None
+    before = worker_pids()
+    parser = new_parser()
+    assert len(worker_pids() - before) == 1
     parser.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(process.pid, 0)
+    assert worker_pids() <= before
     assert parser.parse(b"<p>still read", "a.html").text == "still read"
+    assert worker_pids() <= before
 
 
-def test_a_closed_parser_reads_no_further():
-    parser = DocumentParser(timeout_seconds=60)
+def test_closing_a_parser_stops_what_it_is_parsing():
+    before = worker_pids()
+    parser = new_parser()
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(parser.parse, nested_html(300_000), "a.html")
-        while not parser._busy:
-            time.sleep(0.01)
+        parsing = pool.submit(parser.parse, nested_html(300_000), "a.html")
+        wait_until(lambda: len(worker_pids() - before) == 2)  # one is busy, the next one has been started
         started = time.monotonic()
         parser.close()
         with pytest.raises((ContextError, RuntimeError)):
-            reading.result()
+            parsing.result()
         assert time.monotonic() - started < 5

@@ -1,1 +1,1 @@
-"""Reading uploaded documents in separate processes."""
+"""Parsing uploaded documents in separate processes."""

@@ -1,8 +1,8 @@
-"""A process that reads one untrusted document: `python -m lorify.serving.documents.parsing_worker`.
+"""A process that parses one untrusted document: `python -m lorify.serving.documents.parsing_worker`.
 
-It loads the readers, says `ready`, waits for a job on standard input, gives up what it does not need, reads the
-document and ends. A job is a line of JSON (`ParsingJob`) and the document's bytes. The answer is a line of JSON
-(`ParsingAnswer`). No answer: the system has ended the process at one of its limits.
+It loads the parsing libraries, prints `ready`, waits for a job on standard input, drops the rights it does not need,
+parses the document and exits. A job is a line of JSON (`ParsingJob`) followed by the document's bytes. The result is a
+line of JSON (`ParsingResult`). No result means that the system killed the process at one of its limits.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _MEMORY_MAP_PATH = Path("/proc/self/statm")
 
 @dataclass(frozen=True)
 class ParsingJob:
-    """What to read, and at what cost.
+    """A document to parse, and its limits.
 
     Attributes:
         name: name of the document.
-        timeout_seconds: most time it may take, on the wall and on the processor.
-        max_memory_bytes: most memory it may take, that of the readers not counted.
-        max_text_bytes: longest text that is answered.
-        max_pages: most pages of a PDF.
+        timeout_seconds: limit on wall-clock time and on CPU time.
+        max_memory_bytes: memory limit, on top of what the loaded libraries take.
+        max_text_bytes: limit on the size of the text.
+        max_pages: limit on the pages of a PDF.
     """
 
     name: str
@@ -46,18 +46,18 @@ class ParsingJob:
     max_pages: int
 
     def to_line(self) -> bytes:
-        """The first line of a job."""
+        """Return the first line of a job."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 @dataclass(frozen=True)
-class ParsingAnswer:
-    """What was read, or why it was not.
+class ParsingResult:
+    """The text of a document, or why it could not be parsed.
 
     Attributes:
-        text: text of the document; None if it was not read.
+        text: text of the document; None if it could not be parsed.
         error: the reason.
-        too_large: whether the reason is a limit on size or cost.
+        too_large: whether the reason is a limit on size, time or memory.
     """
 
     text: str | None = None
@@ -66,89 +66,92 @@ class ParsingAnswer:
 
 
 def main() -> None:
-    """Read one document."""
+    """Parse one document."""
     warnings.simplefilter("ignore")
-    answers = _take_over_stdout()
-    # Readers load parts of themselves when first used, which the limits would be in the way of.
+    output = _take_over_stdout()
+    # The libraries import more on first use, which would fail under the limits.
     document_from_bytes(b"<p>warm-up</p>", "warm-up", ".html", 1000)
-    answers.write(READY)
+    output.write(READY)
     line = sys.stdin.buffer.readline()
     if not line:
         return
     job = ParsingJob(**json.loads(line))
     data = sys.stdin.buffer.read()
-    _limit(job)
+    restrict_process(job)
     try:
-        answer = _read(job, data)
+        result = _parse(job, data)
     except MemoryError:
-        answer = _takes_too_much(job)
-    answers.write(json.dumps(asdict(answer)).encode() + b"\n")
+        result = _out_of_memory(job)
+    output.write(json.dumps(asdict(result)).encode() + b"\n")
 
 
-def _read(job: ParsingJob, data: bytes) -> ParsingAnswer:
+def _parse(job: ParsingJob, data: bytes) -> ParsingResult:
     try:
-        # The limit is for what archives unpack to; that of the upload itself has been looked at.
+        # This limit is on what archives unpack to; the size of the upload was checked before.
         suffix = PurePath(job.name).suffix.lower()
         text = document_from_bytes(data, job.name, suffix, job.max_memory_bytes, max_pages=job.max_pages).text
     except ContextError as error:
-        reasons = _reasons(error)
-        if MemoryError in reasons:
-            return _takes_too_much(job)
-        if RecursionError in reasons:
-            return ParsingAnswer(
-                error=f"document {job.name} is nested too deeply to be read; save it in a simpler form"
+        causes = _causes(error)
+        if MemoryError in causes:
+            return _out_of_memory(job)
+        if RecursionError in causes:
+            return ParsingResult(
+                error=f"document {job.name} is nested too deeply to be parsed; save it in a simpler form"
             )
-        return ParsingAnswer(error=str(error), too_large=isinstance(error, ContextTooLargeError))
+        return ParsingResult(error=str(error), too_large=isinstance(error, ContextTooLargeError))
     if len(text.encode()) > job.max_text_bytes:
-        said = f"document {job.name} has more than {job.max_text_bytes:,} bytes of text; split it"
-        return ParsingAnswer(error=said, too_large=True)
-    return ParsingAnswer(text)
+        message = f"document {job.name} has more than {job.max_text_bytes:,} bytes of text; split it"
+        return ParsingResult(error=message, too_large=True)
+    return ParsingResult(text)
 
 
-def _reasons(error: BaseException | None) -> set[type[BaseException]]:
-    """Types of the errors that led to `error`, those that markitdown has collected included."""
-    reasons: set[type[BaseException]] = set()
+def _causes(error: BaseException | None) -> set[type[BaseException]]:
+    """Types of the errors that led to `error`, including those that markitdown collects."""
+    causes: set[type[BaseException]] = set()
     while error is not None:
-        reasons.add(type(error))
-        reasons |= {attempt.exc_info[0] for attempt in getattr(error, "attempts", None) or [] if attempt.exc_info}
+        causes.add(type(error))
+        causes |= {attempt.exc_info[0] for attempt in getattr(error, "attempts", None) or [] if attempt.exc_info}
         error = error.__cause__ or error.__context__
-    return reasons
+    return causes
 
 
-def _takes_too_much(job: ParsingJob) -> ParsingAnswer:
-    said = f"document {job.name} takes more than {job.max_memory_bytes:,} bytes of memory to read; split it"
-    return ParsingAnswer(error=said, too_large=True)
+def _out_of_memory(job: ParsingJob) -> ParsingResult:
+    message = f"document {job.name} takes more than {job.max_memory_bytes:,} bytes of memory to parse; split it"
+    return ParsingResult(error=message, too_large=True)
 
 
-def _limit(job: ParsingJob) -> None:
-    """Let the system end this process when it takes too much, and forbid it what reading does not need."""
+def restrict_process(job: ParsingJob) -> None:
+    """Let the system kill this process at its limits, and forbid it the network, writing files and starting programs.
+
+    None of this can be undone.
+    """
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = math.ceil(used.ru_utime + used.ru_stime + job.timeout_seconds)
     limits = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
-    if _MEMORY_MAP_PATH.exists():  # elsewhere than on Linux the system does not limit memory
+    if _MEMORY_MAP_PATH.exists():  # only Linux enforces a memory limit
         num_pages = int(_MEMORY_MAP_PATH.read_text().split()[0])
         limits[resource.RLIMIT_AS] = num_pages * resource.getpagesize() + job.max_memory_bytes
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-    # The soft limit ends the process with a signal of its own, which tells the reason.
+    # The soft limit kills with SIGXCPU, which tells the parent the reason.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds)
     sys.addaudithook(_forbid)
 
 
 def _forbid(event: str, _arguments: tuple[object, ...]) -> None:
-    """Some readers ask services in the net or start programs."""
+    """Audit hook: some parsing libraries call web services or start programs."""
     if event.startswith(_FORBIDDEN):
-        raise PermissionError(f"a document may not lead to {event}")
+        raise PermissionError(f"parsing a document may not trigger {event}")
 
 
 def _take_over_stdout() -> BinaryIO:
-    """Standard output for answers alone; what libraries print goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return answers
+    """Keep standard output for results; what libraries print is discarded."""
+    output = os.fdopen(os.dup(1), "wb", buffering=0)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.close(devnull)
+    return output
 
 
 if __name__ == "__main__":

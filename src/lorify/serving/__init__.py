@@ -1,1 +1,1 @@
-"""Serving: documents become adapters, kept and owned, behind the API people already use."""
+"""The server: adapters generated, stored and owned, behind OpenAI's API."""

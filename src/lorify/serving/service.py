@@ -38,7 +38,7 @@ LOCAL_OWNER = "local"
 
 
 @dataclass(frozen=True)
-class MadeAdapter:
+class CreatedAdapter:
     """An adapter with how it came to be.
 
     Attributes:
@@ -80,7 +80,7 @@ class Service:
             max_pages=self.settings.max_document_pages,
         )
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
-        self._reading = Workers("documents to be read", MAX_PARALLEL, self.settings.max_reading)
+        self._reading = Workers("documents to be parsed", MAX_PARALLEL, self.settings.max_reading)
         # One at a time: each takes all cores, and the engine goes on answering beside it.
         self._internalizing = Workers("documents to be internalized", 1, self.settings.max_internalizing)
         self._making: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
@@ -112,7 +112,7 @@ class Service:
         """
         if len(readers) > self.settings.max_documents:
             raise self._too_many(len(readers))
-        with self._reading.place():
+        with self._reading.slot():
             documents = [await self._reading.run(partial(self._read, reader)) for reader in readers]
         names = [document.name for document in documents]
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -120,7 +120,7 @@ class Service:
             raise ContextError(f"two documents are called {repeated[0]!r}; give each a name of its own")
         return documents
 
-    async def internalize(self, documents: Sequence[Document], owner: str) -> MadeAdapter:
+    async def internalize(self, documents: Sequence[Document], owner: str) -> CreatedAdapter:
         """An adapter of documents, made now or found among the owner's.
 
         Raises:
@@ -137,7 +137,7 @@ class Service:
             self.num_internalized_tokens += sum(record.num_tokens for record in made.stored.documents)
         return made
 
-    async def specialize(self, task: str, owner: str) -> MadeAdapter:
+    async def specialize(self, task: str, owner: str) -> CreatedAdapter:
         """An adapter for a task in plain words, made now or found among the owner's.
 
         Raises:
@@ -156,7 +156,7 @@ class Service:
             digest, [task_document(task)], owner, lambda _cancel: self.model.specialize(task)
         )
 
-    async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> MadeAdapter:
+    async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> CreatedAdapter:
         """The adapter with documents removed and then added or replaced; it gets another id, and the old one ends.
 
         Raises:
@@ -180,7 +180,7 @@ class Service:
 
         stored = await asyncio.to_thread(self.store.replace, id, await self._make(changed), owner)
         self.engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
-        return MadeAdapter(stored, time.perf_counter() - started, reused=False)
+        return CreatedAdapter(stored, time.perf_counter() - started, reused=False)
 
     async def delete(self, id: str, owner: str) -> None:
         """Give up an adapter; the engine keeps nothing of its documents either.
@@ -257,7 +257,7 @@ class Service:
 
     async def _found_or_made(
         self, digest: str, documents: Sequence[Document], owner: str, make: Callable[[CancelToken], Adapter]
-    ) -> MadeAdapter:
+    ) -> CreatedAdapter:
         """An adapter of one hypernetwork; equal ones that an owner asks for at a time are made once."""
         started = time.perf_counter()
 
@@ -269,7 +269,7 @@ class Service:
 
         key = (owner, digest, tuple((document.name, document.digest) for document in documents))
         (stored, found), joined = await self._making.run(key, found_or_made)
-        return MadeAdapter(stored, time.perf_counter() - started, reused=found or joined)
+        return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
 
     async def _make(self, make: Callable[[CancelToken], Adapter]) -> Adapter:
         cancel = CancelToken()
@@ -280,7 +280,7 @@ class Service:
             cancel.raise_if_cancelled()
             return make(cancel)
 
-        with self._internalizing.place():
+        with self._internalizing.slot():
             self._running.add(cancel)
             try:
                 return await self._internalizing.run(work)

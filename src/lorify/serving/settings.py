@@ -1,4 +1,4 @@
-"""What a server may be told; the command's `--set` and the documentation come from here."""
+"""Settings of a server; `lorify serve --set` and the documentation are generated from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from lorify.serving.engines.local import EngineLimits
 from lorify.serving.engines.vllm import VllmLimits
 
-LAST_WORDS_SECONDS = 2
+CLOSING_REPLY_SECONDS = 2
+"""Time to send errors to clients whose work was unfinished when the drain time ran out."""
 
 
 class ServingSettings(BaseModel):
@@ -18,30 +19,34 @@ class ServingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: EngineLimits = Field(default=EngineLimits(), description="The local engine.")
-    vllm: VllmLimits = Field(default=VllmLimits(), description="A vLLM server that answers instead.")
-    max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Largest request body, documents included.")
-    max_document_tokens: int = Field(default=200_000, ge=1, description="Longest document, in tokens of the base.")
-    max_document_pages: int = Field(default=1000, ge=1, description="Longest PDF, in pages.")
-    max_documents: int = Field(default=64, ge=1, description="Most documents of one adapter.")
+    vllm: VllmLimits = Field(default=VllmLimits(), description="The vLLM server used with `--engine vllm`.")
+    max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Limit on a request body, documents included.")
+    max_document_tokens: int = Field(default=200_000, ge=1, description="Limit on a document, in tokens of the base.")
+    max_document_pages: int = Field(default=1000, ge=1, description="Limit on a PDF, in pages.")
+    max_documents: int = Field(default=64, ge=1, description="Limit on the documents of one adapter.")
     max_reading: int = Field(
         default=16,
         ge=1,
-        description="Requests whose documents are being read or wait for it; further ones are refused.",
+        description="Requests whose documents are being parsed or queued for it; further ones get status 429.",
     )
     max_internalizing: int = Field(
-        default=64, ge=1, description="Documents being internalized or waiting for it; likewise adapters being checked."
+        default=64,
+        ge=1,
+        description="Adapters being generated or queued for it; further ones get status 429. As many may be checked.",
     )
-    max_answers: int = Field(default=16, ge=1, description="Answers of one request: `n` times its prompts.")
+    max_answers: int = Field(
+        default=16, ge=1, description="Limit on the answers of one request: `n` times its prompts."
+    )
     default_answer_tokens: int = Field(
-        default=512, ge=1, description="Longest answer in a chat if the request does not say, in tokens."
+        default=512, ge=1, description="Limit on a chat answer in tokens if the request gives none."
     )
-    parse_seconds: float = Field(default=30, gt=0, description="Most time to read an uploaded file.")
-    parse_memory_bytes: int = Field(default=1 << 30, ge=1, description="Most memory to read an uploaded file.")
-    max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Size of all adapters on disk.")
-    max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Adapters kept in memory.")
-    drain_seconds: float = Field(default=30, ge=0, description="Time to finish answers after SIGTERM.")
+    parse_seconds: float = Field(default=30, gt=0, description="Time limit for parsing an uploaded file.")
+    parse_memory_bytes: int = Field(default=1 << 30, ge=1, description="Memory limit for parsing an uploaded file.")
+    max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Limit on the size of all adapters on disk.")
+    max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Limit on the adapters kept in memory.")
+    drain_seconds: float = Field(default=30, ge=0, description="Time to finish running answers after SIGTERM.")
 
     @property
     def cut_seconds(self) -> int:
-        """Time from SIGTERM to when connections are cut; by then clients have been told of what is unfinished."""
-        return math.ceil(self.drain_seconds) + LAST_WORDS_SECONDS
+        """Time from SIGTERM until connections are cut; clients with unfinished work have got an error by then."""
+        return math.ceil(self.drain_seconds) + CLOSING_REPLY_SECONDS

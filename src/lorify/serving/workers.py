@@ -1,4 +1,4 @@
-"""Slow work: in threads of its own with a bounded number of those who wait, and equal work done once."""
+"""Slow work in its own threads: a bounded queue, and identical requests that share one run."""
 
 from __future__ import annotations
 
@@ -17,71 +17,72 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Threads for one kind of work, so that nothing else waits behind it; used from one event loop."""
+    """Threads for one kind of work, with a limit on the requests that use them; used from one event loop."""
 
-    def __init__(self, kind: str, num_threads: int, max_places: int) -> None:
-        """Start with nothing to do.
+    def __init__(self, kind: str, num_threads: int, max_requests: int) -> None:
+        """Start idle.
 
         Args:
-            kind: what is done, as in `documents being read`.
+            kind: what is done, for error messages: `documents to be parsed`.
             num_threads: how much is done at a time.
-            max_places: requests that are worked for or wait; further ones are refused.
+            max_requests: limit on running and queued requests.
         """
         self._kind = kind
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lorify-worker")
-        self._max_places = max_places
-        self._num_taken = 0
+        self._max_requests = max_requests
+        self._num_requests = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """What a request has while it is worked for.
+    def slot(self) -> Iterator[None]:
+        """Hold one of the `max_requests` slots while a request is being worked on.
 
         Raises:
-            BusyError: if all places are taken.
+            BusyError: if all slots are taken.
         """
-        if self._num_taken >= self._max_places:
+        if self._num_requests >= self._max_requests:
             raise BusyError(
-                f"{self._num_taken} requests wait for {self._kind}; try again in {RETRY_SECONDS} s", RETRY_SECONDS
+                f"{self._num_requests} requests are waiting for {self._kind}; try again in {RETRY_SECONDS} s",
+                RETRY_SECONDS,
             )
-        self._num_taken += 1
+        self._num_requests += 1
         try:
             yield
         finally:
-            self._num_taken -= 1
+            self._num_requests -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something; when this is cancelled before it has begun, it is dropped."""
+        """Run `work` in a thread; cancelling this call before the work has begun drops it."""
         return await asyncio.wrap_future(self._pool.submit(work))
 
     def close(self) -> None:
-        """Take nothing more and drop what waits; what has begun goes on."""
+        """Accept no more work and drop what is queued; running work goes on."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass
 class _Flight(Generic[T]):
-    """Work that somebody waits for."""
+    """Running work and the number of callers that wait for it."""
 
     task: asyncio.Task[T]
     num_waiting: int = 0
 
 
 class SingleFlight(Generic[T]):
-    """Work that several ask for at a time and that is done once; used from one event loop."""
+    """Runs work once for all callers that ask for it at the same time; used from one event loop."""
 
     def __init__(self) -> None:
-        """Start with nothing to do."""
+        """Start idle."""
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """Do something, or wait for the same that is being done; it is cancelled when nobody waits any more.
+        """Run `work`, or join a run with the same key; the run is cancelled once all its callers are.
 
         Args:
-            key: the same for what is the same.
-            work: how to do it.
+            key: equal for equal work.
+            work: starts the work.
 
         Returns:
-            What came out, and whether somebody else had asked for it before.
+            The result, and whether this call joined a run that another caller had started.
         """
         flight = self._flights.get(key)
         joined = flight is not None

@@ -1,1 +1,1 @@
-"""The HTTP API: routes, schemas, guards."""
+"""The HTTP API: routes, schemas, middleware and the page."""

@@ -1,4 +1,4 @@
-"""The application: routes, guards and errors put together around a service."""
+"""The application: routes, middleware and error handlers around a service."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from lorify.serving.http.schemas import NewDocument
 from lorify.serving.service import Service
 
 FORM_OVERHEAD_BYTES = 1 << 20
-"""What a request may have besides its documents."""
+"""Size limit of a request beyond that of its documents."""
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application for one service, which it closes at its end."""
+    """Build the application for a service; the service is closed when the application shuts down."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         await service.close()
 
-    # FastAPI's own pages of documentation fetch scripts from elsewhere.
+    # No docs pages: FastAPI's fetch scripts from other hosts.
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
@@ -39,12 +39,12 @@ def create_app(service: Service) -> FastAPI:
     if service.keys is None:
         app.add_middleware(LocalOnly)
     app.add_middleware(CountRequests, metrics=metrics)
-    _describe(app)
+    _correct_openapi(app)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """Make the OpenAPI document say what is true here and FastAPI does not know."""
+def _correct_openapi(app: FastAPI) -> None:
+    """Correct what FastAPI's OpenAPI document gets wrong about this application."""
     document: dict[str, Any] = app.openapi()
     components = document["components"]["schemas"]
     components[NewDocument.__name__] = NewDocument.model_json_schema()
@@ -52,7 +52,7 @@ def _describe(app: FastAPI) -> None:
         components.pop(name, None)
     for path in document["paths"].values():
         for operation in path.values():
-            # Bad bodies and parameters are answered with 400, in OpenAI's form.
+            # Invalid bodies and parameters get 400 and OpenAI's error body, not FastAPI's 422.
             if operation["responses"].pop("422", None) is not None:
                 error = {"schema": {"$ref": "#/components/schemas/ErrorBody"}}
                 operation["responses"].setdefault(

@@ -1,4 +1,4 @@
-"""Errors -> status codes and OpenAI-style bodies."""
+"""Errors -> status codes and OpenAI's error bodies."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from lorify.serving.http.schemas import ErrorBody, ErrorDetail
 
 CLOSING_RETRY_SECONDS = 5
 
-# The first that fits counts: status, type, code.
-_KINDS: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
+# (error class, status, type, code); the first class that matches counts, so subclasses come first.
+_REPLIES: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
     (AccessError, 401, "authentication_error", "invalid_api_key"),
     (UnknownModelError, 404, "invalid_request_error", "model_not_found"),
     (UnknownAdapterError, 404, "invalid_request_error", "adapter_not_found"),
@@ -43,9 +43,8 @@ _KINDS: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
     (EngineError, 502, "server_error", "engine_failed"),
     (LorifyError, 400, "invalid_request_error", None),
 )
-# Of a RequestError, by its code.
-_STATUSES = {"unsupported_content_type": 415}
-_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+_STATUS_BY_CODE = {"unsupported_content_type": 415}
+_TYPE_BY_STATUS = {401: "authentication_error", 429: "rate_limit_error"}
 
 _log = logging.getLogger(__name__)
 
@@ -53,16 +52,25 @@ _log = logging.getLogger(__name__)
 def error_response(
     status: int, message: str, *, type: str, param: str | None = None, code: str | None = None, **headers: str
 ) -> JSONResponse:
-    """An answer with a status of 400 or above."""
-    # What a client sent may hold halves of characters, which cannot be sent back.
+    """Build a response with OpenAI's error body.
+
+    Args:
+        status: HTTP status, at least 400.
+        message: what is wrong.
+        type: OpenAI's type of error.
+        param: the request field at fault.
+        code: a code for programs.
+        headers: further headers, with `_` for `-` in their names.
+    """
+    # A client can send lone surrogates, which cannot be encoded in the response.
     message = " ".join(message.encode(errors="replace").decode().split())
     body = ErrorBody(error=ErrorDetail(message=message, type=type, param=param, code=code))
     return JSONResponse(body.model_dump(), status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def describe_error(error: LorifyError) -> JSONResponse:
-    """The answer to a request that one of lorify's errors ended."""
-    status, kind, code = next((s, t, c) for known, s, t, c in _KINDS if isinstance(error, known))
+def lorify_error_response(error: LorifyError) -> JSONResponse:
+    """Build the response for one of lorify's errors."""
+    status, kind, code = next((s, t, c) for cls, s, t, c in _REPLIES if isinstance(error, cls))
     headers: dict[str, str] = {}
     param = None
     if isinstance(error, BusyError):
@@ -73,52 +81,56 @@ def describe_error(error: LorifyError) -> JSONResponse:
         headers["WWW_Authenticate"] = "Bearer"
     if isinstance(error, RequestError):
         param, code = error.param, error.code
-        status = _STATUSES.get(code or "", status)
+        status = _STATUS_BY_CODE.get(code or "", status)
     return error_response(status, str(error), type=kind, param=param, code=code, **headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error in OpenAI's form."""
+    """Make every error response carry OpenAI's error body."""
 
     async def on_lorify_error(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, LorifyError)
-        return describe_error(error)
+        return lorify_error_response(error)
 
-    async def on_bad_body(_request: Request, error: Exception) -> JSONResponse:
+    async def on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         message, param = describe_validation(error.errors())
         return error_response(400, message, type="invalid_request_error", param=param)
 
     async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        kind = _TYPES.get(error.status_code, "invalid_request_error")
-        allowed = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
-        return error_response(error.status_code, str(error.detail), type=kind, **allowed)
+        kind = _TYPE_BY_STATUS.get(error.status_code, "invalid_request_error")
+        headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+        return error_response(error.status_code, str(error.detail), type=kind, **headers)
 
-    async def on_anything(_request: Request, error: Exception) -> JSONResponse:
+    async def on_other_error(_request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed", exc_info=error)
-        message = f"the server failed ({type(error).__name__}); its log says more"
+        message = f"internal error ({type(error).__name__}); see the server's log"
         return error_response(500, message, type="server_error", code="internal")
 
     app.add_exception_handler(LorifyError, on_lorify_error)
-    app.add_exception_handler(RequestValidationError, on_bad_body)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
-    app.add_exception_handler(Exception, on_anything)
+    app.add_exception_handler(Exception, on_other_error)
 
 
 def describe_validation(problems: Any) -> tuple[str, str | None]:
-    """One line of all that is wrong with a body, and the first field that is."""
+    """Summarize pydantic's validation errors.
+
+    Returns:
+        All problems in one line (at most 10), and the first field at fault.
+    """
     lines, first = [], None
     for problem in problems:
         if problem["type"] == "json_invalid":
-            return f"the body is no JSON ({problem.get('ctx', {}).get('error', problem['msg'])})", None
+            return f"the body is not valid JSON ({problem.get('ctx', {}).get('error', problem['msg'])})", None
         where = ".".join(str(part) for part in problem["loc"] if part != "body") or None
         first = first or where
-        said = str(problem["msg"]).removeprefix("Value error, ")
-        lines.append(f"{where}: {said}" if where else said)
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        lines.append(f"{where}: {message}" if where else message)
     return "; ".join(lines[:10]), first
 
 
 def openapi_errors(*statuses: int) -> Mapping[int | str, dict[str, Any]]:
-    """For FastAPI's `responses`: these statuses have OpenAI's error body."""
+    """Return a value for FastAPI's `responses`: these statuses carry OpenAI's error body."""
     return {status: {"model": ErrorBody} for status in statuses}

@@ -1,4 +1,4 @@
-"""Middleware that looks at requests before anything else does: their size, and where they come from."""
+"""Middleware that refuses requests by their size and origin before any route sees them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from lorify.serving.storage.keys import is_loopback
 
 
 class BodyLimit:
-    """Refuses bodies beyond a size, before they are read or, where they do not say their size, as they come in."""
+    """Refuses large bodies: before reading them if they declare their size, else while they arrive."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """Wrap an application."""
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            max_bytes: limit on a request body.
+        """
         self._app = app
         self._max_bytes = max_bytes
 
@@ -25,7 +30,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        message = f"the request has more than {self._max_bytes:,} bytes; send less at a time"
+        message = f"the request body has more than {self._max_bytes:,} bytes; send less at a time"
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             response = error_response(413, message, type="invalid_request_error", code="too_large")
@@ -45,10 +50,10 @@ class BodyLimit:
 
 
 class LocalOnly:
-    """For a server without keys: takes requests from this machine's own programs and pages alone.
+    """Refuses requests from other sites; for a server without API keys.
 
-    Any page that a browser shows could send requests to a server on the loopback; a foreign name in `Host` (which
-    leads here by a forged DNS answer) or a foreign `Origin` gives it away.
+    Any website open in a browser on this machine can send requests to a server on the loopback. Such requests have a
+    foreign `Origin`, or, with DNS rebinding, a foreign `Host`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,7 +67,7 @@ class LocalOnly:
             host, origin = headers.get("host", ""), headers.get("origin")
             foreign = origin is not None and origin.partition("://")[2] != host
             if foreign or not is_loopback(_host_name(host)):
-                message = "a server without API keys answers this machine alone; start it with --keys"
+                message = "a server without API keys only answers requests from this machine; start it with --keys"
                 response = error_response(403, message, type="permission_error", code="not_local")
                 await response(scope, receive, send)
                 return
@@ -70,7 +75,7 @@ class LocalOnly:
 
 
 def _host_name(host: str) -> str:
-    """A `Host` header without its port."""
+    """Return a `Host` header without its port."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

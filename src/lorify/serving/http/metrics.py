@@ -1,4 +1,4 @@
-"""Counters and times for Prometheus."""
+"""Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -14,38 +14,47 @@ _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class Metrics:
-    """What is counted of one server."""
+    """The metrics of one server."""
 
     def __init__(self, service: Service) -> None:
-        """Register all of it; what the engine and the store know is asked when it is looked at."""
+        """Register all metrics; those of the engine and the store are read when they are scraped."""
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "lorify_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+            "lorify_requests",
+            "Requests answered, by method, route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "lorify_request_seconds",
-            "Time from a request to the end of its answer.",
+            "Time from a request to the end of its response.",
             ["route"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "lorify_running": ("Answers being generated.", lambda: service.engine.status().running),
-            "lorify_waiting": ("Answers waiting for their turn.", lambda: service.engine.status().waiting),
-            "lorify_prompt_tokens": ("Prompt tokens read so far.", lambda: service.engine.status().prompt_tokens),
-            "lorify_answer_tokens": ("Tokens generated so far.", lambda: service.engine.status().answer_tokens),
+            "lorify_waiting": ("Queued answers.", lambda: service.engine.status().waiting),
+            "lorify_prompt_tokens": (
+                "Prompt tokens processed since the start.",
+                lambda: service.engine.status().prompt_tokens,
+            ),
+            "lorify_answer_tokens": (
+                "Tokens generated since the start.",
+                lambda: service.engine.status().answer_tokens,
+            ),
             "lorify_internalized_tokens": (
-                "Document tokens internalized so far.",
+                "Document tokens internalized since the start.",
                 lambda: service.num_internalized_tokens,
             ),
             "lorify_store_bytes": ("Size of all adapters on disk.", lambda: service.store.num_bytes),
         }
-        for name, (meaning, value) in gauges.items():
-            Gauge(name, meaning, registry=self.registry).set_function(value)
+        for name, (description, value) in gauges.items():
+            Gauge(name, description, registry=self.registry).set_function(value)
 
 
 class CountRequests:
-    """Counts and times every request."""
+    """Middleware that counts and times every request."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Wrap an application."""
@@ -69,7 +78,7 @@ class CountRequests:
         try:
             await self._app(scope, receive, counting)
         finally:
-            # By the route's pattern: paths hold ids, of which there is no end.
+            # Labelled by the route's pattern: paths contain ids, and their number is unbounded.
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(scope["method"] if route != "other" else "other", route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

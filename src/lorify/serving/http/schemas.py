@@ -1,4 +1,4 @@
-"""Bodies of requests and answers: OpenAI's, and lorify's own for adapters."""
+"""Bodies of requests and responses: OpenAI's, and lorify's own for adapters."""
 
 from __future__ import annotations
 
@@ -11,63 +11,70 @@ MAX_SEED = 2**63 - 1
 
 
 class _Request(BaseModel):
-    """What clients send; a field that is not known is an error, not silently without effect."""
+    """A request body; unknown fields are an error rather than silently ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @field_validator("*")
     @classmethod
     def _check_text(cls, value: Any) -> Any:
-        # JSON may hold halves of characters, which no tokenizer takes.
+        # JSON can contain lone surrogates, which tokenizers cannot encode.
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str) and not _is_whole(text):
-                raise ValueError("there is half of a character (a lone surrogate) in the text; send whole ones")
+                raise ValueError("the text contains a lone surrogate, half of a character; send valid Unicode")
         return value
 
 
 def _is_whole(text: str) -> bool:
     try:
-        text.encode()  # many times as fast as looking at each character
+        text.encode()  # much faster than checking each character
     except UnicodeEncodeError:
         return False
     return True
 
 
 class ScaledAdapter(_Request):
-    """An adapter to answer with."""
+    """An adapter to answer with, and its scale."""
 
     id: str = Field(description="Id of one of your adapters.", max_length=64)
-    scale: float = Field(default=1.0, ge=0, le=10, allow_inf_nan=False, description="1 is as made, 0 is off.")
+    scale: float = Field(
+        default=1.0, ge=0, le=10, allow_inf_nan=False, description="1 applies the adapter as generated, 0 turns it off."
+    )
 
 
 class StreamOptions(_Request):
-    """Details of a stream."""
+    """Options of a streamed answer."""
 
-    include_usage: bool = Field(default=False, description="End the stream with the numbers of tokens.")
-    include_obfuscation: bool = Field(default=False, description="Accepted and without effect.")
+    include_usage: bool = Field(default=False, description="End the stream with the token counts.")
+    include_obfuscation: bool = Field(default=False, description="Accepted and ignored.")
 
 
 class _Generation(_Request):
-    """What chats and completions have in common."""
+    """Fields shared by chats and completions."""
 
-    model: str = Field(description="The base, or `base:adapter` for an adapter on it; GET /v1/models lists them.")
+    model: str = Field(
+        description="The base, or `base:adapter` for the base with an adapter; GET /v1/models lists them."
+    )
     adapters: tuple[ScaledAdapter, ...] = Field(
         default=(), max_length=MAX_ADAPTERS, description="lorify: further adapters, each with a scale."
     )
     only_if_relevant: bool = Field(
-        default=True, description="lorify: leave what does not concern the adapters' documents to the bare base."
+        default=True,
+        description="lorify: answer with the bare base if the question is not about the adapters' documents.",
     )
-    temperature: float | None = Field(default=None, ge=0, le=2, description="0, the default, is greedy.")
-    top_p: float | None = Field(default=None, ge=0, le=1, description="Nucleus of the sampling, 1 by default.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="Sampling temperature; 0, the default, is greedy."
+    )
+    top_p: float | None = Field(default=None, ge=0, le=1, description="Nucleus sampling, 1 by default.")
     seed: int | None = Field(default=None, ge=-MAX_SEED, le=MAX_SEED, description="Makes sampling reproducible.")
     n: int | None = Field(default=None, ge=1, le=128, description="Number of answers, 1 by default.")
     stop: str | tuple[str, ...] | None = Field(
         default=None, max_length=1000, description="Up to 16 texts that end an answer."
     )
-    stream: bool | None = Field(default=None, description="Send the answer piece by piece (SSE).")
+    stream: bool | None = Field(default=None, description="Stream the answer as server-sent events.")
     stream_options: StreamOptions | None = None
-    user: str | None = Field(default=None, description="Accepted and without effect.")
-    metadata: dict[str, Any] | None = Field(default=None, description="Accepted and without effect.")
+    user: str | None = Field(default=None, description="Accepted and ignored.")
+    metadata: dict[str, Any] | None = Field(default=None, description="Accepted and ignored.")
     presence_penalty: Literal[0] | None = Field(default=None, description="Only 0 is supported.")
     frequency_penalty: Literal[0] | None = Field(default=None, description="Only 0 is supported.")
 
@@ -84,7 +91,7 @@ class _Generation(_Request):
 
 
 class TextPart(_Request):
-    """A part of a message."""
+    """A text part of a message."""
 
     type: Literal["text"]
     text: str
@@ -95,22 +102,26 @@ class Message(_Request):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | Annotated[tuple[TextPart, ...], Field(min_length=1)]
-    name: str | None = Field(default=None, description="Accepted and without effect.")
+    name: str | None = Field(default=None, description="Accepted and ignored.")
 
     @property
     def text(self) -> str:
-        """The content as one text."""
+        """The content as one string."""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
 class ChatRequest(_Generation):
     """POST /v1/chat/completions."""
 
-    messages: tuple[Message, ...] = Field(min_length=1, description="The chat so far, the user's turn last.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Longest answer in tokens.")
-    max_completion_tokens: int | None = Field(default=None, ge=1, description="The same under its newer name.")
-    logprobs: bool | None = Field(default=None, description="Tell the log-probability of each token.")
-    top_logprobs: int | None = Field(default=None, ge=0, le=20, description="And of so many likely ones.")
+    messages: tuple[Message, ...] = Field(min_length=1, description="The chat so far; the last turn is the user's.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Limit on the answer in tokens.")
+    max_completion_tokens: int | None = Field(
+        default=None, ge=1, description="Newer name of `max_tokens`; takes precedence."
+    )
+    logprobs: bool | None = Field(default=None, description="Return the log-probability of each token.")
+    top_logprobs: int | None = Field(
+        default=None, ge=0, le=20, description="Also return this many most likely tokens at each position."
+    )
     response_format: dict[Literal["type"], Literal["text"]] | None = Field(
         default=None, description="Only text is supported."
     )
@@ -120,10 +131,15 @@ class CompletionRequest(_Generation):
     """POST /v1/completions."""
 
     prompt: str | tuple[str, ...] | tuple[int, ...] | tuple[tuple[int, ...], ...] = Field(
-        description="A text or its token ids, or several of them."
+        description="A text or a list of token ids, or a list of several."
     )
-    max_tokens: int | None = Field(default=16, ge=1, description="Longest answer in tokens.")
-    logprobs: int | None = Field(default=None, ge=0, le=20, description="Tell so many likely tokens at each position.")
+    max_tokens: int | None = Field(default=16, ge=1, description="Limit on the answer in tokens.")
+    logprobs: int | None = Field(
+        default=None,
+        ge=0,
+        le=20,
+        description="Return the log-probability of each token and of this many most likely ones.",
+    )
     echo: Literal[False] | None = Field(default=None, description="Only false is supported.")
     best_of: Literal[1] | None = Field(default=None, description="Only 1 is supported.")
 
@@ -132,24 +148,26 @@ class NewDocument(_Request):
     """A document as text."""
 
     text: str = Field(min_length=1, description="Its text.")
-    name: str = Field(default="document", min_length=1, max_length=200, description="What to call it.")
+    name: str = Field(default="document", min_length=1, max_length=200, description="Its name.")
 
 
 class NewAdapter(_Request):
-    """POST /v1/adapters: one of `text`, `documents` and `task`."""
+    """POST /v1/adapters: exactly one of `text`, `documents` and `task`."""
 
     text: str | None = Field(default=None, min_length=1, description="A document as text.")
-    name: str | None = Field(default=None, min_length=1, max_length=200, description="What to call that document.")
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="Name of that document.")
     documents: tuple[NewDocument, ...] | None = Field(default=None, min_length=1, description="Several documents.")
-    task: str | None = Field(default=None, min_length=1, max_length=20_000, description="A task in plain words.")
+    task: str | None = Field(
+        default=None, min_length=1, max_length=20_000, description="A task, described in plain language."
+    )
 
     @model_validator(mode="after")
     def _check_kind(self) -> NewAdapter:
         given = [name for name in ("text", "documents", "task") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"{' and '.join(given) or 'nothing'} given; give one of text, documents and task")
+            raise ValueError(f"{' and '.join(given) or 'nothing'} given; give exactly one of text, documents and task")
         if self.name is not None and self.text is None:
-            raise ValueError("name goes with text; each of documents has its own")
+            raise ValueError("name goes with text; documents carry their own names")
         return self
 
 
@@ -157,14 +175,14 @@ class AdapterChange(_Request):
     """PATCH /v1/adapters/{id}."""
 
     add: tuple[NewDocument, ...] = Field(
-        default=(), description="Documents to add; one of a name that is there already replaces it."
+        default=(), description="Documents to add; one with the name of a document already there replaces it."
     )
     remove: tuple[str, ...] = Field(default=(), description="Names of documents to remove.")
 
     @model_validator(mode="after")
     def _check_any(self) -> AdapterChange:
         if not self.add and not self.remove:
-            raise ValueError("nothing to do; give documents to add or names to remove")
+            raise ValueError("nothing to change; give documents to add or names to remove")
         return self
 
 
@@ -177,12 +195,12 @@ class AdapterDocument(BaseModel):
 
 
 class AdapterObject(BaseModel):
-    """An adapter of yours."""
+    """One of your adapters."""
 
     id: str
     object: Literal["adapter"] = "adapter"
-    model: str = Field(description="What to give as `model` to ask it.")
-    created: int = Field(description="Seconds since 1970.")
+    model: str = Field(description="The `model` to request for answers with it.")
+    created: int = Field(description="Unix time in seconds.")
     num_bytes: int
     documents: list[AdapterDocument]
     hypernetwork: str
@@ -190,24 +208,25 @@ class AdapterObject(BaseModel):
     base: str
     base_sha256: str
     fidelity: float | None = Field(
-        description="Share of its documents' statements that it holds, if that was measured: POST with `check`."
+        description="Share of its documents' statements that it reproduces, 0 to 1; null unless requested with `check`."
     )
-    checking: bool = Field(description="Whether its fidelity is being measured now.")
-    seconds: float | None = Field(default=None, description="Time it took to make, in the answer to POST and PATCH.")
+    checking: bool = Field(description="Whether its fidelity is being measured, or queued for it.")
+    seconds: float | None = Field(default=None, description="Time to create it; only in responses to POST and PATCH.")
     reused: bool | None = Field(
-        default=None, description="Whether it was there already or being made, in the answer to POST."
+        default=None,
+        description="Whether it already existed or was being created; only in responses to POST and PATCH.",
     )
 
 
 class AdapterList(BaseModel):
-    """All adapters of yours."""
+    """All your adapters."""
 
     object: Literal["list"] = "list"
     data: list[AdapterObject]
 
 
 class Deleted(BaseModel):
-    """What was deleted."""
+    """A deleted adapter."""
 
     id: str
     object: Literal["adapter"] = "adapter"
@@ -215,7 +234,7 @@ class Deleted(BaseModel):
 
 
 class ModelObject(BaseModel):
-    """A model to name in requests."""
+    """A model that requests can name."""
 
     id: str
     object: Literal["model"] = "model"
@@ -224,14 +243,14 @@ class ModelObject(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The base, and each adapter of yours on it."""
+    """The base, and each of your adapters on it."""
 
     object: Literal["list"] = "list"
     data: list[ModelObject]
 
 
 class ErrorDetail(BaseModel):
-    """What is wrong."""
+    """What is wrong with a request."""
 
     message: str
     type: str
@@ -240,7 +259,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """Every answer with a status of 400 or above."""
+    """The body of every response with a status of 400 or above."""
 
     error: ErrorDetail
 

@@ -1,1 +1,1 @@
-"""HTTP routes, one file a theme."""
+"""HTTP routes, one file per topic."""

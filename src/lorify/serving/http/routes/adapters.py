@@ -1,4 +1,4 @@
-"""`/v1/adapters`: documents and tasks become adapters; they are listed, changed, exported and deleted."""
+"""`/v1/adapters`: create adapters from documents and tasks; list, change, export and delete them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from lorify.serving.http.schemas import (
     NewAdapter,
     NewDocument,
 )
-from lorify.serving.service import MadeAdapter, Service
+from lorify.serving.service import CreatedAdapter, Service
 from lorify.serving.storage.index import StoredAdapter
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -55,7 +55,7 @@ router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openap
 
 
 def _body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """OpenAPI's description of a body that is JSON or files."""
+    """OpenAPI schema of a body that is JSON or files."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": _FILES}}
@@ -69,35 +69,38 @@ async def create(
     owner: OwnerDependency,
     check: Annotated[bool, Query(description="Measure its fidelity afterwards, in the background.")] = False,
 ) -> AdapterObject:
-    """Turn documents (as text, or uploaded as `file`, once or several times) or a task into an adapter."""
+    """Create an adapter from documents or a task.
+
+    Send documents as JSON text, or upload files in the form field `file`, which can be repeated.
+    """
     if content_type(request, JSON, FORM) == FORM:
         documents = await _uploaded(request, service)
     else:
         body = await _json_body(request, NewAdapter)
         if body.task is not None:
             if check:
-                raise RequestError("a task states nothing that could be checked; leave check out", param="check")
-            made = await unless_disconnected(request, service.specialize(body.task, owner))
-            return describe(service, made, owner)
+                raise RequestError("a task has no statements to check; leave out check", param="check")
+            new = await unless_disconnected(request, service.specialize(body.task, owner))
+            return _created(service, new, owner)
         texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
         documents = await _read(request, service, texts)
-    made = await unless_disconnected(request, service.internalize(documents, owner))
-    if check and made.stored.fidelity is None:
-        service.checks.start(made.stored.id, owner, documents)
-    return describe(service, made, owner)
+    new = await unless_disconnected(request, service.internalize(documents, owner))
+    if check and new.stored.fidelity is None:
+        service.checks.start(new.stored.id, owner, documents)
+    return _created(service, new, owner)
 
 
 @router.get("")
 async def list_all(service: ServiceDependency, owner: OwnerDependency) -> AdapterList:
-    """All your adapters, the oldest first."""
+    """List your adapters, oldest first."""
     stored = await asyncio.to_thread(service.store.list, owner)
-    return AdapterList(data=[describe(service, adapter, owner) for adapter in stored])
+    return AdapterList(data=[_described(service, adapter, owner) for adapter in stored])
 
 
 @router.get("/{id}")
 async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
-    """One adapter: what it holds, what made it, its size."""
-    return describe(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
+    """Describe one adapter: its documents, hypernetwork and size."""
+    return _described(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
 
 
 @router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=_body_schema(AdapterChange))
@@ -107,10 +110,13 @@ async def change(
     service: ServiceDependency,
     owner: OwnerDependency,
     check: Annotated[
-        bool, Query(description="Measure afterwards, in the background, how well it holds what was added.")
+        bool, Query(description="Measure the fidelity of the added documents afterwards, in the background.")
     ] = False,
 ) -> AdapterObject:
-    """Add, replace or remove documents. What comes out is another adapter with an id of its own; the old id ends."""
+    """Add, replace or remove documents.
+
+    The result is a new adapter with its own id; the old one is deleted.
+    """
     await asyncio.to_thread(service.store.describe, id, owner)
     removed: tuple[str, ...] = ()
     if content_type(request, JSON, FORM) == FORM:
@@ -119,16 +125,16 @@ async def change(
         body = await _json_body(request, AdapterChange)
         documents, removed = await _read(request, service, body.add), body.remove
     if check and not documents:
-        raise RequestError("no document is added that could be checked; leave check out", param="check")
-    made = await unless_disconnected(request, service.change(id, documents, removed, owner))
+        raise RequestError("there is no added document to check; leave out check", param="check")
+    new = await unless_disconnected(request, service.change(id, documents, removed, owner))
     if check:
-        service.checks.start(made.stored.id, owner, documents)
-    return describe(service, made, owner)
+        service.checks.start(new.stored.id, owner, documents)
+    return _created(service, new, owner)
 
 
 @router.delete("/{id}")
 async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) -> Deleted:
-    """Give up an adapter."""
+    """Delete an adapter."""
     await service.delete(id, owner)
     return Deleted(id=id)
 
@@ -141,9 +147,12 @@ async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) ->
 async def export(
     id: str, service: ServiceDependency, owner: OwnerDependency, format: ExportName = DEFAULT_EXPORT
 ) -> Response:
-    """The adapter for other programs: a zip of the folder that PEFT reads, or a LoRA file of llama.cpp."""
+    """Export an adapter for other programs.
+
+    A format of one file is returned as it is, a format of several files as a zip archive.
+    """
     if format not in EXPORTS:
-        raise RequestError(f"format {format!r} is not known; choose from {', '.join(EXPORTS)}", param="format")
+        raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")
     exporter = EXPORTS[format]
     adapter = await asyncio.to_thread(service.store.get, id, owner)
     content = await asyncio.to_thread(_exported, adapter, service.model.base, exporter)
@@ -165,10 +174,14 @@ def _exported(adapter: Adapter, base: BaseLM, exporter: ExportFormat) -> bytes:
         return content.getvalue()
 
 
-def describe(service: Service, adapter: StoredAdapter | MadeAdapter, owner: str) -> AdapterObject:
-    """An adapter as clients see it."""
-    made = adapter if isinstance(adapter, MadeAdapter) else None
-    stored = adapter.stored if isinstance(adapter, MadeAdapter) else adapter
+def _created(service: Service, new: CreatedAdapter, owner: str) -> AdapterObject:
+    """JSON object of an adapter in the response to the request that created it."""
+    described = _described(service, new.stored, owner)
+    return described.model_copy(update={"seconds": round(new.seconds, 3), "reused": new.reused})
+
+
+def _described(service: Service, stored: StoredAdapter, owner: str) -> AdapterObject:
+    """JSON object of an adapter."""
     provenance = stored.provenance
     return AdapterObject(
         id=stored.id,
@@ -185,8 +198,6 @@ def describe(service: Service, adapter: StoredAdapter | MadeAdapter, owner: str)
         base_sha256=provenance.base_digest,
         fidelity=stored.fidelity,
         checking=service.checks.is_checking(stored.id, owner),
-        seconds=None if made is None else round(made.seconds, 3),
-        reused=None if made is None else made.reused,
     )
 
 
@@ -200,17 +211,17 @@ async def _json_body(request: Request, model: type[Body]) -> Body:
 
 
 async def _read(request: Request, service: Service, texts: Sequence[NewDocument]) -> list[Document]:
-    """Documents that were sent as text."""
+    """Read documents sent as text."""
     readers = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
     return await unless_disconnected(request, service.read(readers))
 
 
 async def _uploaded(request: Request, service: Service) -> list[Document]:
-    """Documents that were sent as files."""
+    """Read documents sent as files."""
     async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files or any(name != "file" for name, _ in files):
-            raise RequestError("there is no upload; send each document as a file in the field `file`", param="file")
+            raise RequestError("the form has no file; send each document as a file in the field `file`", param="file")
         return await unless_disconnected(request, service.read([_reader(service.parser, file) for _, file in files]))
 
 

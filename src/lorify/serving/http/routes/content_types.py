@@ -1,4 +1,4 @@
-"""Kinds of request bodies."""
+"""Content types of request bodies."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ JSON = "application/json"
 FORM = "multipart/form-data"
 
 
-def content_type(request: Request, *taken: str) -> str:
-    """What kind of body a request has.
+def content_type(request: Request, *accepted: str) -> str:
+    """Return the content type of a request.
 
     Raises:
-        RequestError: if it is none of those taken.
+        RequestError: if it is not one of `accepted`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in taken:
+    if kind not in accepted:
         raise RequestError(
-            f"content type {kind!r} is not taken; send {' or '.join(taken)}", code="unsupported_content_type"
+            f"content type {kind!r} is not supported; send {' or '.join(accepted)}", code="unsupported_content_type"
         )
     return kind
 
 
-def takes_json(request: Request) -> None:
-    """For FastAPI's `dependencies`: a route reads JSON alone."""
+def require_json(request: Request) -> None:
+    """Refuse bodies that are not JSON; for FastAPI's `dependencies`."""
     content_type(request, JSON)

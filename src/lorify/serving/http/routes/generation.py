@@ -15,27 +15,29 @@ from lorify.errors import LorifyError
 from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
 from lorify.serving.engines.jobs import Job, Piece
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
-from lorify.serving.http.errors import describe_error, openapi_errors
+from lorify.serving.http.errors import lorify_error_response, openapi_errors
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.http.requests import chat_jobs, completion_jobs
-from lorify.serving.http.routes.content_types import takes_json
+from lorify.serving.http.routes.content_types import require_json
 from lorify.serving.http.schemas import ChatRequest, CompletionRequest
 from lorify.serving.service import Service
 
 ERRORS = openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The answer as OpenAI gives it; with `stream`, its chunks as server-sent events.",
+        "description": "A completion in OpenAI's format; with `stream`, its chunks as server-sent events.",
         "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(takes_json)])
+router = APIRouter(
+    prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(require_json)]
+)
 
 
 @router.post("/chat/completions")
 async def chat(body: ChatRequest, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
-    """Answer a chat, with the documents of adapters known and in no prompt."""
+    """Answer a chat. Adapters supply the content of their documents; the prompt does not contain it."""
     jobs = await chat_jobs(service, body, owner)
     return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=_with_usage(body)))
 
@@ -44,7 +46,7 @@ async def chat(body: ChatRequest, request: Request, service: ServiceDependency, 
 async def complete(
     body: CompletionRequest, request: Request, service: ServiceDependency, owner: OwnerDependency
 ) -> Response:
-    """Continue texts."""
+    """Continue one or several prompts."""
     jobs = await completion_jobs(service, body, owner)
     num_prompts = len(jobs) // (body.n or 1)
     answer_format = CompletionFormat(body.model, jobs, num_prompts, with_usage=_with_usage(body))
@@ -63,7 +65,7 @@ async def _answer(
         whole = await unless_disconnected(request, whole_answers(answers))
         return JSONResponse(answer_format.whole(whole))
     pieces = merged_pieces(answers)
-    # Waited for here, so that what goes wrong before it is answered with a status of its own.
+    # The first piece is awaited before the response starts, so that early errors get their own status.
     first = await unless_disconnected(request, anext(pieces))
     return EventSourceResponse(
         _events(first, pieces, answer_format, with_usage=_with_usage(body)),
@@ -85,14 +87,14 @@ async def _events(
     num_tokens = first[1].num_tokens
     yield {"data": json.dumps(answer_format.chunk(*first))}
     try:
-        async with aclosing(pieces):  # left early when the client goes away
+        async with aclosing(pieces):  # closes the answers if the client disconnects
             async for index, piece in pieces:
                 num_tokens += piece.num_tokens
                 if piece.text or piece.choices or piece.finish_reason:
                     yield {"data": json.dumps(answer_format.chunk(index, piece))}
     except LorifyError as error:
-        # The status is long sent; OpenAI's clients raise what a chunk with `error` says.
-        yield {"data": bytes(describe_error(error).body).decode()}
+        # The status has been sent already; OpenAI's clients raise the error of such a chunk.
+        yield {"data": bytes(lorify_error_response(error).body).decode()}
         return
     if with_usage:
         yield {"data": json.dumps(answer_format.last_chunk(num_tokens))}

@@ -28,7 +28,7 @@ PAGE_FILES = {
     "adapters.js": "text/javascript",
     "chat.js": "text/javascript",
 }
-# Nothing from elsewhere, and nothing inline: what a document says cannot become a part of the page.
+# Nothing from other hosts and nothing inline, so that the text of a document cannot run as part of the page.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -41,14 +41,14 @@ router = APIRouter(responses={**openapi_errors(403)})
 
 @router.get("/v1/models", tags=["models"], responses={**openapi_errors(401)})
 async def models(service: ServiceDependency, owner: OwnerDependency) -> ModelList:
-    """The base, and each of your adapters on it."""
+    """List the base and each of your adapters on it."""
     stored = await asyncio.to_thread(service.store.list, owner)
     return ModelList(data=[_base(service), *[_adapter(service, adapter, owner) for adapter in stored]])
 
 
 @router.get("/v1/models/{model:path}", tags=["models"], responses={**openapi_errors(401, 404)})
 async def model(model: str, service: ServiceDependency, owner: OwnerDependency) -> ModelObject:
-    """One of them."""
+    """Describe one model."""
     id = service.adapter_id(model)
     if id is None:
         return _base(service)
@@ -69,9 +69,9 @@ def _adapter(service: Service, adapter: StoredAdapter, owner: str) -> ModelObjec
 
 @router.get("/health", tags=["operations"], responses={503: {"model": Health}})
 async def health(service: ServiceDependency) -> Response:
-    """Whether the server can answer; needs no key."""
+    """Report whether the server can answer. Needs no API key."""
     status, healthy = service.engine.status(), await service.engine.is_healthy()
-    told = Health(
+    report = Health(
         status="ok" if healthy else "failing",
         base=service.base_id,
         engine=service.engine_name,
@@ -80,11 +80,11 @@ async def health(service: ServiceDependency) -> Response:
         can_specialize=service.can_specialize,
         needs_key=service.keys is not None,
     )
-    return JSONResponse(told.model_dump(), 200 if healthy else 503)
+    return JSONResponse(report.model_dump(), 200 if healthy else 503)
 
 
 def metrics_router(metrics: Metrics) -> APIRouter:
-    """`/metrics`, for Prometheus; with keys, one is needed here too."""
+    """Build the route `/metrics`. On a server with API keys it needs one too."""
     metrics_routes = APIRouter()
 
     @metrics_routes.get(
@@ -94,7 +94,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
         responses={200: {"content": {"text/plain": {}}}, **openapi_errors(401, 403)},
     )
     async def show(_owner: OwnerDependency) -> Response:
-        """Counters and times, in Prometheus' form."""
+        """Report counters and timings in the Prometheus format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return metrics_routes
@@ -102,15 +102,15 @@ def metrics_router(metrics: Metrics) -> APIRouter:
 
 @router.get("/", include_in_schema=False)
 async def index() -> Response:
-    """The page."""
+    """Serve the page."""
     return _page_file("index.html")
 
 
 @router.get("/page/{name}", include_in_schema=False)
 async def page_file(name: str) -> Response:
-    """A part of the page."""
+    """Serve a file of the page."""
     if name not in PAGE_FILES:
-        raise HTTPException(404, f"the page has no part {name!r}")
+        raise HTTPException(404, f"the page has no file {name!r}")
     return _page_file(name)
 
 

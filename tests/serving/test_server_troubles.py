@@ -93,8 +93,8 @@ def test_adapters_of_another_base_can_be_neither_seen_nor_used(tmp_path: Path) -
 def test_slow_uploads_keep_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most, more = 8, 3
     with serving(tmp_path, settings=ServingSettings(max_reading=most)) as running, ThreadPoolExecutor(11) as pool:
-        parse = Held(running.service.parser.parse)
-        monkeypatch.setattr(running.service.parser, "parse", parse)
+        parse = Held(running.service.documents.parser.parse)
+        monkeypatch.setattr(running.service.documents.parser, "parse", parse)
 
         def upload(number: int) -> httpx2.Response:
             return httpx2.post(f"{running.url}/v1/adapters", files={"file": (f"{number}.txt", f"{number}")}, timeout=60)
@@ -115,7 +115,7 @@ def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> No
     with serving(tmp_path, settings=ServingSettings(parse_seconds=0.2)) as running:
         files = {"file": ("nested.html", nested_html(100_000))}
         response = httpx2.post(f"{running.url}/v1/adapters", files=files, timeout=60)
-        assert response.status_code == 413 and "takes more than 0.2 s to read" in response.json()["error"]["message"]
+        assert response.status_code == 413 and "takes more than 0.2 s to parse" in response.json()["error"]["message"]
         assert httpx2.get(f"{running.url}/v1/adapters").json()["data"] == []
         assert httpx2.get(f"{running.url}/health").status_code == 200
 

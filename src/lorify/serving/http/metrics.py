@@ -45,7 +45,7 @@ class Metrics:
             ),
             "lorify_internalized_tokens": (
                 "Document tokens internalized since the start.",
-                lambda: service.num_internalized_tokens,
+                lambda: service.creator.num_internalized_tokens,
             ),
             "lorify_store_bytes": ("Size of all adapters on disk.", lambda: service.store.num_bytes),
         }

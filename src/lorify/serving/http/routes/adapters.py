@@ -6,7 +6,7 @@ import asyncio
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportForm
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import RequestError
+from lorify.serving.adapter_creation import CreatedAdapter
 from lorify.serving.documents.parsing import DocumentParser, safe_name
 from lorify.serving.engines.answers import unless_disconnected
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
@@ -36,7 +37,7 @@ from lorify.serving.http.schemas import (
     NewAdapter,
     NewDocument,
 )
-from lorify.serving.service import CreatedAdapter, Service
+from lorify.serving.service import Service
 from lorify.serving.storage.index import StoredAdapter
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -80,11 +81,11 @@ async def create(
         if body.task is not None:
             if check:
                 raise RequestError("a task has no statements to check; leave out check", param="check")
-            new = await unless_disconnected(request, service.specialize(body.task, owner))
+            new = await unless_disconnected(request, service.creator.specialize(body.task, owner))
             return _created(service, new, owner)
         texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
         documents = await _read(request, service, texts)
-    new = await unless_disconnected(request, service.internalize(documents, owner))
+    new = await unless_disconnected(request, service.creator.internalize(documents, owner))
     if check and new.stored.fidelity is None:
         service.checks.start(new.stored.id, owner, documents)
     return _created(service, new, owner)
@@ -126,7 +127,7 @@ async def change(
         documents, removed = await _read(request, service, body.add), body.remove
     if check and not documents:
         raise RequestError("there is no added document to check; leave out check", param="check")
-    new = await unless_disconnected(request, service.change(id, documents, removed, owner))
+    new = await unless_disconnected(request, service.creator.change(id, documents, removed, owner))
     if check:
         service.checks.start(new.stored.id, owner, documents)
     return _created(service, new, owner)
@@ -135,7 +136,7 @@ async def change(
 @router.delete("/{id}")
 async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) -> Deleted:
     """Delete an adapter."""
-    await service.delete(id, owner)
+    await service.creator.delete(id, owner)
     return Deleted(id=id)
 
 
@@ -212,8 +213,8 @@ async def _json_body(request: Request, model: type[Body]) -> Body:
 
 async def _read(request: Request, service: Service, texts: Sequence[NewDocument]) -> list[Document]:
     """Read documents sent as text."""
-    readers = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
-    return await unless_disconnected(request, service.read(readers))
+    sources = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
+    return await unless_disconnected(request, service.documents.read(sources))
 
 
 async def _uploaded(request: Request, service: Service) -> list[Document]:
@@ -222,8 +223,9 @@ async def _uploaded(request: Request, service: Service) -> list[Document]:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files or any(name != "file" for name, _ in files):
             raise RequestError("the form has no file; send each document as a file in the field `file`", param="file")
-        return await unless_disconnected(request, service.read([_reader(service.parser, file) for _, file in files]))
+        sources = [partial(_parse, service.documents.parser, file) for _, file in files]
+        return await unless_disconnected(request, service.documents.read(sources))
 
 
-def _reader(parser: DocumentParser, upload: UploadFile) -> Callable[[], Document]:
-    return lambda: parser.parse(upload.file.read(), upload.filename or "document")
+def _parse(parser: DocumentParser, upload: UploadFile) -> Document:
+    return parser.parse(upload.file.read(), upload.filename or "document")

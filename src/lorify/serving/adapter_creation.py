@@ -1,0 +1,200 @@
+"""Creating, changing and deleting the adapters of owners."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lorify.adapters import Adapter, Provenance
+from lorify.cancellation import CancelToken
+from lorify.contexts.documents import Document
+from lorify.errors import ClosingError, RequestError
+from lorify.facade import Lorify
+from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.specializer import task_document
+from lorify.serving.documents.reader import check_document_count
+from lorify.serving.engines.jobs import Engine
+from lorify.serving.settings import ServingSettings
+from lorify.serving.storage.index import StoredAdapter
+from lorify.serving.storage.store import AdapterStore
+from lorify.serving.workers import SingleFlight, Workers
+
+Generate = Callable[[CancelToken], Adapter]
+"""Generates an adapter; runs in a thread and checks the token between steps."""
+
+
+@dataclass(frozen=True)
+class CreatedAdapter:
+    """An adapter and how it was created.
+
+    Attributes:
+        stored: its entry in the store.
+        seconds: time from the request to its entry in the store.
+        reused: whether it existed already, or another request was creating it.
+    """
+
+    stored: StoredAdapter
+    seconds: float
+    reused: bool
+
+
+class AdapterCreator:
+    """Turns documents and tasks into stored adapters; used from one event loop."""
+
+    def __init__(self, model: Lorify, engine: Engine, store: AdapterStore, settings: ServingSettings) -> None:
+        """Start idle.
+
+        Args:
+            model: the base and its hypernetworks.
+            engine: told which documents to forget.
+            store: where adapters are kept.
+            settings: limits.
+        """
+        self._model = model
+        self._engine = engine
+        self._store = store
+        self._max_documents = settings.max_documents
+        # One at a time: each uses all cores, and the engine answers alongside.
+        self._workers = Workers("documents to be internalized", 1, settings.max_internalizing)
+        self._flights: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
+        self._running: set[CancelToken] = set()
+        self._closing_message: str | None = None
+        self.num_internalized_tokens = 0
+
+    async def internalize(self, documents: Sequence[Document], owner: str) -> CreatedAdapter:
+        """Create an adapter of documents, or find it among the owner's.
+
+        Raises:
+            BusyError: if too many requests wait for an adapter to be generated.
+            ClosingError: if the server is shutting down.
+            StoreFullError: if the store has no room.
+        """
+
+        def generate(cancel: CancelToken) -> Adapter:
+            return self._model.internalizer.internalize(documents, cancel=cancel)
+
+        created = await self._find_or_create(self._model.internalizer.digest, documents, owner, generate)
+        if not created.reused:
+            self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)
+        return created
+
+    async def specialize(self, task: str, owner: str) -> CreatedAdapter:
+        """Create an adapter for a task, or find it among the owner's.
+
+        Args:
+            task: description of the task.
+            owner: whose adapter it becomes.
+
+        Raises:
+            RequestError: if no task hypernetwork is loaded.
+            ContextError: if the task is empty or too long.
+            BusyError, ClosingError, StoreFullError: as `internalize`.
+        """
+        if self._model.task_hypernetwork is None:
+            raise RequestError(
+                "no task hypernetwork is loaded for this base; give documents, or serve a base that has one",
+                param="task",
+                code="no_task_hypernetwork",
+            )
+        digest = await asyncio.to_thread(lambda: self._task_hypernetwork_digest)
+        return await self._find_or_create(
+            digest, [task_document(task)], owner, lambda _cancel: self._model.specialize(task)
+        )
+
+    async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> CreatedAdapter:
+        """Replace an adapter by one with documents added, replaced or removed; the new one has its own id.
+
+        Args:
+            id: the adapter to replace.
+            add: documents to add; one with the name of a document already there replaces it.
+            remove: names of documents to remove.
+            owner: the adapter's owner.
+
+        Raises:
+            UnknownAdapterError: if the owner has no adapter `id`.
+            ContextError: if the adapter would hold too many documents.
+            AdapterError: if a document to remove is not there, or none would be left.
+            BusyError, ClosingError, StoreFullError: as `internalize`.
+        """
+        started = time.perf_counter()
+        adapter = await asyncio.to_thread(self._store.get, id, owner)
+        added_names = {document.name for document in add}
+        removed = [name for name in remove if name not in added_names]
+        kept_names = {record.name for record in adapter.provenance.documents} - {*added_names, *removed}
+        check_document_count(len(kept_names) + len(add), self._max_documents)
+
+        def generate(cancel: CancelToken) -> Adapter:
+            # Documents are added before others are removed, so that all of an adapter's documents can be exchanged.
+            grown = self._model.internalizer.add(adapter, add, cancel=cancel) if add else adapter
+            return self._model.remove(grown, *removed) if removed else grown
+
+        stored = await asyncio.to_thread(self._store.replace, id, await self._generate(generate), owner)
+        self._engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
+        return CreatedAdapter(stored, time.perf_counter() - started, reused=False)
+
+    async def delete(self, id: str, owner: str) -> None:
+        """Delete an adapter, and make the engine forget its documents.
+
+        Raises:
+            UnknownAdapterError: if `owner` has no adapter `id`.
+        """
+        stored = await asyncio.to_thread(self._store.describe, id, owner)
+        await asyncio.to_thread(self._store.delete, id, owner)
+        self._engine.forget(_digests(stored.provenance))
+
+    def stop(self, message: str) -> None:
+        """Cancel running and queued requests, and refuse later ones, with a ClosingError of this message."""
+        self._closing_message = message
+        for cancel in self._running:
+            cancel.cancel(ClosingError(message))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._workers.close()
+
+    @cached_property
+    def _task_hypernetwork_digest(self) -> str:
+        assert self._model.task_hypernetwork is not None
+        return hypernetwork_digest(self._model.task_hypernetwork)
+
+    async def _find_or_create(
+        self, hypernetwork_digest: str, documents: Sequence[Document], owner: str, generate: Generate
+    ) -> CreatedAdapter:
+        """Find an adapter in the store or create it; simultaneous equal requests of an owner create it once."""
+        started = time.perf_counter()
+
+        async def find_or_create() -> tuple[StoredAdapter, bool]:
+            known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner)
+            if known is not None:
+                return known, True
+            return await asyncio.to_thread(self._store.put, await self._generate(generate), owner), False
+
+        key = (owner, hypernetwork_digest, tuple((document.name, document.digest) for document in documents))
+        (stored, found), joined = await self._flights.run(key, find_or_create)
+        return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
+
+    async def _generate(self, generate: Generate) -> Adapter:
+        """Generate an adapter in the worker thread; cancelling this call cancels the work."""
+        cancel = CancelToken()
+        if self._closing_message is not None:
+            cancel.cancel(ClosingError(self._closing_message))
+
+        def work() -> Adapter:
+            cancel.raise_if_cancelled()
+            return generate(cancel)
+
+        with self._workers.slot():
+            self._running.add(cancel)
+            try:
+                return await self._workers.run(work)
+            finally:
+                self._running.discard(cancel)
+                cancel.cancel()
+
+
+def _digests(provenance: Provenance) -> set[str]:
+    """SHA-256 of each document of an adapter."""
+    return {record.digest for record in provenance.documents}

@@ -1,4 +1,4 @@
-"""A headless Chromium: the system's, driven by Playwright."""
+"""The system's Chromium, headless, driven by Playwright."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ TIMEOUT_MS = 300_000
 
 
 def chromium_path() -> str | None:
-    """Where the system's Chromium is, None if there is none."""
+    """Path of the system's Chromium, None if there is none."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -38,24 +38,24 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def opened(chromium: Browser, url: str) -> Iterator[Page]:
-    """The page of a server, which has to log no error but refused requests and to ask nobody else for anything."""
+    """The page of a server; fails if it logs an error other than a refused request, or contacts another host."""
     page = chromium.new_page()
     page.set_default_timeout(TIMEOUT_MS)
-    troubles: list[str] = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(url) else troubles.append(request.url))
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(url) else problems.append(request.url))
     page.goto(url)
     expect(page.get_by_text("local engine")).to_be_visible()
     yield page
     page.close()
-    assert [trouble for trouble in troubles if "400 (Bad Request)" not in trouble] == []
+    assert [problem for problem in problems if "400 (Bad Request)" not in problem] == []
 
 
-def drop(place: Locator, files: dict[str, bytes]) -> None:
-    """Drag files, name -> content, over a place and let them go there, as a mouse does it."""
+def drop(target: Locator, files: dict[str, bytes]) -> None:
+    """Drag files (name -> content) over an element and drop them there."""
     contents = {name: base64.b64encode(data).decode() for name, data in files.items()}
-    place.evaluate(
+    target.evaluate(
         """(element, contents) => {
             const dataTransfer = new DataTransfer();
             for (const [name, data] of Object.entries(contents)) {

@@ -1,4 +1,4 @@
-"""The page, in headless Chromium, by what people see and hear: labels, roles and text."""
+"""The page in headless Chromium, tested by labels, roles and text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
 
 
 def ask(page: Page, question: str = QUESTION) -> list[str]:
-    """Ask by keyboard; what is said with adapters and by the bare model."""
+    """Ask with the keyboard; return the answers with adapters and of the bare model."""
     asked_before = page.locator(".turn").count()
     page.get_by_label("Question", exact=True).fill(question)
     page.keyboard.press("Enter")
@@ -48,14 +48,14 @@ def ask(page: Page, question: str = QUESTION) -> list[str]:
     return turn.locator(".said").all_text_contents()
 
 
-def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServer) -> None:
+def test_a_question_is_answered_with_and_without_a_document(page: Page, server: RunningServer) -> None:
     page.get_by_label("Drop documents here").set_input_files(
         {"name": "bees.txt", "mimeType": "text/plain", "buffer": TEXTS[1].encode()}
     )
-    expect(page.get_by_text("bees.txt is an adapter now and on.")).to_be_visible()
+    expect(page.get_by_text("Adapter for bees.txt created and turned on.")).to_be_visible()
     expect(page.get_by_role("checkbox", name="bees.txt")).to_be_checked()
     expect(page.get_by_text("On: bees.txt × 1.0")).to_be_visible()
-    expect(page.locator(".facts").first).to_contain_text("MB · made in")
+    expect(page.locator(".facts").first).to_contain_text("MB · created in")
 
     said = ask(page)
     assert all(said) and said[0] != said[1]
@@ -69,11 +69,11 @@ def test_a_document_is_asked_with_and_without_it(page: Page, server: RunningServ
     page.reload()
     expect(page.get_by_role("checkbox", name="bees.txt")).not_to_be_checked()
     page.get_by_role("button", name="Delete bees.txt").click()
-    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    expect(page.get_by_text("No adapters yet.")).to_be_visible()
     assert server.service.store.list("local") == []
 
 
-def test_files_are_dropped_and_a_bad_one_stops_no_other(page: Page) -> None:
+def test_a_bad_file_among_dropped_ones_does_not_stop_the_others(page: Page) -> None:
     drop(page.locator("#drop"), {"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.md": b"# Bees\n"})
     expect(page.get_by_role("checkbox", name="bees.md")).to_be_checked()
     expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
@@ -82,20 +82,20 @@ def test_files_are_dropped_and_a_bad_one_stops_no_other(page: Page) -> None:
     expect(page.get_by_role("listitem")).to_have_count(2)
 
 
-def test_a_file_that_is_dropped_beside_the_frame_is_taken_too(page: Page) -> None:
+def test_a_file_dropped_outside_the_box_is_accepted(page: Page) -> None:
     drop(page.get_by_role("log"), {"mill.txt": TEXTS[0].encode()})
     expect(page.get_by_role("checkbox", name="mill.txt")).to_be_checked()
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_a_typed_task_becomes_an_adapter_that_is_switched_and_scaled(page: Page) -> None:
+def test_a_task_becomes_an_adapter_that_can_be_switched_and_scaled(page: Page) -> None:
     page.get_by_text("Describe a task").click()
-    page.get_by_label("The task in plain words").fill(TASK)
+    page.get_by_label("Task description").fill(TASK)
     page.get_by_role("button", name="Specialize").click()
-    expect(page.get_by_text("the task is an adapter now and on.")).to_be_visible()
+    expect(page.get_by_text("Adapter for the task created and turned on.")).to_be_visible()
     switch = page.get_by_role("checkbox", name=f"task: {TASK}")
     expect(switch).to_be_checked()
-    expect(page.get_by_label("The task in plain words")).to_be_empty()
+    expect(page.get_by_label("Task description")).to_be_empty()
 
     whole, bare = ask(page)
     assert whole != bare
@@ -112,8 +112,8 @@ def test_a_typed_task_becomes_an_adapter_that_is_switched_and_scaled(page: Page)
     expect(switch).not_to_be_checked()  # under the same name as before
 
 
-def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
-    page.get_by_text("Paste a text").focus()
+def test_text_can_be_pasted_with_the_keyboard_alone(page: Page) -> None:
+    page.get_by_text("Paste text").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type("mill")
@@ -122,10 +122,10 @@ def test_a_text_is_pasted_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("checkbox", name="mill")).to_be_checked()
-    expect(page.locator(".facts").first).to_contain_text("fidelity")
+    expect(page.locator(".facts").first).to_contain_text("fidelity: reproduces")
 
 
-def test_the_next_question_is_asked_with_the_scale_that_arrow_keys_set(page: Page) -> None:
+def test_questions_use_the_scale_set_with_the_arrow_keys(page: Page) -> None:
     drop(page.locator("#drop"), {"mill.txt": TEXTS[0].encode()})
     slider = page.get_by_role("slider", name="Scale of mill.txt")
     slider.focus()
@@ -134,7 +134,7 @@ def test_the_next_question_is_asked_with_the_scale_that_arrow_keys_set(page: Pag
     expect(page.get_by_text("On: mill.txt × 0.8")).to_be_visible()
     drop(page.locator("#drop"), {"bees.txt": TEXTS[1].encode()})
     expect(page.get_by_role("checkbox", name="bees.txt")).to_be_checked()
-    expect(slider).to_be_focused()  # whatever else comes in
+    expect(slider).to_be_focused()  # although another adapter was added
     page.keyboard.press("End")
     with page.expect_request(lambda request: bool((request.post_data_json or {}).get("adapters"))) as sent:
         ask(page)
@@ -148,10 +148,10 @@ def test_a_bad_document_is_explained(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("broken.pdf")
 
 
-def test_what_a_document_says_is_never_a_part_of_the_page(page: Page) -> None:
+def test_documents_cannot_inject_html(page: Page) -> None:
     name = "<img src=x onerror=alert(1)>.txt"
     page.get_by_label("Drop documents here").set_input_files(
-        {"name": name, "mimeType": "text/plain", "buffer": b"<script>alert(1)</script> is what it says."}
+        {"name": name, "mimeType": "text/plain", "buffer": b"<script>alert(1)</script> is its text."}
     )
     expect(page.get_by_role("checkbox", name=name)).to_be_checked()
     assert page.locator("img").count() == 0
@@ -160,7 +160,7 @@ def test_what_a_document_says_is_never_a_part_of_the_page(page: Page) -> None:
 def test_without_a_task_hypernetwork_the_page_says_so(chromium: Browser, tmp_path: Path) -> None:
     with serving(tmp_path) as running, opened(chromium, running.url) as page:
         page.get_by_text("Describe a task").click()
-        expect(page.get_by_text("No hypernetwork for tasks is loaded")).to_be_visible()
+        expect(page.get_by_text("No task hypernetwork is loaded")).to_be_visible()
 
 
 def test_a_server_with_keys_asks_for_one(chromium: Browser, tmp_path: Path) -> None:

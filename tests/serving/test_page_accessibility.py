@@ -1,4 +1,4 @@
-"""The page for people who use the keyboard or a screen reader, or see little: names, focus, contrast (WCAG 2, AA)."""
+"""Accessibility of the page (WCAG 2, AA): names for screen readers, keyboard focus, contrast."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ const groundOf = (element) =>
 const shownOn = (colour, ground) => over(rgba(colour), ground);
 const visible = (element) => element.checkVisibility({ visibilityProperty: true });
 """
-# Of all that can be read now: the text, its colour and the colour behind it.
+# All visible texts: the text, its colour and the colour behind it.
 TEXTS_SHOWN = f"""() => {{
     {COLOURS}
     const found = [];
@@ -54,15 +54,15 @@ TEXTS_SHOWN = f"""() => {{
     }}
     return found;
 }}"""
-# Of what has the focus: its place among the controls, and the colours of its outline and behind that.
+# The focused element: its position among the controls, and the colours of its outline and of the background.
 FOCUSED = f"""(controls) => {{
     {COLOURS}
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
     const ground = groundOf(element.parentElement);
-    const atPlace = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    const onTop = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
     return {{
-        place: [...document.querySelectorAll(controls)].filter(visible).indexOf(element),
-        isOnTop: element.contains(atPlace),
+        position: [...document.querySelectorAll(controls)].filter(visible).indexOf(element),
+        isOnTop: element.contains(onTop),
         outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
         colours: [shownOn(style.outlineColor, ground), ground],
     }};
@@ -71,7 +71,7 @@ FOCUSED = f"""(controls) => {{
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The page with all that it can show: adapters on and off, an answer and a failed one, news and a problem."""
+    """The page with everything it can show: adapters on and off, an answer, a failed answer, progress and a problem."""
     folder, base = tmp_path_factory.mktemp("page"), tiny_base()
     model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernetwork", base))
     with serving(folder, model=model) as running, browser() as chromium, opened(chromium, running.url) as page:
@@ -80,12 +80,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def show_everything(page: Page) -> None:
-    page.get_by_text("Paste a text").click()
+    page.get_by_text("Paste text").click()
     page.get_by_text("Describe a task").click()
     drop(
         page.locator("#drop"), {"mill.txt": TEXTS[0].encode(), "broken.pdf": b"%PDF-1.7", "bees.txt": TEXTS[1].encode()}
     )
-    expect(page.get_by_text("bees.txt is an adapter now and on.")).to_be_visible()
+    expect(page.get_by_text("Adapter for bees.txt created and turned on.")).to_be_visible()
     page.get_by_role("checkbox", name="mill.txt").uncheck()
     question = page.get_by_label("Question", exact=True)
     question.fill("Who keeps the bees?")
@@ -102,7 +102,7 @@ def show_everything(page: Page) -> None:
 
 
 def contrast(one: list[float], other: list[float]) -> float:
-    """Contrast of two colours [red, green, blue] of 0 to 255, as WCAG 2 defines it: 1 to 21."""
+    """Contrast ratio of two colours [red, green, blue] (0 to 255) as defined by WCAG 2: 1 to 21."""
 
     def luminance(colour: list[float]) -> float:
         parts = [part / 255 for part in colour]
@@ -119,12 +119,10 @@ def test_black_on_white_has_the_most_contrast() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_stands_out_from_what_is_behind_it(page: Page, scheme: str) -> None:
+def test_all_text_has_enough_contrast(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     shown = page.evaluate(TEXTS_SHOWN)
-    assert {"bees.txt", "Paste a text", "the engine failed", "Ask about your documents"} <= {
-        text for text, _, _ in shown
-    }
+    assert {"bees.txt", "Paste text", "the engine failed", "Ask about your documents"} <= {text for text, _, _ in shown}
     ratios = [(text, round(contrast(ink, ground), 2)) for text, ink, ground in shown]
     assert [(text, ratio) for text, ratio in ratios if ratio < TEXT_CONTRAST] == []
     ground = next(ground for text, _, ground in shown if text == "lorify")
@@ -132,27 +130,27 @@ def test_all_text_stands_out_from_what_is_behind_it(page: Page, scheme: str) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_tab_goes_through_all_controls_and_shows_where_it_is(page: Page, scheme: str) -> None:
+def test_tab_visits_all_controls_and_shows_the_focus(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.evaluate("document.activeElement.blur()")
-    page.mouse.click(2, 2)  # Tab begins at the top again
+    page.mouse.click(2, 2)  # makes Tab start at the top again
     controls = page.locator(CONTROLS).filter(visible=True).count()
-    places = []
+    positions = []
     for _ in range(controls):
         page.keyboard.press("Tab")
         focused = page.evaluate(FOCUSED, CONTROLS)
-        places.append(focused["place"])
+        positions.append(focused["position"])
         name = page.evaluate("document.activeElement.outerHTML")
         assert focused["isOnTop"], f"{name} is covered"
         assert focused["outline"] >= 2 and contrast(*focused["colours"]) >= FOCUS_CONTRAST, name
-    assert places == list(range(controls))
+    assert positions == list(range(controls))
 
 
-def test_a_screen_reader_has_a_name_for_every_control(page: Page) -> None:
+def test_every_control_has_an_accessible_name(page: Page) -> None:
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     nodes = [node for node in tree if not node["ignored"] and node["role"]["value"] in NAMED_ROLES]
     names = [node["name"]["value"] for node in nodes if node["role"]["value"] != "list"]
-    assert {"Question", "Scale of bees.txt", "Delete bees.txt", "The task in plain words", "API key"} <= set(names)
+    assert {"Question", "Scale of bees.txt", "Delete bees.txt", "Task description", "API key"} <= set(names)
     assert all(node["name"]["value"].strip() for node in nodes), nodes
     fields = page.locator("input, textarea")
     assert fields.evaluate_all("all => all.filter((field) => !field.labels.length).length") == 0

@@ -1,4 +1,4 @@
-// The list of adapters: which are there, which are on, and how strongly.
+// The list of adapters: which exist, which are on, and their scales.
 
 import * as api from "./api.js";
 
@@ -9,22 +9,22 @@ const active = document.getElementById("active");
 const known = new Map(); // id -> { adapter, name, on, scale, item }
 
 export function activeAdapters() {
-  return [...known.values()].filter((each) => each.on).map((each) => ({ id: each.adapter.id, scale: each.scale }));
+  return [...known.values()].filter((entry) => entry.on).map((entry) => ({ id: entry.adapter.id, scale: entry.scale }));
 }
 
 export function addAdapter(adapter, { on = false } = {}) {
   const before = known.get(adapter.id);
   const entry = { adapter, name: nameOf(adapter), on: on || (before?.on ?? false), scale: before?.scale ?? 1 };
   known.set(adapter.id, entry);
-  // The other rows stay as they are, so that the focus does.
+  // Only this row is replaced, so that the others keep the keyboard focus.
   entry.item = row(entry);
   if (before) before.item.replaceWith(entry.item);
   else list.prepend(entry.item);
-  tellActive();
+  showActive();
   if (adapter.checking && !before?.adapter.checking) watch(adapter.id);
 }
 
-// Shows an adapter's fidelity once the server has measured it; only its line changes, so that the focus stays.
+// Shows an adapter's fidelity once it is measured. Only its line changes, so that the row keeps the keyboard focus.
 async function watch(id) {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -34,7 +34,7 @@ async function watch(id) {
       const { fidelity, checking } = await api.showAdapter(id);
       Object.assign(entry.adapter, { fidelity, checking });
     } catch {
-      return; // gone, or the server is; what was shown stays
+      return; // the adapter or the server is gone; leave the line as it is
     }
     const line = document.getElementById(`facts-${id}`);
     if (line) line.textContent = facts(entry.adapter);
@@ -51,9 +51,9 @@ function nameOf(adapter) {
 }
 
 function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
 function facts(adapter) {
@@ -61,10 +61,10 @@ function facts(adapter) {
   const parts = [];
   if (tokens) parts.push(`${tokens.toLocaleString()} tokens`);
   parts.push(`${(adapter.num_bytes / 1e6).toFixed(1)} MB`);
-  if (adapter.reused) parts.push("was there already");
-  else if (adapter.seconds != null) parts.push(`made in ${adapter.seconds.toFixed(2)} s`);
-  if (adapter.fidelity != null) parts.push(`fidelity ${adapter.fidelity.toFixed(2)}`);
-  else if (adapter.checking) parts.push("being checked");
+  if (adapter.reused) parts.push("already existed");
+  else if (adapter.seconds != null) parts.push(`created in ${adapter.seconds.toFixed(2)} s`);
+  if (adapter.fidelity != null) parts.push(`fidelity: reproduces ${Math.round(100 * adapter.fidelity)}% of the facts checked`);
+  else if (adapter.checking) parts.push("checking fidelity …");
   return parts.join(" · ");
 }
 
@@ -85,12 +85,12 @@ function row(entry) {
   toggle.addEventListener("change", () => {
     entry.on = toggle.checked;
     item.classList.toggle("on", entry.on);
-    tellActive();
+    showActive();
   });
   slider.addEventListener("input", () => {
     entry.scale = Number(slider.value);
     shown.textContent = entry.scale.toFixed(1);
-    tellActive();
+    showActive();
   });
   remove.addEventListener("click", async () => {
     remove.disabled = true;
@@ -103,21 +103,21 @@ function row(entry) {
         return;
       }
     }
-    const place = [...list.children].indexOf(item);
+    const position = [...list.children].indexOf(item);
     known.delete(adapter.id);
     item.remove();
-    tellActive();
-    // The focus goes to what stands there now, not to the top of the page.
-    (list.children[Math.min(place, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
+    showActive();
+    // Move the keyboard focus to the row now at this position, not to the top of the page.
+    (list.children[Math.min(position, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
   });
   return item;
 }
 
-function tellActive() {
+function showActive() {
   none.hidden = known.size > 0;
-  const on = [...known.values()].filter((each) => each.on);
+  const on = [...known.values()].filter((entry) => entry.on);
   active.classList.toggle("on", on.length > 0);
   active.textContent = on.length
-    ? `On: ${on.map((each) => `${each.name} × ${each.scale.toFixed(1)}`).join(", ")}`
+    ? `On: ${on.map((entry) => `${entry.name} × ${entry.scale.toFixed(1)}`).join(", ")}`
     : "No adapter is on.";
 }

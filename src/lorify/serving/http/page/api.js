@@ -1,4 +1,4 @@
-// The server's API. Errors are thrown with the server's own words.
+// Calls to the server's API. Thrown errors carry the server's message.
 
 const KEY = "lorify-key";
 
@@ -13,11 +13,11 @@ function headers(more = {}) {
 
 async function checked(response) {
   if (response.ok) return response;
-  let message = `the server answers ${response.status}`;
+  let message = `the server replied with status ${response.status}`;
   try {
     message = (await response.json()).error.message;
   } catch {
-    // not from lorify, perhaps from something between
+    // not lorify's JSON; perhaps a proxy replied
   }
   const error = new Error(message);
   error.status = response.status;
@@ -51,7 +51,7 @@ export async function deleteAdapter(id) {
   await checked(await fetch(`/v1/adapters/${id}`, { method: "DELETE", headers: headers() }));
 }
 
-// Answers a chat; yields the chunks of the stream.
+// Requests a chat answer; yields the chunks of the stream.
 export async function* streamChat(body, signal) {
   const response = await checked(
     await fetch("/v1/chat/completions", {
@@ -70,7 +70,7 @@ export async function* streamChat(body, signal) {
     const events = pending.split("\n\n");
     pending = events.pop();
     for (const event of events) {
-      if (!event.startsWith("data: ")) continue; // a comment that keeps the connection alive
+      if (!event.startsWith("data: ")) continue; // a keep-alive comment
       const data = event.slice("data: ".length);
       if (data === "[DONE]") return;
       const chunk = JSON.parse(data);

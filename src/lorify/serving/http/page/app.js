@@ -1,4 +1,4 @@
-// Puts the page together: the server's state, and documents and tasks coming in.
+// Entry point: connects to the server, and turns documents and tasks into adapters.
 
 import * as api from "./api.js";
 import { addAdapter, loadAdapters } from "./adapters.js";
@@ -8,16 +8,16 @@ const byId = (id) => document.getElementById(id);
 const progress = byId("progress");
 const problem = byId("problem");
 
-// Makes an adapter, and says how it goes; tells whether it went well.
-async function make(what, create, making = "internalizing") {
+// Creates an adapter and shows the progress; returns whether it succeeded.
+async function createAdapter(name, request, verb = "Internalizing") {
   const started = performance.now();
   const ticking = setInterval(() => {
-    progress.textContent = `${making} ${what} … ${((performance.now() - started) / 1000).toFixed(0)} s`;
+    progress.textContent = `${verb} ${name} … ${((performance.now() - started) / 1000).toFixed(0)} s`;
   }, 1000);
-  progress.textContent = `${making} ${what} …`;
+  progress.textContent = `${verb} ${name} …`;
   try {
-    addAdapter(await create(), { on: true });
-    progress.textContent = `${what} is an adapter now and on.`;
+    addAdapter(await request(), { on: true });
+    progress.textContent = `Adapter for ${name} created and turned on.`;
     return true;
   } catch (error) {
     progress.textContent = "";
@@ -28,26 +28,26 @@ async function make(what, create, making = "internalizing") {
   }
 }
 
-async function makeFromFiles(files) {
+async function createFromFiles(files) {
   problem.textContent = "";
-  for (const file of files) await make(file.name, () => api.createFromFiles([file]));
+  for (const file of files) await createAdapter(file.name, () => api.createFromFiles([file]));
 }
 
-// A file that misses the frame is taken too: the browser would leave the page to show it.
+// Files dropped outside the box are accepted too: the browser would leave the page to open them.
 const drop = byId("drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     if (!event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
     drop.classList.toggle("over", kind === "dragover");
-    if (kind === "drop") makeFromFiles([...event.dataTransfer.files]);
+    if (kind === "drop") createFromFiles([...event.dataTransfer.files]);
   });
 }
 drop.addEventListener("submit", (event) => event.preventDefault());
 byId("files").addEventListener("change", async (event) => {
   const files = [...event.target.files];
-  event.target.value = ""; // so that the same file may be chosen again
-  await makeFromFiles(files);
+  event.target.value = ""; // so that the same file can be chosen again
+  await createFromFiles(files);
 });
 
 byId("text-form").addEventListener("submit", async (event) => {
@@ -55,14 +55,15 @@ byId("text-form").addEventListener("submit", async (event) => {
   problem.textContent = "";
   const name = byId("text-name").value.trim() || "pasted text";
   const text = byId("text").value;
-  if (await make(name, () => api.createFromJson({ text, name }))) event.target.reset();
+  if (await createAdapter(name, () => api.createFromJson({ text, name }))) event.target.reset();
 });
 
 byId("task-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
   const task = byId("task").value.trim();
-  if (await make("the task", () => api.createFromJson({ task }, { check: false }), "specializing")) event.target.reset();
+  const request = () => api.createFromJson({ task }, { check: false });
+  if (await createAdapter("the task", request, "Specializing for")) event.target.reset();
 });
 
 byId("key-form").addEventListener("submit", async (event) => {

@@ -1,4 +1,4 @@
-// The chat: each question is answered twice, with the adapters that are on and by the bare model.
+// The chat: each question is answered twice, with the active adapters and by the bare model.
 
 import { streamChat } from "./api.js";
 import { activeAdapters } from "./adapters.js";
@@ -52,8 +52,8 @@ async function answer(kind, adapters, asked, parts, signal) {
   }
   histories[kind] = [...messages, { role: "assistant", content: text }];
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const kept = kind === "with" && adapters.length && !isOn ? " · adapters kept off: the question seems to be about something else" : "";
-  parts.took.textContent = `${seconds} s${kept}`;
+  const unused = kind === "with" && adapters.length && !isOn;
+  parts.took.textContent = `${seconds} s${unused ? " · adapters not used: the question does not seem to be about them" : ""}`;
 }
 
 async function ask(asked) {
@@ -65,7 +65,7 @@ async function ask(asked) {
   const pair = document.createElement("div");
   pair.className = "pair";
   const adapters = activeAdapters();
-  const withBox = answerBox("with", adapters.length ? "With adapters" : "With adapters (none is on)");
+  const withBox = answerBox("with", adapters.length ? "With adapters" : "With adapters (none on)");
   const withoutBox = answerBox("without", "Bare model");
   pair.append(withBox.box, withoutBox.box);
   turn.append(heading, pair);
@@ -75,7 +75,7 @@ async function ask(asked) {
   running = new AbortController();
   send.disabled = true;
   stop.hidden = false;
-  // Told when whole; word by word would be a babble to a screen reader.
+  // Screen readers announce whole answers; word by word would be unintelligible.
   log.setAttribute("aria-busy", "true");
   await Promise.all([
     answer("with", adapters, asked, withBox, running.signal),

@@ -22,44 +22,57 @@ if TYPE_CHECKING:
 
 keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True)
 
-KeysPath = Annotated[
-    Path | None, typer.Option("--keys", metavar="FILE", help="Keys file; without one, only this machine is served.")
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="Folder of the adapters; by default in the user's cache folder."),
 ]
+KeysPath = Annotated[
+    Path | None,
+    typer.Option("--keys", metavar="FILE", help="File of API keys; without one, only this machine is served."),
+]
+EngineName = Annotated[
+    Literal["local", "vllm"],
+    typer.Option("--engine", help="What generates the answers: this process, or a vLLM server."),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="URL", help="vLLM server that runs the same base; its API key is read from $VLLM_API_KEY."
+    ),
+]
+AdaptersDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapters-dir",
+        metavar="DIR",
+        help="Folder in which vLLM finds the adapters, under the same path on its machine; default: STORE/vllm.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A limit, such as engine.max_rows=16.")
+]
+Defaults = Annotated[bool, typer.Option("--defaults", help="List all limits with their defaults.")]
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
-    store: Annotated[
-        Path | None, typer.Option("--store", metavar="DIR", help="Adapters; by default in the user's cache folder.")
-    ] = None,
+    store: StoreDir = None,
     keys: KeysPath = None,
-    engine: Annotated[
-        Literal["local", "vllm"], typer.Option("--engine", help="What answers: this process, or a vLLM server.")
-    ] = "local",
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint", metavar="URL", help="The vLLM server, with the same base; $VLLM_API_KEY is its key."
-        ),
-    ] = None,
-    adapters_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--adapters-dir", metavar="DIR", help="Where vLLM reads adapters, under the same path; default: STORE/vllm."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A limit, such as engine.max_rows=16.")
-    ] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="List every limit, its default and meaning.")] = False,
+    engine: EngineName = "local",
+    endpoint: Endpoint = None,
+    adapters_dir: AdaptersDir = None,
+    settings: Settings = None,
+    defaults: Defaults = False,
 ) -> None:
-    """Serve documents and tasks as models through the OpenAI API, with a page at /.
+    """Serve documents and tasks as models through the OpenAI API, with a web page at /.
 
-    SIGTERM or Ctrl-C finishes the answers that are being given, then ends.
+    On SIGTERM or Ctrl-C the server finishes running answers, then exits.
 
     Example: lorify serve --port 8000
     (then, in Python: openai.OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none"))
@@ -78,48 +91,48 @@ def serve(
 
     if (engine == "vllm") != (endpoint is not None):
         raise ConfigError("--engine vllm and --endpoint URL go together; give both or neither")
-    limits: ServingSettings = read_settings(ServingSettings, settings or [])
-    known = None if keys is None else ApiKeys.load(keys)
-    check_listen(host, known)
-    folder = store or cache_dir() / "store"
-    adapters = AdapterStore(folder, limits.max_disk_bytes, limits.max_memory_bytes)
+    limits = read_settings(ServingSettings, settings or [])
+    api_keys = None if keys is None else ApiKeys.load(keys)
+    check_listen(host, api_keys)
+    store_dir = store or cache_dir() / "store"
+    adapters = AdapterStore(store_dir, limits.max_disk_bytes, limits.max_memory_bytes)
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
-    if task_hypernetwork is not None:  # the one that ships is loaded when a task comes
+    if task_hypernetwork is not None:  # the shipped one is loaded with the first task
         load_tasks(model)
-    answering = _start_engine(model, endpoint, adapters_dir or folder / "vllm", limits)
-    service = Service(model, answering, adapters, engine_name=engine, keys=known, settings=limits)
+    started = _start_engine(model, endpoint, adapters_dir or store_dir / "vllm", limits)
+    service = Service(model, started, adapters, engine_name=engine, keys=api_keys, settings=limits)
+    run_server(service, host, port, lambda url: _say_ready(service.base_id, url, store_dir))
 
-    def ready(url: str) -> None:
-        stderr().print(f"serving {service.base_id} at {url} (adapters in {folder})", markup=False)
 
-    run_server(service, host, port, ready)
+def _say_ready(base_id: str, url: str, store_dir: Path) -> None:
+    stderr().print(f"serving {base_id} at {url} (adapters in {store_dir})", markup=False)
 
 
 def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
-    """The local engine, or one that asks a vLLM server."""
+    """Start the local engine, or one that uses the vLLM server at `endpoint`."""
     from lorify.serving.engines.local import LocalEngine
     from lorify.serving.engines.vllm import KEY_VARIABLE, VllmEngine
     from lorify.serving.engines.vllm_adapters import needed_rank
 
     if endpoint is None:
         return LocalEngine(model.base, limits.engine, model.focus)
-    rank = needed_rank(_usual_rank(model))
+    rank = needed_rank(_typical_rank(model))
     stderr().print(
-        f"vLLM at {endpoint} must run the weights of {model.base.name}, see {adapters_dir} and be started with "
-        f"--enable-lora --max-lora-rank {rank} (its default is 16) and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
+        f"vLLM at {endpoint} must run the weights of {model.base.name}, be able to read {adapters_dir}, and be started "
+        f"with --enable-lora --max-lora-rank {rank} (default 16) and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
         markup=False,
     )
     key = limits.vllm.api_key or os.environ.get(KEY_VARIABLE) or None
     return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}), model.focus)
 
 
-def _usual_rank(model: Lorify) -> int:
-    """Rank of an adapter of documents and one of a task together, as far as there are hypernetworks for both."""
+def _typical_rank(model: Lorify) -> int:
+    """Rank of a short document's adapter plus that of a task's, for the hypernetworks that are loaded."""
     from lorify.contexts.documents import document_from_text
 
     rank = 0
-    with contextlib.suppress(HypernetworkError):  # there is none for documents
-        rank = model.internalize(document_from_text("A text to know the rank by.")).rank
+    with contextlib.suppress(HypernetworkError):  # no document hypernetwork is loaded
+        rank = model.internalize(document_from_text("A short text.")).rank
     if model.task_hypernetwork is not None:
         rank += model.specializer.rank
     return rank
@@ -127,10 +140,10 @@ def _usual_rank(model: Lorify) -> int:
 
 @keys_app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is; adapters belong to this name.")],
-    keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="Keys file; made if it is missing.")],
+    name: Annotated[str, typer.Argument(help="Owner of the key; adapters belong to this name.")],
+    keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="File of API keys; created if missing.")],
 ) -> None:
-    """Make an API key and write it to standard output, this once; the file keeps a hash of it.
+    """Create an API key and print it. It cannot be shown again, as the file only holds its hash.
 
     Example: lorify keys create ann --keys keys.json
     """

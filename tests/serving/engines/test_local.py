@@ -12,7 +12,7 @@ from lorify.adapters import AdapterLike, AdapterStack
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
-from lorify.serving.engines.jobs import Answer, Job, Piece
+from lorify.serving.engines.jobs import AnswerStream, Job, Piece
 from lorify.serving.engines.local import EngineLimits, LocalEngine
 
 MODEL = tiny_lorify()
@@ -25,13 +25,13 @@ def job(asked: str = "What is it?", adapter: AdapterLike = None, *, max_tokens: 
     return Job(tuple(prompt), max_tokens, AdapterStack.of(adapter), trim=True, **options)
 
 
-async def pieces_of(answer: Answer) -> list[Piece]:
-    async with answer as pieces:
+async def pieces_of(stream: AnswerStream) -> list[Piece]:
+    async with stream as pieces:
         return [piece async for piece in pieces]
 
 
-async def text_of(answer: Answer) -> str:
-    return "".join(piece.text for piece in await pieces_of(answer))
+async def text_of(stream: AnswerStream) -> str:
+    return "".join(piece.text for piece in await pieces_of(stream))
 
 
 def run(scenario, focus=None, **limits):
@@ -133,7 +133,7 @@ def test_the_last_piece_says_why_it_ended() -> None:
 def test_logprobs_are_those_of_the_model() -> None:
     async def scenario(engine: LocalEngine) -> list[list[Piece]]:
         jobs = [job(top_logprobs=3), job(top_logprobs=0), job()]
-        return [await pieces_of(answer) for answer in [engine.submit(each) for each in jobs]]
+        return [await pieces_of(stream) for stream in [engine.submit(each) for each in jobs]]
 
     with_top, without_top, silent = run(scenario)
     choices = [choice for piece in with_top for choice in piece.choices]

@@ -1,4 +1,4 @@
-"""The answers of one request: all of them whole, or their pieces as they come."""
+"""The answers of one request: complete ones, or their pieces as they arrive."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from lorify.errors import RequestError
-from lorify.serving.engines.jobs import Answer, Engine, FinishReason, Job, Piece, TokenChoice
+from lorify.serving.engines.jobs import AnswerStream, Engine, FinishReason, Job, Piece, TokenChoice
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class WholeAnswer:
-    """All pieces of an answer together."""
+    """A complete answer."""
 
     text: str
     num_tokens: int
@@ -25,53 +25,60 @@ class WholeAnswer:
     finish_reason: FinishReason
 
 
-def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[Answer]:
-    """Submit all jobs of a request or none; those submitted before one is refused are cancelled as they are dropped."""
+def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[AnswerStream]:
+    """Submit all jobs of a request; if one is refused, the earlier streams are dropped, which cancels their jobs."""
     return [engine.submit(job) for job in jobs]
 
 
-async def whole_answers(answers: Sequence[Answer]) -> list[WholeAnswer]:
-    """Wait for all answers."""
-    collected: list[list[Piece]] = [[] for _ in answers]
-    async for index, piece in merged_pieces(answers):
+async def whole_answers(streams: Sequence[AnswerStream]) -> list[WholeAnswer]:
+    """Wait for all answers of a request."""
+    collected: list[list[Piece]] = [[] for _ in streams]
+    async for index, piece in merged_pieces(streams):
         collected[index].append(piece)
     return [_whole(pieces) for pieces in collected]
 
 
-async def merged_pieces(answers: Sequence[Answer]) -> AsyncGenerator[tuple[int, Piece], None]:
-    """Pieces of all answers as they come, each with the place of its answer; leaving early cancels the rest."""
+async def merged_pieces(streams: Sequence[AnswerStream]) -> AsyncGenerator[tuple[int, Piece], None]:
+    """Yield the pieces of all answers as they arrive, each with the index of its answer.
+
+    Closing the generator early cancels the remaining work.
+    """
     arrived: asyncio.Queue[tuple[int, Piece | Exception]] = asyncio.Queue()
 
-    async def pump(index: int, answer: Answer) -> None:
+    async def pump(index: int, stream: AnswerStream) -> None:
         try:
-            async with answer as pieces:
+            async with stream as pieces:
                 async for piece in pieces:
                     arrived.put_nowait((index, piece))
         except Exception as error:
             arrived.put_nowait((index, error))
 
-    tasks = [asyncio.create_task(pump(index, answer)) for index, answer in enumerate(answers)]
+    tasks = [asyncio.create_task(pump(index, stream)) for index, stream in enumerate(streams)]
     try:
-        left = len(tasks)
-        while left:
+        num_unfinished = len(tasks)
+        while num_unfinished:
             index, piece = await arrived.get()
             if isinstance(piece, Exception):
                 raise piece
             yield index, piece
-            left -= piece.finish_reason is not None
+            num_unfinished -= piece.finish_reason is not None
     finally:
         for task in tasks:
             task.cancel()
 
 
 async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
-    """Wait for `work`, which is cancelled when the client goes away."""
+    """Wait for `work`, and cancel it if the client disconnects.
+
+    Raises:
+        RequestError: if the client disconnected.
+    """
     task = asyncio.ensure_future(work)
     watcher = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise RequestError("the client is gone")
+            raise RequestError("the client has disconnected")
         return task.result()
     finally:
         for other in (task, watcher):

@@ -72,10 +72,10 @@ class Piece:
     finish_reason: FinishReason | None = None
 
 
-class Answer(Protocol):
-    """Pieces of an answer as they come; leaving the `async with` block early cancels the rest.
+class AnswerStream(Protocol):
+    """The pieces of an answer as they arrive; leaving the `async with` block early cancels the rest.
 
-    Iterating raises TooSlowError, ClosingError or EngineError if the answer breaks off.
+    Iterating raises TooSlowError, ClosingError or EngineError if the answer cannot be completed.
     """
 
     async def __aenter__(self) -> AsyncIterator[Piece]:
@@ -109,7 +109,7 @@ class EngineStatus:
 class Engine(Protocol):
     """Something that answers jobs."""
 
-    def submit(self, job: Job) -> Answer:
+    def submit(self, job: Job) -> AnswerStream:
         """Take a job, which starts at once or waits for its turn.
 
         Raises:

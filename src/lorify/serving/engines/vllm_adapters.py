@@ -1,9 +1,9 @@
-"""Adapters for a vLLM server: written where it can read them, loaded by name, unloaded by least recent use.
+"""Adapters on a vLLM server: written where it can read them, loaded by name, unloaded by least recent use.
 
-vLLM takes one adapter a request, without a scale, and multiplies all of it by `lora_alpha / r` of its config. So what a
-prompt is answered with is folded into one adapter of one rank, with scalings and scales in `B`. Its folder is named by
-its content and says vLLM's own name of the base: vLLM's file-system resolver, pointed at the folder of all, finds
-adapters by itself, on nodes that were never told to load them too.
+vLLM applies one adapter per request, without a scale, and multiplies all of it by `lora_alpha / r` of its config. So
+each stack of adapters is folded into one adapter of one rank, with scalings and scales multiplied into `B`. Its folder
+is named by a hash of its weights and holds vLLM's own name of the base, so vLLM's file-system resolver can find
+adapters in it, also on nodes that never got a request to load them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lorify.errors import ServingError
 from lorify.serving.engines.vllm_folder import NAME_LENGTH, AdaptersFolder
 
 ALLOWED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM takes as `--max-lora-rank`; its default is 16."""
+"""Values that vLLM accepts for `--max-lora-rank`; its default is 16."""
 
-LONGEST_WAIT_SECONDS = 3600.0
-"""No answer waits longer for its adapter to be folded, written and loaded."""
+MAX_LOAD_SECONDS = 3600.0
+"""Upper bound on the time that an answer waits for its adapter to be folded, written and loaded."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ def fold(stack: AdapterStack, base: BaseLM) -> Adapter | None:
 
 
 def needed_rank(rank: int) -> int:
-    """The least `--max-lora-rank` that lets a vLLM server take adapters of a rank."""
+    """Return the smallest `--max-lora-rank` with which vLLM accepts adapters of a rank."""
     return next((allowed for allowed in ALLOWED_RANKS if allowed >= rank), rank)
 
 
 def content_name(adapter: Adapter) -> str:
-    """Hash of an adapter's weights."""
+    """Return the hash of an adapter's weights."""
     digest = hashlib.sha256(str(adapter.lora_alpha).encode())
     for key in sorted(adapter.weights):
         pair = adapter.weights[key]
@@ -72,7 +72,7 @@ def content_name(adapter: Adapter) -> str:
 
 
 class LoadedAdapters:
-    """Which adapters a vLLM server has, and which are written for it; used from one event loop."""
+    """The adapters that are loaded on a vLLM server and written for it; used from one event loop."""
 
     def __init__(
         self,
@@ -87,12 +87,12 @@ class LoadedAdapters:
         """Start with none loaded.
 
         Args:
-            base: the base here, which is that of the server.
+            base: the base, which is also the server's.
             folder: where adapters are written; the server reads them under the same path.
-            max_loaded: most adapters that are loaded at a time, as far as they are not in use.
-            max_bytes: most bytes of adapters that are written, as far as they are not in use.
-            load: makes the server load an adapter.
-            unload: makes it forget one.
+            max_loaded: limit on loaded adapters; those in use may exceed it.
+            max_bytes: limit on the size of written adapters; those in use may exceed it.
+            load: makes the server load an adapter, given its name and folder.
+            unload: makes the server unload an adapter, given its name.
         """
         self._base = base
         self._folder = AdaptersFolder(base, folder)
@@ -100,23 +100,27 @@ class LoadedAdapters:
         self._max_bytes = max_bytes
         self._load = load
         self._unload = unload
-        self._users: Counter[str] = Counter()  # of those in use: they are neither unloaded nor removed
-        self._loaded: OrderedDict[str, None] = OrderedDict()  # the least recently used first
-        self._deleted: dict[str, float] = {}  # digests of documents, and when they were deleted
-        self._unwanted: set[str] = set()  # to be removed when they are no longer in use
+        self._users: Counter[str] = Counter()  # answers that use each adapter; those in use stay loaded and written
+        self._loaded: OrderedDict[str, None] = OrderedDict()  # least recently used first
+        self._deleted: dict[str, float] = {}  # digest of a document -> when it was deleted
+        self._unwanted: set[str] = set()  # adapters to remove once they are not in use
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def acquire(self, stack: AdapterStack, base_name: str, *, once: bool = False) -> str | None:
-        """Have what a prompt is answered with loaded; `release` it afterwards.
+        """Make sure that a stack of adapters is loaded as one adapter; `release` it afterwards.
 
         Args:
-            stack: what the prompt is answered with.
-            base_name: what the server calls the base.
-            once: it will hardly come again, and is removed when it is released.
+            stack: the adapters of a prompt.
+            base_name: the server's name of the base.
+            once: whether to remove the adapter when it is released, as it is unlikely to be used again.
 
         Returns:
-            Its name; None for the bare base.
+            Name of the adapter on the server; None for an empty stack.
+
+        Raises:
+            EngineError: if it cannot be written or loaded.
+            AdapterError: if it does not fit the base.
         """
         arrived = time.monotonic()
         adapter = await asyncio.to_thread(fold, stack, self._base)
@@ -135,83 +139,87 @@ class LoadedAdapters:
                     await self._load(name, folder)
                 self._loaded[name] = None
                 self._loaded.move_to_end(name)
-                await self._unload_some()
+                await self._unload_idle()
         except BaseException:
             self.release(name)
             raise
         return name
 
     def release(self, name: str | None) -> None:
-        """An answer has ended."""
+        """End one use of an adapter."""
         if name is None:
             return
         self._users[name] -= 1
         if not self._users[name]:
             del self._users[name]
             if name in self._unwanted:
-                self._begin(self._remove_unwanted())
+                self._start(self._remove_unwanted())
 
     def lose(self, name: str | None) -> None:
-        """The server turns out not to have an adapter; it is loaded again when it is acquired next."""
+        """Note that the server does not have an adapter; the next `acquire` loads it again."""
         if name is not None:
             self._loaded.pop(name, None)
 
     def forget(self, documents: Collection[str]) -> None:
-        """Begin to remove what documents, given by the SHA-256 of their texts, went into, once it is not in use."""
+        """Start removing all adapters that contain deleted documents; those in use are removed when released.
+
+        Args:
+            documents: SHA-256 of each document's text.
+        """
         now = time.monotonic()
-        recent = {digest: when for digest, when in self._deleted.items() if when > now - LONGEST_WAIT_SECONDS}
+        recent = {digest: when for digest, when in self._deleted.items() if when > now - MAX_LOAD_SECONDS}
         self._deleted = recent | dict.fromkeys(documents, now)
-        self._begin(self._remove_made_from(documents))
+        self._start(self._remove_containing(documents))
 
     async def settle(self) -> None:
-        """Wait for what has begun to be removed."""
+        """Wait for the removals that have started."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _make_room(self, name: str, num_bytes: int) -> None:
-        """Remove what is not in use, the oldest first and what is loaded last, so that an adapter can be written."""
+        """Remove adapters until one more can be written: unloaded ones first, oldest first; none in use."""
         written = await asyncio.to_thread(self._folder.written)
         total = sum(other.num_bytes for other in written)
         if all(other.name != name for other in written):
             total += num_bytes
-        places = {other: place for place, other in enumerate(self._loaded, start=1)}
-        for other in sorted(written, key=lambda other: places.get(other.name, 0)):
+        positions = {other: position for position, other in enumerate(self._loaded, start=1)}
+        for other in sorted(written, key=lambda other: positions.get(other.name, 0)):
             if total > self._max_bytes and other.name not in self._users:
                 if other.name in self._loaded:
                     await self._unload_one(other.name)
                 await self._remove(other.name)
                 total -= other.num_bytes
 
-    async def _unload_some(self) -> None:
+    async def _unload_idle(self) -> None:
         idle = [name for name in self._loaded if name not in self._users]
         for name in idle[: max(0, len(self._loaded) - self._max_loaded)]:
             await self._unload_one(name)
 
-    async def _remove_made_from(self, documents: Collection[str]) -> None:
+    async def _remove_containing(self, documents: Collection[str]) -> None:
         async with self._changing:
-            self._unwanted |= await asyncio.to_thread(self._folder.made_from, documents)
+            self._unwanted |= await asyncio.to_thread(self._folder.containing, documents)
         await self._remove_unwanted()
 
     async def _remove_unwanted(self) -> None:
         async with self._changing:
             for name in self._unwanted - self._users.keys():
                 self._unwanted.discard(name)
-                await self._unload_one(name)  # it may have it from before this process began
+                await self._unload_one(name)  # the server may have it from before this process started
                 await self._remove(name)
 
     async def _remove(self, name: str) -> None:
         try:
             await asyncio.to_thread(self._folder.remove, name)
         except OSError as error:
-            _log.warning("adapter %s, which vLLM read, is not removed: %s", name, error)
+            _log.warning("adapter folder %s cannot be deleted: %s", name, error)
 
     async def _unload_one(self, name: str) -> None:
         self.lose(name)
         try:
             await self._unload(name)
-        except ServingError as error:  # it has room of its own to make
-            _log.warning("vLLM does not unload adapter %s: %s", name, error)
+        except ServingError as error:  # not fatal: the server evicts adapters by itself
+            _log.warning("vLLM did not unload adapter %s: %s", name, error)

@@ -1,6 +1,6 @@
-"""The folder that a vLLM server reads adapters from: one PEFT folder for each, named by its content, within a size.
+"""The folder from which a vLLM server reads adapters: PEFT folders, each named by a hash of its adapter.
 
-The folder is lorify's own. What is removed is written again when it is needed.
+It is a cache that lorify owns: a deleted adapter is written again when it is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lorify.errors import AdapterError, EngineError
 
 NAME_LENGTH = 32
 
-# An adapter, or what a killed process left of one on its way in or out.
+# An adapter, or a partly written or deleted one that a killed process left.
 _ENTRY = re.compile(rf"[0-9a-f]{{{NAME_LENGTH}}}|\.[0-9a-f]{{{NAME_LENGTH}}}-[0-9a-f]+")
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class WrittenAdapter:
     Attributes:
         name: name of its own folder.
         num_bytes: size of its files in bytes.
-        modified: when it was written or loaded last, in seconds.
+        modified: Unix time in seconds at which it was written or last loaded.
     """
 
     name: str
@@ -48,20 +48,20 @@ class WrittenAdapter:
 
 
 class AdaptersFolder:
-    """Adapters as PEFT folders; one process at a time writes them."""
+    """Adapters as PEFT folders. Only one process at a time may write them."""
 
     def __init__(self, base: BaseLM, folder: Path) -> None:
-        """Take a folder, which is made when the first adapter is written."""
+        """Use `folder`, which is created when the first adapter is written."""
         self._base = base
         self._folder = folder
 
     def write(self, name: str, adapter: Adapter, base_name: str) -> Path:
-        """Write an adapter unless it is there.
+        """Write an adapter unless it is there already.
 
         Args:
-            name: hash of its content.
+            name: hash of its weights.
             adapter: the adapter.
-            base_name: what the server calls the base.
+            base_name: the server's name of the base.
 
         Returns:
             Its folder.
@@ -81,25 +81,29 @@ class AdaptersFolder:
                 raise
             _log.error("%s", error)
             raise EngineError(
-                f"the adapter cannot be written for vLLM ({failure_reason(error.__cause__)}); free space "
-                "or check --adapters-dir"
+                f"the adapter cannot be written for vLLM ({failure_reason(error.__cause__)}); ask the server's "
+                "administrator to free space or check --adapters-dir"
             ) from error
         return folder
 
     def written(self) -> list[WrittenAdapter]:
-        """All that is there, the oldest first."""
+        """Return all adapters in the folder, oldest first."""
         if not self._folder.is_dir():
             return []
         found: list[WrittenAdapter] = []
         for path in self._folder.iterdir():
             if _ENTRY.fullmatch(path.name):
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # on its way in or out, or no adapter
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # being deleted, or not a folder
                     size = sum(part.stat().st_size for part in path.iterdir())
                     found.append(WrittenAdapter(path.name, size, path.stat().st_mtime))
         return sorted(found, key=lambda adapter: adapter.modified)
 
-    def made_from(self, documents: Collection[str]) -> set[str]:
-        """Names of those that any of the documents, given by the SHA-256 of their texts, went into."""
+    def containing(self, documents: Collection[str]) -> set[str]:
+        """Return the names of the adapters that contain any of the documents.
+
+        Args:
+            documents: SHA-256 of each document's text.
+        """
         return {
             adapter.name
             for adapter in self.written()
@@ -107,8 +111,8 @@ class AdaptersFolder:
         }
 
     def remove(self, name: str) -> None:
-        """Remove an adapter, if it is there."""
-        # Out of the way first: a server must not find half of it.
+        """Delete an adapter if it is there."""
+        # Renamed first, so that the server never sees a partly deleted folder.
         trash = self._folder / f".{name.strip('.')[:NAME_LENGTH]}-{uuid.uuid4().hex}"
         try:
             (self._folder / name).rename(trash)
@@ -118,7 +122,7 @@ class AdaptersFolder:
 
 
 def _documents(folder: Path) -> set[str]:
-    """SHA-256 of the documents in an adapter; none if it is none of ours."""
+    """SHA-256 of each document of an adapter; empty if lorify did not write it."""
     try:
         with safetensors.safe_open(folder / WEIGHTS_NAME, framework="pt") as file:
             provenance = Provenance.model_validate_json((file.metadata() or {})[PROVENANCE_KEY])

@@ -1,4 +1,4 @@
-"""What a vLLM server answers, as far as it is read here."""
+"""Responses of a vLLM server: the fields that lorify reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_MESSAGE_CHARACTERS = 500
 
 
 class ServedModel(BaseModel):
-    """A base model or an adapter that the server has."""
+    """A base model or an adapter on the server."""
 
     id: str
     root: str | None = None
@@ -20,7 +20,7 @@ class ServedModel(BaseModel):
 
 
 class ModelList(BaseModel):
-    """Of `/v1/models`."""
+    """Response of `/v1/models`."""
 
     data: list[ServedModel]
 
@@ -36,7 +36,7 @@ class Logprobs(BaseModel):
     def _has_one_for_each_token(self) -> Logprobs:
         lengths = {len(self.tokens), len(self.token_logprobs), len(self.top_logprobs or self.tokens)}
         if len(lengths) > 1:
-            raise ValueError("there are not as many logprobs as tokens")
+            raise ValueError("the numbers of tokens and logprobs differ")
         return self
 
 
@@ -49,13 +49,13 @@ class Choice(BaseModel):
 
 
 class Usage(BaseModel):
-    """What an answer took."""
+    """Token counts of an answer."""
 
     completion_tokens: int = 0
 
 
 class CompletionEvent(BaseModel):
-    """An event of `/v1/completions` with `stream`."""
+    """A server-sent event of `/v1/completions` with `stream`."""
 
     choices: list[Choice] = []
     usage: Usage | None = None
@@ -63,7 +63,7 @@ class CompletionEvent(BaseModel):
 
 
 def error_message(body: Any) -> str:
-    """The words of an error in any of the forms that servers give it."""
-    told = body.get("error", body) if isinstance(body, dict) else body
-    told = told.get("message", told) if isinstance(told, dict) else told
-    return " ".join(str(told).split())[:MAX_MESSAGE_CHARACTERS]
+    """Return the message of an error response, in any of the forms that servers use."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    message = error.get("message", error) if isinstance(error, dict) else error
+    return " ".join(str(message).split())[:MAX_MESSAGE_CHARACTERS]

@@ -65,7 +65,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     base = load_base(str(tmp_path / "base"), device="cpu")
     ASSOCIATIVE.save(tmp_path / "hypernetwork", *tiny_hypernetwork(base))
     save_tiny_task_hypernetwork(tmp_path / "tasks", base)
-    folders = {"base": "base", "hypernetwork": "hypernetwork", "task-hypernet": "tasks", "store": "store"}
+    folders = {"base": "base", "hypernetwork": "hypernetwork", "task-hypernetwork": "tasks", "store": "store"}
     return [part for option, name in folders.items() for part in (f"--{option}", tmp_path / name)]
 
 

@@ -38,7 +38,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.hypernets.text_to_lora.network import LoraTable
+from lorify.hypernets.text_to_lora.lora_table import LoraTable
 
 WRITTEN_MODULE = "down_proj"
 """The linear layer of a block whose update writes the description: what leaves it is added to the hidden states."""

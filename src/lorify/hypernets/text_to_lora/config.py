@@ -1,4 +1,4 @@
-"""Shape of the task hypernetwork: the three sizes of the paper, the base and the description encoder it is for."""
+"""Config of the Text-to-LoRA hypernetwork: its sizes, and the base and description encoder it was made for."""
 
 from __future__ import annotations
 
@@ -14,53 +14,53 @@ from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 
 ONE_HOT_EMBEDDER = "one-hot task number"
-"""Stands for the description encoder where tasks are known by number and not described."""
+"""`embedder_name` of a hypernetwork that knows tasks by number and reads no descriptions."""
 
 TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
 RankPositions = Literal["all_at_once", "rotary", "learned"]
 
 
 class TaskConfig(BaseModel):
-    """Shape of a task hypernetwork, the base it was made for and the embedder whose embeddings it reads."""
+    """Config of a task hypernetwork, with the base it was made for and the embedder that it reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["task"] = Field(default="task", description="Which hypernetwork this is.")
+    kind: Literal["task"] = Field(default="task", description="Kind of hypernetwork.")
     base_name: str = Field(description="Base model it was made for.")
     base_digest: str = Field(description="SHA-256 of that base's weights.")
     embedder_name: str = Field(description="What embeds the descriptions (see `load_description_encoder`).")
-    embedder_digest: str | None = Field(default=None, description="SHA-256 of the embedder's weights; null: not known.")
+    embedder_digest: str | None = Field(default=None, description="SHA-256 of the embedder's weights; null if unknown.")
     embedding_size: int = Field(gt=0, description="Size of an embedding.")
     layers: tuple[int, ...] = Field(min_length=1, description="Adapted blocks of the base.")
-    modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers; their order counts.")
+    modules: tuple[AdaptedModule, ...] = Field(min_length=1, description="Adapted linear layers; their order matters.")
     rank: int = Field(default=8, gt=0, description="Rank of the adapters.")
     lora_alpha: float = Field(default=16.0, gt=0, description="Numerator of the adapters' scaling.")
     use_rslora: bool = Field(
         default=True, description="Scaling is `lora_alpha / sqrt(rank)` instead of `lora_alpha / rank`."
     )
-    task_encoder: TaskEncoderKind = Field(default="linear", description="What encodes the embedding.")
+    task_encoder: TaskEncoderKind = Field(default="linear", description="Task encoder: what encodes the embedding.")
     num_codes: int = Field(default=32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
     latent_size: int = Field(
-        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the place."
+        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the block and the module."
     )
     head_input_size: int = Field(default=512, gt=0, description="Input features of the heads.")
     head_bias: bool = Field(default=True, description="Whether the heads have biases.")
     hyper_init: bool = Field(default=True, description="Heads start with zero weights and the biases of a fresh LoRA.")
     shared_head: bool = Field(default=False, description="One head writes A and B of a module (sizes M and S).")
     rank_positions: RankPositions = Field(
-        default="all_at_once", description="How ranks in turn are told apart (size S)."
+        default="all_at_once", description="How a head distinguishes ranks it writes one at a time."
     )
-    output_scale: float = Field(default=1.0, gt=0, description="What heads write is multiplied by this number.")
+    output_scale: float = Field(default=1.0, gt=0, description="Factor of what the heads write.")
     standardized: bool = Field(default=False, description="Heads write z-scores; mean and deviation are stored.")
     offset: Literal["none", "fixed", "learned"] = Field(
-        default="none", description="A LoRA that is added, for all tasks."
+        default="none", description="LoRA that is added to that of every task."
     )
-    num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null: not known.")
+    num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null if unknown.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskConfig:
         if self.rank_positions == "rotary" and self.trunk_width % 2:
-            raise ValueError(f"rotary rank positions need an even trunk width, here it is {self.trunk_width}")
+            raise ValueError(f"rotary rank positions need an even trunk width, not {self.trunk_width}")
         if len({module.name for module in self.modules}) < len(self.modules):
             raise ValueError("a module is named twice")
         return self
@@ -100,22 +100,22 @@ def task_config(
     layers: Sequence[int] | None = None,
     **fields: object,
 ) -> TaskConfig:
-    """Config of a task hypernetwork for a base and a description encoder.
+    """Make the config of a task hypernetwork for a base and a description encoder.
 
     Args:
         base: the base model.
-        encoder: what embeds the descriptions.
+        encoder: embeds the descriptions.
         size: `L`, `M` or `S`.
         modules: linear layers to adapt.
         layers: blocks to adapt; all by default.
         fields: other fields of `TaskConfig`.
 
     Raises:
-        ConfigError: if there is no such size, or a field has a bad value.
+        ConfigError: if the size is unknown, or a field has a bad value.
         BaseModelError: if the base has no such linear layer.
     """
     if size not in SIZES:
-        raise ConfigError(f"size {size!r} of a task hypernetwork is not known; expected one of {', '.join(SIZES)}")
+        raise ConfigError(f"unknown size {size!r} of a task hypernetwork; expected one of {', '.join(SIZES)}")
     layers = tuple(range(base.num_layers)) if layers is None else tuple(layers)
     values = {
         "base_name": base.name,
@@ -129,5 +129,5 @@ def task_config(
     try:
         return TaskConfig.model_validate({**values, **SIZES[size], **fields})
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, entry['loc'])) or 'the whole'}: {entry['msg']}" for entry in error.errors()]
-        raise ConfigError(f"shape of the task hypernetwork: {'; '.join(problems)}; correct it") from error
+        problems = [f"{'.'.join(map(str, entry['loc'])) or 'config'}: {entry['msg']}" for entry in error.errors()]
+        raise ConfigError(f"config of the task hypernetwork: {'; '.join(problems)}; correct it") from error

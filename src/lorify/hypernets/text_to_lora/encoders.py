@@ -1,6 +1,6 @@
-"""What encodes the embedding of a task description: a linear layer, or one of three kinds of discrete codes.
+"""Task encoders: they encode the embedding of a task description, linearly or as one of three kinds of discrete codes.
 
-Every encoder gives codes and a loss of its own, which is 0 unless it quantizes.
+Every encoder returns codes and a loss of its own, which is 0 unless it quantizes.
 
 Source: Text-to-LoRA (arXiv 2506.06105) uses the linear one; its reference implementation has all four.
 Shape letters: n descriptions, e embedding size, c code size.
@@ -24,12 +24,12 @@ class LinearEncoder(nn.Module):
     """Embedding -> one linear layer and a layer norm."""
 
     def __init__(self, embedding_size: int, code_size: int) -> None:
-        """Random weights."""
+        """Draw random weights."""
         super().__init__()
         self.net = nn.Sequential(nn.Linear(embedding_size, code_size), nn.LayerNorm(code_size))
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]`, and no loss of its own."""
+        """`[n, e]` -> codes `[n, c]` and a loss of zero."""
         return self.net(embeddings), embeddings.new_zeros(())
 
 
@@ -37,12 +37,12 @@ class OneHotEncoder(nn.Module):
     """Embedding -> one of `num_codes` classes; sampled while training, with a straight-through gradient."""
 
     def __init__(self, embedding_size: int, num_codes: int) -> None:
-        """Random weights."""
+        """Draw random weights."""
         super().__init__()
         self.net = perceptron(embedding_size, 4 * num_codes, num_codes)
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> one-hot codes `[n, c]`, and no loss of its own."""
+        """`[n, e]` -> one-hot codes `[n, c]` and a loss of zero."""
         logits = self.net(embeddings)
         if self.training:
             codes = OneHotCategoricalStraightThrough(logits=logits).rsample()
@@ -55,25 +55,25 @@ class SoftmaxEncoder(nn.Module):
     """Embedding -> mixture of the learned codes of a codebook."""
 
     def __init__(self, embedding_size: int, code_size: int, num_codes: int) -> None:
-        """Random weights."""
+        """Draw random weights."""
         super().__init__()
         self.net = perceptron(embedding_size, 4 * code_size, num_codes)
         self.codebook = nn.Parameter(torch.randn(num_codes, code_size))
         self.norm = nn.LayerNorm(code_size)
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]`, and no loss of its own."""
+        """`[n, e]` -> codes `[n, c]` and a loss of zero."""
         return self.norm(self.net(embeddings).softmax(-1) @ self.codebook), embeddings.new_zeros(())
 
 
 class VectorQuantizedEncoder(nn.Module):
-    """Embedding -> nearest code of a codebook, which follows a moving average of what is assigned to each code.
+    """Embedding -> nearest code of a codebook; each code is a moving average of the points assigned to it.
 
     Source: Neural Discrete Representation Learning (arXiv 1711.00937), appendix A.1.
     """
 
     def __init__(self, embedding_size: int, code_size: int, num_codes: int) -> None:
-        """Random weights and codes."""
+        """Draw random weights and codes."""
         super().__init__()
         self.net = perceptron(embedding_size, 4 * code_size, code_size)
         self.norm = nn.LayerNorm(code_size)
@@ -85,18 +85,18 @@ class VectorQuantizedEncoder(nn.Module):
         self.sums: Tensor
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]`, and the loss that keeps what is quantized near its code."""
+        """`[n, e]` -> codes `[n, c]`, and the loss that keeps points near their codes."""
         points = self.net(embeddings)  # [n, c]
         distances = self.codebook.square().sum(-1) - 2 * points @ self.codebook.T  # [n, num_codes], up to |points|^2
         nearest = distances.argmin(-1)
         codes = self.codebook[nearest]
         if self.training:
-            self._follow(points.detach(), nearest)
+            self._update_codebook(points.detach(), nearest)
         loss = COMMITMENT * (codes - points).square().mean()
         return self.norm(points + (codes - points).detach()), loss
 
     @torch.no_grad()
-    def _follow(self, points: Tensor, nearest: Tensor) -> None:
+    def _update_codebook(self, points: Tensor, nearest: Tensor) -> None:
         assigned = F.one_hot(nearest, len(self.counts)).to(points.dtype)  # [n, num_codes]
         self.counts.lerp_(assigned.sum(0), 1 - CODEBOOK_DECAY)
         self.sums.lerp_(assigned.T @ points, 1 - CODEBOOK_DECAY)
@@ -106,7 +106,7 @@ class VectorQuantizedEncoder(nn.Module):
 
 
 def build_task_encoder(config: TaskConfig) -> nn.Module:
-    """The task encoder that a config asks for."""
+    """Build the task encoder of a config."""
     e, c, codes = config.embedding_size, config.code_size, config.num_codes
     match config.task_encoder:
         case "linear":
@@ -120,7 +120,7 @@ def build_task_encoder(config: TaskConfig) -> nn.Module:
 
 
 def perceptron(in_features: int, hidden: int, out_features: int) -> nn.Sequential:
-    """Two linear layers with SiLU and dropout between them."""
+    """Build two linear layers with SiLU and dropout between them."""
     return nn.Sequential(
         nn.Linear(in_features, hidden), nn.SiLU(), nn.Dropout(DROPOUT), nn.Linear(hidden, out_features)
     )

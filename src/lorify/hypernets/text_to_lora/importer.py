@@ -1,26 +1,23 @@
-"""Checkpoints of Text-to-LoRA's authors: `hypermod.pt`, `args.yaml` and `adapter_config.json` in one folder.
+"""Imports the checkpoints of Text-to-LoRA's authors.
 
-The weights are read without executing anything that is pickled (`weights_only=True`). Where the folder's files leave
-something open, the state dict decides, since it is what was trained:
+Where the settings leave something open, the state dict decides:
 
-- which task encoder there is: the reference implementation writes `encoder_type` down but does not always use it;
+- which task encoder there is: the reference implementation records `encoder_type`, but does not always use it;
 - whether heads have biases;
 - the order of the modules, which is that of the heads: `adapter_config.json` holds a set, written in any order.
 
-`use_rslora` means the same in training there, in PEFT and here: the update is scaled by `lora_alpha / sqrt(r)`.
+`use_rslora` means the same there, in PEFT and here: the update is scaled by `lora_alpha / sqrt(r)`.
 
 Source: github.com/SakanaAI/text-to-lora.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -28,13 +25,11 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.importing.safe_torch_load import load_torch_file
+from lorify.hypernets.checkpoint import find_mismatch
+from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, AuthorsCheckpoint, read_checkpoint
 from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 
-WEIGHTS_NAME = "hypermod.pt"
-ARGUMENTS_NAME = "args.yaml"
-ADAPTER_CONFIG_NAME = "adapter_config.json"
 DEVIATION_FLOOR = 1e-10
 
 # Theirs -> ours, by the beginning of the name.
@@ -62,60 +57,34 @@ def import_t2l(folder: Path, base: BaseLM) -> tuple[TaskConfig, TaskHypernetwork
 
     Args:
         folder: a folder with `hypermod.pt`, `args.yaml` and `adapter_config.json`.
-        base: the base it was trained for. The checkpoint has no digest of it, only its sizes are compared.
+        base: the base it was trained for. The checkpoint has no digest of it; only sizes are compared.
 
     Returns:
-        Config and hypernetwork, in float32 and in evaluation mode. Its `embedder_name` is the hub id that the
-        checkpoint names, `base` for the base's own last token, or `one-hot task number` where it has no encoder.
+        Config and hypernetwork, in float32 and in evaluation mode. `embedder_name` is the hub id that the checkpoint
+        names, `base` for the base's own last token, or `one-hot task number` if there is no description encoder.
 
     Raises:
-        HypernetworkError: if a file is missing or damaged, the checkpoint is of a kind that is not known, or its
-            tensors do not fit the base.
+        HypernetworkError: if a file is missing or damaged, the checkpoint is of an unknown kind, or its tensors do not
+            fit the base.
     """
-    weights, arguments = _read_weights(folder / WEIGHTS_NAME), _read_arguments(folder / ARGUMENTS_NAME)
-    config = _config(folder, weights, arguments, _read_adapter_config(folder / ADAPTER_CONFIG_NAME), base)
+    checkpoint = read_checkpoint(folder)
+    config = _config(checkpoint, base)
     hypernetwork = build_task_hypernetwork(config)
-    translated = _translated(weights, config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in hypernetwork.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in translated.items()}
-    if wanted != found:
-        name = min(set(wanted.items()) ^ set(found.items()))[0]
+    translated = _translated(checkpoint.weights, config)
+    mismatch = find_mismatch(hypernetwork, translated)
+    if mismatch is not None:
         raise HypernetworkError(
-            f"checkpoint {folder} does not fit base {base.name} or its own settings: {name} is "
-            f"{found.get(name, 'missing')}, expected {wanted.get(name, 'nothing')}; load the base it was trained for"
+            f"checkpoint {folder} does not fit base {base.name} or its own settings: {mismatch}; load the base it was "
+            "trained for"
         )
     hypernetwork.load_state_dict(translated)
     return config, hypernetwork.eval()
 
 
-def named_base(folder: Path) -> str | None:
-    """The base that a checkpoint names, if it does."""
-    return _read_adapter_config(folder / ADAPTER_CONFIG_NAME).get("base_model_name_or_path")
-
-
-def _config(
-    folder: Path,
-    weights: Mapping[str, Tensor],
-    arguments: Mapping[str, Any],
-    adapter_config: Mapping[str, Any],
-    base: BaseLM,
-) -> TaskConfig:
-    names = list(dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("heads.")))
-    if set(names) != set(adapter_config["target_modules"]):
-        raise HypernetworkError(
-            f"checkpoint {folder}: heads are for {', '.join(names) or 'nothing'}, but {ADAPTER_CONFIG_NAME} says "
-            f"{', '.join(adapter_config['target_modules'])}; give the files of one training run"
-        )
+def _config(checkpoint: AuthorsCheckpoint, base: BaseLM) -> TaskConfig:
+    weights, arguments, adapter_config = checkpoint.weights, checkpoint.arguments, checkpoint.adapter_config
+    names = _head_names(checkpoint)
     layers = tuple(range(base.num_layers))
-    reconstructs = arguments.get("training_task", "sft") == "recon"
-    factorized = bool(arguments.get("factorized", False))
-    # Trained on B @ A, the heads' z-scores were never used, whatever `pred_z_score` says.
-    standardized = reconstructs and factorized and bool(arguments.get("pred_z_score"))
-    delta_scale = 1 / math.sqrt(arguments.get("delta_w_scaling", 10_000)) if reconstructs and not factorized else 1.0
-    has_offset = any(tensor.any() for name, tensor in weights.items() if name.startswith("AB_offset."))
-    positions: RankPositions = "all_at_once"
-    if arguments.get("autoreg_gen"):
-        positions = "learned" if arguments.get("learnable_pos_emb") else "rotary"
     task_encoder, num_codes = _task_encoder(weights)
     embedder = arguments.get("emb_model") or BASE_EMBEDDER
     try:
@@ -137,21 +106,51 @@ def _config(
             head_bias=f"heads.{names[0]}.bias" in weights,
             hyper_init=False,
             shared_head=bool(arguments.get("shared_AB_head", False)),
-            rank_positions=positions,
-            output_scale=delta_scale,
-            standardized=standardized,
-            offset="fixed" if has_offset and delta_scale == 1 else "none",
+            rank_positions=_rank_positions(arguments),
+            **_output_range(weights, arguments),
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise HypernetworkError(
-            f"checkpoint {folder}: {'.'.join(map(str, first['loc'])) or 'its settings'}: {first['msg']}; "
+            f"checkpoint {checkpoint.folder}: {'.'.join(map(str, first['loc'])) or 'its settings'}: {first['msg']}; "
             "give a folder that the reference implementation wrote"
         ) from error
 
 
+def _head_names(checkpoint: AuthorsCheckpoint) -> list[str]:
+    """Modules that have a head, in the order of the heads."""
+    names = list(dict.fromkeys(name.split(".")[1] for name in checkpoint.weights if name.startswith("heads.")))
+    modules = checkpoint.adapter_config["target_modules"]
+    if set(names) != set(modules):
+        raise HypernetworkError(
+            f"checkpoint {checkpoint.folder}: heads are for {', '.join(names) or 'nothing'}, but {ADAPTER_CONFIG_NAME} "
+            f"lists {', '.join(modules)}; give the files of one training run"
+        )
+    return names
+
+
+def _rank_positions(arguments: Mapping[str, Any]) -> RankPositions:
+    if not arguments.get("autoreg_gen"):
+        return "all_at_once"
+    return "learned" if arguments.get("learnable_pos_emb") else "rotary"
+
+
+def _output_range(weights: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `TaskConfig` that say what is done with the output of the heads."""
+    reconstructs = arguments.get("training_task", "sft") == "recon"
+    factorized = bool(arguments.get("factorized", False))
+    output_scale = 1 / math.sqrt(arguments.get("delta_w_scaling", 10_000)) if reconstructs and not factorized else 1.0
+    has_offset = any(tensor.any() for name, tensor in weights.items() if name.startswith("AB_offset."))
+    return {
+        "output_scale": output_scale,
+        # A hypernetwork that was trained on B @ A never used z-scores, whatever `pred_z_score` is.
+        "standardized": reconstructs and factorized and bool(arguments.get("pred_z_score")),
+        "offset": "fixed" if has_offset and output_scale == 1 else "none",
+    }
+
+
 def _task_encoder(weights: Mapping[str, Tensor]) -> tuple[TaskEncoderKind, int]:
-    """Kind of the task encoder and its number of codes, as the tensors tell."""
+    """Kind of the task encoder and its number of codes, from the tensors."""
     if "task_encoder.cluster_size" in weights:
         return "vq", len(weights["task_encoder.cluster_size"])
     if "task_encoder.embed" in weights:
@@ -162,19 +161,19 @@ def _task_encoder(weights: Mapping[str, Tensor]) -> tuple[TaskEncoderKind, int]:
 
 
 def _translated(weights: Mapping[str, Tensor], config: TaskConfig) -> dict[str, Tensor]:
-    """Their state dict under our names; tables that this checkpoint does not use are left out."""
-    tables = {"AB_offset.": config.offset != "none"}
-    tables |= dict.fromkeys(("mean_recon_target.", "std_recon_target."), config.standardized)
+    """Their state dict under our names, without tables that this checkpoint does not use."""
+    is_used = {"AB_offset.": config.offset != "none"}
+    is_used |= dict.fromkeys(("mean_recon_target.", "std_recon_target."), config.standardized)
     translated: dict[str, Tensor] = {}
     for name, tensor in weights.items():
-        if any(name.startswith(prefix) and not used for prefix, used in tables.items()):
+        if any(name.startswith(prefix) and not used for prefix, used in is_used.items()):
             continue
         tensor = tensor.float()
         if name.startswith("std_recon_target."):
             tensor = tensor + DEVIATION_FLOOR
         if name in ("task_encoder.embed", "task_encoder.embed_avg"):
             ours = "task_encoder.codebook" if name.endswith("embed") else "task_encoder.sums"
-            # Theirs has one code a column where it is quantized, one a row where it is mixed.
+            # Codes are the columns of their vq codebook, and the rows of their softmax codebook.
             translated[ours] = tensor.T.contiguous() if config.task_encoder == "vq" else tensor
         elif name.startswith("out_emb."):
             module, part = name.split(".")[1:]
@@ -184,49 +183,3 @@ def _translated(weights: Mapping[str, Tensor], config: TaskConfig) -> dict[str, 
             prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
             translated[_PREFIXES[prefix] + name.removeprefix(prefix) if prefix else name] = tensor
     return translated
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    _check_file(path)
-    weights = load_torch_file(path)
-    if not isinstance(weights, dict) or "task_encoder.mlp.0.weight" not in weights:
-        raise HypernetworkError(f"{path} is no Text-to-LoRA hypernetwork: it has no task encoder; give another file")
-    return {str(name): cast(Tensor, tensor) for name, tensor in weights.items()}
-
-
-def _read_arguments(path: Path) -> dict[str, Any]:
-    _check_file(path)
-    try:
-        arguments = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise HypernetworkError(f"{path} is damaged ({str(error).splitlines()[0]}); download it again") from error
-    if not isinstance(arguments, dict) or arguments.get("exp_setup", "hyper_lora") != "hyper_lora":
-        raise HypernetworkError(f"{path} is not of a run with exp_setup hyper_lora, the only one that can be imported")
-    if arguments.get("training_task", "sft") not in ("sft", "recon"):
-        raise HypernetworkError(f"{path}: training_task is {arguments['training_task']!r}, expected sft or recon")
-    return arguments
-
-
-def _read_adapter_config(path: Path) -> dict[str, Any]:
-    _check_file(path)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in ("r", "lora_alpha", "target_modules") if config.get(key) is None]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
-        raise HypernetworkError(f"{path} is damaged ({error}); download it again") from error
-    if missing or not isinstance(config["target_modules"], list):
-        raise HypernetworkError(f"{path} lacks {missing[0] if missing else 'a list of target_modules'}; give another")
-    odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "layers_to_transform") if config.get(key)]
-    if config.get("peft_type", "LORA") != "LORA" or odd:
-        raise HypernetworkError(
-            f"{path} asks for {odd[0] if odd else config['peft_type']}; only plain LoRA is imported"
-        )
-    return config
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise HypernetworkError(
-            f"{path.parent} is no Text-to-LoRA checkpoint: {path.name} is missing; expected {WEIGHTS_NAME}, "
-            f"{ARGUMENTS_NAME} and {ADAPTER_CONFIG_NAME}"
-        )

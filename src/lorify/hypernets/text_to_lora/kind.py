@@ -8,8 +8,9 @@ from lorify.base.model import BaseLM
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.importing.probe import check_update, logit_change
 from lorify.hypernets.kind import HypernetworkKind, Importer
+from lorify.hypernets.text_to_lora.authors_files import WEIGHTS_NAME, named_base
 from lorify.hypernets.text_to_lora.config import TaskConfig
-from lorify.hypernets.text_to_lora.importer import WEIGHTS_NAME, import_t2l, named_base
+from lorify.hypernets.text_to_lora.importer import import_t2l
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.specializer import load_embedding_specializer, task_lora_batch
 from lorify.hypernets.weight_storage import packed_weights

@@ -1,4 +1,4 @@
-"""A library of task LoRAs on disk: numbered adapter folders, and `library.json` with their names and descriptions."""
+"""A library of task LoRAs on disk: numbered adapter folders, and `library.json` with task names and descriptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ADAPTERS_NAME = "adapters"
 
 
 class _LibraryRecord(BaseModel):
-    """What `library.json` says."""
+    """Content of `library.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,8 +32,8 @@ class Library:
     """LoRAs of tasks.
 
     Attributes:
-        adapters: the adapter of each task, by the task's name; all adapt the same linear layers with one rank.
-        descriptions: descriptions of each task, to train on.
+        adapters: task name -> its adapter; all adapt the same linear layers with the same rank.
+        descriptions: task name -> its training descriptions.
     """
 
     adapters: Mapping[str, Adapter]
@@ -41,7 +41,7 @@ class Library:
 
 
 def save_library(library: Library, folder: Path) -> None:
-    """Write a library; an earlier one in `folder` is replaced at once or not at all.
+    """Write a library; an earlier one in `folder` is replaced completely or not at all.
 
     Raises:
         AdapterError: if `folder` contains anything but a library.
@@ -51,7 +51,7 @@ def save_library(library: Library, folder: Path) -> None:
     with replaced_folder(folder, {RECORD_NAME, f"{ADAPTERS_NAME}/"}, AdapterError) as temporary:
         (temporary / ADAPTERS_NAME).mkdir()
         for number, name in enumerate(library.descriptions):
-            save_adapter(library.adapters[name], _place(temporary, number))
+            save_adapter(library.adapters[name], _adapter_dir(temporary, number))
         (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
@@ -59,10 +59,10 @@ def load_library(folder: Path) -> Library:
     """Read a library.
 
     Raises:
-        AdapterError: if the folder holds none, an adapter is missing or damaged, or they are of different shapes.
+        AdapterError: if the folder holds none, an adapter is missing or damaged, or their shapes differ.
     """
     descriptions = load_descriptions(folder)
-    adapters = {name: load_adapter(_place(folder, number)) for number, name in enumerate(descriptions)}
+    adapters = {name: load_adapter(_adapter_dir(folder, number)) for number, name in enumerate(descriptions)}
     shapes = {_shape(adapter) for adapter in adapters.values()}
     if len(shapes) > 1:
         raise AdapterError(f"library {folder} has adapters of different bases, layers or ranks; train it again")
@@ -70,7 +70,7 @@ def load_library(folder: Path) -> Library:
 
 
 def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
-    """Descriptions of the tasks of a library, by name, without its adapters.
+    """Read the descriptions of a library's tasks, by name, without its adapters.
 
     Raises:
         AdapterError: if the folder holds no library.
@@ -87,12 +87,12 @@ def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
     return record.descriptions
 
 
-def _place(folder: Path, number: int) -> Path:
-    """Folder of an adapter: numbered in the order of the record, since a task's name may be no name of a file."""
+def _adapter_dir(folder: Path, number: int) -> Path:
+    """Folder of an adapter; it has a number, as not every task name is a valid file name."""
     return folder / ADAPTERS_NAME / f"{number:04d}"
 
 
 def _shape(adapter: Adapter) -> tuple[object, ...]:
-    """What adapters of one library have in common."""
+    """What all adapters of one library have in common."""
     pairs = sorted((key, tuple(pair.A.shape), tuple(pair.B.shape)) for key, pair in adapter.weights.items())
     return (adapter.provenance.base_digest, adapter.lora_alpha, *pairs)

@@ -14,7 +14,8 @@ from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
 from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, TaskConfig
-from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork
+from lorify.hypernets.text_to_lora.lora_table import LoraStack
+from lorify.hypernets.text_to_lora.network import TaskHypernetwork
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lorify.data.tasks.schema import Task, split_descriptions
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.text_to_lora.library import Library, save_library
-from lorify.hypernets.text_to_lora.network import LoraStack, LoraTable
+from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.prepare import Preparation

@@ -20,7 +20,8 @@ from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import Library, load_library
-from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.lora_table import LoraStack
+from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.training.engine.loop import BatchLoss
 from lorify.training.prepare import Preparation

@@ -24,7 +24,8 @@ from lorify.errors import TrainingError
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.config import TaskConfig, task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
-from lorify.hypernets.text_to_lora.network import LoraStack, TaskHypernetwork, build_task_hypernetwork
+from lorify.hypernets.text_to_lora.lora_table import LoraStack
+from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import TaskOptimization, TaskSettings, TaskTrainingConfig
 from lorify.hypernets.training_config import LoraSettings

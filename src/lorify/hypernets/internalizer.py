@@ -1,4 +1,4 @@
-"""What every document hypernetwork can do, whichever kind it is: the seam between them and the rest of lorify."""
+"""The seam between document hypernetworks and the rest of lorify: what every kind of them can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 
-Part = TypeVar("Part")
+Memory = TypeVar("Memory")
 """What a hypernetwork keeps of one document."""
 
 
@@ -27,7 +27,7 @@ class DocumentInternalizer(Protocol):
 
     @property
     def name(self) -> str:
-        """What the provenance of its adapters calls it."""
+        """Its name in the provenance of adapters."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class DocumentInternalizer(Protocol):
 
     @property
     def system_turn(self) -> bool:
-        """Whether chats begin with a system turn, an empty one where nothing is said in it."""
+        """Whether chats begin with a system turn; one without a system message then gets an empty one."""
         ...
 
     def internalize(
@@ -52,6 +52,9 @@ class DocumentInternalizer(Protocol):
             documents: at least one.
             report: called with the number of tokens read since the last call.
             cancel: checked between chunks.
+
+        Raises:
+            ContextError: if there is no document, one has no token, or is of a kind that is not read.
         """
         ...
 
@@ -62,27 +65,38 @@ class DocumentInternalizer(Protocol):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents to an adapter; one with the name of a document already there replaces it."""
+        """Add documents to an adapter; one with the name of a document already there replaces it.
+
+        Args:
+            adapter: an adapter that this hypernetwork made.
+            documents: what to add.
+            report: called with the number of tokens read since the last call.
+            cancel: checked between chunks.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make the adapter.
+        """
         ...
 
     def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
-        """The adapter without the documents of these names."""
+        """Remove documents from an adapter, as if they had never been in it.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make the adapter, a name is not in it, or no document would be
+                left.
+        """
         ...
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
-        """One adapter that holds the documents of several, each adapter with its scale."""
+        """Combine adapters, each with its scale, into one that holds all their documents.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make one of them.
+        """
         ...
 
     def can_rebuild(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter and can rebuild it."""
-        ...
-
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question concerns the adapter's documents, so that the adapter should be on for it."""
-        ...
-
-    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
-        """Each adapter as it answers its question best, or as it is; only adapters that it made change."""
+        """Whether this hypernetwork made the adapter and can change its documents."""
         ...
 
     def prepare(
@@ -106,12 +120,26 @@ class DocumentInternalizer(Protocol):
         """
         ...
 
+    def is_relevant(self, adapter: Adapter, question: str) -> bool:
+        """Whether a question is about the adapter's documents."""
+        ...
+
+    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        """Focus each adapter on its question, where that is possible."""
+        ...
+
 
 def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str) -> None:
     """Refuse a base that a hypernetwork was not made for.
 
+    Args:
+        base: the base.
+        base_name: the base that the hypernetwork was made for.
+        base_digest: digest of its weights.
+        name: name of the hypernetwork.
+
     Raises:
-        HypernetworkError: if its weights are others.
+        HypernetworkError: if the base has other weights.
     """
     if base_digest != base.digest:
         raise HypernetworkError(
@@ -120,22 +148,13 @@ def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str)
         )
 
 
-class RebuildableInternalizer(ABC, Generic[Part]):
-    """What hypernetworks have in common that keep a part of each document and write adapters from the parts."""
+class RebuildableInternalizer(ABC, Generic[Memory]):
+    """Base class of hypernetworks that keep a memory of each document and write adapters from these memories."""
 
     @property
     def system_turn(self) -> bool:
-        """Whether chats begin with a system turn: not by themselves."""
+        """Whether chats begin with a system turn; False by default."""
         return False
-
-    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
-        """The adapters as they are: the same for all questions."""
-        del questions
-        return list(adapters)
-
-    @abstractmethod
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question is about the adapter's documents."""
 
     def prepare(
         self,
@@ -145,16 +164,18 @@ class RebuildableInternalizer(ABC, Generic[Part]):
         only_if_relevant: bool = True,
         focus: bool = True,
     ) -> list[Adapter | None]:
-        """Choose the adapter to answer each question with; see `DocumentInternalizer.prepare`."""
-        pairs = list(zip(adapters, questions, strict=True))
-        on = [i for i, pair in enumerate(pairs) if not only_if_relevant or self.is_relevant(*pair)]
-        chosen = [pairs[i][0] for i in on]
-        if focus:
-            chosen = self.focused(chosen, [pairs[i][1] for i in on])
-        prepared: list[Adapter | None] = [None] * len(pairs)
-        for i, adapter in zip(on, chosen, strict=True):
-            prepared[i] = adapter
-        return prepared
+        """Return the adapters themselves: by default they are on, and the same, for all questions."""
+        del only_if_relevant, focus
+        return [adapter for adapter, _ in zip(adapters, questions, strict=True)]
+
+    def is_relevant(self, adapter: Adapter, question: str) -> bool:
+        """Whether a question is about the adapter's documents."""
+        return self.prepare([adapter], [question], focus=False)[0] is not None
+
+    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        """Focus each adapter on its question, where that is possible."""
+        prepared = self.prepare(adapters, questions, only_if_relevant=False)
+        return [adapter for adapter in prepared if adapter is not None]
 
     def internalize(
         self,
@@ -162,20 +183,11 @@ class RebuildableInternalizer(ABC, Generic[Part]):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Turn documents into one adapter.
-
-        Args:
-            documents: documents or images, at least one.
-            report: called with the number of tokens read since the last call.
-            cancel: checked between chunks.
-
-        Raises:
-            ContextError: if there is no document, one has no token, or one is of a kind that is not read.
-        """
+        """Turn documents into one adapter; see `DocumentInternalizer.internalize`."""
         if not documents:
             raise ContextError("no document was given; give at least one")
-        read = [self._read(document, report, cancel) for document in documents]
-        return self._write([record for record, _ in read], [part for _, part in read])
+        encoded = [self.encode_document(document, report, cancel) for document in documents]
+        return self.write_adapter([record for record, _ in encoded], [memory for _, memory in encoded])
 
     def add(
         self,
@@ -184,51 +196,50 @@ class RebuildableInternalizer(ABC, Generic[Part]):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents to an adapter; one with the name of a document already there replaces it.
+        """Add documents to an adapter; see `DocumentInternalizer.add`."""
+        records, memories = self.documents_of(adapter)
+        for document in documents:
+            record, memory = self.encode_document(document, report, cancel)
+            at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
+            records[at : at + 1], memories[at : at + 1] = [record], [memory]
+        return self.write_adapter(records, memories)
+
+    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
+        """Remove documents from an adapter; see `DocumentInternalizer.remove`."""
+        records, memories = self.documents_of(adapter)
+        kept = _kept_documents(records, names)
+        return self.write_adapter([records[i] for i in kept], [memories[i] for i in kept])
+
+    @abstractmethod
+    def encode_document(
+        self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
+    ) -> tuple[DocumentRecord, Memory]:
+        """Encode one document or image.
 
         Args:
-            adapter: an adapter that this hypernetwork made.
-            documents: what to add.
+            context: the document or image.
             report: called with the number of tokens read since the last call.
             cancel: checked between chunks.
 
         Raises:
-            AdapterError: if this hypernetwork did not make the adapter.
+            ContextError: if it has no token, or is of a kind that is not read.
         """
-        records, parts = self._parts(adapter)
-        for document in documents:
-            record, new = self._read(document, report, cancel)
-            at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
-            records[at : at + 1], parts[at : at + 1] = [record], [new]
-        return self._write(records, parts)
 
-    def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
-        """The adapter without the documents of these names.
+    @abstractmethod
+    def documents_of(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Memory]]:
+        """Read the records and memories of an adapter's documents.
 
         Raises:
-            AdapterError: if a name is not in the adapter, or no document would be left.
+            AdapterError: if this hypernetwork did not make the adapter.
         """
-        records, parts = self._parts(adapter)
-        kept = _kept_documents(records, names)
-        return self._write([records[i] for i in kept], [parts[i] for i in kept])
 
     @abstractmethod
-    def _read(
-        self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
-    ) -> tuple[DocumentRecord, Part]:
-        """Record and part of one document or image."""
-
-    @abstractmethod
-    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Part]]:
-        """Records and parts of an adapter; an AdapterError if this hypernetwork did not make it."""
-
-    @abstractmethod
-    def _write(self, records: Sequence[DocumentRecord], parts: Sequence[Part]) -> Adapter:
-        """The adapter of these documents."""
+    def write_adapter(self, records: Sequence[DocumentRecord], memories: Sequence[Memory]) -> Adapter:
+        """Write the adapter of documents from their records and memories."""
 
 
 def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRecord]) -> Provenance:
-    """Provenance of an adapter that was made now."""
+    """Make the provenance of an adapter that a hypernetwork has just written."""
     return Provenance(
         base_name=internalizer.base.name,
         base_digest=internalizer.base.digest,
@@ -240,10 +251,10 @@ def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRec
 
 
 def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
-    """Indices of the documents that are left when those of some names go.
+    """Indices of the documents that remain when those of some names are removed.
 
     Raises:
-        AdapterError: if a name is not there, or none would be left.
+        AdapterError: if a name is not there, or none would remain.
     """
     known = [record.name for record in records]
     for name in names:
@@ -256,7 +267,7 @@ def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> 
 
 
 def not_rebuildable(adapter: Adapter, name: str) -> AdapterError:
-    """The error of an adapter that this hypernetwork did not make."""
+    """Make the error for an adapter that the hypernetwork `name` did not make."""
     return AdapterError(
         f"the adapter was made by {adapter.provenance.hypernetwork}, not by {name}, or carries no statistics; "
         "internalize its documents again"

@@ -1,4 +1,9 @@
-"""A small transformer over the base's states, for what a token's own state cannot know: what comes after it."""
+"""A small bidirectional transformer over the base's hidden states.
+
+The base reads from left to right, so a token's own state does not know what follows it. This encoder does.
+
+Shape letters: N texts, T tokens, d input size, w width.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +14,43 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class TextDropout(nn.Module):
-    """Dropout of the same features at all tokens of a text (Gal and Ghahramani, arXiv 1512.05287); cheap on a CPU."""
+class VariationalDropout(nn.Module):
+    """Dropout of the same features at all tokens of a text; drawing the mask is cheap on a CPU.
 
-    def __init__(self, share: float) -> None:
-        """`share` of the features is dropped in training."""
+    Source: Gal and Ghahramani, arXiv 1512.05287.
+    """
+
+    def __init__(self, probability: float) -> None:
+        """Drop each feature with this probability in training."""
         super().__init__()
-        self.share = share
+        self.probability = probability
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x [N, T, d]` -> `[N, T, d]`."""
-        if not self.training or not self.share:
+        """Map `[N, T, d]` to `[N, T, d]`."""
+        if not self.training or not self.probability:
             return x
-        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.share)
+        return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.probability)
 
 
-class Surroundings(nn.Module):
-    """What a text says around each token: a small bidirectional transformer with learned relative positions."""
+class BidirectionalEncoder(nn.Module):
+    """A pre-norm transformer encoder with learned relative position biases."""
 
     NUM_HEADS = 4
-    FARTHEST = 48  # tokens farther apart than this share their position bias
+    MAX_DISTANCE = 48
+    """Tokens farther apart than this share their position bias."""
 
     def __init__(self, *, input_size: int, width: int, num_layers: int = 2, dropout: float = 0.0) -> None:
-        """Random initial weights.
+        """Draw random initial weights.
 
         Args:
-            input_size: of what is said of each token.
-            width: of the transformer.
-            num_layers: of its blocks.
-            dropout: in training, of the input and of what each layer adds.
+            input_size: features of each token.
+            width: width of the transformer.
+            num_layers: number of its blocks.
+            dropout: dropout probability of the input and of each residual branch, in training.
         """
         super().__init__()
-        self.dropout = TextDropout(dropout)
+        self.dropout = VariationalDropout(dropout)
+        # The names below are those of saved weights.
         self.enter = nn.Linear(input_size, width)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(
@@ -55,23 +65,35 @@ class Surroundings(nn.Module):
             )
             for _ in range(num_layers)
         )
-        self.position_bias = nn.Parameter(torch.zeros(num_layers, self.NUM_HEADS, 2 * self.FARTHEST + 1))
+        self.position_bias = nn.Parameter(torch.zeros(num_layers, self.NUM_HEADS, 2 * self.MAX_DISTANCE + 1))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, states: Tensor, is_token: Tensor) -> Tensor:
-        """`states [N, T, d]`, `is_token [N, T]` (False for padding) -> `[N, T, w]`."""
-        N, T, _ = states.shape
-        x = self.enter(self.dropout(states))
-        width, heads = x.shape[-1], self.NUM_HEADS
-        place = torch.arange(T, device=x.device)
-        distance = (place[None, :] - place[:, None]).clamp(-self.FARTHEST, self.FARTHEST) + self.FARTHEST  # [T, T]
-        hidden = torch.zeros(N, 1, 1, T, device=x.device).masked_fill(~is_token[:, None, None, :], float("-inf"))
+    def forward(self, features: Tensor, is_token: Tensor) -> Tensor:
+        """Encode texts.
+
+        Args:
+            features: `[N, T, d]`.
+            is_token: `[N, T]`, False for padding.
+
+        Returns:
+            `[N, T, w]`.
+        """
+        T = features.shape[1]
+        x = self.enter(self.dropout(features))
+        position = torch.arange(T, device=x.device)
+        distance = (position[None, :] - position[:, None]).clamp(-self.MAX_DISTANCE, self.MAX_DISTANCE)  # [T, T]
+        padding = torch.zeros(len(x), 1, 1, T, device=x.device)
+        padding = padding.masked_fill(~is_token[:, None, None, :], float("-inf"))
         for block, bias in zip(self.blocks, self.position_bias, strict=True):
-            parts = cast(nn.ModuleDict, block)
-            qkv = parts["qkv"](parts["norm_attention"](x)).view(N, T, 3, heads, width // heads)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [N, heads, T, w / heads]
-            seen = (bias[:, distance] + hidden).to(q.dtype)  # [N, heads, T, T]
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-            x = x + self.dropout(parts["out"](attended.transpose(1, 2).reshape(N, T, width)))
-            x = x + self.dropout(parts["down"](F.gelu(parts["up"](parts["norm_mlp"](x)))))
+            layers = cast(nn.ModuleDict, block)
+            x = x + self.dropout(self._attend(layers, x, bias[:, distance + self.MAX_DISTANCE] + padding))
+            x = x + self.dropout(layers["down"](F.gelu(layers["up"](layers["norm_mlp"](x)))))
         return self.norm(x)
+
+    def _attend(self, layers: nn.ModuleDict, x: Tensor, bias: Tensor) -> Tensor:
+        """Self-attention of `x [N, T, w]` with the additive mask `bias [N, heads, T, T]`."""
+        N, T, width = x.shape
+        qkv = layers["qkv"](layers["norm_attention"](x)).view(N, T, 3, self.NUM_HEADS, width // self.NUM_HEADS)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [N, heads, T, w / heads]
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        return layers["out"](attended.transpose(1, 2).reshape(N, T, width))

@@ -1,195 +1,142 @@
 """Focus: an adapter for one question, from the tokens of a memory that answer it.
 
-An adapter that is the same for all questions says a little of everything that its document says; where a document says
-the same of three entities, an answer is a guess among three. Whoever asks knows the question: where the memory's tokens
-are at hand, the reader (see `lorify.hypernets.associative.reader`) tells which of them answer it, and the adapter is
-written anew from these, in a few milliseconds:
+An adapter that is the same for all questions mixes everything that its documents say. Where a document says the same of
+three entities, an answer is a guess among three. With the tokens of the memory at hand, the reader finds those that
+answer the question (see `lorify.hypernets.associative.answer_finder`), and the adapter is rebuilt from them in a few
+milliseconds:
 
     w_t(question) = w_t exp(sharpness (p_t / max p - 1)),  p = sigmoid(belongs)
 
-What the tokens say that count least is left out; in `S` they keep a little weight, so that keys of chosen tokens are
-still told apart from theirs: as much as a few tokens all together, however many they are. Where the reader finds no
-place, all its `p` are about as small and none is chosen before the others.
+Only the tokens with the largest factors contribute to `M`. In `S` all others keep a small weight, so that the keys of
+chosen tokens are still told apart from theirs: together they weigh as much as a few tokens, however many they are. If
+the reader finds no answer, all `p` are about equally small and no token is preferred.
+
+Training and inference both use the `FocusSolver` of this module.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
+from threading import Lock
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
 
-from lorify.contexts.features import of_like_length
-from lorify.hypernets.associative.reader import NUM_MATCHES, Reader
-from lorify.hypernets.associative.relevance import find_words, hash_stem, stem_words
+from lorify.hypernets.associative.memory import TokenMemory, solve_chosen_tokens
+from lorify.hypernets.associative.network import AssociativeHypernetwork
 
 SHARPNESS = 3.0
 FOCUS_TOKENS = 48
-"""Tokens that a focused adapter says."""
-WINDOW_TOKENS, READ_WINDOWS = 256, 32
-"""The reader looks at so many windows of so many tokens at most, which bounds its time whatever was internalized."""
-TOKENS_AT_ONCE = 4096
-"""Documents that are read together have at most so many tokens."""
-LEAST = math.exp(-SHARPNESS)
-REST_TOKENS = 2.0
-"""As many tokens as all count in `S` that a focused adapter leaves out."""
-LEAST_RARITY = 2.3
-"""Words as common as this (in one of ten texts) say nothing about the place."""
-AFTER, BEFORE = (40.0, 8.0), (8.0, 30.0)
-"""Tokens after and before a word of the question in which its nearness falls off by a factor e, near and far."""
+"""Tokens that contribute to `M` of a focused adapter."""
+MIN_FACTOR = math.exp(-SHARPNESS)
+OTHER_TOKENS = 2.0
+"""All tokens that are not chosen weigh as much in `S` as this many chosen ones."""
 
 
-def ending_words(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """The word that ends in each token of a running text: hash of its stem `[tokens]` (int64), 0 where none ends."""
-    pieces = [_piece(tokenizer, token) for token in tokens]
-    starts = list(accumulate(map(len, pieces), initial=0))
-    found = torch.zeros(len(tokens), dtype=torch.int64)
-    words = list(find_words("".join(pieces)))
-    for (_, end), stem in zip((span for _, span in words), stem_words([word for word, _ in words]), strict=True):
-        found[bisect.bisect_right(starts, end - 1) - 1] = hash_stem(stem)
-    return found
+def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
+    """Compute the factors by which the weights of tokens change for one question.
+
+    Args:
+        probabilities: probability that each token belongs to the answer, `[tokens]` for each document.
+
+    Returns:
+        From `MIN_FACTOR` to 1, `[tokens]` for each document.
+    """
+    largest = torch.cat(list(probabilities)).max()
+    return [torch.exp(SHARPNESS * (document / largest - 1)) for document in probabilities]
 
 
-@lru_cache(maxsize=200_000)
-def _piece(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
-    text = tokenizer.decode([token], skip_special_tokens=True)
-    assert isinstance(text, str)
-    return text
+def min_factor(num_tokens: Tensor) -> Tensor:
+    """Factor in `S` of tokens that are not chosen, from the number of all tokens `[N]`; at most `MIN_FACTOR`."""
+    return (OTHER_TOKENS / num_tokens.clamp_min(1)).clamp_max(MIN_FACTOR)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question about documents.
+class Background:
+    """What all questions about some documents share.
 
     Attributes:
-        question: what the reader is asked `[J, w]`.
-        rarities: of the question's words, from `Relevance.rarities`.
-        documents: of each document what the reader keeps `[tokens, w]`, and its words, from `ending_words`, `[tokens]`.
+        inverse: `(min_factor S + lambda)^-1` `[L, N, r, r]`, float32.
+        min_factor: factor in `S` of tokens that are not chosen `[N]`.
     """
 
-    question: Tensor
-    rarities: Mapping[int, float]
-    documents: Sequence[tuple[Tensor, Tensor]]
-
-
-def focus_factors(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
-    """How much less each token of a memory counts for a question.
-
-    Args:
-        reader: says where the answer is.
-        asked: the questions.
-
-    Returns:
-        For each question the factor of each token, from `LEAST` to 1, `[tokens]` for each of its documents.
-    """
-    shares = answer_shares(reader, asked)
-    best = [max(share.max() for share in one) for one in shares]
-    return [
-        [torch.exp(SHARPNESS * (share / most - 1)) for share in one] for one, most in zip(shares, best, strict=True)
-    ]
-
-
-def answer_shares(reader: Reader, asked: Sequence[Asked]) -> list[list[Tensor]]:
-    """How probably each token belongs to a question's answer: `[tokens]` for each of its documents, from 0 to 1.
-
-    Args:
-        reader: says where the answer is; it reads documents of like length together, whoever asks.
-        asked: the questions.
-    """
-    shares = [[torch.zeros(len(d), device=one.question.device) for d, _ in one.documents] for one in asked]
-    readings: list[_Reading] = []
-    for i, one in enumerate(asked):
-        matches = [word_matches(one.rarities, words) for _, words in one.documents]
-        for d, chosen in enumerate(_worth_reading(matches)):
-            if len(chosen):
-                readings.append(_Reading(i, d, chosen, matches[d][chosen]))
-    for indices in of_like_length([len(reading.chosen) for reading in readings], TOKENS_AT_ONCE):
-        group = [readings[i] for i in indices]
-        texts = pad_sequence([asked[r.asked].documents[r.document][0][r.chosen].float() for r in group], True)
-        questions = pad_sequence([asked[r.asked].question for r in group], True)
-        found = reader(
-            texts,
-            _known([len(r.chosen) for r in group]).to(texts.device),
-            questions,
-            _known([len(asked[r.asked].question) for r in group]).to(texts.device),
-            pad_sequence([r.matches for r in group], True).to(texts.device),
-        )
-        for r, belongs in zip(group, found.belongs.float().sigmoid(), strict=True):
-            shares[r.asked][r.document][r.chosen] = belongs[: len(r.chosen)]
-    return shares
+    inverse: Tensor
+    min_factor: Tensor
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """The tokens `chosen [t]` of a question's document, which the reader looks at, and the question's words there."""
+class FocusSolver:
+    """Solves for focused adapters.
 
-    asked: int
-    document: int
-    chosen: Tensor
-    matches: Tensor
-
-
-def _known(lengths: Sequence[int]) -> Tensor:
-    """Which tokens of padded rows there are `[N, longest]`."""
-    return torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
-
-
-def rest_weight(num_tokens: Tensor) -> Tensor:
-    """How much each token counts in `S` that is left out, of so many tokens `[N]`; at most `LEAST`."""
-    return (REST_TOKENS / num_tokens.clamp_min(1)).clamp_max(LEAST)
-
-
-def _worth_reading(matches: Sequence[Tensor]) -> list[Tensor]:
-    """The tokens of each document that the reader looks at: of many, the windows that the question's words point to."""
-    windows = [
-        (index, span)
-        for index, document in enumerate(matches)
-        for span in torch.arange(len(document)).split(WINDOW_TOKENS)
-        if len(span)
-    ]
-    if len(windows) > READ_WINDOWS:
-        # The largest nearness to all words at once, so that a word that comes often does not outweigh the others.
-        scores = torch.stack([matches[index][span].amax(0).sum() for index, span in windows])
-        windows = [windows[i] for i in scores.topk(READ_WINDOWS).indices.sort().values.tolist()]
-    nothing = torch.zeros(0, dtype=torch.int64)
-    return [torch.cat([nothing, *(span for i, span in windows if i == index)]) for index in range(len(matches))]
-
-
-def word_matches(rarities: Mapping[int, float], words: Tensor) -> Tensor:
-    """Where the words of a question stand in a document.
-
-    Args:
-        rarities: hash of each word of the question -> its weight, the log of how rare it is.
-        words: the word that ends in each token, from `ending_words`, `[tokens]`.
-
-    Returns:
-        `[tokens, NUM_MATCHES]`, sums over the rare words, weighted by their squared rarities as shares of the
-        question's: whether one ends here, how near the last and the next one are, each seen from near and from far,
-        and whether the document has it at all.
+    Attributes:
+        hypernetwork: the hypernetwork that made the memories.
     """
-    chosen = {word: rarity**2 for word, rarity in rarities.items() if rarity >= LEAST_RARITY}
-    total = sum(chosen.values())
-    found = torch.zeros(len(words), NUM_MATCHES)
-    for word in chosen.keys() & set(words.unique().tolist()):
-        is_mention = words == word
-        kinds = [is_mention.float(), *_nearness(is_mention), torch.ones(len(words))]
-        found += chosen[word] / total * torch.stack(kinds, dim=1)
-    return found
+
+    hypernetwork: AssociativeHypernetwork
+
+    def background(self, S: Tensor, num_tokens: Tensor) -> Background:
+        """Compute what all questions about some documents share.
+
+        Args:
+            S: statistics of all tokens `[L, N, r, r]`.
+            num_tokens: number of tokens `[N]`.
+        """
+        factor = min_factor(num_tokens)
+        # Float32 is enough: the weights are small, so that no eigenvalue is far from the ridge.
+        inverse = torch.cholesky_inverse(self.hypernetwork.factorize(factor.view(-1, 1, 1) * S)).float()
+        return Background(inverse, factor)
+
+    def write(
+        self, background: Background, memory: TokenMemory, factors: Tensor, other_M: Tensor | None = None
+    ) -> Tensor:
+        """Solve for adapters, at a fraction of the cost of `AssociativeHypernetwork.write`.
+
+        Args:
+            background: of the documents.
+            memory: the chosen tokens `[L, N, T, ...]`.
+            factors: factor of each chosen token `[N, T]`.
+            other_M: `M` of documents without cached tokens `[L, N, r, d]`.
+
+        Returns:
+            `B [L, N, r + bias_rank, d]`, scaling included.
+        """
+        solution = solve_chosen_tokens(
+            background.inverse,
+            memory,
+            factors,
+            background.min_factor,
+            scale=self.hypernetwork.output_scale(),
+            other_M=other_M,
+        )
+        return self.hypernetwork.append_static_lora(solution)
 
 
-def _nearness(is_mention: Tensor) -> list[Tensor]:
-    """How near the last and the next mention are, `[tokens]` for each of `AFTER` and `BEFORE`; one there is."""
-    (places,) = is_mention.nonzero(as_tuple=True)
-    token = torch.arange(len(is_mention))
-    index = torch.searchsorted(places, token, right=True)  # mentions up to this token
-    never = torch.full_like(token, 10**6)
-    since = torch.where(index > 0, token - places[(index - 1).clamp_min(0)], never)
-    until = torch.where(index < len(places), places[index.clamp_max(len(places) - 1)] - token, never)
-    return [*(torch.exp(-since / reach) for reach in AFTER), *(torch.exp(-until / reach) for reach in BEFORE)]
+class BackgroundCache:
+    """The most recently used backgrounds, by a key that stands for the content of their documents. Thread-safe."""
+
+    def __init__(self, max_entries: int = 64) -> None:
+        """Start empty. An entry takes 1.3 MB for the default base."""
+        self.max_entries = max_entries
+        self._entries: OrderedDict[Hashable, Background] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        """Number of entries."""
+        return len(self._entries)
+
+    def get(self, key: Hashable, compute: Callable[[], Background]) -> Background:
+        """Return the entry of `key`; call `compute` to make it if there is none."""
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+        background = compute()
+        with self._lock:
+            self._entries[key] = background
+            self._entries.move_to_end(key)
+            while len(self._entries) > self.max_entries:
+                self._entries.popitem(last=False)
+        return background

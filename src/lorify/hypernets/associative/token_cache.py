@@ -1,8 +1,8 @@
-"""What an adapter keeps of its documents' tokens, so that it can be written anew for a question.
+"""Tokens of documents that an adapter keeps, so that it can be rebuilt for a question.
 
-The reader's vector of every token is kept, in which the answer's place is found. The keys and values of the memory are
-kept of short documents only, since they take sixty times as much; chunks of a longer one are encoded again where an
-answer is found in them, from their token ids.
+The reader's encoding of every token is kept; answers are located in it. Keys and values of the memory take sixty times
+as much space and are kept for short documents only. In a longer document, the chunks that contain an answer are encoded
+again from their token ids.
 
 Shape letters: L adapted blocks, t tokens of the memory, r key size, d hidden size, w width of the reader.
 """
@@ -15,18 +15,34 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from lorify.hypernets.associative.network import TokenMemory
+from lorify.hypernets.associative.memory import TokenMemory
 
-_PREFIX = "token_"
+PREFIX = "token_"
+"""Begins the names of these tensors in saved adapters."""
 
 
 @dataclass(frozen=True)
-class KeptMemory:
-    """Keys and values of some tokens, rounded: about 17 KB a token for the default base.
+class CacheLimits:
+    """How much of a document's tokens is kept, and how much is encoded again for a question.
+
+    Attributes:
+        memory_tokens: longest document whose keys and values are kept, in tokens.
+        tokens: longest document of which tokens are kept at all; the adapter of a longer one cannot be focused.
+        reencoded_chunks: at most this many chunks are encoded again for one question.
+    """
+
+    memory_tokens: int = 4096
+    tokens: int = 131_072
+    reencoded_chunks: int = 2
+
+
+@dataclass(frozen=True)
+class QuantizedMemory:
+    """Keys, values and weights of tokens with reduced precision: about 17 KB a token for the default base.
 
     Attributes:
         keys: `[L, t, r]`, float16.
-        values: `[L, t, d]`, int8: in units of `value_units`.
+        values: `[L, t, d]`, int8, in units of `value_units`.
         value_units: `[L, t]`, float32.
         weights: `[L, t]`, float32.
     """
@@ -37,36 +53,36 @@ class KeptMemory:
     weights: Tensor
 
     @classmethod
-    def of(cls, memory: TokenMemory, row: int, known: Tensor) -> KeptMemory:
-        """Of one chunk: row `row` of a memory, at the tokens `known [T]`."""
-        values = memory.values[:, row, known]
+    def quantize(cls, memory: TokenMemory) -> QuantizedMemory:
+        """Quantize the memory of one chunk `[L, 1, t, ...]`."""
+        values = memory.values.squeeze(1)
         units = values.abs().amax(-1).clamp_min(1e-8) / 127
         rounded = (values / units.unsqueeze(-1)).round().to(torch.int8)
-        return cls(memory.keys[:, row, known].half(), rounded, units, memory.weights[:, row, known])
+        return cls(memory.keys.squeeze(1).half(), rounded, units, memory.weights.squeeze(1))
 
     @classmethod
-    def joined(cls, parts: Sequence[KeptMemory]) -> KeptMemory:
-        """Of several chunks, one after the other."""
+    def concatenated(cls, parts: Sequence[QuantizedMemory]) -> QuantizedMemory:
+        """Join the memories of consecutive chunks."""
         return cls(*(torch.cat([getattr(part, field.name) for part in parts], dim=1) for field in fields(cls)))
 
-    def chosen(self, index: Tensor) -> TokenMemory:
-        """Some tokens `[L, 1, n, ...]` by their index `[n]`."""
+    def select(self, index: Tensor) -> TokenMemory:
+        """Dequantize the tokens at these indices `[n]`: `[L, 1, n, ...]`."""
         values = self.values[:, index] * self.value_units[:, index].unsqueeze(-1)
         keys, weights = self.keys[:, index].float(), self.weights[:, index]
         return TokenMemory(keys.unsqueeze(1), values.unsqueeze(1), weights.unsqueeze(1))
 
 
 @dataclass(frozen=True)
-class KeptTokens:
-    """The tokens of a document, in about 0.3 KB a token for the default base besides their memory.
+class CachedTokens:
+    """Tokens of a document: about 0.3 KB a token for the default base, without keys and values.
 
     Attributes:
-        ids: of each chunk all tokens as they were encoded, one chunk after the other `[tokens]`, int32.
-        chunk_sizes: how many of them each chunk has `[chunks]`, int32; all but its last are in the memory.
-        words: the word that ends in each token of the memory, from `ending_words`, `[t]`.
-        document: the reader's vector of each `[t, w]`, float16.
-        scale: how much they all count `[]`.
-        memory: their keys and values; None: to be had by encoding chunks again.
+        ids: all tokens of all chunks, one chunk after the other `[tokens]`, int32.
+        chunk_sizes: number of tokens of each chunk `[chunks]`, int32; all but its last are in the memory.
+        words: the word that ends in each token of the memory, from `words_ending_at` `[t]`.
+        document: the reader's encoding of each token of the memory `[t, w]`, float16.
+        scale: weight of the document's adapter `[]`.
+        memory: keys and values; None if they are computed from `ids` when needed.
     """
 
     ids: Tensor
@@ -74,11 +90,11 @@ class KeptTokens:
     words: Tensor
     document: Tensor
     scale: Tensor
-    memory: KeptMemory | None
+    memory: QuantizedMemory | None
 
     @classmethod
-    def joined(cls, parts: Sequence[KeptTokens]) -> KeptTokens:
-        """Of several chunks of one document, one after the other; without a memory if one of them has none."""
+    def concatenated(cls, parts: Sequence[CachedTokens]) -> CachedTokens:
+        """Join consecutive chunks of one document; the result has a memory if every chunk has one."""
         memories = [part.memory for part in parts if part.memory is not None]
         return cls(
             ids=torch.cat([part.ids for part in parts]),
@@ -86,73 +102,68 @@ class KeptTokens:
             words=torch.cat([part.words for part in parts]),
             document=torch.cat([part.document for part in parts]),
             scale=parts[0].scale,
-            memory=KeptMemory.joined(memories) if len(memories) == len(parts) else None,
+            memory=QuantizedMemory.concatenated(memories) if len(memories) == len(parts) else None,
         )
 
-    def scaled(self, scale: float) -> KeptTokens:
-        """The same, counting `scale` times as much."""
+    def scaled(self, scale: float) -> CachedTokens:
+        """Multiply the weight of all tokens by `scale`."""
         return replace(self, scale=self.scale * scale)
 
-    def chunk(self, number: int) -> list[int]:
-        """The tokens of one chunk as they were encoded."""
+    def chunk_ids(self, number: int) -> list[int]:
+        """Token ids of one chunk as it was encoded."""
         return self.ids.split(self.chunk_sizes.tolist())[number].tolist()
 
-    def chunk_of(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The chunks of tokens of the memory, and their places there, from their indices `[n]`: `[n]` both."""
+    def locate(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Chunk, and offset in its memory, of the tokens at these indices of the memory: `[n]` each."""
         ends = (self.chunk_sizes - 1).cumsum(0)
         chunks = torch.searchsorted(ends, index, right=True)
         starts = ends - (self.chunk_sizes - 1)
         return chunks, index - starts[chunks]
 
-    def flat(self) -> dict[str, Tensor]:
-        """Named tensors, to be stored."""
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Named tensors for storage."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "memory"}
         if self.memory is not None:
             named |= {field.name: getattr(self.memory, field.name) for field in fields(self.memory)}
-        return {_PREFIX + name: tensor for name, tensor in named.items()}
+        return {PREFIX + name: tensor for name, tensor in named.items()}
 
     @classmethod
-    def from_flat(cls, tensors: Mapping[str, Tensor], device: torch.device) -> KeptTokens | None:
-        """From named tensors; None if they hold no tokens."""
-        if f"{_PREFIX}ids" not in tensors:
+    def from_tensors(cls, tensors: Mapping[str, Tensor], device: torch.device) -> CachedTokens | None:
+        """Inverse of `to_tensors`; None if there are no tokens among `tensors`."""
+        if f"{PREFIX}ids" not in tensors:
             return None
-        named = {name.removeprefix(_PREFIX): x for name, x in tensors.items() if name.startswith(_PREFIX)}
+        named = {name.removeprefix(PREFIX): x for name, x in tensors.items() if name.startswith(PREFIX)}
         memory = None
         if "keys" in named:
-            memory = KeptMemory(*(named.pop(field.name).to(device) for field in fields(KeptMemory)))
+            memory = QuantizedMemory(*(named.pop(field.name).to(device) for field in fields(QuantizedMemory)))
         named["document"] = named["document"].to(device)
         return cls(**named, memory=memory)
 
 
-def without_tokens(statistics: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Tensor], ...]:
-    """An adapter's statistics without the tokens of its documents: it is then the same for all questions."""
-    return tuple({n: x for n, x in document.items() if not n.startswith(_PREFIX)} for document in statistics)
-
-
 def choose_tokens(
-    documents: Sequence[KeptTokens], factors: Sequence[Tensor], num_tokens: int, num_chunks: int
+    documents: Sequence[CachedTokens], factors: Sequence[Tensor], num_tokens: int, num_chunks: int
 ) -> list[Tensor]:
-    """The tokens that count most, such that few chunks have to be encoded again.
+    """Choose the tokens with the largest factors, so that few chunks have to be encoded again.
 
     Args:
-        documents: of one adapter.
-        factors: how much each token of each counts `[t]`.
-        num_tokens: how many to choose.
-        num_chunks: how many chunks of documents without a memory they may be from: those of the first among them.
+        documents: tokens of the documents of one adapter.
+        factors: factor of each token of each document `[t]`.
+        num_tokens: at most this many tokens are chosen.
+        num_chunks: at most this many chunks of documents without a memory; chunks with larger factors come first.
 
     Returns:
-        The index of the chosen tokens in each document, in order.
+        Indices of the chosen tokens in each document, in ascending order.
     """
-    number = torch.cat([torch.full((len(found),), i) for i, found in enumerate(factors)])
-    token = torch.cat([torch.arange(len(found)) for found in factors])
-    best = torch.cat([found.cpu() for found in factors]).topk(min(num_tokens, len(token))).indices
+    number = torch.cat([torch.full((len(part),), i) for i, part in enumerate(factors)])
+    token = torch.cat([torch.arange(len(part)) for part in factors])
+    best = torch.cat([part.cpu() for part in factors]).topk(min(num_tokens, len(token))).indices
     chosen: list[list[int]] = [[] for _ in documents]
-    again: set[tuple[int, int]] = set()  # document and chunk
+    reencoded: set[tuple[int, int]] = set()  # document and chunk
     for document, index in zip(number[best].tolist(), token[best].tolist(), strict=True):
         if documents[document].memory is None:
-            chunk = (document, int(documents[document].chunk_of(torch.tensor(index))[0]))
-            if chunk not in again and len(again) == num_chunks:
+            chunk = (document, int(documents[document].locate(torch.tensor(index))[0]))
+            if chunk not in reencoded and len(reencoded) == num_chunks:
                 continue
-            again.add(chunk)
+            reencoded.add(chunk)
         chosen[document].append(index)
     return [torch.tensor(sorted(indices), dtype=torch.int64) for indices in chosen]

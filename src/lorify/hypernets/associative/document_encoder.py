@@ -1,0 +1,177 @@
+"""Encoding documents: chunks -> statistics and cached tokens."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
+from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.documents import Document
+from lorify.contexts.features import Features, batched, encode_chunks, of_like_length
+from lorify.errors import ContextError
+from lorify.hypernets.associative.document_memory import DocumentMemory
+from lorify.hypernets.associative.memory import Statistics, TokenMemory
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, QuantizedMemory
+from lorify.hypernets.associative.words import hash_words, words_ending_at
+
+CHUNKS_AT_ONCE = 8
+REMEMBERED_CHUNKS = 32
+"""Repetitions of this many most recent chunks of a document are not encoded again."""
+
+
+@dataclass(frozen=True)
+class ChunkMemory:
+    """What is kept of one chunk.
+
+    Attributes:
+        statistics: with N = 1.
+        tokens: its tokens; None without a reader.
+    """
+
+    statistics: Statistics
+    tokens: CachedTokens | None
+
+
+@dataclass(frozen=True)
+class DocumentEncoder:
+    """Encodes documents with the base and the hypernetwork.
+
+    Attributes:
+        base: the base.
+        config: shape of the hypernetwork.
+        hypernetwork: the hypernetwork.
+        limits: how much is kept of a document's tokens.
+    """
+
+    base: BaseLM
+    config: AssociativeConfig
+    hypernetwork: AssociativeHypernetwork
+    limits: CacheLimits
+
+    @torch.no_grad()
+    def encode(
+        self, document: Document, report: Callable[[int], None] | None, cancel: CancelToken | None
+    ) -> tuple[int, DocumentMemory]:
+        """Encode a document, some chunks at a time.
+
+        Args:
+            document: the document.
+            report: called with the number of tokens read since the last call.
+            cancel: checked between groups of chunks.
+
+        Returns:
+            Number of tokens, and what is kept of the document.
+
+        Raises:
+            ContextError: if the document has no token.
+        """
+        total: Statistics | None = None
+        tokens: list[CachedTokens] = []
+        num_tokens = 0
+        known: OrderedDict[tuple[int, ...], ChunkMemory] = OrderedDict()
+        stream = split_into_chunks(document.text, self.base.tokenizer, self.config.chunk_tokens)
+        for group in batched(stream, CHUNKS_AT_ONCE):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            num_tokens += (size := sum(map(len, group)))
+            for chunk in self._encode_group(group, known):
+                # In float64: thousands of chunks add up to many times the smallest entries that matter.
+                statistics = chunk.statistics.double()
+                total = statistics if total is None else total + statistics
+                if chunk.tokens is not None and num_tokens <= self.limits.tokens:
+                    tokens.append(chunk.tokens)
+            if num_tokens > self.limits.memory_tokens:
+                tokens = [replace(part, memory=None) for part in tokens]
+            if report is not None:
+                report(size)
+        if total is None:
+            raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
+        joined = CachedTokens.concatenated(tokens) if tokens and num_tokens <= self.limits.tokens else None
+        return num_tokens, DocumentMemory(total, hash_words(document.text), joined)
+
+    def _encode_group(
+        self, group: Sequence[Sequence[int]], known: OrderedDict[tuple[int, ...], ChunkMemory]
+    ) -> list[ChunkMemory]:
+        """Encode a group of chunks; those in `known` are taken from there, and new ones are added to it."""
+        keys = [tuple(chunk) for chunk in group]
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        fresh = dict(zip(new, self.encode_chunks(new), strict=True)) if new else {}
+        encoded = [fresh.get(key) or known[key] for key in keys]
+        known.update(fresh)
+        while len(known) > REMEMBERED_CHUNKS:
+            known.popitem(last=False)
+        return encoded
+
+    def encode_chunks(self, chunks: Sequence[Sequence[int]]) -> list[ChunkMemory]:
+        """Encode chunks of token ids; chunks of a batch do not influence each other."""
+        encoded: dict[int, ChunkMemory] = {}
+        for group in of_like_length([len(chunk) for chunk in chunks]):
+            features, memory = self._compute_memory([chunks[i] for i in group])
+            documents = self._encode_for_reader(features)
+            statistics = memory.statistics(torch.float64)
+            for row, i in enumerate(group):
+                own = Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1])
+                tokens = None if documents is None else self._cache(features, memory, documents, row)
+                encoded[i] = ChunkMemory(own, tokens)
+        return [encoded[i] for i in range(len(chunks))]
+
+    @torch.no_grad()
+    def token_memory(self, tokens: CachedTokens, index: Tensor) -> TokenMemory:
+        """Return the memory of some tokens of a document; their chunks are encoded again if it was not kept.
+
+        Args:
+            tokens: tokens of the document.
+            index: indices of the wanted tokens `[t]`.
+
+        Returns:
+            `[L, 1, t, ...]`, with the scale of the document in its weights.
+        """
+        if tokens.memory is not None:
+            memory = tokens.memory.select(index)
+        else:
+            chunks, offsets = tokens.locate(index)
+            numbers, rows = chunks.unique(return_inverse=True)
+            start = self.base.tokenizer.bos_token_id is not None
+            _, encoded = self._compute_memory([tokens.chunk_ids(number)[start:] for number in numbers.tolist()])
+            memory = TokenMemory(
+                encoded.keys[:, None, rows, offsets],
+                encoded.values[:, None, rows, offsets],
+                encoded.weights[:, None, rows, offsets],
+            )
+        return replace(memory, weights=memory.weights * tokens.scale.to(memory.weights))
+
+    def _compute_memory(self, chunks: Sequence[Sequence[int]]) -> tuple[Features, TokenMemory]:
+        features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
+        with self._autocast():
+            return features, self.hypernetwork(features)
+
+    def _encode_for_reader(self, features: Features) -> Tensor | None:
+        """The reader's encoding of chunks `[N, T, w]`; None without a reader."""
+        if self.hypernetwork.reader is None:
+            return None
+        with self._autocast():
+            states = features.states[self.config.middle]
+            return self.hypernetwork.encode_documents(states, features.outputs, features.is_token)
+
+    def _cache(self, features: Features, memory: TokenMemory, documents: Tensor, row: int) -> CachedTokens:
+        """The tokens of chunk `row` of a batch."""
+        mask, ids = features.mask[row], features.ids[row, features.is_token[row]].cpu()
+        return CachedTokens(
+            ids=ids.to(torch.int32),
+            chunk_sizes=torch.tensor([len(ids)], dtype=torch.int32),
+            words=words_ending_at(ids[:-1].tolist(), self.base.tokenizer),
+            document=documents[row, mask].half(),
+            scale=torch.ones(()),
+            memory=QuantizedMemory.quantize(memory.of_chunk(row, mask)),
+        )
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.base.dtype == torch.bfloat16
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=enabled)

@@ -18,6 +18,7 @@ import torch
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from torch import Tensor
 
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -118,14 +119,14 @@ class Adapter:
         weights: (layer, module) -> its pair; ranks may differ from pair to pair.
         lora_alpha: the update of a pair is scaled by `lora_alpha / r` of that pair.
         provenance: base, hypernetwork and documents.
-        statistics: one flat dict of named tensors for each document of the provenance, or None. Only the hypernetwork
-            that made them knows what they mean; it rebuilds the adapter from them when a document comes or goes.
+        statistics: what the hypernetwork keeps of each document of the provenance, to rebuild the adapter when a
+            document is added or removed; None if it cannot be rebuilt.
     """
 
     weights: Mapping[Key, LoraPair]
     lora_alpha: float
     provenance: Provenance
-    statistics: tuple[Mapping[str, Tensor], ...] | None = None
+    statistics: tuple[DocumentStatistics, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse adapters that adapt nothing or whose parts do not belong together."""
@@ -153,6 +154,11 @@ class Adapter:
     def num_bytes(self) -> int:
         """Size of the weights in bytes, statistics not counted."""
         return sum(tensor.nbytes for pair in self.weights.values() for tensor in (pair.A, pair.B))
+
+    @property
+    def statistics_bytes(self) -> int:
+        """Size of the statistics in bytes."""
+        return sum(document.num_bytes for document in self.statistics or ())
 
     def to(self, dtype: torch.dtype) -> Adapter:
         """The same adapter with its weights in `dtype`; statistics keep theirs."""

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
 
@@ -73,7 +74,9 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     files = {WEIGHTS_NAME: tensors}
     if adapter.statistics is not None:
         files[STATISTICS_NAME] = {
-            f"{i}.{name}": _stored(x) for i, document in enumerate(adapter.statistics) for name, x in document.items()
+            f"{i}.{name}": _stored(x)
+            for i, document in enumerate(adapter.statistics)
+            for name, x in document.tensors.items()
         }
     with reported_write_errors(folder, AdapterError), replaced_folder(folder, FILES, AdapterError) as temporary:
         # Beside each other: a server's client waits for both.
@@ -193,8 +196,10 @@ def _stored(statistic: Tensor) -> Tensor:
     return statistic.float() if statistic.dtype == torch.float64 else statistic
 
 
-def _split_statistics(tensors: Mapping[str, Tensor], num_documents: int, folder: Path) -> tuple[dict[str, Tensor], ...]:
-    statistics: tuple[dict[str, Tensor], ...] = tuple({} for _ in range(num_documents))
+def _split_statistics(
+    tensors: Mapping[str, Tensor], num_documents: int, folder: Path
+) -> tuple[DocumentStatistics, ...]:
+    documents: list[dict[str, Tensor]] = [{} for _ in range(num_documents)]
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
         if not index.isdecimal() or int(index) >= num_documents:
@@ -202,5 +207,5 @@ def _split_statistics(tensors: Mapping[str, Tensor], num_documents: int, folder:
                 f"adapter {folder}: {STATISTICS_NAME} has {key!r}, which is of none of its {num_documents} documents; "
                 "make the adapter again"
             )
-        statistics[int(index)][name] = tensor
-    return statistics
+        documents[int(index)][name] = tensor
+    return tuple(map(DocumentStatistics, documents))

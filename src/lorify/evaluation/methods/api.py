@@ -65,8 +65,7 @@ class PreparedCase:
     @property
     def kept_bytes(self) -> int:
         """Size of what the adapter keeps of its documents beside its weights: statistics, and tokens for focus."""
-        kept = self.adapter.statistics if self.adapter is not None else None
-        return sum(tensor.nbytes for tensors in kept or () for tensor in tensors.values())
+        return self.adapter.statistics_bytes if self.adapter is not None else 0
 
 
 Update = Callable[[Case], PreparedCase]

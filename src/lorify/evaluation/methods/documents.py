@@ -6,13 +6,10 @@ Methods for tasks are in `task_methods.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from lorify.adapters import Adapter
 from lorify.contexts.chunking import split_into_chunks
@@ -23,7 +20,9 @@ from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, 
 from lorify.evaluation.methods.retrieval import load_bm25
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify, load_internalizer
-from lorify.hypernets.associative.token_cache import without_tokens
+from lorify.hypernets.associative.document_memory import without_tokens
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.outer_products import write_outer_products
 from lorify.hypernets.refinement.distillation import (
     QUESTION_REQUEST,
     REFINE_RATE,
@@ -95,8 +94,8 @@ class Internalized(Method):
 
         def update(case: Case) -> PreparedCase:
             adapter = model.internalize(*case_contexts(case))
-            if not self.focus and adapter.statistics is not None:
-                adapter = replace(adapter, statistics=without_tokens(adapter.statistics))
+            if not self.focus:
+                adapter = without_tokens(adapter)
             return prepared_adapter(model, adapter, gate=adapter if self.only_if_relevant else None)
 
         return update
@@ -118,12 +117,9 @@ class OuterProducts(Method):
 
         def update(case: Case) -> PreparedCase:
             solved = model.internalize(*case_documents(case))
-            if solved.statistics is None or "S" not in solved.statistics[0]:
+            if not isinstance(model.internalizer, AssociativeInternalizer):
                 raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
-            # With S alike in all directions the solve is a division, and the adapter is written as it always is.
-            known = without_tokens(solved.statistics)
-            flat = tuple({**tensors, "S": _isotropic(tensors["S"])} for tensors in known)
-            adapter = model.internalizer.add(replace(solved, statistics=flat), [])
+            adapter = write_outer_products(model.internalizer, solved)
             return prepared_adapter(model, adapter, gate=solved)
 
         return update
@@ -287,13 +283,6 @@ def prepared_adapter(model: Lorify, adapter: Adapter, *, gate: Adapter | None) -
         return Prompt(adapter=model.for_question(adapter, question, only_if_relevant=False) if is_on else None)
 
     return PreparedCase(prompt_for, adapter)
-
-
-def _isotropic(S: Tensor) -> Tensor:
-    """`S [..., r, r]` -> the multiple of the identity with the same trace."""
-    rank = S.shape[-1]
-    mean = S.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    return mean * torch.eye(rank, dtype=S.dtype, device=S.device)
 
 
 def _load_compressor(name: str, device: str) -> Any:

@@ -13,7 +13,7 @@ from lorify.adapters import Adapter, LoraPair, Provenance
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, as_lora_batch
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AdapterWriter:
         """
         weights = {
             key: LoraPair(tensors.A, tensors.B[0].T)
-            for key, tensors in as_lora_batch(self.config, self._lora_A, B).items()
+            for key, tensors in address_adapters(self.config, self._lora_A, B).items()
         }
         return Adapter(weights=weights, lora_alpha=float(B.shape[2]), provenance=provenance, statistics=statistics)
 

@@ -26,7 +26,7 @@ from lorify.hypernets.associative.focus import FOCUS_TOKENS, Background, Backgro
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
 from lorify.hypernets.associative.relevance import Relevance
-from lorify.hypernets.associative.token_cache import CacheLimits, choose_tokens
+from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
 from lorify.hypernets.internalizer import RebuildableInternalizer, not_rebuildable, written_by
 
 MIN_ANSWER_PROBABILITY = 0.6
@@ -66,7 +66,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     name: str
     digest: str
     relevance: Relevance | None = None
-    limits: CacheLimits = CacheLimits()
+    limits: CacheLimits = DEFAULT_LIMITS
     backgrounds: BackgroundCache = field(default_factory=BackgroundCache, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -213,7 +213,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         key = (num_tokens, *(key_digest(stored) for stored in adapter.statistics or ()))
         return self.backgrounds.get(key, compute)
 
-    def _add_refinement(self, focused: Adapter, refined: Adapter, memories: Sequence[DocumentMemory]) -> Adapter:
+    def _add_refinement(self, focused: Adapter, refined: Adapter, documents: Sequence[DocumentMemory]) -> Adapter:
         """Add to a focused adapter what refinement changed."""
         unrefined = self._writer.to_adapter(self._writer.solve(documents), refined.provenance)
         weights = {

@@ -1,19 +1,19 @@
 """The associative hypernetwork: a document becomes an associative memory, written as LoRA in closed form.
 
 In each adapted block `l` the low-rank update of `down_proj` has a learned `A_l` shared by all contexts; only `B_l` is
-generated. Each token `t` of the context gives a key, a value and a weight:
+generated. Each token `t` of the context gives a key, a value and a gate:
 
     k_t = normalize(A_l m_t + W_k gelu(P_k N(h_t) + R_l c_t) + b_k)    [r]
     v_t = a * N(u_{t+1}) + W_v gelu(P_v [N(h_t); N(u_{t+1})])          [d]
     g_t = exp(gate score), bounded above by e^3                        gate
 
 `h_t` is the base's hidden state at that block, `m_t` the input of its `down_proj` and `u_{t+1}` the output embedding of
-the next token. `A_l` reads `m` when the adapter is used, so `A_l m_t` makes the key equal to the query at that token: an
-untrained memory already continues a text it has read (a random `A_l` of rank 64 finds 6 to 8 of 10 next tokens of a
+the next token. `A_l` reads `m` when the adapter is used, so `A_l m_t` makes the key equal to the query at that token:
+an untrained memory already continues a text it has read (a random `A_l` of rank 64 finds 6 to 8 of 10 next tokens of a
 partly given answer in SmolLM2), and `a * N(u)` outputs the token that came next. Training adds what does not come by
-itself: getting from a question to the first token of its answer. For that, `c_t`, a small bidirectional transformer over
-the chunk's states at a middle block, tells the key what follows `t`: in `Ada Smith leads the choir`, everything that a
-question could match comes after the answer, and the base reads from left to right.
+itself: getting from a question to the first token of its answer. For that, `c_t`, a small bidirectional transformer
+over the chunk's states at a middle block, tells the key what follows `t`: in `Ada Smith leads the choir`, everything
+that a question could match comes after the answer, and the base reads from left to right.
 
 `N` standardizes each dimension: a base's hidden states share a large common part (their cosine is 0.5 to 0.65 in
 SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated inside its chunk
@@ -22,8 +22,8 @@ shares its weight with the repetitions:
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
 The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
-`B_l = s_l (S + lambda_l I)^-1 M`. Beside this memory an adapter has a small static LoRA on `down_proj`, the same for all
-contexts, which learns the form of answers.
+`B_l = s_l (S + lambda_l I)^-1 M`. Beside this memory an adapter has a small static LoRA on `down_proj`, the same for
+all contexts, which learns the form of answers.
 This hypernetwork is lorify's own; the notation is that of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
@@ -32,7 +32,6 @@ r rank of the memory, w width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -47,11 +46,10 @@ from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.associative.encoder import BidirectionalEncoder
 from lorify.hypernets.associative.memory import Statistics, TokenMemory, factorize_ridge
 from lorify.hypernets.associative.reader import Reader
+from lorify.hypernets.associative.removed_keys import drop_reading_keys
 from lorify.hypernets.internalizer import check_made_for
 
 MAX_LOG_GATE = 3.0
-REMOVED_KEYS = ("reading_layers", "reading_modules", "reading_rank")
-"""Keys of lorify 0.1 for a static LoRA on attention layers; no published hypernetwork has one."""
 
 
 class AssociativeConfig(BaseModel):
@@ -77,13 +75,7 @@ class AssociativeConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_removed_keys(cls, document: Any) -> Any:
-        if not isinstance(document, Mapping):
-            return document
-        if document.get("reading_layers") and document.get("reading_modules"):
-            raise ValueError(
-                "reading_modules: static LoRA on attention layers was removed in lorify 0.2; train without it"
-            )
-        return {key: value for key, value in document.items() if key not in REMOVED_KEYS}
+        return drop_reading_keys(document)
 
     @property
     def middle(self) -> int:
@@ -119,8 +111,8 @@ def check_base(config: AssociativeConfig, base: BaseLM, name: str) -> None:
 class AssociativeHypernetwork(nn.Module):
     """Maps features of a context to the memory of its tokens, and statistics to LoRA matrices.
 
-    See the module's docstring. The names of its parameters are those of saved weights: `query` and `bias_A` are the rows
-    of `lora_A` for the memory and for the static LoRA.
+    See the module's docstring. The names of its parameters are those of saved weights: `query` and `bias_A` are the
+    rows of `lora_A` for the memory and for the static LoRA.
     """
 
     def __init__(self, config: AssociativeConfig) -> None:
@@ -254,7 +246,7 @@ def _token_weights(keys: Tensor, score: Tensor, mask: Tensor) -> Tensor:
     return gates / (1 + repeated.clamp_min(0))
 
 
-def as_lora_batch(config: AssociativeConfig, A: Tensor, B: Tensor) -> LoraBatch:
+def address_adapters(config: AssociativeConfig, A: Tensor, B: Tensor) -> LoraBatch:
     """Address written adapters to the base's modules, one row per context.
 
     Args:

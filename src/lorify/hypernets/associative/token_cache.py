@@ -36,6 +36,9 @@ class CacheLimits:
     reencoded_chunks: int = 2
 
 
+DEFAULT_LIMITS = CacheLimits()
+
+
 @dataclass(frozen=True)
 class QuantizedMemory:
     """Keys, values and weights of tokens with reduced precision: about 17 KB a token for the default base.

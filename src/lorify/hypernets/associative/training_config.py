@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lorify.hypernets.associative.removed_keys import drop_reading_keys
 from lorify.hypernets.training_config import Optimization, Section, TrainingConfig
 from lorify.hypernets.training_data import ContextMix
 
@@ -19,23 +20,18 @@ class AssociativeSettings(Section):
     module: str = Field("down_proj", description="Adapted linear layer of each block.")
     rank: int = Field(128, gt=0, description="Rank of the memory.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
-    bias_rank: int = Field(16, ge=0, description="Rank of the static part that shapes answers.")
-    reading_first_layer: int = Field(2, ge=0, description="First block with a reading part.")
-    reading_last_layer: int = Field(27, ge=0, description="Last block with a reading part.")
-    reading_modules: tuple[str, ...] = Field(
-        (), description="Linear layers with a static reading part, such as q_proj and v_proj; none by default."
-    )
-    reading_rank: int = Field(16, gt=0, description="Rank of the reading part.")
+    bias_rank: int = Field(16, ge=0, description="Rank of the static LoRA that learns the form of answers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed_keys(cls, document: Any) -> Any:
+        return drop_reading_keys(document)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.first_layer > self.last_layer:
             raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}")
-        if self.reading_first_layer > self.reading_last_layer:
-            raise ValueError(
-                f"reading_first_layer {self.reading_first_layer} is above reading_last_layer {self.reading_last_layer}"
-            )
         return self
 
 
@@ -73,7 +69,7 @@ class AssociativeOptimization(Optimization):
         0.3, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
     )
     retrieval_weight: float = Field(
-        0.3, ge=0, description="Weight of the loss that points queries at the place of the answer in the document."
+        0.3, ge=0, description="Weight of the loss that points queries at the tokens of the answer in the document."
     )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     preservation_kl_weight: float = Field(

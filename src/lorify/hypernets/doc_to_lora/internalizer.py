@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.encoder_loading import load_encoder
@@ -74,20 +75,16 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         parts: list[DocumentPart] = []
         scales: list[float] = []
         for adapter, scale in adapters:
-            more_records, more = self._parts(adapter)
+            more_records, more = self.documents_of(adapter)
             records += more_records
             parts += more
             scales += [scale] * len(more)
-        return self._write(records, parts, scales)
+        return self.write_adapter(records, parts, scales)
 
     def can_rebuild(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter and can take it apart."""
-        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
-
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        """Always: as published, an adapter is on for every question."""
-        del adapter, question
-        return True
+        """Whether this hypernetwork made the adapter, and refinement has not changed it since."""
+        made = adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+        return made and adapter.provenance.refined_seconds is None
 
     def generate(self, chunks: Sequence[Chunk]) -> DocumentPart:
         """LoRA weights of chunks, texts or images; chunks do not influence each other."""
@@ -111,7 +108,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
         return [*split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)]
 
-    def _read(
+    def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
     ) -> tuple[DocumentRecord, DocumentPart]:
         """LoRA weights of one document or image, some chunks at a time."""
@@ -133,11 +130,11 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         }
         return DocumentRecord(name=context.name, digest=context.digest, num_tokens=num_tokens), part
 
-    def _parts(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentPart]]:
+    def documents_of(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentPart]]:
         """Documents of an adapter and their weights, cut out of it."""
         if adapter.statistics is None or not self.can_rebuild(adapter):
             raise not_rebuildable(adapter, self.name)
-        counts = [int(statistics[NUM_CHUNKS]) for statistics in adapter.statistics]
+        counts = [int(stored.tensors[NUM_CHUNKS]) for stored in adapter.statistics]
         parts: list[DocumentPart] = [{} for _ in counts]
         for module in self.config.modules:
             pairs = [adapter.weights[layer, module.name] for layer in self.config.layers]
@@ -156,9 +153,10 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
             start += count * r
 
     @torch.no_grad()
-    def _write(
+    def write_adapter(
         self, records: Sequence[DocumentRecord], parts: Sequence[DocumentPart], scales: Sequence[float] | None = None
     ) -> Adapter:
+        """Write the adapter of documents from their weights; `scales` weigh the documents, by default equally."""
         counts = [len(next(iter(part.values())).A) for part in parts]
         together = {
             name: Generated(*(torch.cat([getattr(part[name], which) for part in parts]) for which in "AB"))
@@ -172,7 +170,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
             weights=pairs,
             lora_alpha=self.config.scaling * rank,
             provenance=written_by(self, records),
-            statistics=tuple({NUM_CHUNKS: torch.tensor(count)} for count in counts),
+            statistics=tuple(DocumentStatistics({NUM_CHUNKS: torch.tensor(count)}) for count in counts),
         )
 
 

@@ -227,12 +227,10 @@ def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
         generated: where training started from.
         budget: of the training, from its beginning.
     """
-    # What stays is where words tell which questions concern the documents, and which part of them.
-    kept = generated.statistics if all("words" in tensors for tensors in generated.statistics or ()) else None
     provenance = generated.provenance.model_copy(
         update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
     )
-    return replace(trained, provenance=provenance, statistics=kept)
+    return replace(trained, provenance=provenance, statistics=generated.statistics)
 
 
 def kl_to_teacher(base: BaseLM, lessons: Sequence[Lesson], lora: Mapping[Key, LoraTensors]) -> Tensor:

@@ -42,5 +42,4 @@ class AdapterCache:
 
 
 def _memory_bytes(adapter: Adapter) -> int:
-    statistics = adapter.statistics or ()
-    return adapter.num_bytes + sum(tensor.nbytes for document in statistics for tensor in document.values())
+    return adapter.num_bytes + adapter.statistics_bytes

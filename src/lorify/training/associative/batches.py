@@ -1,4 +1,7 @@
-"""Training steps: which contexts, which questions, what is mixed in. Step n of a seed is always the same."""
+"""Training steps: which contexts, which questions, and what is mixed in.
+
+Step n is built from the seed of the run and n alone, so that a resumed run sees the same data.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,12 @@ from lorify.hypernets.associative.training_config import AssociativeTrainingConf
 from lorify.training.engine.packing import Segment
 
 NOISE_SOURCE = "noise"
-PLACED_TOKENS = 3
-OWN_KINDS = ("facts", "niah", TEXTS_SOURCE)
+MAX_POSITIONED_TOKENS = 3
+"""Positions in the document are looked up for this many first tokens of an answer."""
+NOISE_PROBABILITY = 0.7
+"""Chance that noise is mixed into a needle context."""
+NAMED_KINDS = ("facts", "niah", TEXTS_SOURCE)
+"""Sources that have metrics of their own; all others are counted as `questions`."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,12 @@ class Step:
 
     Attributes:
         chunks: token ids of all chunks of all contexts.
-        context_of_chunk: `[chunks]` index of the context each belongs to.
-        mixing: `[rows, contexts]`, how many times each context's statistics count for each row; contexts without a
+        context_of_chunk: index of the context of each chunk `[chunks]`.
+        mixing: how many times the statistics of each context count in each row `[rows, contexts]`; contexts without a
             row of their own are distractors.
-        rows: the questions of each row.
-        is_focused: of each row, whether every question gets a memory focused on its words.
-        kinds: of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
+        rows: the segments of each row.
+        is_focused: whether each question of a row gets an adapter focused on it `[rows]`.
+        kinds: kind of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
             `questions` for natural passages of any source.
     """
 
@@ -57,7 +64,7 @@ class Step:
 
 
 class StepBuilder:
-    """Builds step n of a run from the seed alone, so that a resumed run sees the same data."""
+    """Builds the steps of a run."""
 
     def __init__(
         self,
@@ -69,56 +76,80 @@ class StepBuilder:
         general: Sequence[GeneralAnswer],
         heldout: bool = False,
     ) -> None:
-        """`passages` with questions, plain `texts` and unrelated `general` prompts are what to draw from."""
+        """Set what steps are drawn from.
+
+        Args:
+            config: config of the run.
+            base: the base, whose tokenizer is used.
+            passages: natural passages with questions.
+            texts: passages of plain documents, with sentences to complete.
+            general: unrelated prompts with the base's answers.
+            heldout: build held-out steps, from generated documents that training never sees.
+        """
         self.config, self.base = config, base
         self.passages, self.texts, self.general = passages, texts, general
-        # Any end of turn will do; the lowest is the same every time.
+        # Any end-of-turn token will do; the lowest is the same every time.
         self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
 
     def build(self, step: int) -> Step:
-        """The batch of step `step`."""
+        """Build the batch of step `step`."""
         rng = random.Random(f"{self.config.seed}/{self.split}/{step}")
+        examples = self._draw_examples(rng)
+        noise = [self._noise(rng)] if self.config.data.niah else []
+        contexts = [self._split_into_chunks(example) for example in [*examples, *noise]]
+        chunks = [chunk for context in contexts for chunk in context]
+        context_of_chunk = [index for index, context in enumerate(contexts) for _ in context]
+        rows: list[list[Segment]] = []
+        is_focused: list[bool] = []
+        kinds: list[str] = []
+        for index, example in enumerate(examples):
+            own_chunks = {i: chunk for i, chunk in enumerate(chunks) if context_of_chunk[i] == index}
+            row, row_kinds = self._build_row(rng, example, own_chunks)
+            rows.append(row)
+            kinds += row_kinds
+            is_focused.append(rng.random() < self.config.data.focus_probability)
+        mixing = self._mixing(rng, [*examples, *noise], len(rows))
+        return Step(chunks, torch.tensor(context_of_chunk), mixing, rows, is_focused, kinds)
+
+    def _draw_examples(self, rng: random.Random) -> list[Example]:
         mix = self.config.data
         examples = [self._facts(rng) for _ in range(mix.facts)]
         if self.passages:
             examples += [rng.choice(self.passages) for _ in range(mix.questions)]
         if self.texts:
             examples += [rng.choice(self.texts) for _ in range(mix.texts)]
-        examples += [self._niah(rng) for _ in range(mix.niah)]
-        noise = [self._noise(rng)] if mix.niah else []
-        chunks, context_of_chunk = [], []
-        for index, example in enumerate([*examples, *noise]):
-            for document in example.documents:
-                for chunk in split_into_chunks(document, self.base.tokenizer, self.config.hypernetwork.chunk_tokens):
-                    chunks.append(chunk)
-                    context_of_chunk.append(index)
-        chunks_of_context = [[i for i, c in enumerate(context_of_chunk) if c == n] for n in range(len(examples))]
-        rows, is_focused, kinds = [], [], []
-        for example, own_chunks in zip(examples, chunks_of_context, strict=True):
-            taught = example.source == TEXTS_SOURCE
-            most = mix.sentences_per_text if taught else mix.questions_per_context
-            questions = rng.sample(example.questions, min(len(example.questions), most))
-            if taught:
-                row = [self._taught_segment(question, example.documents[0]) for question in questions]
-            else:
-                row = [self._segment(question, {i: chunks[i] for i in own_chunks}) for question in questions]
-            kinds += [example.source if example.source in OWN_KINDS else "questions"] * len(row)
-            if self.general and rng.random() < mix.general_probability:
-                pick = rng.choice(self.general)
-                row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
-                kinds.append("general")
-            rows.append(row)
-            is_focused.append(rng.random() < mix.focus_probability)
-        mixing = self._mixing(rng, [*examples, *noise], len(rows))
-        return Step(chunks, torch.tensor(context_of_chunk), mixing, rows, is_focused, kinds)
+        return examples + [self._niah(rng) for _ in range(mix.niah)]
+
+    def _split_into_chunks(self, example: Example) -> list[list[int]]:
+        chunk_tokens = self.config.hypernetwork.chunk_tokens
+        return [c for text in example.documents for c in split_into_chunks(text, self.base.tokenizer, chunk_tokens)]
+
+    def _build_row(
+        self, rng: random.Random, example: Example, chunks: Mapping[int, list[int]]
+    ) -> tuple[list[Segment], list[str]]:
+        """Segments of one row and their kinds; `chunks` are those of the example, by their index in the step."""
+        mix = self.config.data
+        has_teacher = example.source == TEXTS_SOURCE
+        most = mix.sentences_per_text if has_teacher else mix.questions_per_context
+        questions = rng.sample(example.questions, min(len(example.questions), most))
+        if has_teacher:
+            row = [self._teacher_segment(question, example.documents[0]) for question in questions]
+        else:
+            row = [self._segment(question, chunks) for question in questions]
+        kinds = [example.source if example.source in NAMED_KINDS else "questions"] * len(row)
+        if self.general and rng.random() < mix.general_probability:
+            pick = rng.choice(self.general)
+            row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
+            kinds.append("general")
+        return row, kinds
 
     def _mixing(self, rng: random.Random, contexts: Sequence[Example], num_rows: int) -> Tensor:
         mix = self.config.data
         mixing = torch.eye(num_rows, len(contexts))
         for row in range(num_rows):
             is_needle = contexts[row].source == "niah"
-            if is_needle and rng.random() < 0.7:
+            if is_needle and rng.random() < NOISE_PROBABILITY:
                 mixing[row, -1] = math.exp(rng.uniform(0, math.log(mix.noise_max_copies)))
             if rng.random() < mix.distractor_probability:
                 # Two needles would contradict each other: every needle context answers the same question.
@@ -153,17 +184,20 @@ class StepBuilder:
         return len(self.base.encode_text(text))
 
     def _segment(self, question: Question, chunks: Mapping[int, list[int]]) -> Segment:
-        """Of a question about a context, whose chunks are given by their index in the step."""
+        """Segment of a question about a context, whose chunks are given by their index in the step."""
         prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
-        # Inside a text a word's token includes the space before it: with one, the answer's tokens are those of the
-        # document, and what was read can be said without translation.
+        # Inside a text a word's token includes the space before it. With a space, the tokens of the answer are those of
+        # the document, so that values of the memory can output them directly.
         answer = self.base.encode_text(f" {question.answers[0]}")
         return Segment(
-            tuple(prompt), (*answer, self.end_of_answer), places=find_places(answer, chunks), question=question.text
+            tuple(prompt),
+            (*answer, self.end_of_answer),
+            answer_positions=find_answer_positions(answer, chunks),
+            question=question.text,
         )
 
-    def _taught_segment(self, question: Question, document: str) -> Segment:
-        """Of a question whose answer is learned from what the base says with the document in its prompt."""
+    def _teacher_segment(self, question: Question, document: str) -> Segment:
+        """Segment of a question whose answer is learned from the base with the document in its prompt."""
         tokenizer = self.base.tokenizer
         prompt = build_prompt_ids(tokenizer, question_messages(question.text))
         teacher_prompt = build_prompt_ids(tokenizer, question_messages(question.text, document))
@@ -171,10 +205,20 @@ class StepBuilder:
         return Segment(tuple(prompt), tuple(answer), teacher_prompt=tuple(teacher_prompt), question=question.text)
 
 
-def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Where the answer's first tokens stand in chunks; see `Segment.places`."""
+def find_answer_positions(
+    answer: Sequence[int], chunks: Mapping[int, Sequence[int]]
+) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Find where the first tokens of an answer occur in chunks.
+
+    Args:
+        answer: token ids of the answer.
+        chunks: token ids of chunks, by their index.
+
+    Returns:
+        As `Segment.answer_positions`.
+    """
     wanted = list(answer)
-    # Not at the very start of a chunk: there no token, and no key, may come before it.
+    # Not at the very start of a chunk, where there may be no token before it, and so no key.
     starts = [
         (index, start)
         for index, chunk in chunks.items()
@@ -183,4 +227,5 @@ def find_places(answer: Sequence[int], chunks: Mapping[int, Sequence[int]]) -> t
     ]
     if not starts:
         return ()
-    return tuple(tuple((index, start + i) for index, start in starts) for i in range(min(len(wanted), PLACED_TOKENS)))
+    num_tokens = min(len(wanted), MAX_POSITIONED_TOKENS)
+    return tuple(tuple((index, start + i) for index, start in starts) for i in range(num_tokens))

@@ -25,15 +25,15 @@ class Segment:
         answer: token ids of the answer, end-of-turn token included.
         teacher_prompt: token ids of the prompt the teacher gets (the context in it, or none for questions whose
             answer the adapter must leave alone); None where the answer itself is the target.
-        places: for the first answer tokens, where each stands in the chunks of the step: (chunk, index in it) of all
-            places where the whole answer stands. Empty where the answer is not in the context word for word.
+        answer_positions: for each of the first answer tokens, all its positions (chunk of the step, index in the chunk)
+            where the whole answer occurs. Empty if the context does not contain the answer word for word.
         question: the question alone; empty where the prompt asks nothing about the context.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     teacher_prompt: tuple[int, ...] | None = None
-    places: tuple[tuple[tuple[int, int], ...], ...] = ()
+    answer_positions: tuple[tuple[tuple[int, int], ...], ...] = ()
     question: str = ""
 
 

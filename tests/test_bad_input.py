@@ -554,8 +554,7 @@ def training_config(tmp_path: Path, base_dir: Path, passages_path: Path) -> Path
     path = tmp_path / "config.json"
     config = {
         "base": str(base_dir),
-        "hypernetwork": {"first_layer": 0, "last_layer": 1, "reading_first_layer": 0, "rank": 4, "width": 8}
-        | {"chunk_tokens": 64},
+        "hypernetwork": {"first_layer": 0, "last_layer": 1, "rank": 4, "width": 8} | {"chunk_tokens": 64},
         "data": {"facts": 0, "questions": 2, "niah": 0, "questions_path": str(passages_path)}
         | {"general_probability": 0.0},
         "optimization": {"steps": 12, "warmup_steps": 1},
@@ -612,7 +611,7 @@ def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: 
     [
         ("hypernetwork.module=gate_proj", "gate_proj"),
         ("hypernetwork.module=nonsense", "nonsense"),
-        ('hypernetwork.reading_modules=["nonsense"]', "nonsense"),
+        ('hypernetwork.reading_modules=["q_proj"]', "reading_modules was removed in lorify 0.2"),
         ("data.questions_path=absent.jsonl", "absent.jsonl"),
         ("base=no-such-base", "no-such-base"),
         ("init_from=no-such-hypernetwork", "no-such-hypernetwork"),

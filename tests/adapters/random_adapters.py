@@ -3,6 +3,7 @@
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 
 KEYS = ((0, "down_proj"), (1, "down_proj"), (1, "q_proj"))
@@ -34,7 +35,8 @@ def random_adapter(
         for i in range(num_documents)
     )
     statistics = tuple(
-        {"S": torch.randn(2, 3, 3, generator=own), "M": torch.randn(2, 3, 5, generator=own)} for _ in documents
+        DocumentStatistics({"S": torch.randn(2, 3, 3, generator=own), "M": torch.randn(2, 3, 5, generator=own)})
+        for _ in documents
     )
     provenance = Provenance(
         base_name=base.name,

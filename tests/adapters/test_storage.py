@@ -43,8 +43,8 @@ def test_round_trip_is_bitwise(base, tmp_path, seed, rank, dtype, lora_alpha, nu
     assert adapter.statistics is not None and loaded.statistics is not None
     assert len(adapter.statistics) == len(loaded.statistics)
     for a, b in zip(adapter.statistics, loaded.statistics, strict=True):
-        assert a.keys() == b.keys()
-        assert all(torch.equal(a[name], b[name]) for name in a)
+        assert a.tensors.keys() == b.tensors.keys()
+        assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
 
 
 def test_views_of_shared_memory_can_be_saved(base, tmp_path):

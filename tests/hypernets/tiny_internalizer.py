@@ -5,7 +5,7 @@ from tiny import tiny_base
 
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, ReadingModule
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 
 TEXTS = (
     "The mill opens at nine.",
@@ -14,6 +14,10 @@ TEXTS = (
     "Forty-two chairs stand in the hall.",
 )
 DOCUMENTS = [document_from_text(text, f"doc{i}") for i, text in enumerate(TEXTS)]
+LONG = document_from_text(
+    "".join(f"Ada{i} keeps bees in Torvik{i}. They like clover, and the sea wind number {i}. " for i in range(40)),
+    "long",
+)
 
 
 def tiny_internalizer(
@@ -29,20 +33,12 @@ def tiny_internalizer(
         rank=8,
         width=16,
         bias_rank=2,
-        reading_layers=(1,),
-        reading_modules=tuple(
-            ReadingModule(name=name, input_size=linear.in_features, output_size=linear.out_features)
-            for name in ("q_proj", "o_proj")
-            for linear in [base.linear(1, name)]
-        ),
-        reading_rank=3,
         chunk_tokens=16,
         reader_width=reader_width,
     )
     torch.manual_seed(1)
     hypernetwork = AssociativeHypernetwork(config).eval()
-    for B in hypernetwork.reading_B.values():
-        torch.nn.init.normal_(B)
+    torch.nn.init.normal_(hypernetwork.bias_B)
     return AssociativeInternalizer(base, config, hypernetwork, name="tiny", digest="d1")
 
 

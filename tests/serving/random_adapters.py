@@ -3,6 +3,7 @@
 import torch
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.document_statistics import DocumentStatistics
 
 BASE_DIGEST = "0" * 64
 HYPERNETWORK_DIGEST = "1" * 64
@@ -28,4 +29,5 @@ def random_adapter(
         created=created,
         lorify_version="0.1.0",
     )
-    return Adapter({(0, "down_proj"): pair}, 4.0, provenance, ({"S": torch.randn(2, 2, generator=generator)},))
+    statistics = DocumentStatistics({"S": torch.randn(2, 2, generator=generator)})
+    return Adapter({(0, "down_proj"): pair}, 4.0, provenance, (statistics,))

@@ -74,7 +74,7 @@ def test_what_is_kept_beside_the_weights_is_told(model):
     kept = {a.method: a.kept_bytes for a in ask(model, [case], parse_methods("none,icl,adapter,adapter:focus=false"))}
     assert kept["none"] == kept["icl"] == 0
     (known,) = model.internalize(document_from_text(case.documents[0])).statistics
-    assert kept["adapter"] == sum(tensor.numel() * tensor.element_size() for tensor in known.values())
+    assert kept["adapter"] == sum(tensor.numel() * tensor.element_size() for tensor in known.tensors.values())
     assert kept["adapter"] > kept["adapter:focus=false"] > 0  # which keeps no tokens
 
 
@@ -98,7 +98,7 @@ def test_unrelated_prompts_are_compared_with_the_bare_base():
     cases = AgreementSuite(documents=1, prompts=6).build(model)
     on = parse_methods("adapter,adapter:only_if_relevant=false")
     model.internalize = lambda *documents: type(
-        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None, "is_empty": False}
+        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics_bytes": 0, "is_empty": False}
     )()
     gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
     assert gated == [1.0] * 6 and always == [0.0] * 6

@@ -8,16 +8,14 @@ from tiny import FAMILIES
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, largest_difference, tiny_internalizer
 
 from lorify.adapters import build_lora_batch
-from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.generation import generate_batch
 from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.network import lora_batch
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.document_encoder import DocumentEncoder
+from lorify.hypernets.associative.network import AssociativeHypernetwork, address_adapters
 
 
 @settings(max_examples=15, deadline=None)
@@ -73,23 +71,28 @@ def test_combining_adapters_equals_internalizing_their_documents_together():
     assert_same_weights(INTERNALIZER.combine([(first, 1.0), (second, 1.0)]), INTERNALIZER.internalize(DOCUMENTS))
 
 
-def test_a_chunk_that_comes_again_counts_every_time():
-    """The statistics of repeated chunks are remembered, not recomputed; they must still be added each time."""
-    once, twice = (document_from_text("The grass is green. " * n, "x") for n in (1, 8))
+def test_a_repeated_chunk_is_encoded_once_and_counts_every_time(monkeypatch):
     encoded: list[int] = []
-    original = AssociativeInternalizer._encode
+    original = DocumentEncoder.encode_chunks
 
     def counting(self, chunks):
         encoded.append(len(chunks))
         return original(self, chunks)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AssociativeInternalizer, "_encode", counting)
-        long = INTERNALIZER.internalize([twice])
-    statistics = long.statistics[0]
-    short = INTERNALIZER.internalize([once]).statistics[0]
+    once, often = (document_from_text("The grass is green. " * n, "x") for n in (1, 8))
+    monkeypatch.setattr(DocumentEncoder, "encode_chunks", counting)
+    long = INTERNALIZER.internalize([often])
     assert sum(encoded) < long.provenance.documents[0].num_tokens / 16
-    assert statistics["S"].diagonal(dim1=-2, dim2=-1).sum() > 4 * short["S"].diagonal(dim1=-2, dim2=-1).sum()
+    _, (many,) = INTERNALIZER.documents_of(long)
+    _, (single,) = INTERNALIZER.documents_of(INTERNALIZER.internalize([once]))
+    assert many.statistics.S.diagonal(dim1=-2, dim2=-1).sum() > 4 * single.statistics.S.diagonal(dim1=-2, dim2=-1).sum()
+
+
+def test_without_a_reader_no_tokens_are_kept():
+    hypernetwork = AssociativeHypernetwork(config := INTERNALIZER.config.model_copy(update={"reader_width": 0}))
+    plain = replace(INTERNALIZER, config=config, hypernetwork=hypernetwork.eval())
+    _, (document,) = plain.documents_of(plain.internalize(DOCUMENTS[:1]))
+    assert document.tokens is None
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -112,7 +115,7 @@ def test_every_family_internalizes_applies_and_generates(family):
 
 @torch.no_grad()
 def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
-    """Ranks of memory and reading part differ, and an adapter's scaling goes by rank: both must come out as trained."""
+    """The scaling of an adapter depends on its rank; the update must be that of training."""
     base, config, hypernetwork = INTERNALIZER.base, INTERNALIZER.config, INTERNALIZER.hypernetwork
     document = document_from_text("Bees.", "short")
     (chunk,) = split_into_chunks(document.text, base.tokenizer, config.chunk_tokens)
@@ -120,7 +123,7 @@ def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
     ids = torch.tensor([[1, 20, 30, 40]])
     logits = []
     for batch in (
-        lora_batch(config, hypernetwork, hypernetwork.shared_A(), B),
+        address_adapters(config, hypernetwork.lora_A(), B),
         build_lora_batch([INTERNALIZER.internalize([document])], base),
     ):
         with base.hooks.applied(batch):
@@ -128,7 +131,7 @@ def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
     torch.testing.assert_close(logits[1], logits[0])
 
 
-def test_refusals_name_the_thing_and_the_way_out():
+def test_errors_name_what_is_wrong_and_what_to_do():
     with pytest.raises(HypernetworkError, match="made for tiny-llama"):
         tiny_internalizer(digest="other")
     adapter = INTERNALIZER.internalize(DOCUMENTS[:1])
@@ -138,20 +141,3 @@ def test_refusals_name_the_thing_and_the_way_out():
         INTERNALIZER.remove(adapter, ["doc0"])
     with pytest.raises(ContextError, match="give at least one"):
         INTERNALIZER.internalize([])
-
-
-def test_an_adapter_concerns_the_documents_that_are_in_it(tmp_path):
-    relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={"the": 0.1, "when": 0.1, "does": 0.1})
-    internalizer = replace(tiny_internalizer(reader_width=0), relevance=relevance)  # a reader may find an answer
-    both = internalizer.internalize(DOCUMENTS[:2])
-    save_adapter(both, tmp_path / "both")
-    assert internalizer.is_relevant(load_adapter(tmp_path / "both"), "When does the mill open?")
-    assert internalizer.is_relevant(both, "Does Ada keep bees?")
-    assert not internalizer.is_relevant(both, "What is the capital of France?")
-    without_bees = internalizer.remove(both, ["doc1"])
-    assert not internalizer.is_relevant(without_bees, "Does Ada keep bees?")
-    assert internalizer.is_relevant(internalizer.add(without_bees, [DOCUMENTS[1]]), "Does Ada keep bees?")
-
-
-def test_without_word_weights_every_question_concerns_the_adapter():
-    assert INTERNALIZER.is_relevant(INTERNALIZER.internalize(DOCUMENTS[:1]), "What is the capital of France?")

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from pydantic import ValidationError
 from tiny import tiny_base
 
 from lorify.contexts.features import Features, encode_chunks
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, Statistics, TokenMemory
+from lorify.hypernets.associative.memory import Statistics
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 
 L, N, T, D, F = 2, 3, 7, 48, 96
 V = 32
@@ -79,57 +79,8 @@ def test_the_written_memory_is_the_ridge_regression_of_values_on_keys(hypernetwo
 
 
 @torch.no_grad()
-def test_a_focus_on_all_tokens_alike_is_the_adapter_without_focus(hypernetwork):
-    memory = hypernetwork(features())
-    wanted = hypernetwork.write(memory.statistics())
-    least = torch.ones(N)
-    inverse = hypernetwork.rest_inverse(memory.statistics().S, least)
-    found = hypernetwork.write_focused(inverse, memory, torch.ones(N, T), least)
-    torch.testing.assert_close(found, wanted)
-
-
-@torch.no_grad()
-def test_a_focus_says_what_the_same_weights_would_say_of_the_chosen_tokens(hypernetwork):
-    """Tokens left out count `least` in S and nothing in M; `rest` is said as it is."""
-    memory = hypernetwork(features())
-    factors = torch.rand(N, T).clamp_min(0.1)
-    chosen = torch.arange(0, T, 2)
-    some = TokenMemory(memory.keys[:, :, chosen], memory.values[:, :, chosen], memory.weights[:, :, chosen])
-    S = (
-        replace(
-            memory,
-            weights=memory.weights * torch.full((N, T), 0.1).scatter(1, chosen.expand(N, -1), factors[:, chosen]),
-        )
-        .statistics()
-        .S
-    )
-    M = replace(some, weights=some.weights * factors[:, chosen]).statistics().M
-    rest = torch.randn_like(M)
-    wanted = hypernetwork.write(Statistics(S, M + rest))
-    least = torch.full((N,), 0.1)
-    inverse = hypernetwork.rest_inverse(memory.statistics().S, least)
-    found = hypernetwork.write_focused(inverse, some, factors[:, chosen], least, rest)
-    torch.testing.assert_close(found, wanted)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.permutations(range(4)))
-def test_statistics_add_in_any_order(order):
-    generator = torch.Generator().manual_seed(1)
-    parts = [
-        Statistics(torch.randn(1, 1, 3, 3, generator=generator), torch.randn(1, 1, 3, 5, generator=generator))
-        for _ in range(4)
-    ]
-    total = parts[0] + parts[1] + parts[2] + parts[3]
-    shuffled = parts[order[0]] + parts[order[1]] + parts[order[2]] + parts[order[3]]
-    torch.testing.assert_close(total.M, shuffled.M)
-    stacked = Statistics(torch.cat([p.S for p in parts], 1), torch.cat([p.M for p in parts], 1))
-    torch.testing.assert_close(stacked.sum(torch.zeros(4, dtype=torch.long), 1).S, total.S)
-
-
-@torch.no_grad()
 def test_repetition_inside_a_chunk_does_not_drown_the_rest(hypernetwork):
-    """A token said a hundred times weighs about as much as one said once."""
+    """A token repeated a hundred times weighs about as much as a single one."""
     once = features(num_chunks=1)
     first = chosen(once, slice(None), slice(0, 1))
     repeated = once
@@ -156,11 +107,20 @@ def test_features_stop_at_the_highest_wanted_layer_and_equal_the_full_forward():
 
 
 @torch.no_grad()
-def test_a_memory_of_thousands_of_like_chunks_can_still_be_solved(hypernetwork):
-    """What a very long document leaves, rounded as it is stored."""
+def test_a_memory_of_thousands_of_equal_chunks_can_still_be_solved(hypernetwork):
+    """The statistics of a very long document, rounded as they are stored."""
     one = hypernetwork(features(num_chunks=1)).statistics()
     for copies in (1e4, 1e7):
         many = Statistics((one.S.double() * copies).float(), (one.M.double() * copies).float())
         many.S[:, :, 0, 1] *= 1 + 6e-8  # float32 products are not symmetric to the last bit
         B = hypernetwork.write(many)
         assert B.isfinite().all()
+
+
+def test_a_config_of_lorify_0_1_loads_without_reading_layers():
+    config = AssociativeConfig(base_name="tiny", base_digest="d", hidden_size=D, input_size=F, layers=(0, 1))
+    old = config.model_dump() | {"reading_layers": [], "reading_modules": [], "reading_rank": 16}
+    assert AssociativeConfig.model_validate(old) == config
+    module = {"name": "q_proj", "input_size": 4, "output_size": 4}
+    with pytest.raises(ValidationError, match=r"reading_modules was removed in lorify 0\.2"):
+        AssociativeConfig.model_validate(old | {"reading_layers": [1], "reading_modules": [module]})

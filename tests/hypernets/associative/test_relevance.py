@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from lorify.errors import HypernetworkError
-from lorify.hypernets.associative.relevance import Relevance, fit_relevance, hash_words, load_relevance, save_relevance
+from lorify.hypernets.associative.relevance import Relevance, fit_relevance, load_relevance, save_relevance
+from lorify.hypernets.associative.words import hash_words
 
 TOPICS = ["harbour", "orchard", "railway", "library", "glacier", "brewery", "theatre", "quarry"]
 
@@ -32,7 +33,7 @@ def test_rare_words_count_more_than_common_ones():
     )
 
 
-def test_documents_together_know_the_words_of_each():
+def test_several_documents_have_the_words_of_each():
     relevance = fitted()
     both = torch.cat([hash_words("the harbour"), hash_words("the orchard")])
     assert relevance.score("the orchard", both) == relevance.score("the orchard", hash_words("the orchard"))
@@ -42,14 +43,14 @@ def test_scripts_without_spaces_are_compared_by_character():
     assert fitted().score("博物館", hash_words("海洋博物館は港にある")) == 1.0
 
 
-def test_saved_and_loaded_it_decides_the_same(tmp_path):
+def test_relevance_is_the_same_after_saving(tmp_path):
     relevance = fitted()
     save_relevance(tmp_path, relevance)
     assert load_relevance(tmp_path) == relevance
     assert [path.name for path in tmp_path.iterdir()] == ["relevance.json"]
 
 
-def test_without_a_file_there_is_no_test(tmp_path):
+def test_without_a_file_there_is_no_relevance(tmp_path):
     assert load_relevance(tmp_path) is None
 
 

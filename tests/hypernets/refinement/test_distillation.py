@@ -4,13 +4,13 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from stand_in_readers import constant
 from tiny_lorify import tiny_lorify
 
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
-from lorify.hypernets.associative.reader import Places
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.refinement.distillation import (
     Budget,
@@ -114,17 +114,13 @@ def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
         MODEL.add(refined, document_from_text("More.", "more"))
 
 
-def finding_nothing(documents, mask, questions, asked, matches):
-    return Places(torch.zeros(mask.shape), torch.full(mask.shape, -9.0))
-
-
-def test_a_refined_adapter_is_still_left_out_of_what_does_not_concern_it():
+def test_a_refined_adapter_is_still_off_for_unrelated_questions():
     relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={})
     internalizer = replace(MODEL.internalizer, relevance=relevance)
     refined = refine(BASE, internalizer.internalize([DOCUMENT]), [DOCUMENT], seconds=0.01)
-    assert internalizer.is_relevant(refined, "The Elm Bridge?")
-    with patch.object(internalizer.hypernetwork.reader, "forward", finding_nothing):
-        assert not internalizer.is_relevant(refined, "Which planets have rings?")
+    assert internalizer.prepare([refined], ["The Elm Bridge?"]) != [None]
+    with patch.object(internalizer.hypernetwork.reader, "forward", constant(-9.0)):
+        assert internalizer.prepare([refined], ["Which planets have rings?"]) == [None]
 
 
 def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():

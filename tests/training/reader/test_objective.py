@@ -10,13 +10,14 @@ from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
-from lorify.hypernets.associative.reader import Places, place_loss
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.engine.state_cache import RememberedStates
 from lorify.training.prepare import Preparation
+from lorify.training.reader import contexts
+from lorify.training.reader.batches import ContextSampler
 from lorify.training.reader.objective import ReaderObjective, prepare_reader
 
 PASSAGE = Example(
@@ -44,9 +45,10 @@ def config(folder, **optimization) -> ReaderTrainingConfig:
 
 
 def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
-    shape, hypernetwork = ASSOCIATIVE.load(run.init_from)
+    hypernetwork_config, hypernetwork = ASSOCIATIVE.load(run.init_from)
     states = RememberedStates(run.init_from.parent / "states.sqlite", "tiny")
-    return ReaderObjective(run, tiny_base(), shape, hypernetwork, RELEVANCE, states, passages, heldout)
+    sampler = ContextSampler(run, passages, heldout)
+    return ReaderObjective(run, tiny_base(), hypernetwork_config, hypernetwork, RELEVANCE, states, sampler)
 
 
 @pytest.fixture
@@ -90,32 +92,12 @@ def test_training_finds_the_answers_of_a_passage(hypernetwork, tmp_path):
     assert seen[-1] == 1.0
 
 
-def test_an_epoch_has_every_passage_whose_answer_stands_in_it(hypernetwork):
-    passages = [
-        Example((f"Shed {n} is {'very ' * n}red.",), (Question(f"What is shed {n}?", ("red",)),), "sheds")
-        for n in range(6)
-    ]
-    silent = Example(("Nothing is said.",), (Question("Is it so?", ("Yes",)),), "silent")
-    run = config(hypernetwork)
-    run = run.model_copy(update={"data": run.data.model_copy(update={"questions": 2})})
-    current = objective(run, [*passages, silent], [silent])
-    first, second = (
-        [current._passages[i].source for batch in batches for i in current._passages_of_batch(batch)]
-        for batches in (range(3), range(3, 6))
-    )
-    assert first == second == ["sheds"] * 6
-    assert sorted(i for batch in range(3) for i in current._passages_of_batch(batch)) == list(range(6))
-    orders = [[current._passages_of_batch(batch) for batch in range(start, start + 3)] for start in range(0, 30, 3)]
-    assert any(order != orders[0] for order in orders), "each epoch has an order of its own"
-    assert not current._heldout
-
-
-def test_what_the_base_made_of_a_text_is_remembered_across_runs(hypernetwork):
+def test_states_of_the_base_are_kept_across_runs(hypernetwork, monkeypatch):
     run = config(hypernetwork).model_copy(update={"dropout": 0.0})
     first = objective(run)
     first.loss(0)
     resumed = objective(run)
-    resumed._encode = lambda texts: pytest.fail(f"{len(texts)} texts are encoded again")
+    monkeypatch.setattr(contexts, "encode_chunks", lambda *_, **__: pytest.fail("a text is encoded again"))
     assert resumed.loss(0).metrics == first.loss(0).metrics
 
 
@@ -152,61 +134,30 @@ def test_dropout_is_off_on_heldout_contexts(hypernetwork):
 
 def test_answers_begin_after_the_tokens_that_come_before_them(hypernetwork):
     current = objective(config(hypernetwork))
-    read = current._read_context("questions", 0)
-    following = torch.cat([ids[1:] for ids in read.ids])
-    assert len(following) == len(read.words)
-    assert len(read.questions) == 2, "an answer that does not stand in the passage says nothing about places"
-    for question, text in zip(read.questions, ("nine", "bees"), strict=True):
+    context = current.contexts.load("questions", 0)
+    following = torch.cat([ids[1:] for ids in context.ids])
+    assert len(following) == len(context.words)
+    assert len(context.questions) == 2, "the third answer does not occur in the passage"
+    for question, text in zip(context.questions, ("nine", "bees"), strict=True):
         wanted = current.base.encode_text(f" {text}")
         assert len(question.begins) == 2
         for begin in question.begins:
-            assert following[begin : begin + question.length].tolist() == wanted
-
-
-def test_a_place_counts_in_whatever_document_it_is_and_others_compete():
-    begins = torch.tensor([[False, True, False], [False, False, False]])
-    occurrence = torch.where(begins, 1, -1)
-    mask = torch.tensor([[True, True, True], [True, True, False]])
-    question = torch.tensor([0, 0])
-
-    def scored(first: list[float], second: list[float]) -> tuple[float, bool]:
-        logits = torch.tensor([first, second])
-        loss, right = place_loss(
-            Places(logits, torch.where(begins, 20.0, -20.0)), mask, question, begins, occurrence, 1
-        )
-        return loss.item(), bool(right.item())
-
-    loss, right = scored([0.0, 9.0, 0.0], [0.0, 0.0, 99.0])
-    assert right and loss < 0.01, "what is padded does not compete"
-    loss, right = scored([0.0, 9.0, 0.0], [0.0, 12.0, 0.0])
-    assert not right and loss == pytest.approx(3.05, abs=0.01)
-
-
-def test_of_an_answer_that_stands_twice_the_likelier_place_is_learned():
-    begins = torch.tensor([[True, False, True, False]])
-    occurrence = torch.tensor([[0, -1, 2, -1]])
-    logits = torch.tensor([[8.0, 0.0, 0.0, 0.0]], requires_grad=True)
-    belongs = torch.zeros(1, 4, requires_grad=True)
-    mask = torch.ones(1, 4, dtype=torch.bool)
-    loss, right = place_loss(Places(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1)
-    loss.sum().backward()
-    assert right.item()
-    assert belongs.grad[0, 0] < -0.04 < belongs.grad[0, 2] <= 0 < belongs.grad[0, 1]
+            assert following[begin : begin + question.answer_tokens].tolist() == wanted
 
 
 def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
     with pytest.raises(ValidationError, match="set init_from to the folder of one"):
         ReaderTrainingConfig()
-    ASSOCIATIVE.save(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
+    save_associative(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
     preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)
     with pytest.raises(TrainingError, match=r"has no relevance\.json"):
         prepare_reader(config(tmp_path / "start"), preparation)
 
 
-def test_a_new_width_begins_a_new_reader_and_the_same_goes_on(hypernetwork):
+def test_a_new_width_starts_a_new_reader_and_the_same_width_continues(hypernetwork):
     run = config(hypernetwork)
     same = objective(run).reader.out.weight
     torch.testing.assert_close(same, INTERNALIZER.hypernetwork.reader.out.weight, atol=1e-2, rtol=0)
     wider = objective(run.model_copy(update={"width": 16}))
-    assert wider.reader.out.in_features == wider.shape.reader_width == 16
-    assert json.loads(wider.shape.model_dump_json())["reader_width"] == 16
+    assert wider.reader.out.in_features == wider.hypernetwork_config.reader_width == 16
+    assert json.loads(wider.hypernetwork_config.model_dump_json())["reader_width"] == 16

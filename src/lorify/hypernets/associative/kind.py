@@ -15,14 +15,14 @@ from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.weight_storage import packed_weights
 
-OUTPUT_FIRST = ("query", "bias_A", "reading_A")
+OUTPUT_FIRST = ("query", "bias_A")
 """Prefixes of the names of weights that become the `A` of adapters."""
 
 
 def save_associative(
     folder: Path, config: AssociativeConfig, network: AssociativeHypernetwork, *, relevance: Relevance | None = None
 ) -> None:
-    """Write an associative hypernetwork and, where there is one, its relevance test; see `HypernetworkKind.save`."""
+    """Write an associative hypernetwork and, where there is one, its relevance; see `HypernetworkKind.save`."""
 
     def write_relevance(temporary: Path) -> None:
         if relevance is not None:

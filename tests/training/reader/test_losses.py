@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from lorify.hypernets.associative.reader import AnswerLogits
+from lorify.training.reader.losses import answer_span_loss
+
+
+def test_the_documents_of_a_question_compete():
+    begins = torch.tensor([[False, True, False], [False, False, False]])
+    occurrence = torch.where(begins, 1, -1)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    question = torch.tensor([0, 0])
+
+    def scored(first: list[float], second: list[float]) -> tuple[float, bool]:
+        logits = torch.tensor([first, second])
+        loss, right = answer_span_loss(
+            AnswerLogits(logits, torch.where(begins, 20.0, -20.0)), mask, question, begins, occurrence, 1
+        )
+        return loss.item(), bool(right.item())
+
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 0.0, 99.0])
+    assert right and loss < 0.01, "padding does not compete"
+    loss, right = scored([0.0, 9.0, 0.0], [0.0, 12.0, 0.0])
+    assert not right and loss == pytest.approx(3.05, abs=0.01)
+
+
+def test_of_an_answer_that_occurs_twice_the_likelier_occurrence_is_learned():
+    begins = torch.tensor([[True, False, True, False]])
+    occurrence = torch.tensor([[0, -1, 2, -1]])
+    logits = torch.tensor([[8.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    belongs = torch.zeros(1, 4, requires_grad=True)
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    loss, right = answer_span_loss(AnswerLogits(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1)
+    loss.sum().backward()
+    assert right.item()
+    assert belongs.grad[0, 0] < -0.04 < belongs.grad[0, 2] <= 0 < belongs.grad[0, 1]

@@ -1,5 +1,5 @@
 import pytest
-from random_runs import make_answer, make_config
+from made_up_runs import make_answer, make_config
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.reports.comparison import compare_runs
@@ -12,7 +12,7 @@ def write_run(folder, f1, method="adapter", case="c", **config):
     return folder
 
 
-def test_a_clear_difference_is_significant_and_the_settings_are_told(tmp_path):
+def test_a_clear_difference_is_significant_and_differing_settings_are_listed(tmp_path):
     first = write_run(tmp_path / "a", 0.0)
     second = write_run(tmp_path / "b", 1.0, hypernetwork="two")
     comparison = compare_runs(first, second)
@@ -22,13 +22,13 @@ def test_a_clear_difference_is_significant_and_the_settings_are_told(tmp_path):
     assert row["verdict"] == "significant" and row["p"] < 0.01
 
 
-def test_a_run_is_not_different_from_itself(tmp_path):
+def test_a_run_does_not_differ_from_itself(tmp_path):
     run = write_run(tmp_path / "a", 0.5)
     comparison = compare_runs(run, run)
     assert comparison.settings == [] and comparison.rows[0]["verdict"] == "no significant difference"
 
 
-def test_two_runs_of_one_method_each_are_compared_whatever_the_method(tmp_path):
+def test_two_runs_with_one_method_each_are_compared_across_methods(tmp_path):
     first, second = write_run(tmp_path / "a", 0.0, "adapter"), write_run(tmp_path / "b", 1.0, "icl")
     assert compare_runs(first, second).rows[0]["method"] == "adapter / icl"
 

@@ -1,6 +1,6 @@
 import struct
 
-from random_runs import make_answer
+from made_up_runs import make_answer
 
 from lorify.evaluation.reports.plots import plot_heat_map, write_plots
 
@@ -11,7 +11,7 @@ def size_of(path):
     return struct.unpack(">II", data[16:24])
 
 
-def test_a_run_gets_the_plots_that_its_answers_give_something_for(tmp_path):
+def test_plots_depend_on_the_data_of_the_answers(tmp_path):
     answers = [make_answer(method, f"c-{i}", length_tokens=100 * i + 1) for method in ("icl", "a b") for i in range(3)]
     assert write_plots(tmp_path, answers) == ["quality-update.png", "quality-length.png"]
     needles = [
@@ -30,7 +30,7 @@ def test_a_heat_map_grows_with_lengths_and_depths(tmp_path):
     assert large[0] > small[0] and large[1] > small[1]
 
 
-def test_other_answers_give_another_picture(tmp_path):
+def test_other_answers_give_another_plot(tmp_path):
     plot_heat_map([(100, 0, 1.0), (100, 1, 0.0)], tmp_path / "one.png")
     plot_heat_map([(100, 0, 0.0), (100, 1, 1.0)], tmp_path / "other.png")
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "other.png").read_bytes()

@@ -1,7 +1,7 @@
 import csv
 
 import pytest
-from random_runs import make_answer, make_config
+from made_up_runs import make_answer, make_config
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.reports.pooling import POOLED_NAME, REPORT_NAME, SCALING_NAME, pool_runs, write_pooled
@@ -18,7 +18,7 @@ def test_runs_of_several_seeds_are_one_row_with_an_interval_over_runs_and_docume
     runs = [write_run(tmp_path / str(seed), [share] * 20) for seed, share in enumerate((0.2, 0.5, 0.8))]
     (row,) = pool_runs(runs)
     assert (row["method"], row["runs"], row["questions"], row["score"]) == ("adapter", 3, 60, 0.5)
-    # Documents are alike here, so the interval is that of the runs: as wide as they are apart.
+    # All documents have the same score, so the interval comes from the runs alone.
     assert row["low"] == 0.2 and row["high"] == 0.8 and row["run_deviation"] == 0.3
 
 

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from random_runs import make_answer, make_config
+from made_up_runs import make_answer, make_config
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.runs.folder import (
@@ -24,14 +24,14 @@ def test_a_new_folder_gets_config_and_environment(tmp_path):
     assert environment["versions"]["torch"] and environment["threads"] >= 1
 
 
-def test_answers_come_back_as_they_were(tmp_path):
+def test_answers_are_read_as_they_were_written(tmp_path):
     open_run(tmp_path, make_config())
     answers = [make_answer(), make_answer(index=1, first_token_seconds=0.25)]
     append_answers(tmp_path, answers)
     assert open_run(tmp_path, make_config()) == answers
 
 
-def test_a_torn_last_line_is_dropped_and_another_damaged_line_is_named(tmp_path):
+def test_an_incomplete_last_line_is_dropped_and_another_damaged_line_is_named(tmp_path):
     open_run(tmp_path, make_config())
     append_answers(tmp_path, [make_answer(), make_answer(index=1)])
     path = tmp_path / ANSWERS_NAME
@@ -44,7 +44,7 @@ def test_a_torn_last_line_is_dropped_and_another_damaged_line_is_named(tmp_path)
         load_answers(tmp_path)
 
 
-def test_a_run_with_other_settings_is_left_alone(tmp_path):
+def test_a_run_with_other_settings_is_not_overwritten(tmp_path):
     open_run(tmp_path, make_config())
     before = (tmp_path / CONFIG_NAME).read_bytes()
     with pytest.raises(EvaluationError, match=r"items_sha256: 0+\.* / 9+"):
@@ -70,3 +70,12 @@ def test_a_damaged_config_is_named(tmp_path):
     (tmp_path / CONFIG_NAME).write_text('{"format_version": 7}')
     with pytest.raises(EvaluationError, match="of another version"):
         load_config(tmp_path)
+
+
+def test_a_run_with_option_names_of_version_0_1_continues(tmp_path):
+    config = make_config(methods=("adapter:hypernetwork=other",), own_hypernetworks={"adapter:hypernetwork=other": "3"})
+    open_run(tmp_path, config)
+    append_answers(tmp_path, [make_answer("adapter:hypernetwork=other")])
+    for name in (CONFIG_NAME, ANSWERS_NAME):
+        (tmp_path / name).write_text((tmp_path / name).read_text().replace("hypernetwork=", "hypernet="))
+    assert open_run(tmp_path, config) == [make_answer("adapter:hypernetwork=other")]

@@ -1,39 +1,13 @@
-"""The suite of tasks by all its methods, on a tiny random base."""
-
 import pytest
-from random_runs import make_answer
-from tiny import tiny_base
+from tiny_lorify import Reader
 
-from lorify.adapters.storage import save_adapter
-from lorify.contexts.descriptions import BaseEncoder
-from lorify.data.tasks.schema import save_task, split_descriptions
+from lorify.data.tasks.schema import save_task
 from lorify.data.tasks.suite import suite_unseen_tasks
-from lorify.errors import EvaluationError, HypernetworkError
-from lorify.evaluation.methods.registry import methods_for, parse_methods
-from lorify.evaluation.reports.findings import compare_task_scores, measure_compression, summarize_findings
-from lorify.evaluation.reports.run_report import FAMILIES_NAME, REPORT_NAME, TABLE_NAME, write_report
-from lorify.evaluation.reports.summaries import summarize
-from lorify.evaluation.runs.records import run_config
-from lorify.evaluation.runs.runner import answer_cases
-from lorify.evaluation.suites.facts import FactsSuite
+from lorify.errors import EvaluationError
 from lorify.evaluation.suites.registry import parse_suite
 from lorify.evaluation.suites.tasks import TasksSuite
-from lorify.facade import Lorify
-from lorify.hypernets.text_to_lora.config import task_config
-from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
-from lorify.hypernets.text_to_lora.library import Library, save_library
-from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 TASKS = suite_unseen_tasks()[:1] + suite_unseen_tasks()[-1:]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Lorify:
-    base = tiny_base()
-    config = task_config(base, BaseEncoder(base), rank=2, latent_size=16, head_input_size=16, num_training_tasks=7)
-    folder = tmp_path_factory.mktemp("hypernetwork") / "tasks"
-    TEXT_TO_LORA.save(folder, config, build_task_hypernetwork(config))
-    return Lorify(base, None, folder)
 
 
 @pytest.fixture(scope="module")
@@ -44,118 +18,15 @@ def suite(tmp_path_factory) -> TasksSuite:
     return TasksSuite(path=folder, instances=2, seeds=2)
 
 
-@pytest.fixture(scope="module")
-def trained(model, tmp_path_factory) -> str:
-    """The methods that need trained LoRAs, with folders of such."""
-    folder = tmp_path_factory.mktemp("trained")
-    own = {task.name: model.specialize(task.definition) for task in TASKS}
-    save_adapter(own[TASKS[0].name], folder / "shared")
-    save_library(Library(own, {task.name: task.descriptions for task in TASKS}), folder / "library")
-    own_library = f"path={folder / 'library'}"
-    return f"multi_task:path={folder / 'shared'},oracle:{own_library},restored:{own_library}"
-
-
-def ask(model, suite, methods, **options):
-    return answer_cases(
-        model, suite.build(model), parse_methods(methods, "tasks"), max_new_tokens=4, timed=False, **options
-    )
-
-
-def test_every_method_answers_the_same_inputs_with_its_own_prompt(model, suite, trained, tmp_path):
-    methods = f"none,description,three_shot,adapter,mismatched,random,{trained}"
-    answers = ask(model, suite, methods)
-    labels = [method.label for method in parse_methods(methods, "tasks")]
-    assert [label.partition(":")[0] for label in labels] == ["none", *(m for m in methods_for("tasks") if m != "none")]
-    asked = {label: {(*a.key, a.question) for a in answers if a.method == label} for label in labels}
-    assert all(len(keys) == 8 and keys == asked["none"] for keys in asked.values())
-    told = {(a.method, a.group): a.description for a in answers if a.seed == 0}
-    for task in TASKS:
-        assert told["adapter", task.name] == told["description", task.name] == split_descriptions(task)[1][0]
-        other = next(t for t in TASKS if t is not task)
-        assert told["mismatched", task.name] in other.descriptions
-        assert len(told["random", task.name]) > 40 and told["none", task.name] is None
-    assert len({a.description for a in answers if a.method == "adapter"}) == 4, "each seed has another description"
-    assert all((a.adapter_bytes > 0) == (a.method not in ("none", "description", "three_shot")) for a in answers)
-
-    config = run_config(
-        model, "tasks", suite.build(model), parse_methods(methods, "tasks"), max_new_tokens=4, timed=False
-    )
-    assert (config.hypernetwork, config.training_tasks) == ("tasks", 7)
-    write_report(tmp_path, config, answers, summarize_findings(answers, model, parse_methods(methods, "tasks")))
-    rows = {row["method"]: row for row in summarize(answers)}
-    assert set(rows) == set(labels)
-    assert all(row["score_low"] <= row["score"] <= row["score_high"] for row in rows.values())
-    assert all((row["tasks"], row["seeds"]) == (2, 2) for row in rows.values())
-    for name in (TABLE_NAME, FAMILIES_NAME, REPORT_NAME, "quality-methods.png", "quality-update.png"):
-        assert (tmp_path / name).stat().st_size > 0
-    assert "By family of tasks" in (tmp_path / REPORT_NAME).read_text()
-
-
-def test_examples_are_turns_of_the_chat_and_no_held_out_input(suite, model):
-    (case, *_) = suite.build(model)
+def test_examples_are_chat_turns_without_held_out_inputs(suite):
+    (case, *_) = suite.build(Reader())
     task = next(task for task in TASKS if task.name == case.task.name)
     assert [turn["role"] for turn in case.task.examples] == ["user", "assistant"] * 3
     assert {q.text for q in case.questions}.isdisjoint(turn["content"] for turn in case.task.examples)
     assert case.metric == task.metric and case.max_new_tokens > 4 and case.documents == ()
 
 
-def test_the_suite_is_written_like_any_other(suite):
+def test_the_label_gives_the_suite_again(suite):
     assert parse_suite(suite.label) == suite
     with pytest.raises(EvaluationError, match="exclude each other"):
         parse_suite(f"{suite.label}:seen=true")
-
-
-def test_what_a_method_lacks_is_named(model, suite, trained, tmp_path):
-    with pytest.raises(EvaluationError, match="path: Field required"):
-        parse_methods("oracle", "tasks")
-    with pytest.raises(EvaluationError, match="method for tasks 'icl' does not exist; choose from none, description"):
-        parse_methods("icl", "tasks")
-    with pytest.raises(EvaluationError, match="method for documents 'three_shot' does not exist"):
-        parse_methods("three_shot")
-    with pytest.raises(HypernetworkError, match="no task hypernetwork"):
-        ask(Lorify(model.base, None), suite, "adapter")
-    save_library(Library({"x": model.specialize("Say x.")}, {"x": ("Say x.",)}), tmp_path / "library")
-    for method in ("oracle", "restored"):
-        with pytest.raises(EvaluationError, match=f"method {method} needs .* has none of 'brackets"):
-            ask(model, suite, f"{method}:path={tmp_path / 'library'}")
-    (tmp_path / "one").mkdir()
-    save_task(TASKS[0], tmp_path / "one")
-    with pytest.raises(EvaluationError, match="at least two tasks"):
-        ask(model, TasksSuite(path=tmp_path / "one", instances=1, seeds=1), "mismatched")
-
-
-def test_a_library_is_restored_from_the_descriptions_that_it_keeps(model, suite, trained):
-    library = trained.rpartition("path=")[2]
-    answers = ask(model, suite, f"restored:path={library},adapter")
-    for answer in answers:
-        task = next(task for task in TASKS if answer.case.startswith(f"{task.name}/"))
-        is_kept = answer.description == task.descriptions[0]
-        assert is_kept == (answer.method != "adapter")
-        assert answer.adapter_bytes > 0
-
-
-def test_a_description_is_a_method_for_documents_too(model):
-    cases = FactsSuite(documents=1, questions=2).build(model)
-    methods = parse_methods("t2l,t2l:document=true")
-    answers = answer_cases(model, cases, methods, max_new_tokens=2)
-    first = {a.method: a for a in answers if a.index == 0}
-    assert first["t2l:document=true"].prompt_tokens > first["t2l"].prompt_tokens + 50
-    assert all(a.description.startswith("Answer the question") and a.adapter_bytes > 0 for a in answers)
-
-
-def test_what_the_paper_asks_of_the_scores():
-    def findings(scores):
-        return compare_task_scores([make_answer(method, score=score) for method, score in scores.items()])
-
-    rows = findings({"none": 0.1, "adapter": 0.6, "mismatched": 0.2, "oracle:path=x": 0.8})
-    assert rows == {"of_oracle": 0.75, "gain_lost_mismatched": 0.8}
-    rows = findings({"restored:path=x": 0.72, "oracle:path=x": 0.8})
-    assert rows == {"kept_of_library": 0.9}
-    assert compare_task_scores([make_answer("none")]) == {}
-
-
-def test_compression_counts_every_number(model):
-    adapter = model.specialize("Say it.")
-    numbers = sum(pair.A.numel() + pair.B.numel() for pair in adapter.weights.values())
-    found = measure_compression([adapter] * 3, numbers)
-    assert found["library_bytes"] == 12 * numbers and found["times_smaller_than_16_bit"] == 6.0

@@ -1,4 +1,4 @@
-"""Answers and configs as a run would have them."""
+"""Answers and configs of made-up runs."""
 
 from lorify.evaluation.runs.records import AnswerRecord, RunConfig
 
@@ -38,3 +38,15 @@ def make_config(**fields) -> RunConfig:
         "hypernetwork_digest": "2" * 64,
     }
     return RunConfig(**(values | fields))
+
+
+ANSWERS = [
+    answer
+    for case in range(6)
+    for answer in (
+        make_answer("icl", f"c-{case}", f1=0.5, length_tokens=60 * (case + 1), first_token_seconds=2.0),
+        make_answer("adapter", f"c-{case}", f1=1.0, length_tokens=60 * (case + 1), first_token_seconds=0.5),
+        make_answer("adapter", f"c-{case}", 1, f1=0.0, length_tokens=60 * (case + 1)),
+    )
+]
+"""Answers about six documents by two methods, of which `adapter` has a second, wrong answer about each."""

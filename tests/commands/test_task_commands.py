@@ -199,4 +199,4 @@ def test_eval_tasks_writes_scores_and_answers(tmp_path: Path, options: list[obje
     assert "exclude each other" in fail(*command, "--seen", *options)
     assert "--oracles" in fail("eval", "tasks", "-m", "none,oracle", *options)
     (tmp_path / "tasks" / "two.json").write_text("{")
-    assert "two.json is no JSON" in fail(*command, *options)
+    assert "two.json is not JSON" in fail(*command, *options)

@@ -41,7 +41,7 @@ def augment_descriptions(
     Example: lorify augment-descriptions tasks -o augmented -n 12 --endpoint http://localhost:8000/v1 --model qwen3-8b
     """
     from lorify.data.tasks.augmentation import frame_descriptions, write_descriptions
-    from lorify.data.tasks.schema import load_tasks, save_task, task_path
+    from lorify.data.tasks.files import load_tasks, save_task, task_path
 
     if endpoint is not None and model is None:
         raise ConfigError("--endpoint needs --model: the name of a model that the endpoint serves")

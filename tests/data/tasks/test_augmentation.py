@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.data.tasks.augmentation import frame_descriptions, parse_descriptions, write_descriptions
-from lorify.data.tasks.schema import Instance, Task, load_tasks, save_task
+from lorify.data.tasks.files import load_tasks, save_task
+from lorify.data.tasks.schema import Instance, Task
 from lorify.errors import EvaluationError
 
 INSTANCES = tuple(Instance(f"input {n}", (f"answer {n}",)) for n in range(5))
@@ -19,7 +20,7 @@ def test_answers_of_models_become_descriptions():
     assert parse_descriptions(answer) == ["Say the same thing.", "Repeat what you hear.", "Copy it out loud."]
 
 
-def test_the_model_is_asked_until_there_are_enough():
+def test_the_model_is_called_until_there_are_enough_descriptions():
     asked: list[str] = []
 
     def ask(prompt: str) -> str:
@@ -28,7 +29,7 @@ def test_the_model_is_asked_until_there_are_enough():
 
     task = write_descriptions(TASK, 4, ask)
     assert task.descriptions == ("Say it again.", "Write it number 1.", "Write it once more.", "Write it number 2.")
-    assert "input 0" in asked[0] and "answer 4" not in asked[0], "what is measured on is not shown"
+    assert "input 0" in asked[0] and "answer 4" not in asked[0], "held-out instances are not shown"
     with pytest.raises(EvaluationError, match="wrote 1 usable"):
         write_descriptions(TASK, 4, lambda _prompt: "no")
 
@@ -36,11 +37,6 @@ def test_the_model_is_asked_until_there_are_enough():
 def test_frames_give_different_wordings():
     task = frame_descriptions(TASK, 9)
     assert len(set(task.descriptions)) == 9 and all("Say it again." in text for text in task.descriptions)
-
-
-def test_saved_tasks_are_what_they_were(tmp_path):
-    path = save_task(TASK, tmp_path)
-    assert path.name == "ech_o.json" and load_tasks(path) == [TASK]
 
 
 class Endpoint(BaseHTTPRequestHandler):
@@ -61,7 +57,7 @@ class Endpoint(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-def test_an_endpoint_describes_a_folder_and_what_is_there_is_left(tmp_path):
+def test_an_endpoint_describes_a_folder_and_existing_tasks_are_skipped(tmp_path):
     save_task(TASK, tmp_path / "tasks")
     server = HTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -84,7 +80,7 @@ def test_an_endpoint_describes_a_folder_and_what_is_there_is_left(tmp_path):
     assert result.exit_code == 0, result.output
     (task,) = load_tasks(tmp_path / "out")
     assert task.descriptions[1:] == ("tiny says: repeat the words.", "Give it back unchanged.")
-    assert CliRunner().invoke(app, [*command, "--model", "tiny"]).exit_code == 0, "all is done; nobody is asked"
+    assert CliRunner().invoke(app, [*command, "--model", "tiny"]).exit_code == 0, "nothing is left to do"
     (tmp_path / "out" / "ech_o.json").unlink()
     gone = CliRunner().invoke(app, [*command, "--model", "tiny"])
     assert gone.exit_code == 2 and "did not answer" in gone.stderr and len(gone.stderr.strip().splitlines()) == 1

@@ -1,12 +1,9 @@
-import random
 import re
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lorify.data.tasks.schema import split_descriptions, split_instances
 from lorify.data.tasks.suite import (
@@ -16,10 +13,9 @@ from lorify.data.tasks.suite import (
     suite_unseen_tasks,
     task_suite,
 )
-from lorify.data.tasks.wording import expand, reword
 
 
-def test_there_are_enough_tasks_of_enough_families_and_whole_families_are_unseen():
+def test_there_are_many_tasks_and_whole_families_are_held_out():
     train, unseen = suite_training_tasks(), suite_unseen_tasks()
     assert len(train) >= 120 and len(unseen) >= 25
     assert {t.family for t in unseen} == UNSEEN_FAMILIES
@@ -29,7 +25,7 @@ def test_there_are_enough_tasks_of_enough_families_and_whole_families_are_unseen
 
 
 @pytest.mark.parametrize("task", (*task_suite(), *drawn_suite_tasks(160)), ids=lambda task: task.name)
-def test_a_task_has_many_wordings_and_instances_that_differ(task):
+def test_a_task_has_many_descriptions_and_different_instances(task):
     assert len(set(task.descriptions)) == len(task.descriptions) >= 8
     seen, unseen = split_descriptions(task)
     assert len(seen) >= 7 and len(unseen) >= 2 and not set(seen) & set(unseen)
@@ -60,7 +56,7 @@ def test_answers_are_right():
     assert 0.3 < sum(yes) / len(yes) < 0.7
 
 
-def test_every_process_makes_the_same_tasks():
+def test_every_process_generates_the_same_tasks():
     code = (
         "import hashlib, lorify.data.tasks.suite as s; print(hashlib.sha256(repr(s.task_suite()).encode()).hexdigest())"
     )
@@ -77,11 +73,7 @@ def test_every_process_makes_the_same_tasks():
     assert len(digests) == 1
 
 
-def test_templates_expand_to_all_their_texts():
-    assert expand("{a|b} c{|, d}") == ["a c", "a c, d", "b c", "b c, d"]
-
-
-def test_drawn_tasks_go_on_without_end_and_the_first_stay_the_same():
+def test_more_drawn_tasks_begin_with_the_same_ones():
     many = drawn_suite_tasks(400)
     assert many[:80] == drawn_suite_tasks(80)
     assert len({task.name for task in many}) == 400
@@ -89,7 +81,7 @@ def test_drawn_tasks_go_on_without_end_and_the_first_stay_the_same():
     assert not {task.family for task in many} & {task.family for task in task_suite()}
 
 
-def test_nothing_that_unseen_families_ask_for_is_drawn():
+def test_drawn_tasks_request_nothing_that_unseen_families_request():
     labels = {choice for task in suite_unseen_tasks() for i in task.instances for choice in i.choices} - {"yes", "no"}
     drawn = drawn_suite_tasks(800)
     answers = [instance.outputs[0] for task in drawn for instance in task.instances]
@@ -144,12 +136,3 @@ def test_answers_of_drawn_tasks_are_right():
                     assert all(value in instance.input.lower() for value in re.split(" and |, ", bare))
                 case "drawn extraction":
                     assert answer.lower().strip('"') in instance.input.lower() or ":" in answer
-
-
-@given(seed=st.integers(0, 2**31))
-def test_rewording_keeps_what_is_quoted_and_marks_and_is_drawn_from_the_seed_alone(seed):
-    text = 'Write the text, but begin with "the text: write" and put <> after it.'
-    found = reword(text, random.Random(seed))
-    assert '"the text: write"' in found and "<>" in found
-    assert found == reword(text, random.Random(seed))
-    assert found[0].isupper()

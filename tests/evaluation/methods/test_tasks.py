@@ -5,7 +5,8 @@ from tiny import tiny_base
 
 from lorify.adapters.storage import save_adapter
 from lorify.contexts.descriptions import BaseEncoder
-from lorify.data.tasks.schema import save_task, split_descriptions
+from lorify.data.tasks.files import save_task
+from lorify.data.tasks.schema import split_descriptions
 from lorify.data.tasks.suite import suite_unseen_tasks
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.registry import methods_for, parse_methods

@@ -1,7 +1,7 @@
 import pytest
 from tiny_lorify import Reader
 
-from lorify.data.tasks.schema import save_task
+from lorify.data.tasks.files import save_task
 from lorify.data.tasks.suite import suite_unseen_tasks
 from lorify.errors import EvaluationError
 from lorify.evaluation.suites.registry import parse_suite

@@ -1,4 +1,4 @@
-"""Training tasks that overlap with what is measured: single instances go, and tasks that mostly overlap go whole."""
+"""Remove training instances that overlap with evaluation texts, and whole tasks that mostly overlap."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a training task shares with what is measured.
+    """Overlap of a training task with the evaluation texts.
 
     Attributes:
-        task: its name.
-        num_shared: instances that share a run of words with something measured.
-        num_instances: all its instances.
-        dropped: whether the whole task was left out.
+        task: name of the task.
+        num_shared: instances that share an n-gram with an evaluation text.
+        num_instances: all instances of the task.
+        dropped: whether the whole task was removed.
     """
 
     task: str
@@ -34,33 +34,33 @@ class Overlap:
 
 def decontaminate(
     tasks: Sequence[Task],
-    measured: Iterable[str],
+    eval_texts: Iterable[str],
     *,
     ngram_words: int = NGRAM_WORDS,
     max_overlap_share: float = MAX_OVERLAP_SHARE,
 ) -> tuple[list[Task], list[Overlap]]:
-    """Take out of training tasks what shares a run of words with a measured text.
+    """Remove everything from training tasks that shares an n-gram of words with an evaluation text.
 
-    A text that is shorter than a run is compared as a whole, if it has at least half as many words: shorter ones
-    (`yes`, a single word to classify) say nothing about where they come from.
+    A text shorter than an n-gram is compared as a whole if it has at least half as many words. Shorter ones (`yes`, a
+    single word to classify) are ignored, because they occur in unrelated data sets.
 
     Args:
         tasks: training tasks.
-        measured: all texts that are measured on, inputs with their answers.
-        ngram_words: length of a run, in words; case and punctuation do not count.
-        max_overlap_share: a task of which more than this share of instances overlaps is dropped whole.
+        eval_texts: all texts of the evaluation, inputs with their answers.
+        ngram_words: length of an n-gram, in words; case and punctuation are ignored.
+        max_overlap_share: a task with a larger share of overlapping instances is removed whole.
 
     Returns:
-        The tasks that are left, and what was found, by task; those without overlap are not listed.
+        The remaining tasks, and the overlap of every task that has any.
 
     Raises:
-        EvaluationError: if nothing is left.
+        EvaluationError: if no task remains.
     """
-    seen = {gram for text in measured for gram in _grams(text, ngram_words)}
+    eval_ngrams = {ngram for text in eval_texts for ngram in _hash_ngrams(text, ngram_words)}
     kept: list[Task] = []
     overlaps: list[Overlap] = []
     for task in tasks:
-        clean = tuple(i for i in task.instances if seen.isdisjoint(_grams(instance_text(i), ngram_words)))
+        clean = tuple(i for i in task.instances if eval_ngrams.isdisjoint(_hash_ngrams(instance_text(i), ngram_words)))
         num_shared = len(task.instances) - len(clean)
         dropped = num_shared > max_overlap_share * len(task.instances)
         if num_shared:
@@ -68,17 +68,16 @@ def decontaminate(
         if not dropped:
             kept.append(replace(task, instances=clean))
     if tasks and not kept:
-        raise EvaluationError("every training task overlaps with what is measured; give other tasks to train on")
+        raise EvaluationError("every training task overlaps with the evaluation; give other tasks to train on")
     return kept, overlaps
 
 
 def instance_text(instance: Instance) -> str:
-    """What `decontaminate` compares of an instance: its input and its first answer."""
+    """The text of an instance that `decontaminate` compares: its input and its first answer."""
     return f"{instance.input}\n{instance.outputs[0]}"
 
 
-def _grams(text: str, length: int) -> set[int]:
-    """Hashes of all runs of words; of the whole text where it is shorter."""
+def _hash_ngrams(text: str, length: int) -> set[int]:
     words = _WORD.findall(text.lower())
     if len(words) < length:
         return {hash(tuple(words))} if 2 * len(words) >= length else set()

@@ -1,6 +1,6 @@
-"""Generated tasks that a small base can learn, in families, of which whole ones are kept for measuring.
+"""Generated tasks that a small base can learn, in families; whole families are held out for evaluation.
 
-The same tasks, wordings and instances come from every call, in every process.
+Every call in every process gives the same tasks, descriptions and instances.
 """
 
 from __future__ import annotations
@@ -9,34 +9,33 @@ import random
 from dataclasses import replace
 from functools import cache
 
-from lorify.data.tasks.families.drawn import drawn_tasks
-from lorify.data.tasks.families.form import form_tasks
-from lorify.data.tasks.families.meaning import meaning_tasks
+from lorify.data.tasks.families.registry import drawn_tasks, fixed_tasks
 from lorify.data.tasks.schema import Instance, Task
-from lorify.data.tasks.wording import TaskSpec, describe, framed
+from lorify.data.tasks.spec import TaskSpec
+from lorify.data.tasks.templates import add_frame, draw_descriptions
 
 UNSEEN_FAMILIES = frozenset({"brackets", "greetings", "messages", "dates", "votes", "topic questions"})
-"""Families that are never trained on. Each asks for something that trained families ask for in other forms."""
+"""Families that are never trained on. Each requests something that trained families request in other forms."""
 
 NUM_INSTANCES = 240
 NUM_DRAWN_INSTANCES = 24
-"""Of a task of a drawn family: there are as many such tasks as are wanted."""
+"""Instances of a task of a drawn family; few, because there is no limit to the number of such tasks."""
 
-_DRAWS_PER_INSTANCE = 4
 SOURCE = "suite"
+_DRAWS_PER_INSTANCE = 4
 
 
 @cache
 def task_suite() -> tuple[Task, ...]:
-    """All generated tasks."""
-    return tuple(_make_task(spec, NUM_INSTANCES) for spec in (*form_tasks(), *meaning_tasks()))
+    """All tasks of the fixed families."""
+    return tuple(_build_task(spec, NUM_INSTANCES) for spec in fixed_tasks())
 
 
 @cache
 def drawn_suite_tasks(count: int) -> tuple[Task, ...]:
-    """So many tasks of the drawn families, to train on."""
-    tasks = (_make_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
-    return tuple(replace(task, descriptions=_framed(task)) for task in tasks)
+    """The first `count` tasks of the drawn families, for training."""
+    tasks = (_build_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
+    return tuple(replace(task, descriptions=_add_frames(task)) for task in tasks)
 
 
 def suite_training_tasks() -> list[Task]:
@@ -45,30 +44,35 @@ def suite_training_tasks() -> list[Task]:
 
 
 def suite_unseen_tasks() -> list[Task]:
-    """Tasks of the families to measure on."""
+    """Tasks of the families to evaluate on."""
     return [task for task in task_suite() if task.family in UNSEEN_FAMILIES]
 
 
-def _framed(task: Task) -> tuple[str, ...]:
+def _add_frames(task: Task) -> tuple[str, ...]:
     rng = random.Random(f"frames/{task.name}")
-    return tuple(framed(text, rng) for text in task.descriptions)
+    return tuple(add_frame(text, rng) for text in task.descriptions)
 
 
-def _make_task(spec: TaskSpec, num_instances: int) -> Task:
-    rng = random.Random(f"instances/{spec.name}")
-    made: dict[str, str] = {}  # few tasks have fewer different inputs than are wanted; those give what they have
-    for _ in range(_DRAWS_PER_INSTANCE * num_instances):
-        text, answer = spec.make(rng)
-        made.setdefault(text, answer)
-        if len(made) == num_instances:
-            break
-    descriptions = describe(spec)
+def _build_task(spec: TaskSpec, num_instances: int) -> Task:
+    descriptions = draw_descriptions(spec)
     return Task(
         name=spec.name,
         definition=descriptions[0],
         descriptions=descriptions,
-        instances=tuple(Instance(text, (answer,), spec.choices) for text, answer in made.items()),
+        instances=_draw_instances(spec, num_instances),
         metric="exact",
         family=spec.family,
         source=SOURCE,
     )
+
+
+def _draw_instances(spec: TaskSpec, count: int) -> tuple[Instance, ...]:
+    """Draw instances with different inputs; a few tasks have fewer than `count` possible inputs."""
+    rng = random.Random(f"instances/{spec.name}")
+    answers: dict[str, str] = {}
+    for _ in range(_DRAWS_PER_INSTANCE * count):
+        text, answer = spec.draw_instance(rng)
+        answers.setdefault(text, answer)
+        if len(answers) == count:
+            break
+    return tuple(Instance(text, (answer,), spec.choices) for text, answer in answers.items())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lorify.data.tasks.schema import load_tasks
+from lorify.data.tasks.files import load_tasks
 from lorify.errors import EvaluationError
 from lorify.evaluation.benchmarks.names import PROGRAMS, data_path
 from lorify.evaluation.benchmarks.programs import build_program, passes_tests

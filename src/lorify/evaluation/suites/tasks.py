@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from lorify.base.chat import Message
 from lorify.base.model import BaseLM
 from lorify.data.examples import Question
-from lorify.data.tasks.schema import Instance, Task, load_tasks, split_descriptions, split_instances
+from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.schema import Instance, Task, split_descriptions, split_instances
 from lorify.data.tasks.suite import suite_training_tasks, suite_unseen_tasks
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case, TaskContext

@@ -12,17 +12,11 @@ from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import question_writing_tasks
 from lorify.data.sources.questions import load_question_examples, split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
-from lorify.data.tasks.schema import (
-    Instance,
-    Task,
-    load_tasks,
-    sni_number,
-    sni_training_tasks,
-    split_descriptions,
-    split_instances,
-)
+from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.rewording import reword
+from lorify.data.tasks.schema import Instance, Task, split_descriptions, split_instances
+from lorify.data.tasks.sni import sni_number, sni_training_tasks
 from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
-from lorify.data.tasks.wording import reword
 from lorify.errors import TrainingError
 from lorify.hypernets.training_data import TaskData
 from lorify.training.engine.packing import Segment

@@ -1,0 +1,1 @@
+"""Families with a fixed number of tasks, which make up the suite."""

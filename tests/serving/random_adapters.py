@@ -1,4 +1,4 @@
-"""Random adapters that need no base."""
+"""Random adapters without a base."""
 
 import torch
 
@@ -17,7 +17,7 @@ def random_adapter(
     created: str = "2026-01-01T00:00:00+00:00",
     base_digest: str = BASE_DIGEST,
 ) -> Adapter:
-    """The same for each `seed`, `name` and `size` (features of its one linear layer), of `32 * size` bytes."""
+    """An adapter of one linear layer with `size` features, `32 * size` bytes; equal for equal arguments."""
     generator = torch.Generator().manual_seed(seed)
     pair = LoraPair(torch.randn(4, size, generator=generator), torch.randn(size, 4, generator=generator))
     provenance = Provenance(

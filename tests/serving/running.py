@@ -1,4 +1,4 @@
-"""A server on a tiny random model, running in a thread of the test's process."""
+"""A server on a tiny random model, running in a thread of the test process."""
 
 import queue
 import threading
@@ -25,7 +25,7 @@ CHAT = {"model": BASE, "messages": [{"role": "user", "content": "Hi"}], "max_tok
 
 
 class RunningServer:
-    """Where a server is reached, and what it is made of."""
+    """A running server: its URL, service and API keys."""
 
     def __init__(self, service: Service, keys: dict[str, str]) -> None:
         self.service = service
@@ -36,8 +36,13 @@ class RunningServer:
         self._thread.start()
         self.url = ready.get(timeout=60)
 
+    @property
+    def num_requests(self) -> int:
+        """Requests being handled now."""
+        return len(self._server.server_state.tasks)
+
     def end(self, *, at_once: bool = False) -> None:
-        """As SIGTERM does, or a second Ctrl-C."""
+        """Shut down as SIGTERM does, or with `at_once` as a second Ctrl-C does."""
         self._server.should_exit = True
         self._server.force_exit = at_once
         self._thread.join()

@@ -1,4 +1,4 @@
-"""`lorify serve` and `lorify keys` as commands: what they refuse, and how they start and end."""
+"""`lorify serve` and `lorify keys`: bad options, start and shutdown."""
 
 import asyncio
 import signal
@@ -38,7 +38,7 @@ def run(*args: object) -> tuple[int, str, str]:
         (["--endpoint", "http://localhost:1"], "go together"),
     ],
 )
-def test_what_cannot_be_served_is_refused_before_anything_is_loaded(args: list[str], said: str) -> None:
+def test_bad_options_are_refused_before_anything_is_loaded(args: list[str], said: str) -> None:
     code, _, error = run("serve", *args)
     assert code == 2 and error.startswith("error: ") and said in error
 
@@ -48,7 +48,7 @@ def test_limits_are_listed() -> None:
     assert code == 0 and "engine.max_rows=32" in listing and "drain_seconds=30" in listing
 
 
-def test_a_key_is_shown_once(tmp_path: Path) -> None:
+def test_a_key_is_created_and_printed(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     code, key, _ = run("keys", "create", "ann", "--keys", path)
     assert code == 0 and ApiKeys.load(path).owner_of(key.strip()) == "ann"
@@ -58,7 +58,7 @@ def test_a_key_is_shown_once(tmp_path: Path) -> None:
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """A tiny base on disk with hypernetworks for documents and tasks, and an empty store."""
+    """Options for a tiny base on disk with document and task hypernetworks, and an empty store."""
     monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
@@ -69,17 +69,17 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return [part for option, name in folders.items() for part in (f"--{option}", tmp_path / name)]
 
 
-def test_a_task_hypernetwork_that_cannot_be_used_is_refused_at_the_start(options: list[object], tmp_path: Path) -> None:
+def test_an_unusable_task_hypernetwork_is_refused_at_the_start(options: list[object], tmp_path: Path) -> None:
     code, _, error = run("serve", *options, "--task-hypernetwork", tmp_path / "hypernetwork")
     assert code == 2 and error.startswith("error: hypernetwork") and "reads documents, not descriptions" in error
 
 
-def test_it_serves_and_finishes_its_answers_at_sigterm(options: list[object]) -> None:
+def test_running_answers_are_finished_at_sigterm(options: list[object]) -> None:
     command = [sys.executable, "-c", "from lorify.cli import main; main()", "serve", "--port", "0", *options]
     with subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         line = next(line for line in server.stderr if line.startswith("serving "))
-        assert line.startswith("serving base at http://127.0.0.1:")  # the folder's name, not where it is
+        assert line.startswith("serving base at http://127.0.0.1:")  # the folder's name, not its path
         url = line.split()[3]
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         adapter = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS[0]}, timeout=600).json()
@@ -96,7 +96,7 @@ def test_it_serves_and_finishes_its_answers_at_sigterm(options: list[object]) ->
             socket.create_connection((httpx2.URL(url).host, httpx2.URL(url).port))
 
 
-def test_the_rank_and_the_key_of_a_vllm_server(
+def test_the_vllm_server_s_rank_is_printed_and_its_key_is_used(
     options: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def is_healthy(service: Service) -> bool:
@@ -116,9 +116,9 @@ def test_the_rank_and_the_key_of_a_vllm_server(
         engine = ["--engine", "vllm", "--endpoint", fake.url]
         monkeypatch.delenv("VLLM_API_KEY", raising=False)
         code, _, said = run("serve", *options[:at], *options[at + 2 :], *engine)
-        assert code == 0 and "--max-lora-rank 16 " in said  # 10 of documents
+        assert code == 0 and "--max-lora-rank 16 " in said  # documents have rank 10
         monkeypatch.setenv("VLLM_API_KEY", "secret")
         code, _, said = run("serve", *options, *engine)
-        assert code == 0 and "--max-lora-rank 32 " in said  # and 8 of a task
+        assert code == 0 and "--max-lora-rank 32 " in said  # and tasks rank 8
         assert run("serve", *options, *engine, "--set", "vllm.api_key=another")[0] == 0
     assert found == [False, True, False]

@@ -1,4 +1,4 @@
-"""The server, asked by OpenAI's own client and by worse ones."""
+"""The server over HTTP, used by OpenAI's client and by misbehaving ones."""
 
 import io
 import json
@@ -17,6 +17,7 @@ from openai import OpenAI
 from serving.documents.test_parsing import docx, entity_bomb, pdf
 from serving.running import BASE, CHAT, QUESTION, RunningServer, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS
+from serving.waiting import wait_until
 
 from lorify.adapters.exports.peft import import_peft
 from lorify.contexts.documents import document_from_text
@@ -59,6 +60,12 @@ def new_adapter(server: RunningServer, text: str, name: str = "doc", owner: str 
     return response.json()
 
 
+def checked_adapter(client: httpx2.Client, id: str) -> dict:
+    """An adapter once its fidelity has been measured."""
+    wait_until(lambda: not client.get(f"/v1/adapters/{id}").json()["checking"])
+    return client.get(f"/v1/adapters/{id}").json()
+
+
 def test_a_document_becomes_a_model_that_answers(server: RunningServer, ann: OpenAI) -> None:
     adapter = new_adapter(server, TEXTS[0])
     assert adapter["model"] == f"{BASE}:{adapter['id']}"
@@ -92,8 +99,8 @@ def test_sampling_stop_texts_and_logprobs(server: RunningServer, ann: OpenAI) ->
     whole = expected_answer(server)
     stopped = ask(ann, stop=[whole[4:6], "zz"]).choices[0]
     assert (stopped.message.content, stopped.finish_reason) == (whole[: whole.index(whole[4:6])].rstrip(), "stop")
-    told = ask(ann, logprobs=True, top_logprobs=2).choices[0].logprobs.content
-    assert len(told) == 12 and all(len(token.top_logprobs) == 2 and token.logprob < 0 for token in told)
+    logprobs = ask(ann, logprobs=True, top_logprobs=2).choices[0].logprobs.content
+    assert len(logprobs) == 12 and all(len(token.top_logprobs) == 2 and token.logprob < 0 for token in logprobs)
 
 
 def test_completions(server: RunningServer, ann: OpenAI) -> None:
@@ -118,7 +125,7 @@ def test_several_adapters_with_scales(server: RunningServer, ann: OpenAI) -> Non
     assert ask(ann, first["model"], extra_body={"adapters": off}).choices[0].message.content == expected_answer(server)
 
 
-def test_adapters_are_made_changed_and_deleted(server: RunningServer) -> None:
+def test_adapters_are_created_changed_and_deleted(server: RunningServer) -> None:
     with http(server) as client:
         files = [("file", ("a.txt", TEXTS[0])), ("file", ("../../b.html", f"<p>{TEXTS[1]}</p>"))]
         made = client.post("/v1/adapters", files=files).json()
@@ -152,15 +159,13 @@ def test_the_fidelity_of_an_adapter_is_measured_on_request(server: RunningServer
     with http(server) as client:
         made = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
         assert (made["fidelity"], made["checking"]) == (None, True)
-        while (shown := client.get(f"/v1/adapters/{made['id']}").json())["checking"]:
-            time.sleep(0.05)
+        shown = checked_adapter(client, made["id"])
         assert shown["fidelity"] == pytest.approx(expected, abs=1e-3)
         again = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
         assert (again["fidelity"], again["checking"]) == (shown["fidelity"], False)
         empty = client.post("/v1/adapters?check=true", json={"text": "so it goes"}).json()
-        while (shown := client.get(f"/v1/adapters/{empty['id']}").json())["checking"]:
-            time.sleep(0.05)
-        assert shown["fidelity"] is None  # there is nothing to ask
+        shown = checked_adapter(client, empty["id"])
+        assert shown["fidelity"] is None  # it has no statements to check
         assert client.post("/v1/adapters?check=true", json={"task": "shout"}).status_code == 400
 
 
@@ -177,7 +182,7 @@ def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Pa
     assert answer == expected_answer(server, TEXTS[2])
 
 
-def test_a_key_sees_its_own_adapters_alone(server: RunningServer) -> None:
+def test_a_key_gives_access_to_its_own_adapters_only(server: RunningServer) -> None:
     adapter = new_adapter(server, "Only Ann may know this.", owner="ann")
     bob = server.client("bob")
     assert [model.id for model in bob.models.list()] == [BASE]
@@ -199,7 +204,7 @@ def test_a_key_sees_its_own_adapters_alone(server: RunningServer) -> None:
         assert client.get("/v1/adapters").json()["data"] == []
 
 
-def test_no_key_and_a_wrong_key_are_refused(server: RunningServer) -> None:
+def test_missing_and_wrong_keys_are_refused(server: RunningServer) -> None:
     for headers in ({}, {"Authorization": "Bearer lorify-wrong"}, {"Authorization": "Basic abc"}):
         for path in ("/v1/models", "/v1/adapters", "/metrics"):
             response = httpx2.get(server.url + path, headers=headers)
@@ -235,7 +240,7 @@ def bad_pdf() -> bytes:
         ("long.txt", lambda: b"word " * 4000, 413, "the limit is 3,000"),
     ],
 )
-def test_bad_uploads_are_refused_with_the_reason(
+def test_bad_uploads_are_refused_with_a_reason(
     server: RunningServer, name: str, content, status: int, said: str
 ) -> None:
     with http(server) as client:
@@ -259,7 +264,7 @@ def test_large_requests_are_refused(server: RunningServer) -> None:
             try:
                 response = client.post("/v1/adapters", content=content, headers=kind)
             except httpx2.TransportError:
-                continue  # the server may hang up while the client still sends
+                continue  # the server may close the connection while the client is sending
             assert response.status_code == 413
             assert "5,242,880 bytes" in response.json()["error"]["message"]
         assert client.get("/health").status_code == 200
@@ -267,7 +272,7 @@ def test_large_requests_are_refused(server: RunningServer) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/adapters"])
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
-def test_bodies_of_another_kind_are_refused(server: RunningServer, path: str, kind: str | None) -> None:
+def test_bodies_of_other_content_types_are_refused(server: RunningServer, path: str, kind: str | None) -> None:
     with http(server) as client:
         response = client.post(path, content=b"{}", headers={} if kind is None else {"Content-Type": kind})
     assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_content_type")
@@ -361,12 +366,12 @@ def test_many_clients_do_not_mix(server: RunningServer) -> None:
 def test_metrics(server: RunningServer, ann: OpenAI) -> None:
     ask(ann)
     with http(server) as client:
-        told = client.get("/metrics").text
-    assert 'lorify_requests_total{method="POST",route="/v1/chat/completions",status="200"}' in told
-    assert "lorify_answer_tokens" in told and "lorify_store_bytes" in told
+        metrics = client.get("/metrics").text
+    assert 'lorify_requests_total{method="POST",route="/v1/chat/completions",status="200"}' in metrics
+    assert "lorify_answer_tokens" in metrics and "lorify_store_bytes" in metrics
 
 
-def test_without_keys_only_this_machine_is_answered(tmp_path: Path) -> None:
+def test_without_keys_only_requests_from_this_machine_are_answered(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         assert ask(running.client()).choices[0].message.content
         for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}):
@@ -382,7 +387,7 @@ def test_adapters_and_answers_survive_a_restart(tmp_path: Path) -> None:
         assert ask(running.client(), adapter["model"]).choices[0].message.content == before
 
 
-def test_an_answer_that_breaks_off_is_told_in_its_stream(tmp_path: Path) -> None:
+def test_an_answer_that_times_out_ends_with_an_error(tmp_path: Path) -> None:
     with serving(tmp_path, settings=ServingSettings(engine=EngineLimits(timeout_seconds=0.1))) as running:
         with pytest.raises(openai.APIError, match="not finished within"):
             list(ask(running.client(), max_tokens=480, stream=True))
@@ -391,7 +396,7 @@ def test_an_answer_that_breaks_off_is_told_in_its_stream(tmp_path: Path) -> None
         assert late.value.status_code == 504
 
 
-def test_an_answer_does_not_cost_a_look_at_all_adapters(
+def test_answering_does_not_list_all_adapters(
     server: RunningServer, ann: OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = new_adapter(server, TEXTS[0])["model"]
@@ -400,7 +405,7 @@ def test_an_answer_does_not_cost_a_look_at_all_adapters(
     assert ann.models.retrieve(model).id == model
 
 
-def test_what_is_added_is_checked_on_request(server: RunningServer) -> None:
+def test_added_documents_are_checked_on_request(server: RunningServer) -> None:
     text = "The Elm Bridge is 48 metres long. Ada Moor leads the Elm Choir. The Oak Tower was built in 1911."
     id = new_adapter(server, TEXTS[3])["id"]
     with http(server) as client:
@@ -408,6 +413,5 @@ def test_what_is_added_is_checked_on_request(server: RunningServer) -> None:
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "check")
         changed = client.patch(f"/v1/adapters/{id}?check=true", json={"add": [{"name": "elm", "text": text}]}).json()
         assert (changed["fidelity"], changed["checking"]) == (None, True)
-        while (shown := client.get(f"/v1/adapters/{changed['id']}").json())["checking"]:
-            time.sleep(0.05)
+        shown = checked_adapter(client, changed["id"])
         assert 0 <= shown["fidelity"] <= 1

@@ -1,4 +1,4 @@
-"""A server under load, on a bad disk, with clients that go away, and at its end."""
+"""A server under load, with a failing disk, with clients that disconnect, and during shutdown."""
 
 import json
 import socket
@@ -16,6 +16,7 @@ from serving.documents.test_parsing import nested_html
 from serving.random_adapters import random_adapter
 from serving.running import BASE, CHAT, RunningServer, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
+from serving.waiting import TIMEOUT_SECONDS, wait_until
 from tiny import tiny_base
 
 from lorify.base.sampling import sample_tokens
@@ -32,25 +33,39 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 MEGABYTE = 1 << 20
 
 
-class Held:
-    """Makes calls wait until they are let go."""
+class Counted:
+    """A function that counts its calls."""
 
     def __init__(self, call: Callable) -> None:
         self._call = call
-        self._let_go = threading.Event()
+        self._called = threading.Condition()
         self.num_calls = 0
 
     def __call__(self, *args, **options):
-        self.num_calls += 1
-        assert self._let_go.wait(60)
+        with self._called:
+            self.num_calls += 1
+            self._called.notify_all()
         return self._call(*args, **options)
 
     def wait_for_calls(self, number: int) -> None:
-        while self.num_calls < number:
-            time.sleep(0.005)
+        with self._called:
+            assert self._called.wait_for(lambda: self.num_calls >= number, TIMEOUT_SECONDS)
 
-    def let_go(self) -> None:
-        self._let_go.set()
+
+class Held(Counted):
+    """A function whose calls wait until they are released."""
+
+    def __init__(self, call: Callable) -> None:
+        super().__init__(self._wait_and_call)
+        self._held_call = call
+        self._released = threading.Event()
+
+    def _wait_and_call(self, *args, **options):
+        assert self._released.wait(TIMEOUT_SECONDS)
+        return self._held_call(*args, **options)
+
+    def release(self) -> None:
+        self._released.set()
 
 
 def post_text(running: RunningServer, text: str, **options) -> httpx2.Response:
@@ -58,7 +73,7 @@ def post_text(running: RunningServer, text: str, **options) -> httpx2.Response:
 
 
 def send_and_hang_up(running: RunningServer, method: str, path: str, body: object, until: Callable[[], object]) -> None:
-    """Send something to /v1/adapters and go away once `until` returns."""
+    """Send a request to /v1/adapters and disconnect once `until` returns."""
     content = json.dumps(body).encode()
     with socket.create_connection((httpx2.URL(running.url).host, httpx2.URL(running.url).port)) as connection:
         head = f"{method} /v1/adapters{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -66,7 +81,7 @@ def send_and_hang_up(running: RunningServer, method: str, path: str, body: objec
         until()
 
 
-def test_adapters_of_another_base_can_be_neither_seen_nor_used(tmp_path: Path) -> None:
+def test_adapters_of_another_base_are_hidden_from_all_routes(tmp_path: Path) -> None:
     store = AdapterStore(tmp_path / "store", 1 << 30, 0)
     foreign = store.put(random_adapter(), LOCAL_OWNER).id
     store.close()
@@ -90,7 +105,7 @@ def test_adapters_of_another_base_can_be_neither_seen_nor_used(tmp_path: Path) -
     store.close()
 
 
-def test_slow_uploads_keep_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_uploads_do_not_block_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most, more = 8, 3
     with serving(tmp_path, settings=ServingSettings(max_reading=most)) as running, ThreadPoolExecutor(11) as pool:
         parse = Held(running.service.documents.parser.parse)
@@ -107,7 +122,7 @@ def test_slow_uploads_keep_nobody_else_waiting(tmp_path: Path, monkeypatch: pyte
         assert httpx2.get(f"{running.url}/v1/adapters").json()["data"] == []
         assert ask(running.client(timeout=30)).choices[0].message.content
         assert parse.num_calls == 2
-        parse.let_go()
+        parse.release()
         assert [one.result().status_code for one in done] == [201] * most
 
 
@@ -120,18 +135,18 @@ def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> No
         assert httpx2.get(f"{running.url}/health").status_code == 200
 
 
-def test_a_long_text_keeps_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_does_not_block_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tidy = Held(document_from_text)
     monkeypatch.setattr("lorify.serving.http.routes.adapters.document_from_text", tidy)
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
         posted = pool.submit(post_text, running, TEXTS[0])
         tidy.wait_for_calls(1)
         assert httpx2.get(f"{running.url}/health", timeout=10).status_code == 200
-        tidy.let_go()
+        tidy.release()
         assert posted.result().status_code == 201
 
 
-def test_a_long_text_is_checked_fast() -> None:
+def test_a_long_text_is_validated_fast() -> None:
     text = "\N{LATIN SMALL LETTER E WITH ACUTE}" * (16 * MEGABYTE)
     started = time.thread_time()
     NewDocument(text=text)
@@ -145,7 +160,7 @@ def test_a_long_text_is_checked_fast() -> None:
         (OSError(5, "Input/output error"), 500, "store_failed"),
     ],
 )
-def test_a_disk_that_takes_no_more_is_not_the_clients_fault(
+def test_a_failing_disk_is_a_server_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: OSError, status: int, code: str
 ) -> None:
     def refuse(*_args: object) -> None:
@@ -162,7 +177,7 @@ def test_a_disk_that_takes_no_more_is_not_the_clients_fault(
         assert post_text(running, TEXTS[0]).status_code == 201
 
 
-def test_an_adapter_damaged_on_disk_is_told_and_made_again(tmp_path: Path) -> None:
+def test_an_adapter_damaged_on_disk_is_reported_and_created_again(tmp_path: Path) -> None:
     with serving(tmp_path, settings=ServingSettings(max_memory_bytes=0)) as running:
         made = post_text(running, TEXTS[0]).json()
         for path in (tmp_path / "store" / "adapters" / made["id"]).iterdir():
@@ -176,27 +191,21 @@ def test_an_adapter_damaged_on_disk_is_told_and_made_again(tmp_path: Path) -> No
         assert ask(running.client(), made["model"]).choices[0].message.content == expected_answer(running, TEXTS[0])
 
 
-def test_who_hangs_up_has_nothing_internalized_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_work_is_dropped_when_its_client_disconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path, settings=ServingSettings(max_internalizing=2)) as running, ThreadPoolExecutor(2) as pool:
         internalize = Held(running.service.model.internalizer.internalize)
         monkeypatch.setattr(AssociativeInternalizer, "internalize", internalize)
         first = pool.submit(post_text, running, TEXTS[0])
         internalize.wait_for_calls(1)
+        find = Counted(running.service.store.find)
+        monkeypatch.setattr(running.service.store, "find", find)
+        send_and_hang_up(running, "POST", "", {"text": TEXTS[1]}, lambda: find.wait_for_calls(1))
+        wait_until(lambda: running.num_requests == 1)
 
-        send_and_hang_up(running, "POST", "", {"text": TEXTS[1]}, lambda: time.sleep(0.3))
-
-        def post_when_there_is_room() -> int:
-            for _ in range(100):
-                if (status := post_text(running, TEXTS[3]).status_code) != 429:
-                    return status
-                time.sleep(0.05)
-            return 429
-
-        third = pool.submit(post_when_there_is_room)
-        time.sleep(0.5)
-        assert not third.done()  # it has the place of the second
-        internalize.let_go()
-        assert (first.result().status_code, third.result()) == (201, 201)
+        third = pool.submit(post_text, running, TEXTS[3])
+        find.wait_for_calls(2)
+        internalize.release()
+        assert (first.result().status_code, third.result().status_code) == (201, 201)
         listed = httpx2.get(f"{running.url}/v1/adapters").json()["data"]
         digests = [adapter["documents"][0]["sha256"] for adapter in listed]
         assert digests == [document_from_text(TEXTS[i]).digest for i in (0, 3)]
@@ -218,7 +227,7 @@ class EndlessInternalizing:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_what_nobody_waits_for_any_more_is_stopped_halfway(
+def test_running_work_is_cancelled_when_its_client_disconnects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     with serving(tmp_path) as running:
@@ -243,7 +252,7 @@ def slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow_answers")
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(tmp_path: Path, stream: bool) -> None:
+def test_an_answer_unfinished_at_shutdown_ends_with_an_error(tmp_path: Path, stream: bool) -> None:
     with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(1) as pool:
 
         def answer() -> object:
@@ -251,8 +260,7 @@ def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(tmp
             return list(asked) if stream else asked
 
         answering = pool.submit(answer)
-        while running.service.engine.status().answer_tokens < 3:
-            time.sleep(0.01)
+        wait_until(lambda: running.service.engine.status().answer_tokens >= 3)
         running.end()
         with pytest.raises(openai.APIError, match="ends before the answer is finished") as ended:
             answering.result()
@@ -261,11 +269,10 @@ def test_an_answer_that_is_not_finished_in_time_is_told_that_the_server_ends(tmp
 
 
 @pytest.mark.usefixtures("slow_answers")
-def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_shuts_down_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, settings=ServingSettings(drain_seconds=60)) as running, ThreadPoolExecutor(1) as pool:
         answering = pool.submit(ask, running.client(), max_tokens=480)
-        while running.service.engine.status().answer_tokens < 3:
-            time.sleep(0.01)
+        wait_until(lambda: running.service.engine.status().answer_tokens >= 3)
         started = time.monotonic()
         running.end(at_once=True)
         assert time.monotonic() - started < 10
@@ -273,7 +280,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
             answering.result()
 
 
-def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_ends(
+def test_a_document_not_internalized_at_shutdown_ends_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = EndlessInternalizing()
@@ -291,7 +298,7 @@ def test_a_document_that_is_not_internalized_in_time_is_told_that_the_server_end
             assert "retry-after" in response.headers
 
 
-def test_equal_documents_posted_at_a_time_are_internalized_once(
+def test_equal_documents_posted_at_the_same_time_are_internalized_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(tmp_path, owners=("ann", "bob")) as running, ThreadPoolExecutor(4) as pool:
@@ -304,34 +311,36 @@ def test_equal_documents_posted_at_a_time_are_internalized_once(
         anns = [pool.submit(post, "ann") for _ in range(3)]
         bobs = pool.submit(post, "bob")
         internalize.wait_for_calls(1)
-        time.sleep(0.5)
-        internalize.let_go()
+        wait_until(lambda: running.num_requests == 4)
+        internalize.release()
         made = [one.result() for one in anns]
         assert sorted(adapter["reused"] for adapter in made) == [False, True, True]
         assert {adapter["id"] for adapter in made} == {bobs.result()["id"]}
-        assert bobs.result()["reused"] is False  # nothing tells bob of ann's
+        assert bobs.result()["reused"] is False  # bob cannot see that ann has it
         assert internalize.num_calls == 2
 
 
-def test_one_of_several_who_wait_for_the_same_may_hang_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_work_goes_on_when_one_client_disconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
         internalize = Held(running.service.model.internalizer.internalize)
         monkeypatch.setattr(AssociativeInternalizer, "internalize", internalize)
+        arrivals = Counted(running.service.creator.internalize)
+        monkeypatch.setattr(running.service.creator, "internalize", arrivals)
         waiting = []
 
-        def another_comes() -> None:
+        def another_joins() -> None:
             internalize.wait_for_calls(1)
             waiting.append(pool.submit(post_text, running, TEXTS[0]))
-            time.sleep(1)
+            arrivals.wait_for_calls(2)
 
-        send_and_hang_up(running, "POST", "", {"text": TEXTS[0]}, another_comes)
-        time.sleep(0.2)
-        internalize.let_go()
+        send_and_hang_up(running, "POST", "", {"text": TEXTS[0]}, another_joins)
+        wait_until(lambda: running.num_requests == 1)
+        internalize.release()
         assert waiting[0].result().status_code == 201
         assert internalize.num_calls == 1
 
 
-def test_a_task_that_is_known_is_not_specialized_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_task_is_not_specialized_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = tiny_base()
     model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(tmp_path / "tasks", base))
     with serving(tmp_path, model=model) as running:
@@ -344,7 +353,7 @@ def test_a_task_that_is_known_is_not_specialized_again(tmp_path: Path, monkeypat
         assert (other["reused"], other["id"] != first["id"]) == (False, True)
 
 
-def test_an_adapter_that_cannot_be_checked_now_is_kept_all_the_same(
+def test_an_adapter_is_kept_although_too_many_are_being_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(tmp_path, settings=ServingSettings(max_internalizing=1)) as running:
@@ -353,6 +362,6 @@ def test_an_adapter_that_cannot_be_checked_now_is_kept_all_the_same(
         first, second = (
             httpx2.post(f"{running.url}/v1/adapters?check=true", json={"text": text}, timeout=60) for text in TEXTS[:2]
         )
-        sample.let_go()
+        sample.release()
         assert (first.status_code, first.json()["checking"]) == (201, True)
         assert (second.status_code, second.json()["checking"]) == (201, False)

@@ -1,4 +1,4 @@
-"""Tasks in plain words, turned into adapters and used by OpenAI's client."""
+"""Task descriptions turned into adapters and used through OpenAI's client."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def ask(client: OpenAI, model: str = BASE, **options) -> str:
 
 
 def expected_answer(server: RunningServer, *parts: tuple[str, float]) -> str:
-    """What Python answers with the adapters of tasks and documents, told apart by `TASK`."""
+    """The Python API's answer with the adapters of documents, and of the task if a text is `TASK`."""
     model = server.service.model
     made = [
         (model.specialize(text) if text == TASK else model.internalize(document_from_text(text)), scale)
@@ -48,7 +48,7 @@ def expected_answer(server: RunningServer, *parts: tuple[str, float]) -> str:
     return model.ask(QUESTION, model.combine(made) if made else None, max_new_tokens=12)
 
 
-def test_a_task_becomes_a_model_that_does_it(server: RunningServer) -> None:
+def test_a_task_becomes_a_model(server: RunningServer) -> None:
     response = post(server, task=TASK)
     adapter = response.json()
     assert response.status_code == 201 and adapter["model"] == f"{BASE}:{adapter['id']}"
@@ -59,7 +59,7 @@ def test_a_task_becomes_a_model_that_does_it(server: RunningServer) -> None:
     assert post(server, task=TASK).json()["id"] == adapter["id"]
 
 
-def test_a_task_is_done_with_a_document_each_with_its_scale(server: RunningServer) -> None:
+def test_a_task_and_a_document_are_combined_with_their_scales(server: RunningServer) -> None:
     document, task = post(server, text=TEXTS[1]).json(), post(server, task=TASK).json()
     client = server.client()
     answers = []
@@ -73,7 +73,7 @@ def test_a_task_is_done_with_a_document_each_with_its_scale(server: RunningServe
     assert beside == answers[0]
 
 
-def test_a_task_is_its_owners_alone(server: RunningServer) -> None:
+def test_a_task_is_hidden_from_other_owners(server: RunningServer) -> None:
     model = post(server, task=TASK).json()["model"]
     with pytest.raises(openai.NotFoundError):
         ask(server.client("bob"), model)

@@ -253,7 +253,7 @@ def test_the_command_says_how_to_start_vllm_and_serves(vllm: RealVllm, adapters_
             said.append(" ".join(line.split()))
             if line.startswith("serving "):
                 break
-        assert f"--max-lora-rank {MAX_LORA_RANK} (its default is 16)" in " ".join(said)
+        assert f"--max-lora-rank {MAX_LORA_RANK} (default 16)" in " ".join(said)
         url = said[-1].split()[3]
         made = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS["mill"]}, timeout=600).json()
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=600)

@@ -1,4 +1,4 @@
-"""A tiny random base with a random hypernetwork, whose adapters change what the base says."""
+"""A tiny random base with a random hypernetwork whose adapters change the answers."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def tiny_hypernetwork(base: BaseLM) -> tuple[AssociativeConfig, AssociativeHyper
 
 
 def save_tiny_task_hypernetwork(folder: Path, base: BaseLM, rank: int = 2) -> Path:
-    """A random task hypernetwork that reads descriptions with the base itself."""
+    """Save a random task hypernetwork that uses the base as its description encoder."""
     torch.manual_seed(0)
     shape = {"rank": rank, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)

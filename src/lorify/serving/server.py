@@ -1,4 +1,4 @@
-"""The process that serves: listening, logging, and ending gracefully."""
+"""Run the application: listen, handle signals, and shut down gracefully."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from lorify.serving.service import Service
 
 
 def run_server(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; answers that are being given then are finished first.
+    """Serve until SIGTERM or SIGINT, then finish running answers.
 
-    After SIGTERM this returns, as the server has ended in the way it was asked to; SIGINT raises KeyboardInterrupt.
+    After SIGTERM this returns normally; SIGINT raises KeyboardInterrupt.
 
     Args:
-        service: what is served; it is closed at the end.
+        service: the service; it is closed at the end.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
-        ready: called with the server's URL once requests are taken.
+        ready: called with the server's URL once it accepts requests.
 
     Raises:
-        ConfigError: if the address cannot be listened on.
+        ConfigError: if it cannot listen on the address.
     """
     server = LorifyServer(service, host, port, ready)
-    # uvicorn sends itself a signal once more when it has ended, and gives it to whoever had it before.
-    before = signal.signal(signal.SIGTERM, server.handle_exit)
+    # At its end uvicorn restores the previous handlers and raises the signals it caught again.
+    previous = signal.signal(signal.SIGTERM, server.handle_exit)
     try:
         server.run()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 class LorifyServer(uvicorn.Server):
-    """Serves until it is told to end; then what is unfinished after `drain_seconds` is told so before it is cut off."""
+    """A uvicorn server that drains the service on shutdown, so that unfinished requests get an error before the end."""
 
     def __init__(self, service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
-        """Listen; arguments and errors as for `run_server`."""
+        """Open the socket; arguments and errors as for `run_server`."""
         super().__init__(
             uvicorn.Config(
                 create_app(service),
@@ -55,23 +55,23 @@ class LorifyServer(uvicorn.Server):
         self._ready = ready
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve, and close the service at the end."""
+        """Serve until shutdown; the application then closes the service."""
         super().run(sockets or [self._listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin, and say where."""
+        """Start, and call `ready`."""
         await super().startup(sockets)
         if self.started:
             address, port = self._listener.getsockname()[:2]
             self._ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; the application's own end, which closes the service, comes only after uvicorn has waited."""
-        drained = asyncio.create_task(self._service.drain(self._service.settings.drain_seconds))
+        """Shut down, draining the service while uvicorn waits for connections to end."""
+        draining = asyncio.create_task(self._service.drain(self._service.settings.drain_seconds))
         await super().shutdown(sockets)
-        if self.force_exit:  # by a second Ctrl-C
+        if self.force_exit:  # set by a second Ctrl-C
             await self._service.drain(0)
-        await drained
+        await draining
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from serving.waiting import wait_until
 
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
@@ -98,13 +98,6 @@ def worker_pids() -> set[int]:
             if parent == os.getpid() and b"parsing_worker" in (folder / "cmdline").read_bytes():
                 pids.add(int(folder.name))
     return pids
-
-
-def wait_until(condition: Callable[[], bool], timeout_seconds: float = 60) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.01)
 
 
 def test_documents_are_parsed(parser):

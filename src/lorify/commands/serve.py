@@ -111,8 +111,9 @@ def _say_ready(base_id: str, url: str, store_dir: Path) -> None:
 def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
     """Start the local engine, or one that uses the vLLM server at `endpoint`."""
     from lorify.serving.engines.local import LocalEngine
-    from lorify.serving.engines.vllm import KEY_VARIABLE, VllmEngine
+    from lorify.serving.engines.vllm import VllmEngine
     from lorify.serving.engines.vllm_adapters import needed_rank
+    from lorify.serving.engines.vllm_client import KEY_VARIABLE
 
     if endpoint is None:
         return LocalEngine(model.base, limits.engine, model.focus)

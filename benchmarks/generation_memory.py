@@ -19,8 +19,8 @@ from lorify.contexts.encoder_loading import load_encoder
 from lorify.hypernets.doc_to_lora.internalizer import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
-from lorify.training.doc_to_lora.objective import hypernetwork_config
-from lorify.training.dry_run import dry_run
+from lorify.training.doc_to_lora.dry_run import dry_run
+from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
 from lorify.training.registry import load_training_config
 
 RECIPE = Path(__file__).parents[1] / "configs" / "d2l" / "smollm2-135m-niah.json"
@@ -61,7 +61,7 @@ def main() -> None:
     stated = dry_run(config)
     base = load_base(config.base, dtype=torch.bfloat16, device="cpu")
     encoder = load_encoder(base, config.hypernetwork.encoder_model, quantized=False)
-    shape = hypernetwork_config(config, base, encoder)
+    shape = build_hypernetwork_config(config, base, encoder)
     hypernetwork = PerceiverHypernetwork(shape).eval()
     chunk = [5] * shape.chunk_tokens
 

@@ -729,12 +729,12 @@ def test_ctrl_c_in_training(tmp_path: Path, training_config: Path) -> None:
         process.kill()
     assert process.returncode == 130 and stdout == ""
     last = stderr.splitlines()[-1]
-    assert last.startswith("stopped at step ") and "the same command goes on from the last checkpoint" in last
+    assert last.startswith("stopped at step ") and "the same command resumes from the last checkpoint" in last
     assert "Traceback" not in stderr
     assert set(os.listdir(tmp_path / "run")) <= {"config.json", "checkpoint", "curves", "best", "best.json"}
     assert os.listdir(tmp_path / "run" / "checkpoint") == ["state.pt"]
     resumed = train(training_config, tmp_path / "run")
-    assert resumed.exit_code == 0 and "going on from step" in resumed.stderr
+    assert resumed.exit_code == 0 and "resuming from step" in resumed.stderr
     assert train(training_config, tmp_path / "whole").exit_code == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -798,7 +798,7 @@ def test_ctrl_c_between_the_files_of_a_run(
         assert not [name for name in names_in(run_dir) if "/." in f"/{name}"]  # what is being written has such a name
         resumed = train(training_config, run_dir)
         assert resumed.exit_code == 0, resumed.output
-        assert ("going on from step 1" in resumed.stderr) == (after == 5)
+        assert ("resuming from step 1" in resumed.stderr) == (after == 5)
         assert_same_run(run_dir, whole)
 
 

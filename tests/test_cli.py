@@ -244,9 +244,9 @@ def test_interrupted_training_says_how_to_go_on(
         patch.setattr(Trainer, "_train_step", interrupted)
         result = run(*command)
     assert result.exit_code == 130
-    assert "stopped at step 1; the same command goes on from the last checkpoint" in result.stderr
+    assert "stopped at step 1; the same command resumes from the last checkpoint" in result.stderr
     result = run(*command)
-    assert result.exit_code == 0 and "going on from step 1" in result.stderr
+    assert result.exit_code == 0 and "resuming from step 1" in result.stderr
 
 
 # Bad input

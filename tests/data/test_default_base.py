@@ -18,7 +18,7 @@ from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.engine.loop import Trainer
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 
 pytestmark = pytest.mark.shipped
 TEXTS = (

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lorify.hypernets.training_config import TrainingConfig
-from lorify.training.engine.loop import BatchLoss, Progress, Trainer
-from lorify.training.engine.processes import ShardedWeights
+from lorify.training.engine.loop import Progress, Trainer
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.sharded_weights import ShardedWeights
 
 SIZES = ((5, 3), (1,), (), (2, 2), (4,))
 BY_NONE = 4

@@ -16,8 +16,8 @@ from lorify.errors import ConfigError
 from lorify.hypernets.doc_to_lora.internalizer import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
-from lorify.training.doc_to_lora.objective import hypernetwork_config
-from lorify.training.dry_run import dry_run
+from lorify.training.doc_to_lora.dry_run import dry_run
+from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
 from lorify.training.registry import load_training_config
 
 CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
@@ -70,7 +70,7 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
     )
     stated = dry_run(config)
     encoder = TextEncoder(base)
-    of = hypernetwork_config(config, base, encoder)
+    of = build_hypernetwork_config(config, base, encoder)
     hypernetwork = PerceiverHypernetwork(of)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         generate_weights(hypernetwork, of, encoder, [[5] * 300], iterative=True)

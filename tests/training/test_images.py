@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from lorify.cli import app
 from lorify.data.sources.images import load_image_examples
 from lorify.errors import ConfigError
+from lorify.training.doc_to_lora.dry_run import dry_run
 from lorify.training.doc_to_lora.objective import PerceiverObjective
-from lorify.training.dry_run import dry_run
 
 CLASSES = 4
 

@@ -19,7 +19,7 @@ from lorify.errors import BaseModelError
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.doc_to_lora.objective import prepare_perceiver
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
 ACCELERATE = [

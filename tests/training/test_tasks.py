@@ -31,8 +31,8 @@ from lorify.hypernets.training_data import TaskData
 from lorify.training.engine.loop import Progress, Trainer
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token
 from lorify.training.engine.packing import pack_rows
-from lorify.training.prepare import Preparation
-from lorify.training.registry import TRAINING_KINDS, load_training_config
+from lorify.training.preparation import Preparation
+from lorify.training.registry import find_training_kind, load_training_config
 from lorify.training.tasks.batches import TaskSampler, prepare_tasks
 from lorify.training.tasks.sft import hypernetwork_shape
 
@@ -67,7 +67,7 @@ def silent(_what: str, _unit: str):
 
 def start(config, run_dir: Path) -> Trainer:
     base = tiny_base(system_message=config.kind == "system_message")
-    objective = TRAINING_KINDS[config.kind].prepare(config, Preparation(run_dir, lambda _name: base, silent))
+    objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, lambda _name: base, silent))
     return Trainer(config, objective, run_dir)
 
 
@@ -414,7 +414,7 @@ def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
 def test_bases_and_shapes_without_a_place_for_a_description_are_refused(tmp_path, tasks_path):
     config = system_message_config(tasks_path)
     with pytest.raises(HypernetworkError, match="begin with no system message of their own"):
-        TRAINING_KINDS[config.kind].prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
+        find_training_kind(config.kind).prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
     config = system_message_config(tasks_path, hypernetwork=PLACED | {"written_layer": 1})
     with pytest.raises(TrainingError, match="first_layer 1 is not above written_layer 1"):
         start(config, tmp_path / "run")

@@ -1,25 +1,21 @@
-"""`train`: meta-train a hypernetwork from a config file."""
+"""`train`: train a hypernetwork from a config file."""
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as ProgressBar
-from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
 from lorify.commands.options import load_base_model
 from lorify.commands.settings import apply_settings, describe_defaults
-from lorify.commands.terminal import LOG_EVERY_SECONDS, counting, duration, say_json, say_line, stderr
+from lorify.commands.terminal import counting, say_json, say_line, stderr
 from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
     from lorify.hypernets.training_config import TrainingConfig
-    from lorify.training.engine.loop import Progress, Trainer
+    from lorify.training.engine.loop import Trainer
 
 INTERRUPTED = 130
 
@@ -34,36 +30,30 @@ def train(
         ),
     ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
-    kind: Annotated[str, typer.Option("--kind", help="With --defaults: what is to be trained.")] = "associative",
+    kind: Annotated[str, typer.Option("--kind", help="With --defaults: the kind of run.")] = "associative",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what a Perceiver run would take, without weights.")
+        bool, typer.Option("--dry-run", help="Estimate parameters, memory and time without loading weights.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --defaults: write a config file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --defaults: write a config file; with --dry-run: write JSON.")
+    ] = False,
 ) -> None:
-    """Meta-train a hypernetwork.
+    """Train a hypernetwork.
 
-    The same command again goes on from the last checkpoint. The run folder gets `best` (give it to --hypernetwork),
-    `checkpoint` and `curves` for TensorBoard.
+    The same command resumes an interrupted run from its last checkpoint. The run folder gets `best` (for
+    --hypernetwork or --task-hypernetwork), `checkpoint`, and `curves` for TensorBoard.
 
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)
     """
     if defaults:
-        from lorify.training.registry import find_training_kind
-
-        config_type = find_training_kind(kind).config
-        if as_json:
-            say_json(config_type().model_dump(mode="json"))  # pyright: ignore[reportCallIssue]
-        else:
-            for line in describe_defaults(config_type):
-                say_line(line)
-        return
-    if dry_run and config is not None:
+        show_defaults(kind, as_json=as_json)
+    elif dry_run and config is not None:
         show_dry_run(read_config(config, settings or []), as_json=as_json)
-        return
-    if config is None or output is None:
+    elif config is None or output is None:
         raise ConfigError("a config file and a run folder are needed: lorify train CONFIG -o RUN_DIR")
-    run(read_config(config, settings or []), output)
+    else:
+        run(read_config(config, settings or []), output)
 
 
 def read_config(path: Path, settings: list[str]) -> TrainingConfig:
@@ -78,18 +68,39 @@ def read_config(path: Path, settings: list[str]) -> TrainingConfig:
     return load_training_config(path, lambda document: apply_settings(document, settings, RENAMED_KEYS))
 
 
-def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
-    """Parameter counts, memory and time of a run.
+def show_defaults(name: str, *, as_json: bool) -> None:
+    """Print the default config of a kind of run, as a list or as a file.
 
     Raises:
-        ConfigError: if the run is of a kind that this is not reckoned for.
+        ConfigError: if no kind has the name.
     """
-    from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
-    from lorify.training.dry_run import ACCELERATOR_FLOPS, USED_SHARE, dry_run
+    from lorify.training.registry import find_training_kind
 
-    if not isinstance(config, PerceiverTrainingConfig):
-        raise ConfigError(f"--dry-run is for runs of kind perceiver, and this is of kind {config.kind}; run it instead")
-    found = dry_run(config)
+    kind = find_training_kind(name)
+    if as_json:
+        say_json(kind.config().model_dump(mode="json"))
+        return
+    say_line(f"# A run of kind {kind.name} writes {kind.output}.")
+    for line in describe_defaults(kind.config):
+        say_line(line)
+
+
+def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
+    """Print the estimated parameters, memory and time of a run.
+
+    Raises:
+        ConfigError: if there are no estimates for the kind of run.
+    """
+    from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION
+    from lorify.training.registry import find_training_kind, kinds_with_dry_run
+
+    estimate = find_training_kind(config.kind).dry_run
+    if estimate is None:
+        raise ConfigError(
+            f"--dry-run cannot estimate runs of kind {config.kind}, only of kind {', '.join(kinds_with_dry_run())}; "
+            "train a few steps instead, with --set optimization.steps=5"
+        )
+    found = estimate(config)
     if as_json:
         say_json(found.as_dict())
         return
@@ -103,101 +114,68 @@ def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
         ("generating an adapter", found.generation_bytes),
     ):
         say_line(f"{label:<21} {size / 2**30:,.2f} GiB")
-    speed = f"{ACCELERATOR_FLOPS * USED_SHARE / 1e12:,.0f} TFLOP/s"
+    speed = f"{ACCELERATOR_FLOPS * UTILIZATION / 1e12:,.0f} TFLOP/s"
     say_line(f"{'a step':<21} {found.seconds_a_step:,.2f} s at {speed}")
-    say_line(f"{'the run':<21} {found.hours:,.1f} h on {config.num_processes} such devices")
+    say_line(f"{'the run':<21} {found.hours:,.1f} h on {found.num_processes} such devices")
 
 
 def run(config: TrainingConfig, run_dir: Path) -> None:
-    """Train to the end with a progress line; Ctrl-C stops and says how to go on."""
-    from accelerate import PartialState
-
-    from lorify.base.model import best_device
+    """Train to the end with a progress line; on Ctrl-C stop and print how to resume."""
     from lorify.training.engine.loop import Trainer
-    from lorify.training.engine.processes import check_launch
-    from lorify.training.engine.run_folder import check_run_dir, checkpoint_path
-    from lorify.training.prepare import Preparation
+    from lorify.training.engine.run_folder import check_run_dir
+    from lorify.training.preparation import Preparation
     from lorify.training.registry import find_training_kind
 
-    check_launch()
-    # Under `accelerate launch` this gives each process its device, which has to be before the base is loaded.
-    processes = PartialState(cpu=best_device().type == "cpu")
+    num_processes, is_main = join_processes()
     check_run_dir(run_dir, config)
-    load = partial(load_base_model, sharded=config.sharded_base and processes.num_processes > 1)
+    load = partial(load_base_model, sharded=config.sharded_base and num_processes > 1)
     objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, counting))
     trainer = Trainer(config, objective, run_dir)
-    if not processes.is_main_process:
+    if not is_main:
         trainer.run(lambda _progress: None)
         return
-    unshared = [key for key in ("sharded", "sharded_base") if getattr(config, key) and processes.num_processes == 1]
-    if unshared:
-        stderr().print(
-            f"{', '.join(unshared)}: this is one process, which keeps everything; start several with accelerate launch"
-        )
+    if num_processes == 1:
+        warn_of_one_process(config)
     if trainer.step:
-        stderr().print(f"going on from step {trainer.step}")
-    try:
-        _train_with_progress(trainer)
-    except KeyboardInterrupt:
-        next_time = "goes on from the last checkpoint" if checkpoint_path(run_dir).exists() else "starts again"
-        stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)
-        raise typer.Exit(INTERRUPTED) from None
+        stderr().print(f"resuming from step {trainer.step}")
+    run_with_progress(trainer)
     say_line(str(run_dir / "best"))
 
 
-def _train_with_progress(trainer: Trainer) -> None:
-    console, steps = stderr(), trainer.config.optimization.steps
-    if not console.is_terminal:
-        trainer.run(_line_reporter(trainer.step, steps))
-        return
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeLeftColumn(), TextColumn("{task.description}"))
-    with ProgressBar(*columns, console=console) as bar:
-        task = bar.add_task("", total=steps, completed=trainer.step)
+def join_processes() -> tuple[int, bool]:
+    """Join the processes of a run.
 
-        def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.step, description=describe_progress(progress))
-            if any(name.startswith("heldout/") for name in progress.metrics):
-                bar.console.print(f"step {progress.step}: {describe_heldout(progress)}", markup=False)
+    Under `accelerate launch` this gives each process its device, which has to happen before the base is loaded.
 
-        trainer.run(show)
+    Returns:
+        The number of processes, and whether this is the main one.
+    """
+    from accelerate import PartialState
 
+    from lorify.base.model import best_device
+    from lorify.training.engine.launch import check_launch
 
-def _line_reporter(first_step: int, steps: int):
-    """A line every few seconds, for logs."""
-    started, last = time.monotonic(), 0.0
-
-    def show(progress: Progress) -> None:
-        nonlocal last
-        now = time.monotonic()
-        heldout = describe_heldout(progress)
-        if now - last < LOG_EVERY_SECONDS and progress.step < steps and not heldout:
-            return
-        last = now
-        left = (now - started) / (progress.step - first_step) * (steps - progress.step)
-        line = f"step {progress.step} of {steps}, {duration(left)} left: {describe_progress(progress)}"
-        stderr().print(line + (f"; {heldout}" if heldout else ""), markup=False)
-
-    return show
+    check_launch()
+    state = PartialState(cpu=best_device().type == "cpu")
+    return state.num_processes, state.is_main_process
 
 
-def describe_progress(progress: Progress) -> str:
-    """Loss, exact match by kind and speed of a step."""
-    exact = " ".join(
-        f"{name.removeprefix('exact/')} {value:.2f}"
-        for name, value in sorted(progress.metrics.items())
-        if name.startswith("exact/")
-    )
-    parts = [f"loss {progress.metrics['loss']:.3f}", f"exact {exact}" if exact else ""]
-    parts.append(f"{progress.tokens_per_second:,.0f} tokens/s" if progress.tokens_per_second else "")
-    return ", ".join(part for part in parts if part)
+def warn_of_one_process(config: TrainingConfig) -> None:
+    """Name the settings that have no effect in a single process."""
+    useless = [key for key in ("sharded", "sharded_base") if getattr(config, key)]
+    if useless:
+        stderr().print(f"{', '.join(useless)} has no effect: this is one process; start several with accelerate launch")
 
 
-def describe_heldout(progress: Progress) -> str:
-    """Exact match (or what else there is) on held-out data, where the step was evaluated."""
-    prefix = "heldout/exact/"
-    values = [(name, value) for name, value in sorted(progress.metrics.items()) if name.startswith(prefix)]
-    shown = " ".join(f"{name.removeprefix(prefix)} {value:.2f}" for name, value in values)
-    others = {name.removeprefix("heldout/"): v for name, v in progress.metrics.items() if name.startswith("heldout/")}
-    if not values and others:
-        return "held-out " + " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in sorted(others.items()))
-    return f"held-out exact {shown}" if shown else ""
+def run_with_progress(trainer: Trainer) -> None:
+    """Train, and on Ctrl-C exit with a line that says how to resume."""
+    from lorify.commands.training_progress import reporting
+    from lorify.training.engine.run_folder import checkpoint_path
+
+    try:
+        with reporting(trainer.step, trainer.config.optimization.steps) as report:
+            trainer.run(report)
+    except KeyboardInterrupt:
+        next_time = "resumes from the last checkpoint" if checkpoint_path(trainer.run_dir).exists() else "starts again"
+        stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)
+        raise typer.Exit(INTERRUPTED) from None

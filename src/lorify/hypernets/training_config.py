@@ -5,6 +5,7 @@ A config that only one kind of hypernetwork has lives in the package of that kin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -117,16 +118,20 @@ class TrainingConfig(Section):
 
 
 def describe_problems(error: ValidationError) -> str:
-    """All problems of a config in one line."""
+    """Describe all problems of a config in one line."""
     problems = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "file"
-        if item["type"] == "extra_forbidden":
-            what = "unknown key"
-        elif item["type"] == "value_error":  # one of our own, which says all
-            what = str(item.get("ctx", {}).get("error", item["msg"]))
-        else:
-            what = item["msg"].lower()
-            what += "" if item["type"] in ("missing", "json_invalid") else f", got {item['input']!r}"
-        problems.append(f"{where}: {what}")
+        key = ".".join(str(part) for part in item["loc"]) or "file"
+        problems.append(f"{key}: {_describe_problem(item['type'], item['msg'], item['input'], item.get('ctx', {}))}")
     return "; ".join(problems) + " (see `lorify train --defaults` for all keys)"
+
+
+def _describe_problem(kind: str, message: str, value: object, details: Mapping[str, Any]) -> str:
+    if kind == "extra_forbidden":
+        return "unknown key"
+    if kind == "value_error":  # raised by a validator of ours, whose message is complete
+        return str(details.get("error", message))
+    if kind == "tuple_type":
+        names = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]
+        return f"a list is expected, got {value!r}; write it as JSON, such as {json.dumps(names, default=str)}"
+    return message.lower() + ("" if kind in ("missing", "json_invalid") else f", got {value!r}")

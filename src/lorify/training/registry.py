@@ -1,72 +1,66 @@
-"""What can be trained: each kind of run with its config and what puts its objective together."""
+"""All kinds of training runs, by the `kind` in their configs.
+
+To add a kind, write a module with a `TrainingKind` in it and add one line to `TRAINING_KINDS`. Code outside of
+lorify calls `register_training_kind` instead. `lorify train` and its `--defaults` and `--dry-run` find the kind here.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from lorify.errors import ConfigError
-from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
-from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
-from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
-from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
-from lorify.hypernets.text_to_lora.training_config import (
-    LoraTrainingConfig,
-    ReconstructionTrainingConfig,
-    TaskTrainingConfig,
-)
 from lorify.hypernets.training_config import TrainingConfig, describe_problems, rename_keys
-from lorify.training.associative.objective import prepare_associative
-from lorify.training.doc_to_lora.objective import prepare_perceiver
-from lorify.training.engine.loop import Objective
-from lorify.training.prepare import Preparation
-from lorify.training.reader.objective import prepare_reader
-from lorify.training.tasks.lora import prepare_loras
-from lorify.training.tasks.reconstruction import prepare_reconstruction
-from lorify.training.tasks.sft import prepare_task
-from lorify.training.tasks.system_prompt import prepare_system_message
-
-
-@dataclass(frozen=True)
-class TrainingKind:
-    """A kind of run.
-
-    Attributes:
-        config: its config; `lorify train --defaults` lists its keys.
-        prepare: reads data and base, and puts the objective together.
-    """
-
-    config: type[TrainingConfig]
-    prepare: Callable[[Any, Preparation], Objective]
-
+from lorify.training.kind import TrainingKind
 
 DEFAULT_KIND = "associative"
-TRAINING_KINDS: Mapping[str, TrainingKind] = {
-    DEFAULT_KIND: TrainingKind(AssociativeTrainingConfig, prepare_associative),
-    "reader": TrainingKind(ReaderTrainingConfig, prepare_reader),
-    "perceiver": TrainingKind(PerceiverTrainingConfig, prepare_perceiver),
-    "task": TrainingKind(TaskTrainingConfig, prepare_task),
-    "system_message": TrainingKind(SystemMessageTrainingConfig, prepare_system_message),
-    "lora": TrainingKind(LoraTrainingConfig, prepare_loras),
-    "reconstruction": TrainingKind(ReconstructionTrainingConfig, prepare_reconstruction),
+
+# An entry in text is `module:attribute`, and imported when it is needed.
+TRAINING_KINDS: dict[str, TrainingKind[Any] | str] = {
+    DEFAULT_KIND: "lorify.training.associative.kind:ASSOCIATIVE_TRAINING",
+    "reader": "lorify.training.reader.kind:READER_TRAINING",
+    "perceiver": "lorify.training.doc_to_lora.kind:PERCEIVER_TRAINING",
+    "task": "lorify.training.tasks.kinds:TASK_TRAINING",
+    "system_message": "lorify.training.tasks.kinds:SYSTEM_MESSAGE_TRAINING",
+    "lora": "lorify.training.tasks.kinds:LORA_TRAINING",
+    "reconstruction": "lorify.training.tasks.kinds:RECONSTRUCTION_TRAINING",
 }
-"""By the `kind` of their configs."""
 
 
-def find_training_kind(name: object) -> TrainingKind:
-    """The kind of this name.
+def register_training_kind(kind: TrainingKind[Any]) -> None:
+    """Add a kind of training run.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if the name is taken.
     """
-    if not isinstance(name, str) or name not in TRAINING_KINDS:
+    if kind.name in TRAINING_KINDS:
+        raise ConfigError(f"there is already a kind of training run {kind.name!r}; choose another name")
+    TRAINING_KINDS[kind.name] = kind
+
+
+def find_training_kind(name: object) -> TrainingKind[Any]:
+    """Find the kind of this name.
+
+    Raises:
+        ConfigError: if no kind has the name.
+    """
+    entry = TRAINING_KINDS.get(name) if isinstance(name, str) else None
+    if entry is None:
         raise ConfigError(f"kind: {name!r} cannot be trained; choose from {', '.join(TRAINING_KINDS)}")
-    return TRAINING_KINDS[name]
+    if isinstance(entry, str):
+        module, _, attribute = entry.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    return entry
+
+
+def kinds_with_dry_run() -> list[str]:
+    """List the names of the kinds that can estimate a run."""
+    return [name for name in TRAINING_KINDS if find_training_kind(name).dry_run is not None]
 
 
 def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> TrainingConfig:
@@ -74,25 +68,12 @@ def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] 
 
     Args:
         path: the file.
-        change: changes the document before it is checked.
+        change: changes the document before its final check. Keys of lorify 0.1 are already renamed then.
 
     Raises:
-        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all are listed.
+        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all of these are listed.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"training config {path} is no text in UTF-8; save it in that encoding") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"training config {path}: file: invalid json: {error}; give a JSON file") from error
-    if not isinstance(document, dict):
-        raise ConfigError(
-            f"training config {path} is no valid JSON object; see `lorify train --defaults --json` for one"
-        )
+    document = _read_document(path)
     config = _validated(document, f"training config {path}")
     if change is None:
         return config
@@ -101,9 +82,27 @@ def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] 
     return _validated(document, "--set")
 
 
-def _validated(document: dict[str, Any], where: str) -> TrainingConfig:
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"training config {path} is not UTF-8 text; save it in that encoding") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"training config {path}: file: invalid json: {error}; give a JSON file") from error
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"training config {path} is not a JSON object; see `lorify train --defaults --json` for an example"
+        )
+    return document
+
+
+def _validated(document: dict[str, Any], source: str) -> TrainingConfig:
     kind = find_training_kind(document.get("kind", DEFAULT_KIND))
     try:
         return kind.config.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise ConfigError(f"{where}: {describe_problems(error)}") from error
+        raise ConfigError(f"{source}: {describe_problems(error)}") from error

@@ -22,11 +22,13 @@ from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chun
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 from lorify.hypernets.doc_to_lora.training_config import PUBLISHED_CHUNK_PROBABILITIES
 from lorify.training.doc_to_lora.batches import ContextRow, draw_num_chunks
-from lorify.training.doc_to_lora.objective import PerceiverObjective, hypernetwork_config, prepare_perceiver
-from lorify.training.engine.loop import Trainer, parameter_groups
+from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
+from lorify.training.doc_to_lora.objective import PerceiverObjective, prepare_perceiver
+from lorify.training.engine.loop import Trainer
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, top_k_kl_per_token
+from lorify.training.engine.optimizer import parameter_groups
 from lorify.training.engine.packing import Segment, pack_rows
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 
 
 def test_a_batch_is_always_the_same_and_within_its_limits():
@@ -77,7 +79,7 @@ def test_as_many_blocks_of_the_encoder_as_published(kind, chosen, num_layers):
 
 def test_early_exit_takes_a_quarter_of_the_encoder_and_not_of_the_base():
     encoder = TextEncoder(tiny_base("qwen3", num_layers=12))
-    shape = hypernetwork_config(config(hypernetwork__encoder="early_exit"), tiny_base(num_layers=4), encoder)
+    shape = build_hypernetwork_config(config(hypernetwork__encoder="early_exit"), tiny_base(num_layers=4), encoder)
     assert shape.encoder.num_layers == 3
 
 

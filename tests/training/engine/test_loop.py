@@ -7,8 +7,9 @@ from training.tiny_associative_run import tiny_config, trainer
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.training_config import AssociativeOptimization, AssociativeTrainingConfig
-from lorify.training.engine.loop import Progress, schedule_factor
+from lorify.training.engine.loop import Progress
 from lorify.training.engine.losses import retrieval_loss
+from lorify.training.engine.optimizer import schedule_factor
 
 
 def trained_weights(folder, config: AssociativeTrainingConfig, stops: tuple[int | None, ...] = (None,)):

@@ -15,7 +15,7 @@ from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.engine.state_cache import RememberedStates
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 from lorify.training.reader import contexts
 from lorify.training.reader.batches import ContextSampler
 from lorify.training.reader.objective import ReaderObjective, prepare_reader

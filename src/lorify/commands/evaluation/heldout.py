@@ -12,9 +12,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.suites.cases import Case, draw_cases
 from lorify.evaluation.suites.questions import QuestionsSuite
 from lorify.facade import Lorify
-from lorify.hypernets.training_data import ContextMix
-from lorify.training.prepare import prepare_passages
-from lorify.training.registry import load_training_config
+from lorify.training.registry import find_training_kind, load_training_config
 
 
 class HeldoutSuite(QuestionsSuite):
@@ -27,9 +25,10 @@ class HeldoutSuite(QuestionsSuite):
         return draw_cases(model.base, _heldout_examples(self.path), self.documents, self.questions, self.seed)
 
 
-def _heldout_examples(config: Path) -> list[Example]:
-    data = getattr(load_training_config(config), "data", None)
-    examples = prepare_passages(data)[1] if isinstance(data, ContextMix) else []
+def _heldout_examples(path: Path) -> list[Example]:
+    config = load_training_config(path)
+    heldout_passages = find_training_kind(config.kind).heldout_passages
+    examples = list(heldout_passages(config)) if heldout_passages is not None else []
     if not examples:
-        raise EvaluationError(f"training config {config} holds out no passages; set its data.questions_path")
+        raise EvaluationError(f"training config {path} holds out no passages; set its data.questions_path")
     return examples

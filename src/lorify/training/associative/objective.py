@@ -16,19 +16,17 @@ from lorify.hypernets.associative.network import AssociativeHypernetwork, addres
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.associative.batches import GeneralAnswer, Step, StepBuilder
+from lorify.training.associative.general_answers import prepare_general_answers
 from lorify.training.associative.initialization import calibrate, initialize_hypernetwork
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
+from lorify.training.associative.relevance import prepare_relevance
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.scoring import AnswerScorer, SegmentScores
-from lorify.training.associative.step_memory import StepEncoder, groups_of_like_length
-from lorify.training.engine.loop import BatchLoss
-from lorify.training.prepare import (
-    Preparation,
-    prepare_general_answers,
-    prepare_passages,
-    prepare_relevance,
-    prepare_texts,
-)
+from lorify.training.associative.step_memory import StepEncoder
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.packing import group_by_length
+from lorify.training.passages import prepare_passages, prepare_texts
+from lorify.training.preparation import Preparation
 
 ROW_GROUPS = 2
 HELDOUT_EVERY = 10
@@ -42,7 +40,7 @@ def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparat
         LorifyError: if data or base cannot be read.
     """
     passages, heldout_passages = prepare_passages(config.data)
-    texts, heldout_texts = prepare_texts(config)
+    texts, heldout_texts = prepare_texts(config.data)
     base = preparation.load_base(config.base)
     new_config, _ = initialize_hypernetwork(config, base)  # report its errors before the base answers the prompts
     if config.data.focus_probability and not new_config.reader_width:
@@ -150,7 +148,7 @@ class AssociativeObjective:
         parts: list[SegmentScores] = []
         numbers: list[int] = []
         num_tokens = sum(map(len, step.chunks))
-        for group in groups_of_like_length([sum(len(s.prompt) for s in row.segments) for row in rows], ROW_GROUPS):
+        for group in group_by_length([sum(len(s.prompt) for s in row.segments) for row in rows], ROW_GROUPS):
             lora = address_adapters(self.hypernetwork_config, A, B[:, group])
             scores, more_tokens = self._scorer.score([rows[i] for i in group], lora, memory)
             parts.append(scores)

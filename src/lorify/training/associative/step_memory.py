@@ -5,7 +5,6 @@ Shape letters: L adapted blocks, r rank of the memory, d hidden size, w width of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.words import words_ending_at
 from lorify.training.associative.batches import Step
+from lorify.training.engine.packing import group_by_length
 
 CHUNK_GROUPS = 3
 
@@ -98,7 +98,7 @@ class StepEncoder:
         words: dict[int, Tensor] = {}
         ranges: dict[int, Tensor] = {}
         num_tokens = 0
-        for group in groups_of_like_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
+        for group in group_by_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
             chunks = [step.chunks[i] for i in group]
             features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
             with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.bf16):
@@ -137,15 +137,6 @@ class StepEncoder:
             return None
         states = features.states[self.config.middle]
         return self.hypernetwork.encode_documents(states, features.outputs, features.is_token)
-
-
-def groups_of_like_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
-    """Split indices into at most `num_groups` groups of similar lengths, so that little of a batch is padding."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    if len(set(lengths)) == 1:
-        return [order]
-    size = math.ceil(len(order) / num_groups)
-    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def _concatenate(parts: Sequence[Tensor]) -> Tensor:

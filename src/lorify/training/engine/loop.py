@@ -1,29 +1,30 @@
-"""The meta-training loop: one for every kind of hypernetwork, CPU and GPU, resumable at any step with the same result.
+"""The training loop for all kinds of runs, on CPU and GPU; a resumed run gives the same result as an uninterrupted one.
 
-What is trained, and on what, is an `Objective`; the loop knows steps, the optimizer, checkpoints and curves only.
+What is trained, and on what, is an `Objective`. The loop only knows steps, the optimizer, checkpoints and curves.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
 from lorify.atomic import replaced_file
 from lorify.errors import TrainingError
-from lorify.hypernets.training_config import Optimization, TrainingConfig
+from lorify.hypernets.training_config import TrainingConfig
 from lorify.training.engine.curves import CurveWriter
-from lorify.training.engine.processes import check_launch, share_out
+from lorify.training.engine.launch import check_launch
+from lorify.training.engine.objective import Objective
+from lorify.training.engine.optimizer import build_optimizer, parameter_groups
 from lorify.training.engine.run_folder import (
     checkpoint_path,
     only_run,
@@ -32,51 +33,7 @@ from lorify.training.engine.run_folder import (
     start_run,
     writing,
 )
-
-
-@dataclass(frozen=True)
-class BatchLoss:
-    """What an objective says about one batch.
-
-    Attributes:
-        loss: scalar, with the gradient.
-        metrics: what else is worth a curve, such as `loss/facts` and `exact/facts`.
-        num_tokens: tokens that went through the base, for the speed that is shown.
-        weight: what it counts among the batches of a step, over all processes.
-    """
-
-    loss: Tensor
-    metrics: Mapping[str, float]
-    num_tokens: int
-    weight: float = 1.0
-
-
-class Objective(Protocol):
-    """What a run trains, and on what.
-
-    It is made with its module in its initial state. Batches are numbered: batch n of a config is always the same.
-    """
-
-    @property
-    def module(self) -> nn.Module:
-        """What is trained: its parameters that require a gradient, on the device where it runs."""
-        ...
-
-    def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`; random numbers of the run (dropout) may be drawn from torch's generators."""
-        ...
-
-    def evaluate(self) -> dict[str, float]:
-        """Metrics on held-out data, the same data every time; called without gradients."""
-        ...
-
-    def score(self, heldout: Mapping[str, float]) -> float:
-        """How good the metrics of `evaluate` are; the best is kept, so larger is better."""
-        ...
-
-    def save_best(self, folder: Path) -> None:
-        """Write what users load; an earlier one in `folder` is replaced at once or not at all."""
-        ...
+from lorify.training.engine.weights import distribute_weights
 
 
 @dataclass(frozen=True)
@@ -86,7 +43,7 @@ class Progress:
     Attributes:
         step: optimizer steps done.
         metrics: loss, the objective's metrics, gradient norm and learning rate.
-        tokens_per_second: tokens through the base a second.
+        tokens_per_second: tokens that the base read, a second.
     """
 
     step: int
@@ -95,45 +52,36 @@ class Progress:
 
 
 class Trainer:
-    """Trains an objective in a run folder: `run_dir/checkpoint`, `run_dir/best`, TensorBoard curves.
+    """Trains an objective in a run folder with `checkpoint`, `best` and TensorBoard `curves`.
 
-    Under `accelerate launch` each process takes other batches, and gradients are averaged over all of them. With
-    `sharded` in the config each process keeps a part of weights and optimizer state; the module is whole again after
-    `run`. All processes have to do the same with their trainers.
+    Under `accelerate launch` each process trains on batches of its own, and gradients are averaged over all processes.
+    With `sharded` in the config each process keeps a part of weights and optimizer state; the module is complete again
+    after `run`. All processes have to make the same calls.
     """
 
     def __init__(self, config: TrainingConfig, objective: Objective, run_dir: Path) -> None:
-        """Start a run, or go on with the one in `run_dir`.
+        """Start a run, or resume the one in `run_dir`.
 
         Raises:
             TrainingError: if `run_dir` holds a run with another config or cannot be written, its checkpoint is damaged
-                or not the same for all processes, or `check_launch`.
+                or not the same for all processes, or as in `check_launch`.
         """
         check_launch()
         self.config, self.objective, self.run_dir = config, objective, run_dir
         device = next(p for p in objective.module.parameters() if p.requires_grad).device
-        # Precision is the objective's, not accelerate's: its setting is one for the whole process.
+        # The objective chooses the precision: accelerate's setting would apply to the whole process.
         self.accelerator = Accelerator(cpu=device.type == "cpu")
-        optimization = config.optimization
         groups = parameter_groups(objective.module)
-        self.weights = share_out(objective.module, self.accelerator, sharded=config.sharded)
-        self.optimizer = torch.optim.AdamW(
-            self.weights.as_optimized(groups),
-            lr=optimization.learning_rate,
-            betas=(optimization.beta1, optimization.beta2),
-            weight_decay=optimization.weight_decay,
-        )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: schedule_factor(step, optimization)
-        )
+        self.weights = distribute_weights(objective.module, self.accelerator, sharded=config.sharded)
+        self.optimizer, self.schedule = build_optimizer(self.weights, groups, config.optimization)
         self.step, self.best = 0, float("-inf")
         self._open_run()
 
     def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
-        """Train to the end (or to step `stop_at`), reporting every step; a checkpoint is written at the end too.
+        """Train to the end (or to step `stop_at`) and report every step; the last step writes a checkpoint.
 
         Raises:
-            TrainingError: if another process trains in the same folder, or something cannot be written.
+            TrainingError: if another process trains in the same folder, or a file cannot be written.
         """
         with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
             self._run(report, stop_at)
@@ -143,7 +91,7 @@ class Trainer:
         with self._curves() as curves:
             while self.step < last:
                 started = time.perf_counter()
-                metrics, tokens = self._train_step()
+                metrics, num_tokens = self._train_step()
                 self.step += 1
                 if self.step % self.config.evaluate_every == 0 or self.step == last:
                     heldout = self.evaluate()
@@ -154,7 +102,7 @@ class Trainer:
                         curves.add(self.step, metrics)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
-                report(Progress(self.step, metrics, tokens / (time.perf_counter() - started)))
+                report(Progress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
         self.weights.gather()
 
     def _curves(self) -> AbstractContextManager[CurveWriter | None]:
@@ -165,32 +113,32 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """The objective's metrics on held-out data."""
-        with self.weights.whole():
+        """Compute the objective's metrics on held-out data."""
+        with self.weights.gathered():
             return self.objective.evaluate()
 
     def _train_step(self) -> tuple[dict[str, float], int]:
+        """Make one step; gives the means of its metrics and the number of tokens."""
         metrics: dict[str, list[float]] = {}
-        tokens, weight = 0, 0.0
-        with self.weights.whole():
+        num_tokens, weight = 0, 0.0
+        with self.weights.gathered():
             for batch in self._batches():
-                # Seeded anew for every batch, so that a resumed run draws the same numbers on any device.
+                # Seeded for each batch, so that a resumed run draws the same numbers on any device.
                 torch.manual_seed((self.config.seed << 32) + batch)
-                found = self.objective.loss(batch)
-                tokens += found.num_tokens
-                weight += found.weight
-                (found.loss * found.weight).backward()
-                for name, value in {"loss": found.loss.item(), **found.metrics}.items():
+                result = self.objective.loss(batch)
+                num_tokens += result.num_tokens
+                weight += result.weight
+                (result.loss * result.weight).backward()
+                for name, value in {"loss": result.loss.item(), **result.metrics}.items():
                     metrics.setdefault(name, []).append(value)
             self._average_over_batches(weight)
         norm = self.weights.clip_gradients(self.config.optimization.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        averages = {name: sum(values) / len(values) for name, values in metrics.items()}
-        averages["gradient_norm"] = norm
-        averages["learning_rate"] = float(self.schedule.get_last_lr()[0])
+        means = {name: sum(values) / len(values) for name, values in metrics.items()}
+        means |= {"gradient_norm": norm, "learning_rate": float(self.schedule.get_last_lr()[0])}
         self.schedule.step()
-        return averages, tokens
+        return means, num_tokens
 
     def _batches(self) -> Iterator[int]:
         """Numbers of this process's batches of the next step."""
@@ -199,10 +147,10 @@ class Trainer:
         return ((first + micro) * size + index for micro in range(self.config.optimization.accumulation))
 
     def _average_over_batches(self, weight: float) -> None:
-        """Turn summed gradients into their mean over the step's batches of all processes, and average moving buffers.
+        """Turn summed gradients into their mean over the step's batches of all processes; average float buffers too.
 
         Args:
-            weight: of this process's batches together.
+            weight: sum of the weights of this process's batches.
         """
         total = float(cast(Tensor, self.accelerator.reduce(torch.tensor(weight, device=self.weights.device), "sum")))
         for parameter in self.weights.learned:
@@ -220,7 +168,7 @@ class Trainer:
         if score <= self.best:
             return
         self.best = score
-        with self.weights.whole():
+        with self.weights.gathered():
             if not self.accelerator.is_main_process:
                 return
             with writing(self.run_dir):
@@ -245,8 +193,8 @@ class Trainer:
         weights = self.weights.state(self.optimizer)
         if not self.accelerator.is_main_process:
             return
-        rest = {"step": self.step, "best": self.best, "schedule": self.schedule.state_dict()}
-        save_checkpoint(self.run_dir, rest | weights)
+        loop = {"step": self.step, "best": self.best, "schedule": self.schedule.state_dict()}
+        save_checkpoint(self.run_dir, loop | weights)
 
     def _load_checkpoint(self) -> None:
         with reading_checkpoint(self.run_dir) as path:
@@ -254,24 +202,3 @@ class Trainer:
             self.weights.load_state(state, self.optimizer)
             self.schedule.load_state_dict(state["schedule"])
             self.step, self.best = int(state["step"]), float(state["best"])
-
-
-def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
-    """Learned parameters for the optimizer: all in one group, or those without weight decay in a second one.
-
-    Which they are is said by the module's method `is_decayed(name)`, if it has one.
-    """
-    is_decayed = getattr(module, "is_decayed", lambda _name: True)
-    learned = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
-    decayed = [parameter for name, parameter in learned if is_decayed(name)]
-    others = [parameter for name, parameter in learned if not is_decayed(name)]
-    return [{"params": decayed}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
-
-
-def schedule_factor(step: int, schedule: Optimization) -> float:
-    """Learning rate relative to the peak: linear warm-up, then a cosine down to the final ratio."""
-    if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    low = schedule.final_learning_rate_ratio
-    return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -8,6 +8,7 @@ a single sequence without a token of padding, where no row sees another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -130,3 +131,12 @@ def _pack_row(prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]]):
         positions += range(prefix, prefix + len(body))
         owners += [number] * len(body)
     return ids, positions, owners, starts
+
+
+def group_by_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
+    """Divide indices into at most `num_groups` groups of similar length, so that batches have little padding."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    if len(set(lengths)) == 1:
+        return [order]
+    size = math.ceil(len(order) / num_groups)
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -23,9 +23,10 @@ from lorify.hypernets.associative.reader_training_config import ReaderTrainingCo
 from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.words import match_features
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
-from lorify.training.engine.loop import BatchLoss
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.state_cache import RememberedStates
-from lorify.training.prepare import Preparation, prepare_passages
+from lorify.training.passages import prepare_passages
+from lorify.training.preparation import Preparation
 from lorify.training.reader.batches import ContextSampler, Draw
 from lorify.training.reader.contexts import ContextLoader, EncodedContext, EncodedQuestion
 from lorify.training.reader.losses import answer_span_loss

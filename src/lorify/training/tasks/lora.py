@@ -23,8 +23,8 @@ from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
-from lorify.training.engine.loop import BatchLoss
-from lorify.training.prepare import Preparation
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.tasks.sft import (
     RowScores,

@@ -23,8 +23,8 @@ from lorify.hypernets.text_to_lora.library import Library, load_library
 from lorify.hypernets.text_to_lora.lora_table import LoraStack
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
-from lorify.training.engine.loop import BatchLoss
-from lorify.training.prepare import Preparation
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.preparation import Preparation
 from lorify.training.tasks.sft import embed, hypernetwork_shape, load_start
 
 DEVIATION_FLOOR = 1e-6

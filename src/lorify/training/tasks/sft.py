@@ -29,10 +29,10 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_h
 from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import TaskOptimization, TaskSettings, TaskTrainingConfig
 from lorify.hypernets.training_config import LoraSettings
-from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import Segment, pack_rows
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
 
 DESCRIPTIONS_AT_ONCE = 64

@@ -30,10 +30,10 @@ from lorify.hypernets.system_prompt.network import (
     fit_slots,
 )
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
-from lorify.training.engine.loop import BatchLoss
 from lorify.training.engine.losses import answer_loss_per_segment
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import pack_rows
-from lorify.training.prepare import Preparation
+from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
 from lorify.training.tasks.sft import (
     RowScores,

@@ -1,0 +1,22 @@
+"""The run that trains an associative hypernetwork, as an entry of the registry."""
+
+from __future__ import annotations
+
+from lorify.data.examples import Example
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.training.associative.objective import prepare_associative
+from lorify.training.kind import TrainingKind
+from lorify.training.passages import prepare_passages
+
+
+def _heldout_passages(config: AssociativeTrainingConfig) -> list[Example]:
+    return prepare_passages(config.data)[1]
+
+
+ASSOCIATIVE_TRAINING = TrainingKind(
+    name="associative",
+    config=AssociativeTrainingConfig,
+    prepare=prepare_associative,
+    output="a document hypernetwork, for --hypernetwork",
+    heldout_passages=_heldout_passages,
+)

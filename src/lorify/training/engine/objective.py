@@ -1,0 +1,55 @@
+"""What a run trains, and on what: the interface between the training loop and the objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """Loss and metrics of one batch.
+
+    Attributes:
+        loss: scalar, with the gradient.
+        metrics: further curves, such as `loss/facts` and `exact/facts`.
+        num_tokens: tokens that the base read, for the speed that is shown.
+        weight: of this batch in the mean over a step's batches, over all processes.
+    """
+
+    loss: Tensor
+    metrics: Mapping[str, float]
+    num_tokens: int
+    weight: float = 1.0
+
+
+class Objective(Protocol):
+    """What a run trains, and on what.
+
+    It starts with its module in its initial state. Batches are numbered: batch n of a config is always the same.
+    """
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained: its parameters that require a gradient, on the device where it runs."""
+        ...
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Loss of training batch `batch`; random numbers (dropout) may be drawn from torch's generators."""
+        ...
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics on held-out data, the same data every time; called without gradients."""
+        ...
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Quality of the metrics of `evaluate`, larger is better; the loop keeps the best."""
+        ...
+
+    def save_best(self, folder: Path) -> None:
+        """Write what users load; an earlier one in `folder` is replaced completely or not at all."""
+        ...

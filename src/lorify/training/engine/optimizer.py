@@ -1,0 +1,49 @@
+"""AdamW, its parameter groups and its learning rate schedule."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from lorify.hypernets.training_config import Optimization
+from lorify.training.engine.weights import ReplicatedWeights
+
+
+def build_optimizer(weights: ReplicatedWeights, groups: list[dict[str, object]], settings: Optimization):
+    """Build AdamW for distributed weights, with its schedule.
+
+    Args:
+        weights: what is trained.
+        groups: `parameter_groups` of the module, from before its weights were distributed.
+        settings: the run's settings.
+    """
+    optimizer = torch.optim.AdamW(
+        weights.optimized_groups(groups),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        weight_decay=settings.weight_decay,
+    )
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule_factor(step, settings))
+
+
+def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
+    """Group a module's learned parameters for the optimizer: one group, or a second one without weight decay.
+
+    A module decides with its method `is_decayed(name)`; without that method all parameters decay.
+    """
+    is_decayed = getattr(module, "is_decayed", lambda _name: True)
+    learned = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    decayed = [parameter for name, parameter in learned if is_decayed(name)]
+    others = [parameter for name, parameter in learned if not is_decayed(name)]
+    return [{"params": decayed}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
+
+
+def schedule_factor(step: int, settings: Optimization) -> float:
+    """Learning rate of a step relative to the peak: linear warm-up, then a cosine down to the final ratio."""
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    low = settings.final_learning_rate_ratio
+    return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -1,0 +1,61 @@
+"""Natural passages and plain documents to train on, each with a held-out part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lorify.contexts.line_wraps import join_wrapped_lines
+from lorify.data.examples import Example
+from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.sources.texts import load_text_examples
+from lorify.errors import ConfigError
+from lorify.hypernets.associative.training_config import AssociativeData
+from lorify.hypernets.training_data import ContextMix
+
+
+def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
+    """Natural passages with questions to train on, and whole other passages held out; none without a path.
+
+    Raises:
+        EvaluationError: if the path is missing, a line is no question, or none is left within the length limits.
+        ConfigError: if none can be held out.
+    """
+    if data.questions_path is None or data.questions == 0:
+        return [], []
+    examples = load_question_examples(
+        data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
+    )
+    return _split(examples, "data.questions_path", data.questions_path)
+
+
+def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:
+    """Passages of plain documents to train on, and others held out; none without a path.
+
+    Raises:
+        EvaluationError: if the path is missing, a line is no document, or no passage is left.
+        ConfigError: if none can be held out.
+    """
+    if data.texts_path is None or data.texts == 0:
+        return [], []
+    examples = load_text_examples(data.texts_path, max_context_chars=data.max_context_chars)
+    return _split(examples, "data.texts_path", data.texts_path)
+
+
+def _as_read(example: Example) -> Example:
+    """The example with its texts as they are when they are read from files."""
+    questions = tuple(
+        replace(question, answers=tuple(" ".join(answer.split()) for answer in question.answers))
+        for question in example.questions
+    )
+    return replace(example, documents=tuple(map(join_wrapped_lines, example.documents)), questions=questions)
+
+
+def _split(examples: Sequence[Example], key: str, path: Path) -> tuple[list[Example], list[Example]]:
+    train, heldout = (list(map(_as_read, part)) for part in split_by_passage(examples))
+    if not train or not heldout:
+        raise ConfigError(
+            f"{key} {path} holds only one passage, or retellings of one; give at least two, so that one can be held out"
+        )
+    return train, heldout

@@ -1,0 +1,26 @@
+"""What building an objective may use: the run's folder, the base model, a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorify.base.model import BaseLM
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What building an objective may use.
+
+    Attributes:
+        run_dir: folder of the run, for results that a resumed run needs again; it may not exist yet.
+        load_base: loads the base of this name; call it after the data was read, so that bad data is refused at once.
+        counting: shows a progress bar: (what is done, what is counted) -> a context whose value is called with the
+            number of units done since the last call, and of all units.
+    """
+
+    run_dir: Path
+    load_base: Callable[[str], BaseLM]
+    counting: Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]

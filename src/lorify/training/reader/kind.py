@@ -1,0 +1,22 @@
+"""The run that trains the reader of an associative hypernetwork, as an entry of the registry."""
+
+from __future__ import annotations
+
+from lorify.data.examples import Example
+from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.training.kind import TrainingKind
+from lorify.training.passages import prepare_passages
+from lorify.training.reader.objective import prepare_reader
+
+
+def _heldout_passages(config: ReaderTrainingConfig) -> list[Example]:
+    return prepare_passages(config.data)[1]
+
+
+READER_TRAINING = TrainingKind(
+    name="reader",
+    config=ReaderTrainingConfig,
+    prepare=prepare_reader,
+    output="the document hypernetwork with its new reader, for --hypernetwork",
+    heldout_passages=_heldout_passages,
+)

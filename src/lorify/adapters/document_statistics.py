@@ -31,6 +31,6 @@ class DocumentStatistics:
         if name not in self._digests:
             tensor = self.tensors[name].detach().cpu().contiguous()
             hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)
-            hasher.update(tensor.reshape(-1).view(torch.uint8).numpy())
+            hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
             self._digests[name] = hasher.digest()
         return self._digests[name]

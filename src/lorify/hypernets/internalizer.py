@@ -234,7 +234,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         """
 
     @abstractmethod
-    def write_adapter(self, records: Sequence[DocumentRecord], memories: Sequence[Memory]) -> Adapter:
+    def write_adapter(self, records: Sequence[DocumentRecord], memories: Sequence[Memory], /) -> Adapter:
         """Write the adapter of documents from their records and memories."""
 
 

@@ -146,7 +146,7 @@ def test_answers_begin_after_the_tokens_that_come_before_them(hypernetwork):
 
 
 def test_a_reader_needs_a_hypernetwork_with_word_weights(tmp_path):
-    with pytest.raises(ValidationError, match="set init_from to the folder of one"):
+    with pytest.raises(ValidationError, match="set init_from to its folder"):
         ReaderTrainingConfig()
     save_associative(tmp_path / "start", INTERNALIZER.config, INTERNALIZER.hypernetwork)
     preparation = Preparation(tmp_path / "run", lambda _: tiny_base(), counting=None)

@@ -1,4 +1,4 @@
-"""Config of the runs that train a reader for an associative hypernetwork."""
+"""Config of a run that trains a reader for an associative hypernetwork."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from lorify.hypernets.training_data import ContextMix
 
 
 class ReaderData(ContextMix):
-    """Which contexts a step is made of; what the base makes of each is computed once and remembered."""
+    """Contexts of a step. The base encodes each context once; the result is kept."""
 
     facts: int = Field(8, ge=0, description="Generated fact documents a step.")
-    portraits: int = Field(0, ge=0, description="Generated documents about one thing, named once, a step.")
+    portraits: int = Field(0, ge=0, description="Generated documents about a single entity a step.")
     questions: int = Field(8, ge=0, description="Natural passages with questions a step.")
     niah: int = Field(1, ge=0, description="Needle-in-a-haystack contexts a step.")
     questions_per_context: int = Field(4, gt=0, description="At most this many questions a context.")
-    max_facts: int = Field(2000, gt=0, description="Different generated documents of a kind to draw from.")
-    max_passages: int = Field(4000, gt=0, description="Different natural passages to draw from.")
+    max_facts: int = Field(2000, gt=0, description="Number of different generated documents of each kind.")
+    max_passages: int = Field(4000, gt=0, description="At most this many different natural passages.")
     negative_probability: float = Field(
-        0.25, ge=0, le=1, description="Chance that a question is also asked of another context of the step."
+        0.25, ge=0, le=1, description="Probability that a question is also asked about another context of the step."
     )
 
 
 class ReaderTrainingConfig(TrainingConfig):
-    """Training of a reader: where in a document is the answer to a question?"""
+    """A training run of a reader, which locates answers in documents."""
 
     base_is_called_evenly = False
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
     kind: Literal["reader"] = Field("reader", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     init_from: Path | None = Field(
-        None, description="Associative hypernetwork that gets the reader; its own reader is trained further."
+        None, description="Associative hypernetwork that gets the reader; a reader it has is trained further."
     )
     width: int = Field(128, gt=0, multiple_of=4, description="Width of the reader.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the reader's inputs and of what each layer adds.")
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="Dropout probability of the reader's inputs and residual branches."
+    )
     data: ReaderData = ReaderData()  # pyright: ignore[reportCallIssue]
     optimization: Optimization = Optimization(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]
     evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out contexts.")
@@ -45,5 +47,5 @@ class ReaderTrainingConfig(TrainingConfig):
     @model_validator(mode="after")
     def _check_start(self) -> Self:
         if self.init_from is None:
-            raise ValueError("a reader is trained for a hypernetwork; set init_from to the folder of one")
+            raise ValueError("a reader is trained for a hypernetwork; set init_from to its folder")
         return self

@@ -13,7 +13,7 @@ from lorify.hypernets.training_data import ContextMix
 
 
 class AssociativeSettings(Section):
-    """Shape of the associative hypernetwork."""
+    """Shape of the hypernetwork."""
 
     first_layer: int = Field(8, ge=0, description="First adapted block.")
     last_layer: int = Field(27, ge=0, description="Last adapted block.")
@@ -36,19 +36,25 @@ class AssociativeSettings(Section):
 
 
 class AssociativeData(ContextMix):
-    """What a training step is made of: how many contexts of each kind, and what is mixed into them."""
+    """Contexts of a step, and what is mixed into them."""
 
-    texts: int = Field(0, ge=0, description="Passages of plain documents a step, learned from the teacher.")
+    texts: int = Field(
+        0, ge=0, description="Passages of plain documents a step, learned from the base with the passage in its prompt."
+    )
     texts_path: Path | None = Field(None, description="JSON lines file of plain documents.")
-    sentences_per_text: int = Field(2, gt=0, description="Sentences to complete a passage of a plain document.")
-    noise_max_copies: int = Field(600, ge=1, description="Noise statistics are added up to this many times.")
-    distractor_probability: float = Field(0.4, ge=0, le=1, description="Chance that other contexts are added.")
+    sentences_per_text: int = Field(2, gt=0, description="Sentences to complete for each passage of a plain document.")
+    noise_max_copies: int = Field(600, ge=1, description="Noise is added up to this many times.")
+    distractor_probability: float = Field(
+        0.4, ge=0, le=1, description="Probability that other contexts are added to a row."
+    )
     max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
     focus_probability: float = Field(
-        0.0, ge=0, le=1, description="Chance that each question about a context gets an adapter focused on it."
+        0.0, ge=0, le=1, description="Probability that each question about a context gets an adapter focused on it."
     )
-    general_probability: float = Field(0.5, ge=0, le=1, description="Chance of an unrelated prompt a context.")
-    general_answer_tokens: int = Field(32, gt=0, description="Length of the base's own answer to keep, in tokens.")
+    general_probability: float = Field(0.5, ge=0, le=1, description="Probability of an unrelated prompt in a row.")
+    general_answer_tokens: int = Field(
+        32, gt=0, description="Maximum length of the base's answers to unrelated prompts, in tokens."
+    )
 
     @model_validator(mode="after")
     def _check_mix(self) -> Self:
@@ -63,22 +69,25 @@ class AssociativeData(ContextMix):
 
 
 class AssociativeOptimization(Optimization):
-    """The optimizer and its schedule."""
+    """The optimizer, its schedule, and the weights of the losses."""
 
     first_token_share: float = Field(
-        0.3, gt=0, le=1, description="Share of an answer's loss on its first token, from which retrieval is learned."
+        0.3,
+        gt=0,
+        le=1,
+        description="Share of an answer's loss that falls on its first token, which is the one to retrieve.",
     )
     retrieval_weight: float = Field(
         0.3, ge=0, description="Weight of the loss that points queries at the tokens of the answer in the document."
     )
-    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
+    teacher_top_k: int = Field(16, gt=0, description="Number of teacher predictions for each token in the KL loss.")
     preservation_kl_weight: float = Field(
         1.0, ge=0, description="Weight of the KL that keeps answers to unrelated prompts unchanged."
     )
 
 
 class AssociativeTrainingConfig(TrainingConfig):
-    """A meta-training run of the associative hypernetwork."""
+    """A meta-training run of an associative hypernetwork."""
 
     base_is_called_evenly = False
     # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.

@@ -51,7 +51,7 @@ def test_a_run_leaves_a_best_hypernetwork_curves_and_nothing_half_written(tmp_pa
 
 
 def test_training_lowers_the_loss_on_a_passage(tmp_path):
-    config = tiny_config(steps=60, learning_rate=1e-2)
+    config = tiny_config(steps=60, learning_rate=2e-2)
     config = config.model_copy(
         update={
             "data": config.data.model_copy(

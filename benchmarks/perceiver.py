@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import torch
 
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.text_to_lora.config import AdaptedModule
 
 LAYERS, HIDDEN, INNER = 8, 576, 1536

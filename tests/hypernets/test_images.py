@@ -17,8 +17,9 @@ from lorify.contexts.patches import PatchGrid
 from lorify.errors import ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 
 GRID = PatchGrid(image_size=8, patch_size=4)
 

@@ -13,7 +13,7 @@ from lorify.cli import app
 from lorify.commands.settings import apply_settings
 from lorify.contexts.encoders import TextEncoder
 from lorify.errors import ConfigError
-from lorify.hypernets.doc_to_lora.internalizer import generate_weights
+from lorify.hypernets.doc_to_lora.generation import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.dry_run import dry_run

@@ -413,7 +413,7 @@ def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
 
 def test_bases_and_shapes_without_a_place_for_a_description_are_refused(tmp_path, tasks_path):
     config = system_message_config(tasks_path)
-    with pytest.raises(HypernetworkError, match="begin with no system message of their own"):
+    with pytest.raises(HypernetworkError, match="have no default system message"):
         find_training_kind(config.kind).prepare(config, Preparation(tmp_path, lambda _name: tiny_base(), silent))
     config = system_message_config(tasks_path, hypernetwork=PLACED | {"written_layer": 1})
     with pytest.raises(TrainingError, match="first_layer 1 is not above written_layer 1"):

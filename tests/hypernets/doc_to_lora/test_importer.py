@@ -16,8 +16,9 @@ from lorify.cli import app
 from lorify.contexts.documents import document_from_text
 from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
+from lorify.hypernets.doc_to_lora.generation import load_context_encoder
 from lorify.hypernets.doc_to_lora.importer import import_d2l
-from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, load_context_encoder
+from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 
 FIXTURES = sorted((Path(__file__).parents[4] / "shared" / "fixtures").glob("d2l_*"))
 CONTEXT = [5, 40, 77, 12, 130, 9, 64]
@@ -251,7 +252,7 @@ def test_nothing_that_is_pickled_is_run(protocol, tmp_path):
 def test_bad_checkpoints_are_refused(tmp_path):
     base = tiny_base()
     folder = AuthorsCheckpoint(base).save(tmp_path / "good")
-    with pytest.raises(HypernetworkError, match=r"no Doc-to-LoRA checkpoint: it holds no pytorch_model\.bin"):
+    with pytest.raises(HypernetworkError, match=r"no Doc-to-LoRA checkpoint: it has no pytorch_model\.bin"):
         import_d2l(tmp_path, base)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "pytorch_model.bin").write_bytes((folder / "pytorch_model.bin").read_bytes()[:5000])

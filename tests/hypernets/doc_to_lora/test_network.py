@@ -6,7 +6,8 @@ from tiny import tiny_base
 from lorify.contexts.encoders import TextEncoder
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 
 MODULES = (
     AdaptedModule(name="down_proj", in_features=24, out_features=12),

@@ -13,15 +13,11 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.description_reader import DescriptionReader, most_common_tokens
 from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
-from lorify.hypernets.system_prompt.network import (
-    DescriptionReader,
-    SystemMessageConfig,
-    SystemMessageHypernetwork,
-    commonest_tokens,
-    find_slots,
-    fit_slots,
-)
+from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
+from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
 from lorify.hypernets.system_prompt.specializer import SystemMessageSpecializer
 
 BASE = tiny_base(num_layers=3, system_message=True)
@@ -80,7 +76,7 @@ def test_slots_are_the_system_message_without_the_first_token_and_what_begins_th
 def test_bases_whose_chats_have_no_system_message_of_their_own_are_refused(template):
     base = tiny_base()
     base.tokenizer.chat_template = template
-    with pytest.raises(HypernetworkError, match="begin with no system message of their own"):
+    with pytest.raises(HypernetworkError, match="have no default system message"):
         find_slots(base)
 
 
@@ -127,11 +123,11 @@ def test_what_is_written_are_the_tokens_states_then_the_embedding_and_descriptio
     alone = reader.read(["Say red."])
     torch.testing.assert_close(alone.states[0], together.states[0])
     hypernetwork = fitted(config)
-    written = hypernetwork(together)[WRITTEN, "down_proj"].B + together.plain
+    written = hypernetwork(together)[WRITTEN, "down_proj"].B + together.default_states
     torch.testing.assert_close(written[:, :-EMBEDDED], together.states)
-    torch.testing.assert_close(hypernetwork(alone)[WRITTEN, "down_proj"].B[0] + alone.plain, written[0])
+    torch.testing.assert_close(hypernetwork(alone)[WRITTEN, "down_proj"].B[0] + alone.default_states, written[0])
     # Soft tokens are about as large as the states of the system message.
-    assert 0.5 < written[:, -EMBEDDED:].square().mean() / together.plain.square().mean() < 2
+    assert 0.5 < written[:, -EMBEDDED:].square().mean() / together.default_states.square().mean() < 2
 
 
 def test_a_short_description_reads_the_same_as_one_that_fills_the_place():
@@ -141,13 +137,13 @@ def test_a_short_description_reads_the_same_as_one_that_fills_the_place():
     torch.testing.assert_close(reader.read(["Say red."]).states, reader.read([filled]).states)
 
 
-def test_a_long_description_loses_its_commonest_tokens_and_nothing_that_is_quoted():
-    common = commonest_tokens(BASE.encode_text(text) for text in ("a e", "e o", "a e x"))
+def test_a_long_description_loses_its_most_common_tokens_and_nothing_that_is_quoted():
+    common = most_common_tokens(BASE.encode_text(text) for text in ("a e", "e o", "a e x"))
     assert BASE.tokenizer.decode(common[:1]) == "e"
     reader = DescriptionReader(BASE, ENCODER, shape_for(BASE, common_tokens=common))
     room = find_slots(BASE)[1] - EMBEDDED
     tokens = reader.tokens('e e e e clean it up "e e e"')
-    kept = BASE.tokenizer.decode([tokens[place] for place in reader._chosen(tokens, room)])
+    kept = BASE.tokenizer.decode([tokens[place] for place in reader.important_positions(tokens, room)])
     assert kept == 'clan it up "e e e"'  # of those that are alike the last stay
 
 

@@ -1,1 +1,1 @@
-"""Documents, questions, images and prompts from files and public data sets, and generated needles."""
+"""Data from files and public data sets, and the generated needles."""

@@ -12,7 +12,6 @@ from PIL import Image
 
 from lorify.data.examples import Example, Question
 from lorify.data.sources.questions import parse_question_line
-from lorify.data.sources.splits import hash_to_unit_interval
 from lorify.errors import EvaluationError
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -20,7 +19,7 @@ DEFAULT_QUESTION = "What is in the image?"
 DIGITS = "digits"
 DIGIT_QUESTION = "What digit is in the image?"
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-DIGIT_LEVELS = 16  # maximum brightness of a pixel of scikit-learn's digits
+DIGIT_LEVELS = 16  # brightness of scikit-learn's digits, from 0
 HELDOUT_DIGITS = 360
 IMAGENETTE_CLASSES: Mapping[str, str] = {
     "n01440764": "tench",
@@ -34,23 +33,23 @@ IMAGENETTE_CLASSES: Mapping[str, str] = {
     "n03445777": "golf ball",
     "n03888257": "parachute",
 }
-"""Folder name -> class name of Imagenette, in the paper's order."""
+"""Folder of each class of Imagenette -> its name, in the paper's order."""
 
 
 def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list[Example]:
-    """Load images with questions.
+    """Images with questions.
 
     Args:
-        path: a folder of class folders, whose names, with spaces for underscores, are the answers (Imagenette's folders
-            stand for their English class names); or a JSON lines file with `image` (a path relative to the file),
-            `question` and `answers`.
-        question: the question about every image in class folders.
+        path: a folder of class folders, where the answer is the class: the folder's name, with spaces for underscores
+            (Imagenette's have their English names); or JSON lines of `image` (a path beside the file), `question` and
+            `answers`.
+        question: what is asked about images in class folders.
 
     Returns:
-        One example per image, in the order of the file names or first lines.
+        One example an image, in the order of their names or first lines.
 
     Raises:
-        EvaluationError: if the path or an image is missing, the folder holds no image, or a line is malformed.
+        EvaluationError: if the path is missing, holds no image, a line is not as above, or an image is not there.
     """
     if path.is_dir():
         return _from_folders(path, question)
@@ -60,18 +59,18 @@ def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list
 def split_by_image(
     examples: Sequence[Example], heldout_fraction: float = 0.1, seed: int = 0
 ) -> tuple[list[Example], list[Example]]:
-    """Split into training and held-out examples by the images' content, so that duplicates of an image stay together.
+    """Split into training and held-out examples by the images' content: no image is in both, however often it comes.
 
     Raises:
         EvaluationError: if an image cannot be read.
     """
-    heldout = [hash_to_unit_interval(_digest(example.images[0]), seed) < heldout_fraction for example in examples]
+    heldout = [_uniform(_digest(example.images[0]), seed) < heldout_fraction for example in examples]
     train = [example for example, out in zip(examples, heldout, strict=True) if not out]
     return train, [example for example, out in zip(examples, heldout, strict=True) if out]
 
 
 def digit_examples(*, heldout: bool = False) -> list[Example]:
-    """Load scikit-learn's handwritten digits of 8 x 8 pixels: 1,437 for training, or the 360 that are held out.
+    """Scikit-learn's handwritten digits, 8 x 8 pixels each: 1,437 to train on, or the 360 that are held out.
 
     Raises:
         EvaluationError: if scikit-learn is not installed.
@@ -80,7 +79,7 @@ def digit_examples(*, heldout: bool = False) -> list[Example]:
         from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EvaluationError(
-            "the digits need the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
+            "the digits come with the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
         ) from error
     digits: Any = load_digits()
     order = list(range(len(digits.images)))
@@ -104,7 +103,7 @@ def _from_folders(path: Path, question: str) -> list[Example]:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
         examples += [Example((), (Question(question, (name,)),), path.name, (file,)) for file in files]
     if not examples:
-        raise EvaluationError(f"{path} holds no images in class folders; expected files such as {path}/CLASS/IMAGE.jpg")
+        raise EvaluationError(f"{path} holds no images in class folders; expected {path}/CLASS/IMAGE.jpg or the like")
     return examples
 
 
@@ -121,16 +120,16 @@ def _from_lines(path: Path) -> list[Example]:
             image, question = _parse_line(line, path, number)
             questions.setdefault(image, []).append(question)
     if not questions:
-        raise EvaluationError(f"{path} has no lines; expected objects with image, question and answers")
+        raise EvaluationError(f"{path} has no line; expected objects with image, question and answers")
     return [Example((), tuple(asked), path.stem, (image,)) for image, asked in questions.items()]
 
 
 def _parse_line(line: str, path: Path, number: int) -> tuple[Path, Question]:
-    location = f"{path}, line {number}"
-    name, question, answers = parse_question_line(line, location, subject_field="image")
+    place = f"{path}, line {number}"
+    name, question, answers = parse_question_line(line, place, about="image")
     image = path.parent / name
     if not image.is_file():
-        raise EvaluationError(f"{location}: image {image} does not exist; give its path relative to {path.name}")
+        raise EvaluationError(f"{place}: image {image} does not exist; give its path beside {path.name}")
     return image, Question(question, tuple(answers))
 
 
@@ -141,3 +140,8 @@ def _digest(image: Path | Image.Image) -> bytes:
         return hashlib.sha256(image.read_bytes()).digest()
     except OSError as error:
         raise EvaluationError(f"image {image} cannot be read ({error.strerror}); check the path") from error
+
+
+def _uniform(digest: bytes, seed: int) -> float:
+    """A number in [0, 1) that depends on content and seed only."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:".encode() + digest).digest()[:6]) / 2**48

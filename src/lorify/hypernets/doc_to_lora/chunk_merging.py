@@ -1,4 +1,4 @@
-"""LoRA weights of several chunks as one update: ranks are concatenated, the bias adapter comes last.
+"""LoRA weights of several chunks as one update: ranks are concatenated, with the bias adapter at the end.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), section 3; the bias adapter and the scales are those of its code.
 """
@@ -13,42 +13,42 @@ from torch import Tensor
 from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
 from lorify.base.lora import LoraBatch, LoraTensors
-from lorify.hypernets.doc_to_lora.network import Generated
+from lorify.hypernets.doc_to_lora.network import GeneratedLora
 
 
 def merge_chunks(
-    generated: Mapping[str, Generated],
+    generated: Mapping[str, GeneratedLora],
     num_chunks: Sequence[int],
-    bias: Mapping[str, Generated] | None,
+    bias: Mapping[str, GeneratedLora] | None,
     *,
     chunk_scales: Tensor | None = None,
     bias_scale: float = 1.0,
-) -> dict[str, Generated]:
-    """One update for each group of chunks.
+) -> dict[str, GeneratedLora]:
+    """Merge groups of consecutive chunks into one update each.
 
     Args:
-        generated: weights of all chunks by module name, `A [chunks, L, r, d_in]`, `B [chunks, L, r, d_out]`.
-        num_chunks: how many chunks each group has, in order.
-        bias: the bias adapter, with N = 1; None for none.
-        chunk_scales: `[chunks]`, what the `A` of each chunk is multiplied by.
-        bias_scale: what `A` and `B` of the bias adapter are both multiplied by.
+        generated: module name -> weights of all chunks, `A [chunks, L, r, in]`, `B [chunks, L, r, out]`.
+        num_chunks: number of chunks of each group, in order.
+        bias: the bias adapter, with N = 1; None if there is none.
+        chunk_scales: `[chunks]`, factors of the chunks' `A`.
+        bias_scale: factor of the bias adapter's `A` and `B` (of both).
 
     Returns:
-        `A [groups, L, R, d_in]`, `B [groups, L, R, d_out]`; groups of lower rank are filled up with zeros.
+        `A [groups, L, R, in]`, `B [groups, L, R, out]`; groups of lower rank are padded with zeros.
     """
     merged = {}
     for name, weights in generated.items():
         A = weights.A if chunk_scales is None else weights.A * chunk_scales.to(weights.A).view(-1, 1, 1, 1)
         own = None if bias is None else bias[name]
-        merged[name] = Generated(
-            _stack(A, num_chunks, None if own is None else own.A[0] * bias_scale),
-            _stack(weights.B, num_chunks, None if own is None else own.B[0] * bias_scale),
+        merged[name] = GeneratedLora(
+            _stack_ranks(A, num_chunks, None if own is None else own.A[0] * bias_scale),
+            _stack_ranks(weights.B, num_chunks, None if own is None else own.B[0] * bias_scale),
         )
     return merged
 
 
-def _stack(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> Tensor:
-    """Rows `[chunks, L, r, d]` of each group one below the other, then the bias `[L, r, d]`: `[groups, L, R, d]`."""
+def _stack_ranks(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> Tensor:
+    """Concatenate the rows `[chunks, L, r, d]` of each group and the bias `[L, r, d]`: `[groups, L, R, d]`."""
     groups = []
     for chunks in weights.split(list(num_chunks)):
         stacked = chunks.transpose(0, 1).flatten(1, 2)  # [L, chunks*r, d]
@@ -58,15 +58,15 @@ def _stack(weights: Tensor, num_chunks: Sequence[int], bias: Tensor | None) -> T
 
 
 def as_lora_batch(
-    merged: Mapping[str, Generated], scaling: float, *, first_layer: int = 0, owner: Tensor | None = None
+    merged: Mapping[str, GeneratedLora], scaling: float, *, first_layer: int = 0, owner: Tensor | None = None
 ) -> LoraBatch:
-    """Merged weights for the hooks of a base: a row for each group, or a sequence whose tokens have owners.
+    """Convert merged weights for the hooks of a base.
 
     Args:
-        merged: weights by module, of a group for each row or owner.
-        scaling: what updates are multiplied by.
+        merged: module name -> weights, one group for each row of the batch, or for each owner.
+        scaling: factor of the updates.
         first_layer: the first adapted block.
-        owner: the group of each token `[tokens]` of a single sequence, if they are in one.
+        owner: `[tokens]`, the group of each token, if the batch is a single packed sequence.
     """
     return {
         (layer, name): LoraTensors(A, B * scaling, owner)
@@ -75,8 +75,8 @@ def as_lora_batch(
     }
 
 
-def as_lora_pairs(merged: Mapping[str, Generated], *, first_layer: int = 0) -> dict[Key, LoraPair]:
-    """Merged weights of the only group, without the scaling, as an adapter keeps them."""
+def as_lora_pairs(merged: Mapping[str, GeneratedLora], *, first_layer: int = 0) -> dict[Key, LoraPair]:
+    """Convert the weights of a single group into an adapter's pairs, without the scaling."""
     return {
         (layer, name): LoraPair(A.contiguous(), B.T.contiguous())
         for name, weights in merged.items()

@@ -10,9 +10,13 @@ from lorify.adapters import build_lora_batch
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.checkpoint import LoadedHypernetwork
-from lorify.hypernets.doc_to_lora.importer import WEIGHTS_NAME, import_d2l, named_architecture, named_base
-from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, load_context_encoder
-from lorify.hypernets.doc_to_lora.network import PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.authors_files import WEIGHTS_NAME, named_base
+from lorify.hypernets.doc_to_lora.config import PerceiverConfig
+from lorify.hypernets.doc_to_lora.generation import load_context_encoder
+from lorify.hypernets.doc_to_lora.importer import import_d2l
+from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.releases import named_architecture
 from lorify.hypernets.importing.probe import PROBE_TEXT, check_update, logit_change
 from lorify.hypernets.kind import HypernetworkKind, Importer
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lorify.hypernets.kind import HypernetworkKind
-from lorify.hypernets.system_prompt.network import SystemMessageConfig, SystemMessageHypernetwork
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.specializer import load_system_message_specializer
 from lorify.hypernets.weight_storage import exact_weights, packed_weights
 

@@ -12,12 +12,9 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import load_description_encoder
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
-from lorify.hypernets.system_prompt.network import (
-    WRITTEN_MODULE,
-    DescriptionReader,
-    SystemMessageConfig,
-    SystemMessageHypernetwork,
-)
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.description_reader import DescriptionReader
+from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
 
 
 @dataclass(frozen=True)

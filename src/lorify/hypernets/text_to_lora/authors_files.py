@@ -22,7 +22,7 @@ ADAPTER_CONFIG_NAME = "adapter_config.json"
 
 
 @dataclass(frozen=True)
-class AuthorsCheckpoint:
+class TextToLoraCheckpoint:
     """Content of the three files.
 
     Attributes:
@@ -38,13 +38,13 @@ class AuthorsCheckpoint:
     adapter_config: dict[str, Any]
 
 
-def read_checkpoint(folder: Path) -> AuthorsCheckpoint:
+def read_checkpoint(folder: Path) -> TextToLoraCheckpoint:
     """Read a checkpoint without executing anything that is pickled in it.
 
     Raises:
         HypernetworkError: if a file is missing or damaged, or of a kind that cannot be imported.
     """
-    return AuthorsCheckpoint(
+    return TextToLoraCheckpoint(
         folder=folder,
         weights=_read_weights(folder / WEIGHTS_NAME),
         arguments=_read_arguments(folder / ARGUMENTS_NAME),

@@ -26,7 +26,7 @@ from lorify.contexts.descriptions import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import find_mismatch
-from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, AuthorsCheckpoint, read_checkpoint
+from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, TextToLoraCheckpoint, read_checkpoint
 from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 
@@ -81,7 +81,7 @@ def import_t2l(folder: Path, base: BaseLM) -> tuple[TaskConfig, TaskHypernetwork
     return config, hypernetwork.eval()
 
 
-def _config(checkpoint: AuthorsCheckpoint, base: BaseLM) -> TaskConfig:
+def _config(checkpoint: TextToLoraCheckpoint, base: BaseLM) -> TaskConfig:
     weights, arguments, adapter_config = checkpoint.weights, checkpoint.arguments, checkpoint.adapter_config
     names = _head_names(checkpoint)
     layers = tuple(range(base.num_layers))
@@ -117,7 +117,7 @@ def _config(checkpoint: AuthorsCheckpoint, base: BaseLM) -> TaskConfig:
         ) from error
 
 
-def _head_names(checkpoint: AuthorsCheckpoint) -> list[str]:
+def _head_names(checkpoint: TextToLoraCheckpoint) -> list[str]:
     """Modules that have a head, in the order of the heads."""
     names = list(dict.fromkeys(name.split(".")[1] for name in checkpoint.weights if name.startswith("heads.")))
     modules = checkpoint.adapter_config["target_modules"]

@@ -23,7 +23,6 @@ class WholeAnswer:
     num_tokens: int
     choices: tuple[TokenChoice, ...]
     finish_reason: FinishReason
-    adapter_on: bool = False
 
 
 def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[AnswerStream]:
@@ -99,5 +98,4 @@ def _whole(pieces: Sequence[Piece]) -> WholeAnswer:
         num_tokens=sum(piece.num_tokens for piece in pieces),
         choices=tuple(choice for piece in pieces for choice in piece.choices),
         finish_reason=reason,
-        adapter_on=pieces[-1].adapter_on,
     )

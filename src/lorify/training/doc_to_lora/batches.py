@@ -16,7 +16,7 @@ from lorify.data.facts.generate import generate_fact_example
 from lorify.data.self_generated.store import SelfGeneratedQuestion
 from lorify.data.sources.niah import generate_niah_example
 from lorify.errors import TrainingError
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.engine.packing import Segment
 

@@ -19,8 +19,9 @@ from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, ImageChunk, TextEncoder
 from lorify.contexts.patches import PatchEncoder
 from lorify.contexts.vision import VisionEncoder, is_vision_language
-from lorify.hypernets.doc_to_lora.internalizer import generate_weights
-from lorify.hypernets.doc_to_lora.network import PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.config import PerceiverConfig
+from lorify.hypernets.doc_to_lora.generation import generate_weights
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.resampler import EXPANSION
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.hypernetwork_config import patch_grid

@@ -9,7 +9,7 @@ from lorify.contexts.encoders import ContextEncoder, context_affixes
 from lorify.contexts.patches import PatchGrid
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 
 

@@ -20,7 +20,8 @@ from lorify.base.files import resolve_base
 from lorify.contexts.vision import is_vision_language
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.hypernets.doc_to_lora.network import ContextEncoderConfig, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.training_config import describe_problems
 from lorify.training.doc_to_lora.hypernetwork_config import (

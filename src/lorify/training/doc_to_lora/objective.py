@@ -26,9 +26,10 @@ from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import Chunk, EncodedContexts, ImageChunk, TextEncoder
 from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
-from lorify.hypernets.doc_to_lora.internalizer import check_encoder
+from lorify.hypernets.doc_to_lora.config import PerceiverConfig
+from lorify.hypernets.doc_to_lora.generation import check_encoder
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
-from lorify.hypernets.doc_to_lora.network import Generated, PerceiverConfig, PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.network import GeneratedLora, PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.internalizer import check_made_for
 from lorify.training.doc_to_lora.batches import ContextRow, PerceiverBatches
@@ -194,9 +195,9 @@ class PerceiverObjective:
         num_tokens = packed.input_ids.numel() + sum(row.num_context_tokens for row in rows)
         return ContextScores(loss, exact, torch.stack(sizes).mean(), num_tokens)
 
-    def generate(self, rows: Sequence[ContextRow]) -> dict[str, Generated]:
+    def generate(self, rows: Sequence[ContextRow]) -> dict[str, GeneratedLora]:
         """Weights that the hypernetwork generates for all chunks of some contexts, in order, by module."""
-        parts: list[dict[str, Generated]] = []
+        parts: list[dict[str, GeneratedLora]] = []
         order: list[int] = []
         for group, encoded in self._encode([chunk for row in rows for chunk in row.chunks]):
             states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
@@ -205,7 +206,9 @@ class PerceiverObjective:
             order += group
         position = torch.tensor(order, device=self.base.device).argsort()
         return {
-            name: Generated(*(torch.cat([getattr(part[name], which) for part in parts])[position] for which in "AB"))
+            name: GeneratedLora(
+                *(torch.cat([getattr(part[name], which) for part in parts])[position] for which in "AB")
+            )
             for name in parts[0]
         }
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import question_writing_tasks
-from lorify.data.sources.questions import load_question_examples
-from lorify.data.sources.splits import split_by_passage
+from lorify.data.sources.questions import load_question_examples, split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
 from lorify.data.tasks.files import load_tasks
 from lorify.data.tasks.rewording import reword

@@ -18,17 +18,11 @@ from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT, DescriptionReader, most_common_tokens
 from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
-from lorify.hypernets.system_prompt.network import (
-    FIRST_SLOT,
-    WRITTEN_MODULE,
-    DescriptionReader,
-    SystemMessageConfig,
-    SystemMessageHypernetwork,
-    commonest_tokens,
-    find_slots,
-    fit_slots,
-)
+from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
+from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.training.engine.losses import answer_loss_per_segment
 from lorify.training.engine.objective import BatchLoss
@@ -160,7 +154,7 @@ def _shape(
         lora_alpha=shape.lora_alpha,
         use_rslora=shape.use_rslora,
         # All at once, which is many times faster.
-        common_tokens=commonest_tokens(base.tokenizer(train.descriptions, add_special_tokens=False)["input_ids"]),
+        common_tokens=most_common_tokens(base.tokenizer(train.descriptions, add_special_tokens=False)["input_ids"]),
     )
 
 

@@ -1,8 +1,8 @@
-"""Which part of an answer can be shown while it is generated."""
+"""What of an answer is shown, and when."""
 
 import pytest
 
-from lorify.answering.text import AnswerText
+from lorify.serving.engines.answer_text import AnswerText
 
 
 def shown(text: str, stops: tuple[str, ...] = (), *, trim: bool = False) -> tuple[list[str], bool]:

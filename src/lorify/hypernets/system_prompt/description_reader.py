@@ -1,0 +1,95 @@
+"""Reads task descriptions with the frozen base, up to the block that they are written after, and with the embedder.
+
+Shape letters as in `lorify.hypernets.system_prompt.network`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.network import EncodedDescriptions
+
+FIRST_SLOT = 1
+"""The first token keeps its state: all other tokens attend to it, whatever the text is."""
+
+NUM_COMMON_TOKENS = 400
+
+# Punctuation before a closing quote would be one token with the quote. A quoted text that begins with a small letter
+# and ends with punctuation follows other text in an answer: its first word gets the token that it has after a space.
+_PUNCTUATION_IN_QUOTES = re.compile(r'"([^"]*[^\w\s"])"')
+_ENDING_IN_QUOTES = re.compile(r'"([a-z][^"]*[^\w\s"]) "')
+
+
+class DescriptionReader:
+    """Encodes descriptions for a `SystemMessageHypernetwork`."""
+
+    def __init__(self, base: BaseLM, encoder: DescriptionEncoder, config: SystemMessageConfig) -> None:
+        """Compute the hidden states of the default system message."""
+        self.base, self.encoder, self.config = base, encoder, config
+        self._commonness = {token: position for position, token in enumerate(config.common_tokens)}
+        self._default_states = self._states([config.chat_start])[0, : config.num_slots]  # [k, d]
+
+    @torch.no_grad()
+    def read(self, descriptions: Sequence[str]) -> EncodedDescriptions:
+        """Encode descriptions.
+
+        Raises:
+            ContextError: if one is empty or too long for the embedder.
+        """
+        embeddings = self.encoder.encode(list(descriptions)).to(self._default_states)
+        num_kept = self.config.num_slots - self.config.embedded_slots
+        rows, positions = [], []
+        for description in descriptions:
+            tokens = self.tokens(description)
+            missing = max(num_kept - len(tokens), 0)
+            positions.append([*self.important_positions(tokens, num_kept), *range(len(tokens), len(tokens) + missing)])
+            rows.append([self.config.chat_start[0], *tokens, *[self.config.filler] * missing])
+        states = self._states(rows)
+        kept = torch.stack([states[row, own] for row, own in enumerate(positions)])  # [n, k - m, d]
+        return EncodedDescriptions(kept, F.normalize(embeddings, dim=-1), self._default_states)
+
+    def tokens(self, description: str) -> list[int]:
+        """Token ids of a description, with separate tokens for quotes and what they enclose."""
+        text = _PUNCTUATION_IN_QUOTES.sub(r'"\1 "', description.strip())
+        return self.base.encode_text(_ENDING_IN_QUOTES.sub(r'" \1 "', text))
+
+    def _states(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Hidden states after the written block, without the first token `[n, longest row - 1, d]`, in float32."""
+        above, longest = self.config.written_layer + 1, max(map(len, rows))
+        padded = [[*row, *[self.config.filler] * (longest - len(row))] for row in rows]
+        ids = torch.tensor(padded, device=self.base.device)
+        return self.base.activations(ids, None, layers=[above]).states[above][:, FIRST_SLOT:].float()
+
+    def important_positions(self, tokens: Sequence[int], num_kept: int) -> list[int]:
+        """Positions of the tokens that get a slot, in order: all, or all but the most common that are not quoted.
+
+        Quotes stay with the text that they enclose, which would have no end without them.
+        """
+        if len(tokens) <= num_kept:
+            return list(range(len(tokens)))
+        is_quoted, inside = [], False
+        for token in tokens:
+            quotes = self.base.tokenizer.decode([token]).count('"')
+            is_quoted.append(inside or quotes > 0)
+            inside ^= quotes % 2 == 1
+        rare = len(self._commonness)
+
+        def importance(position: int) -> tuple[bool, int, int]:
+            return is_quoted[position], self._commonness.get(tokens[position], rare), position
+
+        return sorted(sorted(range(len(tokens)), key=importance)[-num_kept:])
+
+
+def most_common_tokens(token_lists: Iterable[Iterable[int]]) -> tuple[int, ...]:
+    """Token ids by the number of lists that contain them, largest first, at most `NUM_COMMON_TOKENS`."""
+    counts = Counter(token for tokens in token_lists for token in set(tokens))
+    return tuple(token for token, _ in counts.most_common(NUM_COMMON_TOKENS))

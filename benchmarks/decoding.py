@@ -27,8 +27,9 @@ import torch
 import lorify
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.gguf import export_gguf
-from lorify.base.files import DEFAULT_BASE, GGUF_NAME, resolve_base
+from lorify.base.files import DEFAULT_BASE, resolve_base
 from lorify.base.generation import generate_batch
+from lorify.base.gguf_conversion import GGUF_NAME
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions

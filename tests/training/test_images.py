@@ -57,8 +57,8 @@ def test_a_vision_language_encoder_learns_images_and_texts(images, tmp_path):
     made = PerceiverObjective(config(**changes), tiny_base(), train={"images": load_image_examples(images)})
     batches = map(made.train_batches.build, range(9))
     rows = next(rows for rows in batches if {row.kind for row in rows} == {"images", "niah"})
-    together = made._forward(rows)[0].loss
-    alone = torch.cat([made._forward([row])[0].loss for row in rows])
+    together = made.score_contexts(rows).loss
+    alone = torch.cat([made.score_contexts([row]).loss for row in rows])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 

@@ -33,8 +33,9 @@ from lorify.training.engine.losses import answer_logits, cross_entropy_per_token
 from lorify.training.engine.packing import pack_rows
 from lorify.training.preparation import Preparation
 from lorify.training.registry import find_training_kind, load_training_config
-from lorify.training.tasks.batches import TaskSampler, prepare_tasks
-from lorify.training.tasks.sft import hypernetwork_shape
+from lorify.training.tasks.batches import TaskSampler
+from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.setup import build_task_config
 
 SHAPE = {"modules": ["q_proj", "down_proj"], "rank": 2, "embedder": "base", "latent_size": 16, "head_input_size": 16}
 DATA = {"suite": False, "tasks_per_batch": 3, "instances_per_description": 2, "heldout_family_share": 0.0}
@@ -166,7 +167,7 @@ def test_a_library_begins_at_what_a_hypernetwork_writes_and_can_be_compressed_in
     moving = {"optimization": {"steps": 10, "learning_rate": 1e-2}}
     library = start(lora_config(tasks_path, **begun, **moving), tmp_path / "library")
     made = load_specializer(tiny_base(), tmp_path / "hypernetwork" / "best").specialize("Say red, whatever comes.")
-    own = library.objective._adapter("task.red")
+    own = library.objective.adapter("task.red")
     for key, pair in made.weights.items():
         torch.testing.assert_close(own.weights[key].A, pair.A)
         torch.testing.assert_close(own.weights[key].B, pair.B)
@@ -344,9 +345,9 @@ def test_a_damaged_library_is_named(tmp_path, tasks_path):
 def tiny_adapter():
     config = TaskTrainingConfig.model_validate({"hypernetwork": SHAPE | {"rank": 1}})
     base = tiny_base()
-    shape = hypernetwork_shape(config.hypernetwork, base, BaseEncoder(base))
+    hypernetwork_config = build_task_config(config.hypernetwork, base, BaseEncoder(base))
     return EmbeddingSpecializer(
-        base, shape, build_task_hypernetwork(shape).eval(), BaseEncoder(base), "h", "0" * 64
+        base, hypernetwork_config, build_task_hypernetwork(hypernetwork_config).eval(), BaseEncoder(base), "h", "0" * 64
     ).specialize("x")
 
 
@@ -399,8 +400,13 @@ def test_a_run_goes_on_from_a_trained_hypernetwork_of_its_shape(tmp_path, tasks_
     best = tmp_path / "run" / "best"
     again = start(system_message_config(tasks_path, init_from=str(best)), tmp_path / "again")
     assert torch.equal(again.objective.module.slot_A, first.objective.module.slot_A)
-    with pytest.raises(TrainingError, match="of another shape, than the config asks for"):
+    with pytest.raises(TrainingError, match="has another base, embedder or hypernetwork than the config"):
         start(system_message_config(tasks_path, init_from=str(best), hypernetwork=PLACED | {"rank": 2}), tmp_path / "x")
+
+
+def test_rewording_is_refused_where_descriptions_are_embedded_before_the_run(tasks_path):
+    with pytest.raises(ValueError, match=r"data\.rewording is for runs of kind system_message"):
+        task_config(tasks_path, data={"rewording": True})
 
 
 def test_trained_descriptions_are_reworded_each_time_and_held_out_ones_never():
@@ -419,7 +425,7 @@ def test_bases_and_shapes_without_a_place_for_a_description_are_refused(tmp_path
     with pytest.raises(TrainingError, match="first_layer 1 is not above written_layer 1"):
         start(config, tmp_path / "run")
     config = system_message_config(tasks_path, hypernetwork=PLACED | {"embedded_slots": 20})
-    with pytest.raises(TrainingError, match="20 tokens that can be written over, and embedded_slots is 20"):
+    with pytest.raises(TrainingError, match="has 20 tokens, and embedded_slots is 20"):
         start(config, tmp_path / "run")
 
 

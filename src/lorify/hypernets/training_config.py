@@ -44,28 +44,30 @@ def rename_keys(document: Any) -> Any:
 
 
 class Section(BaseModel):
-    """A part of a config: frozen, and strict about its keys."""
+    """A section of a config: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Optimization(Section):
-    """The optimizer and its schedule, whatever is trained."""
+    """AdamW and its schedule."""
 
     steps: int = Field(600, gt=0, description="Optimizer steps.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(50, ge=0, description="Steps of linear warm-up.")
-    final_learning_rate_ratio: float = Field(0.05, ge=0, le=1, description="End of the cosine, relative to the peak.")
+    final_learning_rate_ratio: float = Field(
+        0.05, ge=0, le=1, description="Learning rate at the end of the cosine, relative to the peak."
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first decay.")
     beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's second decay.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    accumulation: int = Field(1, gt=0, description="Batches an optimizer step.")
-    bf16: bool = Field(True, description="Compute in bfloat16 (weights of the hypernetwork stay float32).")
+    gradient_clip: float = Field(1.0, gt=0, description="Maximum norm of the gradient.")
+    accumulation: int = Field(1, gt=0, description="Batches for each optimizer step.")
+    bf16: bool = Field(True, description="Compute in bfloat16; the trained weights stay in float32.")
 
 
 class LoraSettings(Section):
-    """Which linear layers are adapted, and how."""
+    """The adapted linear layers and the LoRA on them."""
 
     modules: tuple[str, ...] = Field(
         ("q_proj", "v_proj", "o_proj", "down_proj"), min_length=1, description="Adapted linear layers of each block."
@@ -85,21 +87,19 @@ class TrainingConfig(Section):
     """
 
     base_is_called_evenly: ClassVar[bool] = True
-    kind: str = Field(description="What is trained, one of `lorify.training.registry.TRAINING_KINDS`.")
+    kind: str = Field(description="Kind of run, one of `lorify.training.registry.TRAINING_KINDS`.")
     base: str = Field(DEFAULT_BASE, description="Base model: default name, hub id, folder or GGUF file.")
     init_from: Path | None = Field(
-        None, description="Hypernetwork folder to start from; parts it lacks begin with random weights."
+        None, description="Hypernetwork folder to start from; missing parts get random weights."
     )
     optimization: Optimization = Optimization()  # pyright: ignore[reportCallIssue]
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the initial weights and of the data.")
     evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
-    evaluation_batches: int = Field(4, gt=0, description="Held-out batches an evaluation.")
+    evaluation_batches: int = Field(4, gt=0, description="Held-out batches for each evaluation.")
     checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
-    sharded: bool = Field(
-        False, description="Each process keeps a part of what is trained and of its optimizer state, instead of all."
-    )
+    sharded: bool = Field(False, description="Split trained weights and optimizer state over the processes.")
     sharded_base: bool = Field(
-        False, description="Each process keeps a part of the base's blocks, and gathers a block when it runs."
+        False, description="Split the base's blocks over the processes; a block is gathered when it runs."
     )
 
     @model_validator(mode="before")
@@ -111,8 +111,8 @@ class TrainingConfig(Section):
     def _can_shard_base(self) -> Self:
         if self.sharded_base and not self.base_is_called_evenly:
             raise ValueError(
-                f"the base cannot be sharded in a run of kind {self.kind}, where how often it runs depends on the "
-                "batch; set sharded_base to false"
+                f"the base cannot be sharded in a run of kind {self.kind}, because the number of its calls depends on "
+                "the batch; set sharded_base to false"
             )
         return self
 

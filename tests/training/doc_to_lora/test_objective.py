@@ -73,7 +73,9 @@ def test_numbers_of_chunks_are_the_published_ones_where_they_are_feasible():
     ],
 )
 def test_as_many_blocks_of_the_encoder_as_published(kind, chosen, num_layers):
-    shape = objective(tiny_base(num_layers=8), hypernetwork__encoder=kind, hypernetwork__encoder_layers=chosen).shape
+    shape = objective(
+        tiny_base(num_layers=8), hypernetwork__encoder=kind, hypernetwork__encoder_layers=chosen
+    ).hypernetwork_config
     assert (shape.encoder.kind, shape.encoder.num_layers) == (kind, num_layers)
 
 
@@ -91,12 +93,12 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_la
     found = made.loss(0)
     per_context = []
     for row in rows:
-        generated = made._generate([row])
+        generated = made.generate([row])
         merged = merge_chunks(generated, [len(row.chunks)], made.hypernetwork.bias())
         per_question = []
         for segment in row.segments:
             alone = pack_rows([[segment]])
-            lora = as_lora_batch(merged, made.shape.scaling, first_layer=first_layer)
+            lora = as_lora_batch(merged, made.hypernetwork_config.scaling, first_layer=first_layer)
             logits = answer_logits(made.base, alone, lora)
             if loss == "kl":
                 teacher = answer_logits(made.base, pack_rows([[segment]], teacher=True), None)
@@ -104,7 +106,7 @@ def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_la
             else:
                 per_question.append(cross_entropy_per_token(logits, alone.targets).mean())
         per_context.append(torch.stack(per_question).mean())
-    together = merge_chunks(made._generate(rows), [len(row.chunks) for row in rows], made.hypernetwork.bias())
+    together = merge_chunks(made.generate(rows), [len(row.chunks) for row in rows], made.hypernetwork.bias())
     size = torch.stack([w.A.abs().mean() + w.B.abs().mean() for w in together.values()]).mean()
     assert size > 0 and found.metrics["generated_size"] == pytest.approx(size.item(), rel=1e-5)
     torch.testing.assert_close(found.loss, torch.stack(per_context).mean() + 0.1 * size, rtol=0, atol=1e-5)
@@ -123,7 +125,7 @@ def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
     ]
     half = [stored[0], asked[1]]
     losses = [
-        made._forward([ContextRow(chunks, segments, taught, "texts")])[0].loss
+        made.score_contexts([ContextRow(chunks, segments, taught, "texts")]).loss
         for segments, taught in ((stored, questions), (asked, [None, None]), (half, [questions[0], None]))
     ]
     assert losses[0] > 1e-4
@@ -139,11 +141,13 @@ def test_the_student_is_asked_as_the_teacher_was_but_for_the_context(system_turn
     answer = teacher.answer
     monkeypatch.setattr(teacher, "answer", lambda asked, **options: prompts.extend(asked) or answer(asked, **options))
     taught = answer_context(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
-    segment = made.train_batches._segment(taught[0], "A mill.")
+    segment = made.train_batches.build_segment(taught[0], "A mill.")
     said = made.base.tokenizer.decode(prompts[0])
     assert "A mill.\n\n" in said
     assert made.base.tokenizer.decode(segment.prompt) == said.replace("A mill.\n\n", "")
-    by_hand = made.train_batches._segment(Question("Who keeps bees?", ("Ada",)), "A mill.")  # answered as it is learned
+    by_hand = made.train_batches.build_segment(
+        Question("Who keeps bees?", ("Ada",)), "A mill."
+    )  # answered as it is learned
     assert made.base.tokenizer.decode(by_hand.teacher_prompt).replace("A mill.\n\n", "") == made.base.tokenizer.decode(
         by_hand.prompt
     )
@@ -239,7 +243,7 @@ def test_a_start_for_another_base_or_of_another_shape_is_refused_before_any_step
     with pytest.raises(HypernetworkError, match=r"reads chunks of 100000 tokens .* but the window of context encoder"):
         objective(init_from=tmp_path / "start", hypernetwork__chunk_tokens=100_000)
     shorter = objective(init_from=tmp_path / "start", hypernetwork__chunk_tokens=60)
-    assert shorter.shape.chunk_tokens == 60  # what the run reads is what the result says
+    assert shorter.hypernetwork_config.chunk_tokens == 60  # what the run reads is what the result says
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from lorify.hypernets.associative.reader_training_config import ReaderData, Read
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
-from lorify.training.engine.state_cache import RememberedStates
+from lorify.training.engine.state_cache import StateCache
 from lorify.training.preparation import Preparation
 from lorify.training.reader import contexts
 from lorify.training.reader.batches import ContextSampler
@@ -46,7 +46,7 @@ def config(folder, **optimization) -> ReaderTrainingConfig:
 
 def objective(run: ReaderTrainingConfig, passages=(PASSAGE,), heldout=(PASSAGE,)) -> ReaderObjective:
     hypernetwork_config, hypernetwork = ASSOCIATIVE.load(run.init_from)
-    states = RememberedStates(run.init_from.parent / "states.sqlite", "tiny")
+    states = StateCache(run.init_from.parent / "states.sqlite", "tiny")
     sampler = ContextSampler(run, passages, heldout)
     return ReaderObjective(run, tiny_base(), hypernetwork_config, hypernetwork, RELEVANCE, states, sampler)
 
@@ -103,7 +103,7 @@ def test_states_of_the_base_are_kept_across_runs(hypernetwork, monkeypatch):
 
 def test_states_are_those_of_the_text_and_of_whom_they_are_said_to_be(tmp_path):
     texts = [[1, 2], [1, 2, 3], [1, 2]]
-    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    states = StateCache(tmp_path / "states.sqlite", "one")
     seen = []
 
     def compute(asked):
@@ -115,13 +115,13 @@ def test_states_are_those_of_the_text_and_of_whom_they_are_said_to_be(tmp_path):
     assert [x.shape[0] for x in found] == [2, 3, 2]
     assert all(torch.equal(a, b) for a, b in zip(found, states.states(texts, compute), strict=True))
     assert seen == [[1, 2], [1, 2, 3]]
-    RememberedStates(tmp_path / "states.sqlite", "other").states([[1, 2]], compute)
+    StateCache(tmp_path / "states.sqlite", "other").states([[1, 2]], compute)
     assert seen[2:] == [[1, 2]]
 
 
 def test_a_damaged_file_of_states_is_named(tmp_path):
     (tmp_path / "states.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
-    states = RememberedStates(tmp_path / "states.sqlite", "one")
+    states = StateCache(tmp_path / "states.sqlite", "one")
     with pytest.raises(TrainingError, match="delete the file"):
         states.states([[1]], lambda _: [])
 

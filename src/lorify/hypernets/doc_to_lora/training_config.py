@@ -16,37 +16,37 @@ PUBLISHED_CHUNK_PROBABILITIES = (0.5, 0.125, 0.0625, 0.0625, 0.0625, 0.0625, 0.0
 
 
 class PerceiverSettings(Section):
-    """Shape of the Perceiver hypernetwork and its context encoder."""
+    """The Perceiver hypernetwork and its context encoder."""
 
-    encoder: EncoderKind = Field("per_layer_activations", description="Which hidden states are read.")
+    encoder: EncoderKind = Field("per_layer_activations", description="Features that the Perceiver reads.")
     encoder_model: str | None = Field(
-        None, description="Context encoder, a hub id or folder of a language or vision-language model; null: the base."
+        None, description="Context encoder: hub id or folder of a language or vision-language model; null: the base."
     )
     encoder_layers: int | None = Field(
-        None, ge=0, description="Blocks that are run or read; null: a quarter (early exit), or as many as the base has."
+        None,
+        ge=0,
+        description="Encoder blocks that are run or read; null: a quarter (early_exit), or one for each adapted block.",
     )
     quantized_encoder: bool = Field(False, description="Load the context encoder in 4 bits (bitsandbytes, on CUDA).")
     patches: PatchGrid = PatchGrid()
     modules: tuple[str, ...] = Field(("down_proj",), min_length=1, description="Adapted linear layers of each block.")
     first_layer: int = Field(0, ge=0, description="First adapted block.")
     last_layer: int | None = Field(None, ge=0, description="Last adapted block; null: the base's last.")
-    rank: int = Field(8, gt=0, description="Rank that a chunk adds.")
+    rank: int = Field(8, gt=0, description="Rank of each chunk's adapter.")
     latent_size: int = Field(512, gt=0, description="Width of the Perceiver.")
     num_latents: int = Field(8, gt=0, description="Latents that read the features.")
     num_blocks: int = Field(8, gt=0, description="Cross-attention blocks before the decoder.")
-    self_attentions: int = Field(0, ge=0, description="Self-attentions after each cross-attention.")
-    shared_weights: bool = Field(False, description="Later blocks share their weights.")
+    self_attentions: int = Field(0, ge=0, description="Self-attention blocks after each cross-attention block.")
+    shared_weights: bool = Field(False, description="Share weights between the blocks after the first.")
     num_heads: int = Field(16, gt=0, description="Query heads.")
     num_kv_heads: int = Field(4, gt=0, description="Key and value heads.")
     head_size: int = Field(128, gt=0, description="Width of a head.")
-    system_turn: bool = Field(
-        False, description="Begin chats and contexts with a system turn, an empty one, as published."
-    )
+    system_turn: bool = Field(False, description="Begin chats and contexts with an empty system turn, as published.")
     chunk_tokens: int = Field(512, gt=1, description="Longest chunk, in tokens.")
 
 
 class PerceiverData(Section):
-    """Contexts, and what a batch is made of; shares are relative to each other."""
+    """Contexts and batches; the shares are relative to each other."""
 
     niah: float = Field(1.0, ge=0, description="Share of needle-in-a-haystack contexts.")
     facts: float = Field(0.0, ge=0, description="Share of generated fact documents.")
@@ -56,20 +56,22 @@ class PerceiverData(Section):
     self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify generate-data`).")
     digits: float = Field(0.0, ge=0, description="Share of scikit-learn's handwritten digits.")
     images: float = Field(0.0, ge=0, description="Share of images with questions.")
-    images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with image.")
-    images_question: str = Field(DEFAULT_QUESTION, min_length=1, description="Asked about images in class folders.")
+    images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with a key image.")
+    images_question: str = Field(DEFAULT_QUESTION, min_length=1, description="Question about images in class folders.")
     niah_min_tokens: int = Field(32, gt=0, description="Shortest needle context, in tokens.")
     niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
-    max_context_chars: int = Field(8000, gt=0, description="Longer natural passages are left out, in characters.")
-    max_answer_chars: int = Field(200, gt=0, description="Longer natural answers are left out, in characters.")
-    questions_per_context: int = Field(1, gt=0, description="At most this many questions a context.")
-    batch_context_tokens: int = Field(4096, gt=0, description="A batch has contexts of at most so many tokens.")
-    batch_question_tokens: int = Field(4096, gt=0, description="And questions with answers of at most so many.")
-    batch_contexts: int | None = Field(None, gt=0, description="And at most so many contexts; null: all that fit.")
-    chunk_probabilities: tuple[float, ...] = Field(
-        (1.0,), min_length=1, description="Probability of 1, 2, 3 ... chunks a context; infeasible ones are left out."
+    max_context_chars: int = Field(8000, gt=0, description="Maximum length of natural passages, in characters.")
+    max_answer_chars: int = Field(200, gt=0, description="Maximum length of natural answers, in characters.")
+    questions_per_context: int = Field(1, gt=0, description="Maximum number of questions a context.")
+    batch_context_tokens: int = Field(4096, gt=0, description="Maximum number of context tokens in a batch.")
+    batch_question_tokens: int = Field(
+        4096, gt=0, description="Maximum number of question and answer tokens in a batch."
     )
-    min_chunk_tokens: int = Field(25, gt=0, description="No context is cut into shorter chunks, in tokens.")
+    batch_contexts: int | None = Field(None, gt=0, description="Maximum number of contexts in a batch; null: no limit.")
+    chunk_probabilities: tuple[float, ...] = Field(
+        (1.0,), min_length=1, description="Probability of 1, 2, 3 ... chunks a context; infeasible numbers are skipped."
+    )
+    min_chunk_tokens: int = Field(25, gt=0, description="Shortest chunk, in tokens.")
 
     @model_validator(mode="after")
     def _has_something(self) -> PerceiverData:
@@ -106,21 +108,21 @@ class PerceiverOptimization(Optimization):
     beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's second decay.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     loss: Literal["cross_entropy", "kl"] = Field(
-        "kl", description="Cross-entropy on answers, or KL to what the base says with the context in its prompt."
+        "kl", description="Cross-entropy on answers, or KL to the base with the context in its prompt."
     )
     teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
-    l1_weight: float = Field(0.1, ge=0, description="Weight of the mean size of generated numbers.")
+    l1_weight: float = Field(0.1, ge=0, description="Weight of the mean absolute value of the generated weights.")
 
 
 class PerceiverTrainingConfig(TrainingConfig):
     """A meta-training run of a Perceiver hypernetwork."""
 
-    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    # Configs are frozen, so that a field may have a narrower type than in the base class; pyright does not know that.
     kind: Literal["perceiver"] = Field("perceiver", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     hypernetwork: PerceiverSettings = PerceiverSettings()  # pyright: ignore[reportCallIssue]
     data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]
     optimization: PerceiverOptimization = PerceiverOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
-    num_processes: int = Field(1, gt=0, description="Processes it is meant for; the dry run reckons with them.")
+    num_processes: int = Field(1, gt=0, description="Processes of the run, for --dry-run only.")
 
     @model_validator(mode="after")
     def _can_see(self) -> Self:

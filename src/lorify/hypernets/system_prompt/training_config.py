@@ -1,4 +1,4 @@
-"""Config of a run that trains a hypernetwork which writes descriptions over the system prompt."""
+"""Config of a run that trains a hypernetwork which replaces the system message by a description."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from lorify.hypernets.training_data import TaskData
 
 
 class SystemMessageSettings(LoraSettings):
-    """Shape of a hypernetwork that puts descriptions into the place of the system message."""
+    """The hypernetwork that replaces the system message by a description."""
 
-    written_layer: int = Field(1, ge=0, description="Block after which the description takes its place.")
+    written_layer: int = Field(1, ge=0, description="Block after which the description replaces the system message.")
     modules: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         min_length=1,
-        description="Linear layers with a LoRA that is the same for all tasks.",
+        description="Linear layers with a LoRA shared by all tasks.",
     )
     first_layer: int = Field(2, ge=0, description="First block with that LoRA; above written_layer.")
     rank: int = Field(16, gt=0, description="Rank of that LoRA.")
-    embedder: str = Field(DEFAULT_EMBEDDER, description="What embeds the descriptions: a name, folder, id, or base.")
-    embedded_slots: int = Field(2, ge=0, description="Tokens of the system message that hold that embedding.")
+    embedder: str = Field(
+        DEFAULT_EMBEDDER, description="Encoder of the descriptions: a name, folder, hub id, or `base`."
+    )
+    embedded_slots: int = Field(2, ge=0, description="Tokens of the system message that hold the embedding.")
 
 
 class SystemMessageOptimization(Optimization):
@@ -37,7 +39,7 @@ class SystemMessageOptimization(Optimization):
 
 
 class SystemMessageTrainingConfig(TrainingConfig):
-    """A run that trains a hypernetwork which puts descriptions into the place of the system message."""
+    """A run that trains a hypernetwork which replaces the system message by a description."""
 
     kind: Literal["system_message"] = Field("system_message", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     hypernetwork: SystemMessageSettings = SystemMessageSettings()  # pyright: ignore[reportCallIssue]

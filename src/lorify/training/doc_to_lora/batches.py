@@ -1,4 +1,4 @@
-"""Batches for the Perceiver: contexts in a random number of chunks, with questions. Batch n is always the same."""
+"""Batches of contexts with questions, each context in a random number of chunks. Batch n is always the same."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.engine.packing import Segment
 
 LISTED_KINDS = ("questions", "self_generated", "images", "digits")
-TRIES = 20
-"""Contexts that do not fit a batch are drawn anew so often before it is left as it is."""
+MAX_DRAWS = 20
+"""Contexts that are drawn before a batch is given up because none fits."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class ContextRow:
 
     Attributes:
         chunks: its chunks: token ids with their affixes, or an image.
-        segments: its questions.
-        taught: for each of them the stored answer of the teacher, or None where there is none.
-        kind: what it is, for the curves.
+        segments: its questions with their answers.
+        taught: the teacher's stored answer to each question, or None.
+        kind: kind of context, for the curves.
     """
 
     chunks: list[Chunk]
@@ -43,17 +43,17 @@ class ContextRow:
 
     @property
     def num_context_tokens(self) -> int:
-        """Tokens that the context encoder reads."""
+        """Number of tokens that the context encoder reads."""
         return sum(map(len, self.chunks))
 
     @property
     def num_question_tokens(self) -> int:
-        """Tokens that the base reads."""
+        """Number of tokens that the base reads."""
         return sum(len(segment.prompt) + len(segment.answer) for segment in self.segments)
 
 
 class PerceiverBatches:
-    """Draws contexts until a batch is full."""
+    """Builds batch n from the seed alone: draws contexts until the batch is full."""
 
     def __init__(
         self,
@@ -65,25 +65,34 @@ class PerceiverBatches:
         *,
         heldout: bool = False,
     ) -> None:
-        """Contexts come from lists, by kind, and from generators; `affixes` are what stands around each chunk."""
+        """Draw from lists of contexts and from generators.
+
+        Args:
+            config: the run.
+            base: the base, whose chat template and tokenizer the questions use.
+            encoder: the context encoder, whose tokenizer the contexts use.
+            affixes: config with the token ids before and after each chunk.
+            listed: contexts by kind; those of other kinds are generated.
+            heldout: build held-out batches instead of training batches.
+        """
         self.config, self.base, self.encoder, self.affixes = config, base, encoder, affixes
         self.listed = listed
         self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
         self.split = "heldout" if heldout else "train"
 
     def build(self, batch: int) -> list[ContextRow]:
-        """The contexts of batch `batch`, at least one.
+        """Build the contexts of batch `batch`, at least one.
 
         Raises:
-            TrainingError: if not one context fits a batch.
+            TrainingError: if no context fits a batch.
         """
         seed = f"{self.config.seed}/{self.split}/{batch}"
-        # Contexts have a source of their own: with one seed, another hypernetwork's run meets the same needles.
+        # Contexts have their own generator, so that runs of other hypernetworks with this seed see the same needles.
         contexts, rng = random.Random(seed), random.Random(f"{seed}/questions and chunks")
         data = self.config.data
         rows: list[ContextRow] = []
-        context_tokens = question_tokens = tries = 0
-        while tries < TRIES and len(rows) != data.batch_contexts:
+        context_tokens = question_tokens = draws = 0
+        while draws < MAX_DRAWS and len(rows) != data.batch_contexts:
             row = self._row(*self._draw(contexts), rng)
             context_tokens += row.num_context_tokens
             question_tokens += row.num_question_tokens
@@ -93,18 +102,18 @@ class PerceiverBatches:
             if rows:
                 break
             context_tokens = question_tokens = 0
-            tries += 1
+            draws += 1
         if not rows:
             raise TrainingError(
-                f"none of {TRIES} contexts fits a batch of {data.batch_context_tokens} context and "
+                f"none of {MAX_DRAWS} contexts fits a batch of {data.batch_context_tokens} context and "
                 f"{data.batch_question_tokens} question tokens; raise data.batch_context_tokens or "
                 "data.batch_question_tokens"
             )
         return rows
 
     def _row(self, kind: str, example: Example, rng: random.Random) -> ContextRow:
-        most = self.config.data.questions_per_context
-        questions = rng.sample(example.questions, min(len(example.questions), most))
+        max_questions = self.config.data.questions_per_context
+        questions = rng.sample(example.questions, min(len(example.questions), max_questions))
         document = "\n\n".join(example.documents)
         chunks: list[Chunk] = [
             self.encoder.image_chunk(read_picture(image), system_turn=self.config.hypernetwork.system_turn)
@@ -112,13 +121,13 @@ class PerceiverBatches:
         ]
         return ContextRow(
             chunks or self._chunks(rng, document),
-            [self._segment(question, document) for question in questions],
+            [self.build_segment(question, document) for question in questions],
             [question if isinstance(question, SelfGeneratedQuestion) else None for question in questions],
             kind.replace("_", "-"),
         )
 
     def _draw(self, rng: random.Random) -> tuple[str, Example]:
-        """The kind of a context, and one of that kind."""
+        """Draw the kind of a context, then a context of that kind."""
         data = self.config.data
         shares = {name: share for name in ("niah", "facts", *LISTED_KINDS) if (share := getattr(data, name))}
         kind = next(iter(shares)) if len(shares) == 1 else rng.choices(list(shares), weights=list(shares.values()))[0]
@@ -146,10 +155,11 @@ class PerceiverBatches:
         )
         return [*split_evenly(ids, num_chunks=count, prefix=prefix, suffix=suffix)]
 
-    def _segment(self, question: Question, document: str) -> Segment:
-        if isinstance(question, SelfGeneratedQuestion):  # without a system turn, as it was asked of the teacher
-            asked = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
-            return Segment(tuple(asked), question.answer_ids)
+    def build_segment(self, question: Question, document: str) -> Segment:
+        """Tokenize a question about a document: its prompts for student and teacher, and its answer."""
+        if isinstance(question, SelfGeneratedQuestion):  # without a system turn, as in the teacher's prompt
+            student = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
+            return Segment(tuple(student), question.answer_ids)
         prompt = self._prompt(question.text)
         teacher = None
         if self.config.optimization.loss == "kl":
@@ -170,14 +180,14 @@ class PerceiverBatches:
 def draw_num_chunks(
     rng: random.Random, num_tokens: int, *, probabilities: Sequence[float], min_tokens: int, max_tokens: int
 ) -> int:
-    """How many chunks a context is cut into: drawn among the numbers that make chunks neither too short nor too long.
+    """Draw the number of chunks of a context among the numbers that make chunks neither too short nor too long.
 
     Args:
-        rng: source of the number.
-        num_tokens: length of the context with its affixes.
+        rng: random number generator.
+        num_tokens: length of the context with one chunk's affixes.
         probabilities: of 1, 2, 3 ... chunks.
         min_tokens: shortest chunk.
-        max_tokens: longest chunk; where no number of the list is enough, the least that is.
+        max_tokens: longest chunk; if the list has no sufficient number, the result is the smallest sufficient one.
     """
     least, most = max(1, math.ceil(num_tokens / max_tokens)), max(1, math.ceil(num_tokens / min_tokens))
     feasible = {n: p for n, p in enumerate(probabilities, 1) if least <= n <= most and p}

@@ -1,7 +1,7 @@
-"""Curves of a run, in the event files that TensorBoard reads.
+"""Curves of a run, in event files for TensorBoard.
 
-Written at once and by the caller: torch's own writer has a thread for it, which on a full disk writes its traceback to
-the terminal.
+Points are written immediately, in the caller's thread. PyTorch's own writer uses a thread of its own, which prints its
+traceback to the terminal when the disk is full.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class CurveWriter:
-    """Appends scalars to an event file of its own."""
+    """Appends scalars to a new event file."""
 
     def __init__(self, folder: Path, *, first_step: int) -> None:
-        """Open a file in `folder`; what earlier files there say of `first_step` and later steps is not shown."""
+        """Create a file in `folder`; it supersedes the points of earlier files from `first_step` on."""
         folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads a folder's files in the order of their names.
+        # TensorBoard reads the files of a folder in the order of their names.
         name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
         self._file = (folder / name).open("ab", buffering=0)
         self._records = RecordWriter(self._file)
@@ -35,7 +35,7 @@ class CurveWriter:
         """Add a point to each named curve.
 
         Raises:
-            OSError: if the system refuses the write.
+            OSError: if the file cannot be written.
         """
         points = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(Event(step=step, summary=Summary(value=points)))
@@ -45,7 +45,7 @@ class CurveWriter:
         self._records.write(event.SerializeToString())
 
     def __enter__(self) -> CurveWriter:
-        """The writer itself."""
+        """Return the writer."""
         return self
 
     def __exit__(

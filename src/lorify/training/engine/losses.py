@@ -1,4 +1,4 @@
-"""The two losses of meta-training: cross-entropy on answers, and KL to the teacher's top-k predictions."""
+"""Losses: cross-entropy on answers, KL to the teacher's top-k predictions, and retrieval."""
 
 import math
 from typing import cast
@@ -15,16 +15,16 @@ RETRIEVAL_SHARPNESS = 30.0
 
 
 def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
-    """Logits of every answer token `[answers, vocabulary]`; the head is computed at those positions only.
+    """Compute the logits of all answer tokens `[answers, vocabulary]`; the head runs at these positions only.
 
-    Rows that were seen before skip the blocks below the first adapted one (see `lorify.base.prefix_cache`).
+    Repeated rows skip the blocks below the first adapted one (see `lorify.base.prefix_cache`).
 
     Args:
         base: the base.
-        rows: what it reads.
-        lora: updates of the rows.
-        noise_alpha: above 0 the token embeddings get noise, as in NEFTune (arXiv 2310.05914): uniform in +-alpha /
-            sqrt(tokens * hidden size), where tokens are those of the longest question with its answer.
+        rows: its input.
+        lora: updates of the rows; None: the bare base.
+        noise_alpha: if above 0, noise is added to the token embeddings as in NEFTune (arXiv 2310.05914): uniform in
+            +-alpha / sqrt(tokens * hidden size), with the number of tokens of the longest question with its answer.
     """
     if noise_alpha:
         embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
@@ -33,7 +33,7 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
         inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
     else:
         inputs = {"input_ids": rows.input_ids}
-    # Noise is drawn for each row, so that no two rows are equal.
+    # With noise no two rows are equal, so that none can be reused.
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
     shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
     with base.hooks.applied(lora), shared:
@@ -47,7 +47,7 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of each answer token `[answers]`; a share of the target may be spread over all tokens."""
+    """Cross-entropy of each answer token `[answers]`, with label smoothing."""
     return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
 
 
@@ -58,33 +58,33 @@ def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: in
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
 
 
-def retrieval_loss(queries: Tensor, keys: Tensor, is_place: Tensor, log_counts: Tensor) -> Tensor:
-    """Cross-entropy of finding a place of the answer among all tokens of the step's contexts `[n]`.
+def retrieval_loss(queries: Tensor, keys: Tensor, is_answer: Tensor, log_counts: Tensor) -> Tensor:
+    """Cross-entropy of finding the answer among all tokens of the step's contexts `[n]`.
 
-    A direct way to what the answer's own loss teaches only through the whole base: the blocks' cosines of query and
-    key are averaged, since what they retrieve adds up in the residual stream.
+    It teaches retrieval directly, where the loss on the answer reaches it only through the whole base. The cosines of
+    query and key are averaged over the blocks, since retrieved values add up in the residual stream.
 
     Args:
-        queries: what `A` reads where an answer token is to be said `[L, n, r]`.
-        keys: keys of all tokens, of length one `[L, tokens, r]`.
-        is_place: `[n, tokens]`, True where the answer token follows; at least one a row.
-        log_counts: logarithm of how much each token counts `[n, tokens]`, -inf where it does not.
+        queries: output of `A` at the positions that predict an answer token `[L, n, r]`.
+        keys: unit keys of all tokens `[L, tokens, r]`.
+        is_answer: `[n, tokens]`, True where the answer token follows; at least one a row.
+        log_counts: logarithm of each token's weight `[n, tokens]`; -inf excludes a token.
     """
     cosine = torch.einsum("lnr,ltr->nt", F.normalize(queries.float(), dim=-1), keys) / len(keys)
     scores = RETRIEVAL_SHARPNESS * cosine + log_counts
-    return scores.logsumexp(-1) - scores.masked_fill(~is_place, float("-inf")).logsumexp(-1)
+    return scores.logsumexp(-1) - scores.masked_fill(~is_answer, float("-inf")).logsumexp(-1)
 
 
 def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:
-    """Mean over the tokens of each answer, its first token counting `first_share` of it `[num_segments]`.
+    """Weighted mean over the tokens of each answer `[num_segments]`: the first token has weight `first_share`.
 
-    The rest of an answer is easy to go on with once it has begun; its first token is what must be found.
+    The first token has to be retrieved; after it, the rest of an answer is easy.
 
     Args:
         per_token: loss of each answer token `[answers]`.
         segment: segment of each token, in ascending order `[answers]`.
         num_segments: number of segments, each of at least one token.
-        first_share: share of the first token; the others have the rest in equal parts.
+        first_share: weight of the first token; the others share the rest equally.
     """
     is_first = torch.ones_like(segment, dtype=torch.bool)
     is_first[1:] = segment[1:] != segment[:-1]
@@ -95,7 +95,7 @@ def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: in
 
 
 def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
-    """Mean over the tokens of each segment `[num_segments]`: a short answer counts as much as a long one."""
+    """Mean over the tokens of each segment `[num_segments]`, so that short and long answers count the same."""
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
     count = per_token.new_zeros(num_segments).index_add(0, segment, torch.ones_like(per_token))
     return total / count.clamp_min(1)

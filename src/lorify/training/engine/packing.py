@@ -1,9 +1,9 @@
 """One row per context: all its questions share one sequence, one adapter and one copy of the prompt's prefix.
 
-A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question sees the prefix and itself,
-never the other questions, and its positions go on from the prefix: the same numbers as one sequence per question, at
-a fraction of the tokens. Rows stand one below the other, filled up to the longest; or, joined, one after the other in
-a single sequence without a token of padding, where no row sees another.
+A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question attends to the prefix and to
+itself, never to other questions, and its positions continue those of the prefix. The results are those of one sequence
+for each question, with a fraction of the tokens. Rows are either padded to the longest one, or joined in a single
+sequence without padding, where no row attends to another.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class PackedRows:
     Attributes:
         input_ids: `[sequences, tokens]`; a sequence is one row, or all of them.
         position_ids: `[sequences, tokens]`.
-        attention_mask: `[sequences, 1, tokens, tokens]`, True where a token may look.
+        attention_mask: `[sequences, 1, tokens, tokens]`, True where a token may attend.
         row: `[sequences, tokens]` index of the row that each token belongs to.
-        predict: `[answers, 2]` sequence and token index whose next token is an answer token, for all answers in order.
-        targets: `[answers]` those answer tokens.
-        segment: `[answers]` index of the segment that each belongs to, counted over the whole batch.
+        predict: `[answers, 2]` sequence and token index before each answer token, for all answers in order.
+        targets: `[answers]` the answer tokens.
+        segment: `[answers]` index of each answer token's segment, counted over the whole batch.
     """
 
     input_ids: Tensor
@@ -61,12 +61,12 @@ class PackedRows:
     segment: Tensor
 
     def to(self, device: torch.device) -> PackedRows:
-        """The same rows on another device."""
+        """Copy the rows to a device."""
         return PackedRows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Number of leading tokens that all sequences share, leaving at least one token to each."""
+    """Number of leading tokens that all sequences share; at least one token of each is not counted."""
     limit = min(len(sequence) for sequence in sequences) - 1
     first = sequences[0]
     return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
@@ -78,12 +78,12 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
     Args:
         rows: the segments of each row.
         teacher: use the teacher's prompts.
-        joined: all rows in one sequence, instead of one each.
+        joined: put all rows in one sequence, instead of one sequence each.
     """
     packed = [_pack_row([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row],
                         [s.answer for s in row]) for row in rows]  # fmt: skip
     sizes = [len(row[0]) for row in packed]
-    # Where each row begins: which sequence, and which token of it.
+    # Sequence and token index at which each row begins.
     starts = (
         [(0, start) for start in accumulate(sizes[:-1], initial=0)] if joined else [(i, 0) for i in range(len(rows))]
     )
@@ -93,11 +93,11 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
     row_of_token = torch.zeros(shape, dtype=torch.long)
     predict, targets, segment, first_segment = [], [], [], 0
     for number, ((ids, positions, owners, answers), (index, first)) in enumerate(zip(packed, starts, strict=True)):
-        place = (index, slice(first, first + len(ids)))
-        input_ids[place] = torch.tensor(ids)
-        position_ids[place] = torch.tensor(positions)
-        owner[place] = torch.tensor(owners)
-        row_of_token[place] = number
+        span = (index, slice(first, first + len(ids)))
+        input_ids[span] = torch.tensor(ids)
+        position_ids[span] = torch.tensor(positions)
+        owner[span] = torch.tensor(owners)
+        row_of_token[span] = number
         for of_row, (start, answer) in enumerate(answers):
             predict += [(index, first + start - 1 + i) for i in range(len(answer))]
             targets += answer
@@ -106,7 +106,7 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
     return PackedRows(
         input_ids,
         position_ids,
-        _may_look(owner, row_of_token).unsqueeze(1),
+        _attention_mask(owner, row_of_token).unsqueeze(1),
         row_of_token,
         torch.tensor(predict),
         torch.tensor(targets),
@@ -114,8 +114,8 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
     )
 
 
-def _may_look(owner: Tensor, row: Tensor) -> Tensor:
-    """Which earlier tokens each may look at `[sequences, tokens, tokens]`: of its row the prefix and its segment."""
+def _attention_mask(owner: Tensor, row: Tensor) -> Tensor:
+    """Let each token attend to earlier tokens of its row's prefix and of its segment `[sequences, tokens, tokens]`."""
     same = (owner.unsqueeze(2) == owner.unsqueeze(1)) | (owner == 0).unsqueeze(1)
     return (same & (row.unsqueeze(2) == row.unsqueeze(1))).tril()
 

@@ -1,6 +1,6 @@
 """The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json` and TensorBoard's `curves`.
 
-A checkpoint is one file, so that it is replaced in one step: whatever ends a run, the last whole checkpoint is there.
+A checkpoint is one file, which is replaced atomically: however a run ends, its last complete checkpoint exists.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ REASON_CHARS = 160
 
 
 def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
-    """Refuse a folder that a run cannot have, before any work is done; nothing is written.
+    """Check that a run can use a folder; nothing is written.
 
     Raises:
         TrainingError: if it is a file, cannot be written, or holds a run with another config.
     """
-    place = run_dir.absolute()
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise TrainingError(f"run folder {run_dir}: {place} is a file; give a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise TrainingError(f"run folder {run_dir}: {place} cannot be written; give a folder where you may write")
+    existing = run_dir.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        raise TrainingError(f"run folder {run_dir}: {existing} is a file; give a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise TrainingError(f"run folder {run_dir}: {existing} cannot be written; give a folder that you can write to")
     path = run_dir / CONFIG_NAME
     try:
         same = not path.exists() or type(config).model_validate_json(path.read_bytes()) == config
@@ -48,10 +48,10 @@ def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
 
 
 def start_run(run_dir: Path, config: TrainingConfig) -> None:
-    """Make the folder, unless it is there.
+    """Create the folder and its config, unless they exist.
 
     Raises:
-        TrainingError: as `check_run_dir`, or the folder cannot be written after all.
+        TrainingError: as in `check_run_dir`, or if the folder cannot be written.
     """
     check_run_dir(run_dir, config)
     with writing(run_dir):
@@ -63,10 +63,10 @@ def start_run(run_dir: Path, config: TrainingConfig) -> None:
 
 @contextmanager
 def only_run(run_dir: Path) -> Iterator[None]:
-    """Keep other processes from training in the same folder.
+    """Hold the folder's lock, so that no other process trains in it.
 
     Raises:
-        TrainingError: if another one does, or the folder cannot be written.
+        TrainingError: if another process holds it, or the folder cannot be written.
     """
     lock = FileLock(run_dir / LOCK_NAME, timeout=0)
     with writing(run_dir):
@@ -79,29 +79,29 @@ def only_run(run_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # some systems refuse it while the file is open; it does no harm
+        with suppress(OSError):  # some systems refuse to delete an open file; a lock file left behind does no harm
             (run_dir / LOCK_NAME).unlink()
         lock.release()
 
 
 @contextmanager
 def writing(run_dir: Path) -> Iterator[None]:
-    """Say that a run cannot be written, and how to go on.
+    """Turn errors of writing to a run folder into a TrainingError.
 
     Raises:
-        TrainingError: if the system refuses a write in the `with` block.
+        TrainingError: if a file cannot be written in the `with` block.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"run folder {run_dir} cannot be written ({failure_reason(error)}); make room, and the same command "
-            "goes on from the last checkpoint, or give another folder"
+            f"run folder {run_dir} cannot be written ({failure_reason(error)}); make room and run the same "
+            "command, which resumes from the last checkpoint, or give another folder"
         ) from error
 
 
 def checkpoint_path(run_dir: Path) -> Path:
-    """The checkpoint of a run, whether there is one or not."""
+    """Path of a run's checkpoint, which may not exist."""
     return run_dir / "checkpoint" / "state.pt"
 
 
@@ -109,43 +109,43 @@ def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
     """Replace the checkpoint.
 
     Raises:
-        TrainingError: if it cannot be written; the earlier one stays.
+        TrainingError: if it cannot be written; the earlier one is kept then.
     """
     with writing(run_dir), replaced_file(checkpoint_path(run_dir)) as path, path.open("wb") as file:
-        remembering = _Remembering(file)
+        recorder = _ErrorRecorder(file)
         try:
-            torch.save(dict(state), remembering)  # pyright: ignore[reportArgumentType]
+            torch.save(dict(state), recorder)  # pyright: ignore[reportArgumentType]
         except RuntimeError:
-            if remembering.refusal is not None:  # torch only notices that bytes are missing; the system says why
-                raise remembering.refusal from None
+            if recorder.error is not None:  # torch only reports missing bytes, the system gives the reason
+                raise recorder.error from None
             raise
 
 
-class _Remembering:
-    """A file that remembers why the system refused a write."""
+class _ErrorRecorder:
+    """A file that records why a write failed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.refusal: OSError | None = None
+        self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
         try:
             return self.file.write(data)
         except OSError as error:
-            self.refusal = error
+            self.error = error
             raise
 
     def flush(self) -> None:
         try:
             self.file.flush()
         except OSError as error:
-            self.refusal = error
+            self.error = error
             raise
 
 
 @contextmanager
 def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
-    """Give the checkpoint's path; what goes wrong in the `with` block is blamed on it.
+    """Give the checkpoint's path; an error in the `with` block means that the checkpoint is damaged.
 
     Raises:
         TrainingError: if there was an error.
@@ -153,7 +153,7 @@ def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
     path = checkpoint_path(run_dir)
     try:
         yield path
-    except Exception as error:  # readers raise whatever the damage makes them stumble over
+    except Exception as error:  # damage can raise any type of error
         reason = (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]
         raise TrainingError(
             f"checkpoint {path} is damaged ({type(error).__name__}: {reason}); delete {run_dir} to start again"

@@ -1,4 +1,4 @@
-"""States of the frozen base, kept in a file: a text is read once, also by a run that is resumed."""
+"""States of the frozen base in a file, so that each text is read once, even if a run is resumed."""
 
 from __future__ import annotations
 
@@ -14,50 +14,54 @@ from torch import Tensor
 
 from lorify.errors import TrainingError
 
-WAIT_SECONDS = 60.0
-"""For other processes of the run that write at the moment."""
+LOCK_TIMEOUT_SECONDS = 60.0
+"""Longest wait for other processes of the run that are writing."""
 
 
-class RememberedStates:
-    """The base's states at one block, by the tokens of a text, in float16."""
+class StateCache:
+    """States of the base at one block, in float16, by the token ids of a text."""
 
-    def __init__(self, path: Path, of: str) -> None:
-        """Nothing is opened before it is needed.
+    def __init__(self, path: Path, source: str) -> None:
+        """Open nothing yet.
 
         Args:
-            path: SQLite file, made if it is missing; its folder has to be there when the first states are asked for.
-            of: whose states they are; those of another base or block are kept apart.
+            path: SQLite file, created if it is missing; its folder has to exist when the first states are read.
+            source: identifies base and block, whose states are stored apart from those of other bases and blocks.
         """
-        self.path, self.of = path, of
+        self.path, self.source = path, source
 
     def states(
         self, texts: Sequence[Sequence[int]], compute: Callable[[Sequence[Sequence[int]]], Sequence[Tensor]]
     ) -> list[Tensor]:
-        """States of each text `[T, d]`, float16; of those not met before from `compute`.
+        """Return the states of each text `[T, d]`, float16; missing ones are computed and stored.
+
+        Args:
+            texts: token ids of each text.
+            compute: computes the states of some texts.
 
         Raises:
             TrainingError: if the file is damaged or cannot be written.
         """
-        keys = [hashlib.sha256(f"{self.of} {list(text)}".encode()).digest() for text in texts]
+        keys = [hashlib.sha256(f"{self.source} {list(text)}".encode()).digest() for text in texts]
         try:
             found = {key: self._load(key) for key in keys}
             missing = {key: text for key, text in zip(keys, texts, strict=True) if found[key] is None}
             if missing:
                 computed = [states.half().cpu() for states in compute(list(missing.values()))]
-                self._keep(new := dict(zip(missing, computed, strict=True)))
+                self._store(new := dict(zip(missing, computed, strict=True)))
                 found |= new
         except sqlite3.Error as error:
             raise TrainingError(
-                f"states of the base cannot be kept in {self.path} ({error}); make room or delete the file, and the "
-                "same command goes on"
+                f"states of the base cannot be stored in {self.path} ({error}); make room or delete the file, and run "
+                "the same command again"
             ) from error
         return [states for key in keys if (states := found[key]) is not None]
 
     @cached_property
     def _file(self) -> sqlite3.Connection:
-        file = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
+        file = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_SECONDS)
         file.execute("PRAGMA journal_mode=WAL")
-        file.execute("PRAGMA synchronous=NORMAL")  # what is lost with the power is computed again
+        file.execute("PRAGMA synchronous=NORMAL")  # states that a power failure loses are computed again
         file.execute("CREATE TABLE IF NOT EXISTS states (text BLOB PRIMARY KEY, tokens INTEGER, states BLOB)")
         return file
 
@@ -65,7 +69,7 @@ class RememberedStates:
         row = self._file.execute("SELECT tokens, states FROM states WHERE text = ?", (key,)).fetchone()
         return None if row is None else torch.from_numpy(np.frombuffer(row[1], np.float16).copy()).view(row[0], -1)
 
-    def _keep(self, states: dict[bytes, Tensor]) -> None:
+    def _store(self, states: dict[bytes, Tensor]) -> None:
         rows = [(key, len(x), x.contiguous().numpy().tobytes()) for key, x in states.items()]
         with self._file as file:
             file.executemany("INSERT OR IGNORE INTO states VALUES (?, ?, ?)", rows)

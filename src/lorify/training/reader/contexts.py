@@ -25,7 +25,7 @@ from lorify.hypernets.associative.reader_training_config import ReaderTrainingCo
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.words import words_ending_at
 from lorify.training.associative.batches import find_answer_positions
-from lorify.training.engine.state_cache import RememberedStates
+from lorify.training.engine.state_cache import StateCache
 
 MAX_CONTEXTS = 20_000
 """Encoded contexts kept in memory."""
@@ -76,7 +76,7 @@ class ContextLoader:
         base: BaseLM,
         hypernetwork_config: AssociativeConfig,
         relevance: Relevance,
-        states: RememberedStates,
+        states: StateCache,
         passages: Mapping[str, Sequence[Example]],
     ) -> None:
         """Set what contexts are drawn from.

@@ -24,7 +24,7 @@ from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.words import match_features
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.engine.objective import BatchLoss
-from lorify.training.engine.state_cache import RememberedStates
+from lorify.training.engine.state_cache import StateCache
 from lorify.training.passages import prepare_passages
 from lorify.training.preparation import Preparation
 from lorify.training.reader.batches import ContextSampler, Draw
@@ -49,7 +49,7 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
     base = preparation.load_base(config.base)
     check_base(hypernetwork_config, base, str(config.init_from))
     middle = hypernetwork_config.layers[hypernetwork_config.middle]
-    states = RememberedStates(preparation.run_dir / STATES_NAME, f"{base.digest} block {middle}")
+    states = StateCache(preparation.run_dir / STATES_NAME, f"{base.digest} block {middle}")
     sampler = ContextSampler(config, passages, heldout_passages)
     return ReaderObjective(config, base, hypernetwork_config, hypernetwork, relevance, states, sampler)
 
@@ -81,7 +81,7 @@ class ReaderObjective:
         hypernetwork_config: AssociativeConfig,
         hypernetwork: AssociativeHypernetwork,
         relevance: Relevance,
-        states: RememberedStates,
+        states: StateCache,
         sampler: ContextSampler,
     ) -> None:
         """Start from the hypernetwork's reader if it has the width of the config, else from a new one.

@@ -1,7 +1,7 @@
-"""Training of ordinary LoRAs: one for each task side by side (a library, or oracles), or one for all of them.
+"""Training of ordinary LoRAs: one for each task (a library), or one for all tasks.
 
-The tasks of a library share steps but nothing else: a batch draws some tasks, and only their own weights get a gradient
-and move, as if each were trained alone on those batches that have it.
+The LoRAs of a library share batches but nothing else: a batch draws some tasks, and only the weights of these tasks get
+a gradient, as if each LoRA were trained alone on the batches with its task.
 """
 
 from __future__ import annotations
@@ -25,25 +25,19 @@ from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.preparation import Preparation
-from lorify.training.tasks.batches import TaskBatch, TaskSampler, prepare_tasks
-from lorify.training.tasks.sft import (
-    RowScores,
-    adapted_layers,
-    average_scores,
-    embed,
-    load_start,
-    load_task_base,
-    score_rows,
-)
+from lorify.training.tasks.batches import TaskBatch, TaskSampler
+from lorify.training.tasks.scoring import average_scores, score_rows
+from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base
 
 SHARED = "all tasks"
 
 
 def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraObjective:
-    """Read tasks and base, and put the objective together.
+    """Read the tasks, load the base, and build the objective.
 
     Raises:
-        LorifyError: if something of it cannot be read.
+        LorifyError: if tasks, base or the hypernetwork to start from cannot be read.
     """
     train, unseen = prepare_tasks(config.data, config.seed)
     base = load_task_base(config.base, preparation)
@@ -57,44 +51,46 @@ class LoraObjective:
     """Instances of tasks, answered by the base with the task's own LoRA."""
 
     def __init__(self, config: LoraTrainingConfig, base: BaseLM, tasks: Sequence[Task]) -> None:
-        """New LoRAs, as PEFT starts them: A drawn, B zero."""
+        """Start with new LoRAs as in PEFT: A random, B zero."""
         self.config, self.base, self.tasks = config, base, tasks
         self.train = TaskSampler(config.data, base, tasks, seed=config.seed)
         self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
         self.layers = adapted_layers(config.lora, base)
         modules = adapted_modules(base, self.layers, config.lora.modules)
         names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
-        self.numbers = {name: str(number) for number, name in enumerate(names)}  # names may have dots
+        self.numbers = {
+            name: str(number) for number, name in enumerate(names)
+        }  # task names may have dots, which module names may not
         self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
 
     @torch.no_grad()
     def init_from(self, folder: Path, preparation: Preparation) -> None:
-        """Begin each LoRA at what a task hypernetwork writes for the first description of its task.
+        """Start each LoRA at what a task hypernetwork generates from the first description of its task.
 
         Raises:
             HypernetworkError: if it is missing or damaged.
             ContextError: if its description encoder cannot be read.
-            TrainingError: if it is for another base, or writes LoRAs of other modules, blocks, rank or scaling.
+            TrainingError: if it is for another base, or generates LoRAs of other modules, blocks, rank or scaling.
         """
         encoder = load_description_encoder(self.config.embedder, base=self.base, device=self.base.device)
-        shape, hypernetwork = load_start(folder, self.base, encoder)
-        names = tuple(module.name for module in shape.modules)
-        if (names, shape.layers, shape.rank, shape.scaling) != (
+        config, hypernetwork = load_start(folder, self.base, encoder)
+        names = tuple(module.name for module in config.modules)
+        if (names, config.layers, config.rank, config.scaling) != (
             self.config.lora.modules,
             self.layers,
             self.config.lora.rank,
             self.scaling,
         ):
             raise TrainingError(
-                f"init_from {folder} writes LoRAs of other modules, blocks, rank or scaling; set lora as in its "
+                f"init_from {folder} generates LoRAs of other modules, blocks, rank or scaling; set lora as in its "
                 "config.json"
             )
         hypernetwork.to(self.base.device)
         texts = {task.name: split_descriptions(task)[0][0] for task in self.tasks if task.name in self.numbers}
-        embeddings = embed(encoder, list(dict.fromkeys(texts.values())), preparation)
+        embeddings = embed_descriptions(encoder, texts.values(), preparation)
         for name, text in texts.items():
-            written = hypernetwork(embeddings[text].to(self.base.device).unsqueeze(0)).weights
-            self._table(name).fill({module: LoraStack(w.A[0], w.B[0]) for module, w in written.items()})
+            generated = hypernetwork(embeddings[text].to(self.base.device).unsqueeze(0)).weights
+            self._table(name).fill({module: LoraStack(w.A[0], w.B[0]) for module, w in generated.items()})
 
     @property
     def module(self) -> nn.ModuleDict:
@@ -103,7 +99,7 @@ class LoraObjective:
 
     @property
     def scaling(self) -> float:
-        """Scale of their updates."""
+        """Scaling of the LoRAs."""
         lora = self.config.lora
         return lora_scaling(lora.lora_alpha, lora.rank, use_rslora=lora.use_rslora)
 
@@ -112,19 +108,17 @@ class LoraObjective:
         step = self.train.build(batch)
         scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
         metrics = {"exact/train": scores.exact.mean().item()}
-        # Of each LoRA the mean over its own instances, whatever else is in the batch.
         return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens)
 
     def evaluate(self) -> dict[str, float]:
         """Loss and exact match on held-out instances of the tasks."""
-        parts: list[RowScores] = []
-        for index in range(self.config.evaluation_batches):
-            step = self.heldout.build(index)
-            parts.append(score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=False))
-        return average_scores({"seen": parts})
+        steps = [self.heldout.build(index) for index in range(self.config.evaluation_batches)]
+        optimization = self.config.optimization
+        scores = [score_rows(self.base, s.rows, self._lora(s), optimization, training=False) for s in steps]
+        return average_scores({"seen": scores})
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match; of tasks that have no one right answer the loss, the less the better."""
+        """Exact match; if no task has a single right answer, the negated loss."""
         if all(task.metric in ("f1", "rouge_l") for task in self.tasks):
             return -heldout["loss/seen"]
         return heldout["exact/seen"]
@@ -132,14 +126,14 @@ class LoraObjective:
     def save_best(self, folder: Path) -> None:
         """Write the adapter for all tasks, or the library."""
         if self.config.shared:
-            save_adapter(self._adapter(SHARED), folder)
+            save_adapter(self.adapter(SHARED), folder)
             return
         descriptions = {task.name: split_descriptions(task)[0] for task in self.tasks if task.name in self.numbers}
-        save_library(Library({name: self._adapter(name) for name in self.numbers}, descriptions), folder)
+        save_library(Library({name: self.adapter(name) for name in self.numbers}, descriptions), folder)
 
     def _fresh(self, modules: Sequence[AdaptedModule]) -> LoraTable:
         table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)
-        # All tasks start at the same numbers: what differs in a library then was learned, and can be compressed.
+        # All LoRAs start with the same weights, so that only learned differences are left to compress.
         torch.manual_seed(self.config.seed)
         table.draw()
         return table
@@ -159,17 +153,22 @@ class LoraObjective:
                 batch[layer, name] = LoraTensors(a, b)
         return batch
 
-    def _adapter(self, name: str) -> Adapter:
+    def adapter(self, name: str) -> Adapter:
+        """Copy a LoRA into an adapter.
+
+        Args:
+            name: of its task, or `SHARED`.
+        """
         table = self._table(name)
         weights = {
             (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())
             for module in self.config.lora.modules
             for i, layer in enumerate(self.layers)
         }
-        made_by = Provenance(
+        provenance = Provenance(
             base_name=self.base.name,
             base_digest=self.base.digest,
             hypernetwork=f"LoRA trained on {name}",
             lorify_version=lorify_version(),
         )
-        return Adapter(weights, self.scaling * self.config.lora.rank, made_by)
+        return Adapter(weights, self.scaling * self.config.lora.rank, provenance)

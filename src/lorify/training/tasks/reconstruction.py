@@ -1,7 +1,7 @@
-"""Training of a task hypernetwork to write the LoRAs of a library: no forward pass of the base is needed.
+"""Training of a task hypernetwork to reconstruct the LoRAs of a library, without forward passes of the base.
 
 Source: Text-to-LoRA (arXiv 2506.06105), section 3.2: mean absolute error of A and B as z-scores over the library, or of
-their product. Reference training multiplies products by a large number, and so do we.
+their product, which is multiplied by a large number in the loss.
 """
 
 from __future__ import annotations
@@ -25,28 +25,30 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_h
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.preparation import Preparation
-from lorify.training.tasks.sft import embed, hypernetwork_shape, load_start
+from lorify.training.tasks.setup import build_task_config, embed_descriptions, load_start
 
 DEVIATION_FLOOR = 1e-6
 
 
 def prepare_reconstruction(config: ReconstructionTrainingConfig, preparation: Preparation) -> ReconstructionObjective:
-    """Read library, base and description encoder, embed all descriptions, and put the objective together.
+    """Load library, base and description encoder, embed all descriptions, and build the objective.
 
     Raises:
-        LorifyError: if something of it cannot be read.
+        ConfigError: if the config names no library.
+        LorifyError: if library, base or description encoder cannot be read.
     """
     if config.library is None:
         raise ConfigError("library is not set; train one with a run of kind lora and give its best folder")
     library = load_library(config.library)
     base = preparation.load_base(config.base)
     encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
-    texts = list(dict.fromkeys(text for group in library.descriptions.values() for text in group))
-    return ReconstructionObjective(config, base, encoder, library, embed(encoder, texts, preparation))
+    descriptions = [text for group in library.descriptions.values() for text in group]
+    embeddings = embed_descriptions(encoder, descriptions, preparation)
+    return ReconstructionObjective(config, base, encoder, library, embeddings)
 
 
 class ReconstructionObjective:
-    """Descriptions of the tasks of a library -> their LoRAs."""
+    """Generates the LoRAs of a library from the descriptions of their tasks."""
 
     def __init__(
         self,
@@ -56,7 +58,14 @@ class ReconstructionObjective:
         library: Library,
         embeddings: Mapping[str, Tensor],
     ) -> None:
-        """A new hypernetwork whose range is that of the library.
+        """Start with a new hypernetwork whose output range is that of the library, or with that of `config.init_from`.
+
+        Args:
+            config: the run.
+            base: the base of the library.
+            encoder: encoder of the descriptions.
+            library: one adapter and some descriptions for each task.
+            embeddings: embedding `[e]` of every description.
 
         Raises:
             AdapterError: if the library is for another base.
@@ -69,9 +78,9 @@ class ReconstructionObjective:
         torch.manual_seed(config.seed)
         hypernetwork: TaskHypernetwork | None = None
         if config.init_from is not None:
-            self.shape, hypernetwork = load_start(config.init_from, base, encoder)
+            self.hypernetwork_config, hypernetwork = load_start(config.init_from, base, encoder)
         else:
-            self.shape = hypernetwork_shape(
+            self.hypernetwork_config = build_task_config(
                 config.hypernetwork,
                 base,
                 encoder,
@@ -80,12 +89,12 @@ class ReconstructionObjective:
                 head_bias=not z_scores,
                 output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
             )
-        self.targets = _stacked(library, self.shape, base)  # module -> A [tasks, L, r, i], B [tasks, L, o, r]
+        self.targets = _stack(library, self.hypernetwork_config, base)  # A [tasks, L, r, i], B [tasks, L, o, r]
         self.deviations = {
             name: LoraStack(_deviation(target.A), _deviation(target.B)) for name, target in self.targets.items()
         }
         if hypernetwork is None:
-            hypernetwork = build_task_hypernetwork(self.shape)
+            hypernetwork = build_task_hypernetwork(self.hypernetwork_config)
             if z_scores:
                 self._fit_range(hypernetwork)
         self.hypernetwork = hypernetwork.to(base.device).train()
@@ -96,7 +105,7 @@ class ReconstructionObjective:
         return self.hypernetwork
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`: some tasks, one description of each."""
+        """Loss of training batch `batch`: some tasks, with one description each."""
         rng = random.Random(f"{self.config.seed}/{batch}")
         chosen = rng.sample(range(len(self.names)), min(self.config.tasks_per_batch, len(self.names)))
         texts = [rng.choice(self.descriptions[self.names[i]]) for i in chosen]
@@ -115,49 +124,49 @@ class ReconstructionObjective:
         return {"mean_absolute_error": sum(errors) / len(errors)}
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """The less error, the better."""
+        """Negated mean absolute error."""
         return -heldout["mean_absolute_error"]
 
     def save_best(self, folder: Path) -> None:
         """Write the hypernetwork."""
         trained = {"num_training_tasks": len(self.names)}
-        TEXT_TO_LORA.save(folder, self.shape.model_copy(update=trained), self.hypernetwork)
+        TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 
     def _fit_range(self, hypernetwork: TaskHypernetwork) -> None:
-        """What heads write becomes z-scores: mean and deviation of the library's numbers, one by one."""
+        """Make the heads generate z-scores: store mean and deviation of each weight over the library."""
         output_range = hypernetwork.output_range
         assert output_range.mean is not None and output_range.deviation is not None
         output_range.mean.fill({name: LoraStack(t.A.mean(0), t.B.mean(0)) for name, t in self.targets.items()})
         output_range.deviation.fill({name: LoraStack(d.A.cpu(), d.B.cpu()) for name, d in self.deviations.items()})
 
     def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
-        """Loss, and the mean absolute error of what is reconstructed, in its own unit: A and B, or their product."""
+        """Loss, and the mean absolute error of A and B or of their product in its own unit."""
         generated = self.hypernetwork(torch.stack([self.embeddings[text] for text in texts]))
         losses, errors = [], []
-        for name, made in generated.weights.items():
+        for name, weights in generated.weights.items():
             target = LoraStack(self.targets[name].A[chosen], self.targets[name].B[chosen])
             if self.config.target == "z_scores":
                 deviation = self.deviations[name]
-                scores_A, scores_B = (made.A - target.A) / deviation.A, (made.B - target.B) / deviation.B
+                scores_A, scores_B = (weights.A - target.A) / deviation.A, (weights.B - target.B) / deviation.B
                 losses.append((scores_A.abs().mean() + scores_B.abs().mean()) / 2)
-                errors.append((F.l1_loss(made.A, target.A) + F.l1_loss(made.B, target.B)) / 2)
+                errors.append((F.l1_loss(weights.A, target.A) + F.l1_loss(weights.B, target.B)) / 2)
             else:
-                error = F.l1_loss(made.B @ made.A, target.B @ target.A)
+                error = F.l1_loss(weights.B @ weights.A, target.B @ target.A)
                 losses.append(error * self.config.delta_w_scaling)
                 errors.append(error)
         return torch.stack(losses).mean() + generated.encoder_loss, torch.stack(errors).mean().item()
 
 
-def _stacked(library: Library, shape: TaskConfig, base: BaseLM) -> dict[str, LoraStack]:
-    """Weights of all tasks, by module."""
+def _stack(library: Library, config: TaskConfig, base: BaseLM) -> dict[str, LoraStack]:
+    """Stack the weights of all tasks, by module."""
     adapters = list(library.adapters.values())
-    adapters[0].check_base(base)  # all of a library are alike
-    wanted = {(layer, module.name) for layer in shape.layers for module in shape.modules}
+    adapters[0].check_base(base)  # a library's adapters share base, modules, rank and scaling
+    wanted = {(layer, module.name) for layer in config.layers for module in config.modules}
     first = adapters[0]
     if (
         set(first.weights) != wanted
-        or first.rank != shape.rank
-        or abs(first.scaling(min(wanted)) - shape.scaling) > 1e-6
+        or first.rank != config.rank
+        or abs(first.scaling(min(wanted)) - config.scaling) > 1e-6
     ):
         raise TrainingError(
             "the library has other modules, blocks, rank or scaling than the hypernetwork; set hypernetwork.modules, "
@@ -165,12 +174,12 @@ def _stacked(library: Library, shape: TaskConfig, base: BaseLM) -> dict[str, Lor
         )
 
     def stack(module: str, part: str) -> Tensor:
-        rows = [torch.stack([getattr(a.weights[layer, module], part) for layer in shape.layers]) for a in adapters]
+        rows = [torch.stack([getattr(a.weights[layer, module], part) for layer in config.layers]) for a in adapters]
         return torch.stack(rows).float().to(base.device)
 
-    return {m.name: LoraStack(stack(m.name, "A"), stack(m.name, "B")) for m in shape.modules}
+    return {m.name: LoraStack(stack(m.name, "A"), stack(m.name, "B")) for m in config.modules}
 
 
 def _deviation(weights: Tensor) -> Tensor:
-    """Deviation of each number over the tasks: `[tasks, ..]` -> `[..]`."""
+    """Standard deviation of each weight over the tasks: `[tasks, ..]` -> `[..]`."""
     return weights.std(0, correction=0) + DEVIATION_FLOOR

@@ -1,0 +1,63 @@
+"""Which tasks a run trains on, and which it holds out."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable
+
+from lorify.data.cloze.question_writing import question_writing_tasks
+from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.tasks.decontamination import decontaminate, instance_text
+from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.schema import Task
+from lorify.data.tasks.sni import sni_number, sni_training_tasks
+from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
+from lorify.errors import TrainingError
+from lorify.hypernets.training_data import TaskData
+
+MAX_PASSAGE_CHARS = 1100
+
+
+def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
+    """Read and generate the tasks to train on, and tasks of other families to evaluate on.
+
+    Raises:
+        EvaluationError: if a task file is missing or broken.
+        TrainingError: if there is no task to train on.
+    """
+    train = [*(suite_training_tasks() if data.suite else ()), *drawn_suite_tasks(data.drawn_tasks)]
+    unseen = suite_unseen_tasks() if data.suite else []
+    for task in load_tasks(data.tasks_path) if data.tasks_path is not None else []:
+        (unseen if _family_position(task.family) < data.heldout_family_share else train).append(task)
+    if data.questions_path is not None:
+        passages = load_question_examples(data.questions_path, max_context_chars=MAX_PASSAGE_CHARS)
+        train += question_writing_tasks(split_by_passage(passages)[0], seed)
+    if data.only_sni_training:
+        train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
+    eval_tasks = load_tasks(data.eval_tasks_path) if data.eval_tasks_path is not None else []
+    train = _without_overlap(train, [*unseen, *eval_tasks])
+    train = [task for task in train if len(task.instances) > 1]
+    if not train:
+        raise TrainingError(
+            "there is no task to train on; set data.suite to true, data.drawn_tasks above 0, data.tasks_path to a "
+            "folder of tasks or data.questions_path to questions"
+        )
+    if data.max_tasks is not None and data.max_tasks < len(train):
+        train = random.Random(f"{seed}/tasks").sample(train, data.max_tasks)
+    return train, [task for task in unseen if len(task.instances) > 1]
+
+
+def _without_overlap(train: list[Task], evaluated: Iterable[Task]) -> list[Task]:
+    """Drop training instances that overlap with evaluated tasks; the suite's own families never overlap."""
+    instances = [instance_text(instance) for task in evaluated for instance in task.instances]
+    foreign = [task for task in train if task.source != SOURCE]
+    if not (foreign and instances):
+        return train
+    kept, _ = decontaminate(foreign, instances)
+    return [task for task in train if task.source == SOURCE] + kept
+
+
+def _family_position(family: str) -> float:
+    """A number in [0, 1) that depends on the family's name only, so that adding tasks moves no other family."""
+    return int.from_bytes(hashlib.sha256(family.encode()).digest()[:6]) / 2**48

@@ -1,0 +1,115 @@
+"""What the runs that learn from tasks do before their first step: load, embed, sample, continue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from lorify.base.model import BaseLM
+from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.data.tasks.schema import Task
+from lorify.errors import TrainingError
+from lorify.hypernets.text_to_lora.config import TaskConfig, task_config
+from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
+from lorify.hypernets.text_to_lora.network import TaskHypernetwork
+from lorify.hypernets.text_to_lora.training_config import TaskSettings
+from lorify.hypernets.training_config import LoraSettings
+from lorify.hypernets.training_data import TaskData
+from lorify.training.preparation import Preparation
+from lorify.training.tasks.batches import TaskSampler
+
+DESCRIPTIONS_AT_ONCE = 64
+
+
+def load_task_base(name: str, preparation: Preparation) -> BaseLM:
+    """Load the base, prepared for short rows.
+
+    Raises:
+        BaseModelError: if it cannot be loaded.
+    """
+    base = preparation.load_base(name)
+    if base.device.type == "cpu":  # there the backward pass of fused attention takes five times as long
+        base.model.set_attn_implementation("eager")
+    return base
+
+
+def build_samplers(
+    data: TaskData, seed: int, base: BaseLM, train: Sequence[Task], unseen: Sequence[Task]
+) -> dict[str, TaskSampler]:
+    """Build the samplers `train`, `seen` (held-out instances of the same tasks) and `unseen` (other families)."""
+    samplers = {
+        "train": TaskSampler(data, base, train, seed=seed),
+        "seen": TaskSampler(data, base, train, seed=seed, heldout=True),
+    }
+    if unseen:
+        samplers["unseen"] = TaskSampler(data, base, unseen, seed=seed, heldout=True)
+    return samplers
+
+
+def embed_descriptions(
+    encoder: DescriptionEncoder, descriptions: Iterable[str], preparation: Preparation
+) -> dict[str, Tensor]:
+    """Embed descriptions `[e]`, each once, with a progress bar."""
+    texts = list(dict.fromkeys(descriptions))
+    embeddings: dict[str, Tensor] = {}
+    with preparation.counting("embedding", "descriptions") as advance:
+        for start in range(0, len(texts), DESCRIPTIONS_AT_ONCE):
+            group = texts[start : start + DESCRIPTIONS_AT_ONCE]
+            embeddings |= zip(group, encoder.encode(group).unbind(0), strict=True)
+            advance(len(group), len(texts))
+    return embeddings
+
+
+def adapted_layers(settings: LoraSettings, base: BaseLM) -> tuple[int, ...]:
+    """Blocks of a base that the settings adapt.
+
+    Raises:
+        TrainingError: if there is none.
+    """
+    end = base.num_layers - 1
+    last = end if settings.last_layer is None else min(settings.last_layer, end)
+    if settings.first_layer > last:
+        raise TrainingError(
+            f"no block is adapted: first_layer is {settings.first_layer}, and the last block of base {base.name} that "
+            f"may be adapted is {last}"
+        )
+    return tuple(range(settings.first_layer, last + 1))
+
+
+def build_task_config(
+    settings: TaskSettings, base: BaseLM, encoder: DescriptionEncoder, **fields: object
+) -> TaskConfig:
+    """Config of the hypernetwork that a run trains, for its base and its description encoder."""
+    return task_config(
+        base,
+        encoder,
+        size=settings.size,
+        modules=settings.modules,
+        layers=adapted_layers(settings, base),
+        rank=settings.rank,
+        lora_alpha=settings.lora_alpha,
+        use_rslora=settings.use_rslora,
+        task_encoder=settings.task_encoder,
+        num_codes=settings.num_codes,
+        latent_size=settings.latent_size,
+        head_input_size=settings.head_input_size,
+        **fields,
+    )
+
+
+def load_start(folder: Path, base: BaseLM, encoder: DescriptionEncoder) -> tuple[TaskConfig, TaskHypernetwork]:
+    """Load the task hypernetwork that a run starts from.
+
+    Raises:
+        HypernetworkError: if it is missing or damaged.
+        TrainingError: if it is for another base or description encoder.
+    """
+    config, hypernetwork = TEXT_TO_LORA.load(folder)
+    if (config.base_digest, config.embedder_digest) != (base.digest, encoder.digest):
+        raise TrainingError(
+            f"init_from {folder} is for base {config.base_name} and embedder {config.embedder_name}, not for "
+            f"{base.name} and {encoder.name}; give the ones it is for"
+        )
+    return config, hypernetwork

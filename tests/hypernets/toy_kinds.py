@@ -110,14 +110,6 @@ class Toy:
         del adapter
         return False
 
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        del adapter, question
-        return True
-
-    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
-        del questions
-        return list(adapters)
-
     def prepare(
         self,
         adapters: Sequence[Adapter],

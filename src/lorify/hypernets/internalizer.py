@@ -120,14 +120,6 @@ class DocumentInternalizer(Protocol):
         """
         ...
 
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question is about the adapter's documents."""
-        ...
-
-    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
-        """Focus each adapter on its question, where that is possible."""
-        ...
-
 
 def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str) -> None:
     """Refuse a base that a hypernetwork was not made for.
@@ -167,15 +159,6 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         """Return the adapters themselves: by default they are on, and the same, for all questions."""
         del only_if_relevant, focus
         return [adapter for adapter, _ in zip(adapters, questions, strict=True)]
-
-    def is_relevant(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question is about the adapter's documents."""
-        return self.prepare([adapter], [question], focus=False)[0] is not None
-
-    def focused(self, adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
-        """Focus each adapter on its question, where that is possible."""
-        prepared = self.prepare(adapters, questions, only_if_relevant=False)
-        return [adapter for adapter in prepared if adapter is not None]
 
     def internalize(
         self,

@@ -1,1 +1,5 @@
-"""Generated and natural examples: a context with questions."""
+"""Training and evaluation data: contexts with questions, and tasks with instances.
+
+`facts`, `sources`, `self_generated` and `cloze` give contexts with questions (`examples`); `tasks` gives tasks. Tables
+of words and phrases are TOML files in folders named `tables`.
+"""

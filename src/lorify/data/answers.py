@@ -1,4 +1,4 @@
-"""When an answer says what was asked for: words compared without case, punctuation and articles."""
+"""Compare answers without regard to case, punctuation and articles."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """Lower case, without punctuation, English articles and runs of white space."""
+    """Convert to lower case and remove punctuation, English articles and repeated white space."""
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def contains_answer(prediction: str, answers: Sequence[str]) -> bool:
-    """Whether one of the answers, normalized, stands in the prediction as a run of words."""
+    """Whether the normalized prediction contains one of the normalized answers as a run of words."""
     words = normalize_answer(prediction).split()
     for answer in answers:
         wanted = normalize_answer(answer).split()

@@ -1,4 +1,4 @@
-"""The one form in which training and evaluation see data: a context and questions about it."""
+"""The common form of document data in training and evaluation: a context with questions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """A question and its acceptable answers; the first answer is the one to train on."""
+    """A question and its acceptable answers; the first answer is the training target."""
 
     text: str
     answers: tuple[str, ...]
@@ -20,13 +20,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Example:
-    """A context (one or more documents) with questions that it answers.
+    """A context (one or more documents or images) with questions that it answers.
 
     Attributes:
-        documents: the texts to internalize, in order; statistics of several documents add.
-        questions: questions whose answers are in the documents.
+        documents: texts to internalize, in order.
+        questions: questions whose answers are in the context.
         source: name of the data set or generator, for reports.
-        images: images to internalize, after the texts; files or images in memory.
+        images: images to internalize after the texts, as files or in memory.
     """
 
     documents: tuple[str, ...]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lorify.data.cloze.question_writing import question_writing_prompt, question_writing_tasks, select_unambiguous
-from lorify.data.cloze.statements import ClozeStatement, split_sentences
+from lorify.data.cloze.sentences import split_sentences
+from lorify.data.cloze.statements import ClozeStatement
 from lorify.data.examples import Example, Question
 from lorify.data.facts.single_entity import generate_single_entity_example
 

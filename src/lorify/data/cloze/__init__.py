@@ -1,1 +1,1 @@
-"""Questions made from a document's own sentences."""
+"""Questions about a document's own sentences, built by rule or written by a model."""

@@ -1,1 +1,1 @@
-"""Self-generated training data: questions by a writer model, answers by the base."""
+"""Self-generated training data: a writer model asks questions about documents, and the base answers them."""

@@ -1,1 +1,1 @@
-"""Tasks: descriptions with instances, generated or read from files."""
+"""Tasks: descriptions with instances, generated (`suite`) or read from files (`files`)."""

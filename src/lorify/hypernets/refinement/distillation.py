@@ -31,7 +31,8 @@ from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.data.cloze.question_writing import question_writing_prompt, select_unambiguous
-from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit, split_sentences
+from lorify.data.cloze.sentences import split_sentences
+from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.errors import ContextError
 
 QUESTION_REQUEST = "Write one short question that the text above answers."

@@ -26,7 +26,8 @@ from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
 from lorify.data.self_generated.pipeline import answer_context
-from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher
+from lorify.data.self_generated.remote_teachers import EndpointTeacher
+from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.errors import EngineError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.engines.vllm import VllmEngine, VllmLimits

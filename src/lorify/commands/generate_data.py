@@ -156,7 +156,8 @@ def _build_writer(
 
 def _build_teacher(base: BaseLM | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
     """The base as the teacher: in this process, in vLLM or behind an endpoint."""
-    from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, VllmTeacher
+    from lorify.data.self_generated.remote_teachers import EndpointTeacher, VllmTeacher
+    from lorify.data.self_generated.teachers import LocalTeacher
 
     if where is None:
         assert base is not None

@@ -13,8 +13,9 @@ from tiny import tiny_model, tiny_tokenizer
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM, load_base
 from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
+from lorify.data.self_generated.remote_teachers import EndpointTeacher, VllmTeacher
 from lorify.data.self_generated.store import load_self_generated, read_record
-from lorify.data.self_generated.teachers import EndpointTeacher, LocalTeacher, Teacher, TeacherAnswer, VllmTeacher
+from lorify.data.self_generated.teachers import LocalTeacher, Teacher, TeacherAnswer
 from lorify.errors import EvaluationError
 
 TEXTS = [f"Mill {i} opens at {i} and keeps bees." for i in range(3)]
@@ -95,7 +96,7 @@ def test_vllm_gives_what_the_base_gives_here(base_dir, base, tmp_path, monkeypat
     teacher = VllmTeacher(str(base_dir))
     assert_as_here(base, teacher, tmp_path)
     assert asked == [6, 6]  # all questions about a shard at once
-    with pytest.raises(EvaluationError, match=r"vLLM did not answer with 30 predictions a token \(Requested"):
+    with pytest.raises(EvaluationError, match=r"vLLM did not answer with 30 predictions per token \(Requested"):
         teacher.answer([[5, 6]], top_k=30, max_new_tokens=2)
 
 
@@ -169,13 +170,13 @@ def without_the_end(made: dict) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (without_predictions, r"gave no log-probabilities; the server must give 4 a token"),
-        (as_texts, r"gave the token 'the' as a text, expected a token id; .* return_tokens_as_token_ids"),
-        (with_too_few, r"gave 2 predictions a token, expected 4; .*--max-logprobs"),
-        (without_the_end, r"left out the token that ends an answer"),
+        (without_predictions, r"returned no log-probabilities; the server must return 4 per token"),
+        (as_texts, r"returned the token 'the' as text, expected a token id; .* return_tokens_as_token_ids"),
+        (with_too_few, r"returned 2 predictions per token, expected 4; .*--max-logprobs"),
+        (without_the_end, r"omitted the token that ends an answer"),
     ],
 )
-def test_servers_that_do_not_give_what_is_learned_are_refused(base_dir, base, spoil, problem):
+def test_incomplete_answers_of_servers_are_refused(base_dir, base, spoil, problem):
     def reply(path: str, body: dict) -> dict:
         if path == "/v1/models":
             return models("m")
@@ -199,7 +200,7 @@ def test_an_endpoint_that_fails_loses_no_whole_shard(base_dir, base, tmp_path):
     settings = GenerationSettings(top_k=TOP_K, max_new_tokens=5, contexts_per_shard=2)
     with serving(reply) as url:
         teacher = EndpointTeacher(url, str(base_dir))
-        with pytest.raises(EvaluationError, match=r"did not answer a question .*what is done is kept"):
+        with pytest.raises(EvaluationError, match=r"did not answer a question .*finished shards are kept"):
             generate_self_generated(TEXTS, tmp_path, teacher=teacher, writer=Writer(), settings=settings)
     generate_self_generated(TEXTS, tmp_path, teacher=LocalTeacher(base), writer=Writer(), settings=settings)
     assert [example.documents[0] for example in load_self_generated(tmp_path)] == TEXTS

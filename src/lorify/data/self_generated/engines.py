@@ -1,7 +1,4 @@
-"""Models that run outside of this process's PyTorch: in vLLM, or behind an OpenAI-compatible endpoint.
-
-Their packages are imported when they are first needed.
-"""
+"""Models in vLLM or behind an OpenAI-compatible endpoint; their packages are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,22 +9,26 @@ from typing import Any, TypeVar
 
 from lorify.errors import EvaluationError
 
-CALLS_AT_ONCE = 16
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+MAX_CONCURRENT_CALLS = 16
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 class OfflineVllm:
-    """A model inside vLLM, in this process.
+    """A model in vLLM, in this process.
 
     Attributes:
-        model: what was loaded.
+        model: its id or folder.
         vllm: the package.
         engine: its `LLM`.
     """
 
     def __init__(self, model: str, *, memory_share: float = 0.9) -> None:
-        """Load `model`, a hub id or a folder, into this share of the device's memory.
+        """Load the model.
+
+        Args:
+            model: hub id or folder.
+            memory_share: share of the device memory to use.
 
         Raises:
             EvaluationError: if vLLM is not installed, or cannot load the model.
@@ -36,18 +37,18 @@ class OfflineVllm:
             import vllm  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise EvaluationError(
-                "--vllm and --teacher vllm need the package vllm, which is not installed; pip install vllm, or ask a "
+                "--vllm and --teacher vllm need the package vllm, which is not installed; pip install vllm, or use a "
                 "running server with --endpoint or --teacher URL"
             ) from error
         self.model, self.vllm = model, vllm
         try:
             self.engine = vllm.LLM(model=model, gpu_memory_utilization=memory_share)
         except (OSError, ValueError, RuntimeError) as error:
-            raise EvaluationError(f"vLLM cannot load {model} ({first_line(error)}); give another") from error
+            raise EvaluationError(f"vLLM cannot load {model} ({first_line(error)}); choose another model") from error
 
 
 class Endpoint:
-    """An OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY, if one is needed.
+    """An OpenAI-compatible endpoint. Its API key, if it needs one, comes from OPENAI_API_KEY.
 
     Attributes:
         url: its address, such as `http://localhost:8000/v1`.
@@ -55,7 +56,10 @@ class Endpoint:
     """
 
     def __init__(self, url: str) -> None:
-        """Nothing is asked yet.
+        """Create the client without connecting.
+
+        Args:
+            url: address, such as `http://localhost:8000/v1`.
 
         Raises:
             EvaluationError: if the client library is not installed.
@@ -70,25 +74,30 @@ class Endpoint:
         self._errors = openai.OpenAIError
         self.client = openai.OpenAI(base_url=url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=3)
 
-    def call(self, what: str, ask: Callable[..., Any], **options: Any) -> Any:
-        """What `ask`, a method of the client, answers; `what` it was to do is said if it fails.
+    def call(self, action: str, method: Callable[..., Any], **options: Any) -> Any:
+        """Call a method of the client and return its result.
+
+        Args:
+            action: what the call does, for the error message.
+            method: the method.
+            **options: its arguments.
 
         Raises:
-            EvaluationError: if the endpoint cannot be reached or refuses, after three more tries.
+            EvaluationError: if the endpoint cannot be reached or refuses, after three retries.
         """
         try:
-            return ask(**options)
+            return method(**options)
         except self._errors as error:
             raise EvaluationError(
-                f"endpoint {self.url} did not {what} ({first_line(error)}); what is done is kept: see that it runs, "
-                "and run the command again"
+                f"endpoint {self.url} did not {action} ({first_line(error)}); finished shards are kept: "
+                "check the endpoint and run the command again"
             ) from error
 
 
-def several_at_once(call: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
-    """What `call` makes of each, in order, with some calls at a time; after one fails, those not begun are left."""
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        return list(pool.map(call, given))
+def call_concurrently(call: Callable[[Input], Output], inputs: Sequence[Input]) -> list[Output]:
+    """Call a function for each input concurrently and return the outputs in order; the first error cancels the rest."""
+    with ThreadPoolExecutor(MAX_CONCURRENT_CALLS) as pool:
+        return list(pool.map(call, inputs))
 
 
 def first_line(error: Exception) -> str:

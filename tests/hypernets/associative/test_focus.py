@@ -8,8 +8,8 @@ from lorify.hypernets.associative.focus import (
     SHARPNESS,
     Background,
     BackgroundCache,
+    compute_min_factor,
     focus_factors,
-    min_factor,
 )
 
 
@@ -30,7 +30,7 @@ def test_a_document_without_tokens_does_not_matter():
 
 
 def test_all_other_tokens_together_weigh_the_same_however_many_there_are():
-    few, many, page = min_factor(torch.tensor([5, 1000, 100])).tolist()
+    few, many, page = compute_min_factor(torch.tensor([5, 1000, 100])).tolist()
     assert few == pytest.approx(MIN_FACTOR)
     assert 1000 * many == pytest.approx(100 * page)
 

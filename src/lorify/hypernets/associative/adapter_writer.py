@@ -21,7 +21,7 @@ class AdapterWriter:
     """Writes the adapters of a hypernetwork.
 
     Attributes:
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
         dtype: dtype of `A`: that of the base, which multiplies with it.
     """

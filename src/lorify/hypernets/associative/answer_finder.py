@@ -60,7 +60,7 @@ class AnswerFinder:
 
     Attributes:
         base: the base, which encodes the questions.
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: a hypernetwork with a reader.
         relevance: rarity of words.
         bf16: whether the reader runs in bfloat16.

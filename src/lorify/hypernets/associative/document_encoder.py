@@ -45,7 +45,7 @@ class DocumentEncoder:
 
     Attributes:
         base: the base.
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
         limits: how much is kept of a document's tokens.
     """

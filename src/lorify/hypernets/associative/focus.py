@@ -49,8 +49,12 @@ def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
     return [torch.exp(SHARPNESS * (document / largest - 1)) for document in probabilities]
 
 
-def min_factor(num_tokens: Tensor) -> Tensor:
-    """Factor in `S` of tokens that are not chosen, from the number of all tokens `[N]`; at most `MIN_FACTOR`."""
+def compute_min_factor(num_tokens: Tensor) -> Tensor:
+    """Compute the factor in `S` of tokens that are not chosen `[N]`, at most `MIN_FACTOR`.
+
+    Args:
+        num_tokens: number of all tokens `[N]`.
+    """
     return (OTHER_TOKENS / num_tokens.clamp_min(1)).clamp_max(MIN_FACTOR)
 
 
@@ -84,10 +88,10 @@ class FocusSolver:
             S: statistics of all tokens `[L, N, r, r]`.
             num_tokens: number of tokens `[N]`.
         """
-        factor = min_factor(num_tokens)
+        min_factor = compute_min_factor(num_tokens)
         # Float32 is enough: the weights are small, so that no eigenvalue is far from the ridge.
-        inverse = torch.cholesky_inverse(self.hypernetwork.factorize(factor.view(-1, 1, 1) * S)).float()
-        return Background(inverse, factor)
+        inverse = torch.cholesky_inverse(self.hypernetwork.factorize(min_factor.view(-1, 1, 1) * S)).float()
+        return Background(inverse, min_factor)
 
     def write(
         self, background: Background, memory: TokenMemory, factors: Tensor, other_M: Tensor | None = None

@@ -50,7 +50,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     Attributes:
         base: the base model.
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: its weights, in float32.
         name: its name in the provenance of adapters.
         digest: SHA-256 of its weights file.

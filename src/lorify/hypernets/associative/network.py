@@ -250,7 +250,7 @@ def address_adapters(config: AssociativeConfig, A: Tensor, B: Tensor) -> LoraBat
     """Address written adapters to the base's modules, one row per context.
 
     Args:
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         A: `[L, r, f]`, from `lora_A`.
         B: `[L, N, r, d]`, from `write`.
     """

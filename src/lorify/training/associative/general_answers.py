@@ -1,4 +1,4 @@
-"""The base's own answers to unrelated prompts, which training must not change."""
+"""The base's answers to unrelated prompts, which adapters must not change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _AnswersFile(BaseModel):
 def prepare_general_answers(
     base: BaseLM, run_dir: Path, max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[GeneralAnswer]:
-    """The base's own greedy answers to the unrelated training prompts; computed once and kept in the run folder.
+    """Generate the base's greedy answers to the unrelated training prompts; they are kept in the run folder.
 
     Args:
         base: the bare base.
@@ -66,7 +66,7 @@ def prepare_general_answers(
 def _generate_answers(
     base: BaseLM, prompts: Sequence[Sequence[int]], max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[list[int]]:
-    # Prompts of like length go together, so that little is padding.
+    # Prompts of similar length form a batch, so that little of it is padding.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers: list[list[int]] = [[] for _ in prompts]
     stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
@@ -82,7 +82,7 @@ def _generate_answers(
 
 
 def _read_answers(path: Path, base_digest: str, prompts_digest: str, max_new_tokens: int) -> list[list[int]] | None:
-    """Answers of an earlier start of the run; None if there are none for this base, these prompts and this length."""
+    """Answers of an earlier start of the run; None if there are none for the same base, prompts and length."""
     try:
         kept = _AnswersFile.model_validate_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValidationError, UnicodeDecodeError):

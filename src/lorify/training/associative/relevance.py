@@ -1,4 +1,4 @@
-"""The relevance test of a new associative hypernetwork, fitted to the documents that it trains on."""
+"""Fitting the relevance of a new associative hypernetwork to the documents that it trains on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ RELEVANCE_EXAMPLES = 1500
 
 
 def prepare_relevance(config: AssociativeTrainingConfig, passages: Sequence[Example]) -> Relevance:
-    """Fit the test that decides whether a question concerns a document to the kinds of documents of a run."""
+    """Fit word weights and threshold to the kinds of documents that a run trains on.
+
+    Args:
+        config: config of the run.
+        passages: its natural passages.
+    """
     rng = random.Random(f"{config.seed}/relevance")
     examples = list(rng.sample(passages, min(len(passages), RELEVANCE_EXAMPLES)))
     if config.data.facts or not passages:

@@ -55,7 +55,7 @@ class AnswerScorer:
 
     Attributes:
         base: the base.
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
         optimization: weights of the losses.
     """

@@ -79,7 +79,7 @@ class StepEncoder:
 
     Attributes:
         base: the base.
-        config: shape of the hypernetwork.
+        config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
         bf16: whether to compute in bfloat16.
     """

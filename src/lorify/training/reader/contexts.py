@@ -84,7 +84,7 @@ class ContextLoader:
         Args:
             config: config of the run.
             base: the frozen base.
-            hypernetwork_config: shape of the frozen hypernetwork.
+            hypernetwork_config: config of the frozen hypernetwork.
             relevance: rarity of words.
             states: keeps the base's states of texts on disk.
             passages: passages of the kinds that are not generated.

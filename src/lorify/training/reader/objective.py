@@ -89,7 +89,7 @@ class ReaderObjective:
         Args:
             config: config of the run.
             base: the frozen base.
-            hypernetwork_config: shape of the hypernetwork.
+            hypernetwork_config: config of the hypernetwork.
             hypernetwork: a frozen hypernetwork, which gets the reader.
             relevance: rarity of words.
             states: keeps the base's states of texts on disk.

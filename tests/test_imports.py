@@ -17,13 +17,14 @@ FLOORS = {
     "contexts": 3,
     "adapters": 3,
     "hypernets": 4,
+    "answering": 5,
     "training": 5,
-    "facade": 5,
-    "evaluation": 6,
-    "serving": 6,
-    "commands": 7,
-    "cli": 8,
-    "__main__": 9,
+    "facade": 6,
+    "evaluation": 7,
+    "serving": 7,
+    "commands": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 STRANGERS = {("evaluation", "training"), ("serving", "training"), ("serving", "evaluation")}
 MODULES = sorted(path for path in SOURCE_DIR.rglob("*.py") if path != SOURCE_DIR / "__init__.py")

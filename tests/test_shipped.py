@@ -61,7 +61,9 @@ def test_the_base_writes_questions_that_a_person_could_ask():
     model = lorify.load(dtype=torch.float32)  # bfloat16 rounds otherwise on each kind of processor
     assert model.question_writer is not None
     text = "The Velmora Harbour Museum\n\nIt was founded by Ida Thorne in 1893. The tugboat Petrel is 27 metres long."
-    lessons = refining_lessons(model.base, [text], Budget(1), writer=model.question_writer)
+    lessons = refining_lessons(
+        model.base, [text], Budget(1), prompts=model.answerer.prompts, writer=model.question_writer
+    )
     asked = {model.base.decode_text(lesson.top_ids[:, 0].tolist()).strip(): lesson.question for lesson in lessons}
     assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
     assert asked["27"].startswith("How long") and "Petrel" in asked["27"]

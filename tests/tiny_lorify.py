@@ -1,11 +1,15 @@
 """Loaded models for tests of what builds on them: a random one, and one that reads."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 from tiny import tiny_associative_config, tiny_base
 
-from lorify.adapters import AdapterStack
+from lorify.adapters import Adapter, AdapterStack, LoraPair, Provenance
+from lorify.answering.answerer import Answer, Answerer
+from lorify.answering.plan import AnswerPlan
+from lorify.base.model import BaseLM
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork
@@ -21,38 +25,59 @@ def tiny_lorify() -> Lorify:
     )
 
 
-@dataclass
-class Reader:
-    """Stands in for a loaded model: finds the number of a haystack, knows one document, else says 'hm'."""
+@dataclass(frozen=True, eq=False)
+class TextAdapter(Adapter):
+    """Stands in for an adapter: it holds the text of its documents."""
 
-    base: object = field(default_factory=tiny_base)
-    asked: list[str] = field(default_factory=list)
+    text: str = ""
 
-    def internalize(self, *documents):
-        return _Text("\n".join(document.text for document in documents))
-
-    def ask(self, question, **options):
-        return self.ask_batch([question], [None], **options)[0]
-
-    def ask_batch(self, questions, adapters, *, documents=None, turns=None, only_if_relevant=True, max_new_tokens):
-        self.asked += questions
-        texts = documents or [None] * len(questions)
-        return [self._answer(a.text if a else text) for a, text in zip(adapters, texts, strict=True)]
-
-    def for_question(self, adapter, question, *, only_if_relevant=True, focus=True):
-        return adapter if "mill" in question or "number" in question or not only_if_relevant else AdapterStack()
-
-    def _answer(self, text):
-        if text is None:
-            return "hm"
-        return "nine" if "mill" in text else text.split("magic number is ")[1][:4]
+    @property
+    def num_bytes(self) -> int:
+        return 7
 
 
-@dataclass(frozen=True)
-class _Text:
-    """What the reader has in place of an adapter."""
+def text_adapter(text: str) -> TextAdapter:
+    provenance = Provenance(base_name="tiny", base_digest="d", hypernetwork="reader", lorify_version="1")
+    weights = {(0, "down_proj"): LoraPair(torch.zeros(1, 96), torch.zeros(48, 1))}
+    return TextAdapter(weights, 1.0, provenance, text=text)
 
-    text: str
-    num_bytes: int = 7
-    statistics: None = None
-    is_empty: bool = False
+
+class ReadingAnswerer(Answerer):
+    """Finds the number of a haystack, knows one document, else says 'hm'; keeps the questions it was asked."""
+
+    def __init__(self, base: BaseLM) -> None:
+        super().__init__(base)
+        self.asked: list[str] = []
+
+    def plan(self, requests):
+        return [AnswerPlan(r.prompt_ids, r.adapters if self._is_on(r) else AdapterStack()) for r in requests]
+
+    def answer(self, plans, options, *, with_confidence=False):
+        return [self._answer(plan) for plan in plans]
+
+    def _is_on(self, request) -> bool:
+        return "mill" in request.question or "number" in request.question or not request.only_if_relevant
+
+    def _answer(self, plan: AnswerPlan) -> Answer:
+        document, _, question = self.base.decode_text(plan.prompt_ids).rpartition("\n\n")
+        self.asked.append(question)
+        texts = [adapter.text for adapter in plan.adapters.adapters if isinstance(adapter, TextAdapter)]
+        text = "".join(texts) or document
+        if not text:
+            return Answer("hm", plan.is_on)
+        return Answer("nine" if "mill" in text else text.split("magic number is ")[1][:4], plan.is_on)
+
+
+class Reader(Lorify):
+    """A model whose adapters are the texts of their documents."""
+
+    internalizer = SimpleNamespace(name="reader", digest="d")
+    answerer: ReadingAnswerer
+
+    def __init__(self) -> None:
+        base = tiny_base()
+        super().__init__(base, None)
+        self.answerer = ReadingAnswerer(base)
+
+    def internalize(self, *sources, report=None):
+        return text_adapter("\n".join(source.text for source in sources))

@@ -1,4 +1,4 @@
-"""The façade: a loaded base with its hypernetwork, and the user's verbs."""
+"""The public API: a loaded base with its hypernetworks, and the verbs of the user."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 import torch
 from PIL.Image import Image
 
-from lorify.adapters import Adapter, AdapterLike, AdapterStack, build_lora_batch
+from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.base.chat import Message, asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
+from lorify.answering.answerer import Answerer
+from lorify.answering.confidence import ConfidenceModel, load_confidence_model
+from lorify.answering.plan import Query
+from lorify.base.chat import Message
 from lorify.base.files import DEFAULT_BASE
-from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalizer import DocumentInternalizer
-from lorify.hypernets.refinement.distillation import refine
+from lorify.hypernets.refinement.distillation import focusing, refine
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
 
@@ -45,17 +47,23 @@ class Lorify:
     """
 
     def __init__(
-        self, base: BaseLM, internalizer: DocumentInternalizer | None, task_hypernetwork: Path | None = None
+        self,
+        base: BaseLM,
+        internalizer: DocumentInternalizer | None,
+        task_hypernetwork: Path | None = None,
+        confidence_model: ConfidenceModel | None = None,
     ) -> None:
-        """Join a base and the hypernetworks that were made for it, where there are any.
+        """Join a base with its hypernetworks.
 
         Args:
             base: the base.
-            internalizer: its document hypernetwork.
-            task_hypernetwork: folder of its task hypernetwork, which is loaded when it is needed first, and with it the
-                description encoder.
+            internalizer: its document hypernetwork, if there is one.
+            task_hypernetwork: folder of its task hypernetwork, if there is one. It is loaded with its description
+                encoder on first use.
+            confidence_model: estimates how likely answers about documents are right.
         """
         self.base = base
+        self.answerer = Answerer(base, internalizer, confidence_model)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
         self._specializer: Specializer | None = None
@@ -101,7 +109,7 @@ class Lorify:
 
     @cached_property
     def question_writer(self) -> Adapter | None:
-        """The adapter with which the base writes questions about a sentence; None where none ships for the base."""
+        """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
         folder = SHIPPED_QUESTION_WRITERS.get(self.base.name)
         if folder is None or not folder.is_dir():
             return None
@@ -109,87 +117,56 @@ class Lorify:
         return writer if writer.provenance.base_digest == self.base.digest else None
 
     def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
-        """Turn one or several documents or images into an adapter.
+        """Turn documents or images into an adapter.
 
         Args:
-            sources: documents or images, or paths of files to read; images need a hypernetwork that reads them.
+            sources: documents or images, or paths of files to read. Images need a hypernetwork that reads images.
             report: called with the number of tokens read since the last call.
         """
         return self.internalizer.internalize([_as_context(source) for source in sources], report)
 
     def add(self, adapter: Adapter, *sources: Source) -> Adapter:
-        """The adapter with more documents; those whose name it holds already are replaced."""
+        """Add documents to an adapter; one with the name of a document already there replaces it."""
         return self.internalizer.add(adapter, [_as_context(source) for source in sources])
 
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
-        """The adapter without the named documents: the same weights as if they had never been there."""
+        """Remove documents from an adapter, which then has the weights it would have had without them."""
         return self.internalizer.remove(adapter, names)
 
     def refine(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
         """Train an adapter further by gradient descent, on questions about the sentences of its documents.
 
         Args:
-            adapter: what was internalized.
+            adapter: the adapter.
             sources: its documents.
-            seconds: how long.
+            seconds: time to train.
 
         Returns:
-            The trained adapter; documents can no longer be added to it or removed.
+            The trained adapter. Documents can no longer be added to it or removed from it.
         """
         documents = [as_text(_as_context(source), "--refine") for source in sources]
-        focus = None if self._internalizer is None else self._internalizer.focused
-        return refine(self.base, adapter, documents, seconds=seconds, focus=focus, writer=self.question_writer)
+        return refine(
+            self.base,
+            adapter,
+            documents,
+            seconds=seconds,
+            prompts=self.answerer.prompts,
+            focus=None if self._internalizer is None else focusing(self._internalizer),
+            writer=self.question_writer,
+        )
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
-        """What a prompt runs with when several adapters with scales are active.
+        """Combine adapters, each with a scale, to answer with all of them.
 
-        Adapters that this hypernetwork made of documents are solved together; others, such as of tasks, are added up.
+        Adapters of documents that this hypernetwork made become one adapter, as if their documents had been
+        internalized together. The updates of all others, such as adapters of tasks, are added up.
         """
-        made = [part for part in adapters if self._internalizer and self._internalizer.can_rebuild(part[0])]
-        if self._internalizer and len(made) > 1:
-            others = [part for part in adapters if not any(part is known for known in made)]
-            adapters = [(self._internalizer.combine(made), 1.0), *others]
-        return AdapterStack(tuple(adapters))
-
-    def for_question(
-        self, adapter: AdapterLike, question: str, *, only_if_relevant: bool = True, focus: bool = True
-    ) -> AdapterStack:
-        """What a question is answered with: adapters whose documents it concerns, focused on what it is about.
-
-        Adapters that this hypernetwork did not make are taken as they are, and so are those that were focused before.
-
-        Args:
-            adapter: what was internalized.
-            question: the question.
-            only_if_relevant: leave adapters out whose documents the question does not concern; None if none is left.
-            focus: see `focus`.
-        """
-        stack, hypernetwork = AdapterStack.of(adapter), self._internalizer
-        if stack.is_empty or hypernetwork is None:
-            return stack
-        kept = tuple(part for part in stack if not only_if_relevant or hypernetwork.is_relevant(part[0], question))
-        return self.focus([AdapterStack(kept)], [question])[0] if focus else AdapterStack(kept)
-
-    def focus(self, adapters: Sequence[AdapterLike], questions: Sequence[str]) -> list[AdapterStack]:
-        """Adapters for these questions alone, from the parts of their documents that answer them.
-
-        Adapters that cannot be focused are taken as they are; see `lorify.hypernets.associative.focus`.
-
-        Args:
-            adapters: what was internalized, for each question.
-            questions: the questions.
-        """
-        hypernetwork = self._internalizer
-        stacks = [AdapterStack.of(row) for row in adapters]
-        if hypernetwork is None:
-            return stacks
-        asked = {(id(part), q): part for stack, q in zip(stacks, questions, strict=True) for part in stack.adapters}
-        focused = hypernetwork.focused(list(asked.values()), [question for _, question in asked])
-        found = dict(zip(asked, focused, strict=True))
-        return [
-            AdapterStack(tuple((found[id(part), q], scale) for part, scale in stack))
-            for stack, q in zip(stacks, questions, strict=True)
-        ]
+        internalizer = self._internalizer
+        rebuildable = [part for part in adapters if internalizer and internalizer.can_rebuild(part[0])]
+        if internalizer is None or len(rebuildable) < 2:
+            return AdapterStack(tuple(adapters))
+        others = [part for part in adapters if not any(part is known for known in rebuildable)]
+        return AdapterStack(((internalizer.combine(rebuildable), 1.0), *others))
 
     def ask(
         self,
@@ -200,14 +177,14 @@ class Lorify:
         only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
     ) -> str:
-        """Answer a question, greedily.
+        """Answer a question with greedy decoding.
 
         Args:
             question: the question.
-            adapter: what was internalized; None asks the bare base.
+            adapter: an adapter, or several combined with `combine`; None asks the bare base.
             document: a document to put in the prompt (in-context learning, the baseline).
-            only_if_relevant: leave a question that does not concern the adapter's documents to the bare base.
-            max_new_tokens: longest answer, in tokens.
+            only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
+            max_new_tokens: maximum length of the answer, in tokens.
         """
         return self.ask_batch(
             [question],
@@ -227,38 +204,29 @@ class Lorify:
         only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
     ) -> list[str]:
-        """Answer a batch of questions, each with its own adapter (or none), greedily.
+        """Answer a batch of questions with greedy decoding, each with its own adapter or none.
 
         Args:
             questions: the questions.
-            adapters: what was internalized for each.
-            documents: a document to put in the prompt of each, as for `ask`.
+            adapters: the adapter of each question, as for `ask`.
+            documents: a document to put in the prompt of each question.
             turns: turns of the chat before each question, such as examples of a task.
             only_if_relevant: as for `ask`.
-            max_new_tokens: longest answer, in tokens.
+            max_new_tokens: maximum length of an answer, in tokens.
         """
-        texts = documents or [None] * len(questions)
-        before = turns or [()] * len(questions)
-        active = [
-            self.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
-            for row, question in zip(adapters, questions, strict=True)
-        ]
-        prompts = [
-            self.prompt_ids([*said, *question_messages(question, text)])
-            for said, question, text in zip(before, questions, texts, strict=True)
-        ]
-        answers = generate_batch(
-            self.base,
-            prompts,
-            GenerationOptions(max_new_tokens),
-            lora=build_lora_batch(self.focus(active, questions), self.base),
-            stop_ids=self._stop_ids(),
+        rows = zip(
+            questions, adapters, documents or [None] * len(questions), turns or [()] * len(questions), strict=True
         )
-        return [self.base.decode_text(answer).strip() for answer in answers]
+        queries = [
+            Query(question, AdapterStack.of(adapter), document, tuple(before), only_if_relevant)
+            for question, adapter, document, before in rows
+        ]
+        plans = self.answerer.plan([self.answerer.request(query) for query in queries])
+        return [answer.text for answer in self.answerer.answer(plans, GenerationOptions(max_new_tokens))]
 
     def stream(
         self,
-        messages: list[dict[str, str]],
+        messages: Sequence[Message],
         adapter: AdapterLike = None,
         *,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
@@ -266,33 +234,19 @@ class Lorify:
         top_p: float = 1.0,
         seed: int | None = None,
     ) -> Iterator[str]:
-        """Answer a chat, piece by piece as the text comes.
+        """Answer a chat and yield the text piece by piece.
 
         Args:
-            messages: the chat so far, each with `role` and `content`; the adapter is on if the last question concerns
-                its documents.
-            adapter: what was internalized; None asks the bare base.
-            max_new_tokens: longest answer, in tokens.
-            temperature: 0 is greedy.
+            messages: the chat so far, each turn with `role` and `content`. The adapter is on if the last question is
+                about its documents.
+            adapter: as for `ask`.
+            max_new_tokens: maximum length of the answer, in tokens.
+            temperature: 0 decodes greedily.
             top_p: nucleus of the sampling.
             seed: seed of the sampling.
         """
-        adapter = self.for_question(adapter, asked_last(messages))
-        ids: list[int] = []
-        shown = ""
-        for token in stream_tokens(
-            self.base,
-            self.prompt_ids(messages),
-            GenerationOptions(max_new_tokens, temperature, top_p, seed),
-            lora=build_lora_batch([adapter], self.base),
-            stop_ids=self._stop_ids(),
-        ):
-            ids.append(token)
-            text = self.base.decode_text(ids).lstrip()  # answers of an adapter begin with a space
-            # A character may need several tokens; until it is whole the decoder shows a replacement character.
-            if not text.endswith("�"):
-                yield text[len(shown) :]
-                shown = text
+        (plan,) = self.answerer.plan([self.answerer.chat_request(messages, AdapterStack.of(adapter))])
+        return self.answerer.stream(plan, GenerationOptions(max_new_tokens, temperature, top_p, seed))
 
     def save(self, adapter: Adapter, folder: Path | str) -> None:
         """Write an adapter to a folder (safetensors and JSON)."""
@@ -311,15 +265,6 @@ class Lorify:
             raise AdapterError(f"{folder}: {error}") from error
         return adapter
 
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a chat, as the document hypernetwork was trained to have it begin."""
-        if self._internalizer is not None and self._internalizer.system_turn:
-            messages = with_system_turn(messages)
-        return build_prompt_ids(self.base.tokenizer, messages)
-
-    def _stop_ids(self) -> set[int]:
-        return stop_token_ids(self.base.tokenizer, self.base.model.generation_config)
-
 
 def load(
     base: str = DEFAULT_BASE,
@@ -333,15 +278,23 @@ def load(
 
     Args:
         base: default name, Hugging Face id, local folder or GGUF file.
-        hypernetwork: folder of a hypernetwork; by default the one that ships for the base, if one does.
-        task_hypernetwork: the same for tasks.
-        dtype: dtype of the base's weights; by default the fastest for the device.
-        device: where to run; by default CUDA, MPS or the CPU.
+        hypernetwork: folder of a document hypernetwork; by default the one that ships for the base, if any.
+        task_hypernetwork: folder of a task hypernetwork; by default the one that ships for the base, if any.
+        dtype: dtype of the base's weights; by default the fastest one for the device.
+        device: by default CUDA, MPS or the CPU, whichever is available first.
     """
     loaded = load_base(base, dtype=dtype, device=device)
-    folder = Path(hypernetwork) if hypernetwork is not None else SHIPPED_HYPERNETWORKS.get(base)
+    folder = Path(hypernetwork) if hypernetwork is not None else shipped_hypernetwork(base)
     task_folder = Path(task_hypernetwork) if task_hypernetwork is not None else shipped_task_hypernetwork(base)
-    return Lorify(loaded, None if folder is None else load_internalizer(loaded, folder), task_folder)
+    if folder is None:
+        return Lorify(loaded, None, task_folder)
+    internalizer = load_internalizer(loaded, folder)
+    return Lorify(loaded, internalizer, task_folder, load_confidence_model(folder, internalizer.digest))
+
+
+def shipped_hypernetwork(base: str) -> Path | None:
+    """Folder of the document hypernetwork that ships for a base, if one does."""
+    return SHIPPED_HYPERNETWORKS.get(base)
 
 
 def shipped_task_hypernetwork(base: str) -> Path | None:
@@ -351,7 +304,10 @@ def shipped_task_hypernetwork(base: str) -> Path | None:
 
 
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
-    """Load a base and turn the description of a task into an adapter; for several, load once and keep the `Lorify`."""
+    """Load a base and turn the description of a task into an adapter.
+
+    To specialize for several tasks, call `load` once and use `Lorify.specialize`.
+    """
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
 
 

@@ -1,7 +1,6 @@
-import pytest
 from tiny import tiny_base, tiny_tokenizer
 
-from lorify.base.chat import asked_last, build_prompt_ids, question_messages, stop_token_ids, with_system_turn
+from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 
 NO_SYSTEM_ROLE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -59,23 +58,3 @@ def test_answers_end_at_every_known_end_of_turn():
     assert stop_token_ids(base.tokenizer, base.model.generation_config) == {2}
     base.model.generation_config.eos_token_id = [2, 7]
     assert stop_token_ids(base.tokenizer, base.model.generation_config) == {2, 7}
-
-
-@pytest.mark.parametrize(
-    "turns, asked",
-    [
-        (["How high is the tower?"], 1),
-        (["How high is the tower?", "What is the capital of France?"], 1),
-        (["Who designed the tower?", "When did she begin?"], 2),
-        (["Who designed the tower?", "Since when?"], 2),
-        (["Who leads Askvik?", "And what about Torvik?", "What about Holmsund?"], 3),
-        (["How high is the tower?", "Who designed it?", "How old was she then?"], 3),
-        (["Who designed it?"], 1),
-    ],
-)
-def test_what_a_chat_asks_is_its_last_question_and_what_that_refers_to(turns: list[str], asked: int):
-    chat = [{"role": "system", "content": "Be brief."}]
-    for turn in turns:
-        chat += [{"role": "user", "content": turn}, {"role": "assistant", "content": "So it is."}]
-    assert asked_last(chat[:-1]) == "\n".join(turns[-asked:])
-    assert asked_last(chat[:1]) == ""

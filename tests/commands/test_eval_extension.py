@@ -6,10 +6,11 @@ import pytest
 from tiny_lorify import Reader
 from typer.testing import CliRunner
 
+from lorify.answering.plan import Query
 from lorify.cli import app
 from lorify.data.examples import Example, Question
 from lorify.evaluation.methods import registry as methods
-from lorify.evaluation.methods.api import Method, PreparedCase, Prompt
+from lorify.evaluation.methods.api import Method, PreparedCase
 from lorify.evaluation.suites import registry as suites
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import cases_from_examples
@@ -34,7 +35,7 @@ class ToyMethod(Method):
     name = "toy_method"
 
     def load(self, model, max_new_tokens):
-        return lambda case: PreparedCase(lambda question: Prompt(document=case.documents[0]))
+        return lambda case: PreparedCase(lambda question: Query(question, document=case.documents[0]))
 
 
 @pytest.fixture(autouse=True)

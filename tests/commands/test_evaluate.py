@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
-from tiny_lorify import Reader
+from tiny_lorify import Reader, text_adapter
 from typer.testing import CliRunner
 
-import lorify.facade
 from lorify.adapters.storage import RECORD_NAME
+from lorify.answering.answerer import Answer, Answerer
+from lorify.answering.confidence import CONFIDENCE_NAME, ConfidenceModel, save_confidence_model
+from lorify.answering.plan import plan_as_requested
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
-from lorify.evaluation.scoring.confidence import CONFIDENCE_NAME, Confidence, save_confidence
 from lorify.evaluation.suites.registry import parse_suite
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
@@ -56,7 +57,6 @@ def questions(tmp_path):
 def reader(monkeypatch):
     """The commands get a model that reads, in place of the tiny one."""
     model = Reader()
-    model.internalizer = type("Hypernetwork", (), {"name": "reader", "digest": "d"})()
     monkeypatch.setattr("lorify.commands.evaluation.evaluate.load_model", lambda *_args, **_named: model)
     return model
 
@@ -114,9 +114,7 @@ def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questi
 
 
 def test_agreement_compares_with_the_bare_base(reader):
-    reader.internalize = lambda *documents: type(
-        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics": None}
-    )()
+    reader.internalize = lambda *documents: text_adapter("the mill")
     rows = json.loads(succeed("eval", "agreement", "--documents", 1, "--json"))["scores"]
     shown = {row["method"]: (row["questions"], row["f1"]) for row in rows}
     # The reader takes a prompt for its own where it has "mill" or "number" in it.
@@ -177,14 +175,16 @@ def test_a_check_tells_statement_by_statement(tmp_path, document, options):
 
 
 def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, options, monkeypatch):
-    monkeypatch.setattr(lorify.facade.Lorify, "for_question", lambda _self, adapter, _question, **_options: adapter)
+    monkeypatch.setattr(Answerer, "plan", lambda _self, requests: plan_as_requested(requests))
     command = ("ask", document, "-q", "Who?", "--max-tokens", 4, *options)
     assert "may not hold this" not in run(*command).stderr
     folder = options[3]
     digest = hypernetwork_digest(folder)
-    doubtful = Confidence(hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9)
+    doubtful = ConfidenceModel(
+        hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9
+    )
     try:
-        save_confidence(folder, doubtful)
+        save_confidence_model(folder, doubtful)
         assert "may not hold this" in run(*command).stderr
         succeed("internalize", document, "-o", tmp_path / "tower", *options)
         chat = ("chat", "--adapter", tmp_path / "tower", "-q", "Who?", "--max-tokens", 4, *options)
@@ -195,9 +195,9 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         assert told.exit_code == 0 and "may not hold this" not in told.stderr
         answer = json.loads(succeed(*command, "--json"))["answers"][0]
         assert answer["probably_right"] < 0.001
-        save_confidence(folder, doubtful.model_copy(update={"bias": 9.0}))
+        save_confidence_model(folder, doubtful.model_copy(update={"bias": 9.0}))
         assert "may not hold this" not in run(*command).stderr
-        save_confidence(folder, doubtful.model_copy(update={"hypernetwork_digest": "of another one"}))
+        save_confidence_model(folder, doubtful.model_copy(update={"hypernetwork_digest": "of another one"}))
         assert "may not hold this" not in run(*command).stderr
     finally:
         (folder / CONFIDENCE_NAME).unlink()
@@ -228,13 +228,15 @@ def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_qu
     path, known = own_questions
     right = dict(list(known.items())[::3])
     monkeypatch.setattr(
-        "lorify.evaluation.scoring.calibration.ask_together",
-        lambda _model, rows, _max_new_tokens: [right.get(question, "nobody knows") for question, _ in rows],
+        "lorify.evaluation.scoring.calibration.answer_in_batches",
+        lambda _answerer, planned, _options: [
+            Answer(right.get(query.question, "nobody knows"), adapter_on=True) for query, _ in planned
+        ],
     )
     command = ("eval", "confidence", "--questions", path, *options)
     assert "lorify eval confidence --save" in fail(*command)  # nothing is kept yet
     folder = options[3]
-    kept = Confidence(
+    kept = ConfidenceModel(
         hypernetwork_digest=hypernetwork_digest(folder),
         bias=0.0,
         weights=(-1, 0),
@@ -243,7 +245,7 @@ def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_qu
         questions=9,
     )
     try:
-        save_confidence(folder, kept)
+        save_confidence_model(folder, kept)
         before = (folder / CONFIDENCE_NAME).read_bytes()
         told = json.loads(succeed(*command, "--json"))
         rows = {row["signal"]: row for row in told["signals"]}
@@ -252,7 +254,7 @@ def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_qu
         assert (rows["warning"]["questions"], rows["warning"]["right"]) == (8, 0.375)
         assert told["confidence"]["hypernetwork_digest"] == kept.hypernetwork_digest
         assert (folder / CONFIDENCE_NAME).read_bytes() == before  # nothing was fitted
-        save_confidence(folder, kept.model_copy(update={"weights": (1, 0)}))
+        save_confidence_model(folder, kept.model_copy(update={"weights": (1, 0)}))
         last = succeed(*command).splitlines()[-1].split()
         assert last[:2] == ["warning", "8"] and float(last[3]) == pytest.approx(1 - rows["mean"]["auroc"], abs=0.0011)
         assert rows["mean"]["auroc"] != 0.5

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import lorify
 from lorify.adapters.storage import load_adapter
+from lorify.answering.plan import Query
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
@@ -89,7 +90,7 @@ def test_documents_and_a_task_apply_at_once(options: list[object]) -> None:
     one, other = model.specialize(TASK), model.specialize("Answer with yes.")
     both = model.combine([(one, 1.0), (other, 1.0)])
     assert both == lorify.adapters.AdapterStack(((one, 1.0), (other, 1.0)))
-    assert model.for_question(both, "a cat") == both, "a task is on for every question"
+    assert model.answerer.plan_query(Query("a cat", both)).adapters == both, "a task is on for every question"
     base = model.base
     ids = torch.arange(10, 18).view(1, 8)
 

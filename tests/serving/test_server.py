@@ -20,8 +20,8 @@ from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
 from lorify.adapters.exports.peft import import_peft
+from lorify.answering.fidelity import check_adapter, fidelity
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.scoring.fidelity import check_adapter, fidelity
 from lorify.serving.engines.local import EngineLimits
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.store import AdapterStore
@@ -155,7 +155,9 @@ def test_the_fidelity_of_an_adapter_is_measured_on_request(server: RunningServer
     text = "The Elm Bridge is 48 metres long. Ada Moor leads the Elm Choir. The Oak Tower was built in 1911."
     model = server.service.model
     document = document_from_text(text, "elm")
-    expected = fidelity(check_adapter(model, model.internalize(document), [document]))
+    expected = fidelity(
+        [item.is_held for item in check_adapter(model.answerer, model.internalize(document), [document])]
+    )
     with http(server) as client:
         made = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
         assert (made["fidelity"], made["checking"]) == (None, True)

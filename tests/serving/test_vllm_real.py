@@ -22,8 +22,10 @@ from serving.running import RunningServer, serving
 import lorify
 from lorify import Lorify
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
+from lorify.answering.plan import AnswerRequest
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.files import DEFAULT_BASE
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.remote_teachers import EndpointTeacher
@@ -237,7 +239,9 @@ def test_an_adapter_of_too_large_a_rank_is_refused_with_the_reason(
     async def scenario() -> None:
         engine = VllmEngine(model.base, vllm.url, tmp_path)
         with pytest.raises(EngineError, match=rf"rank {large.rank} .*--max-lora-rank that is large enough"):
-            async with engine.submit(Job((1, 2, 3), 1, AdapterStack.of(large))) as pieces:
+            async with engine.submit(
+                Job(AnswerRequest((1, 2, 3), AdapterStack.of(large)), GenerationOptions(1))
+            ) as pieces:
                 await anext(pieces)
         await engine.drain(0)
 

@@ -6,8 +6,8 @@ lines for each turn, ending in `Answer:`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -21,17 +21,31 @@ PLAIN_TEMPLATE = (
 )
 END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
 
-# In English, which is what the words of a relevance are compared in too. "That" and "there" mostly refer to nothing.
-_REFERS_BACK = re.compile(
-    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b"
-    r"|^(?:and |but )?(?:what|how) about\b"
-    r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$",
-    re.IGNORECASE,
-)
-
 _NO_TEXT = "\u2603"  # stands for an empty text, so that no template strips what is around it
 
 Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class PromptBuilder:
+    """Builds the prompts of a base for one document hypernetwork.
+
+    Attributes:
+        tokenizer: the base's tokenizer.
+        system_turn: begin each chat with a system turn, empty if the chat has none. Imported Doc-to-LoRA checkpoints
+            were trained on such prompts.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    system_turn: bool = False
+
+    def chat_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Token ids of a chat, ready for the model to answer."""
+        return tuple(build_prompt_ids(self.tokenizer, with_system_turn(messages) if self.system_turn else messages))
+
+    def question_ids(self, question: str, document: str | None = None) -> tuple[int, ...]:
+        """Token ids of a chat that asks one question, with a document before it or without."""
+        return self.chat_ids(question_messages(question, document))
 
 
 def build_prompt_ids(
@@ -74,15 +88,6 @@ def question_messages(question: str, document: str | None = None) -> list[Messag
     """The chat that asks a question, with the document before it in the prompt or without a document."""
     content = question if document is None else f"{document}\n\n{question}"
     return [{"role": "user", "content": content}]
-
-
-def asked_last(messages: Sequence[Message]) -> str:
-    """What a chat asks: the last user turn, after those before it that it refers back to (`When did she join it?`)."""
-    turns = [message["content"] for message in messages if message["role"] == "user"]
-    start = max(len(turns) - 1, 0)
-    while start > 0 and _REFERS_BACK.search(turns[start]):
-        start -= 1
-    return "\n".join(turns[start:])
 
 
 def with_system_turn(messages: Sequence[Message]) -> list[Message]:

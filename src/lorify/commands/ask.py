@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lorify.commands.confidence import Doubts, load_doubts
+from lorify.commands.confidence import warn_if_doubtful
 from lorify.commands.options import (
     DOCUMENTS_HELP,
     MAX_TOKENS,
@@ -34,7 +34,9 @@ from lorify.commands.terminal import counting, duration, say_json, say_line, std
 from lorify.errors import ContextError, LorifyError
 
 if TYPE_CHECKING:
-    from lorify.adapters import Adapter, AdapterLike
+    from lorify.adapters import Adapter, AdapterStack
+    from lorify.answering.answerer import Answer
+    from lorify.answering.plan import Query
     from lorify.contexts.documents import Document
     from lorify.contexts.images import Context
     from lorify.facade import Lorify
@@ -81,18 +83,17 @@ def ask(
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     active, told = _make_adapters(model, read, task)
     adapter = model.combine(active)
-    doubts = load_doubts(model, base, hypernetwork)
     if not questions:
         _chat(model, adapter, max_tokens)
     elif compare or as_json:
         text = "\n\n".join([*(document.text for document in texts), *([task] if task else [])]) if compare else None
-        results = [_answer(model, adapter, question, text, max_tokens, doubts) for question in questions]
+        results = [_answer_json(model, adapter, question, text, max_tokens) for question in questions]
         if as_json:
             say_json({**told, "answers": results})
         else:
             _print_comparison(results)
     else:
-        _answer_all(model, adapter, questions, max_tokens, doubts)
+        _answer_all(model, adapter, questions, max_tokens)
 
 
 def _texts(contexts: list[Context], reader: str) -> list[Document]:
@@ -193,11 +194,11 @@ def internalize(
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[dict[str, Any]]]:
     """The adapter with its fidelity, and how each statement was answered."""
-    from lorify.evaluation.scoring.fidelity import check_adapter, fidelity
+    from lorify.answering.fidelity import check_adapter, fidelity
 
     with counting("checking", "statements") as advance:
-        checked = check_adapter(model, adapter, documents, report=advance)
-    provenance = adapter.provenance.model_copy(update={"fidelity": round(fidelity(checked), 3)})
+        checked = check_adapter(model.answerer, adapter, documents, report=advance)
+    provenance = adapter.provenance.model_copy(update={"fidelity": fidelity([item.is_held for item in checked])})
     rows = [asdict(item) | {"held": item.is_held, "held_in_context": item.is_held_in_context} for item in checked]
     return replace(adapter, provenance=provenance), rows
 
@@ -225,15 +226,14 @@ def chat(
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernetwork)
-    doubts = load_doubts(model, base, hypernetwork)
     active = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if not questions:
         _chat(model, active, max_tokens)
     elif as_json:
-        answers = [_answer(model, active, question, None, max_tokens, doubts) for question in questions]
+        answers = [_answer_json(model, active, question, None, max_tokens) for question in questions]
         say_json({"answers": answers})
     else:
-        _answer_all(model, active, questions, max_tokens, doubts)
+        _answer_all(model, active, questions, max_tokens)
 
 
 def _piped_questions(*, needed: bool) -> list[str]:
@@ -261,33 +261,51 @@ def person_is_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _answer_all(model: Lorify, adapter: AdapterLike, questions: list[str], max_tokens: int, doubts: Doubts) -> None:
+def _answer_all(model: Lorify, adapters: AdapterStack, questions: list[str], max_tokens: int) -> None:
+    """Write the answers as they are generated."""
+    from lorify.answering.plan import Query
+    from lorify.base.sampling import GenerationOptions
+
     for question in questions:
         if len(questions) > 1:
             say_line(f"Q: {question}")
-        stream = model.stream([{"role": "user", "content": question}], adapter, max_new_tokens=max_tokens)
-        doubts(question, write_stream(stream), adapter)
+        plan = model.answerer.plan_query(Query(question, adapters))
+        text = write_stream(model.answerer.stream(plan, GenerationOptions(max_tokens)))
+        warn_if_doubtful(model, model.answerer.confidence(plan, text))
 
 
-def _answer(
-    model: Lorify, adapter: AdapterLike, question: str, document: str | None, max_tokens: int, doubts: Doubts
-) -> dict:
-    """The answer to one question with its time; with a document, also the two baselines'."""
+def _answer(model: Lorify, query: Query, max_tokens: int) -> tuple[Answer, float]:
+    """Answer one question; returns the answer and the seconds it took, its confidence not counted."""
+    from lorify.base.sampling import GenerationOptions
 
-    def timed(with_adapter: AdapterLike, in_prompt: str | None) -> dict:
-        started = time.perf_counter()
-        answer = model.ask(question, with_adapter, document=in_prompt, max_new_tokens=max_tokens)
-        return {"answer": answer, "seconds": round(time.perf_counter() - started, 3)}
+    started = time.perf_counter()
+    plan = model.answerer.plan_query(query)
+    (answer,) = model.answerer.answer([plan], GenerationOptions(max_tokens))
+    seconds = time.perf_counter() - started
+    return replace(answer, confidence=model.answerer.confidence(plan, answer.text)), seconds
+
+
+def _answer_json(
+    model: Lorify, adapters: AdapterStack, question: str, document: str | None, max_tokens: int
+) -> dict[str, Any]:
+    """The answer to one question with its time; with a document, also the answers of the two baselines."""
+    from lorify.answering.plan import Query
 
     with working(f"answering {question}"):
-        is_on = not model.for_question(adapter, question, focus=False).is_empty
-        result = {"question": question, "adapter_on": is_on, **timed(adapter, None)}
-        result["probably_right"] = doubts(question, result["answer"], adapter)
+        answer, seconds = _answer(model, Query(question, adapters), max_tokens)
+        result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
+        result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
+        warn_if_doubtful(model, answer.confidence)
         if document is not None:
-            result["base_alone"] = timed(None, None)
+            result["base_alone"] = _timed(*_answer(model, Query(question), max_tokens))
             fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
-            result["document_in_prompt"] = timed(None, document) if fits else None
+            in_prompt = Query(question, document=document)
+            result["document_in_prompt"] = _timed(*_answer(model, in_prompt, max_tokens)) if fits else None
     return result
+
+
+def _timed(answer: Answer, seconds: float) -> dict[str, Any]:
+    return {"answer": answer.text, "seconds": round(seconds, 3)}
 
 
 def _print_comparison(results: list[dict]) -> None:
@@ -305,12 +323,13 @@ def _print_comparison(results: list[dict]) -> None:
                 say_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")
 
 
-def _chat(model: Lorify, adapter: AdapterLike, max_tokens: int) -> None:
+def _chat(model: Lorify, adapter: AdapterStack, max_tokens: int) -> None:
     """Answer a person until the input ends; the last turns that fit the base's window are remembered."""
+    prompts, window = model.answerer.prompts, model.base.window_tokens
     messages: list[dict[str, str]] = []
     for question in _read_lines():
         messages.append({"role": "user", "content": question})
-        while len(messages) > 2 and len(model.prompt_ids(messages)) + max_tokens > model.base.window_tokens:
+        while len(messages) > 2 and len(prompts.chat_ids(messages)) + max_tokens > window:
             del messages[:2]
         try:
             answer = write_stream(model.stream(messages, adapter, max_new_tokens=max_tokens))

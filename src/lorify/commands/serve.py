@@ -116,7 +116,7 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
     from lorify.serving.engines.vllm_client import KEY_VARIABLE
 
     if endpoint is None:
-        return LocalEngine(model.base, limits.engine, model.focus)
+        return LocalEngine(model.base, limits.engine, model.answerer.plan)
     rank = needed_rank(_typical_rank(model))
     stderr().print(
         f"vLLM at {endpoint} must run the weights of {model.base.name}, be able to read {adapters_dir}, and be started "
@@ -124,7 +124,9 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
         markup=False,
     )
     key = limits.vllm.api_key or os.environ.get(KEY_VARIABLE) or None
-    return VllmEngine(model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}), model.focus)
+    return VllmEngine(
+        model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}), model.answerer.plan
+    )
 
 
 def _typical_rank(model: Lorify) -> int:

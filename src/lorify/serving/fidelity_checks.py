@@ -11,9 +11,8 @@ import logging
 from collections.abc import Sequence
 
 from lorify.adapters import Adapter
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.answering.fidelity import ANSWER_OPTIONS, FidelityQuestion, fidelity, fidelity_questions
 from lorify.contexts.documents import Document
-from lorify.data.cloze.statements import MAX_ANSWER_TOKENS, ClozeStatement, matches_answer, sample_cloze_statements
 from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify
 from lorify.serving.engines.answers import whole_answers
@@ -70,30 +69,25 @@ class FidelityChecks:
         async with self._turn:
             try:
                 adapter = await asyncio.to_thread(self._store.get, id, owner)
-                sample = await asyncio.to_thread(sample_cloze_statements, [document.text for document in documents])
+                questions = await asyncio.to_thread(fidelity_questions, documents)
                 held: list[bool] = []
-                for start in range(0, len(sample), QUESTIONS_AT_A_TIME):
-                    batch = [statement for _, statement in sample[start : start + QUESTIONS_AT_A_TIME]]
-                    held += await self._ask(adapter, batch)
-                if held:  # nothing can be asked of a text without names, numbers and the like
-                    await asyncio.to_thread(self._store.set_fidelity, id, owner, round(sum(held) / len(held), 3))
+                for start in range(0, len(questions), QUESTIONS_AT_A_TIME):
+                    held += await self._ask(adapter, questions[start : start + QUESTIONS_AT_A_TIME])
+                if held:  # a text without names, numbers or dates has no statements to ask about
+                    await asyncio.to_thread(self._store.set_fidelity, id, owner, fidelity(held))
             except LorifyError as error:
                 _log.warning("adapter %s is not checked: %s", id, error)
 
-    async def _ask(self, adapter: Adapter, statements: Sequence[ClozeStatement]) -> list[bool]:
-        """Which of the statements an adapter holds."""
-        jobs = await asyncio.to_thread(lambda: [self._job(adapter, statement.question) for statement in statements])
+    async def _ask(self, adapter: Adapter, questions: Sequence[FidelityQuestion]) -> list[bool]:
+        """Whether the adapter answers each question correctly."""
+        jobs = await asyncio.to_thread(lambda: [self._job(adapter, question) for question in questions])
         while True:
             try:
                 answers = await whole_answers([self._engine.submit(job) for job in jobs])
                 break
             except BusyError as error:  # clients go first
                 await asyncio.sleep(error.retry_after_seconds)
-        return [
-            matches_answer(answer.text, statement.answer) for answer, statement in zip(answers, statements, strict=True)
-        ]
+        return [question.is_answered_by(answer.text) for answer, question in zip(answers, questions, strict=True)]
 
-    def _job(self, adapter: Adapter, question: str) -> Job:
-        prompt = build_prompt_ids(self._model.base.tokenizer, question_messages(question))
-        row = self._model.for_question(adapter, question, focus=False)
-        return Job(tuple(prompt), MAX_ANSWER_TOKENS, row, question, trim=True)
+    def _job(self, adapter: Adapter, question: FidelityQuestion) -> Job:
+        return Job(self._model.answerer.request(question.query(adapter)), ANSWER_OPTIONS, trim=True)

@@ -78,17 +78,13 @@ class Service:
             raise unknown_model(model_id)
         return id
 
-    async def adapter_row(
-        self, model_id: str, more: Sequence[tuple[str, float]], question: str, owner: str, *, only_if_relevant: bool
-    ) -> AdapterStack:
-        """What a prompt is answered with.
+    async def adapter_stack(self, model_id: str, more: Sequence[tuple[str, float]], owner: str) -> AdapterStack:
+        """Load and combine the adapters that a request names.
 
         Args:
             model_id: the base's id, or `base:adapter`.
             more: ids and scales of further adapters.
-            question: decides whether the adapters' documents are meant.
             owner: whose adapters may be used.
-            only_if_relevant: False: they are on whatever is asked.
 
         Raises:
             UnknownModelError: if there is no such model.
@@ -100,11 +96,9 @@ class Service:
             wanted.setdefault(named, 1.0)
 
         def load() -> AdapterStack:
-            # Those that are off are loaded all the same: one that is not there is an error even then.
+            # Adapters with a scale of 0 are loaded too, because an unknown one is an error even then.
             adapters = [(self._adapter(id, owner, model_id if id == named else None), s) for id, s in wanted.items()]
-            active = [(adapter, scale) for adapter, scale in adapters if scale]
-            row = self.model.combine(active)
-            return self.model.for_question(row, question, only_if_relevant=only_if_relevant, focus=False)
+            return self.model.combine([(adapter, scale) for adapter, scale in adapters if scale])
 
         return await asyncio.to_thread(load) if wanted else AdapterStack()
 

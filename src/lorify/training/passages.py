@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
-from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.sources.questions import load_question_examples
+from lorify.data.sources.splits import split_by_passage
 from lorify.data.sources.texts import load_text_examples
 from lorify.errors import ConfigError
 from lorify.hypernets.associative.training_config import AssociativeData

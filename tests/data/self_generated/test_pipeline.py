@@ -14,7 +14,7 @@ from lorify.data.self_generated.pipeline import SHORT_ANSWERS, GenerationSetting
 from lorify.data.self_generated.store import SelfGeneratedQuestion, load_self_generated, shard_path
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
-from lorify.data.sources.questions import split_by_passage
+from lorify.data.sources.splits import split_by_passage
 from lorify.errors import EvaluationError
 
 SETTINGS = GenerationSettings(rounds=2, questions_per_round=2, top_k=4, max_new_tokens=5, contexts_per_shard=2)

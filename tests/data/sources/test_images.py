@@ -43,7 +43,7 @@ def test_lines_about_one_image_are_one_example(tmp_path):
         ('{"image": "a.png", "question": "", "answers": ["x"]}', "line 1: field 'question' is missing or empty"),
         ('{"image": "a.png", "question": "What?", "answers": "x"}', "line 1: field 'answers' is missing or empty"),
         ('{"image": "b.png", "question": "What?", "answers": ["x"]}', "line 1: image .*b.png does not exist"),
-        ("", "has no line"),
+        ("", "has no lines"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, line, problem):

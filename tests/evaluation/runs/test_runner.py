@@ -7,12 +7,13 @@ from types import ModuleType
 
 import pytest
 import torch
-from tiny_lorify import Reader
+from tiny_lorify import Reader, text_adapter
 
+from lorify.answering.plan import Query
 from lorify.contexts.documents import document_from_text
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError, HypernetworkError
-from lorify.evaluation.methods.api import PreparedCase, Prompt
+from lorify.evaluation.methods.api import PreparedCase
 from lorify.evaluation.methods.documents import NoContext
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run
@@ -52,7 +53,7 @@ def test_methods_take_turns_and_each_is_first_equally_often(model):
         def load(self, model, max_new_tokens):
             def update(case):
                 done.append(("update", self.name, case.id))
-                return PreparedCase(lambda question: done.append(("ask", self.name, case.id)) or Prompt())
+                return PreparedCase(lambda question: done.append(("ask", self.name, case.id)) or Query(question))
 
             return update
 
@@ -97,9 +98,7 @@ def test_unrelated_prompts_are_compared_with_the_bare_base():
     model = Reader()
     cases = AgreementSuite(documents=1, prompts=6).build(model)
     on = parse_methods("adapter,adapter:only_if_relevant=false")
-    model.internalize = lambda *documents: type(
-        "Always", (), {"text": "the mill", "num_bytes": 1, "statistics_bytes": 0, "is_empty": False}
-    )()
+    model.internalize = lambda *documents: text_adapter("the mill")
     gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
     assert gated == [1.0] * 6 and always == [0.0] * 6
 
@@ -157,9 +156,9 @@ def test_what_was_answered_is_not_asked_again(tmp_path):
     model = Reader()
     cases = cases_from_examples(model.base, [MILL])
     done = ask(model, cases, timed=False)
-    model.asked.clear()
+    model.answerer.asked.clear()
     assert ask(model, cases, timed=False, done=done) == done
-    assert model.asked == []
+    assert model.answerer.asked == []
 
 
 def test_a_stopped_run_keeps_the_answers_of_finished_cases(model, tmp_path):
@@ -257,8 +256,8 @@ def test_llmlingua_compresses_at_the_rate_and_the_compressed_text_is_answered_fr
 def test_a_compressed_text_is_the_prompts_document(llmlingua, model):
     cases = cases_from_examples(model.base, [MILL])
     method, icl = parse_methods("llmlingua2:rate=0.25,icl")
-    prompts = [m.load(model, 4)(cases[0]).prompt_for("When?") for m in (method, icl)]
-    assert [prompt.document for prompt in prompts] == ["mill nine", "The mill opens at nine."]
+    queries = [m.load(model, 4)(cases[0]).query_for("When?") for m in (method, icl)]
+    assert [query.document for query in queries] == ["mill nine", "The mill opens at nine."]
     compressed, whole = ask(model, cases, [method, icl])
     assert compressed.prompt_tokens == whole.prompt_tokens - len("The mill opens at nine.") + len("mill nine")
 
@@ -297,7 +296,12 @@ def test_an_adapter_that_is_refined_by_no_step_answers_each_question_as_before(m
     (case,) = FactsSuite(documents=1, questions=2).build(model)
     asked = case.questions[0].text
     methods = parse_methods("adapter,adapter:focus=false,adapter+refine:steps=0")
-    plain, same_for_all, refined = (method.load(model, 4)(case).prompt_for(asked).adapter for method in methods)
+
+    def adapter_of(method):
+        (adapter,) = model.answerer.plan_query(method.load(model, 4)(case).query_for(asked)).adapters.adapters
+        return adapter
+
+    plain, same_for_all, refined = map(adapter_of, methods)
     for key, pair in plain.weights.items():
         torch.testing.assert_close(refined.weights[key].B, pair.B)
     assert any(not torch.allclose(pair.B, same_for_all.weights[key].B) for key, pair in plain.weights.items())

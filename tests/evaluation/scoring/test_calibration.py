@@ -1,5 +1,6 @@
 import pytest
 
+from lorify.answering.answerer import Answer
 from lorify.errors import EvaluationError
 from lorify.evaluation.scoring.calibration import calibrate
 from lorify.evaluation.suites.facts import FactsSuite
@@ -11,8 +12,10 @@ def test_answers_with_their_signals_are_fitted(model, monkeypatch):
     known = [question for case in SUITE.build(model) for question in case.questions]
     right = {question.text: question.answers[0] for question in known[::2]}
     monkeypatch.setattr(
-        "lorify.evaluation.scoring.calibration.ask_together",
-        lambda _model, rows, _max_new_tokens: [right.get(question, "nobody knows") for question, _ in rows],
+        "lorify.evaluation.scoring.calibration.answer_in_batches",
+        lambda _answerer, planned, _options: [
+            Answer(right.get(query.question, "nobody knows"), adapter_on=True) for query, _ in planned
+        ],
     )
     seen = []
     fitted, rows = calibrate(model, SUITE, report=lambda *done: seen.append(done))

@@ -1,20 +1,9 @@
 import random
 
 import pytest
-import torch
 
-from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.contexts.documents import document_from_text
 from lorify.errors import EvaluationError
-from lorify.evaluation.scoring.confidence import (
-    CONFIDENCE_NAME,
-    OF_NOTHING,
-    answer_signals,
-    auroc,
-    fit_confidence,
-    load_confidence,
-    save_confidence,
-)
+from lorify.evaluation.scoring.confidence import auroc, fit_confidence
 
 
 def drawn(num_answers=200, seed=0):
@@ -55,29 +44,3 @@ def test_there_have_to_be_right_and_wrong_answers_about_several_documents():
         fit_confidence(signals, [True] * 200, groups, "d")
     with pytest.raises(EvaluationError, match="about 1 documents"):
         fit_confidence(signals, is_right, [0] * 200, "d")
-
-
-def test_the_surprise_is_that_of_the_answers_tokens(model):
-    adapter = model.internalize(document_from_text("The mill opens at nine."))
-    questions, answers = ["When?", "When?", "When?"], ["nine", "nine", ""]
-    with_adapter, bare, empty = answer_signals(model.base, questions, answers, [adapter, None, adapter])
-    assert empty == OF_NOTHING
-    assert with_adapter != bare
-    prompt = build_prompt_ids(model.base.tokenizer, question_messages("When?"))
-    target = model.base.encode_text(" nine")
-    with torch.inference_mode():
-        logits = model.base.model(input_ids=torch.tensor([[*prompt, *target[:-1]]])).logits[0, len(prompt) - 1 :]
-    surprise = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(target), reduction="none")
-    assert bare == pytest.approx((surprise.mean().log().item(), surprise.max().log().item()), abs=1e-2)
-
-
-def test_it_is_kept_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):
-    fitted = fit_confidence(*drawn(), "d")
-    assert load_confidence(tmp_path, "d") is None
-    save_confidence(tmp_path, fitted)
-    assert load_confidence(tmp_path, "d") == fitted
-    assert load_confidence(tmp_path, "other weights") is None
-    assert [path.name for path in tmp_path.iterdir()] == [CONFIDENCE_NAME]
-    (tmp_path / CONFIDENCE_NAME).write_text("{")
-    with pytest.raises(EvaluationError, match="damaged"):
-        load_confidence(tmp_path, "d")

@@ -9,8 +9,9 @@ from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
-from lorify.adapters import Adapter, build_lora_batch, export_peft
+from lorify.adapters import Adapter, AdapterStack, build_lora_batch, export_peft
 from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.answering.plan import Query
 from lorify.base.model import load_base
 from lorify.cli import app
 from lorify.contexts.documents import document_from_text
@@ -123,7 +124,7 @@ def test_the_facade_asks_with_it(internalizer, base):
     assert len(told) == 3
     answers = model.ask_batch(["Who keeps bees?"] * 2, [adapter, None], max_new_tokens=6)
     assert len(answers) == 2
-    assert model.for_question(adapter, "anything").adapters == (adapter,)
+    assert model.answerer.plan_query(Query("anything", AdapterStack.of(adapter))).adapters.adapters == (adapter,)
 
 
 def test_an_empty_document(internalizer):

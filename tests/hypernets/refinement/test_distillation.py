@@ -9,6 +9,7 @@ from tiny_lorify import tiny_lorify
 
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.base.chat import PromptBuilder
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.hypernets.associative.relevance import Relevance
@@ -17,6 +18,7 @@ from lorify.hypernets.refinement.distillation import (
     believed_lessons,
     blank_adapter,
     distill,
+    focusing,
     kl_to_teacher,
     lessons_from_teacher,
     refine,
@@ -26,6 +28,7 @@ from lorify.hypernets.refinement.distillation import (
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 MODEL = tiny_lorify()
 BASE = MODEL.base
+PROMPTS = PromptBuilder(BASE.tokenizer)
 
 
 def kl(lessons, adapter) -> float:
@@ -34,7 +37,7 @@ def kl(lessons, adapter) -> float:
 
 
 def teacher_lessons(questions=("When?", "Who is it?")):
-    return lessons_from_teacher(BASE, DOCUMENT.text, questions, num_questions=2, answer_tokens=4)
+    return lessons_from_teacher(BASE, DOCUMENT.text, questions, prompts=PROMPTS, num_questions=2, answer_tokens=4)
 
 
 def test_training_brings_the_student_nearer_to_the_teacher():
@@ -73,13 +76,13 @@ def test_no_step_begins_after_the_deadline():
 
 def test_the_teacher_stops_asking_at_its_deadline():
     lessons = lessons_from_teacher(
-        BASE, DOCUMENT.text, None, num_questions=40, answer_tokens=2, deadline=time.perf_counter()
+        BASE, DOCUMENT.text, None, prompts=PROMPTS, num_questions=40, answer_tokens=2, deadline=time.perf_counter()
     )
     assert len(lessons) == 4  # the first few are always asked
 
 
 def test_statements_are_lessons_whose_targets_are_their_answers():
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
     texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
     # The end of the turn is a special token; after a number it is left open, so that a unit may follow.
     assert texts == [" 9", " Ada", " 48"]
@@ -95,8 +98,8 @@ def test_statements_are_lessons_whose_targets_are_their_answers():
 
 def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
     generated = MODEL.internalize(DOCUMENT)
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
-    refined = refine(BASE, generated, [DOCUMENT], seconds=1.0)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0)
     assert kl(lessons, refined) < kl(lessons, generated)
     assert refined.provenance.documents == generated.provenance.documents
     assert refined.provenance.refined_seconds is not None and refined.provenance.refined_seconds > 0
@@ -108,7 +111,7 @@ def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
 
 def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
     generated = MODEL.internalize(DOCUMENT)
-    refined = refine(BASE, generated, [DOCUMENT], seconds=0.01)
+    refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=0.01)
     assert all(pair.A is generated.weights[key].A for key, pair in refined.weights.items())
     with pytest.raises(AdapterError, match="internalize its documents again"):
         MODEL.add(refined, document_from_text("More.", "more"))
@@ -117,7 +120,7 @@ def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
 def test_a_refined_adapter_is_still_off_for_unrelated_questions():
     relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={})
     internalizer = replace(MODEL.internalizer, relevance=relevance)
-    refined = refine(BASE, internalizer.internalize([DOCUMENT]), [DOCUMENT], seconds=0.01)
+    refined = refine(BASE, internalizer.internalize([DOCUMENT]), [DOCUMENT], prompts=PROMPTS, seconds=0.01)
     assert internalizer.prepare([refined], ["The Elm Bridge?"]) != [None]
     with patch.object(internalizer.hypernetwork.reader, "forward", constant(-9.0)):
         assert internalizer.prepare([refined], ["Which planets have rings?"]) == [None]
@@ -127,9 +130,9 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
     relevance = Relevance(threshold=0.5, unseen_weight=5.0, weights={})
     internalizer = replace(MODEL.internalizer, relevance=relevance)
     generated = internalizer.internalize([DOCUMENT])
-    refined = refine(BASE, generated, [DOCUMENT], seconds=0.3)
+    refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=0.3)
     question = "Who owns the mill?"
-    before, after = internalizer.focused([generated, refined], [question] * 2)
+    before, after = focusing(internalizer)([generated, refined], [question] * 2)
     assert any(not torch.equal(before.weights[key].B, generated.weights[key].B) for key in generated.weights)
     for key in generated.weights:
         learned = refined.weights[key].B - generated.weights[key].B
@@ -139,11 +142,11 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
 def test_refining_trains_below_what_each_question_is_focused_on():
     internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
     generated = internalizer.internalize([DOCUMENT])
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1))
-    refined = refine(BASE, generated, [DOCUMENT], seconds=1.0, focus=internalizer.focused)
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0, focus=focusing(internalizer))
 
     def loss(adapter) -> float:
-        focused = internalizer.focused([adapter] * len(lessons), [lesson.question for lesson in lessons])
+        focused = focusing(internalizer)([adapter] * len(lessons), [lesson.question for lesson in lessons])
         with torch.no_grad():
             return float(kl_to_teacher(BASE, lessons, build_lora_batch(focused, BASE) or {}))
 
@@ -153,21 +156,23 @@ def test_refining_trains_below_what_each_question_is_focused_on():
 def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
     asked = []
 
-    def write(base, prompts, **settings):
+    def write(base, prompts, options, **settings):
         asked.append([base.decode_text(ids) for ids in prompts])
         assert settings["lora"] is not None
-        greedy = not settings["temperature"]
+        greedy = not options.temperature
         return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
     with patch("lorify.hypernets.refinement.distillation.generate_batch", write):
-        lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), writer=writer)
+        lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS, writer=writer)
         assert sorted(lesson.question[:13] for lesson in lessons) == ["What about it"] * 3 + ["What about th"] * 3
         for prompt in asked[0]:
             text, _, answer = prompt.partition("\n\nAnswer: ")
             assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
         # The first few are always written, other wordings only if there is time.
-        late = refining_lessons(BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), writer=writer)
+        late = refining_lessons(
+            BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
+        )
         assert len(late) == 3
 
 
@@ -176,7 +181,7 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
 )  # as much as a tiny random base can be taught to believe
 def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():
     adapter = MODEL.internalize(DOCUMENT)
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1)) * 7
+    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS) * 7
     taught = distill(BASE, lessons[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_rows=3)
     wrong = [replace(lesson, top_ids=lesson.top_ids + 1) for lesson in lessons]
     assert believed_lessons(BASE, lessons, adapter) == []
@@ -194,4 +199,4 @@ def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_no
 def test_a_document_that_states_nothing_cannot_be_refined():
     empty = document_from_text("so it goes", "so")
     with pytest.raises(ContextError, match="so: no sentence"):
-        refine(BASE, MODEL.internalize(empty), [empty], seconds=1.0)
+        refine(BASE, MODEL.internalize(empty), [empty], prompts=PROMPTS, seconds=1.0)

@@ -9,7 +9,7 @@ from serving.random_adapters import random_adapter
 from serving.tiny_lorify import tiny_adapters, tiny_lorify
 
 from lorify.adapters import AdapterLike, AdapterStack
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.answering.plan import AnswerPlan, Planner, Query, plan_as_requested
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import AnswerStream, Job, Piece
@@ -20,9 +20,13 @@ ADAPTERS = tiny_adapters(MODEL)
 QUESTIONS = ("What is it?", "Who keeps the bees at the old mill?", "Where?", "Why is the boat red, and whose?", "How?")
 
 
-def job(asked: str = "What is it?", adapter: AdapterLike = None, *, max_tokens: int = 12, **options) -> Job:
-    prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(asked))
-    return Job(tuple(prompt), max_tokens, AdapterStack.of(adapter), trim=True, **options)
+def job(
+    asked: str = "What is it?", adapter: AdapterLike = None, *, max_tokens: int = 12, seed: int | None = None, **extra
+) -> Job:
+    """A job; with a seed it samples."""
+    sampling = {} if seed is None else {"temperature": 1.0, "top_p": 0.95, "seed": seed}
+    request = MODEL.answerer.request(Query(asked, AdapterStack.of(adapter)))
+    return Job(request, GenerationOptions(max_tokens, **sampling), trim=True, **extra)
 
 
 async def pieces_of(stream: AnswerStream) -> list[Piece]:
@@ -34,11 +38,11 @@ async def text_of(stream: AnswerStream) -> str:
     return "".join(piece.text for piece in await pieces_of(stream))
 
 
-def run(scenario, focus=None, **limits):
+def run(scenario, plan: Planner = plan_as_requested, **limits):
     """Run `scenario(engine)` in a loop of its own."""
 
     async def main():
-        engine = LocalEngine(MODEL.base, EngineLimits(**limits), focus)
+        engine = LocalEngine(MODEL.base, EngineLimits(**limits), plan)
         try:
             return await asyncio.wait_for(scenario(engine), 600)
         finally:
@@ -81,28 +85,31 @@ def test_rows_that_join_later_change_nothing() -> None:
     assert run(scenario) == expected
 
 
-def test_adapters_are_focused_on_the_questions_of_their_jobs() -> None:
-    seen = []
+def test_adapters_are_chosen_when_their_jobs_start_in_the_engines_thread() -> None:
+    threads = set()
 
-    def focus(rows, questions):
-        seen.extend(zip(rows, questions, strict=True))
-        return [AdapterStack.of(ADAPTERS[1]) for _ in rows]
+    def plan(requests):
+        threads.add(threading.current_thread().name)
+        stacks = {QUESTIONS[0]: AdapterStack.of(ADAPTERS[1]), QUESTIONS[1]: AdapterStack()}
+        return [AnswerPlan(r.prompt_ids, stacks.get(r.question, r.adapters)) for r in requests]
 
-    async def scenario(engine: LocalEngine) -> list[str]:
-        jobs = [
-            job(QUESTIONS[0], ADAPTERS[0], question="asked"),
-            job(QUESTIONS[1], ADAPTERS[0]),
-            job(QUESTIONS[2], None, question="of the base"),
-        ]
-        return await asyncio.gather(*[text_of(engine.submit(each)) for each in jobs])
+    async def scenario(engine: LocalEngine) -> list[list[Piece]]:
+        jobs = [job(question, ADAPTERS[0]) for question in QUESTIONS[:3]]
+        return await asyncio.gather(*[pieces_of(engine.submit(each)) for each in jobs])
 
-    assert run(scenario, focus) == MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[1], ADAPTERS[0], None], max_new_tokens=12)
-    assert seen == [(AdapterStack.of(ADAPTERS[0]), "asked")]
+    answers = run(scenario, plan)
+    texts = ["".join(piece.text for piece in pieces) for pieces in answers]
+    expected = MODEL.ask_batch(
+        QUESTIONS[:3], [ADAPTERS[1], None, ADAPTERS[0]], only_if_relevant=False, max_new_tokens=12
+    )
+    assert texts == expected
+    assert [{piece.adapter_on for piece in pieces} for pieces in answers] == [{True}, {False}, {True}]
+    assert threads == {"lorify-engine"}
 
 
 def test_sampling_follows_its_seed_whoever_else_is_there() -> None:
     def sampled(seed: int) -> Job:
-        return job(sampling=GenerationOptions(temperature=1.0, top_p=0.95, seed=seed))
+        return job(seed=seed)
 
     async def together(engine: LocalEngine) -> list[str]:
         return await asyncio.gather(*[text_of(engine.submit(sampled(seed))) for seed in (1, 2, 1)])

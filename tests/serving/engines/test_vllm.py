@@ -16,11 +16,11 @@ from serving.running import RunningServer, serving
 from serving.tiny_lorify import TEXTS, tiny_adapters, tiny_lorify
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.answering.plan import AnswerPlan, Planner, Query, plan_as_requested
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, RequestError, TooSlowError
 from lorify.serving.engines import vllm_adapters
-from lorify.serving.engines.jobs import Focus, Job
+from lorify.serving.engines.jobs import Job
 from lorify.serving.engines.vllm import VllmEngine, VllmLimits
 from lorify.serving.engines.vllm_adapters import ALLOWED_RANKS, content_name, fold, needed_rank
 
@@ -28,11 +28,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 MODEL = tiny_lorify()
 ADAPTERS = tiny_adapters(MODEL)
 QUESTION = "What is it?"
+OPTIONS = GenerationOptions(12)
 
 
-def job(adapter: AdapterLike = None, **options) -> Job:
-    prompt = build_prompt_ids(MODEL.base.tokenizer, question_messages(QUESTION))
-    return Job(tuple(prompt), 12, AdapterStack.of(adapter), trim=True, **options)
+def job(adapter: AdapterLike = None, *, question: str = QUESTION, options: GenerationOptions = OPTIONS, **extra) -> Job:
+    """A job with the prompt of `QUESTION` whose adapters are planned for `question`."""
+    request = MODEL.answerer.request(Query(QUESTION, AdapterStack.of(adapter)))
+    return Job(replace(request, question=question), options, trim=True, **extra)
 
 
 async def text_of(engine: VllmEngine, wanted: Job) -> str:
@@ -40,9 +42,11 @@ async def text_of(engine: VllmEngine, wanted: Job) -> str:
         return "".join([piece.text async for piece in pieces])
 
 
-def run(scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, focuser: Focus | None = None, **limits):
+def run(
+    scenario: Callable[[VllmEngine], Awaitable], url: str, folder: Path, plan: Planner = plan_as_requested, **limits
+):
     async def main():
-        engine = VllmEngine(MODEL.base, url, folder, VllmLimits(**limits), focuser)
+        engine = VllmEngine(MODEL.base, url, folder, VllmLimits(**limits), plan)
         try:
             return await asyncio.wait_for(scenario(engine), 600)
         finally:
@@ -101,35 +105,32 @@ def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> Non
 
 
 def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tmp_path: Path) -> None:
-    def focus(rows, questions):
-        pairs = zip(rows, questions, strict=True)
-        return [AdapterStack.of(ADAPTERS[1]) if question == "asked" else row for row, question in pairs]
+    def plan(requests):
+        other = AdapterStack.of(ADAPTERS[1])
+        return [AnswerPlan(r.prompt_ids, other if r.focus and r.question == "asked" else r.adapters) for r in requests]
 
     async def scenario(engine: VllmEngine) -> list[str]:
         texts = await asyncio.gather(
-            *[
-                text_of(engine, job(ADAPTERS[0], question=question))
-                for question in ("asked", "asked", "not at all", None)
-            ]
+            *[text_of(engine, job(ADAPTERS[0], question=question)) for question in ("asked", "asked", "not at all", "")]
         )
         await until(lambda: names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[0])})
         return texts
 
     first, second = (MODEL.ask(QUESTION, adapter, max_new_tokens=12) for adapter in ADAPTERS[:2])
     with fake_vllm(MODEL.base) as fake:
-        assert run(scenario, fake.url, tmp_path, focus) == [second, second, first, first]
+        assert run(scenario, fake.url, tmp_path, plan) == [second, second, first, first]
         assert {asked["model"] for asked in fake.asked} == {name_of(adapter) for adapter in ADAPTERS[:2]}
         fake.asked.clear()
         wanted = job(ADAPTERS[0], question="asked")
-        assert run(lambda engine: text_of(engine, wanted), fake.url, tmp_path, focus, focus=False) == first
+        assert run(lambda engine: text_of(engine, wanted), fake.url, tmp_path, plan, focus=False) == first
 
 
 def test_what_is_asked_reaches_the_server(tmp_path: Path) -> None:
-    wanted = job(sampling=GenerationOptions(temperature=0.7, top_p=0.0, seed=5), stops=("END",), top_logprobs=2)
+    wanted = job(options=GenerationOptions(12, temperature=0.7, top_p=0.0, seed=5), stops=("END",), top_logprobs=2)
     with fake_vllm(MODEL.base) as fake:
         run(lambda engine: text_of(engine, wanted), f"{fake.url}/v1/", tmp_path)
     (asked,) = fake.asked
-    assert (asked["model"], asked["prompt"], asked["max_tokens"]) == (REMOTE_MODEL, list(wanted.prompt), 12)
+    assert (asked["model"], asked["prompt"], asked["max_tokens"]) == (REMOTE_MODEL, list(wanted.request.prompt_ids), 12)
     assert (asked["temperature"], asked["seed"], asked["stop"], asked["logprobs"]) == (0.7, 5, ["END"], 2)
     assert 0 < asked["top_p"] < 1e-3
 

@@ -1,5 +1,6 @@
 import pytest
 
+from lorify.answering.plan import AnswerRequest
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
@@ -7,7 +8,7 @@ from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 
 def test_bytes_are_told_of_whole_characters_alone():
     choices = (TokenChoice("é", -0.5, (("é", -0.5), ("\N{REPLACEMENT CHARACTER}", -2.0))),)
-    answer = ChatFormat("base", [Job((1,), 1, top_logprobs=2)], with_usage=False)
+    answer = ChatFormat("base", [Job(AnswerRequest((1,)), top_logprobs=2)], with_usage=False)
     told = answer.whole([WholeAnswer("é", 1, choices, "length")])["choices"][0]["logprobs"]["content"][0]
     assert told["bytes"] == list("é".encode())
     assert [likely["bytes"] for likely in told["top_logprobs"]] == [list("é".encode()), None]
@@ -15,7 +16,7 @@ def test_bytes_are_told_of_whole_characters_alone():
 
 @pytest.mark.parametrize("with_usage", [True, False])
 def test_chunks_have_the_field_of_usage_where_it_is_wanted(with_usage):
-    jobs = [Job((1,), 1)]
+    jobs = [Job(AnswerRequest((1,)))]
     chat = ChatFormat("base", jobs, with_usage=with_usage)
     completion = CompletionFormat("base", jobs, 1, with_usage=with_usage)
     for answer in (chat, completion):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.confidence import hypernetwork_folder
 from lorify.commands.evaluation.options import ALL_QUESTIONS
 from lorify.commands.evaluation.suites import read_suite
 from lorify.commands.options import Base, Hypernetwork, Json, load_model
@@ -17,7 +16,7 @@ from lorify.commands.terminal import counting, say_json, stderr
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from lorify.evaluation.scoring.confidence import Confidence
+    from lorify.answering.confidence import ConfidenceModel
 
 DEFAULT_SUITE = "facts:documents=40:seed=1000"
 
@@ -71,33 +70,33 @@ def confidence(
 
 def _fit(
     suite: str, base: str | None, hypernetwork: Path | None, *, save: bool
-) -> tuple[Confidence, Sequence[Mapping[str, object]]]:
+) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
+    from lorify.answering.confidence import save_confidence_model
+    from lorify.base.files import DEFAULT_BASE
     from lorify.evaluation.scoring.calibration import calibrate
-    from lorify.evaluation.scoring.confidence import save_confidence
+    from lorify.facade import shipped_hypernetwork
 
     chosen = read_suite(suite)
-    folder = hypernetwork_folder(base, hypernetwork)
+    folder = hypernetwork or shipped_hypernetwork(base or DEFAULT_BASE)
     model = load_model(base, hypernetwork)
     with counting("answering", "documents") as advance:
         fitted, rows = calibrate(model, chosen, report=advance)
     if save:
         if folder is None:
             raise EvaluationError("there is no hypernetwork folder to save to; give one with --hypernetwork")
-        stderr().print(f"written to {save_confidence(folder, fitted)}")
+        stderr().print(f"written to {save_confidence_model(folder, fitted)}")
     return fitted, rows
 
 
 def _measure(
     questions: Path, base: str | None, hypernetwork: Path | None
-) -> tuple[Confidence, Sequence[Mapping[str, object]]]:
+) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
     from lorify.evaluation.scoring.calibration import measure_confidence
-    from lorify.evaluation.scoring.confidence import load_confidence
     from lorify.evaluation.suites.questions import QuestionsSuite
 
     suite = QuestionsSuite(path=questions, documents=ALL_QUESTIONS, questions=ALL_QUESTIONS)  # pyright: ignore[reportCallIssue]
-    folder = hypernetwork_folder(base, hypernetwork)
     model = load_model(base, hypernetwork)
-    saved = load_confidence(folder, model.internalizer.digest) if folder is not None else None
+    saved = model.answerer.confidence_model
     if saved is None:
         raise EvaluationError(
             "no confidence is saved beside the hypernetwork; fit it with `lorify eval confidence --save` first"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
 from lorify.data.examples import Example, Question
-from lorify.data.sources.questions import heldout_texts
+from lorify.data.sources.splits import heldout_texts
 from lorify.errors import EvaluationError
 
 FORMAT_VERSION = 1

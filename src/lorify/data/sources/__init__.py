@@ -1,1 +1,1 @@
-"""Data from files and public data sets, and the generated needles."""
+"""Documents, questions, images and prompts from files and public data sets, and generated needles."""

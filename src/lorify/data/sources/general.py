@@ -1,9 +1,11 @@
-"""Prompts that have nothing to do with any document: an adapter must leave the base's answers to them alone.
+"""Prompts that are unrelated to any document; an adapter must not change the base's answers to them.
 
-The prompts are in `general_prompts.txt`, under headings that start with `=`: the evaluation prompts, the training
-prompts, and templates for more training prompts (`= template: FORM | FORM ...`, then the fills, `;` between fills and
-` / ` between the parts of one fill). Many are short questions of fact, which look just like questions about a document.
+The prompts are in `general_prompts.txt`, under headings that start with `=`: evaluation prompts, training prompts, and
+templates for more training prompts (`= template: FORM | FORM ...`, then the fills, with `;` between fills and ` / `
+between the parts of one fill). Many are short factual questions, which look like questions about a document.
 """
+
+from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
@@ -21,24 +23,24 @@ def _lines(heading: str) -> tuple[str, ...]:
     return next(lines for found, lines in _sections() if found == heading)
 
 
-def _from_template(forms: str, fills: str) -> list[str]:
+def _fill_template(forms: str, fills: str) -> list[str]:
     parts = [fill.strip().split(" / ") for fill in fills.split(";")]
     return [form.strip().format(*part) for form in forms.split(" | ") for part in parts]
 
 
 GENERAL_EVAL_PROMPTS: tuple[str, ...] = _lines("evaluation")
-"""200 prompts to measure on; none is in `general_training_prompts`, nor in nearly the same words."""
+"""200 prompts for evaluation; `general_training_prompts` has none of them, not even in similar words."""
 
 
 @cache
 def general_training_prompts() -> tuple[str, ...]:
-    """Prompts to train on, in a fixed order with like beside like (shuffle them): written ones, then filled templates.
+    """Prompts for training: written ones, then filled templates. Similar prompts are adjacent, so shuffle them.
 
     Returns:
-        At least 1,500 prompts, no two the same, all apart from `GENERAL_EVAL_PROMPTS`.
+        At least 1,500 different prompts, none of `GENERAL_EVAL_PROMPTS`.
     """
     prompts = list(_lines("training"))
     for heading, lines in _sections():
         if heading.startswith("template: "):
-            prompts += _from_template(heading.removeprefix("template: "), " ".join(lines))
+            prompts += _fill_template(heading.removeprefix("template: "), " ".join(lines))
     return tuple(prompts)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from lorify.data.examples import Example, Question
 from lorify.data.sources.questions import parse_question_line
+from lorify.data.sources.splits import hash_to_unit_interval
 from lorify.errors import EvaluationError
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -19,7 +20,7 @@ DEFAULT_QUESTION = "What is in the image?"
 DIGITS = "digits"
 DIGIT_QUESTION = "What digit is in the image?"
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-DIGIT_LEVELS = 16  # brightness of scikit-learn's digits, from 0
+DIGIT_LEVELS = 16  # maximum brightness of a pixel of scikit-learn's digits
 HELDOUT_DIGITS = 360
 IMAGENETTE_CLASSES: Mapping[str, str] = {
     "n01440764": "tench",
@@ -33,23 +34,23 @@ IMAGENETTE_CLASSES: Mapping[str, str] = {
     "n03445777": "golf ball",
     "n03888257": "parachute",
 }
-"""Folder of each class of Imagenette -> its name, in the paper's order."""
+"""Folder name -> class name of Imagenette, in the paper's order."""
 
 
 def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list[Example]:
-    """Images with questions.
+    """Load images with questions.
 
     Args:
-        path: a folder of class folders, where the answer is the class: the folder's name, with spaces for underscores
-            (Imagenette's have their English names); or JSON lines of `image` (a path beside the file), `question` and
-            `answers`.
-        question: what is asked about images in class folders.
+        path: a folder of class folders, whose names, with spaces for underscores, are the answers (Imagenette's folders
+            stand for their English class names); or a JSON lines file with `image` (a path relative to the file),
+            `question` and `answers`.
+        question: the question about every image in class folders.
 
     Returns:
-        One example an image, in the order of their names or first lines.
+        One example per image, in the order of the file names or first lines.
 
     Raises:
-        EvaluationError: if the path is missing, holds no image, a line is not as above, or an image is not there.
+        EvaluationError: if the path or an image is missing, the folder holds no image, or a line is malformed.
     """
     if path.is_dir():
         return _from_folders(path, question)
@@ -59,18 +60,18 @@ def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list
 def split_by_image(
     examples: Sequence[Example], heldout_fraction: float = 0.1, seed: int = 0
 ) -> tuple[list[Example], list[Example]]:
-    """Split into training and held-out examples by the images' content: no image is in both, however often it comes.
+    """Split into training and held-out examples by the images' content, so that duplicates of an image stay together.
 
     Raises:
         EvaluationError: if an image cannot be read.
     """
-    heldout = [_uniform(_digest(example.images[0]), seed) < heldout_fraction for example in examples]
+    heldout = [hash_to_unit_interval(_digest(example.images[0]), seed) < heldout_fraction for example in examples]
     train = [example for example, out in zip(examples, heldout, strict=True) if not out]
     return train, [example for example, out in zip(examples, heldout, strict=True) if out]
 
 
 def digit_examples(*, heldout: bool = False) -> list[Example]:
-    """Scikit-learn's handwritten digits, 8 x 8 pixels each: 1,437 to train on, or the 360 that are held out.
+    """Load scikit-learn's handwritten digits of 8 x 8 pixels: 1,437 for training, or the 360 that are held out.
 
     Raises:
         EvaluationError: if scikit-learn is not installed.
@@ -79,7 +80,7 @@ def digit_examples(*, heldout: bool = False) -> list[Example]:
         from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EvaluationError(
-            "the digits come with the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
+            "the digits need the package scikit-learn, which is not installed; run `pip install 'lorify[digits]'`"
         ) from error
     digits: Any = load_digits()
     order = list(range(len(digits.images)))
@@ -103,7 +104,7 @@ def _from_folders(path: Path, question: str) -> list[Example]:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS)
         examples += [Example((), (Question(question, (name,)),), path.name, (file,)) for file in files]
     if not examples:
-        raise EvaluationError(f"{path} holds no images in class folders; expected {path}/CLASS/IMAGE.jpg or the like")
+        raise EvaluationError(f"{path} holds no images in class folders; expected files such as {path}/CLASS/IMAGE.jpg")
     return examples
 
 
@@ -120,16 +121,16 @@ def _from_lines(path: Path) -> list[Example]:
             image, question = _parse_line(line, path, number)
             questions.setdefault(image, []).append(question)
     if not questions:
-        raise EvaluationError(f"{path} has no line; expected objects with image, question and answers")
+        raise EvaluationError(f"{path} has no lines; expected objects with image, question and answers")
     return [Example((), tuple(asked), path.stem, (image,)) for image, asked in questions.items()]
 
 
 def _parse_line(line: str, path: Path, number: int) -> tuple[Path, Question]:
-    place = f"{path}, line {number}"
-    name, question, answers = parse_question_line(line, place, about="image")
+    location = f"{path}, line {number}"
+    name, question, answers = parse_question_line(line, location, subject_field="image")
     image = path.parent / name
     if not image.is_file():
-        raise EvaluationError(f"{place}: image {image} does not exist; give its path beside {path.name}")
+        raise EvaluationError(f"{location}: image {image} does not exist; give its path relative to {path.name}")
     return image, Question(question, tuple(answers))
 
 
@@ -140,8 +141,3 @@ def _digest(image: Path | Image.Image) -> bytes:
         return hashlib.sha256(image.read_bytes()).digest()
     except OSError as error:
         raise EvaluationError(f"image {image} cannot be read ({error.strerror}); check the path") from error
-
-
-def _uniform(digest: bytes, seed: int) -> float:
-    """A number in [0, 1) that depends on content and seed only."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:".encode() + digest).digest()[:6]) / 2**48

@@ -1,4 +1,6 @@
-"""Needle in a haystack: one sentence with a number, hidden in a block of noise repeated to a given length."""
+"""Needle in a haystack: one sentence with a number, hidden in noise of a given length."""
+
+from __future__ import annotations
 
 import random
 from collections.abc import Callable
@@ -20,30 +22,29 @@ def generate_niah_example(
     depth_bin: int | None = None,
     num_bins: int = 10,
 ) -> Example:
-    """One haystack of at most `length_tokens` tokens with one needle, and the question about it.
+    """Generate a haystack of at most `length_tokens` tokens with one needle, and the question about it.
 
-    The haystack is lines: noise blocks, all the same, and the needle on a line of its own. The number has four digits
+    The haystack consists of identical lines of noise, with the needle on a line of its own. The number has four digits
     (`0000` to `9999`, leading zeros kept) and is the only answer.
 
     Args:
-        rng: source of the number and of the place; the same state gives the same example.
-        length_tokens: upper limit on the document's length; the document falls short of it by less than one block.
-        count_tokens: number of tokens of a text under the base's tokenizer; called on a few lines only, whatever the
-            length. A start or end token that it counts is counted once.
-        depth_bin: which of `num_bins` equal stretches of lines the needle lies in, 0 the first; None draws one evenly.
+        rng: source of randomness; the same state gives the same example.
+        length_tokens: maximum length of the document, which is less than one line shorter.
+        count_tokens: counts the tokens of a text with the base's tokenizer; it is called on a few lines only, whatever
+            the length. A start or end token that it counts is counted once.
+        depth_bin: which of `num_bins` equal ranges of lines holds the needle, from 0; None draws one uniformly.
         num_bins: number of depth bins.
 
     Returns:
         An example with one document, one question and source `niah`.
 
     Raises:
-        EvaluationError: the needle alone is longer than `length_tokens`, or `depth_bin` is not below `num_bins`.
+        EvaluationError: if the needle alone is longer than `length_tokens`, or `depth_bin` is not in the range.
 
     Source: Doc-to-LoRA, needle-in-a-haystack experiment (code: SakanaAI/doc-to-lora,
         `data/generate_ctx_magic_number.py`): same noise, needle, question, number range, separator and depth bins.
-        Ours differs in how lengths are set: theirs are ranges of tokens with every fitting number of blocks in equal
-        shares, ours is one length, filled with as many whole blocks as fit; and theirs fixes how many examples fall
-        in each depth bin, ours leaves that to the caller (`depth_bin`) or to chance.
+        Theirs draws lengths from a range of tokens and fixes the number of examples per depth bin; ours fills one
+        length with as many lines as fit and leaves the depth bin to the caller or to chance.
     """
     if depth_bin is None:
         depth_bin = rng.randrange(num_bins)
@@ -58,21 +59,21 @@ def generate_niah_example(
 
 
 def _num_noise_blocks(needle: str, length_tokens: int, count_tokens: Callable[[str], int]) -> int:
-    """How many noise blocks fit beside the needle; counted on single lines, since every further block adds the same."""
+    """How many lines of noise fit beside the needle; every further line adds the same number of tokens."""
     block, two_blocks = count_tokens(NOISE_BLOCK), count_tokens(NOISE_BLOCK + BLOCK_SEPARATOR + NOISE_BLOCK)
     needle_alone = count_tokens(needle)
     if needle_alone > length_tokens:
         raise EvaluationError(
             f"a haystack of {length_tokens} tokens cannot hold the needle; use at least {needle_alone} tokens"
         )
-    # Between two blocks, not before the first: a tokenizer may give the separator to the sentence before it.
+    # Counted between two blocks, because a tokenizer may merge the separator with the sentence before it.
     needle_between = count_tokens(BLOCK_SEPARATOR.join([NOISE_BLOCK, needle, NOISE_BLOCK])) - two_blocks
     added_by_block = two_blocks - block
     return max(0, (length_tokens - needle_between - block) // added_by_block + 1)
 
 
 def _draw_position(rng: random.Random, num_lines: int, depth_bin: int, num_bins: int) -> int:
-    """A line whose relative depth lies in the bin; with fewer lines than bins, neighbouring bins share a line."""
+    """Draw a line in the depth bin; with fewer lines than bins, neighbouring bins share a line."""
     first = num_lines * depth_bin // num_bins
     last = -(-num_lines * (depth_bin + 1) // num_bins) - 1
     return rng.randint(first, last)

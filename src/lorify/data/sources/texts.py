@@ -1,4 +1,6 @@
-"""Plain documents without questions: passages, and their own sentences to go on with."""
+"""Plain documents without questions: passages, with their own sentences to complete."""
+
+from __future__ import annotations
 
 import json
 import re
@@ -24,59 +26,61 @@ def load_text_examples(path: Path, *, max_context_chars: int) -> list[Example]:
 
     Args:
         path: a JSON lines file.
-        max_context_chars: longest passage, in characters; longer paragraphs are left out.
+        max_context_chars: longest passage, in characters; longer paragraphs are dropped.
 
     Returns:
         Examples of one passage each, with source `texts`.
 
     Raises:
-        EvaluationError: the path cannot be read, a line is not as above (its number is given), or no passage is left.
+        EvaluationError: if the file cannot be read, a line is malformed (its number is given), or no passage is left.
     """
-    examples = [example for text in read_texts(path) for example in _passages(text, max_context_chars)]
+    examples = [example for text in read_texts(path) for example in _split_into_passages(text, max_context_chars)]
     if not examples:
         raise EvaluationError(f"{path} gave no passages; expected paragraphs of up to {max_context_chars} characters")
     return examples
 
 
 def read_texts(path: Path) -> Iterator[str]:
-    """The `text` of each line of a JSON lines file; empty lines give empty texts.
+    """Read the `text` of each line of a JSON lines file; empty lines give empty texts.
 
     Raises:
-        EvaluationError: the path cannot be read, or a line is not as above (its number is given).
+        EvaluationError: if the file cannot be read, or a line is malformed (its number is given).
     """
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 text = json.loads(line).get("text") if line.strip() else ""
                 if not isinstance(text, str):
-                    raise EvaluationError(f"{path} line {number} has no `text`; expected one JSON object a line")
+                    raise EvaluationError(f"{path} line {number} has no `text`; expected one JSON object per line")
                 yield text
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read ({error.strerror}); give a JSON lines file") from error
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise EvaluationError(f"{path} is no JSON lines file ({error}); expected one JSON object a line") from error
+        raise EvaluationError(
+            f"{path} is not a JSON lines file ({error}); expected one JSON object per line"
+        ) from error
 
 
-def _passages(text: str, max_chars: int) -> Iterator[Example]:
+def _split_into_passages(text: str, max_chars: int) -> Iterator[Example]:
     passage = ""
     for paragraph in re.split(r"\n\s*\n", text):
         if len(passage) + len(paragraph) + 2 > max_chars:
-            yield from _example(passage)
+            yield from _build_example(passage)
             passage = ""
         if len(paragraph) <= max_chars:
             passage = f"{passage}\n\n{paragraph}" if passage else paragraph
-    yield from _example(passage)
+    yield from _build_example(passage)
 
 
-def _example(passage: str) -> Iterator[Example]:
+def _build_example(passage: str) -> Iterator[Example]:
     sentences = [match.group() for match in _SENTENCE.finditer(passage)]
     lengths = [len(sentence.split()) for sentence in sentences]
     fitting = [s for s, n in zip(sentences, lengths, strict=True) if MIN_SENTENCE_WORDS <= n <= MAX_SENTENCE_WORDS]
     if len(fitting) >= MIN_PASSAGE_SENTENCES:
-        yield Example((passage,), tuple(map(_completion, fitting)), SOURCE)
+        yield Example((passage,), tuple(map(_build_completion, fitting)), SOURCE)
 
 
-def _completion(sentence: str) -> Question:
+def _build_completion(sentence: str) -> Question:
     words = sentence.split()
     half = len(words) // 2
     return Question(f"How does this sentence go on? {' '.join(words[:half])}", (" ".join(words[half:]),))

@@ -6,17 +6,22 @@ Methods for tasks are in `task_methods.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
+from lorify.answering.window import fit_document
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document, document_from_text
 from lorify.contexts.images import Context, read_picture
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, fit_document
+from lorify.evaluation.methods.api import Method, PreparedCase, Update
 from lorify.evaluation.methods.retrieval import load_bm25
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify, load_internalizer
@@ -33,6 +38,7 @@ from lorify.hypernets.refinement.distillation import (
     believed_lessons,
     blank_adapter,
     distill,
+    focusing,
     lessons_from_teacher,
     refining_lessons,
 )
@@ -48,7 +54,7 @@ class NoContext(Method):
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
-        return lambda case: PreparedCase(lambda question: Prompt())
+        return lambda case: PreparedCase(Query)
 
 
 class InContext(Method):
@@ -61,9 +67,7 @@ class InContext(Method):
 
         def update(case: Case) -> PreparedCase:
             text = SEPARATOR.join(case.documents)
-            return PreparedCase(
-                lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens))
-            )
+            return prepared_text(model.answerer, lambda question: text, max_new_tokens)
 
         return update
 
@@ -96,7 +100,7 @@ class Internalized(Method):
             adapter = model.internalize(*case_contexts(case))
             if not self.focus:
                 adapter = without_tokens(adapter)
-            return prepared_adapter(model, adapter, gate=adapter if self.only_if_relevant else None)
+            return prepared_adapter(adapter, only_if_relevant=self.only_if_relevant, answerer=model.answerer)
 
         return update
 
@@ -120,7 +124,9 @@ class OuterProducts(Method):
             if not isinstance(model.internalizer, AssociativeInternalizer):
                 raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
             adapter = write_outer_products(model.internalizer, solved)
-            return prepared_adapter(model, adapter, gate=solved)
+            # What the hypernetwork kept of the documents still decides which questions the adapter is on for.
+            asked = replace(adapter, statistics=solved.statistics)
+            return replace(prepared_adapter(asked, only_if_relevant=True, focus=False), adapter=adapter)
 
         return update
 
@@ -141,11 +147,10 @@ class Retrieval(Method):
             ids = split_into_chunks(text, model.base.tokenizer, self.chunk_tokens)
             retrieve = build_retriever([model.base.decode_text(chunk).strip() for chunk in ids])
 
-            def prompt_for(question: str) -> Prompt:
-                found = SEPARATOR.join(retrieve(question, self.chunks))
-                return Prompt(document=fit_document(model.base, found, question, max_new_tokens))
+            def find(question: str) -> str:
+                return SEPARATOR.join(retrieve(question, self.chunks))
 
-            return PreparedCase(prompt_for)
+            return prepared_text(model.answerer, find, max_new_tokens)
 
         return update
 
@@ -167,9 +172,7 @@ class Llmlingua2(Method):
         def update(case: Case) -> PreparedCase:
             result = compressor.compress_prompt(list(case.documents), rate=self.rate, force_tokens=["\n", "?"])
             text = result["compressed_prompt"]
-            return PreparedCase(
-                lambda question: Prompt(document=fit_document(model.base, text, question, max_new_tokens))
-            )
+            return prepared_text(model.answerer, lambda question: text, max_new_tokens)
 
         return update
 
@@ -198,7 +201,8 @@ class Distilled(Method):
         def update(case: Case) -> PreparedCase:
             budget = Budget(self.steps, self.seconds)
             blank = blank_adapter(model.base, self.rank, case_documents(case))
-            return prepared_adapter(model, self.train(model, case, blank, budget, learn_A=True), gate=None)
+            trained = self.train(model, case, blank, budget, learn_A=True)
+            return prepared_adapter(trained, only_if_relevant=False)
 
         return update
 
@@ -207,17 +211,20 @@ class Distilled(Method):
     ) -> Adapter:
         """The trained adapter."""
         if self.lessons == "statements":
-            lessons = refining_lessons(model.base, case.documents, budget, writer=model.question_writer)
+            lessons = refining_lessons(
+                model.base, case.documents, budget, prompts=model.answerer.prompts, writer=model.question_writer
+            )
             if not learn_A and model.question_writer is not None:  # what a hypernetwork wrote can judge them
                 lessons = believed_lessons(model.base, lessons, start, focus=focus)
         else:
             asked = [question.text for question in case.questions] if self.lessons == "oracle" else None
             longest = max(asked or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
-            fitting = fit_document(model.base, SEPARATOR.join(case.documents), longest, self.answer_tokens)
+            fitting = fit_document(model.answerer, SEPARATOR.join(case.documents), longest, self.answer_tokens)
             lessons = lessons_from_teacher(
                 model.base,
                 fitting,
                 asked,
+                prompts=model.answerer.prompts,
                 num_questions=self.queries,
                 answer_tokens=self.answer_tokens,
                 deadline=budget.half_way(),
@@ -251,9 +258,9 @@ class Refined(Distilled):
         def update(case: Case) -> PreparedCase:
             generated = model.internalize(*case_documents(case))
             budget = Budget(self.steps, self.seconds)
-            focus = model.internalizer.focused
+            focus = focusing(model.internalizer)
             trained = self.train(model, case, generated, budget, learn_A=False, focus=focus)
-            return prepared_adapter(model, as_refined(trained, generated, budget), gate=generated)
+            return prepared_adapter(as_refined(trained, generated, budget), only_if_relevant=True)
 
         return update
 
@@ -269,20 +276,38 @@ def case_contexts(case: Case) -> list[Context]:
     return [*case_documents(case), *pictures]
 
 
-def prepared_adapter(model: Lorify, adapter: Adapter, *, gate: Adapter | None) -> PreparedCase:
-    """What a method holds that has an adapter.
+def prepared_adapter(
+    adapter: Adapter, *, only_if_relevant: bool, focus: bool = True, answerer: Answerer | None = None
+) -> PreparedCase:
+    """Prepare a case whose questions are asked with an adapter.
 
     Args:
-        model: base and hypernetwork.
         adapter: the adapter.
-        gate: what tells by its documents which questions the adapter is on for; None: all.
+        only_if_relevant: leave questions that are not about its documents to the bare base.
+        focus: focus the adapter on each question.
+        answerer: answers the questions; None: the loaded one.
+    """
+    stack = AdapterStack.of(adapter)
+    return PreparedCase(
+        lambda question: Query(question, stack, only_if_relevant=only_if_relevant, focus=focus),
+        adapter,
+        answerer=answerer,
+    )
+
+
+def prepared_text(answerer: Answerer, text_for: Callable[[str], str], max_new_tokens: int) -> PreparedCase:
+    """Prepare a case whose questions are asked with a text in the prompt.
+
+    Args:
+        answerer: builds the prompts.
+        text_for: question -> the text, which is cut in the middle if it does not fit.
+        max_new_tokens: maximum length of an answer, in tokens.
     """
 
-    def prompt_for(question: str) -> Prompt:
-        is_on = gate is None or not model.for_question(gate, question, focus=False).is_empty
-        return Prompt(adapter=model.for_question(adapter, question, only_if_relevant=False) if is_on else None)
+    def query_for(question: str) -> Query:
+        return Query(question, document=fit_document(answerer, text_for(question), question, max_new_tokens))
 
-    return PreparedCase(prompt_for, adapter)
+    return PreparedCase(query_for)
 
 
 def _load_compressor(name: str, device: str) -> Any:

@@ -7,14 +7,17 @@ description or examples there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
 
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, AdapterStack
 from lorify.adapters.storage import load_adapter
+from lorify.answering.plan import Query
+from lorify.answering.window import fit_document
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods.api import Method, PreparedCase, Prompt, Update, fit_document
+from lorify.evaluation.methods.api import Method, PreparedCase, Update
 from lorify.evaluation.suites.cases import Case, CaseKind, TaskContext
 from lorify.facade import Lorify
 from lorify.hypernets.registry import load_specializer
@@ -40,7 +43,7 @@ class Described(Method):
 
         def update(case: Case) -> PreparedCase:
             text = case_task(case).description
-            return PreparedCase(lambda question: Prompt(document=text), description=text)
+            return PreparedCase(lambda question: Query(question, document=text), description=text)
 
         return update
 
@@ -53,7 +56,7 @@ class ThreeShot(Method):
 
     def load(self, model: Lorify, max_new_tokens: int) -> Update:
         """Nothing to do."""
-        return lambda case: PreparedCase(lambda question: Prompt(turns=case_task(case).examples))
+        return lambda case: PreparedCase(lambda question: Query(question, turns=case_task(case).examples))
 
 
 class _Generated(Method):
@@ -82,7 +85,7 @@ class _Generated(Method):
         def update(case: Case) -> PreparedCase:
             text = describe(case)
             adapter = specializer.specialize(text)
-            return PreparedCase(lambda question: Prompt(adapter=adapter), adapter, text)
+            return PreparedCase(_always_on(adapter), adapter, text)
 
         return update
 
@@ -141,11 +144,12 @@ class FromInstruction(_Generated):
             if not self.document:
                 return known
             text = "\n\n".join(case.documents)
-            return PreparedCase(
-                lambda question: Prompt(known.adapter, fit_document(model.base, text, question, max_new_tokens)),
-                known.adapter,
-                known.description,
-            )
+
+            def query_for(question: str) -> Query:
+                document = fit_document(model.answerer, text, question, max_new_tokens)
+                return replace(known.query_for(question), document=document)
+
+            return replace(known, query_for=query_for)
 
         return update
 
@@ -171,7 +175,7 @@ class _Trained(Method):
         def update(case: Case) -> PreparedCase:
             adapter = find(case_task(case))
             adapter.check_base(model.base)
-            return PreparedCase(lambda question: Prompt(adapter=adapter), adapter)
+            return PreparedCase(_always_on(adapter), adapter)
 
         return update
 
@@ -224,6 +228,12 @@ class Restored(_Generated):
             return descriptions[task][0]
 
         return find
+
+
+def _always_on(adapter: Adapter) -> Callable[[str], Query]:
+    """Ask every question with an adapter, which no question switches off."""
+    stack = AdapterStack.of(adapter)
+    return lambda question: Query(question, stack, only_if_relevant=False)
 
 
 def _not_in_library(method: str, library: Path, task: str) -> EvaluationError:

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from lorify.answering.answerer import Answerer
+from lorify.answering.batches import answer_in_batches
+from lorify.answering.plan import AnswerPlan, Query
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.methods.api import Method, PreparedCase, Update, ask_together, check_questions, longest_answer
+from lorify.evaluation.methods.api import Method, PreparedCase, Update, check_questions, longest_answer
 from lorify.evaluation.methods.documents import case_contexts
 from lorify.evaluation.runs.folder import append_answers, rewrite_answers
 from lorify.evaluation.runs.records import AnswerRecord
@@ -61,7 +65,7 @@ def answer_cases(
     total = len(methods) * sum(len(case.questions) for case in cases)
     kept = {method.label: _complete(blocks, [a for a in done if a.method == method.label]) for method in methods}
     answers = [a for a in done if a.case in kept.get(a.method, ())]
-    check_questions(model.base, [c for c in cases if any(c.id not in ids for ids in kept.values())], max_new_tokens)
+    check_questions(model.answerer, [c for c in cases if any(c.id not in ids for ids in kept.values())], max_new_tokens)
     if folder is not None and len(answers) < len(done):
         rewrite_answers(folder, answers)
     report(len(answers), total)
@@ -75,7 +79,7 @@ def answer_cases(
                 label = methods[(turn + i) % len(methods)].label
                 if block[0].id in kept[label]:
                     continue
-                new = _answer_block(model, block, label, updates[label], max_new_tokens, timed)
+                new = _answer_block(model.answerer, block, label, updates[label], max_new_tokens, timed)
                 if folder is not None:
                     append_answers(folder, new)
                 answers += new
@@ -109,41 +113,49 @@ def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
 
 
 def _answer_block(
-    model: Lorify, block: Sequence[Case], label: str, update: Update, max_new_tokens: int, timed: bool
+    answerer: Answerer, block: Sequence[Case], label: str, update: Update, max_new_tokens: int, timed: bool
 ) -> list[AnswerRecord]:
     rows: list[tuple[Case, int, PreparedCase, Measurement]] = []
     for case in block:
-        with measured(model.base.device) as taken:
+        with measured(answerer.base.device) as taken:
             knowledge = update(case)
         rows += [(case, index, knowledge, taken) for index in range(len(case.questions))]
     first = block[0]
+    answerer = rows[0][2].answerer or answerer
     limit = longest_answer(first, max_new_tokens)
-    alone = answer_timed(model.base, rows[0][2], first.questions[0].text, limit) if timed else None
+    alone = answer_timed(answerer, rows[0][2], first.questions[0].text, limit) if timed else None
     texts = [alone.text] if alone is not None else []
-    texts += _ask(model, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
+    texts += _ask(answerer, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
     return [
         _as_answer(label, case, index, text, known, taken, alone if index == 0 else None)
         for (case, index, known, taken), text in zip(rows, texts, strict=True)
     ]
 
 
-def _ask(model: Lorify, rows: Sequence[tuple[Case, int, PreparedCase]], max_new_tokens: int) -> list[str]:
-    prompts = [known.prompt_for(case.questions[index].text) for case, index, known in rows]
-    # Where the right answer is the bare base's, and the bare base is asked, the answer is known. Asking again in
-    # another batch would only add the rounding of another order of sums.
+def _ask(answerer: Answerer, rows: Sequence[tuple[Case, int, PreparedCase]], max_new_tokens: int) -> list[str]:
+    """Answer questions of cases, each given by its index in its case."""
+    queries = [known.query_for(case.questions[index].text) for case, index, known in rows]
+    planned = [(query, answerer.plan_query(query)) for query in queries]
+    # If the expected answer is the bare base's own and the bare base is asked, the answer is known. Asking again in
+    # another batch would only add rounding differences.
     answers: list[str | None] = [
-        case.questions[index].answers[0] if case.answers_are_the_bases and prompt.is_bare else None
-        for (case, index, _), prompt in zip(rows, prompts, strict=True)
+        case.questions[index].answers[0] if case.answers_are_the_bases and _is_bare(query, plan) else None
+        for (case, index, _), (query, plan) in zip(rows, planned, strict=True)
     ]
     by_limit: dict[int, list[int]] = {}
     for number, ((case, _, _), answer) in enumerate(zip(rows, answers, strict=True)):
         if answer is None:
             by_limit.setdefault(longest_answer(case, max_new_tokens), []).append(number)
     for limit, numbers in by_limit.items():
-        asked = [(rows[i][0].questions[rows[i][1]].text, prompts[i]) for i in numbers]
-        for i, answer in zip(numbers, ask_together(model, asked, limit), strict=True):
-            answers[i] = answer
+        new = answer_in_batches(answerer, [planned[i] for i in numbers], GenerationOptions(limit))
+        for i, answer in zip(numbers, new, strict=True):
+            answers[i] = answer.text
     return [answer or "" for answer in answers]
+
+
+def _is_bare(query: Query, plan: AnswerPlan) -> bool:
+    """Whether the bare base is asked with nothing but the question."""
+    return not plan.is_on and query.document is None and not query.turns
 
 
 def _as_answer(

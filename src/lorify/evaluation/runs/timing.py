@@ -12,9 +12,7 @@ from pathlib import Path
 
 import torch
 
-from lorify.adapters import build_lora_batch
-from lorify.base.chat import build_prompt_ids, stop_token_ids
-from lorify.base.generation import stream_tokens
+from lorify.answering.answerer import Answerer
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.evaluation.methods.api import PreparedCase
@@ -83,26 +81,25 @@ class TimedAnswer:
     peak_bytes: int | None
 
 
-def answer_timed(base: BaseLM, knowledge: PreparedCase, question: str, max_new_tokens: int) -> TimedAnswer:
+def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_new_tokens: int) -> TimedAnswer:
     """Answer one question alone, greedily, token by token."""
-    stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+    base = answerer.base
     ids: list[int] = []
     first = last = 0.0
     with measured(base.device) as measurement:
         started = time.perf_counter()
-        prompt = knowledge.prompt_for(question)
-        prompt_ids = build_prompt_ids(base.tokenizer, prompt.messages(question))
-        lora = build_lora_batch([prompt.adapter], base)
-        for token in stream_tokens(base, prompt_ids, GenerationOptions(max_new_tokens), lora=lora, stop_ids=stop_ids):
+        plan = answerer.plan_query(prepared.query_for(question))
+        for token in answerer.stream_ids(plan, GenerationOptions(max_new_tokens)):
             last = time.perf_counter()
             first = first or last
             ids.append(token)
+    num_prompt_tokens = len(plan.prompt_ids)
     return TimedAnswer(
         text=base.decode_text(ids).strip(),
-        prompt_tokens=len(prompt_ids),
+        prompt_tokens=num_prompt_tokens,
         first_token_seconds=(first or time.perf_counter()) - started,
         seconds_per_token=(last - first) / (len(ids) - 1) if len(ids) > 1 else None,
-        kv_cache_bytes=kv_cache_bytes(base, len(prompt_ids) + len(ids)),
+        kv_cache_bytes=kv_cache_bytes(base, num_prompt_tokens + len(ids)),
         peak_bytes=measurement.peak_bytes,
     )
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lorify.adapters import AdapterLike
+from lorify.answering.answerer import Answerer
+from lorify.answering.batches import answer_in_batches
+from lorify.answering.confidence import ConfidenceModel, Signals, answer_signals
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods.api import ask_together, check_questions
+from lorify.evaluation.methods.api import PreparedCase, check_questions
 from lorify.evaluation.methods.documents import Internalized
-from lorify.evaluation.scoring.confidence import SIGNALS, Confidence, answer_signals, auroc, fit_confidence
+from lorify.evaluation.scoring.confidence import auroc, fit_confidence
 from lorify.evaluation.scoring.metrics import token_f1
 from lorify.evaluation.suites.api import Suite
+from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
 
 RIGHT_F1 = 0.5
@@ -23,13 +27,15 @@ Row = dict[str, str | int | float]
 class _Answers:
     """Answers with the adapter: signals, whether right, and the case of each."""
 
-    signals: list[tuple[float, float]]
+    signals: list[Signals]
     is_right: list[bool]
     groups: list[str]
 
     def rows(self, name: str, joined: float) -> list[Row]:
         """A row for each signal, and one with a name and an AUROC for all together."""
-        scores = {signal: auroc([-s[i] for s in self.signals], self.is_right) for i, signal in enumerate(SIGNALS)}
+        scores = {
+            signal: auroc([-s[i] for s in self.signals], self.is_right) for i, signal in enumerate(Signals._fields)
+        }
         right = round(sum(self.is_right) / len(self.is_right), 3)
         return [
             {"signal": signal, "questions": len(self.is_right), "right": right, "auroc": round(score, 3)}
@@ -39,7 +45,7 @@ class _Answers:
 
 def calibrate(
     model: Lorify, suite: Suite, *, report: Report = lambda done, total: None
-) -> tuple[Confidence, list[Row]]:
+) -> tuple[ConfidenceModel, list[Row]]:
     """Ask a suite and fit.
 
     Args:
@@ -60,7 +66,7 @@ def calibrate(
 
 
 def measure_confidence(
-    model: Lorify, suite: Suite, kept: Confidence, *, report: Report = lambda done, total: None
+    model: Lorify, suite: Suite, kept: ConfidenceModel, *, report: Report = lambda done, total: None
 ) -> list[Row]:
     """Ask a suite and see how well a fit that is there already tells right answers from wrong ones.
 
@@ -88,18 +94,25 @@ def measure_confidence(
 def _ask(model: Lorify, suite: Suite, report: Report) -> _Answers:
     update = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
     cases = suite.build(model)
-    check_questions(model.base, cases, suite.max_new_tokens)
+    check_questions(model.answerer, cases, suite.max_new_tokens)
     found = _Answers([], [], [])
     for case in cases:
-        knowledge = update(case)
-        asked = [(question, knowledge.prompt_for(question.text)) for question in case.questions]
-        asked = [(question, prompt) for question, prompt in asked if not prompt.is_bare]
-        answers = ask_together(model, [(q.text, prompt) for q, prompt in asked], suite.max_new_tokens)
-        adapters: list[AdapterLike] = [prompt.adapter for _, prompt in asked]
-        found.signals.extend(answer_signals(model.base, [q.text for q, _ in asked], answers, adapters))
-        found.is_right.extend(token_f1(a, q.answers) >= RIGHT_F1 for a, (q, _) in zip(answers, asked, strict=True))
-        found.groups.extend([case.id] * len(asked))
+        _add_answers(found, case, update(case), model.answerer, GenerationOptions(suite.max_new_tokens))
         report(1, len(cases))
     if not found.signals:
         raise EvaluationError(f"no question of {suite.label} concerns its document; ask another suite")
     return found
+
+
+def _add_answers(
+    found: _Answers, case: Case, prepared: PreparedCase, answerer: Answerer, options: GenerationOptions
+) -> None:
+    """Answer the questions of a case that the adapter is on for."""
+    queries = [prepared.query_for(question.text) for question in case.questions]
+    planned = [(query, answerer.plan_query(query)) for query in queries]
+    asked = [i for i, (_, plan) in enumerate(planned) if plan.is_on]
+    answers = answer_in_batches(answerer, [planned[i] for i in asked], options)
+    for i, answer in zip(asked, answers, strict=True):
+        found.signals.append(answer_signals(answerer.base, planned[i][1], answer.text))
+        found.is_right.append(token_f1(answer.text, case.questions[i].answers) >= RIGHT_F1)
+        found.groups.append(case.id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from lorify.answering.batches import BATCH_ROWS
 from lorify.data.examples import Example, Question
 from lorify.data.sources.general import GENERAL_EVAL_PROMPTS
-from lorify.evaluation.methods.api import BATCH_ROWS
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case, make_case
 from lorify.evaluation.suites.facts import fact_examples

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance, build_lora_batch
 from lorify.adapters.adapter import Key, lorify_version
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages, stop_token_ids
 from lorify.base.generation import generate_batch
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
@@ -34,6 +34,7 @@ from lorify.data.cloze.question_writing import question_writing_prompt, select_u
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.errors import ContextError
+from lorify.hypernets.internalizer import DocumentInternalizer
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
 QUESTION_TOKENS = 32
@@ -43,7 +44,7 @@ TOP_K = 16
 SMALLEST_RMS = 0.01  # of a matrix of zeros: what its first steps are relative to
 MODULE = "down_proj"
 Focus = Callable[[Sequence[Adapter], Sequence[str]], Sequence[Adapter]]
-"""(adapters, questions) -> adapters for these questions alone."""
+"""(adapters, questions) -> the adapters that the questions are answered with."""
 MOST_STEPS = 100_000
 REFINE_ROWS = 8
 REFINE_RATE = 0.003
@@ -176,6 +177,7 @@ def refine(
     documents: Sequence[Document],
     *,
     seconds: float,
+    prompts: PromptBuilder,
     focus: Focus | None = None,
     writer: Adapter | None = None,
 ) -> Adapter:
@@ -186,6 +188,7 @@ def refine(
         adapter: what a hypernetwork wrote of the documents.
         documents: the documents.
         seconds: how long, questions included; a step that has begun is finished.
+        prompts: builds the prompts, as they will be when the adapter is used.
         focus: as for `distill`.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None: they are
             made by rule.
@@ -198,7 +201,7 @@ def refine(
         ContextError: if no question can be made of any sentence.
     """
     budget = Budget(MOST_STEPS, seconds)
-    lessons = refining_lessons(base, [document.text for document in documents], budget, writer=writer)
+    lessons = refining_lessons(base, [document.text for document in documents], budget, prompts=prompts, writer=writer)
     if not lessons:
         names = ", ".join(document.name for document in documents)
         raise ContextError(
@@ -262,7 +265,13 @@ def _student_log(base: BaseLM, lessons: Sequence[Lesson], lora: Mapping[Key, Lor
 
 
 def refining_lessons(
-    base: BaseLM, documents: Sequence[str], budget: Budget, *, writer: Adapter | None = None, seed: int = 0
+    base: BaseLM,
+    documents: Sequence[str],
+    budget: Budget,
+    *,
+    prompts: PromptBuilder,
+    writer: Adapter | None = None,
+    seed: int = 0,
 ) -> list[Lesson]:
     """Lessons from the documents' own sentences: each date, quantity and name is asked for.
 
@@ -270,12 +279,13 @@ def refining_lessons(
         base: the base.
         documents: the texts.
         budget: of the whole training; half of it is for writing at most.
+        prompts: builds the prompts, as they will be when the adapter is used.
         writer: an adapter that writes the questions; None: they are made by rule, at once.
         seed: which words are asked for first, where there is no time for all, and the sampling.
     """
     gaps = [(split_sentences(text), gap) for text in documents for gap in find_cloze_candidates(text)]
     if writer is None:
-        return [_lesson(base, gap) for _, gap in gaps]
+        return [_lesson(base, gap, prompts) for _, gap in gaps]
     random.Random(seed).shuffle(gaps)
     deadline, written = budget.half_way(), list[ClozeStatement]()
     for wording in range(WORDINGS):
@@ -287,7 +297,7 @@ def refining_lessons(
             requests = [
                 question_writing_prompt(sentences, sentences.index(gap.sentence), gap.answer) for sentences, gap in some
             ]
-            found = generate_batch(
+            found = generate_batch(  # the writer was trained on prompts without a system turn
                 base,
                 [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
                 GenerationOptions(QUESTION_TOKENS, temperature=0.8 if wording else 0.0, top_p=0.95, seed=seed + start),
@@ -297,7 +307,7 @@ def refining_lessons(
             written += [
                 replace(gap, question=base.decode_text(ids).strip()) for (_, gap), ids in zip(some, found, strict=True)
             ]
-    return [_lesson(base, statement) for statement in select_unambiguous(written)]
+    return [_lesson(base, statement, prompts) for statement in select_unambiguous(written)]
 
 
 @torch.no_grad()
@@ -326,9 +336,9 @@ def believed_lessons(
     return kept
 
 
-def _lesson(base: BaseLM, statement: ClozeStatement) -> Lesson:
+def _lesson(base: BaseLM, statement: ClozeStatement, prompts: PromptBuilder) -> Lesson:
     """The answer is known: all of the teacher's probability is on it."""
-    prompt = build_prompt_ids(base.tokenizer, question_messages(statement.question))
+    prompt = prompts.question_ids(statement.question)
     # With a space in front, as a hypernetwork is trained to answer: it is what the word is inside a text.
     number = number_without_unit(statement.answer)
     target = base.encode_text(f" {number or statement.answer}")
@@ -344,6 +354,7 @@ def lessons_from_teacher(
     document: str,
     questions: Sequence[str] | None,
     *,
+    prompts: PromptBuilder,
     num_questions: int,
     answer_tokens: int,
     deadline: float | None = None,
@@ -355,6 +366,7 @@ def lessons_from_teacher(
         base: the base.
         document: what the teacher has in its prompt; it has to fit the window.
         questions: the questions; None: the base makes them from the document's chunks.
+        prompts: builds the prompts of teacher and student.
         num_questions: how many to make; each is sampled, and may come again.
         answer_tokens: longest answer, in tokens.
         deadline: after this value of `time.perf_counter()` no further few are begun; the first always are.
@@ -373,7 +385,7 @@ def lessons_from_teacher(
             asked = _make_questions(base, sources, seed + start)
         else:
             asked = [questions[i] for i in places]
-        lessons += _ask_teacher(base, document, asked, answer_tokens)
+        lessons += _ask_teacher(base, prompts, document, asked, answer_tokens)
     return lessons
 
 
@@ -390,12 +402,14 @@ def _make_questions(base: BaseLM, chunks: Sequence[str], seed: int) -> list[str]
     return [text or QUESTION_REQUEST for text in texts]
 
 
-def _ask_teacher(base: BaseLM, document: str, questions: Sequence[str], answer_tokens: int) -> list[Lesson]:
+def _ask_teacher(
+    base: BaseLM, prompts: PromptBuilder, document: str, questions: Sequence[str], answer_tokens: int
+) -> list[Lesson]:
     stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
-    prompts = [build_prompt_ids(base.tokenizer, question_messages(question, document)) for question in questions]
-    answers = generate_batch(base, prompts, GenerationOptions(answer_tokens), lora=None, stop_ids=stop_ids)
+    asked = [prompts.question_ids(question, document) for question in questions]
+    answers = generate_batch(base, asked, GenerationOptions(answer_tokens), lora=None, stop_ids=stop_ids)
     lessons = []
-    for question, prompt, answer in zip(questions, prompts, answers, strict=True):
+    for question, prompt, answer in zip(questions, asked, answers, strict=True):
         ids = torch.tensor([[*prompt, *answer]], device=base.device)
         hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
         # An answer that ended by itself teaches where to end; after one that was cut off there is nothing to say.
@@ -403,9 +417,19 @@ def _ask_teacher(base: BaseLM, document: str, questions: Sequence[str], answer_t
         first = len(prompt) - 1
         log = base.logits(hidden[0, first : first + num_targets]).log_softmax(-1)
         top_log, top_ids = log.topk(min(TOP_K, log.shape[-1]), dim=-1)
-        student = build_prompt_ids(base.tokenizer, question_messages(question))
+        student = prompts.question_ids(question)
         lessons.append(Lesson(question, [*student, *answer[: num_targets - 1]], num_targets, top_ids, top_log))
     return lessons
+
+
+def focusing(internalizer: DocumentInternalizer) -> Focus:
+    """Focus adapters the way a hypernetwork does when it answers, without switching any off."""
+
+    def focus(adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        prepared = internalizer.prepare(adapters, questions, only_if_relevant=False)
+        return [adapter for adapter in prepared if adapter is not None]
+
+    return focus
 
 
 def blank_adapter(base: BaseLM, rank: int, documents: Sequence[Document], *, seed: int = 0) -> Adapter:

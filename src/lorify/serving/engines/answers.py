@@ -23,6 +23,7 @@ class WholeAnswer:
     num_tokens: int
     choices: tuple[TokenChoice, ...]
     finish_reason: FinishReason
+    adapter_on: bool = False
 
 
 def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[AnswerStream]:
@@ -98,4 +99,5 @@ def _whole(pieces: Sequence[Piece]) -> WholeAnswer:
         num_tokens=sum(piece.num_tokens for piece in pieces),
         choices=tuple(choice for piece in pieces for choice in piece.choices),
         finish_reason=reason,
+        adapter_on=pieces[-1].adapter_on,
     )

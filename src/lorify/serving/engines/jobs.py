@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
 
-from lorify.adapters import AdapterStack
+from lorify.answering.plan import AnswerRequest
 from lorify.base.sampling import GenerationOptions
 
 FinishReason = Literal["stop", "length"]
-Focus = Callable[[Sequence[AdapterStack], Sequence[str]], list[AdapterStack]]
-"""(adapters, questions) -> adapters for these questions alone."""
 
 
 @dataclass(frozen=True)
@@ -20,24 +18,23 @@ class Job:
     """One prompt to continue.
 
     Attributes:
-        prompt: its token ids, at least one.
-        max_tokens: longest answer in tokens, at least one; prompt and answer together fit the base's window.
-        adapter: what it is answered with.
-        question: what the prompt asks, for engines that can focus the adapter on it; None: the adapter as it is.
-        sampling: how tokens are picked.
+        request: the prompt and its adapters. The engine chooses and focuses them when the job starts.
+        options: length limit and sampling; prompt and answer together fit the base's window.
         stops: the answer ends before the first of these texts.
-        top_logprobs: how many likely tokens are told at each position; None: not even the token's own logprob.
-        trim: leave out white space at the answer's beginning and end.
+        top_logprobs: number of most likely tokens to report at each position; None: no log-probabilities at all.
+        trim: strip white space at both ends of the answer.
     """
 
-    prompt: tuple[int, ...]
-    max_tokens: int
-    adapter: AdapterStack = field(default_factory=AdapterStack)
-    question: str | None = None
-    sampling: GenerationOptions = field(default_factory=GenerationOptions)
+    request: AnswerRequest
+    options: GenerationOptions = field(default_factory=GenerationOptions)
     stops: tuple[str, ...] = ()
     top_logprobs: int | None = None
     trim: bool = False
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Length of the prompt, in tokens."""
+        return len(self.request.prompt_ids)
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,15 @@ class Piece:
         text: the text since the last piece, maybe empty.
         num_tokens: tokens generated since the last piece, the one that ends an answer not counted.
         choices: these tokens, if the job asked for logprobs.
-        finish_reason: set in the last piece: `stop` at the end of the turn or at a stop text, `length` at max_tokens.
+        finish_reason: set in the last piece: `stop` at the end of the turn or at a stop text, `length` at the limit.
+        adapter_on: whether an adapter is on for this answer.
     """
 
     text: str
     num_tokens: int
     choices: tuple[TokenChoice, ...] = ()
     finish_reason: FinishReason | None = None
+    adapter_on: bool = False
 
 
 class AnswerStream(Protocol):

@@ -21,14 +21,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lorify.adapters import AdapterStack, build_lora_batch
+from lorify.adapters import build_lora_batch
+from lorify.answering.plan import Planner, plan_as_requested
+from lorify.answering.text import AnswerText
 from lorify.base.chat import stop_token_ids
 from lorify.base.decoding import DecodingBatch, start_decoding
 from lorify.base.model import BaseLM
 from lorify.base.sampling import Sampler, sample_tokens
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
-from lorify.serving.engines.answer_text import AnswerText
-from lorify.serving.engines.jobs import EngineStatus, FinishReason, Focus, Job, Piece, TokenChoice
+from lorify.serving.engines.jobs import EngineStatus, FinishReason, Job, Piece, TokenChoice
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +71,10 @@ class _Ticket:
 class _Row:
     """A job that is being answered."""
 
-    def __init__(self, ticket: _Ticket, base: BaseLM) -> None:
+    def __init__(self, ticket: _Ticket, base: BaseLM, *, adapter_on: bool) -> None:
         self.ticket = ticket
-        self.sampler = Sampler(ticket.job.sampling)
+        self.adapter_on = adapter_on
+        self.sampler = Sampler(ticket.job.options)
         self.text = AnswerText(base.decode_text, ticket.job.stops, trim=ticket.job.trim)
         self.token = 0  # the newest
         self.num_tokens = 0
@@ -88,19 +90,25 @@ class _Row:
         reason: FinishReason | None = None
         if ends or self.text.stopped:
             reason = "stop"
-        elif self.num_tokens >= self.ticket.job.max_tokens:
+        elif self.num_tokens >= self.ticket.job.options.max_new_tokens:
             reason = "length"
         self.done = reason is not None
         choices = () if choice is None or ends else (choice,)
-        self.ticket.send(Piece(self.text.take(last=self.done), int(not ends), choices, reason))
+        self.ticket.send(Piece(self.text.take(last=self.done), int(not ends), choices, reason, self.adapter_on))
 
 
 class LocalEngine:
     """Answers jobs with the base in this process."""
 
-    def __init__(self, base: BaseLM, limits: EngineLimits | None = None, focus: Focus | None = None) -> None:
-        """Start the engine's thread; `focus` makes adapters for the questions of jobs, in that thread."""
-        self._base, self._focus = base, focus
+    def __init__(self, base: BaseLM, limits: EngineLimits | None = None, plan: Planner = plan_as_requested) -> None:
+        """Start the engine's thread.
+
+        Args:
+            base: the base.
+            limits: limits on the load.
+            plan: chooses and focuses the adapters of jobs when they start; called in the engine's thread.
+        """
+        self._base, self._plan = base, plan
         self.limits = limits or EngineLimits()
         self._stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
         self._changed = threading.Condition()
@@ -220,7 +228,7 @@ class LocalEngine:
         while self._waiting and len(self._rows) + len(joining) < self.limits.max_rows:
             ticket = self._waiting[0]
             num_rows = len(self._rows) + len(joining) + 1
-            num_prompt_tokens += len(ticket.job.prompt)
+            num_prompt_tokens += ticket.job.num_prompt_tokens
             longest = max(longest, _longest(ticket))
             # One alone is always let in.
             if num_rows > 1 and num_rows * longest > self.limits.max_cache_tokens:
@@ -233,8 +241,9 @@ class LocalEngine:
     def _join(self, tickets: Sequence[_Ticket]) -> None:
         """Read the prompts of new rows and pick the first token of each; what one brings about, it is told alone."""
         try:
-            lora = build_lora_batch(self._adapters([ticket.job for ticket in tickets]), self._base)
-            logits = self._batch.add_rows([ticket.job.prompt for ticket in tickets], lora)
+            plans = self._plan([ticket.job.request for ticket in tickets])
+            lora = build_lora_batch([plan.adapters for plan in plans], self._base)
+            logits = self._batch.add_rows([plan.prompt_ids for plan in plans], lora)
         except Exception as error:
             if len(self._batch) != len(self._rows):
                 raise
@@ -247,22 +256,12 @@ class LocalEngine:
             with self._changed:
                 self._joining.remove(tickets[0])
             return
-        rows = [_Row(ticket, self._base) for ticket in tickets]
+        rows = [_Row(ticket, self._base, adapter_on=plan.is_on) for ticket, plan in zip(tickets, plans, strict=True)]
         with self._changed:
             self._joining = [ticket for ticket in self._joining if ticket not in tickets]
             self._rows += rows
-            self._prompt_tokens += sum(len(ticket.job.prompt) for ticket in tickets)
+            self._prompt_tokens += sum(ticket.job.num_prompt_tokens for ticket in tickets)
         self._take(rows, logits)
-
-    def _adapters(self, jobs: Sequence[Job]) -> list[AdapterStack]:
-        """What each job is answered with, focused on its question where it has one."""
-        rows = [job.adapter for job in jobs]
-        asked = [i for i, job in enumerate(jobs) if job.question is not None and not job.adapter.is_empty]
-        if self._focus is not None and asked:
-            focused = self._focus([rows[i] for i in asked], [jobs[i].question or "" for i in asked])
-            for i, row in zip(asked, focused, strict=True):
-                rows[i] = row
-        return rows
 
     def _take(self, rows: list[_Row], logits: Tensor) -> None:
         """Pick the next token of each row from `logits [N, V]` and send it."""
@@ -336,4 +335,4 @@ def _told(error: Exception) -> LorifyError:
 
 
 def _longest(ticket: _Ticket) -> int:
-    return len(ticket.job.prompt) + ticket.job.max_tokens
+    return ticket.job.num_prompt_tokens + ticket.job.options.max_new_tokens

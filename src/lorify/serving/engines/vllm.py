@@ -13,18 +13,19 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lorify.adapters import AdapterStack
+from lorify.answering.plan import AnswerPlan, Planner, plan_as_requested
+from lorify.answering.text import AnswerText
 from lorify.base.chat import stop_token_ids
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, EngineError, ServingError, TooSlowError
-from lorify.serving.engines.answer_text import AnswerText
-from lorify.serving.engines.jobs import EngineStatus, Focus, Job, Piece, TokenChoice
+from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
 from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
 from lorify.serving.engines.vllm_format import Logprobs
@@ -63,7 +64,7 @@ class VllmEngine:
         endpoint: str,
         adapters_dir: Path,
         limits: VllmLimits | None = None,
-        focus: Focus | None = None,
+        plan: Planner = plan_as_requested,
     ) -> None:
         """Prepare; the server need not be running yet.
 
@@ -72,14 +73,14 @@ class VllmEngine:
             endpoint: its address, such as `http://10.0.0.5:8000`.
             adapters_dir: where adapters are written; the server reads them under the same path.
             limits: limits and settings; the defaults if None.
-            focus: makes adapters for the questions of jobs.
+            plan: chooses and focuses the adapters of jobs; called in a worker thread.
         """
         self._base = base
+        self._plan = plan
         # One at a time: each uses all cores.
-        self._focusing = ThreadPoolExecutor(1, thread_name_prefix="lorify-focus")
+        self._planning = ThreadPoolExecutor(1, thread_name_prefix="lorify-plan")
         self.limits = limits or VllmLimits()
         self._client = VllmClient(endpoint, base_name=self.limits.base_model or base.name, api_key=self.limits.api_key)
-        self._focus = focus if self.limits.focus else None
         self._stop_ids = sorted(stop_token_ids(base.tokenizer, base.model.generation_config))
         self._adapters = LoadedAdapters(
             base,
@@ -139,20 +140,20 @@ class VllmEngine:
         while self._num_jobs and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         await self._adapters.settle()
-        self._focusing.shutdown(wait=False, cancel_futures=True)
+        self._planning.shutdown(wait=False, cancel_futures=True)
         await self._client.close()
 
     async def pieces(self, job: Job) -> AsyncGenerator[Piece, None]:
         """Send a job and yield its answer."""
         try:
             async with asyncio.timeout(self.limits.timeout_seconds):
-                row = await self._focused(job)
+                plan = await self._planned(job)
                 try:
-                    async with aclosing(self._attempt(job, row)) as pieces:
+                    async with aclosing(self._attempt(job, plan)) as pieces:
                         async for piece in pieces:
                             yield piece
                 except NotServedError:  # the answer has not begun, so it can be sent again
-                    async with aclosing(self._attempt(job, row)) as pieces:
+                    async with aclosing(self._attempt(job, plan)) as pieces:
                         async for piece in pieces:
                             yield piece
         except TimeoutError as error:
@@ -161,19 +162,21 @@ class VllmEngine:
                 "again later"
             ) from error
 
-    async def _focused(self, job: Job) -> AdapterStack:
-        """What a job is answered with."""
-        if self._focus is None or job.adapter.is_empty or job.question is None:
-            return job.adapter
+    async def _planned(self, job: Job) -> AnswerPlan:
+        """Choose and focus the adapters of a job."""
+        request = replace(job.request, focus=job.request.focus and self.limits.focus)
+        if request.adapters.is_empty:
+            return AnswerPlan(request.prompt_ids)
         loop = asyncio.get_running_loop()
-        (row,) = await loop.run_in_executor(self._focusing, self._focus, [job.adapter], [job.question])
-        return row
+        (plan,) = await loop.run_in_executor(self._planning, self._plan, [request])
+        return plan
 
-    async def _attempt(self, job: Job, row: AdapterStack) -> AsyncGenerator[Piece, None]:
+    async def _attempt(self, job: Job, plan: AnswerPlan) -> AsyncGenerator[Piece, None]:
         base = await self._client.base()
-        name = await self._adapters.acquire(row, base.root or base.id, once=row is not job.adapter)
+        is_focused = not set(plan.adapters.adapters) <= set(job.request.adapters.adapters)
+        name = await self._adapters.acquire(plan.adapters, base.root or base.id, once=is_focused)
         try:
-            async with aclosing(self._stream(job, name or base.id)) as pieces:
+            async with aclosing(self._stream(job, plan, name or base.id)) as pieces:
                 async for piece in pieces:
                     yield piece
         except NotServedError:
@@ -183,7 +186,7 @@ class VllmEngine:
         finally:
             self._adapters.release(name)
 
-    async def _stream(self, job: Job, model: str) -> AsyncGenerator[Piece, None]:
+    async def _stream(self, job: Job, plan: AnswerPlan, model: str) -> AsyncGenerator[Piece, None]:
         parts: list[str] = []
         text = AnswerText(lambda ids: "".join(parts[i] for i in ids), (), trim=job.trim)
         finish: str | None = None
@@ -196,21 +199,22 @@ class VllmEngine:
                     parts.append(choice.text or "")
                     text.add(len(parts) - 1)
                     finish = choice.finish_reason or finish
-                    yield Piece(text.take(), 0, _choices(choice.logprobs))
+                    yield Piece(text.take(), 0, _choices(choice.logprobs), adapter_on=plan.is_on)
         if finish is None:
             raise EngineError(f"vLLM at {self._client.endpoint} broke off the answer; ask again")
-        self._prompt_tokens += len(job.prompt)
+        self._prompt_tokens += job.num_prompt_tokens
         self._answer_tokens += num_tokens
-        yield Piece(text.take(last=True), num_tokens, (), "length" if finish == "length" else "stop")
+        reason = "length" if finish == "length" else "stop"
+        yield Piece(text.take(last=True), num_tokens, (), reason, plan.is_on)
 
     def _request(self, job: Job, model: str) -> dict[str, Any]:
         return {
             "model": model,
-            "prompt": list(job.prompt),
-            "max_tokens": job.max_tokens,
-            "temperature": job.sampling.temperature,
-            "top_p": max(job.sampling.top_p, 1e-6),  # vLLM refuses 0
-            "seed": job.sampling.seed,
+            "prompt": list(job.request.prompt_ids),
+            "max_tokens": job.options.max_new_tokens,
+            "temperature": job.options.temperature,
+            "top_p": max(job.options.top_p, 1e-6),  # vLLM refuses 0
+            "seed": job.options.seed,
             "stop": list(job.stops),
             "stop_token_ids": self._stop_ids,
             "logprobs": job.top_logprobs,

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from lorify.serving.engines.answer_text import UNFINISHED
+from lorify.answering.text import UNFINISHED
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice
 
@@ -20,11 +20,11 @@ class ChatFormat:
         self._jobs = jobs
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._head["adapter_on"] = not jobs[0].adapter.is_empty
         self._begun: set[int] = set()
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
         """The answer of a request that does not stream."""
+        self._head["adapter_on"] = any(answer.adapter_on for answer in answers)
         choices = [
             {
                 "index": index,
@@ -41,6 +41,7 @@ class ChatFormat:
         """One piece of a stream; the first of each answer says who speaks."""
         delta = {"content": piece.text} if index in self._begun else {"role": "assistant", "content": piece.text}
         self._begun.add(index)
+        self._head["adapter_on"] = piece.adapter_on
         choice = {
             "index": index,
             "delta": delta,
@@ -78,11 +79,11 @@ class CompletionFormat:
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._num_prompts = num_prompts
         self._head = {"id": f"cmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._head["adapter_on"] = any(not job.adapter.is_empty for job in jobs)
         self._lengths = [0] * len(jobs)  # characters of each answer so far
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
         """The answer of a request that does not stream."""
+        self._head["adapter_on"] = any(answer.adapter_on for answer in answers)
         choices = [
             self._choice(index, answer.text, answer.choices, answer.finish_reason)
             for index, answer in enumerate(answers)
@@ -92,6 +93,7 @@ class CompletionFormat:
 
     def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
         """One piece of a stream."""
+        self._head["adapter_on"] = piece.adapter_on
         choice = self._choice(index, piece.text, piece.choices, piece.finish_reason)
         return {"object": "text_completion", **self._head, "choices": [choice], **self._chunk_usage}
 
@@ -118,5 +120,5 @@ class CompletionFormat:
 
 def usage_of(jobs: Sequence[Job], num_tokens: int, num_prompts: int) -> dict[str, int]:
     """Numbers of tokens; the `n` answers to one prompt read it once."""
-    prompt_tokens = sum(len(job.prompt) for job in jobs[:: len(jobs) // num_prompts])
+    prompt_tokens = sum(job.num_prompt_tokens for job in jobs[:: len(jobs) // num_prompts])
     return {"prompt_tokens": prompt_tokens, "completion_tokens": num_tokens, "total_tokens": prompt_tokens + num_tokens}

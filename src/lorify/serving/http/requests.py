@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from jinja2 import TemplateError
 
-from lorify.base.chat import asked_last
+from lorify.adapters import AdapterStack
+from lorify.answering.plan import AnswerRequest
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import RequestError
@@ -23,19 +24,15 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
         raise RequestError("top_logprobs needs logprobs to be true", param="top_logprobs")
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
-    asked = asked_last(messages)
     try:
-        prompt = await asyncio.to_thread(service.model.prompt_ids, messages)
+        request = await asyncio.to_thread(service.model.answerer.chat_request, messages, AdapterStack())
     except TemplateError as error:
         raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
-    row = await service.adapter_row(body.model, _scales(body), asked, owner, only_if_relevant=body.only_if_relevant)
+    stack = await service.adapter_stack(body.model, _scales(body), owner)
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
-        prompt=tuple(prompt),
-        max_tokens=_answer_tokens(service, len(prompt), longest, service.settings.default_answer_tokens),
-        adapter=row,
-        question=asked,
-        sampling=_sampling(body),
+        request=replace(request, adapters=stack, only_if_relevant=body.only_if_relevant),
+        options=_options(body, _answer_tokens(service, len(request.prompt_ids), longest)),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,
@@ -48,10 +45,10 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     base = service.model.base
     jobs = []
     for prompt in await asyncio.to_thread(_prompts, body, base):
-        said = base.decode_text(prompt)
-        row = await service.adapter_row(body.model, _scales(body), said, owner, only_if_relevant=body.only_if_relevant)
-        max_tokens = _answer_tokens(service, len(prompt), body.max_tokens, service.settings.default_answer_tokens)
-        jobs.append(Job(tuple(prompt), max_tokens, row, said, _sampling(body), body.stops, body.logprobs))
+        stack = await service.adapter_stack(body.model, _scales(body), owner)
+        request = AnswerRequest(tuple(prompt), stack, base.decode_text(prompt), only_if_relevant=body.only_if_relevant)
+        options = _options(body, _answer_tokens(service, len(prompt), body.max_tokens))
+        jobs.append(Job(request, options, body.stops, body.logprobs))
     return _repeated(service, jobs, body.n or 1)
 
 
@@ -62,9 +59,12 @@ def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
     return [(adapter.id, adapter.scale) for adapter in body.adapters]
 
 
-def _sampling(body: ChatRequest | CompletionRequest) -> GenerationOptions:
+def _options(body: ChatRequest | CompletionRequest, max_new_tokens: int) -> GenerationOptions:
     return GenerationOptions(
-        temperature=body.temperature or 0.0, top_p=1.0 if body.top_p is None else body.top_p, seed=body.seed
+        max_new_tokens,
+        temperature=body.temperature or 0.0,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        seed=body.seed,
     )
 
 
@@ -74,8 +74,8 @@ def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:
         raise RequestError(f"{len(jobs) * n} answers asked for, at most {most} at a time; split the request", param="n")
     repeated = [job for job in jobs for _ in range(n)]
     return [
-        replace(job, sampling=replace(job.sampling, seed=(job.sampling.seed + i) % MAX_SEED))
-        if job.sampling.seed is not None
+        replace(job, options=replace(job.options, seed=(job.options.seed + i) % MAX_SEED))
+        if job.options.seed is not None
         else job
         for i, job in enumerate(repeated)
     ]
@@ -96,7 +96,7 @@ def _prompts(body: CompletionRequest, base: BaseLM) -> list[list[int]]:
     return prompts
 
 
-def _answer_tokens(service: Service, prompt_tokens: int, asked: int | None, default: int) -> int:
+def _answer_tokens(service: Service, prompt_tokens: int, asked: int | None) -> int:
     """Longest answer, in tokens."""
     window = service.model.base.window_tokens
     room = window - prompt_tokens
@@ -107,4 +107,4 @@ def _answer_tokens(service: Service, prompt_tokens: int, asked: int | None, defa
             param="messages",
             code="context_length_exceeded",
         )
-    return asked or min(default, room)
+    return asked or min(service.settings.default_answer_tokens, room)

@@ -9,7 +9,8 @@ from lorify.base.model import BaseLM
 from lorify.data.examples import Example
 from lorify.data.self_generated.store import StoredContexts, load_self_generated
 from lorify.data.sources.images import digit_examples, load_image_examples, split_by_image
-from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.sources.questions import load_question_examples
+from lorify.data.sources.splits import split_by_passage
 from lorify.errors import TrainingError
 from lorify.hypernets.doc_to_lora.training_config import PerceiverData
 

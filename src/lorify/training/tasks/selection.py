@@ -7,7 +7,8 @@ import random
 from collections.abc import Iterable
 
 from lorify.data.cloze.question_writing import question_writing_tasks
-from lorify.data.sources.questions import load_question_examples, split_by_passage
+from lorify.data.sources.questions import load_question_examples
+from lorify.data.sources.splits import split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
 from lorify.data.tasks.files import load_tasks
 from lorify.data.tasks.schema import Task

@@ -1,26 +1,27 @@
-"""The text of an answer while its tokens come in: what may be shown already, and where it has to stop."""
+"""Turn the tokens of an answer into text while they arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder returns for a character whose last bytes are still missing."""
 
 
 class AnswerText:
-    """Turns tokens into text.
+    """The text of an answer and how much of it can be shown.
 
-    A character may need several tokens, and a stop text may begin at the end of what has come; such an end is held
-    back until the next tokens show what it is.
+    A character may take several tokens, and the text may end with the beginning of a stop text. Such an ending is held
+    back until further tokens settle what it is.
     """
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str], *, trim: bool) -> None:
+    def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str] = (), *, trim: bool) -> None:
         """Start with no token.
 
         Args:
             decode: token ids -> text.
-            stops: the answer ends before the first of these.
-            trim: leave out white space at the answer's beginning and end.
+            stops: the answer ends before the first of these texts.
+            trim: strip white space at both ends of the answer.
         """
         self._decode = decode
         self._stops = [stop for stop in stops if stop]
@@ -31,7 +32,7 @@ class AnswerText:
         self.stopped = False
 
     def add(self, token: int) -> None:
-        """Take the next token; `stopped` says afterwards whether a stop text has come."""
+        """Add the next token; sets `stopped` if the text now contains a stop text."""
         self._ids.append(token)
         self._text = self._decode(self._ids)
         ends = [at for stop in self._stops if (at := self._text.find(stop)) >= 0]
@@ -40,7 +41,11 @@ class AnswerText:
             self.stopped = True
 
     def take(self, *, last: bool = False) -> str:
-        """The text that may be shown and has not been taken yet; with `last`, all that is left."""
+        """Return the text that can be shown and has not been returned before.
+
+        Args:
+            last: no token follows, so return everything that is left.
+        """
         text = self._text.lstrip() if self._trim else self._text
         end = len(text) if last or self.stopped else self._safe_end(text)
         if self._trim:
@@ -50,6 +55,7 @@ class AnswerText:
         return new
 
     def _safe_end(self, text: str) -> int:
+        """Length of the beginning of `text` that further tokens cannot change."""
         end = len(text.rstrip(UNFINISHED))
         for stop in self._stops:
             for size in range(min(len(stop) - 1, len(text)), 0, -1):

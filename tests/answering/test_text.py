@@ -1,8 +1,8 @@
-"""What of an answer is shown, and when."""
+"""Which part of an answer can be shown while it is generated."""
 
 import pytest
 
-from lorify.serving.engines.answer_text import AnswerText
+from lorify.answering.text import AnswerText
 
 
 def shown(text: str, stops: tuple[str, ...] = (), *, trim: bool = False) -> tuple[list[str], bool]:

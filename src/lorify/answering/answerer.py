@@ -1,0 +1,186 @@
+"""Answer questions: build prompts, choose adapters, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lorify.adapters import Adapter, AdapterStack, build_lora_batch
+from lorify.answering.confidence import ConfidenceModel, answer_signals
+from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
+from lorify.answering.questions import last_question
+from lorify.answering.text import AnswerText
+from lorify.base.chat import Message, PromptBuilder, stop_token_ids
+from lorify.base.generation import generate_batch, stream_tokens
+from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
+from lorify.hypernets.internalizer import DocumentInternalizer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and how it came about.
+
+    Attributes:
+        text: the answer, without white space at its ends.
+        adapter_on: whether an adapter was on.
+        confidence: probability that the answer is right; None if it was not asked for or cannot be told.
+    """
+
+    text: str
+    adapter_on: bool
+    confidence: float | None = None
+
+
+class Answerer:
+    """Answers questions with a base and the adapters of its document hypernetwork.
+
+    Safe to use from several threads: it keeps no state between calls.
+    """
+
+    def __init__(
+        self,
+        base: BaseLM,
+        internalizer: DocumentInternalizer | None = None,
+        confidence_model: ConfidenceModel | None = None,
+    ) -> None:
+        """Join a base with its hypernetwork.
+
+        Args:
+            base: the base.
+            internalizer: chooses and focuses the adapters that it made; None leaves every adapter as it is.
+            confidence_model: estimates confidence; None leaves it unknown.
+        """
+        self.base = base
+        self.internalizer = internalizer
+        self.confidence_model = confidence_model
+        self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
+        self.stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+
+    def request(self, query: Query) -> AnswerRequest:
+        """Build the prompt of a query."""
+        return AnswerRequest(
+            prompt_ids=self.prompts.chat_ids(query.messages),
+            adapters=query.adapters,
+            question=query.question,
+            only_if_relevant=query.only_if_relevant,
+            focus=query.focus,
+        )
+
+    def chat_request(
+        self, messages: Sequence[Message], adapters: AdapterStack, *, only_if_relevant: bool = True
+    ) -> AnswerRequest:
+        """Build the prompt of a chat, whose last question decides which adapters are on.
+
+        Args:
+            messages: the chat so far, each turn with `role` and `content`.
+            adapters: the adapters to answer with.
+            only_if_relevant: switch off adapters whose documents the question is not about.
+        """
+        ids = self.prompts.chat_ids(messages)
+        return AnswerRequest(ids, adapters, last_question(messages), only_if_relevant=only_if_relevant)
+
+    def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
+        """Decide which adapters each request is answered with.
+
+        An adapter that occurs several times with one question is prepared once.
+        """
+        prepared: dict[_Key, Adapter | None] = {}
+        for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
+            wanted = {
+                _key(adapter, request): adapter
+                for request in requests
+                if (request.only_if_relevant, request.focus) == flags
+                for adapter in request.adapters.adapters
+            }
+            prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
+        return [AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared)) for request in requests]
+
+    def plan_query(self, query: Query) -> AnswerPlan:
+        """Plan one query alone."""
+        return self.plan([self.request(query)])[0]
+
+    def answer(
+        self, plans: Sequence[AnswerPlan], options: GenerationOptions, *, with_confidence: bool = False
+    ) -> list[Answer]:
+        """Answer in one batch.
+
+        Args:
+            plans: the plans.
+            options: length limit and sampling.
+            with_confidence: estimate the confidence too, which takes one more forward pass for each answer.
+        """
+        answers = generate_batch(
+            self.base,
+            [plan.prompt_ids for plan in plans],
+            options,
+            lora=build_lora_batch([plan.adapters for plan in plans], self.base),
+            stop_ids=self.stop_ids,
+        )
+        texts = [self.base.decode_text(ids).strip() for ids in answers]
+        return [
+            Answer(text, plan.is_on, self.confidence(plan, text) if with_confidence else None)
+            for plan, text in zip(plans, texts, strict=True)
+        ]
+
+    def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
+        """Yield the tokens of an answer as they are sampled."""
+        lora = build_lora_batch([plan.adapters], self.base)
+        return stream_tokens(self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids)
+
+    def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
+        """Yield the text of an answer piece by piece, without white space at its ends."""
+        text = AnswerText(self.base.decode_text, trim=True)
+        for token in self.stream_ids(plan, options):
+            text.add(token)
+            if piece := text.take():
+                yield piece
+        if piece := text.take(last=True):
+            yield piece
+
+    def confidence(self, plan: AnswerPlan, text: str) -> float | None:
+        """Estimate the probability that an answer is right, with one forward pass.
+
+        Args:
+            plan: the plan that was answered.
+            text: the answer.
+
+        Returns:
+            The probability; None if there is no confidence model, no adapter is on, or one was made otherwise (the
+            model is fitted to answers about documents).
+        """
+        model = self.confidence_model
+        if model is None or not plan.is_on:
+            return None
+        if any(
+            adapter.provenance.hypernetwork_digest != model.hypernetwork_digest for adapter in plan.adapters.adapters
+        ):
+            return None
+        return model.probability(answer_signals(self.base, plan, text))
+
+    def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
+        adapters = list(wanted.values())
+        if self.internalizer is None or not adapters:
+            return adapters
+        questions = [key.question for key in wanted]
+        return self.internalizer.prepare(adapters, questions, only_if_relevant=only_if_relevant, focus=focus)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What an adapter is prepared for, once for each plan."""
+
+    adapter_id: int
+    question: str
+    only_if_relevant: bool
+    focus: bool
+
+
+def _key(adapter: Adapter, request: AnswerRequest) -> _Key:
+    return _Key(id(adapter), request.question, request.only_if_relevant, request.focus)
+
+
+def _prepared_stack(request: AnswerRequest, prepared: dict[_Key, Adapter | None]) -> AdapterStack:
+    """The adapters of a request that are on."""
+    parts = [(prepared[_key(adapter, request)], scale) for adapter, scale in request.adapters]
+    return AdapterStack(tuple((adapter, scale) for adapter, scale in parts if adapter is not None))

@@ -1,0 +1,86 @@
+"""The stages of a question before it is answered: `Query`, `AnswerRequest`, `AnswerPlan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lorify.adapters import AdapterStack
+from lorify.base.chat import Message, question_messages
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question and what it is asked with.
+
+    Attributes:
+        question: the question; it decides which adapters are on and what they focus on.
+        adapters: the adapters to answer with; empty is the bare base.
+        document: a text before the question in the prompt.
+        turns: turns of the chat before the question.
+        only_if_relevant: switch off adapters whose documents the question is not about.
+        focus: rebuild adapters from the tokens of their documents that answer the question.
+    """
+
+    question: str
+    adapters: AdapterStack = field(default_factory=AdapterStack)
+    document: str | None = None
+    turns: tuple[Message, ...] = ()
+    only_if_relevant: bool = True
+    focus: bool = True
+
+    @property
+    def messages(self) -> list[Message]:
+        """The chat that asks the question."""
+        return [*self.turns, *question_messages(self.question, self.document)]
+
+    @property
+    def num_characters(self) -> int:
+        """Characters of the chat."""
+        return sum(len(message["content"]) for message in self.messages)
+
+
+@dataclass(frozen=True)
+class AnswerRequest:
+    """A prompt to answer, with adapters that are yet to be chosen.
+
+    Attributes:
+        prompt_ids: token ids of the prompt, at least one.
+        adapters: as for `Query`.
+        question: what the prompt asks.
+        only_if_relevant: as for `Query`.
+        focus: as for `Query`.
+    """
+
+    prompt_ids: tuple[int, ...]
+    adapters: AdapterStack = field(default_factory=AdapterStack)
+    question: str = ""
+    only_if_relevant: bool = True
+    focus: bool = True
+
+
+@dataclass(frozen=True)
+class AnswerPlan:
+    """A prompt and the adapters that it is answered with.
+
+    Attributes:
+        prompt_ids: token ids of the prompt.
+        adapters: the adapters that are on, focused on the question.
+    """
+
+    prompt_ids: tuple[int, ...]
+    adapters: AdapterStack = field(default_factory=AdapterStack)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any adapter is on."""
+        return not self.adapters.is_empty
+
+
+def plan_as_requested(requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
+    """Answer each request with all of its adapters as they are: a planner without a hypernetwork."""
+    return [AnswerPlan(request.prompt_ids, request.adapters) for request in requests]
+
+
+Planner = Callable[[Sequence[AnswerRequest]], list[AnswerPlan]]
+"""Chooses and focuses the adapters of each request; see `lorify.answering.answerer.Answerer.plan`."""

@@ -1,0 +1,45 @@
+"""Fit a document into the base's window beside a question and its answer."""
+
+from __future__ import annotations
+
+from lorify.answering.answerer import Answerer
+from lorify.errors import ContextError
+
+CUT = "\n...\n"
+# The ends of a cut text may be split into other tokens than inside the whole text.
+SLACK_TOKENS = 16
+
+
+def question_tokens(answerer: Answerer, question: str) -> int:
+    """Tokens of the prompt that asks a question about a document, the document not counted."""
+    return len(answerer.prompts.question_ids(question, CUT))
+
+
+def document_room(answerer: Answerer, question: str, max_new_tokens: int) -> int:
+    """Tokens of the window that are left for a document; negative if question and answer alone do not fit."""
+    return answerer.base.window_tokens - question_tokens(answerer, question) - max_new_tokens - SLACK_TOKENS
+
+
+def fit_document(answerer: Answerer, text: str, question: str, max_new_tokens: int) -> str:
+    """Cut the middle out of a document that does not fit the base's window.
+
+    Args:
+        answerer: builds the prompts.
+        text: the document.
+        question: the question that is asked about it.
+        max_new_tokens: maximum length of the answer, in tokens.
+
+    Raises:
+        ContextError: if question and answer alone do not fit.
+    """
+    room = document_room(answerer, question, max_new_tokens)
+    if room < 0:
+        raise ContextError(
+            f"question {question[:60]!r}... and an answer of {max_new_tokens} tokens do not fit the base's window of "
+            f"{answerer.base.window_tokens} tokens; shorten the question, or allow fewer tokens for the answer"
+        )
+    ids = answerer.base.encode_text(text)
+    if len(ids) <= room:
+        return text
+    tail = ids[len(ids) - room // 2 :]
+    return answerer.base.decode_text(ids[: room // 2]) + CUT + answerer.base.decode_text(tail)

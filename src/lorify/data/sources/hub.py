@@ -1,0 +1,75 @@
+"""Read rows of data sets from the Hugging Face hub or a local copy."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from lorify.errors import EvaluationError
+
+Row = Mapping[str, Any]
+_MAX_REASON_CHARS = 120
+
+
+def read_json_lines(path: Path) -> Iterator[Row]:
+    """Read a JSON lines file.
+
+    Raises:
+        EvaluationError: if it cannot be read or is malformed.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if line.strip())
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read ({error.strerror}); give a JSON lines file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise EvaluationError(
+            f"{path} is not a JSON lines file ({error}); expected one JSON object per line"
+        ) from error
+
+
+def read_archive(hub_id: str, member: str) -> Iterable[Row]:
+    """Read a JSON lines file in `data.zip` of a data set on the hub (LongBench).
+
+    Raises:
+        EvaluationError: if the archive cannot be fetched.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        archive = hf_hub_download(hub_id, "data.zip", repo_type="dataset")
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise _unreadable(hub_id, error) from error
+    with zipfile.ZipFile(archive) as files:
+        return [json.loads(line) for line in files.read(member).splitlines() if line.strip()]
+
+
+def read_dataset(path: str, split: str, *, data_dir: str | None = None, streaming: bool = False) -> Iterator[Row]:
+    """Read a split of a data set, on the hub or in a folder, with the package `datasets`.
+
+    Raises:
+        EvaluationError: if the package is not installed, or the data set cannot be fetched or read.
+    """
+    try:
+        from datasets import load_dataset  # pyright: ignore[reportMissingImports]
+        from datasets.exceptions import DatasetsError  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise EvaluationError(
+            f"data set {path} needs the package datasets, which is not installed; run "
+            "`pip install 'lorify[datasets]'`, or give a local copy in JSON lines"
+        ) from error
+    try:
+        yield from cast(Iterable[Row], load_dataset(path, data_dir=data_dir, split=split, streaming=streaming))
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(source: str, error: Exception) -> EvaluationError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_MAX_REASON_CHARS]
+    return EvaluationError(
+        f"data set {source} cannot be read ({reason}); connect to the hub, or give a complete local copy"
+    )

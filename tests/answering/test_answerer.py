@@ -1,0 +1,151 @@
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+from tiny import tiny_base
+from tiny_lorify import tiny_lorify
+
+from lorify.adapters import AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.fidelity import FidelityQuestion
+from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
+from lorify.base.chat import PromptBuilder
+from lorify.base.sampling import GenerationOptions
+from lorify.contexts.documents import document_from_text
+from lorify.data.cloze.statements import find_cloze_statements
+from lorify.facade import Lorify
+from lorify.hypernets.associative.relevance import Relevance
+
+OPTIONS = GenerationOptions(6)
+MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")
+SYSTEM_TURN = "<|im_start|>system\n"
+
+
+class Counting:
+    """An internalizer that counts what it prepares."""
+
+    def __init__(self, internalizer):
+        self._internalizer = internalizer
+        self.prepared = []
+
+    def prepare(self, adapters, questions, **options):
+        self.prepared += zip(adapters, questions, strict=True)
+        return self._internalizer.prepare(adapters, questions, **options)
+
+    def __getattr__(self, name):
+        return getattr(self._internalizer, name)
+
+
+def gated(threshold: float = 0.5) -> Lorify:
+    """A model that answers a question with an adapter only if they share enough words, or with a bare base."""
+    model = tiny_lorify()
+    relevance = Relevance(threshold=threshold, unseen_weight=1.0, weights={})
+    hypernetwork = model.internalizer.hypernetwork
+    hypernetwork.reader = None
+    return Lorify(model.base, replace(model.internalizer, relevance=relevance, hypernetwork=hypernetwork))
+
+
+def test_an_adapter_is_on_for_relevant_questions_alone():
+    model = gated()
+    stack = AdapterStack.of(model.internalize(MILL))
+    on, off, forced = model.answerer.plan(
+        [
+            model.answerer.request(Query("The mill?", stack)),
+            model.answerer.request(Query("Which planets have rings?", stack)),
+            model.answerer.request(Query("Which planets have rings?", stack, only_if_relevant=False)),
+        ]
+    )
+    assert on.adapters == forced.adapters == stack and on.is_on
+    assert off.adapters == AdapterStack() and not off.is_on
+    answers = model.answerer.answer([on, off], OPTIONS)
+    assert [answer.adapter_on for answer in answers] == [True, False]
+    assert answers[1].text == model.ask("Which planets have rings?", max_new_tokens=6)
+
+
+def test_one_adapter_is_prepared_once_for_a_question():
+    model = tiny_lorify()
+    internalizer = Counting(model.internalizer)
+    answerer = Answerer(model.base, internalizer)
+    adapter = model.internalize(MILL)
+    stack = AdapterStack(((adapter, 1.0), (adapter, 0.5)))
+    plans = answerer.plan([AnswerRequest((1,), stack, "When?"), AnswerRequest((2,), stack, "When?")])
+    assert internalizer.prepared == [(adapter, "When?")]
+    assert [scale for _, scale in plans[0].adapters] == [1.0, 0.5]
+    assert [plan.prompt_ids for plan in plans] == [(1,), (2,)]
+
+
+def test_the_question_is_planned_once_with_confidence_too():
+    model = tiny_lorify()
+    internalizer = Counting(model.internalizer)
+    fitted = ConfidenceModel(
+        hypernetwork_digest="d1", bias=0.0, weights=(0.0, 0.0), threshold=0.6, auroc=0.8, questions=9
+    )
+    answerer = Answerer(model.base, internalizer, fitted)
+    plan = answerer.plan_query(Query("When does the mill open?", AdapterStack.of(model.internalize(MILL))))
+    with patch("lorify.answering.answerer.answer_signals", return_value=(0.0, 0.0)) as measured:
+        (answer,) = answerer.answer([plan], OPTIONS, with_confidence=True)
+        (plain,) = answerer.answer([plan], OPTIONS)
+    assert (answer.confidence, plain.confidence) == (0.5, None)
+    assert measured.call_count == 1 and measured.call_args.args[1] is plan
+    assert len(internalizer.prepared) == 1
+
+
+def test_a_stream_is_the_answer_in_pieces_without_white_space_at_its_ends(model):
+    plan = model.answerer.plan_query(Query("When?"))
+    with patch("lorify.answering.answerer.stream_tokens", return_value=iter(model.base.encode_text("  né à  "))):
+        assert list(model.answerer.stream(plan, OPTIONS)) == ["n", "é", " à"]
+    (answer,) = model.answerer.answer([plan], OPTIONS)
+    assert "".join(model.answerer.stream(plan, OPTIONS)) == answer.text
+
+
+def test_a_chat_is_planned_by_its_last_question():
+    model = gated()
+    chat = [
+        {"role": "user", "content": "Who owns the mill?"},
+        {"role": "assistant", "content": "Ada."},
+        {"role": "user", "content": "When did she buy it?"},
+    ]
+    request = model.answerer.chat_request(chat, AdapterStack())
+    assert request.question == "Who owns the mill?\nWhen did she buy it?"
+    assert request.prompt_ids == PromptBuilder(model.base.tokenizer).chat_ids(chat)
+
+
+@pytest.fixture
+def with_system_turn() -> Lorify:
+    """A model whose hypernetwork was trained on chats with a system turn, as imported Doc-to-LoRA checkpoints are."""
+    model = tiny_lorify()
+    internalizer = Counting(model.internalizer)
+    internalizer.system_turn = True
+    return Lorify(tiny_base(), internalizer)
+
+
+def prompt_text(answerer: Answerer, plan: AnswerPlan | AnswerRequest) -> str:
+    return answerer.base.tokenizer.decode(plan.prompt_ids)
+
+
+def test_the_system_turn_is_in_every_prompt(with_system_turn):
+    answerer = with_system_turn.answerer
+    statement = FidelityQuestion(MILL, find_cloze_statements(MILL.text)[0])
+    adapter = with_system_turn.internalize(MILL)
+    requests = [
+        answerer.request(Query("When?")),
+        answerer.request(Query("When?", document="The mill.")),
+        answerer.request(statement.query(adapter)),
+        answerer.chat_request([{"role": "user", "content": "When?"}], AdapterStack()),
+    ]
+    for request in requests:
+        assert prompt_text(answerer, request).startswith(SYSTEM_TURN)
+
+
+def test_refinement_trains_on_prompts_with_the_system_turn(with_system_turn):
+    prompts = []
+
+    def trained(_base, lessons, start, **_options):
+        prompts.extend(lessons)
+        return start
+
+    with patch("lorify.hypernets.refinement.distillation.distill", trained):
+        with_system_turn.refine(with_system_turn.internalize(MILL), MILL, seconds=0.1)
+    base = with_system_turn.base
+    assert prompts and all(base.tokenizer.decode(lesson.ids).startswith(SYSTEM_TURN) for lesson in prompts)

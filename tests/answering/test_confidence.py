@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from lorify.adapters import AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.confidence import (
+    CONFIDENCE_NAME,
+    NO_ANSWER,
+    ConfidenceModel,
+    answer_signals,
+    load_confidence_model,
+    save_confidence_model,
+)
+from lorify.answering.plan import AnswerPlan
+from lorify.contexts.documents import document_from_text
+from lorify.errors import HypernetworkError
+
+FITTED = ConfidenceModel(
+    hypernetwork_digest="d1", bias=1.0, weights=(-1.0, -0.5), threshold=0.5, auroc=0.8, questions=9
+)
+
+
+def test_signals_are_the_surprisal_of_the_answers_tokens(model):
+    adapter = model.internalize(document_from_text("The mill opens at nine."))
+    prompt = model.answerer.prompts.question_ids("When?")
+    on, off = AnswerPlan(prompt, AdapterStack.of(adapter)), AnswerPlan(prompt)
+    bare = answer_signals(model.base, off, "nine")
+    assert answer_signals(model.base, on, "nine") != bare
+    assert answer_signals(model.base, on, "") == NO_ANSWER
+    target = model.base.encode_text(" nine")
+    with torch.inference_mode():
+        logits = model.base.model(input_ids=torch.tensor([[*prompt, *target[:-1]]])).logits[0, len(prompt) - 1 :]
+    surprisal = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(target), reduction="none")
+    assert bare == pytest.approx((surprisal.mean().log().item(), surprisal.max().log().item()), abs=1e-2)
+
+
+def test_an_unlikely_answer_is_doubtful():
+    assert FITTED.is_doubtful(FITTED.probability((2.0, 2.0)))
+    assert not FITTED.is_doubtful(FITTED.probability((-3.0, -3.0)))
+
+
+def test_confidence_is_known_of_answers_with_the_hypernetworks_own_adapters_alone(model):
+    own = model.internalize(document_from_text("The mill opens at nine."))
+    answerer = Answerer(model.base, model.internalizer, FITTED)
+    prompt = answerer.prompts.question_ids("When?")
+    plan = AnswerPlan(prompt, AdapterStack.of(own))
+    assert answerer.confidence(plan, "nine") == FITTED.probability(answer_signals(model.base, plan, "nine"))
+    assert answerer.confidence(AnswerPlan(prompt), "nine") is None
+    assert Answerer(model.base, model.internalizer).confidence(plan, "nine") is None
+    other = Answerer(model.base, model.internalizer, FITTED.model_copy(update={"hypernetwork_digest": "other"}))
+    assert other.confidence(plan, "nine") is None
+
+
+def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):
+    assert load_confidence_model(tmp_path, "d1") is None
+    save_confidence_model(tmp_path, FITTED)
+    assert load_confidence_model(tmp_path, "d1") == FITTED
+    assert load_confidence_model(tmp_path, "other weights") is None
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIDENCE_NAME]
+    (tmp_path / CONFIDENCE_NAME).write_text("{")
+    with pytest.raises(HypernetworkError, match="damaged"):
+        load_confidence_model(tmp_path, "d1")

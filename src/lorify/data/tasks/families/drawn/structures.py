@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from lorify.data.tables import load_table
@@ -57,14 +57,12 @@ def structures() -> tuple[Structure, ...]:
     return tuple(map(_parse, load_table("lorify.data.tasks.families", "structures")["structures"]))
 
 
+def _draw_all(templates: Sequence[str], rng: random.Random) -> tuple[str, ...]:
+    return tuple(draw_text(rng, template) for template in templates)
+
+
 def _parse(row: dict[str, Any]) -> Structure:
-    if "generator" in row:
-        draw_values = _GENERATORS[row["generator"]]
-    else:
-
-        def draw_values(rng: random.Random) -> tuple[str, ...]:
-            return tuple(draw_text(rng, value) for value in row["values"])
-
+    draw_values = _GENERATORS[row["generator"]] if "generator" in row else partial(_draw_all, row["values"])
     outputs = tuple((output["form"], tuple(output["descriptions"])) for output in row["outputs"])
     return Structure(row["name"], draw_values, row["input"], outputs)
 

@@ -89,4 +89,5 @@ def test_every_suite_has_default_methods_that_can_answer_it():
 def test_the_option_names_of_version_0_1_are_accepted():
     (method,) = parse_methods("adapter:hypernet=runs/other/best")
     assert method.label == "adapter:hypernetwork=runs/other/best" == update_label("adapter:hypernet=runs/other/best")
-    assert update_label("cd:steps=3:batch=2") == "cd:steps=3:batch=2"
+    assert update_label("cd:lessons=oracle:steps=3") == "cd:train_on=test_questions:steps=3"
+    assert update_label("icl") == "icl"

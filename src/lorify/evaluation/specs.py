@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lorify.errors import EvaluationError
 
-RENAMED_OPTIONS = {"hypernet": "hypernetwork"}
+RENAMED_OPTIONS = {"hypernet": "hypernetwork", "lessons": "train_on"}
 """Option names of version 0.1 and their present names."""
+
+RENAMED_VALUES = {("train_on", "oracle"): "test_questions"}
+"""(option, value) of version 0.1 and the present value."""
 
 
 class Spec(BaseModel):
@@ -62,8 +65,7 @@ def parse_spec(text: str, classes: Mapping[str, type[SpecT]], noun: str) -> Spec
         raise EvaluationError(f"{noun} {name!r} does not exist; choose from {', '.join(classes)}")
     options: dict[str, str] = {}
     for part in parts:
-        key, separator, value = part.partition("=")
-        key = RENAMED_OPTIONS.get(key, key)
+        key, separator, value = _update_option(part).partition("=")
         if not separator:
             raise EvaluationError(f"{part!r} in {noun} {text!r} is not an option; expected {name}:option=value")
         if key in options:
@@ -79,13 +81,12 @@ def parse_spec(text: str, classes: Mapping[str, type[SpecT]], noun: str) -> Spec
 
 
 def update_label(label: str) -> str:
-    """Replace the option names of version 0.1 in a label from a run folder.
+    """Replace the options of version 0.1 in a label from a run folder.
 
     Example: `adapter:hypernet=other` -> `adapter:hypernetwork=other`
     """
     name, *parts = label.split(":")
-    pairs = [part.partition("=") for part in parts]
-    return ":".join([name, *(f"{RENAMED_OPTIONS.get(key, key)}{equals}{value}" for key, equals, value in pairs)])
+    return ":".join([name, *map(_update_option, parts)])
 
 
 def describe_specs(classes: Iterable[type[Spec]]) -> str:
@@ -97,6 +98,12 @@ def describe_specs(classes: Iterable[type[Spec]]) -> str:
             default = "required" if field.is_required() else f"default {_as_text(field.default)}"
             lines.append(f"    {key}: {field.description} ({default})")
     return "\n".join(lines)
+
+
+def _update_option(part: str) -> str:
+    key, separator, value = part.partition("=")
+    key = RENAMED_OPTIONS.get(key, key)
+    return f"{key}{separator}{RENAMED_VALUES.get((key, value), value)}"
 
 
 def _as_text(value: object) -> str:

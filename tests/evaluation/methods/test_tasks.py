@@ -105,7 +105,7 @@ def test_missing_requirements_of_a_method_are_named(model, suite, trained, tmp_p
         ask(Lorify(model.base, None), suite, "adapter")
     save_library(Library({"x": model.specialize("Say x.")}, {"x": ("Say x.",)}), tmp_path / "library")
     for method in ("oracle", "restored"):
-        with pytest.raises(EvaluationError, match=f"method {method} needs .* has none of 'brackets"):
+        with pytest.raises(EvaluationError, match=f"method {method} needs .* has none for 'brackets"):
             ask(model, suite, f"{method}:path={tmp_path / 'library'}")
     (tmp_path / "one").mkdir()
     save_task(TASKS[0], tmp_path / "one")

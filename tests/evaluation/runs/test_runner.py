@@ -1,20 +1,17 @@
-"""Whole runs on a model that reads, and on a random one."""
+"""Whole runs, on a model that reads its documents and on a random one."""
 
 import json
-import sys
 from dataclasses import replace
-from types import ModuleType
 
 import pytest
 import torch
 from tiny_lorify import Reader, text_adapter
 
 from lorify.answering.plan import Query
-from lorify.contexts.documents import document_from_text
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.api import PreparedCase
-from lorify.evaluation.methods.documents import NoContext
+from lorify.evaluation.methods.in_prompt import NoContext
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.folder import ANSWERS_NAME, load_answers, open_run
 from lorify.evaluation.runs.records import run_config
@@ -23,8 +20,6 @@ from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.cases import cases_from_examples
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.evaluation.suites.niah import NiahSuite
-from lorify.facade import Lorify
-from lorify.hypernets.associative.relevance import Relevance
 
 MILL = Example(("The mill opens at nine.",), (Question("When does the mill open?", ("nine",)),), "mill")
 METHODS = parse_methods("none,icl,adapter")
@@ -35,7 +30,7 @@ def ask(model, cases, methods=METHODS, **options):
 
 
 def comparable(answers):
-    """What has to be the same in every run: all but what is measured."""
+    """Serialize answers without the measured times and sizes, in a fixed order."""
     measured = {"update_seconds", "update_peak_bytes", "first_token_seconds", "seconds_per_token", "answer_peak_bytes"}
     return sorted(a.model_dump_json(exclude=measured) for a in answers)
 
@@ -49,41 +44,25 @@ def test_each_method_answers_each_question_and_is_scored():
 def test_methods_take_turns_and_each_is_first_equally_often(model):
     done = []
 
-    class Noted(NoContext):
+    class Recording(NoContext):
         def load(self, model, max_new_tokens):
-            def update(case):
-                done.append(("update", self.name, case.id))
+            def ingest(case):
+                done.append(("ingest", self.name, case.id))
                 return PreparedCase(lambda question: done.append(("ask", self.name, case.id)) or Query(question))
 
-            return update
+            return ingest
 
     names = ("first", "second", "third")
-    methods = [type(name.title(), (Noted,), {"name": name, "__module__": __name__})() for name in names]
+    methods = [type(name.title(), (Recording,), {"name": name, "__module__": __name__})() for name in names]
     cases = FactsSuite(documents=6, questions=1).build(model)
     ask(model, cases, methods)
-    # Each case is taken in and asked by one method after the other, before the next case is looked at.
+    # All methods ingest and answer a case before the next case starts.
     assert [case for kind, _, case in done if kind == "ask"] == [case.id for case in cases for _ in methods]
-    assert [entry[1:] for entry in done if entry[0] == "update"] == [entry[1:] for entry in done if entry[0] == "ask"]
+    assert [entry[1:] for entry in done if entry[0] == "ingest"] == [entry[1:] for entry in done if entry[0] == "ask"]
     orders = [tuple(method for kind, method, case in done if kind == "ask" and case == c.id) for c in cases]
     assert all(sorted(order) == sorted(names) for order in orders)
-    for place in range(3):
-        assert sorted(order[place] for order in orders) == sorted(names * 2)
-
-
-def test_what_is_kept_beside_the_weights_is_told(model):
-    (case,) = FactsSuite(documents=1, questions=1).build(model)
-    kept = {a.method: a.kept_bytes for a in ask(model, [case], parse_methods("none,icl,adapter,adapter:focus=false"))}
-    assert kept["none"] == kept["icl"] == 0
-    (known,) = model.internalize(document_from_text(case.documents[0])).statistics
-    assert kept["adapter"] == sum(tensor.numel() * tensor.element_size() for tensor in known.tensors.values())
-    assert kept["adapter"] > kept["adapter:focus=false"] > 0  # which keeps no tokens
-
-
-def test_what_is_kept_grows_with_the_document_where_the_weights_do_not(model):
-    short, long = (FactsSuite(documents=1, questions=1, pages=pages).build(model)[0] for pages in (1, 3))
-    one, three = (ask(model, [case], parse_methods("adapter"), timed=False)[0] for case in (short, long))
-    assert one.adapter_bytes == three.adapter_bytes
-    assert three.kept_bytes > 1.5 * one.kept_bytes
+    for position in range(3):
+        assert sorted(order[position] for order in orders) == sorted(names * 2)
 
 
 def test_needles_of_every_length_and_depth_are_found():
@@ -124,7 +103,7 @@ def test_the_same_run_gives_the_same_answers(model, timed):
 
 @pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("cut", [1, 7, 200])
-def test_an_interrupted_run_goes_on_and_nothing_is_there_twice(model, tmp_path, timed, cut):
+def test_an_interrupted_run_continues_without_duplicates(model, tmp_path, timed, cut):
     cases = FactsSuite(documents=3, questions=3).build(model)
     config = run_config(model, "facts", cases, METHODS, max_new_tokens=4, timed=timed)
     whole = ask(model, cases, timed=timed, folder=tmp_path, done=open_run(tmp_path, config))
@@ -136,7 +115,7 @@ def test_an_interrupted_run_goes_on_and_nothing_is_there_twice(model, tmp_path, 
     assert comparable(again) == comparable(whole) == comparable(load_answers(tmp_path))
 
 
-def test_a_run_does_not_go_on_with_other_weights_of_a_hypernetwork_that_a_method_names(model, tmp_path):
+def test_a_run_does_not_continue_with_other_weights_of_a_methods_own_hypernetwork(model, tmp_path):
     folder, methods = tmp_path / "mine", parse_methods(f"none,adapter:hypernetwork={tmp_path / 'mine'}")
     cases = FactsSuite(documents=1, questions=1).build(model)
     with pytest.raises(HypernetworkError, match="mine is no hypernetwork"):
@@ -152,7 +131,7 @@ def test_a_run_does_not_go_on_with_other_weights_of_a_hypernetwork_that_a_method
             assert open_run(tmp_path / "run", config) == []
 
 
-def test_what_was_answered_is_not_asked_again(tmp_path):
+def test_answered_questions_are_not_asked_again(tmp_path):
     model = Reader()
     cases = cases_from_examples(model.base, [MILL])
     done = ask(model, cases, timed=False)
@@ -177,7 +156,7 @@ def test_a_stopped_run_keeps_the_answers_of_finished_cases(model, tmp_path):
     assert len(load_answers(tmp_path)) == 6
 
 
-def test_an_item_longer_than_the_window_is_cut_for_the_prompt_and_read_whole_by_the_adapter(model):
+def test_a_document_longer_than_the_window_is_cut_for_the_prompt_but_not_for_the_adapter(model):
     long = Example((" ".join(f"Room {i} is red." for i in range(200)),), MILL.questions, "long")
     (case,) = cases_from_examples(model.base, [long])
     assert case.length_tokens > model.base.window_tokens
@@ -201,8 +180,8 @@ def test_a_question_longer_than_the_window_is_named_before_any_is_asked(model, t
     assert load_answers(tmp_path) == []
 
 
-def test_what_was_answered_before_a_question_was_too_long_is_kept(model, tmp_path):
-    """A folder of a version that looked at a question's length only when it came to it."""
+def test_earlier_answers_are_kept_when_a_question_is_too_long(model, tmp_path):
+    """Older versions checked the length of a question only when they reached it."""
     cases = cases_from_examples(model.base, [MILL, LONG])
     config = run_config(model, "long", cases, METHODS, max_new_tokens=4, timed=True)
     answered = ask(model, cases[:1], folder=tmp_path, done=open_run(tmp_path, config))
@@ -213,61 +192,6 @@ def test_what_was_answered_before_a_question_was_too_long_is_kept(model, tmp_pat
     assert ask(model, short, folder=tmp_path, done=load_answers(tmp_path))[: len(answered)] == answered
 
 
-def test_the_compressor_that_is_not_installed_is_named(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "llmlingua", None)
-    with pytest.raises(EvaluationError, match=r"lorify\[llmlingua\]") as raised:
-        ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2"))
-    assert "\n" not in str(raised.value)
-
-
-@pytest.fixture
-def llmlingua(monkeypatch):
-    """The package, with the signatures that the methods of the real one have; what it was asked for is kept."""
-    package = ModuleType("llmlingua")
-    package.calls = []
-
-    class PromptCompressor:
-        def __init__(self, model_name="gpt2", device_map="cuda", model_config=None, use_llmlingua2=False):
-            if model_name == "nowhere":
-                raise OSError("nowhere is not a local folder\nand not on the hub")
-            package.loaded = {"model_name": model_name, "device_map": device_map, "use_llmlingua2": use_llmlingua2}
-
-        def compress_prompt(self, context, instruction="", question="", rate=0.5, target_token=-1, force_tokens=()):
-            package.calls.append((list(context), rate))
-            text = "mill nine" if rate == 0.25 else "number magic number is 4711"
-            return {"compressed_prompt": text, "origin_tokens": 8, "compressed_tokens": 2, "rate": f"{rate:.1%}"}
-
-    package.PromptCompressor = PromptCompressor
-    monkeypatch.setitem(sys.modules, "llmlingua", package)
-    return package
-
-
-def test_llmlingua_compresses_at_the_rate_and_the_compressed_text_is_answered_from(llmlingua):
-    model = Reader()
-    cases = cases_from_examples(model.base, [Example((*MILL.documents, "It is red."), MILL.questions, "mill")])
-    answers = ask(model, cases, parse_methods("llmlingua2:rate=0.25:model=small,llmlingua2"), timed=False)
-    assert llmlingua.calls == [(["The mill opens at nine.", "It is red."], 0.25), (list(cases[0].documents), 0.4)]
-    assert llmlingua.loaded["use_llmlingua2"] is True and llmlingua.loaded["device_map"] == "cpu"
-    assert "llmlingua-2" in llmlingua.loaded["model_name"]
-    # The reader says what is in its prompt: the second text has no mill in it, though the document has.
-    assert [a.prediction for a in answers] == ["nine", "4711"]
-
-
-def test_a_compressed_text_is_the_prompts_document(llmlingua, model):
-    cases = cases_from_examples(model.base, [MILL])
-    method, icl = parse_methods("llmlingua2:rate=0.25,icl")
-    queries = [m.load(model, 4)(cases[0]).query_for("When?") for m in (method, icl)]
-    assert [query.document for query in queries] == ["mill nine", "The mill opens at nine."]
-    compressed, whole = ask(model, cases, [method, icl])
-    assert compressed.prompt_tokens == whole.prompt_tokens - len("The mill opens at nine.") + len("mill nine")
-
-
-def test_a_compressor_that_cannot_be_loaded_is_named_in_one_line(llmlingua, model):
-    with pytest.raises(EvaluationError, match=r"compressor nowhere cannot be loaded \(nowhere is not") as raised:
-        ask(model, cases_from_examples(model.base, [MILL]), parse_methods("llmlingua2:model=nowhere"))
-    assert "\n" not in str(raised.value)
-
-
 def test_answers_are_lines_of_json(model, tmp_path):
     cases = cases_from_examples(model.base, [MILL])
     config = run_config(model, "mill", cases, METHODS, max_new_tokens=4, timed=False)
@@ -275,33 +199,3 @@ def test_answers_are_lines_of_json(model, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / ANSWERS_NAME).read_text().splitlines()]
     assert [row["method"] for row in rows] == ["none", "icl", "adapter"]
     assert torch.tensor([row["f1"] for row in rows]).isfinite().all()
-
-
-def test_distillation_of_every_kind_runs(model):
-    cases = FactsSuite(documents=1, questions=2).build(model)
-    kinds = [
-        f"{start}:lessons={kind}"
-        for start in ("cd", "adapter+refine")
-        for kind in ("generated", "oracle", "statements")
-    ]
-    options = ":queries=2:steps=2:batch=2:answer_tokens=3"
-    answers = ask(model, cases, parse_methods(",".join(kind + options for kind in kinds)), timed=False)
-    assert len(answers) == 2 * len(kinds)
-    assert all(a.adapter_bytes > 0 for a in answers)
-
-
-def test_an_adapter_that_is_refined_by_no_step_answers_each_question_as_before(model):
-    relevance = Relevance(threshold=0.01, unseen_weight=5.0, weights={})
-    model = Lorify(model.base, replace(model.internalizer, relevance=relevance))
-    (case,) = FactsSuite(documents=1, questions=2).build(model)
-    asked = case.questions[0].text
-    methods = parse_methods("adapter,adapter:focus=false,adapter+refine:steps=0")
-
-    def adapter_of(method):
-        (adapter,) = model.answerer.plan_query(method.load(model, 4)(case).query_for(asked)).adapters.adapters
-        return adapter
-
-    plain, same_for_all, refined = map(adapter_of, methods)
-    for key, pair in plain.weights.items():
-        torch.testing.assert_close(refined.weights[key].B, pair.B)
-    assert any(not torch.allclose(pair.B, same_for_all.weights[key].B) for key, pair in plain.weights.items())

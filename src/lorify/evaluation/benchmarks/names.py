@@ -15,9 +15,10 @@ from lorify.errors import EvaluationError
 
 SOURCE = "benchmarks"
 
+_DESCRIPTIONS_PATH = files("lorify.evaluation.benchmarks").joinpath("descriptions.json")
+
 DESCRIPTIONS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(texts)
-    for name, texts in json.loads(files(__package__).joinpath("descriptions.json").read_text(encoding="utf-8")).items()
+    name: tuple(texts) for name, texts in json.loads(_DESCRIPTIONS_PATH.read_text(encoding="utf-8")).items()
 }
 """Task descriptions of each benchmark, one for each seed."""
 

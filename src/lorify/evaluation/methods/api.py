@@ -1,4 +1,8 @@
-"""What every method has: options, an update for a case, and a query for each question."""
+"""The base class of methods.
+
+A method ingests the context of a case and then builds a query for each question. It knows nothing about suites. To add
+one, write a subclass in a file of its own and list it in `registry.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from lorify.facade import Lorify
 
 @dataclass(frozen=True)
 class PreparedCase:
-    """What a method holds of a case after its update.
+    """What a method has made of the context of a case.
 
     Attributes:
-        query_for: question -> what it is asked with; retrieval happens here.
-        adapter: the adapter, if the method has one.
-        description: the description of a task, if the method was given one.
-        answerer: answers the questions, if the method has a hypernetwork of its own; None: the loaded one does.
+        query_for: builds the query of a question; retrieval happens here.
+        adapter: the adapter, if the method uses one.
+        description: the task description, if the method was given one.
+        answerer: answers the questions, if the method has its own hypernetwork; None: the loaded model does.
     """
 
     query_for: Callable[[str], Query]
@@ -35,22 +39,20 @@ class PreparedCase:
 
     @property
     def kept_bytes(self) -> int:
-        """Size of what the adapter keeps of its documents beside its weights: statistics, and tokens for focus."""
+        """Size of what the adapter stores of its documents beside its weights: statistics, and tokens for focusing."""
         return self.adapter.statistics_bytes if self.adapter is not None else 0
 
 
-Update = Callable[[Case], PreparedCase]
-"""A method that is ready: takes in a case's documents, or its task."""
+Ingest = Callable[[Case], PreparedCase]
+"""Ingests the context of a case: its documents, images or task. The time that this takes is the update time."""
 
 
 class Method(Spec):
-    """A way to answer questions, and its options.
-
-    To add one, write a subclass in a file of its own and list it in `registry.py`.
+    """A way to answer questions about a context, and its options.
 
     Attributes:
         kinds: kinds of cases that it can answer.
-        uses: which of the loaded hypernetworks it uses by default: the one for documents or the one for tasks.
+        uses: kind of the loaded hypernetwork that it uses; None: none.
     """
 
     kinds: ClassVar[tuple[CaseKind, ...]] = ("documents",)
@@ -58,29 +60,32 @@ class Method(Spec):
 
     @property
     def needs(self) -> CaseKind | None:
-        """Which of the loaded hypernetworks it uses: that for documents or that for tasks."""
+        """Kind of the loaded hypernetwork that it uses with its present options; None: none."""
         return self.uses
 
     @property
     def own_hypernetwork(self) -> Path | None:
-        """Folder of a hypernetwork that the method's options name, in place of a loaded one."""
+        """Folder of the hypernetwork that its options name in place of the loaded one."""
         return None
 
-    def load(self, model: Lorify, max_new_tokens: int) -> Update:
-        """Get ready; what is loaded here is not counted as update.
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load what the method needs; the time for this is not part of the update time.
 
         Args:
-            model: base and hypernetworks.
-            max_new_tokens: longest answer, which the prompt must leave room for.
+            model: base model and hypernetworks.
+            max_new_tokens: maximum answer length in tokens, for which prompts must leave room.
+
+        Returns:
+            The function that ingests cases.
 
         Raises:
-            EvaluationError: if something that the method needs is not installed or not given.
+            EvaluationError: if a package or an option that the method needs is missing.
         """
         raise NotImplementedError
 
 
 def check_questions(answerer: Answerer, cases: Iterable[Case], max_new_tokens: int) -> None:
-    """Check that every question fits the base's window with its answer.
+    """Check that every question fits into the context window with its answer.
 
     Raises:
         EvaluationError: if one does not; the message names its case.
@@ -98,5 +103,5 @@ def check_questions(answerer: Answerer, cases: Iterable[Case], max_new_tokens: i
 
 
 def longest_answer(case: Case, max_new_tokens: int) -> int:
-    """Longest answer of a case, in tokens."""
+    """Compute the maximum answer length of a case in tokens."""
     return min(max_new_tokens, case.max_new_tokens or max_new_tokens)

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Method
-from lorify.evaluation.methods.documents import (
-    Distilled,
-    InContext,
-    Internalized,
-    Llmlingua2,
-    NoContext,
-    OuterProducts,
-    Refined,
-    Retrieval,
-)
-from lorify.evaluation.methods.tasks import (
-    Described,
-    FromDescription,
-    FromInstruction,
-    Mismatched,
-    MultiTask,
-    OwnLora,
-    RandomText,
-    Restored,
-    ThreeShot,
-)
+from lorify.evaluation.methods.compressed import Llmlingua2
+from lorify.evaluation.methods.distilled import Distilled, Refined
+from lorify.evaluation.methods.in_prompt import InContext, NoContext, Retrieval
+from lorify.evaluation.methods.internalized import Internalized, OuterProducts
+from lorify.evaluation.methods.specialized import FromDescription, FromInstruction, Mismatched, RandomText, Restored
+from lorify.evaluation.methods.tasks import Described, ThreeShot
+from lorify.evaluation.methods.trained import MultiTask, TaskLora
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.cases import CaseKind
 
@@ -44,7 +30,7 @@ METHODS: tuple[type[Method], ...] = (
     Mismatched,
     RandomText,
     MultiTask,
-    OwnLora,
+    TaskLora,
     Restored,
 )
 """Methods; two may have the same name if they answer different kinds of cases."""

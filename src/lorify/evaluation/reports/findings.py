@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from lorify.adapters import Adapter
 from lorify.evaluation.methods.api import Method
-from lorify.evaluation.methods.tasks import OwnLora
+from lorify.evaluation.methods.trained import TaskLora
 from lorify.evaluation.reports.summaries import group_answers
 from lorify.evaluation.reports.tables import Row
 from lorify.evaluation.runs.records import AnswerRecord
@@ -66,7 +66,7 @@ def measure_compression(adapters: Collection[Adapter], hypernetwork_bytes: int) 
 
 def _library_compression(model: Lorify, methods: Sequence[Method]) -> Mapping[str, float]:
     """Measure the compression where both the library and the loaded task hypernetwork answered."""
-    library = next((method.path for method in methods if isinstance(method, OwnLora)), None)
+    library = next((method.path for method in methods if isinstance(method, TaskLora)), None)
     if library is None or model.task_hypernetwork is None or not any(method.needs == "tasks" for method in methods):
         return {}
     size = (model.task_hypernetwork / WEIGHTS_NAME).stat().st_size

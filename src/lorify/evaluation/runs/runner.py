@@ -1,8 +1,8 @@
-"""Every method on every case of a suite. Methods take turns, and another one begins each time.
+"""Answering all cases of a suite by all methods.
 
-So whatever else the machine does slows all of them alike, and their timings may be compared. What is timed is one
-question of each case, asked alone. Without timings many cases' questions are asked together, which is several times
-quicker.
+Methods take turns, and each turn starts with another method, so that other load on the machine slows all of them alike
+and their times can be compared. In a timed run, one question of each case is asked alone. Otherwise the questions of
+many cases are asked in batches, which is several times faster.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lorify.answering.answerer import Answerer
-from lorify.answering.batches import answer_in_batches
-from lorify.answering.plan import AnswerPlan, Query
-from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.methods.api import Method, PreparedCase, Update, check_questions, longest_answer
-from lorify.evaluation.methods.documents import case_contexts
+from lorify.evaluation.methods.api import Method, check_questions
+from lorify.evaluation.methods.contexts import case_contexts
+from lorify.evaluation.runs.block import answer_block
 from lorify.evaluation.runs.folder import append_answers, rewrite_answers
 from lorify.evaluation.runs.records import AnswerRecord
-from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured, quick_collection
-from lorify.evaluation.scoring.choices import nearest_choice
-from lorify.evaluation.scoring.metrics import exact_match, rouge_l, score_answer, token_f1
+from lorify.evaluation.runs.timing import frozen_garbage
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
 
@@ -42,44 +37,42 @@ def answer_cases(
     done: Sequence[AnswerRecord] = (),
     report: Report = lambda done, total: None,
 ) -> list[AnswerRecord]:
-    """Ask every question by every method.
+    """Answer every question by every method.
 
     Args:
-        model: base and hypernetwork.
+        model: base model and hypernetworks.
         cases: contexts with questions.
         methods: the methods.
-        max_new_tokens: longest answer, in tokens; a case may need less.
+        max_new_tokens: maximum answer length in tokens; a case may need less.
         timed: ask the first question of each case alone and time it.
-        folder: where answers are appended to `answers.jsonl` as soon as they are there.
-        done: answers that need not be asked for again, as `open_run` gives them; those of cases that were cut short
-            are dropped, also from the folder.
-        report: called with the number of answers since the last call and of all.
+        folder: run folder to append answers to as soon as they are given.
+        done: answers of an interrupted run, from `open_run`; those of incomplete cases are dropped, also from the
+            folder.
+        report: called with the number of answers since the last call, and of all answers.
 
     Returns:
-        All answers, those that were there included.
+        All answers, including those of the interrupted run.
 
     Raises:
-        EvaluationError: if a question alone is longer than the base's window; nothing is asked then.
+        EvaluationError: if a question alone does not fit into the context window; nothing is asked then.
     """
     blocks = [[case] for case in cases] if timed else list(_blocks(cases))
     total = len(methods) * sum(len(case.questions) for case in cases)
-    kept = {method.label: _complete(blocks, [a for a in done if a.method == method.label]) for method in methods}
-    answers = [a for a in done if a.case in kept.get(a.method, ())]
-    check_questions(model.answerer, [c for c in cases if any(c.id not in ids for ids in kept.values())], max_new_tokens)
+    complete = {m.label: _complete_cases(blocks, [a for a in done if a.method == m.label]) for m in methods}
+    answers = [a for a in done if a.case in complete.get(a.method, ())]
+    open_cases = [case for case in cases if any(case.id not in ids for ids in complete.values())]
+    check_questions(model.answerer, open_cases, max_new_tokens)
     if folder is not None and len(answers) < len(done):
         rewrite_answers(folder, answers)
     report(len(answers), total)
     if len(answers) == total:
         return answers
-    updates = {method.label: method.load(model, max_new_tokens) for method in methods}
+    ingest = {method.label: method.load(model, max_new_tokens) for method in methods}
     _warm_up(model, methods, cases[0])
-    with quick_collection():
-        for turn, block in enumerate(blocks):
-            for i in range(len(methods)):
-                label = methods[(turn + i) % len(methods)].label
-                if block[0].id in kept[label]:
-                    continue
-                new = _answer_block(model.answerer, block, label, updates[label], max_new_tokens, timed)
+    with frozen_garbage():
+        for block, label in _turns(blocks, [method.label for method in methods]):
+            if block[0].id not in complete[label]:
+                new = answer_block(model.answerer, block, label, ingest[label], max_new_tokens, timed=timed)
                 if folder is not None:
                     append_answers(folder, new)
                 answers += new
@@ -87,8 +80,15 @@ def answer_cases(
     return answers
 
 
+def _turns(blocks: Sequence[Sequence[Case]], labels: Sequence[str]) -> Iterator[tuple[Sequence[Case], str]]:
+    """Pair each block with every method, starting with another method for each block."""
+    for turn, block in enumerate(blocks):
+        for i in range(len(labels)):
+            yield block, labels[(turn + i) % len(labels)]
+
+
 def _warm_up(model: Lorify, methods: Sequence[Method], case: Case) -> None:
-    """What happens once in a process shall not be in the first method's time."""
+    """Run the models once, so that one-time costs do not count for the first method."""
     model.ask("Hello", max_new_tokens=2)
     needs = {method.needs for method in methods}
     if "documents" in needs:
@@ -98,113 +98,23 @@ def _warm_up(model: Lorify, methods: Sequence[Method], case: Case) -> None:
 
 
 def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
-    """Cases whose questions are asked together; the same cases give the same blocks, so a resumed run is the same."""
+    """Split cases into blocks whose questions are asked together.
+
+    The same cases give the same blocks, so that a continued run gives the same answers.
+    """
     block: list[Case] = []
     for case in cases:
         block.append(case)
-        if (
-            sum(len(c.questions) for c in block) >= BLOCK_QUESTIONS
-            or sum(c.length_tokens for c in block) >= BLOCK_TOKENS
-        ):
+        num_questions = sum(len(c.questions) for c in block)
+        if num_questions >= BLOCK_QUESTIONS or sum(c.length_tokens for c in block) >= BLOCK_TOKENS:
             yield block
             block = []
     if block:
         yield block
 
 
-def _answer_block(
-    answerer: Answerer, block: Sequence[Case], label: str, update: Update, max_new_tokens: int, timed: bool
-) -> list[AnswerRecord]:
-    rows: list[tuple[Case, int, PreparedCase, Measurement]] = []
-    for case in block:
-        with measured(answerer.base.device) as taken:
-            knowledge = update(case)
-        rows += [(case, index, knowledge, taken) for index in range(len(case.questions))]
-    first = block[0]
-    answerer = rows[0][2].answerer or answerer
-    limit = longest_answer(first, max_new_tokens)
-    alone = answer_timed(answerer, rows[0][2], first.questions[0].text, limit) if timed else None
-    texts = [alone.text] if alone is not None else []
-    texts += _ask(answerer, [(case, index, known) for case, index, known, _ in rows[len(texts) :]], max_new_tokens)
-    return [
-        _as_answer(label, case, index, text, known, taken, alone if index == 0 else None)
-        for (case, index, known, taken), text in zip(rows, texts, strict=True)
-    ]
-
-
-def _ask(answerer: Answerer, rows: Sequence[tuple[Case, int, PreparedCase]], max_new_tokens: int) -> list[str]:
-    """Answer questions of cases, each given by its index in its case."""
-    queries = [known.query_for(case.questions[index].text) for case, index, known in rows]
-    planned = [(query, answerer.plan_query(query)) for query in queries]
-    # If the expected answer is the bare base's own and the bare base is asked, the answer is known. Asking again in
-    # another batch would only add rounding differences.
-    answers: list[str | None] = [
-        case.questions[index].answers[0] if case.answers_are_the_bases and _is_bare(query, plan) else None
-        for (case, index, _), (query, plan) in zip(rows, planned, strict=True)
-    ]
-    by_limit: dict[int, list[int]] = {}
-    for number, ((case, _, _), answer) in enumerate(zip(rows, answers, strict=True)):
-        if answer is None:
-            by_limit.setdefault(longest_answer(case, max_new_tokens), []).append(number)
-    for limit, numbers in by_limit.items():
-        new = answer_in_batches(answerer, [planned[i] for i in numbers], GenerationOptions(limit))
-        for i, answer in zip(numbers, new, strict=True):
-            answers[i] = answer.text
-    return [answer or "" for answer in answers]
-
-
-def _is_bare(query: Query, plan: AnswerPlan) -> bool:
-    """Whether the bare base is asked with nothing but the question."""
-    return not plan.is_on and query.document is None and not query.turns
-
-
-def _as_answer(
-    label: str,
-    case: Case,
-    index: int,
-    prediction: str,
-    knowledge: PreparedCase,
-    taken: Measurement,
-    timed: TimedAnswer | None,
-) -> AnswerRecord:
-    question = case.questions[index]
-    scored = nearest_choice(prediction, case.choices) if case.choices else prediction
-    rouge = rouge_l(scored, question.answers)
-    return AnswerRecord(
-        method=label,
-        case=case.id,
-        index=index,
-        source=case.source,
-        condition=case.condition,
-        length_tokens=case.length_tokens,
-        depth_bin=case.depth_bin,
-        question=question.text,
-        answers=question.answers,
-        prediction=prediction,
-        group=case.group,
-        family=case.task.family if case.task else "",
-        seed=case.task.seed if case.task else None,
-        description=knowledge.description,
-        metric=case.metric,
-        score=score_answer(case.metric, scored, question.answers),
-        exact=exact_match(scored, question.answers),
-        f1=token_f1(scored, question.answers),
-        rouge_l=rouge.f1,
-        rouge_l_recall=rouge.recall,
-        update_seconds=taken.seconds,
-        update_peak_bytes=taken.peak_bytes,
-        adapter_bytes=knowledge.adapter.num_bytes if knowledge.adapter is not None else 0,
-        kept_bytes=knowledge.kept_bytes,
-        prompt_tokens=timed.prompt_tokens if timed else None,
-        first_token_seconds=timed.first_token_seconds if timed else None,
-        seconds_per_token=timed.seconds_per_token if timed else None,
-        kv_cache_bytes=timed.kv_cache_bytes if timed else None,
-        answer_peak_bytes=timed.peak_bytes if timed else None,
-    )
-
-
-def _complete(blocks: Sequence[Sequence[Case]], answers: Sequence[AnswerRecord]) -> set[str]:
-    """Cases of the blocks of which every question is answered."""
+def _complete_cases(blocks: Sequence[Sequence[Case]], answers: Sequence[AnswerRecord]) -> set[str]:
+    """Find the cases of the blocks whose questions are all answered."""
     found = {(a.case, a.index, a.question) for a in answers}
     return {
         case.id

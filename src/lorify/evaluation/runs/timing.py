@@ -1,4 +1,4 @@
-"""Seconds and memory of a piece of work, and an answer timed token by token."""
+"""Measuring the time and memory of a piece of work, and of an answer token by token."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _RESET_PEAK_PATH = Path("/proc/self/clear_refs")
 
 @dataclass
 class Measurement:
-    """What a piece of work took.
+    """Cost of a piece of work.
 
     Attributes:
         seconds: wall time.
-        peak_bytes: most memory in use meanwhile: of this process with all that it holds (CPU), or what PyTorch had
-            allocated (CUDA); None where the system does not tell.
+        peak_bytes: peak memory of the whole process (CPU), or peak that PyTorch allocated (CUDA); None if the system
+            does not report it.
     """
 
     seconds: float = 0.0
@@ -36,8 +36,8 @@ class Measurement:
 
 
 @contextmanager
-def quick_collection() -> Iterator[None]:
-    """Let the garbage collector pass over what is there already, so that `measured` need not wait for it each time."""
+def frozen_garbage() -> Iterator[None]:
+    """Exclude existing objects from garbage collection, so that the collections in `measured` are fast."""
     gc.collect()
     gc.freeze()
     try:
@@ -48,7 +48,7 @@ def quick_collection() -> Iterator[None]:
 
 @contextmanager
 def measured(device: torch.device) -> Iterator[Measurement]:
-    """Measure what happens inside the `with`; memory that is free but not given back is given back first."""
+    """Measure the body of the `with` statement, after returning free memory to the system."""
     result = Measurement()
     gc.collect()
     _reset_peak(device)
@@ -62,14 +62,14 @@ def measured(device: torch.device) -> Iterator[Measurement]:
 
 @dataclass(frozen=True)
 class TimedAnswer:
-    """An answer and what it took.
+    """An answer and its cost.
 
     Attributes:
         text: the answer.
         prompt_tokens: length of the prompt.
-        first_token_seconds: from the question to the first token: retrieval, prompt and all.
-        seconds_per_token: of the further tokens; None if there was none.
-        kv_cache_bytes: keys and values at the end of the answer.
+        first_token_seconds: time from the question to the first token, including retrieval and the prompt.
+        seconds_per_token: mean time of each further token; None if there is none.
+        kv_cache_bytes: size of keys and values at the end of the answer.
         peak_bytes: as `Measurement.peak_bytes`.
     """
 
@@ -105,18 +105,18 @@ def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_
 
 
 def kv_cache_bytes(base: BaseLM, num_tokens: int) -> int:
-    """Size of the keys and values of one sequence; layers with a sliding window keep no more than that."""
+    """Compute the size of the keys and values of one sequence; sliding-window layers store at most their window."""
     config = base.model.config
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     channels = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     window = getattr(config, "sliding_window", None) or num_tokens
-    kinds = getattr(config, "layer_types", None) or ["full_attention"] * base.num_layers
-    kept = sum(min(num_tokens, window) if kind == "sliding_attention" else num_tokens for kind in kinds)
-    return 2 * kept * heads * channels * base.dtype.itemsize
+    layers = getattr(config, "layer_types", None) or ["full_attention"] * base.num_layers
+    stored = sum(min(num_tokens, window) if layer == "sliding_attention" else num_tokens for layer in layers)
+    return 2 * stored * heads * channels * base.dtype.itemsize
 
 
 def _finish(device: torch.device) -> None:
-    """Wait for work that was only queued."""
+    """Wait for queued work of an accelerator."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -128,13 +128,13 @@ def _reset_peak(device: torch.device) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif _RESET_PEAK_PATH.exists():
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc; others give memory back by themselves
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only; others return memory by themselves
         if trim is not None:
             trim(0)
         try:
             _RESET_PEAK_PATH.write_text("5")  # resets the peak of the resident set, see proc(5)
         except OSError:
-            pass  # sandboxes forbid it; the peak is then that of the whole run
+            pass  # some sandboxes forbid it; the peak is then that of the whole run
 
 
 def _peak_bytes(device: torch.device) -> int | None:

@@ -1,4 +1,4 @@
-"""Fitting and measuring what `ask` warns by: a suite asked with the adapter, its answers with their signals."""
+"""Fitting and measuring the confidence model of `lorify ask` on the answers to a suite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lorify.answering.confidence import ConfidenceModel, Signals, answer_signals
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import PreparedCase, check_questions
-from lorify.evaluation.methods.documents import Internalized
+from lorify.evaluation.methods.internalized import Internalized
 from lorify.evaluation.scoring.confidence import auroc, fit_confidence
 from lorify.evaluation.scoring.metrics import token_f1
 from lorify.evaluation.suites.api import Suite
@@ -25,37 +25,37 @@ Row = dict[str, str | int | float]
 
 @dataclass(frozen=True)
 class _Answers:
-    """Answers with the adapter: signals, whether right, and the case of each."""
+    """Answers with the adapter: their signals, whether they are right, and their cases."""
 
     signals: list[Signals]
     is_right: list[bool]
     groups: list[str]
 
-    def rows(self, name: str, joined: float) -> list[Row]:
-        """A row for each signal, and one with a name and an AUROC for all together."""
+    def rows(self, name: str, combined_auroc: float) -> list[Row]:
+        """Build a row for each signal, and one for all signals combined with the given name and AUROC."""
         scores = {
             signal: auroc([-s[i] for s in self.signals], self.is_right) for i, signal in enumerate(Signals._fields)
         }
         right = round(sum(self.is_right) / len(self.is_right), 3)
         return [
             {"signal": signal, "questions": len(self.is_right), "right": right, "auroc": round(score, 3)}
-            for signal, score in {**scores, name: joined}.items()
+            for signal, score in {**scores, name: combined_auroc}.items()
         ]
 
 
 def calibrate(
     model: Lorify, suite: Suite, *, report: Report = lambda done, total: None
 ) -> tuple[ConfidenceModel, list[Row]]:
-    """Ask a suite and fit.
+    """Answer a suite and fit a confidence model to the answers.
 
     Args:
-        model: base and hypernetwork.
-        suite: what to ask; questions that are left to the bare base do not count.
-        report: called with the number of documents done since the last call and of all.
+        model: base model and hypernetwork.
+        suite: the suite; questions that are left to the bare base model do not count.
+        report: called with the number of documents finished since the last call, and of all documents.
 
     Returns:
-        The fit, and a row for each signal and one for all together: number of questions, share of right answers,
-        AUROC.
+        The confidence model, and one row for each signal and one for all signals combined: number of questions, share
+        of right answers, AUROC.
 
     Raises:
         EvaluationError: if there are not enough right and wrong answers.
@@ -66,18 +66,18 @@ def calibrate(
 
 
 def measure_confidence(
-    model: Lorify, suite: Suite, kept: ConfidenceModel, *, report: Report = lambda done, total: None
+    model: Lorify, suite: Suite, fitted: ConfidenceModel, *, report: Report = lambda done, total: None
 ) -> list[Row]:
-    """Ask a suite and see how well a fit that is there already tells right answers from wrong ones.
+    """Answer a suite and measure how well a fitted confidence model tells right answers from wrong ones.
 
     Args:
-        model: base and hypernetwork.
-        suite: what to ask; questions that are left to the bare base do not count.
-        kept: the fit.
+        model: base model and hypernetwork.
+        suite: the suite; questions that are left to the bare base model do not count.
+        fitted: the confidence model.
         report: as for `calibrate`.
 
     Returns:
-        Rows as of `calibrate`; that for all together is of the fit.
+        Rows as for `calibrate`, the last one for the confidence model.
 
     Raises:
         EvaluationError: if all answers are right, or all are wrong.
@@ -85,22 +85,22 @@ def measure_confidence(
     answered = _ask(model, suite, report)
     if len(set(answered.is_right)) < 2:
         raise EvaluationError(
-            f"{sum(answered.is_right)} of {len(answered.is_right)} answers are right; to tell right from wrong there "
-            "have to be both: ask more questions"
+            f"{sum(answered.is_right)} of {len(answered.is_right)} answers are right; the measure needs right and "
+            "wrong answers: ask more questions"
         )
-    return answered.rows("warning", auroc([kept.probability(s) for s in answered.signals], answered.is_right))
+    return answered.rows("warning", auroc([fitted.probability(s) for s in answered.signals], answered.is_right))
 
 
 def _ask(model: Lorify, suite: Suite, report: Report) -> _Answers:
-    update = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
+    ingest = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
     cases = suite.build(model)
     check_questions(model.answerer, cases, suite.max_new_tokens)
     found = _Answers([], [], [])
     for case in cases:
-        _add_answers(found, case, update(case), model.answerer, GenerationOptions(suite.max_new_tokens))
+        _add_answers(found, case, ingest(case), model.answerer, GenerationOptions(suite.max_new_tokens))
         report(1, len(cases))
     if not found.signals:
-        raise EvaluationError(f"no question of {suite.label} concerns its document; ask another suite")
+        raise EvaluationError(f"no question of {suite.label} is about its document; use another suite")
     return found
 
 

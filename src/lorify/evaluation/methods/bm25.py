@@ -1,4 +1,4 @@
-"""Finding the chunks of a text that a question is about, by the words they share (BM25)."""
+"""BM25 retrieval of the chunks of a text that match a question."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ Retriever = Callable[[str, int], list[str]]
 
 
 def load_bm25() -> Callable[[Sequence[str]], Retriever]:
-    """Get the package ready.
+    """Load the package bm25s.
 
     Returns:
-        A function from chunks of text to their retriever; words are compared by their stems.
+        A function that indexes chunks of text and returns their retriever. Words are compared by their stems.
     """
-    import bm25s  # here, since only one method needs it
+    import bm25s  # imported here because only one method uses it
 
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index otherwise
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index otherwise
     stem = stemmer("english").stemWords
 
-    def words(texts: list[str]) -> list[list[str]]:
+    def tokenize(texts: list[str]) -> list[list[str]]:
         found = bm25s.tokenize(texts, stopwords="en", stemmer=stem, return_ids=False, show_progress=False)
         assert isinstance(found, list)
         return found
 
     def build(chunks: Sequence[str]) -> Retriever:
-        tokens = words(list(chunks))
+        tokens = tokenize(list(chunks))
         index = bm25s.BM25() if any(tokens) else None
         if index is not None:
             index.index(tokens, show_progress=False)
 
         def retrieve(question: str, num_chunks: int) -> list[str]:
-            asked = words([question])[0]
-            scores = index.get_scores(asked) if index is not None and asked else [0.0] * len(chunks)
+            words = tokenize([question])[0]
+            scores = index.get_scores(words) if index is not None and words else [0.0] * len(chunks)
             best = sorted(range(len(chunks)), key=lambda i: (-scores[i], i))[:num_chunks]
             return [chunks[i] for i in sorted(best)]
 

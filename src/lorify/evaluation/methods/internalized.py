@@ -1,0 +1,102 @@
+"""Methods whose adapter a hypernetwork generates from the documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from lorify.adapters import Adapter, AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
+from lorify.errors import EvaluationError
+from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
+from lorify.evaluation.methods.contexts import case_contexts, case_documents
+from lorify.evaluation.suites.cases import Case, CaseKind
+from lorify.facade import Lorify, load_internalizer
+from lorify.hypernets.associative.document_memory import without_tokens
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.associative.outer_products import write_outer_products
+
+
+def prepare_adapter(
+    adapter: Adapter, *, only_if_relevant: bool, focus: bool = True, answerer: Answerer | None = None
+) -> PreparedCase:
+    """Prepare a case whose questions are asked with an adapter.
+
+    Args:
+        adapter: the adapter.
+        only_if_relevant: leave questions that are not about its documents to the bare base model.
+        focus: focus the adapter on each question.
+        answerer: answers the questions; None: the loaded model.
+    """
+    stack = AdapterStack.of(adapter)
+    return PreparedCase(
+        lambda question: Query(question, stack, only_if_relevant=only_if_relevant, focus=focus),
+        adapter,
+        answerer=answerer,
+    )
+
+
+class Internalized(Method):
+    """The adapter that a hypernetwork generates in one forward pass."""
+
+    name = "adapter"
+    kinds = ("documents", "images")
+    only_if_relevant: bool = Field(
+        True, description="Leave questions that are not about the documents to the base model."
+    )
+    focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
+    hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
+
+    @property
+    def needs(self) -> CaseKind | None:
+        """The loaded hypernetwork for documents, unless another one is given."""
+        return "documents" if self.hypernetwork is None else None
+
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """The other hypernetwork, if one is given."""
+        return self.hypernetwork
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the other hypernetwork, if one is given."""
+        if self.hypernetwork is not None:
+            model = Lorify(model.base, load_internalizer(model.base, self.hypernetwork))
+
+        def ingest(case: Case) -> PreparedCase:
+            adapter = model.internalize(*case_contexts(case))
+            if not self.focus:
+                adapter = without_tokens(adapter)
+            return prepare_adapter(adapter, only_if_relevant=self.only_if_relevant, answerer=model.answerer)
+
+        return ingest
+
+
+class OuterProducts(Method):
+    """The associative memory without its solve: a scaled sum of outer products of keys and values (ablation).
+
+    This is the form of Generative Adapter: `B = s M / (tr(S) / r + lambda)` in place of `s (S + lambda)^-1 M`. The
+    hypernetwork was not trained for it, so the score shows what the solve contributes to the trained network, not what
+    the training of that paper would reach.
+
+    Source: Generative Adapter, arXiv 2411.05877.
+    """
+
+    name = "outer"
+    uses = "documents"
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Return a function that internalizes the documents and rewrites the adapter."""
+
+        def ingest(case: Case) -> PreparedCase:
+            solved = model.internalize(*case_documents(case))
+            if not isinstance(model.internalizer, AssociativeInternalizer):
+                raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
+            adapter = write_outer_products(model.internalizer, solved)
+            # The statistics of the solved adapter still decide which questions the adapter is on for.
+            asked = replace(adapter, statistics=solved.statistics)
+            return replace(prepare_adapter(asked, only_if_relevant=True, focus=False), adapter=adapter)
+
+        return ingest

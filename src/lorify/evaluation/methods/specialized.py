@@ -1,0 +1,151 @@
+"""Methods whose adapter a task hypernetwork generates from a text (Text-to-LoRA)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from lorify.answering.plan import Query
+from lorify.answering.window import fit_document
+from lorify.errors import EvaluationError
+from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
+from lorify.evaluation.methods.contexts import case_task, joined_documents
+from lorify.evaluation.methods.internalized import prepare_adapter
+from lorify.evaluation.suites.cases import Case, CaseKind
+from lorify.facade import Lorify
+from lorify.hypernets.registry import load_specializer
+from lorify.hypernets.text_to_lora.library import load_descriptions
+
+QA_INSTRUCTION = "Answer the question about the document in as few words as possible."
+
+
+class Specialized(Method):
+    """Base class: the adapter that a task hypernetwork generates from a text."""
+
+    kinds = ("tasks",)
+    hypernetwork: Path | None = Field(None, description="Folder of another task hypernetwork for the same base model.")
+
+    @property
+    def needs(self) -> CaseKind | None:
+        """The loaded hypernetwork for tasks, unless another one is given."""
+        return "tasks" if self.hypernetwork is None else None
+
+    @property
+    def own_hypernetwork(self) -> Path | None:
+        """The other hypernetwork, if one is given."""
+        return self.hypernetwork
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the description encoder, and the other hypernetwork if one is given."""
+        specializer = (
+            model.specializer if self.hypernetwork is None else load_specializer(model.base, self.hypernetwork)
+        )
+        describe = self.load_text()
+
+        def ingest(case: Case) -> PreparedCase:
+            text = describe(case)
+            prepared = prepare_adapter(specializer.specialize(text), only_if_relevant=False)
+            return replace(prepared, description=text)
+
+        return ingest
+
+    def load_text(self) -> Callable[[Case], str]:
+        """Return a function that finds the text for a case."""
+        return lambda case: case_task(case).description
+
+
+class FromDescription(Specialized):
+    """The adapter that the task hypernetwork generates from a description that training never saw."""
+
+    name = "adapter"
+
+
+class Mismatched(Specialized):
+    """The adapter from the description of another task: a good hypernetwork follows the description."""
+
+    name = "mismatched"
+
+    def load_text(self) -> Callable[[Case], str]:
+        """Return a function that finds the description of another task."""
+
+        def find(case: Case) -> str:
+            text = case_task(case).mismatched
+            if text is None:
+                raise EvaluationError("method mismatched needs at least two tasks; give more, or leave it out")
+            return text
+
+        return find
+
+
+class RandomText(Specialized):
+    """The adapter from random characters."""
+
+    name = "random"
+
+    def load_text(self) -> Callable[[Case], str]:
+        """Return a function that finds the random characters of a case."""
+        return lambda case: case_task(case).noise
+
+
+class Restored(Specialized):
+    """The adapter that a task hypernetwork trained on a library generates for a task of that library.
+
+    A compressed library is looked up by its own descriptions, so the adapter is generated from one of them.
+    """
+
+    name = "restored"
+    path: Path = Field(description="Library folder (`best` of a run of kind lora).")
+
+    def load_text(self) -> Callable[[Case], str]:
+        """Return a function that finds the first description that the library stores for a task."""
+        descriptions = load_descriptions(self.path)
+
+        def find(case: Case) -> str:
+            task = case_task(case).name
+            if task not in descriptions:
+                raise missing_in_library("restored", self.path, task)
+            return descriptions[task][0]
+
+        return find
+
+
+class FromInstruction(Specialized):
+    """Text-to-LoRA on documents: the adapter from an instruction that says nothing about the document."""
+
+    name = "t2l"
+    kinds = ("documents",)
+    instruction: str = Field(QA_INSTRUCTION, description="Task description, the same for all documents.")
+    document: bool = Field(False, description="Put the document into the prompt too, as icl does.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the description encoder, and the other hypernetwork if one is given."""
+        specialize = super().load(model, max_new_tokens)
+
+        def ingest(case: Case) -> PreparedCase:
+            prepared = specialize(case)
+            if not self.document:
+                return prepared
+            text = joined_documents(case)
+
+            def query_for(question: str) -> Query:
+                document = fit_document(model.answerer, text, question, max_new_tokens)
+                return replace(prepared.query_for(question), document=document)
+
+            return replace(prepared, query_for=query_for)
+
+        return ingest
+
+    def load_text(self) -> Callable[[Case], str]:
+        """Return a function that returns the instruction."""
+        return lambda _case: self.instruction
+
+
+def missing_in_library(method: str, library: Path, task: str) -> EvaluationError:
+    """Build the error for a library without the LoRA of a task."""
+    return EvaluationError(
+        f"method {method} needs the LoRA of every task, and {library} has none for {task!r}; give a library that "
+        "contains them"
+    )

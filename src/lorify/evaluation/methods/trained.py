@@ -1,0 +1,68 @@
+"""Methods for tasks with trained LoRAs: one for all tasks, or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from lorify.adapters import Adapter
+from lorify.adapters.storage import load_adapter
+from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
+from lorify.evaluation.methods.contexts import case_task
+from lorify.evaluation.methods.internalized import prepare_adapter
+from lorify.evaluation.methods.specialized import missing_in_library
+from lorify.evaluation.suites.cases import Case, TaskContext
+from lorify.facade import Lorify
+from lorify.hypernets.text_to_lora.library import load_library
+
+
+class Trained(Method):
+    """Base class: a trained LoRA."""
+
+    kinds = ("tasks",)
+    path: Path = Field(description="Folder of trained LoRAs (`best` of a run of kind lora).")
+
+    def load_loras(self) -> Callable[[TaskContext], Adapter]:
+        """Load the LoRAs and return a function that finds the one for a task."""
+        raise NotImplementedError
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the LoRAs."""
+        find = self.load_loras()
+
+        def ingest(case: Case) -> PreparedCase:
+            adapter = find(case_task(case))
+            adapter.check_base(model.base)
+            return prepare_adapter(adapter, only_if_relevant=False)
+
+        return ingest
+
+
+class MultiTask(Trained):
+    """One LoRA trained on all tasks."""
+
+    name = "multi_task"
+
+    def load_loras(self) -> Callable[[TaskContext], Adapter]:
+        """Load the LoRA."""
+        adapter = load_adapter(self.path)
+        return lambda task: adapter
+
+
+class TaskLora(Trained):
+    """A LoRA trained on the examples of the task: an upper bound for generated adapters."""
+
+    name = "oracle"
+
+    def load_loras(self) -> Callable[[TaskContext], Adapter]:
+        """Load the library."""
+        adapters = load_library(self.path).adapters
+
+        def find(task: TaskContext) -> Adapter:
+            if task.name not in adapters:
+                raise missing_in_library("oracle", self.path, task.name)
+            return adapters[task.name]
+
+        return find

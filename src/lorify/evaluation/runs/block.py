@@ -1,0 +1,128 @@
+"""Answering a block of cases by one method, and scoring the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lorify.answering.answerer import Answerer
+from lorify.answering.batches import answer_in_batches
+from lorify.answering.plan import AnswerPlan, Query
+from lorify.base.sampling import GenerationOptions
+from lorify.data.examples import Question
+from lorify.evaluation.methods.api import Ingest, PreparedCase, longest_answer
+from lorify.evaluation.runs.records import AnswerRecord
+from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured
+from lorify.evaluation.scoring.choices import nearest_choice
+from lorify.evaluation.scoring.metrics import exact_match, rouge_l, score_answer, token_f1
+from lorify.evaluation.suites.cases import Case
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A question to answer.
+
+    Attributes:
+        case: its case.
+        index: its index in the case.
+        prepared: the case as ingested by the method.
+        ingestion: cost of the ingestion.
+    """
+
+    case: Case
+    index: int
+    prepared: PreparedCase
+    ingestion: Measurement
+
+    @property
+    def question(self) -> Question:
+        return self.case.questions[self.index]
+
+
+def answer_block(
+    answerer: Answerer, block: Sequence[Case], label: str, ingest: Ingest, max_new_tokens: int, *, timed: bool
+) -> list[AnswerRecord]:
+    """Ingest the cases of a block and answer their questions.
+
+    Args:
+        answerer: answers the questions, unless the method has its own hypernetwork.
+        block: the cases.
+        label: label of the method.
+        ingest: the method.
+        max_new_tokens: maximum answer length in tokens; a case may need less.
+        timed: ask the first question alone and time it.
+    """
+    rows: list[_Row] = []
+    for case in block:
+        with measured(answerer.base.device) as ingestion:
+            prepared = ingest(case)
+        rows += [_Row(case, index, prepared, ingestion) for index in range(len(case.questions))]
+    first = rows[0]
+    answerer = first.prepared.answerer or answerer
+    limit = longest_answer(first.case, max_new_tokens)
+    alone = answer_timed(answerer, first.prepared, first.question.text, limit) if timed else None
+    texts = [alone.text] if alone is not None else []
+    texts += _answer_together(answerer, rows[len(texts) :], max_new_tokens)
+    return [_score(label, row, text, alone if row.index == 0 else None) for row, text in zip(rows, texts, strict=True)]
+
+
+def _answer_together(answerer: Answerer, rows: Sequence[_Row], max_new_tokens: int) -> list[str]:
+    queries = [row.prepared.query_for(row.question.text) for row in rows]
+    planned = [(query, answerer.plan_query(query)) for query in queries]
+    # If the expected answer is the bare base's own and the bare base is asked, the answer is known. Asking again in
+    # another batch would only add rounding differences.
+    answers: list[str | None] = [
+        row.question.answers[0] if row.case.answers_are_the_bases and _is_bare(query, plan) else None
+        for row, (query, plan) in zip(rows, planned, strict=True)
+    ]
+    by_limit: dict[int, list[int]] = {}
+    for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        if answer is None:
+            by_limit.setdefault(longest_answer(row.case, max_new_tokens), []).append(i)
+    for limit, indices in by_limit.items():
+        new = answer_in_batches(answerer, [planned[i] for i in indices], GenerationOptions(limit))
+        for i, answer in zip(indices, new, strict=True):
+            answers[i] = answer.text
+    return [answer or "" for answer in answers]
+
+
+def _is_bare(query: Query, plan: AnswerPlan) -> bool:
+    """Return whether the bare base model is asked with nothing but the question."""
+    return not plan.is_on and query.document is None and not query.turns
+
+
+def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) -> AnswerRecord:
+    case, question, prepared = row.case, row.question, row.prepared
+    scored = nearest_choice(prediction, case.choices) if case.choices else prediction
+    rouge = rouge_l(scored, question.answers)
+    return AnswerRecord(
+        method=label,
+        case=case.id,
+        index=row.index,
+        source=case.source,
+        condition=case.condition,
+        length_tokens=case.length_tokens,
+        depth_bin=case.depth_bin,
+        question=question.text,
+        answers=question.answers,
+        prediction=prediction,
+        group=case.group,
+        family=case.task.family if case.task else "",
+        seed=case.task.seed if case.task else None,
+        description=prepared.description,
+        metric=case.metric,
+        score=score_answer(case.metric, scored, question.answers),
+        exact=exact_match(scored, question.answers),
+        f1=token_f1(scored, question.answers),
+        rouge_l=rouge.f1,
+        rouge_l_recall=rouge.recall,
+        update_seconds=row.ingestion.seconds,
+        update_peak_bytes=row.ingestion.peak_bytes,
+        adapter_bytes=prepared.adapter.num_bytes if prepared.adapter is not None else 0,
+        kept_bytes=prepared.kept_bytes,
+        prompt_tokens=timed.prompt_tokens if timed else None,
+        first_token_seconds=timed.first_token_seconds if timed else None,
+        seconds_per_token=timed.seconds_per_token if timed else None,
+        kv_cache_bytes=timed.kv_cache_bytes if timed else None,
+        answer_peak_bytes=timed.peak_bytes if timed else None,
+    )

@@ -33,7 +33,7 @@ def run(*args: object) -> tuple[int, str, str]:
         (["--host", "0.0.0.0"], "which other machines can reach, and there are no API keys"),
         (["--keys", "missing.json"], "is missing or has no key"),
         (["--set", "engine.max_rows=0"], "engine.max_rows"),
-        (["--set", "nonsense"], "is no setting"),
+        (["--set", "nonsense"], "is not a setting"),
         (["--engine", "vllm"], "go together"),
         (["--endpoint", "http://localhost:1"], "go together"),
     ],

@@ -22,23 +22,23 @@ def apply_settings(
 
     Args:
         document: changed in place.
-        settings: a value is parsed as JSON; what is not JSON is taken as a string.
+        settings: values are parsed as JSON; a value that is not JSON is a string.
         renamed: old keys that are still accepted, and their names today.
 
     Raises:
-        ConfigError: if a setting has not this form.
+        ConfigError: if a setting does not have this form.
     """
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not all(key.split(".")):
-            raise ConfigError(f"--set {setting!r} is no setting; give KEY=VALUE such as optimization.steps=200")
+            raise ConfigError(f"--set {setting!r} is not a setting; give KEY=VALUE, such as optimization.steps=200")
         keys = [renamed.get(part, part) for part in key.split(".")]
         _set(document, keys, _parse_value(value))
     return document
 
 
 def read_settings(kind: type[T], settings: Sequence[str]) -> T:
-    """A config with its defaults, changed by settings.
+    """Read a config from settings; other fields have their defaults.
 
     Raises:
         ConfigError: if a setting is bad; all problems are listed.
@@ -53,7 +53,7 @@ def read_settings(kind: type[T], settings: Sequence[str]) -> T:
 
 
 def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Lines `key = default  # meaning` of a config and its sections."""
+    """List a config and its sections in lines `key=default  # meaning`."""
     from pydantic import BaseModel as Section
 
     for name, field in section.model_fields.items():

@@ -17,11 +17,11 @@ from lorify.hypernets.training_data import ContextMix
 
 
 def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
-    """Natural passages with questions to train on, and whole other passages held out; none without a path.
+    """Read natural passages with questions, to train on and held out; both empty without a path.
 
     Raises:
-        EvaluationError: if the path is missing, a line is no question, or none is left within the length limits.
-        ConfigError: if none can be held out.
+        EvaluationError: if the path is missing, a line is not a question, or no passage is within the length limits.
+        ConfigError: if no passage can be held out.
     """
     if data.questions_path is None or data.questions == 0:
         return [], []
@@ -32,11 +32,11 @@ def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
 
 
 def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:
-    """Passages of plain documents to train on, and others held out; none without a path.
+    """Read passages of plain documents, to train on and held out; both empty without a path.
 
     Raises:
-        EvaluationError: if the path is missing, a line is no document, or no passage is left.
-        ConfigError: if none can be held out.
+        EvaluationError: if the path is missing, a line is not a document, or there is no passage.
+        ConfigError: if no passage can be held out.
     """
     if data.texts_path is None or data.texts == 0:
         return [], []
@@ -44,8 +44,8 @@ def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:
     return _split(examples, "data.texts_path", data.texts_path)
 
 
-def _as_read(example: Example) -> Example:
-    """The example with its texts as they are when they are read from files."""
+def _normalized(example: Example) -> Example:
+    """Normalize line breaks and spaces as reading a document from a file does."""
     questions = tuple(
         replace(question, answers=tuple(" ".join(answer.split()) for answer in question.answers))
         for question in example.questions
@@ -54,9 +54,9 @@ def _as_read(example: Example) -> Example:
 
 
 def _split(examples: Sequence[Example], key: str, path: Path) -> tuple[list[Example], list[Example]]:
-    train, heldout = (list(map(_as_read, part)) for part in split_by_passage(examples))
+    train, heldout = (list(map(_normalized, part)) for part in split_by_passage(examples))
     if not train or not heldout:
         raise ConfigError(
-            f"{key} {path} holds only one passage, or retellings of one; give at least two, so that one can be held out"
+            f"{key} {path} holds only one passage, or rewordings of one; give at least two, so that one can be held out"
         )
     return train, heldout

@@ -1,4 +1,4 @@
-"""The base's answers to unrelated prompts, which adapters must not change."""
+"""The base's own answers to unrelated prompts, which training must not change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROMPTS_AT_ONCE = 16
 
 
 class _AnswersFile(BaseModel):
-    """The base's answers on disk, and what they depend on."""
+    """The base's answers on disk, with the inputs that they depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,11 +35,11 @@ class _AnswersFile(BaseModel):
 def prepare_general_answers(
     base: BaseLM, run_dir: Path, max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[GeneralAnswer]:
-    """Generate the base's greedy answers to the unrelated training prompts; they are kept in the run folder.
+    """Let the base answer the unrelated training prompts greedily, once; the run folder stores the answers.
 
     Args:
         base: the bare base.
-        run_dir: folder of the run; made if it is missing.
+        run_dir: folder of the run; created if it is missing.
         max_new_tokens: longest answer, in tokens; longer ones are cut.
         report: called with the number of prompts answered since the last call and the number of all prompts.
 
@@ -52,12 +52,12 @@ def prepare_general_answers(
     answers = _read_answers(path, base.digest, digest, max_new_tokens)
     if answers is None:
         answers = _generate_answers(base, prompts, max_new_tokens, report)
-        kept = _AnswersFile(
+        file = _AnswersFile(
             base_digest=base.digest, prompts_digest=digest, max_new_tokens=max_new_tokens, answers=answers
         )
         with writing(run_dir), replaced_file(path) as temporary:
-            temporary.write_text(kept.model_dump_json() + "\n", encoding="utf-8")
-    # An empty answer has no token to keep.
+            temporary.write_text(file.model_dump_json() + "\n", encoding="utf-8")
+    # An empty answer has no token to preserve.
     return [
         GeneralAnswer(tuple(prompt), tuple(answer)) for prompt, answer in zip(prompts, answers, strict=True) if answer
     ]
@@ -66,7 +66,7 @@ def prepare_general_answers(
 def _generate_answers(
     base: BaseLM, prompts: Sequence[Sequence[int]], max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[list[int]]:
-    # Prompts of similar length form a batch, so that little of it is padding.
+    # Prompts of similar length share a batch, to reduce padding.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers: list[list[int]] = [[] for _ in prompts]
     stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
@@ -82,7 +82,7 @@ def _generate_answers(
 
 
 def _read_answers(path: Path, base_digest: str, prompts_digest: str, max_new_tokens: int) -> list[list[int]] | None:
-    """Answers of an earlier start of the run; None if there are none for the same base, prompts and length."""
+    """Read the stored answers; None unless they are for this base, these prompts and this length."""
     try:
         kept = _AnswersFile.model_validate_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValidationError, UnicodeDecodeError):

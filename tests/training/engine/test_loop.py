@@ -6,10 +6,8 @@ from training.tiny_associative_run import tiny_config, trainer
 
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
-from lorify.hypernets.associative.training_config import AssociativeOptimization, AssociativeTrainingConfig
+from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.engine.loop import Progress
-from lorify.training.engine.losses import retrieval_loss
-from lorify.training.engine.optimizer import schedule_factor
 
 
 def trained_weights(folder, config: AssociativeTrainingConfig, stops: tuple[int | None, ...] = (None,)):
@@ -90,22 +88,3 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="damaged"):
         trainer(tmp_path / "run", tiny_config())
-
-
-def test_schedule_warms_up_and_ends_at_the_final_ratio():
-    optimization = AssociativeOptimization(steps=100, warmup_steps=10, final_learning_rate_ratio=0.1)
-    factors = [schedule_factor(step, optimization) for step in range(101)]
-    assert factors[0] == pytest.approx(0.1)
-    assert max(factors) == pytest.approx(1.0) == pytest.approx(factors[10])
-    assert factors[100] == pytest.approx(0.1)
-
-
-def test_the_retrieval_loss_is_the_cross_entropy_of_choosing_an_answer_token():
-    keys = torch.eye(3).unsqueeze(0)  # one block, three tokens
-    queries = torch.tensor([[[5.0, 0, 0], [0, 0, 2.0]]])
-    right = torch.tensor([[True, False, False], [False, True, True]])
-    equal = torch.zeros(2, 3)
-    assert retrieval_loss(queries, keys, right, equal).max() < 1e-6
-    assert retrieval_loss(queries, keys, right.roll(1, 1), equal)[0] > 25
-    # Tokens with no weight do not compete.
-    assert retrieval_loss(queries, keys, right.roll(1, 1), equal.masked_fill(~right.roll(1, 1), -torch.inf))[0] < 1e-6

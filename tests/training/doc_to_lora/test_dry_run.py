@@ -20,7 +20,7 @@ from lorify.training.doc_to_lora.dry_run import dry_run
 from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
 from lorify.training.registry import load_training_config
 
-CONFIG_DIR = Path(__file__).parents[2] / "configs" / "d2l"
+CONFIG_DIR = Path(__file__).parents[3] / "configs" / "d2l"
 PARAMETERS = {
     "gemma-2-2b-it": (2614, 309),
     "mistral-7b-instruct-v0.2": (7242, 568),

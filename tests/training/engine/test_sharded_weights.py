@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,9 +6,6 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException
 from training import parts_of_a_sum, small_perceiver
 from training.two_processes import in_two_processes
-from typer.testing import CliRunner
-
-from lorify.cli import app
 
 SHARDED = {"sharded": True}
 
@@ -85,28 +80,3 @@ def test_one_process_continues_a_sharded_run(one_run, killed_run, tmp_path):
     found, wanted = (small_perceiver.weights_after(folder, **SHARDED) for folder in (alone, reference))
     assert checkpoint(alone)["step"] == 4
     assert_same(found, wanted)
-
-
-@pytest.mark.parametrize(
-    ("variable", "option"), [("ACCELERATE_USE_FSDP", "--use_fsdp"), ("ACCELERATE_USE_DEEPSPEED", "--use_deepspeed")]
-)
-def test_sharding_by_accelerate_is_refused(variable, option, tmp_path, monkeypatch):
-    monkeypatch.setenv(variable, "true")
-    (tmp_path / "config.json").write_text("{}")
-    result = CliRunner().invoke(app, ["train", str(tmp_path / "config.json"), "-o", str(tmp_path / "run")])
-    assert result.exit_code == 2
-    assert f"{option} does nothing" in result.stderr and "set sharded to true" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_launch_of_several_processes_that_starts_one_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--no_python"]
-    lorify = str(Path(sys.executable).with_name("lorify"))
-    result = subprocess.run(
-        [*launch, lorify, "train", str(tmp_path / "config.json"), "-o", str(tmp_path / "run")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert result.returncode != 0
-    assert "started one process instead of several" in result.stderr and "torchrun" in result.stderr
-    assert not (tmp_path / "run").exists()

@@ -1,0 +1,31 @@
+import torch
+from tiny import tiny_base
+from training.small_tasks import made_task, sampler
+
+from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, retrieval_loss
+from lorify.training.engine.packing import pack_rows
+
+
+def test_label_smoothing_and_embedding_noise():
+    base = tiny_base()
+    task = made_task("t", "f")
+    packed = pack_rows(sampler([task], tasks_per_batch=1).build(0).rows)
+    with torch.no_grad():
+        plain, again = (answer_logits(base, packed, None) for _ in range(2))
+        noisy = answer_logits(base, packed, None, noise_alpha=5.0)
+    torch.testing.assert_close(plain, again)
+    assert (plain - noisy).abs().max() > 1e-4
+    smoothed = cross_entropy_per_token(plain, packed.targets, label_smoothing=0.1)
+    expected = 0.9 * cross_entropy_per_token(plain, packed.targets) - 0.1 * plain.log_softmax(-1).mean(-1)
+    torch.testing.assert_close(smoothed, expected)
+
+
+def test_the_retrieval_loss_is_the_cross_entropy_of_choosing_an_answer_token():
+    keys = torch.eye(3).unsqueeze(0)  # one block, three tokens
+    queries = torch.tensor([[[5.0, 0, 0], [0, 0, 2.0]]])
+    right = torch.tensor([[True, False, False], [False, True, True]])
+    equal = torch.zeros(2, 3)
+    assert retrieval_loss(queries, keys, right, equal).max() < 1e-6
+    assert retrieval_loss(queries, keys, right.roll(1, 1), equal)[0] > 25
+    # Tokens with no weight do not compete.
+    assert retrieval_loss(queries, keys, right.roll(1, 1), equal.masked_fill(~right.roll(1, 1), -torch.inf))[0] < 1e-6

@@ -1,8 +1,7 @@
-"""A small stand-in for a vLLM server: it loads PEFT folders from disk and answers with them, or misbehaves."""
+"""A fake vLLM server that loads PEFT folders from disk and answers with them, or misbehaves on demand."""
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from serving.waiting import wait_until
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.peft import CONFIG_NAME, import_peft
@@ -21,7 +21,7 @@ MODEL = "org/the-base"
 
 
 class FakeVllm:
-    """What it has been told, and how it is to behave."""
+    """State and behaviour of the fake server."""
 
     def __init__(self, base: BaseLM, max_lora_rank: int) -> None:
         self.base = base
@@ -30,10 +30,10 @@ class FakeVllm:
         self.asked: list[dict] = []
         self.root = f"/models/{base.name}"
         self.breaks_off = False
-        self.refusals: list[JSONResponse] = []  # answers to the next prompts
+        self.refusals: list[JSONResponse] = []  # responses to the next completions
         self.unload_refusals: list[JSONResponse] = []
-        self.garbage: str | None = None  # what is sent instead of an answer
-        self.models: object = None  # what is sent instead of the list of models
+        self.garbage: str | None = None  # sent instead of a completion
+        self.models: object = None  # sent instead of the list of models
         self.key: str | None = None
         self.loading: Callable[[], None] = lambda: None
         self.url = ""
@@ -45,8 +45,8 @@ class FakeVllm:
         config = json.loads((folder / CONFIG_NAME).read_text())
         if config["r"] > self.max_lora_rank:
             return refusal(400, f"LoRA rank {config['r']} is greater than max_lora_rank {self.max_lora_rank}.")
-        assert config["base_model_name_or_path"] == self.root and folder.name == name  # what its resolver goes by
-        # One scaling for all of it, whatever the pattern: as vLLM does.
+        assert config["base_model_name_or_path"] == self.root and folder.name == name  # vLLM's resolver relies on both
+        # vLLM applies one scaling to the whole adapter.
         assert not config["rank_pattern"] and config["lora_alpha"] == config["r"]
         self.loaded[name] = import_peft(folder, self.base)
         return JSONResponse("Success")
@@ -132,9 +132,8 @@ def fake_vllm(base: BaseLM, *, max_lora_rank: int = 64, port: int = 0) -> Iterat
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
+    wait_until(lambda: server.started or not thread.is_alive())
+    assert server.started
     fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         yield fake

@@ -1,4 +1,4 @@
-"""A real vLLM server on the CPU, as `make test-vllm` installs it, with the default base."""
+"""A real vLLM server on the CPU with the default base; `make test-vllm` installs it."""
 
 import os
 import signal
@@ -19,19 +19,19 @@ START_SECONDS = 900
 
 
 class RealVllm:
-    """A running server."""
+    """A running vLLM server."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
         self.url = url
         self._process = process
 
     def adapters(self) -> list[str]:
-        """Names of the adapters that it has loaded."""
+        """Names of the loaded adapters."""
         models = httpx2.get(f"{self.url}/v1/models", timeout=60).json()["data"]
         return [model["id"] for model in models if model["parent"]]
 
     def num_running(self) -> float:
-        """How many answers it is giving."""
+        """Number of answers being generated."""
         lines = httpx2.get(f"{self.url}/metrics", timeout=60).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running"))
 
@@ -43,9 +43,9 @@ class RealVllm:
 
 @contextmanager
 def real_vllm(adapters_dir: Path, log_path: Path) -> Iterator[RealVllm]:
-    """Start it in float32, with the resolver that looks for adapters in `adapters_dir`.
+    """Start vLLM in float32, with the resolver that looks for adapters in `adapters_dir`.
 
-    Where answers are compared both sides compute in float32, as bfloat16 rounds differently in every implementation.
+    Compared answers are computed in float32 on both sides, as bfloat16 rounds differently in each implementation.
     """
     program = os.environ.get("LORIFY_TEST_VLLM")
     if program is None:
@@ -90,4 +90,4 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log_path: Pat
         except httpx2.HTTPError:
             pass
         time.sleep(1)
-    raise AssertionError(f"vLLM is not up after {START_SECONDS} s; {log_path} tells why")
+    raise AssertionError(f"vLLM is not up after {START_SECONDS} s; see {log_path}")

@@ -1,12 +1,11 @@
-"""lorify in front of a real vLLM server: adapters are made here, and vLLM answers with them.
+"""lorify with a real vLLM server: adapters are generated here, and vLLM answers with them.
 
-The server starts once, and the tests build on one another in the order they stand here; the last one stops it.
+The server starts once. The tests depend on their order: each builds on the previous ones, and the last stops it.
 """
 
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from openai import OpenAI
 from serving.real_vllm import MAX_LORA_RANK, RealVllm, real_vllm
 from serving.running import RunningServer, serving
+from serving.waiting import wait_until
 
 import lorify
 from lorify import Lorify
@@ -75,7 +75,7 @@ def vllm(adapters_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def server(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) -> Iterator[RunningServer]:
-    """A server that asks all questions with one adapter."""
+    """A server that uses one adapter for all questions."""
     settings = ServingSettings(vllm=VllmLimits(max_loaded=MAX_LOADED))
     engine = VllmEngine(model.base, vllm.url, adapters_dir, settings.vllm)
     folder = tmp_path_factory.mktemp("server")
@@ -85,7 +85,7 @@ def server(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) 
 
 @pytest.fixture(scope="module")
 def focusing(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) -> Iterator[RunningServer]:
-    """A server that asks with an adapter of its own for each question, as the command does."""
+    """A server that focuses the adapter on each question, as the command does."""
     engine = VllmEngine(model.base, vllm.url, adapters_dir, focus=model.focus)
     with serving(tmp_path_factory.mktemp("focusing"), model=model, engine=engine) as running:
         yield running
@@ -93,7 +93,7 @@ def focusing(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory
 
 @pytest.fixture(scope="module")
 def ids(server: RunningServer) -> dict[str, str]:
-    """Ids of the adapters, made through the server."""
+    """Ids of the adapters created through the server."""
     return internalize_all(server)
 
 
@@ -134,7 +134,7 @@ def same_for_all(row: AdapterLike) -> AdapterLike:
 
 
 def shared_name(model: Lorify, adapter: Adapter) -> str:
-    """What an adapter's folder is called that vLLM answers with."""
+    """Name of the folder that vLLM loads an adapter from."""
     folded = fold(AdapterStack.of(adapter), model.base)
     assert folded is not None
     return content_name(folded)
@@ -163,14 +163,11 @@ def test_greedy_answers_are_those_of_the_local_engine(
         assert answers[1:4] == ["Odo Brand", "Ruth Okafor", "Pavel Hrdina"]
 
 
-def test_adapters_of_a_single_question_are_gone_after_it(vllm: RealVllm, ids) -> None:
-    deadline = time.monotonic() + 60
-    while len(vllm.adapters()) > MAX_LOADED:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+def test_focused_adapters_are_removed_after_their_question(vllm: RealVllm, ids) -> None:
+    wait_until(lambda: len(vllm.adapters()) <= MAX_LOADED)
 
 
-def test_the_base_in_vllm_teaches_what_it_teaches_here(model: Lorify, vllm: RealVllm) -> None:
+def test_vllm_and_the_local_base_give_the_same_teacher_targets(model: Lorify, vllm: RealVllm) -> None:
     here, there = (
         answer_context(teacher, TEXTS["mill"], [QUESTIONS["mill"]], top_k=16, max_new_tokens=NEW_TOKENS)[0]
         for teacher in (LocalTeacher(model.base), EndpointTeacher(f"{vllm.url}/v1", DEFAULT_BASE))
@@ -185,12 +182,12 @@ def test_a_stream_with_logprobs(model: Lorify, client: OpenAI, adapters, ids) ->
     stream = ask(client, QUESTIONS["mill"], {ids["mill"]: 1.0}, stream=True, logprobs=True, top_logprobs=2)
     choices = [chunk.choices[0] for chunk in stream]
     assert "".join(choice.delta.content or "" for choice in choices) == expected
-    told = [token for choice in choices if choice.logprobs for token in choice.logprobs.content]
-    assert told and all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in told)
+    logprobs = [token for choice in choices if choice.logprobs for token in choice.logprobs.content]
+    assert logprobs and all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in logprobs)
     assert choices[-1].finish_reason == "stop"
 
 
-def test_the_least_recently_used_adapter_is_unloaded_and_comes_back(
+def test_the_least_recently_used_adapter_is_unloaded_and_loaded_again(
     model: Lorify, vllm: RealVllm, client: OpenAI, adapters, ids
 ) -> None:
     for name in TEXTS:
@@ -203,7 +200,7 @@ def test_the_least_recently_used_adapter_is_unloaded_and_comes_back(
     assert set(vllm.adapters()) == {names["choir"], names["mill"]}
 
 
-def test_its_resolver_finds_adapters_that_it_was_never_told_to_load(
+def test_vllms_resolver_finds_adapters_without_a_request_to_load_them(
     model: Lorify, vllm: RealVllm, client: OpenAI, adapters, ids
 ) -> None:
     name = shared_name(model, adapters["ferry"])
@@ -213,20 +210,17 @@ def test_its_resolver_finds_adapters_that_it_was_never_told_to_load(
     response = httpx2.post(f"{vllm.url}/v1/completions", json=request, timeout=600)
     expected = local_answer(model, QUESTIONS["ferry"], adapters["ferry"])
     assert response.json()["choices"][0]["text"].strip() == expected
-    # lorify did not know, and is told that it is there already.
+    # lorify asks to load it, and vLLM replies that it is loaded already.
     assert answer_to(client, QUESTIONS["ferry"], {ids["ferry"]: 1.0}) == expected
 
 
-def test_who_goes_away_frees_the_place_there(vllm: RealVllm, client: OpenAI) -> None:
+def test_a_disconnected_client_s_answer_is_cancelled_in_vllm(vllm: RealVllm, client: OpenAI) -> None:
     with ask(client, "Count to one thousand.", {}, max_tokens=900, stream=True, stop=["never"]) as stream:
         next(iter(stream))
-    deadline = time.monotonic() + 120
-    while vllm.num_running():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_until(lambda: not vllm.num_running(), 120)
 
 
-def test_an_adapter_of_too_large_a_rank_is_refused_with_the_reason(
+def test_an_adapter_of_too_large_a_rank_is_refused_with_a_reason(
     model: Lorify, vllm: RealVllm, server: RunningServer, adapters, tmp_path: Path
 ) -> None:
     assert needed_rank(adapters["mill"].rank) == MAX_LORA_RANK
@@ -248,18 +242,18 @@ def test_an_adapter_of_too_large_a_rank_is_refused_with_the_reason(
     asyncio.run(scenario())
 
 
-def test_the_command_says_how_to_start_vllm_and_serves(vllm: RealVllm, adapters_dir: Path, tmp_path: Path) -> None:
+def test_the_command_prints_how_to_start_vllm_and_serves(vllm: RealVllm, adapters_dir: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from lorify.cli import main; main()", "serve", "--port", "0", "--engine", "vllm"]
     command += ["--endpoint", vllm.url, "--adapters-dir", str(adapters_dir), "--store", str(tmp_path / "store")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = []
+        lines = []
         for line in process.stderr:
-            said.append(" ".join(line.split()))
+            lines.append(" ".join(line.split()))
             if line.startswith("serving "):
                 break
-        assert f"--max-lora-rank {MAX_LORA_RANK} (default 16)" in " ".join(said)
-        url = said[-1].split()[3]
+        assert f"--max-lora-rank {MAX_LORA_RANK} (default 16)" in " ".join(lines)
+        url = lines[-1].split()[3]
         made = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS["mill"]}, timeout=600).json()
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=600)
         assert "Odo Brand" in answer_to(client, QUESTIONS["mill"], {made["id"]: 1.0})
@@ -267,7 +261,7 @@ def test_the_command_says_how_to_start_vllm_and_serves(vllm: RealVllm, adapters_
         assert process.wait(120) == 0
 
 
-def test_a_server_that_is_down_is_said_to_be(vllm: RealVllm, server: RunningServer, client: OpenAI, ids) -> None:
+def test_an_unreachable_server_is_reported(vllm: RealVllm, server: RunningServer, client: OpenAI, ids) -> None:
     vllm.stop()
     with pytest.raises(openai.APIStatusError) as refused:
         ask(client, QUESTIONS["mill"], {ids["mill"]: 1.0})

@@ -262,7 +262,7 @@ def test_an_answer_unfinished_at_shutdown_ends_with_an_error(tmp_path: Path, str
         answering = pool.submit(answer)
         wait_until(lambda: running.service.engine.status().answer_tokens >= 3)
         running.end()
-        with pytest.raises(openai.APIError, match="ends before the answer is finished") as ended:
+        with pytest.raises(openai.APIError, match="shutting down before the answer is finished") as ended:
             answering.result()
         assert ended.value.code == "closing"
         assert stream or ended.value.status_code == 503

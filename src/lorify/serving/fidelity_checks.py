@@ -1,7 +1,7 @@
-"""How well adapters hold their documents, measured in the background by asking the engine what the documents state.
+"""Fidelity of adapters, measured in the background by asking the engine about the statements of their documents.
 
-The questions are made by rule from the documents' own sentences, as for `lorify internalize --check`. They are asked a
-few at a time, beside what clients ask, and wait where clients wait.
+The questions are the same as for `lorify internalize --check`. They are asked a few at a time and queue behind the
+requests of clients.
 """
 
 from __future__ import annotations
@@ -19,47 +19,50 @@ from lorify.serving.engines.answers import whole_answers
 from lorify.serving.engines.jobs import Engine, Job
 from lorify.serving.storage.store import AdapterStore
 
-QUESTIONS_AT_A_TIME = 4
+MAX_PARALLEL_QUESTIONS = 4
 
 _log = logging.getLogger(__name__)
 
 
 class FidelityChecks:
-    """Measures one adapter after the other; used from one event loop."""
+    """Measures one adapter at a time; used from one event loop."""
 
-    def __init__(self, model: Lorify, engine: Engine, store: AdapterStore, max_waiting: int) -> None:
-        """Start with nothing to do.
+    def __init__(self, model: Lorify, engine: Engine, store: AdapterStore, max_queued: int) -> None:
+        """Start idle.
 
         Args:
             model: the base and its hypernetworks.
-            engine: what is asked.
-            store: where adapters are, and where their fidelity is kept.
-            max_waiting: adapters that may be checked or wait for it; further ones stay unmeasured.
+            engine: answers the questions.
+            store: holds the adapters, and records their fidelity.
+            max_queued: limit on adapters being measured or queued; further ones are not measured.
         """
         self._model = model
         self._engine = engine
         self._store = store
-        self._max_waiting = max_waiting
+        self._max_queued = max_queued
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
 
     def start(self, id: str, owner: str, documents: Sequence[Document]) -> None:
-        """Measure how well an adapter holds its documents.
+        """Measure the fidelity of an adapter; do nothing if it is being measured already, or too many are queued.
 
-        Nothing happens if it is being measured already, or if too many wait: `is_checking` tells.
+        Args:
+            id: the adapter.
+            owner: its owner.
+            documents: the documents to ask about.
         """
         key = (id, owner)
-        if key in self._tasks or len(self._tasks) >= self._max_waiting:
+        if key in self._tasks or len(self._tasks) >= self._max_queued:
             return
         task = self._tasks[key] = asyncio.create_task(self._check(id, owner, tuple(documents)))
         task.add_done_callback(lambda _: self._tasks.pop(key))
 
     def is_checking(self, id: str, owner: str) -> bool:
-        """Whether an adapter is being measured or waits for it."""
+        """Return whether an adapter is being measured or queued."""
         return (id, owner) in self._tasks
 
     async def close(self) -> None:
-        """Leave the rest unmeasured."""
+        """Cancel all measurements."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -70,22 +73,22 @@ class FidelityChecks:
             try:
                 adapter = await asyncio.to_thread(self._store.get, id, owner)
                 questions = await asyncio.to_thread(fidelity_questions, documents)
-                held: list[bool] = []
-                for start in range(0, len(questions), QUESTIONS_AT_A_TIME):
-                    held += await self._ask(adapter, questions[start : start + QUESTIONS_AT_A_TIME])
-                if held:  # a text without names, numbers or dates has no statements to ask about
-                    await asyncio.to_thread(self._store.set_fidelity, id, owner, fidelity(held))
+                correct: list[bool] = []
+                for start in range(0, len(questions), MAX_PARALLEL_QUESTIONS):
+                    correct += await self._ask(adapter, questions[start : start + MAX_PARALLEL_QUESTIONS])
+                if correct:  # a text without names, numbers or dates has no statements to ask about
+                    await asyncio.to_thread(self._store.set_fidelity, id, owner, fidelity(correct))
             except LorifyError as error:
-                _log.warning("adapter %s is not checked: %s", id, error)
+                _log.warning("the fidelity of adapter %s was not measured: %s", id, error)
 
     async def _ask(self, adapter: Adapter, questions: Sequence[FidelityQuestion]) -> list[bool]:
-        """Whether the adapter answers each question correctly."""
+        """Ask the questions; return for each whether the adapter answers it correctly."""
         jobs = await asyncio.to_thread(lambda: [self._job(adapter, question) for question in questions])
         while True:
             try:
                 answers = await whole_answers([self._engine.submit(job) for job in jobs])
                 break
-            except BusyError as error:  # clients go first
+            except BusyError as error:  # requests of clients have priority
                 await asyncio.sleep(error.retry_after_seconds)
         return [question.is_answered_by(answer.text) for answer, question in zip(answers, questions, strict=True)]
 

@@ -1,15 +1,18 @@
-"""The local engine: what it answers, whom it lets in, and how it ends."""
+"""The local engine: answers, admission, time limits, failures and shutdown."""
 
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
 from serving.random_adapters import random_adapter
 from serving.tiny_lorify import tiny_adapters, tiny_lorify
+from serving.waiting import until
 
 from lorify.adapters import AdapterLike, AdapterStack
-from lorify.answering.plan import AnswerPlan, Planner, Query, plan_as_requested
+from lorify.answering.plan import AnswerPlan, AnswerRequest, Planner, Query, plan_as_requested
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import AnswerStream, Job, Piece
@@ -39,7 +42,7 @@ async def text_of(stream: AnswerStream) -> str:
 
 
 def run(scenario, plan: Planner = plan_as_requested, **limits):
-    """Run `scenario(engine)` in a loop of its own."""
+    """Run `scenario(engine)` in a new event loop."""
 
     async def main():
         engine = LocalEngine(MODEL.base, EngineLimits(**limits), plan)
@@ -52,7 +55,7 @@ def run(scenario, plan: Planner = plan_as_requested, **limits):
 
 
 @pytest.mark.parametrize("max_rows", [1, 3, 32])
-def test_many_rows_with_adapters_of_their_own_are_answered_as_in_one_batch(max_rows: int) -> None:
+def test_rows_with_different_adapters_are_answered_as_in_one_batch(max_rows: int) -> None:
     rows: list[AdapterLike] = [
         None,
         *ADAPTERS,
@@ -71,7 +74,7 @@ def test_many_rows_with_adapters_of_their_own_are_answered_as_in_one_batch(max_r
     assert run(scenario, max_rows=max_rows) == expected
 
 
-def test_rows_that_join_later_change_nothing() -> None:
+def test_rows_that_start_later_do_not_change_running_ones() -> None:
     expected = MODEL.ask_batch(QUESTIONS[:2], ADAPTERS[:2], max_new_tokens=40)
 
     async def scenario(engine: LocalEngine) -> list[str]:
@@ -107,7 +110,7 @@ def test_adapters_are_chosen_when_their_jobs_start_in_the_engines_thread() -> No
     assert threads == {"lorify-engine"}
 
 
-def test_sampling_follows_its_seed_whoever_else_is_there() -> None:
+def test_sampling_depends_only_on_its_seed() -> None:
     def sampled(seed: int) -> Job:
         return job(seed=seed)
 
@@ -121,7 +124,7 @@ def test_sampling_follows_its_seed_whoever_else_is_there() -> None:
     assert first == again == run(alone) != second
 
 
-def test_the_last_piece_says_why_it_ended() -> None:
+def test_the_last_piece_has_the_finish_reason() -> None:
     whole = MODEL.ask(QUESTIONS[0], ADAPTERS[1], max_new_tokens=12)
 
     async def scenario(engine: LocalEngine) -> list[list[Piece]]:
@@ -153,7 +156,7 @@ def test_logprobs_are_those_of_the_model() -> None:
     assert not any(piece.choices for piece in silent)
 
 
-def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
+def test_too_many_jobs_are_refused_with_a_retry_time() -> None:
     async def scenario(engine: LocalEngine) -> str:
         async with engine.submit(job(max_tokens=400)) as running:
             await anext(running)
@@ -161,51 +164,46 @@ def test_too_many_jobs_are_refused_with_a_time_to_try_again() -> None:
             with pytest.raises(BusyError) as busy:
                 engine.submit(job())
             assert busy.value.retry_after_seconds >= 1
-            del waiting[:]  # those who wait no longer make room
+            del waiting[:]  # dropped answers free their slots
         return await text_of(engine.submit(job(max_tokens=2)))
 
     assert run(scenario, max_rows=1, max_waiting=2) == MODEL.ask(QUESTIONS[0], max_new_tokens=2)
 
 
-def test_a_job_whose_prompt_is_being_read_has_a_place_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading, go_on = threading.Event(), threading.Event()
+def test_a_starting_job_counts_as_running() -> None:
+    starting, go_on = threading.Event(), threading.Event()
+
+    def held_plan(requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
+        starting.set()
+        assert go_on.wait(60)
+        return plan_as_requested(requests)
 
     async def scenario(engine: LocalEngine) -> list[str]:
-        add_rows = engine._batch.add_rows
+        answers = [engine.submit(job())]
+        assert await asyncio.to_thread(starting.wait, 60)
+        answers.append(engine.submit(job()))
+        assert (engine.status().running, engine.status().waiting) == (1, 1)
+        with pytest.raises(BusyError):
+            engine.submit(job())
+        go_on.set()
+        return await asyncio.gather(*map(text_of, answers))
 
-        def held_up(*arguments):
-            reading.set()
-            go_on.wait(60)
-            return add_rows(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(engine._batch, "add_rows", held_up)
-            answers = [engine.submit(job())]
-            await asyncio.to_thread(reading.wait, 60)
-            answers.append(engine.submit(job()))
-            assert (engine.status().running, engine.status().waiting) == (1, 1)
-            with pytest.raises(BusyError):
-                engine.submit(job())
-            go_on.set()
-            return await asyncio.gather(*map(text_of, answers))
-
-    assert run(scenario, max_rows=1, max_waiting=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=12)] * 2
+    assert run(scenario, held_plan, max_rows=1, max_waiting=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=12)] * 2
 
 
-def test_who_goes_away_frees_the_place() -> None:
+def test_leaving_an_answer_frees_its_slot() -> None:
     async def scenario(engine: LocalEngine) -> None:
         async with engine.submit(job(max_tokens=400)) as pieces:
             await anext(pieces)
             assert engine.status().running == 1
         await text_of(engine.submit(job(max_tokens=1)))
-        while engine.status().running:
-            await asyncio.sleep(0.01)
+        await until(lambda: not engine.status().running)
         assert engine.status().answer_tokens < 300
 
     run(scenario, max_rows=1)
 
 
-def test_a_late_answer_is_broken_off() -> None:
+def test_a_late_answer_ends_with_an_error() -> None:
     async def scenario(engine: LocalEngine) -> None:
         late = [engine.submit(job(max_tokens=450)) for _ in range(2)]
         for answer in late:
@@ -215,7 +213,7 @@ def test_a_late_answer_is_broken_off() -> None:
     run(scenario, max_rows=1, timeout_seconds=0.05)
 
 
-def test_the_cache_is_bounded_and_everyone_has_a_turn() -> None:
+def test_jobs_beyond_the_cache_limit_run_one_after_the_other() -> None:
     prompts = [job(question, max_tokens=5) for question in QUESTIONS]
 
     async def scenario(engine: LocalEngine) -> list[str]:
@@ -224,12 +222,12 @@ def test_the_cache_is_bounded_and_everyone_has_a_turn() -> None:
     assert run(scenario, max_cache_tokens=1) == MODEL.ask_batch(QUESTIONS, [None] * 5, max_new_tokens=5)
 
 
-def test_draining_finishes_what_was_begun_and_takes_nothing_new() -> None:
+def test_draining_finishes_submitted_jobs_and_accepts_no_new_ones() -> None:
     async def scenario(engine: LocalEngine) -> list[str]:
         answers = [asyncio.create_task(text_of(engine.submit(job(max_tokens=30)))) for _ in range(3)]
         await asyncio.sleep(0)
         draining = asyncio.create_task(engine.drain(30))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)  # lets the drain begin
         with pytest.raises(ClosingError):
             engine.submit(job())
         await draining
@@ -238,25 +236,25 @@ def test_draining_finishes_what_was_begun_and_takes_nothing_new() -> None:
     assert run(scenario, max_rows=1) == [MODEL.ask(QUESTIONS[0], max_new_tokens=30)] * 3
 
 
-def test_draining_ends_in_time() -> None:
+def test_draining_cancels_jobs_after_its_time() -> None:
     async def scenario(engine: LocalEngine) -> None:
         answer = engine.submit(job(max_tokens=450))
         started = time.monotonic()
         await engine.drain(0.05)
         assert time.monotonic() - started < 5
-        with pytest.raises(ClosingError, match="ends before the answer"):
+        with pytest.raises(ClosingError, match="shutting down before the answer"):
             await text_of(answer)
 
     run(scenario)
 
 
-def test_a_failing_step_breaks_off_its_rows_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_step_ends_its_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(engine: LocalEngine) -> str:
-        def broken(_tokens):
+        def fail(*_args: object) -> NoReturn:
             raise RuntimeError("out of memory")
 
         with monkeypatch.context() as patch:
-            patch.setattr(engine._batch, "step", broken)
+            patch.setattr("lorify.serving.engines.local.sample_tokens", fail)
             with pytest.raises(EngineError, match="RuntimeError"):
                 await text_of(engine.submit(job()))
         return await text_of(engine.submit(job()))
@@ -264,14 +262,14 @@ def test_a_failing_step_breaks_off_its_rows_and_nothing_else(monkeypatch: pytest
     assert run(scenario) == MODEL.ask(QUESTIONS[0], max_new_tokens=12)
 
 
-def test_an_adapter_that_does_not_fit_the_base_is_told_to_its_client_alone() -> None:
+def test_an_adapter_that_does_not_fit_the_base_fails_its_own_job_only() -> None:
     foreign = random_adapter(size=MODEL.base.model.config.hidden_size + 1)
     expected = MODEL.ask_batch(QUESTIONS[:3], [ADAPTERS[0], None, ADAPTERS[1]], max_new_tokens=40)
 
     async def scenario(engine: LocalEngine) -> list[str | BaseException]:
         async with engine.submit(job(QUESTIONS[0], ADAPTERS[0], max_tokens=40)) as pieces:
             begun = (await anext(pieces)).text
-            # These three join together, beside one that is being answered.
+            # These three start together, while another job is running.
             later = [
                 engine.submit(job(QUESTIONS[i], row, max_tokens=40))
                 for i, row in ((1, None), (1, foreign), (2, ADAPTERS[1]))

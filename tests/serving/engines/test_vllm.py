@@ -1,4 +1,4 @@
-"""The engine that asks a vLLM server, against a stand-in that loads what is written for it."""
+"""The vLLM engine with a fake vLLM server that loads the adapters written for it."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from serving.fake_vllm import MODEL as REMOTE_MODEL
 from serving.fake_vllm import FakeVllm, fake_vllm, refusal
 from serving.running import RunningServer, serving
 from serving.tiny_lorify import TEXTS, tiny_adapters, tiny_lorify
+from serving.waiting import until
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
 from lorify.answering.plan import AnswerPlan, Planner, Query, plan_as_requested
@@ -56,7 +57,7 @@ def run(
 
 
 def name_of(row: AdapterLike) -> str:
-    """What the folder and the server call an adapter."""
+    """Name of an adapter in the folder and on the server."""
     folded = fold(AdapterStack.of(row), MODEL.base)
     assert folded is not None
     return content_name(folded)
@@ -66,25 +67,19 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def documents_of(adapter: Adapter) -> list[str]:
     return [record.digest for record in adapter.provenance.documents]
 
 
 def thinned(adapter: Adapter) -> Adapter:
-    """The adapter with pairs of different ranks."""
+    """The adapter with LoRA pairs of different ranks."""
     weights = dict(adapter.weights)
     key = min(weights)
     weights[key] = LoraPair(weights[key].A[:2], weights[key].B[:, :2])
     return replace(adapter, weights=weights)
 
 
-def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> None:
+def test_greedy_answers_equal_those_of_the_local_engine(tmp_path: Path) -> None:
     rows: list[AdapterLike] = [
         None,
         ADAPTERS[0],
@@ -104,7 +99,7 @@ def test_its_greedy_answers_are_those_of_the_local_engine(tmp_path: Path) -> Non
         assert len(fake.loaded) == 5 and sorted(fake.loaded) == sorted(path.name for path in tmp_path.iterdir())
 
 
-def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tmp_path: Path) -> None:
+def test_focused_adapters_are_removed_after_their_answer(tmp_path: Path) -> None:
     def plan(requests):
         other = AdapterStack.of(ADAPTERS[1])
         return [AnswerPlan(r.prompt_ids, other if r.focus and r.question == "asked" else r.adapters) for r in requests]
@@ -125,7 +120,7 @@ def test_each_question_gets_an_adapter_of_its_own_which_goes_after_its_answer(tm
         assert run(lambda engine: text_of(engine, wanted), fake.url, tmp_path, plan, focus=False) == first
 
 
-def test_what_is_asked_reaches_the_server(tmp_path: Path) -> None:
+def test_generation_options_reach_the_server(tmp_path: Path) -> None:
     wanted = job(options=GenerationOptions(12, temperature=0.7, top_p=0.0, seed=5), stops=("END",), top_logprobs=2)
     with fake_vllm(MODEL.base) as fake:
         run(lambda engine: text_of(engine, wanted), f"{fake.url}/v1/", tmp_path)
@@ -146,10 +141,10 @@ def test_the_least_recently_used_adapter_is_unloaded(tmp_path: Path) -> None:
     with fake_vllm(MODEL.base) as fake:
         held = run(scenario, fake.url, tmp_path, max_loaded=2)
         assert len(held) == len(fake.loaded) == 2
-        assert held[1] in fake.loaded and held[0] not in fake.loaded  # the third stays, the first goes
+        assert held[1] in fake.loaded and held[0] not in fake.loaded  # the third stays, the first is unloaded
 
 
-def test_a_server_that_is_down_is_said_to_be_and_found_again(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_and_used_once_it_is_back(tmp_path: Path) -> None:
     with fake_vllm(MODEL.base) as fake:
         url = fake.url
 
@@ -165,7 +160,7 @@ def test_a_server_that_is_down_is_said_to_be_and_found_again(tmp_path: Path) -> 
     assert run(scenario, url, tmp_path) == MODEL.ask(QUESTION, ADAPTERS[0], max_new_tokens=12)
 
 
-def test_an_adapter_that_the_server_lost_is_loaded_again_within_the_request(tmp_path: Path) -> None:
+def test_an_adapter_that_the_server_evicted_is_loaded_again_within_the_request(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> list[str]:
         before = await text_of(engine, job(ADAPTERS[0]))
         fake.loaded.clear()
@@ -176,7 +171,7 @@ def test_an_adapter_that_the_server_lost_is_loaded_again_within_the_request(tmp_
         assert [asked["model"] for asked in fake.asked] == [name_of(ADAPTERS[0])] * 3
 
 
-def test_a_server_that_goes_on_losing_it_is_an_error(tmp_path: Path) -> None:
+def test_a_server_that_keeps_evicting_an_adapter_is_an_error(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         with pytest.raises(EngineError, match=r"refuses: The model `x` does not exist\."):
             await text_of(engine, job(ADAPTERS[0]))
@@ -187,7 +182,7 @@ def test_a_server_that_goes_on_losing_it_is_an_error(tmp_path: Path) -> None:
         assert len(fake.asked) == 2
 
 
-def test_an_adapter_in_use_stays_loaded_whatever_becomes_of_others(tmp_path: Path) -> None:
+def test_an_adapter_in_use_stays_loaded(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         first, second = engine.submit(job(ADAPTERS[0])), engine.submit(job(ADAPTERS[0]))
         async with second as pieces:
@@ -196,7 +191,7 @@ def test_an_adapter_in_use_stays_loaded_whatever_becomes_of_others(tmp_path: Pat
                 fake.refusals = [refusal(404, "The model does not exist.")]
                 await text_of(engine, job(ADAPTERS[1]))
                 await anext(pieces)
-            await text_of(engine, job(ADAPTERS[2]))  # the first answer has ended, and there is one place
+            await text_of(engine, job(ADAPTERS[2]))  # the first answer has ended; one adapter may be loaded
             assert name_of(ADAPTERS[0]) in fake.loaded
             [_ async for _ in pieces]
         await text_of(engine, job(ADAPTERS[1]))
@@ -206,8 +201,8 @@ def test_an_adapter_in_use_stays_loaded_whatever_becomes_of_others(tmp_path: Pat
         run(scenario, fake.url, tmp_path, max_loaded=1)
 
 
-def test_written_adapters_are_kept_within_a_size(tmp_path: Path) -> None:
-    foreign = tmp_path / "of-somebody-else"
+def test_written_adapters_are_kept_within_a_size_limit(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "file").write_bytes(bytes(1 << 20))
     rows: list[AdapterLike] = [AdapterStack(((adapter, 0.5),)) for adapter in ADAPTERS]
@@ -230,7 +225,7 @@ def test_written_adapters_are_kept_within_a_size(tmp_path: Path) -> None:
     assert names_in(tmp_path) == {foreign.name, name_of(rows[2]), name_of(rows[3])}
 
 
-def test_the_oldest_folders_of_an_earlier_run_go_first_and_so_do_halves(tmp_path: Path) -> None:
+def test_the_oldest_folders_of_an_earlier_run_and_partial_ones_are_deleted_first(tmp_path: Path) -> None:
     async def asked(engine: VllmEngine) -> None:
         for adapter in ADAPTERS[:2]:
             await text_of(engine, job(adapter))
@@ -247,7 +242,7 @@ def test_the_oldest_folders_of_an_earlier_run_go_first_and_so_do_halves(tmp_path
     assert names_in(tmp_path) == {kept.name, name_of(ADAPTERS[3])}
 
 
-def test_what_was_made_of_deleted_documents_is_removed_and_unloaded(tmp_path: Path) -> None:
+def test_adapters_of_deleted_documents_are_unloaded_and_removed(tmp_path: Path) -> None:
     made: list[AdapterLike] = [
         ADAPTERS[0],
         AdapterStack(((ADAPTERS[0], 0.5),)),
@@ -258,7 +253,7 @@ def test_what_was_made_of_deleted_documents_is_removed_and_unloaded(tmp_path: Pa
         for row in [*made, ADAPTERS[1]]:
             await text_of(engine, job(row))
 
-    async def deleted(engine: VllmEngine) -> None:  # by a process that wrote none of them
+    async def deleted(engine: VllmEngine) -> None:  # in a process that wrote none of them
         engine.forget(documents_of(ADAPTERS[0]))
 
     with fake_vllm(MODEL.base) as fake:
@@ -268,7 +263,7 @@ def test_what_was_made_of_deleted_documents_is_removed_and_unloaded(tmp_path: Pa
         assert names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[1])}
 
 
-def test_what_is_in_use_is_removed_when_its_answer_has_ended(tmp_path: Path) -> None:
+def test_an_adapter_in_use_is_removed_when_its_answer_has_ended(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         async with engine.submit(job(ADAPTERS[0])) as pieces:
             await anext(pieces)
@@ -283,7 +278,7 @@ def test_what_is_in_use_is_removed_when_its_answer_has_ended(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("moment", ["before it is written", "while it is loaded"])
-def test_a_document_that_is_deleted_while_its_adapter_comes_leaves_nothing(
+def test_a_document_deleted_while_its_adapter_is_loaded_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     async def scenario(engine: VllmEngine) -> None:
@@ -324,7 +319,7 @@ def test_a_deletion_while_the_server_is_down_removes_the_files(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_does_not_unload_spoils_no_answer(tmp_path: Path, status: int) -> None:
+def test_a_failed_unload_does_not_fail_the_answer(tmp_path: Path, status: int) -> None:
     async def scenario(engine: VllmEngine) -> str:
         await text_of(engine, job(ADAPTERS[0]))
         return await text_of(engine, job(ADAPTERS[1]))
@@ -335,7 +330,7 @@ def test_a_server_that_does_not_unload_spoils_no_answer(tmp_path: Path, status: 
         assert text == MODEL.ask(QUESTION, ADAPTERS[1], max_new_tokens=12) and not fake.unload_refusals
 
 
-def test_what_is_in_use_at_the_end_is_removed_all_the_same(tmp_path: Path) -> None:
+def test_an_adapter_in_use_during_shutdown_is_removed(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         async with engine.submit(job(ADAPTERS[0])) as pieces:
             await anext(pieces)
@@ -349,7 +344,7 @@ def test_what_is_in_use_at_the_end_is_removed_all_the_same(tmp_path: Path) -> No
 
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
-    """A server that answers through a vLLM server, and the folder of written adapters."""
+    """A lorify server with the vLLM engine, and the folder of written adapters."""
     folder = tmp_path / "vllm"
     with fake_vllm(MODEL.base) as fake:
         engine = VllmEngine(MODEL.base, fake.url, folder)
@@ -357,7 +352,7 @@ def front(tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
             yield running, folder
 
 
-def test_deleted_and_removed_documents_leave_the_folder(front: tuple[RunningServer, Path]) -> None:
+def test_deleted_and_removed_documents_are_removed_from_the_folder(front: tuple[RunningServer, Path]) -> None:
     server, folder = front
 
     def ask(model: str) -> None:
@@ -377,7 +372,7 @@ def test_deleted_and_removed_documents_leave_the_folder(front: tuple[RunningServ
         asyncio.run(until(lambda: not names_in(folder)))
 
 
-def test_a_refusal_says_why_and_what_to_do(tmp_path: Path) -> None:
+def test_a_refusal_has_a_reason_and_a_remedy(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         with pytest.raises(EngineError, match=r"greater than max_lora_rank 4\.; start it with --enable-lora"):
             await text_of(engine, job(ADAPTERS[0]))
@@ -387,7 +382,7 @@ def test_a_refusal_says_why_and_what_to_do(tmp_path: Path) -> None:
         run(scenario, fake.url, tmp_path)
 
 
-def test_an_adapter_that_cannot_be_written_is_not_the_clients_mistake(tmp_path: Path) -> None:
+def test_an_adapter_that_cannot_be_written_is_a_server_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     async def scenario(engine: VllmEngine) -> None:
@@ -419,7 +414,7 @@ def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path) -> None:
         (JSONResponse([1], 500), EngineError, r"refuses: \[1\]"),
     ],
 )
-def test_what_the_server_refuses_keeps_its_meaning(
+def test_refusals_of_the_server_keep_their_meaning(
     tmp_path: Path, answer: JSONResponse, expected: type[LorifyError], said: str
 ) -> None:
     async def scenario(engine: VllmEngine) -> LorifyError:
@@ -448,7 +443,7 @@ def test_what_the_server_refuses_keeps_its_meaning(
         "",
     ],
 )
-def test_an_answer_in_no_form_that_is_known_is_an_error(tmp_path: Path, sent: str) -> None:
+def test_a_malformed_answer_is_an_error(tmp_path: Path, sent: str) -> None:
     async def scenario(engine: VllmEngine) -> None:
         with pytest.raises(EngineError, match=fake.url):
             await text_of(engine, job())
@@ -459,7 +454,7 @@ def test_an_answer_in_no_form_that_is_known_is_an_error(tmp_path: Path, sent: st
 
 
 @pytest.mark.parametrize("sent", ["nothing", {"data": 1}, {"data": [{"name": "x"}]}])
-def test_a_server_that_is_no_vllm_is_an_error(tmp_path: Path, sent: object) -> None:
+def test_a_server_that_is_not_vllm_is_an_error(tmp_path: Path, sent: object) -> None:
     async def scenario(engine: VllmEngine) -> None:
         with pytest.raises(EngineError, match=r"does not respond like a vLLM server \(.*\); check --endpoint"):
             await text_of(engine, job())
@@ -489,12 +484,12 @@ def test_a_server_with_another_base_is_refused(tmp_path: Path, caplog: pytest.Lo
             assert run(asked, fake.url, tmp_path, base_model=name)
 
 
-def test_places_are_taken_when_a_job_is_and_free_again_when_nobody_reads(tmp_path: Path) -> None:
+def test_a_job_holds_its_slot_until_its_answer_is_read_or_dropped(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
         kept = [engine.submit(job()), engine.submit(job())]
         with pytest.raises(BusyError, match="2 requests are being answered"):
             engine.submit(job())
-        kept.pop()  # nobody reads it
+        kept.pop()  # dropped unread
         assert engine.status().running == 1
         read = engine.submit(job())
         async with read as pieces:
@@ -509,7 +504,7 @@ def test_places_are_taken_when_a_job_is_and_free_again_when_nobody_reads(tmp_pat
         run(scenario, fake.url, tmp_path, max_jobs=2)
 
 
-def test_a_late_answer_and_too_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_answers_and_too_many_jobs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(self: FakeVllm, body: dict):
         time.sleep(0.6)
         yield ""
@@ -531,9 +526,9 @@ def test_a_late_answer_and_too_many_are_refused(tmp_path: Path, monkeypatch: pyt
         run(scenario, fake.url, tmp_path, max_jobs=1, timeout_seconds=0.3)
 
 
-def test_folding_nothing_is_the_bare_base() -> None:
+def test_an_empty_stack_needs_no_adapter() -> None:
     assert fold(AdapterStack(), MODEL.base) is None
 
 
-def test_the_rank_to_start_vllm_with_is_one_it_takes() -> None:
+def test_the_rank_for_vllm_is_one_it_accepts() -> None:
     assert ADAPTERS[0].rank <= needed_rank(ADAPTERS[0].rank) in ALLOWED_RANKS

@@ -1,3 +1,5 @@
+"""OpenAI's response format: log-probabilities and token counts."""
+
 import pytest
 
 from lorify.answering.plan import AnswerRequest
@@ -6,16 +8,16 @@ from lorify.serving.engines.jobs import Job, Piece, TokenChoice
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 
 
-def test_bytes_are_told_of_whole_characters_alone():
+def test_only_complete_characters_have_bytes():
     choices = (TokenChoice("é", -0.5, (("é", -0.5), ("\N{REPLACEMENT CHARACTER}", -2.0))),)
     answer = ChatFormat("base", [Job(AnswerRequest((1,)), top_logprobs=2)], with_usage=False)
-    told = answer.whole([WholeAnswer("é", 1, choices, "length")])["choices"][0]["logprobs"]["content"][0]
-    assert told["bytes"] == list("é".encode())
-    assert [likely["bytes"] for likely in told["top_logprobs"]] == [list("é".encode()), None]
+    token = answer.whole([WholeAnswer("é", 1, choices, "length")])["choices"][0]["logprobs"]["content"][0]
+    assert token["bytes"] == list("é".encode())
+    assert [likely["bytes"] for likely in token["top_logprobs"]] == [list("é".encode()), None]
 
 
 @pytest.mark.parametrize("with_usage", [True, False])
-def test_chunks_have_the_field_of_usage_where_it_is_wanted(with_usage):
+def test_chunks_have_a_usage_field_only_on_request(with_usage):
     jobs = [Job(AnswerRequest((1,)))]
     chat = ChatFormat("base", jobs, with_usage=with_usage)
     completion = CompletionFormat("base", jobs, 1, with_usage=with_usage)

@@ -1,4 +1,4 @@
-"""What an engine is asked for and what it gives back; every engine speaks this, local or not."""
+"""The interface of engines: jobs in, streams of answer pieces out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Job:
-    """One prompt to continue.
+    """A prompt to answer.
 
     Attributes:
         request: the prompt and its adapters. The engine chooses and focuses them when the job starts.
@@ -39,12 +39,12 @@ class Job:
 
 @dataclass(frozen=True)
 class TokenChoice:
-    """A token of an answer, with the natural log of its probability before temperature and nucleus.
+    """A token of an answer and its log-probability (natural logarithm, before temperature and nucleus).
 
     Attributes:
         token: the token's text.
         logprob: its log-probability.
-        top: likely tokens at its position with theirs, the likeliest first.
+        top: the most likely tokens at its position with their log-probabilities, most likely first.
     """
 
     token: str
@@ -57,9 +57,9 @@ class Piece:
     """A part of an answer.
 
     Attributes:
-        text: the text since the last piece, maybe empty.
-        num_tokens: tokens generated since the last piece, the one that ends an answer not counted.
-        choices: these tokens, if the job asked for logprobs.
+        text: the text since the previous piece; can be empty.
+        num_tokens: tokens generated since the previous piece, without an end-of-turn token.
+        choices: these tokens with log-probabilities, if the job asks for them.
         finish_reason: set in the last piece: `stop` at the end of the turn or at a stop text, `length` at the limit.
         adapter_on: whether an adapter is on for this answer.
     """
@@ -78,25 +78,25 @@ class AnswerStream(Protocol):
     """
 
     async def __aenter__(self) -> AsyncIterator[Piece]:
-        """The pieces, the last one with its finish reason."""
+        """Return the pieces; the last one has a finish reason."""
         ...
 
     async def __aexit__(
         self, type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Cancel what has not come yet."""
+        """Cancel what has not arrived yet."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """What an engine is doing.
+    """The load of an engine.
 
     Attributes:
         running: answers being generated.
-        waiting: jobs in the queue.
-        prompt_tokens: tokens of all prompts read so far.
-        answer_tokens: tokens generated so far.
+        waiting: queued jobs.
+        prompt_tokens: prompt tokens processed since the start.
+        answer_tokens: tokens generated since the start.
     """
 
     running: int
@@ -106,33 +106,33 @@ class EngineStatus:
 
 
 class Engine(Protocol):
-    """Something that answers jobs."""
+    """Answers jobs."""
 
     def submit(self, job: Job) -> AnswerStream:
-        """Take a job, which starts at once or waits for its turn.
+        """Accept a job, which starts at once or is queued.
 
         Raises:
-            BusyError: if too many wait already.
-            ClosingError: if the engine is about to end.
+            BusyError: if too many jobs are queued or running.
+            ClosingError: if the engine is shutting down.
         """
         ...
 
     def status(self) -> EngineStatus:
-        """What it is doing now."""
+        """Return the current load."""
         ...
 
     async def is_healthy(self) -> bool:
-        """Whether it can answer now."""
+        """Return whether it can answer."""
         ...
 
     def forget(self, documents: Collection[str]) -> None:
-        """Keep nothing of deleted documents once no answer needs it; called from an event loop.
+        """Discard everything derived from deleted documents once no answer needs it; called from an event loop.
 
         Args:
-            documents: SHA-256 of their texts.
+            documents: SHA-256 of each document's text.
         """
         ...
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Take no more jobs, finish those there are, and end; jobs unfinished after the time are cancelled."""
+        """Accept no more jobs, finish the queued and running ones, and end; cancel them after the time."""
         ...

@@ -1,4 +1,4 @@
-"""Answers in OpenAI's form, whole and in chunks."""
+"""Answers in OpenAI's format, complete and in chunks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lorify.serving.engines.jobs import Job, Piece, TokenChoice
 
 
 class ChatFormat:
-    """One chat completion."""
+    """Formats one chat completion."""
 
     def __init__(self, model: str, jobs: Sequence[Job], *, with_usage: bool) -> None:
-        """Give the answer its id and time; `with_usage`: a stream ends with the numbers of tokens."""
+        """Assign the completion's id and time; `with_usage`: a stream ends with the token counts."""
         self._jobs = jobs
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._begun: set[int] = set()
+        self._started: set[int] = set()
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
-        """The answer of a request that does not stream."""
+        """Return the response to a request that does not stream."""
         self._head["adapter_on"] = any(answer.adapter_on for answer in answers)
         choices = [
             {
@@ -38,9 +38,9 @@ class ChatFormat:
         return {"object": "chat.completion", **self._head, "choices": choices, "usage": usage}
 
     def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
-        """One piece of a stream; the first of each answer says who speaks."""
-        delta = {"content": piece.text} if index in self._begun else {"role": "assistant", "content": piece.text}
-        self._begun.add(index)
+        """Return the chunk of one piece; the first chunk of each answer carries the role."""
+        delta = {"content": piece.text} if index in self._started else {"role": "assistant", "content": piece.text}
+        self._started.add(index)
         self._head["adapter_on"] = piece.adapter_on
         choice = {
             "index": index,
@@ -51,7 +51,7 @@ class ChatFormat:
         return {"object": "chat.completion.chunk", **self._head, "choices": [choice], **self._chunk_usage}
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
-        """The numbers of tokens, for those who want them at the end of a stream."""
+        """Return the last chunk, with the token counts."""
         usage = usage_of(self._jobs, num_tokens, num_prompts=1)
         return {"object": "chat.completion.chunk", **self._head, "choices": [], "usage": usage}
 
@@ -59,22 +59,22 @@ class ChatFormat:
         if self._jobs[index].top_logprobs is None:
             return None
 
-        def told(token: str, logprob: float) -> dict[str, Any]:
-            # Of a part of a character there is no text, and so no bytes that could be told from it.
+        def describe(token: str, logprob: float) -> dict[str, Any]:
+            # A token that is part of a character has no text of its own, so its bytes are unknown.
             return {"token": token, "logprob": logprob, "bytes": None if UNFINISHED in token else list(token.encode())}
 
         content = [
-            told(choice.token, choice.logprob) | {"top_logprobs": [told(*likely) for likely in choice.top]}
+            describe(choice.token, choice.logprob) | {"top_logprobs": [describe(*likely) for likely in choice.top]}
             for choice in choices
         ]
         return {"content": content, "refusal": None}
 
 
 class CompletionFormat:
-    """One text completion."""
+    """Formats one text completion."""
 
     def __init__(self, model: str, jobs: Sequence[Job], num_prompts: int, *, with_usage: bool) -> None:
-        """Give the answer its id and time; `with_usage`: a stream ends with the numbers of tokens."""
+        """Assign the completion's id and time; `with_usage`: a stream ends with the token counts."""
         self._jobs = jobs
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._num_prompts = num_prompts
@@ -82,7 +82,7 @@ class CompletionFormat:
         self._lengths = [0] * len(jobs)  # characters of each answer so far
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
-        """The answer of a request that does not stream."""
+        """Return the response to a request that does not stream."""
         self._head["adapter_on"] = any(answer.adapter_on for answer in answers)
         choices = [
             self._choice(index, answer.text, answer.choices, answer.finish_reason)
@@ -92,13 +92,13 @@ class CompletionFormat:
         return {"object": "text_completion", **self._head, "choices": choices, "usage": usage}
 
     def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
-        """One piece of a stream."""
+        """Return the chunk of one piece."""
         self._head["adapter_on"] = piece.adapter_on
         choice = self._choice(index, piece.text, piece.choices, piece.finish_reason)
         return {"object": "text_completion", **self._head, "choices": [choice], **self._chunk_usage}
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
-        """The numbers of tokens, for those who want them at the end of a stream."""
+        """Return the last chunk, with the token counts."""
         usage = usage_of(self._jobs, num_tokens, self._num_prompts)
         return {"object": "text_completion", **self._head, "choices": [], "usage": usage}
 
@@ -119,6 +119,6 @@ class CompletionFormat:
 
 
 def usage_of(jobs: Sequence[Job], num_tokens: int, num_prompts: int) -> dict[str, int]:
-    """Numbers of tokens; the `n` answers to one prompt read it once."""
+    """Count tokens; the prompt of `n` answers counts once."""
     prompt_tokens = sum(job.num_prompt_tokens for job in jobs[:: len(jobs) // num_prompts])
     return {"prompt_tokens": prompt_tokens, "completion_tokens": num_tokens, "total_tokens": prompt_tokens + num_tokens}

@@ -1,4 +1,4 @@
-"""Requests -> jobs for the engine."""
+"""Turn requests into jobs for the engine."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ from lorify.serving.service import Service
 
 
 async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job]:
-    """A job for each of the `n` answers to a chat."""
+    """Return a job for each of the `n` answers to a chat.
+
+    Raises:
+        RequestError: if the request is invalid or its prompt too long.
+        UnknownModelError, UnknownAdapterError: if it names a model or adapter that the owner does not have.
+    """
     if body.top_logprobs is not None and not body.logprobs:
-        raise RequestError("top_logprobs needs logprobs to be true", param="top_logprobs")
+        raise RequestError("top_logprobs requires logprobs to be true", param="top_logprobs")
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
     try:
         request = await asyncio.to_thread(service.model.answerer.chat_request, messages, AdapterStack())
     except TemplateError as error:
-        raise RequestError(f"this model's chat template refuses the messages ({error})", param="messages") from error
+        raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
     stack = await service.adapter_stack(body.model, _scales(body), owner)
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
@@ -41,7 +46,12 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
 
 
 async def completion_jobs(service: Service, body: CompletionRequest, owner: str) -> list[Job]:
-    """A job for each of the `n` answers to each prompt, those of one prompt together."""
+    """Return a job for each of the `n` answers to each prompt; those of one prompt are adjacent.
+
+    Raises:
+        RequestError: if the request is invalid or a prompt too long.
+        UnknownModelError, UnknownAdapterError: if it names a model or adapter that the owner does not have.
+    """
     base = service.model.base
     jobs = []
     for prompt in await asyncio.to_thread(_prompts, body, base):
@@ -55,7 +65,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
 def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
     ids = [adapter.id for adapter in body.adapters]
     if len(set(ids)) < len(ids):
-        raise RequestError("an adapter is named twice; give each once, with its scale", param="adapters")
+        raise RequestError("an adapter is given twice; give each once, with its scale", param="adapters")
     return [(adapter.id, adapter.scale) for adapter in body.adapters]
 
 
@@ -69,9 +79,9 @@ def _options(body: ChatRequest | CompletionRequest, max_new_tokens: int) -> Gene
 
 
 def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:
-    most = service.settings.max_answers
-    if len(jobs) * n > most:
-        raise RequestError(f"{len(jobs) * n} answers asked for, at most {most} at a time; split the request", param="n")
+    limit = service.settings.max_answers
+    if len(jobs) * n > limit:
+        raise RequestError(f"{len(jobs) * n} answers requested, the limit is {limit}; split the request", param="n")
     repeated = [job for job in jobs for _ in range(n)]
     return [
         replace(job, options=replace(job.options, seed=(job.options.seed + i) % MAX_SEED))
@@ -92,19 +102,19 @@ def _prompts(body: CompletionRequest, base: BaseLM) -> list[list[int]]:
     size = base.model.config.vocab_size
     for token in (token for prompt in prompts for token in prompt):
         if not 0 <= token < size:
-            raise RequestError(f"token {token} is not in the vocabulary; give 0 to {size - 1}", param="prompt")
+            raise RequestError(f"token {token} is not in the vocabulary; give ids from 0 to {size - 1}", param="prompt")
     return prompts
 
 
-def _answer_tokens(service: Service, prompt_tokens: int, asked: int | None) -> int:
-    """Longest answer, in tokens."""
+def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None) -> int:
+    """Limit on the answer in tokens; raises a RequestError if it does not fit the base's window."""
     window = service.model.base.window_tokens
     room = window - prompt_tokens
-    if room < (asked or 1):
+    if room < (requested or 1):
         raise RequestError(
-            f"the prompt has {prompt_tokens:,} tokens and the answer may take {asked or 1:,}, together at most "
-            f"{window:,} fit this model; shorten the prompt or internalize it",
+            f"the prompt has {prompt_tokens:,} tokens, the answer up to {requested or 1:,}, and the context window is "
+            f"{window:,} tokens; shorten the prompt or internalize it",
             param="messages",
             code="context_length_exceeded",
         )
-    return asked or min(service.settings.default_answer_tokens, room)
+    return requested or min(service.settings.default_answer_tokens, room)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -265,10 +266,12 @@ def test_adapters_of_deleted_documents_are_unloaded_and_removed(tmp_path: Path) 
 
 def test_an_adapter_in_use_is_removed_when_its_answer_has_ended(tmp_path: Path) -> None:
     async def scenario(engine: VllmEngine) -> None:
+        await text_of(engine, job(ADAPTERS[1]))
         async with engine.submit(job(ADAPTERS[0])) as pieces:
             await anext(pieces)
             engine.forget(documents_of(ADAPTERS[0]))
-            await asyncio.sleep(0.2)
+            engine.forget(documents_of(ADAPTERS[1]))
+            await until(lambda: name_of(ADAPTERS[1]) not in names_in(tmp_path))  # removals run in order
             assert names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[0])}
         await until(lambda: not names_in(tmp_path))
         assert not fake.loaded
@@ -292,7 +295,7 @@ def test_a_document_deleted_while_its_adapter_is_loaded_leaves_no_files(
 
         def named(adapter: Adapter) -> str:
             delete()
-            time.sleep(0.2)
+            time.sleep(0.2)  # so that the removal is over before the adapter is written
             return content_name(adapter)
 
         if moment == "before it is written":
@@ -505,19 +508,22 @@ def test_a_job_holds_its_slot_until_its_answer_is_read_or_dropped(tmp_path: Path
 
 
 def test_late_answers_and_too_many_jobs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
     def slow(self: FakeVllm, body: dict):
-        time.sleep(0.6)
+        assert released.wait(60)
         yield ""
 
     monkeypatch.setattr(FakeVllm, "answer", slow)
 
     async def scenario(engine: VllmEngine) -> None:
         late = asyncio.create_task(text_of(engine, job()))
-        await asyncio.sleep(0.05)
+        await until(lambda: engine.status().running == 1)
         with pytest.raises(BusyError):
             engine.submit(job())
         with pytest.raises(TooSlowError):
             await late
+        released.set()
         await engine.drain(1)
         with pytest.raises(ClosingError):
             engine.submit(job())

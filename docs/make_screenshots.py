@@ -40,7 +40,7 @@ def main() -> None:
                 page.get_by_label("Question", exact=True).fill(question)
                 page.keyboard.press("Enter")
                 for side in (1, 2):
-                    expect(page.locator(".took").nth(2 * number - side)).to_contain_text(" s")
+                    expect(page.locator(".details").nth(2 * number - side)).to_contain_text(" s")
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 page.screenshot(path=ROOT_DIR / "docs" / "images" / f"page-{scheme}.png", full_page=True)

@@ -27,7 +27,7 @@ class FakeVllm:
         self.base = base
         self.max_lora_rank = max_lora_rank
         self.loaded: dict[str, Adapter] = {}
-        self.asked: list[dict] = []
+        self.requests: list[dict] = []
         self.root = f"/models/{base.name}"
         self.breaks_off = False
         self.refusals: list[JSONResponse] = []  # responses to the next completions
@@ -120,7 +120,7 @@ def fake_vllm(base: BaseLM, *, max_lora_rank: int = 64, port: int = 0) -> Iterat
     @app.post("/v1/completions")
     async def complete(request: Request):
         body = await request.json()
-        fake.asked.append(body)
+        fake.requests.append(body)
         if fake.refusals:
             return fake.refusals.pop(0)
         if fake.garbage is not None:

@@ -39,13 +39,13 @@ def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
 
 def ask(page: Page, question: str = QUESTION) -> list[str]:
     """Ask with the keyboard; return the answers with adapters and of the bare model."""
-    asked_before = page.locator(".turn").count()
+    turns_before = page.locator(".turn").count()
     page.get_by_label("Question", exact=True).fill(question)
     page.keyboard.press("Enter")
-    turn = page.locator(".turn").nth(asked_before)
+    turn = page.locator(".turn").nth(turns_before)
     for number in range(2):
-        expect(turn.locator(".took").nth(number)).to_contain_text(" s")
-    return turn.locator(".said").all_text_contents()
+        expect(turn.locator(".details").nth(number)).to_contain_text(" s")
+    return turn.locator(".text").all_text_contents()
 
 
 def test_a_question_is_answered_with_and_without_a_document(page: Page, server: RunningServer) -> None:
@@ -57,8 +57,8 @@ def test_a_question_is_answered_with_and_without_a_document(page: Page, server: 
     expect(page.get_by_text("On: bees.txt × 1.0")).to_be_visible()
     expect(page.locator(".facts").first).to_contain_text("MB · created in")
 
-    said = ask(page)
-    assert all(said) and said[0] != said[1]
+    answers = ask(page)
+    assert all(answers) and answers[0] != answers[1]
     assert page.get_by_role("log", name="Answers").get_attribute("aria-busy") == "false"
 
     page.get_by_role("checkbox", name="bees.txt").uncheck()

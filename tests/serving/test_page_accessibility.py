@@ -91,7 +91,7 @@ def show_everything(page: Page) -> None:
     question.fill("Who keeps the bees?")
     question.press("Enter")
     for number in range(2):
-        expect(page.locator(".took").nth(number)).to_contain_text(" s")
+        expect(page.locator(".details").nth(number)).to_contain_text(" s")
     failing = f"data: {json.dumps({'error': {'message': 'the engine failed'}})}\n\n"
     page.route("**/v1/chat/completions", lambda route: route.fulfill(body=failing, content_type="text/event-stream"))
     question.fill("And who else?")

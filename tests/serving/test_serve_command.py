@@ -28,7 +28,7 @@ def run(*args: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    "args, said",
+    "args, message",
     [
         (["--host", "0.0.0.0"], "which other machines can reach, and there are no API keys"),
         (["--keys", "missing.json"], "is missing or has no key"),
@@ -38,9 +38,9 @@ def run(*args: object) -> tuple[int, str, str]:
         (["--endpoint", "http://localhost:1"], "go together"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_loaded(args: list[str], said: str) -> None:
+def test_bad_options_are_refused_before_anything_is_loaded(args: list[str], message: str) -> None:
     code, _, error = run("serve", *args)
-    assert code == 2 and error.startswith("error: ") and said in error
+    assert code == 2 and error.startswith("error: ") and message in error
 
 
 def test_limits_are_listed() -> None:
@@ -115,10 +115,10 @@ def test_the_vllm_server_s_rank_is_printed_and_its_key_is_used(
         fake.root, fake.key = "/models/base", "secret"
         engine = ["--engine", "vllm", "--endpoint", fake.url]
         monkeypatch.delenv("VLLM_API_KEY", raising=False)
-        code, _, said = run("serve", *options[:at], *options[at + 2 :], *engine)
-        assert code == 0 and "--max-lora-rank 16 " in said  # documents have rank 10
+        code, _, output = run("serve", *options[:at], *options[at + 2 :], *engine)
+        assert code == 0 and "--max-lora-rank 16 " in output  # documents have rank 10
         monkeypatch.setenv("VLLM_API_KEY", "secret")
-        code, _, said = run("serve", *options, *engine)
-        assert code == 0 and "--max-lora-rank 32 " in said  # and tasks rank 8
+        code, _, output = run("serve", *options, *engine)
+        assert code == 0 and "--max-lora-rank 32 " in output  # and tasks rank 8
         assert run("serve", *options, *engine, "--set", "vllm.api_key=another")[0] == 0
     assert found == [False, True, False]

@@ -232,7 +232,7 @@ def bad_pdf() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "name, content, status, said",
+    "name, content, status, message",
     [
         ("bomb.docx", bad_docx, 413, "when unpacked"),
         ("bomb.pdf", bad_pdf, 413, "bytes of memory"),
@@ -243,13 +243,13 @@ def bad_pdf() -> bytes:
     ],
 )
 def test_bad_uploads_are_refused_with_a_reason(
-    server: RunningServer, name: str, content, status: int, said: str
+    server: RunningServer, name: str, content, status: int, message: str
 ) -> None:
     with http(server) as client:
         before = client.get("/v1/adapters").json()
         response = client.post("/v1/adapters", files={"file": (name, content())})
         assert response.status_code == status, response.text
-        assert said in response.json()["error"]["message"]
+        assert message in response.json()["error"]["message"]
         assert client.get("/v1/adapters").json() == before
         assert client.get("/health").status_code == 200
 
@@ -282,7 +282,7 @@ def test_bodies_of_other_content_types_are_refused(server: RunningServer, path: 
 
 
 @pytest.mark.parametrize(
-    "path, body, status, said",
+    "path, body, status, message",
     [
         ("/v1/chat/completions", b"{", 400, "JSON"),
         ("/v1/chat/completions", b"[" * 100_000, 400, ""),
@@ -316,13 +316,13 @@ def test_bodies_of_other_content_types_are_refused(server: RunningServer, path: 
         ("/v1/nothing", {}, 404, ""),
     ],
 )
-def test_bad_requests_say_what_is_wrong(server: RunningServer, path: str, body, status: int, said: str) -> None:
+def test_bad_requests_say_what_is_wrong(server: RunningServer, path: str, body, status: int, message: str) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with http(server) as client:
         response = client.post(path, content=content, headers={"Content-Type": "application/json"})
     error = response.json()["error"]
     assert (response.status_code, set(error)) == (status, {"message", "type", "param", "code"})
-    assert said in error["message"] and "\n" not in error["message"]
+    assert message in error["message"] and "\n" not in error["message"]
 
 
 def test_too_much_at_a_time_is_refused_and_the_rest_answered(tmp_path: Path) -> None:

@@ -103,11 +103,16 @@ def test_greedy_answers_equal_those_of_the_local_engine(tmp_path: Path) -> None:
 def test_focused_adapters_are_removed_after_their_answer(tmp_path: Path) -> None:
     def plan(requests):
         other = AdapterStack.of(ADAPTERS[1])
-        return [AnswerPlan(r.prompt_ids, other if r.focus and r.question == "asked" else r.adapters) for r in requests]
+        return [
+            AnswerPlan(r.prompt_ids, other if r.focus and r.question == "focused" else r.adapters) for r in requests
+        ]
 
     async def scenario(engine: VllmEngine) -> list[str]:
         texts = await asyncio.gather(
-            *[text_of(engine, job(ADAPTERS[0], question=question)) for question in ("asked", "asked", "not at all", "")]
+            *[
+                text_of(engine, job(ADAPTERS[0], question=question))
+                for question in ("focused", "focused", "another", "")
+            ]
         )
         await until(lambda: names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[0])})
         return texts
@@ -115,9 +120,9 @@ def test_focused_adapters_are_removed_after_their_answer(tmp_path: Path) -> None
     first, second = (MODEL.ask(QUESTION, adapter, max_new_tokens=12) for adapter in ADAPTERS[:2])
     with fake_vllm(MODEL.base) as fake:
         assert run(scenario, fake.url, tmp_path, plan) == [second, second, first, first]
-        assert {asked["model"] for asked in fake.asked} == {name_of(adapter) for adapter in ADAPTERS[:2]}
-        fake.asked.clear()
-        wanted = job(ADAPTERS[0], question="asked")
+        assert {request["model"] for request in fake.requests} == {name_of(adapter) for adapter in ADAPTERS[:2]}
+        fake.requests.clear()
+        wanted = job(ADAPTERS[0], question="focused")
         assert run(lambda engine: text_of(engine, wanted), fake.url, tmp_path, plan, focus=False) == first
 
 
@@ -125,10 +130,14 @@ def test_generation_options_reach_the_server(tmp_path: Path) -> None:
     wanted = job(options=GenerationOptions(12, temperature=0.7, top_p=0.0, seed=5), stops=("END",), top_logprobs=2)
     with fake_vllm(MODEL.base) as fake:
         run(lambda engine: text_of(engine, wanted), f"{fake.url}/v1/", tmp_path)
-    (asked,) = fake.asked
-    assert (asked["model"], asked["prompt"], asked["max_tokens"]) == (REMOTE_MODEL, list(wanted.request.prompt_ids), 12)
-    assert (asked["temperature"], asked["seed"], asked["stop"], asked["logprobs"]) == (0.7, 5, ["END"], 2)
-    assert 0 < asked["top_p"] < 1e-3
+    (request,) = fake.requests
+    assert (request["model"], request["prompt"], request["max_tokens"]) == (
+        REMOTE_MODEL,
+        list(wanted.request.prompt_ids),
+        12,
+    )
+    assert (request["temperature"], request["seed"], request["stop"], request["logprobs"]) == (0.7, 5, ["END"], 2)
+    assert 0 < request["top_p"] < 1e-3
 
 
 def test_the_least_recently_used_adapter_is_unloaded(tmp_path: Path) -> None:
@@ -169,7 +178,7 @@ def test_an_adapter_that_the_server_evicted_is_loaded_again_within_the_request(t
 
     with fake_vllm(MODEL.base) as fake:
         assert run(scenario, fake.url, tmp_path) == [MODEL.ask(QUESTION, ADAPTERS[0], max_new_tokens=12)] * 2
-        assert [asked["model"] for asked in fake.asked] == [name_of(ADAPTERS[0])] * 3
+        assert [request["model"] for request in fake.requests] == [name_of(ADAPTERS[0])] * 3
 
 
 def test_a_server_that_keeps_evicting_an_adapter_is_an_error(tmp_path: Path) -> None:
@@ -180,7 +189,7 @@ def test_a_server_that_keeps_evicting_an_adapter_is_an_error(tmp_path: Path) -> 
     with fake_vllm(MODEL.base) as fake:
         fake.refusals = [refusal(404, "The model `x` does not exist.") for _ in range(3)]
         run(scenario, fake.url, tmp_path)
-        assert len(fake.asked) == 2
+        assert len(fake.requests) == 2
 
 
 def test_an_adapter_in_use_stays_loaded(tmp_path: Path) -> None:
@@ -227,12 +236,12 @@ def test_written_adapters_are_kept_within_a_size_limit(tmp_path: Path) -> None:
 
 
 def test_the_oldest_folders_of_an_earlier_run_and_partial_ones_are_deleted_first(tmp_path: Path) -> None:
-    async def asked(engine: VllmEngine) -> None:
+    async def ask(engine: VllmEngine) -> None:
         for adapter in ADAPTERS[:2]:
             await text_of(engine, job(adapter))
 
     with fake_vllm(MODEL.base) as fake:
-        run(asked, fake.url, tmp_path)
+        run(ask, fake.url, tmp_path)
         half = tmp_path / f".{name_of(ADAPTERS[2])}-0123456789abcdef"
         half.mkdir()
         old, older, kept = tmp_path / name_of(ADAPTERS[1]), half, tmp_path / name_of(ADAPTERS[0])
@@ -250,7 +259,7 @@ def test_adapters_of_deleted_documents_are_unloaded_and_removed(tmp_path: Path) 
         AdapterStack(((ADAPTERS[0], 1.0), (ADAPTERS[1], 0.5))),
     ]
 
-    async def asked(engine: VllmEngine) -> None:
+    async def ask(engine: VllmEngine) -> None:
         for row in [*made, ADAPTERS[1]]:
             await text_of(engine, job(row))
 
@@ -258,7 +267,7 @@ def test_adapters_of_deleted_documents_are_unloaded_and_removed(tmp_path: Path) 
         engine.forget(documents_of(ADAPTERS[0]))
 
     with fake_vllm(MODEL.base) as fake:
-        run(asked, fake.url, tmp_path)
+        run(ask, fake.url, tmp_path)
         assert len(names_in(tmp_path)) == len(fake.loaded) == 4
         run(deleted, fake.url, tmp_path)
         assert names_in(tmp_path) == set(fake.loaded) == {name_of(ADAPTERS[1])}
@@ -303,7 +312,7 @@ def test_a_document_deleted_while_its_adapter_is_loaded_leaves_no_files(
         else:
             fake.loading = delete
         await text_of(engine, job(ADAPTERS[0]))
-        assert name_of(ADAPTERS[0]) in {asked["model"] for asked in fake.asked}
+        assert name_of(ADAPTERS[0]) in {request["model"] for request in fake.requests}
         await until(lambda: not names_in(tmp_path))
 
     with fake_vllm(MODEL.base) as fake:
@@ -407,7 +416,7 @@ def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer, expected, said",
+    "answer, expected, message",
     [
         (refusal(400, "Too long."), RequestError, r"Too long\."),
         (refusal(429, "Full.", Retry_After="7"), BusyError, r"Full\.; try again in 7 s"),
@@ -418,10 +427,10 @@ def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_refusals_of_the_server_keep_their_meaning(
-    tmp_path: Path, answer: JSONResponse, expected: type[LorifyError], said: str
+    tmp_path: Path, answer: JSONResponse, expected: type[LorifyError], message: str
 ) -> None:
     async def scenario(engine: VllmEngine) -> LorifyError:
-        with pytest.raises(expected, match=said) as raised:
+        with pytest.raises(expected, match=message) as raised:
             await text_of(engine, job())
         await text_of(engine, job())
         return raised.value
@@ -430,7 +439,7 @@ def test_refusals_of_the_server_keep_their_meaning(
         fake.refusals = [answer]
         error = run(scenario, fake.url, tmp_path)
     assert type(error) is expected
-    assert not isinstance(error, BusyError) or error.retry_after_seconds == (7 if "7" in said else 5)
+    assert not isinstance(error, BusyError) or error.retry_after_seconds == (7 if "7" in message else 5)
 
 
 @pytest.mark.parametrize(
@@ -468,23 +477,23 @@ def test_a_server_that_is_not_vllm_is_an_error(tmp_path: Path, sent: object) -> 
 
 
 def test_a_server_with_another_base_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    said = rf"serves {REMOTE_MODEL}, expected {MODEL.base.name}; start it with that base, or .*vllm\.base_model=NAME"
+    message = rf"serves {REMOTE_MODEL}, expected {MODEL.base.name}; start it with that base, or .*vllm\.base_model=NAME"
 
     async def refused(engine: VllmEngine) -> None:
         assert not await engine.is_healthy()
-        with pytest.raises(EngineError, match=said):
+        with pytest.raises(EngineError, match=message):
             await text_of(engine, job())
 
-    async def asked(engine: VllmEngine) -> str:
+    async def ask(engine: VllmEngine) -> str:
         assert await engine.is_healthy()
         return await text_of(engine, job(ADAPTERS[0]))
 
     with fake_vllm(MODEL.base) as fake:
         fake.root = "/models/another"
         run(refused, fake.url, tmp_path)
-        assert f"expected {MODEL.base.name}" in caplog.text and not fake.asked
+        assert f"expected {MODEL.base.name}" in caplog.text and not fake.requests
         for name in (REMOTE_MODEL, "The-Base", "/models/another"):
-            assert run(asked, fake.url, tmp_path, base_model=name)
+            assert run(ask, fake.url, tmp_path, base_model=name)
 
 
 def test_a_job_holds_its_slot_until_its_answer_is_read_or_dropped(tmp_path: Path) -> None:

@@ -25,16 +25,16 @@ function answerBox(kind, title) {
   box.className = `answer ${kind}`;
   const heading = document.createElement("h3");
   heading.textContent = title;
-  const said = document.createElement("p");
-  said.className = "said";
-  const took = document.createElement("p");
-  took.className = "took";
-  box.append(heading, said, took);
-  return { box, heading, said, took };
+  const body = document.createElement("p");
+  body.className = "text";
+  const details = document.createElement("p");
+  details.className = "details";
+  box.append(heading, body, details);
+  return { box, heading, body, details };
 }
 
-async function answer(kind, adapters, asked, parts, signal) {
-  const messages = [...histories[kind], { role: "user", content: asked }];
+async function answer(kind, adapters, prompt, parts, signal) {
+  const messages = [...histories[kind], { role: "user", content: prompt }];
   const body = { model: base, messages, max_tokens: MAX_TOKENS, adapters, only_if_relevant: relevant.checked };
   const started = performance.now();
   let text = "";
@@ -43,25 +43,25 @@ async function answer(kind, adapters, asked, parts, signal) {
     for await (const chunk of streamChat(body, signal)) {
       isOn = chunk.adapter_on;
       text += chunk.choices[0]?.delta.content ?? "";
-      parts.said.textContent = text;
+      parts.body.textContent = text;
     }
   } catch (error) {
-    parts.took.classList.add("failed");
-    parts.took.textContent = signal.aborted ? "stopped" : error.message;
+    parts.details.classList.add("failed");
+    parts.details.textContent = signal.aborted ? "stopped" : error.message;
     return;
   }
   histories[kind] = [...messages, { role: "assistant", content: text }];
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const unused = kind === "with" && adapters.length && !isOn;
-  parts.took.textContent = `${seconds} s${unused ? " · adapters not used: the question does not seem to be about them" : ""}`;
+  parts.details.textContent = `${seconds} s${unused ? " · adapters not used: the question does not seem to be about them" : ""}`;
 }
 
-async function ask(asked) {
+async function ask(prompt) {
   const turn = document.createElement("div");
   turn.className = "turn";
   const heading = document.createElement("p");
-  heading.className = "asked";
-  heading.textContent = asked;
+  heading.className = "question";
+  heading.textContent = prompt;
   const pair = document.createElement("div");
   pair.className = "pair";
   const adapters = activeAdapters();
@@ -78,8 +78,8 @@ async function ask(asked) {
   // Screen readers announce whole answers; word by word would be unintelligible.
   log.setAttribute("aria-busy", "true");
   await Promise.all([
-    answer("with", adapters, asked, withBox, running.signal),
-    answer("without", [], asked, withoutBox, running.signal),
+    answer("with", adapters, prompt, withBox, running.signal),
+    answer("without", [], prompt, withoutBox, running.signal),
   ]);
   log.setAttribute("aria-busy", "false");
   running = null;
@@ -90,11 +90,11 @@ async function ask(asked) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const asked = question.value.trim();
-  if (!asked || running || !base) return;
+  const prompt = question.value.trim();
+  if (!prompt || running || !base) return;
   question.value = "";
   question.focus();
-  ask(asked);
+  ask(prompt);
 });
 
 question.addEventListener("keydown", (event) => {

@@ -65,7 +65,7 @@ def serving(
     keys = {name: create_key(folder / "keys.json", name) for name in owners}
     service = Service(
         model,
-        engine or LocalEngine(model.base, settings.engine, model.focus),
+        engine or LocalEngine(model.base, settings.engine, model.answerer.plan),
         AdapterStore(folder / "store", settings.max_disk_bytes, settings.max_memory_bytes),
         keys=ApiKeys.load(folder / "keys.json") if owners else None,
         settings=settings,

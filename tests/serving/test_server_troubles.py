@@ -358,7 +358,7 @@ def test_an_adapter_is_kept_although_too_many_are_being_checked(
 ) -> None:
     with serving(tmp_path, settings=ServingSettings(max_internalizing=1)) as running:
         sample = Held(lambda _texts: [])
-        monkeypatch.setattr("lorify.serving.fidelity_checks.sample_cloze_statements", sample)
+        monkeypatch.setattr("lorify.serving.fidelity_checks.fidelity_questions", sample)
         first, second = (
             httpx2.post(f"{running.url}/v1/adapters?check=true", json={"text": text}, timeout=60) for text in TEXTS[:2]
         )

@@ -86,7 +86,7 @@ def server(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) 
 @pytest.fixture(scope="module")
 def focusing(model: Lorify, vllm: RealVllm, adapters_dir: Path, tmp_path_factory) -> Iterator[RunningServer]:
     """A server that focuses the adapter on each question, as the command does."""
-    engine = VllmEngine(model.base, vllm.url, adapters_dir, focus=model.focus)
+    engine = VllmEngine(model.base, vllm.url, adapters_dir, plan=model.answerer.plan)
     with serving(tmp_path_factory.mktemp("focusing"), model=model, engine=engine) as running:
         yield running
 

@@ -145,7 +145,7 @@ def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path) -> None:
 
 
 def test_chat_streams_to_a_person(adapter_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lorify.commands.ask.person_is_there", lambda: True)
+    monkeypatch.setattr("lorify.commands.questions.is_interactive", lambda: True)
     typed = iter(["Who?", "", "Wie hei\udcdft er?", "How high?"])
 
     def read(_prompt: str) -> str:

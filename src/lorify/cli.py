@@ -15,8 +15,10 @@ from lorify.commands import (
     ask,
     augment_descriptions,
     average,
+    chat,
     generate_data,
     importing,
+    internalize,
     models,
     serve,
     specialize,
@@ -109,9 +111,9 @@ def options(
 
 
 app.command("ask")(ask.ask)
-app.command("internalize")(ask.internalize)
+app.command("internalize")(internalize.internalize)
 app.command("specialize")(specialize.specialize)
-app.command("chat")(ask.chat)
+app.command("chat")(chat.chat)
 app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
 app.command("augment-descriptions")(augment_descriptions.augment_descriptions)

@@ -1,7 +1,7 @@
-"""Chat prompts: through the tokenizer's own template, or a plain one where it has none.
+"""Chat prompts, written with the tokenizer's chat template or a plain one.
 
-The plain template, for tokenizers without one: the system text and a blank line, then `Question: ...` and `Answer: ...`
-lines for each turn, ending in `Answer:`.
+The plain template, for tokenizers that have none, writes the system text and a blank line, then a `Question: ...` or
+`Answer: ...` line for each turn, and ends in `Answer:`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLAIN_TEMPLATE = (
 )
 END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
 
-_NO_TEXT = "\u2603"  # stands for an empty text, so that no template strips what is around it
+_NO_TEXT = "\u2603"  # stands for an empty text, so that no template strips the white space around it
 
 Message = dict[str, str]
 
@@ -51,7 +51,9 @@ class PromptBuilder:
 def build_prompt_ids(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool = True
 ) -> list[int]:
-    """Token ids of a chat, ready for the model to answer.
+    """Token ids of a chat, as the tokenizer's template writes it.
+
+    To ask a base with adapters, use a `PromptBuilder`, which knows what the hypernetwork was trained on.
 
     Args:
         tokenizer: the base's tokenizer.
@@ -59,7 +61,7 @@ def build_prompt_ids(
         add_generation_prompt: end with the opening of the assistant's turn.
     """
     text = _render(tokenizer, messages, add_generation_prompt=add_generation_prompt)
-    # Templates write the beginning-of-text token themselves; the plain one leaves it to the tokenizer.
+    # Chat templates write the beginning-of-text token themselves; the plain template leaves it to the tokenizer.
     return list(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
 
 
@@ -72,7 +74,7 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, 
             chat_template=template,
             add_generation_prompt=add_generation_prompt,
             tokenize=False,
-            enable_thinking=False,  # Qwen3's templates know it; others ignore it
+            enable_thinking=False,  # for Qwen3; other templates ignore it
         )
         assert isinstance(text, str)
         return text
@@ -80,24 +82,27 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, 
     try:
         return render(messages)
     except TemplateError:
-        # Templates without a system role (Gemma) refuse it; its text then opens the first user turn.
+        # Templates without a system role, such as Gemma's, refuse it; its text then opens the first user turn.
         return render(_fold_system(messages)).replace(_NO_TEXT, "")
 
 
 def question_messages(question: str, document: str | None = None) -> list[Message]:
-    """The chat that asks a question, with the document before it in the prompt or without a document."""
+    """The chat that asks one question, with a document before it or without."""
     content = question if document is None else f"{document}\n\n{question}"
     return [{"role": "user", "content": content}]
 
 
 def with_system_turn(messages: Sequence[Message]) -> list[Message]:
-    """The chat with a system turn at its beginning: an empty one if there is none."""
+    """The chat with a system turn at its beginning, an empty one if it has none."""
     has_one = bool(messages) and messages[0]["role"] == "system"
     return [*messages] if has_one else [{"role": "system", "content": ""}, *messages]
 
 
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
-    """Tokens that end an answer: those the tokenizer and the model name, and the known ends of a turn."""
+    """Tokens that end an answer.
+
+    Those are the end-of-text tokens of tokenizer and model, and the known end-of-turn tokens in the vocabulary.
+    """
     declared = generation_config.eos_token_id if generation_config is not None else None
     vocabulary = tokenizer.get_vocab()
     found = [tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])]

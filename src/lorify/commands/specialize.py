@@ -1,4 +1,4 @@
-"""`specialize`: the description of a task becomes an adapter folder."""
+"""`lorify specialize`: the description of a task becomes an adapter folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def specialize(
-    description: Annotated[str, typer.Argument(metavar="DESCRIPTION", help="What is to be done; - is standard input.")],
+    description: Annotated[
+        str, typer.Argument(metavar="DESCRIPTION", help="Description of the task; - is standard input.")
+    ],
     output: Output,
     base: Base = None,
     task_hypernetwork: TaskHypernetwork = None,
@@ -27,7 +29,7 @@ def specialize(
 ) -> None:
     """Turn the description of a task into an adapter folder.
 
-    The base then does the task on whatever it is given, without the description in its prompt.
+    With the adapter on, the base does the task on each input, without the description in its prompt.
 
     Example: lorify specialize "Give the opposite of the word." -o opposites
     (after: lorify chat --adapter opposites -q "hot")
@@ -45,7 +47,7 @@ def specialize(
 
 
 def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
-    """The adapter of a description and the seconds it took, the loading of the description encoder not counted."""
+    """Return the adapter of a description and the seconds it took, not counting the time to load the encoder."""
     load_tasks(model)
     with _description_warnings():
         started = time.perf_counter()
@@ -54,14 +56,14 @@ def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
 
 
 def load_tasks(model: Lorify) -> None:
-    """Load the task hypernetwork and its description encoder, so that what is wrong with them is said now."""
+    """Load the task hypernetwork and its description encoder, so that their errors are raised now."""
     with _description_warnings(), working("loading the description encoder"):
         _ = model.specializer
 
 
 @contextmanager
 def _description_warnings() -> Iterator[None]:
-    """Show what is doubtful about a description or its encoder; other warnings are not worth it."""
+    """Print warnings about a description or its encoder; hide all others."""
     import warnings
 
     from lorify.contexts.description_text import DescriptionWarning

@@ -1,0 +1,88 @@
+"""`lorify chat`: chat with adapters, or answer questions with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import MAX_TOKENS, Base, Hypernetwork, Json, MaxTokens, Questions, load_model, parse_scaled
+from lorify.commands.questions import answer_json, read_questions, stream_answers
+from lorify.commands.terminal import say_json, stderr, write_stream
+
+if TYPE_CHECKING:
+    from lorify.adapters import AdapterStack
+    from lorify.base.chat import Message
+    from lorify.facade import Lorify
+
+Adapters = Annotated[
+    list[str], typer.Option("--adapter", metavar="DIR[=SCALE]", help="Adapter folder; may be given several times.")
+]
+
+
+def chat(
+    adapter: Adapters,
+    questions: Questions = None,
+    base: Base = None,
+    hypernetwork: Hypernetwork = None,
+    max_tokens: MaxTokens = MAX_TOKENS,
+    as_json: Json = False,
+) -> None:
+    """Chat with adapters on. With -q: answer and exit.
+
+    The base is the one the first adapter was made for, unless --base names another. Questions can also be piped in,
+    one per line.
+
+    Example: lorify chat --adapter handbook-adapter --adapter notes-adapter=0.5
+    """
+    from lorify.adapters.storage import load_adapter
+
+    questions = read_questions(questions, required=as_json)
+    scaled = [parse_scaled(value) for value in adapter]
+    base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
+    model = load_model(base, hypernetwork)
+    stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
+    if not questions:
+        chat_with(model, stack, max_tokens)
+    elif as_json:
+        say_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
+    else:
+        stream_answers(model, stack, questions, max_tokens)
+
+
+def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int) -> None:
+    """Chat until the input ends, remembering the last turns that fit the base's window."""
+    prompts, window = model.answerer.prompts, model.base.window_tokens
+    messages: list[Message] = []
+    for question in _read_lines():
+        messages.append({"role": "user", "content": question})
+        while len(messages) > 2 and len(prompts.chat_ids(messages)) + max_tokens > window:
+            del messages[:2]
+        try:
+            answer = write_stream(model.stream(messages, adapters, max_new_tokens=max_tokens))
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            del messages[-1]
+            continue
+        messages.append({"role": "assistant", "content": answer})
+
+
+def _read_lines() -> Iterator[str]:
+    """Yield what the user types, with a prompt and line editing."""
+    import readline  # noqa: F401  (gives `input` its line editing)
+
+    stderr().print("ask away; Ctrl-C stops an answer, Ctrl-D ends the chat")
+    while True:
+        try:
+            line = input("> ").strip()
+            line.encode()
+        except EOFError:
+            sys.stdout.write("\n")
+            return
+        except UnicodeError:
+            stderr().print("that is not UTF-8; type it again in that encoding")
+            continue
+        if line:
+            yield line

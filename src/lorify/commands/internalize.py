@@ -1,0 +1,127 @@
+"""`lorify internalize`: documents become an adapter folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lorify.commands.options import (
+    Base,
+    Documents,
+    Hypernetwork,
+    Json,
+    Output,
+    check_adapter_output,
+    internalize_documents,
+    load_model,
+    read_contexts,
+)
+from lorify.commands.terminal import counting, duration, say_json, say_line, stderr, working
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lorify.adapters import Adapter
+    from lorify.answering.fidelity import CheckedStatement
+    from lorify.contexts.documents import Document
+    from lorify.facade import Lorify
+
+Refine = Annotated[
+    float | None, typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further for this long.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it retained.")]
+
+
+def internalize(
+    documents: Documents,
+    output: Output,
+    refine: Refine = None,
+    check: Check = False,
+    base: Base = None,
+    hypernetwork: Hypernetwork = None,
+    as_json: Json = False,
+) -> None:
+    """Turn documents or images into an adapter folder. Images need a hypernetwork that reads images.
+
+    With --refine, the adapter is trained further by gradient descent on sentences of the documents; documents can then
+    no longer be added to it or removed from it. With --check, its fidelity is saved with it: the share of statements
+    in the documents that it answers correctly.
+
+    Example: lorify internalize handbook.pdf -o handbook-adapter --check
+    """
+    from lorify.contexts.images import as_text
+
+    check_adapter_output(output)
+    contexts = read_contexts(documents)
+    reader = "--refine" if refine is not None else "--check"
+    texts = [as_text(context, reader) for context in contexts] if check or refine is not None else []
+    model = load_model(base, hypernetwork)
+    started = time.perf_counter()
+    adapter = internalize_documents(model, contexts)
+    seconds = time.perf_counter() - started
+    if refine is not None:
+        with working("refining"):
+            adapter = model.refine(adapter, *texts, seconds=refine)
+    checked: list[CheckedStatement] | None = None
+    if check:
+        adapter, checked = _check(model, adapter, texts)
+    model.save(adapter, output)
+    _print_times(adapter, seconds)
+    if as_json:
+        say_json(_as_json(adapter, output, seconds, checked))
+        return
+    if checked is not None:
+        _print_checked(adapter, checked)
+    say_line(str(output))
+
+
+def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[CheckedStatement]]:
+    """The adapter with its fidelity, and how each statement was answered."""
+    from lorify.answering.fidelity import check_adapter, fidelity
+
+    with counting("checking", "statements") as advance:
+        checked = check_adapter(model.answerer, adapter, documents, report=advance)
+    held = fidelity([item.is_held for item in checked])
+    provenance = adapter.provenance.model_copy(update={"fidelity": held})
+    return replace(adapter, provenance=provenance), checked
+
+
+def _print_times(adapter: Adapter, seconds: float) -> None:
+    num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+    stderr().print(f"internalized {num_tokens} tokens in {duration(seconds)}")
+    if adapter.provenance.refined_seconds is not None:
+        stderr().print(
+            f"refined for {duration(adapter.provenance.refined_seconds)}; documents can no longer be added to this "
+            "adapter or removed from it"
+        )
+
+
+def _as_json(
+    adapter: Adapter, output: Path, seconds: float, checked: Sequence[CheckedStatement] | None
+) -> dict[str, Any]:
+    provenance = adapter.provenance
+    records = [record.model_dump() for record in provenance.documents]
+    result = {"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records}
+    if provenance.refined_seconds is not None:
+        result["refined_seconds"] = provenance.refined_seconds
+    if checked is not None:
+        statements = [
+            asdict(item) | {"held": item.is_held, "held_in_context": item.is_held_in_context} for item in checked
+        ]
+        result |= {"fidelity": provenance.fidelity, "statements": statements}
+    return result
+
+
+def _print_checked(adapter: Adapter, checked: Sequence[CheckedStatement]) -> None:
+    for item in checked:
+        say_line(f"{'holds' if item.is_held else '-----'}  {item.sentence}")
+        if not item.is_held:
+            say_line(f"       {item.question} {item.answer or '(nothing)'}")
+    say_line(
+        f"fidelity {adapter.provenance.fidelity}: {sum(item.is_held for item in checked)} of {len(checked)} "
+        f"statements; with the document in the prompt {sum(item.is_held_in_context for item in checked)}"
+    )

@@ -1,0 +1,111 @@
+"""Questions from the command line or a pipe, and the answers to them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lorify.commands.confidence import warn_if_doubtful
+from lorify.commands.options import check_questions
+from lorify.commands.terminal import say_line, working, write_stream
+from lorify.errors import LorifyError
+
+if TYPE_CHECKING:
+    from lorify.adapters import AdapterStack
+    from lorify.answering.answerer import Answer
+    from lorify.answering.plan import Query
+    from lorify.facade import Lorify
+
+
+def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
+    """Return the questions of `-q`, or else those on standard input, one per line.
+
+    Args:
+        given: the questions of `-q`.
+        required: whether a command with a person at the terminal needs a question.
+
+    Returns:
+        The questions; empty if a person at the terminal can chat instead.
+
+    Raises:
+        LorifyError: if a required question is missing, or a question is not in UTF-8.
+    """
+    check_questions(given or [])
+    return given or _piped_questions(required=required)
+
+
+def _piped_questions(*, required: bool) -> list[str]:
+    if is_interactive():
+        if required:
+            raise LorifyError("--compare and --json need at least one question; give it with -q")
+        return []
+    try:
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise LorifyError("standard input is not UTF-8 text; convert it, or give questions with -q") from None
+    questions = [line.strip() for line in lines if line.strip()]
+    if not questions:
+        raise LorifyError("there is no question; give one with -q, or one per line on standard input")
+    return questions
+
+
+def is_interactive() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
+def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], max_tokens: int) -> None:
+    """Write the answers to standard output while they are generated."""
+    from lorify.answering.plan import Query
+    from lorify.base.sampling import GenerationOptions
+
+    for question in questions:
+        if len(questions) > 1:
+            say_line(f"Q: {question}")
+        plan = model.answerer.plan_query(Query(question, adapters))
+        text = write_stream(model.answerer.stream(plan, GenerationOptions(max_tokens)))
+        warn_if_doubtful(model, model.answerer.confidence(plan, text))
+
+
+def answer_json(
+    model: Lorify, adapters: AdapterStack, question: str, max_tokens: int, *, document: str | None = None
+) -> dict[str, Any]:
+    """Answer a question and return the answer with its time as JSON.
+
+    Args:
+        model: answers the question.
+        adapters: the adapters to answer with.
+        question: the question.
+        max_tokens: maximum length of the answer, in tokens.
+        document: also answer without adapters, and with this document in the prompt.
+    """
+    from lorify.answering.plan import Query
+
+    with working(f"answering {question}"):
+        answer, seconds = _answer(model, Query(question, adapters), max_tokens)
+        result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
+        result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
+        warn_if_doubtful(model, answer.confidence)
+        if document is not None:
+            result["base_alone"] = _timed(*_answer(model, Query(question), max_tokens))
+            fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
+            in_prompt = Query(question, document=document)
+            result["document_in_prompt"] = _timed(*_answer(model, in_prompt, max_tokens)) if fits else None
+    return result
+
+
+def _answer(model: Lorify, query: Query, max_tokens: int) -> tuple[Answer, float]:
+    """Answer one query; returns the answer and the seconds it took, not counting its confidence."""
+    from lorify.base.sampling import GenerationOptions
+
+    started = time.perf_counter()
+    plan = model.answerer.plan_query(query)
+    (answer,) = model.answerer.answer([plan], GenerationOptions(max_tokens))
+    seconds = time.perf_counter() - started
+    return replace(answer, confidence=model.answerer.confidence(plan, answer.text)), seconds
+
+
+def _timed(answer: Answer, seconds: float) -> dict[str, Any]:
+    return {"answer": answer.text, "seconds": round(seconds, 3)}

@@ -66,7 +66,6 @@ class Lorify:
         self.answerer = Answerer(base, internalizer, confidence_model)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
-        self._specializer: Specializer | None = None
 
     @property
     def internalizer(self) -> DocumentInternalizer:
@@ -82,7 +81,7 @@ class Lorify:
             )
         return self._internalizer
 
-    @property
+    @cached_property
     def specializer(self) -> Specializer:
         """The task hypernetwork with its description encoder.
 
@@ -90,14 +89,12 @@ class Lorify:
             HypernetworkError: if there is none, it is damaged, or it was made for another base or encoder.
             ContextError: if the description encoder cannot be found, fetched or read.
         """
-        if self._specializer is None:
-            if self.task_hypernetwork is None:
-                raise HypernetworkError(
-                    f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
-                    "kind task or system_message) and give it with --task-hypernetwork"
-                )
-            self._specializer = load_specializer(self.base, self.task_hypernetwork)
-        return self._specializer
+        if self.task_hypernetwork is None:
+            raise HypernetworkError(
+                f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
+                "kind task or system_message) and give it with --task-hypernetwork"
+            )
+        return load_specializer(self.base, self.task_hypernetwork)
 
     def specialize(self, description: str) -> Adapter:
         """Turn the description of a task into an adapter.
@@ -110,11 +107,7 @@ class Lorify:
     @cached_property
     def question_writer(self) -> Adapter | None:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
-        folder = SHIPPED_QUESTION_WRITERS.get(self.base.name)
-        if folder is None or not folder.is_dir():
-            return None
-        writer = load_adapter(folder)
-        return writer if writer.provenance.base_digest == self.base.digest else None
+        return _load_question_writer(self.base)
 
     def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
         """Turn documents or images into an adapter.
@@ -161,12 +154,7 @@ class Lorify:
         Adapters of documents that this hypernetwork made become one adapter, as if their documents had been
         internalized together. The updates of all others, such as adapters of tasks, are added up.
         """
-        internalizer = self._internalizer
-        rebuildable = [part for part in adapters if internalizer and internalizer.can_rebuild(part[0])]
-        if internalizer is None or len(rebuildable) < 2:
-            return AdapterStack(tuple(adapters))
-        others = [part for part in adapters if not any(part is known for known in rebuildable)]
-        return AdapterStack(((internalizer.combine(rebuildable), 1.0), *others))
+        return AdapterStack(tuple(adapters)) if self._internalizer is None else _combine(self._internalizer, adapters)
 
     def ask(
         self,
@@ -186,13 +174,9 @@ class Lorify:
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
             max_new_tokens: maximum length of the answer, in tokens.
         """
-        return self.ask_batch(
-            [question],
-            [adapter],
-            documents=[document],
-            only_if_relevant=only_if_relevant,
-            max_new_tokens=max_new_tokens,
-        )[0]
+        query = Query(question, AdapterStack.of(adapter), document, only_if_relevant=only_if_relevant)
+        plan = self.answerer.plan_query(query)
+        return self.answerer.answer([plan], GenerationOptions(max_new_tokens))[0].text
 
     def ask_batch(
         self,
@@ -214,12 +198,10 @@ class Lorify:
             only_if_relevant: as for `ask`.
             max_new_tokens: maximum length of an answer, in tokens.
         """
-        rows = zip(
-            questions, adapters, documents or [None] * len(questions), turns or [()] * len(questions), strict=True
-        )
+        texts, chats = documents or [None] * len(questions), turns or [()] * len(questions)
         queries = [
-            Query(question, AdapterStack.of(adapter), document, tuple(before), only_if_relevant)
-            for question, adapter, document, before in rows
+            Query(question, AdapterStack.of(adapter), text, tuple(chat), only_if_relevant)
+            for question, adapter, text, chat in zip(questions, adapters, texts, chats, strict=True)
         ]
         plans = self.answerer.plan([self.answerer.request(query) for query in queries])
         return [answer.text for answer in self.answerer.answer(plans, GenerationOptions(max_new_tokens))]
@@ -241,9 +223,7 @@ class Lorify:
                 about its documents.
             adapter: as for `ask`.
             max_new_tokens: maximum length of the answer, in tokens.
-            temperature: 0 decodes greedily.
-            top_p: nucleus of the sampling.
-            seed: seed of the sampling.
+            temperature, top_p, seed: as for `GenerationOptions`.
         """
         (plan,) = self.answerer.plan([self.answerer.chat_request(messages, AdapterStack.of(adapter))])
         return self.answerer.stream(plan, GenerationOptions(max_new_tokens, temperature, top_p, seed))
@@ -258,12 +238,7 @@ class Lorify:
         Raises:
             AdapterError: if it is damaged or was made for another base.
         """
-        adapter = load_adapter(Path(folder))
-        try:
-            adapter.check_base(self.base)
-        except AdapterError as error:
-            raise AdapterError(f"{folder}: {error}") from error
-        return adapter
+        return _load_adapter_for(self.base, Path(folder))
 
 
 def load(
@@ -309,6 +284,32 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     To specialize for several tasks, call `load` once and use `Lorify.specialize`.
     """
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
+
+
+def _load_adapter_for(base: BaseLM, folder: Path) -> Adapter:
+    adapter = load_adapter(folder)
+    try:
+        adapter.check_base(base)
+    except AdapterError as error:
+        raise AdapterError(f"{folder}: {error}") from error
+    return adapter
+
+
+def _load_question_writer(base: BaseLM) -> Adapter | None:
+    folder = SHIPPED_QUESTION_WRITERS.get(base.name)
+    if folder is None or not folder.is_dir():
+        return None
+    writer = load_adapter(folder)
+    return writer if writer.provenance.base_digest == base.digest else None
+
+
+def _combine(internalizer: DocumentInternalizer, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
+    """Combine those adapters that a hypernetwork can rebuild into one; the others keep their scales."""
+    rebuildable = [part for part in adapters if internalizer.can_rebuild(part[0])]
+    if len(rebuildable) < 2:
+        return AdapterStack(tuple(adapters))
+    others = [part for part in adapters if not any(part is known for known in rebuildable)]
+    return AdapterStack(((internalizer.combine(rebuildable), 1.0), *others))
 
 
 def _as_context(source: Source) -> Context:

@@ -13,7 +13,8 @@ from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.metrics import exact_match, mean
 from lorify.evaluation.suites.facts import FactsSuite
-from lorify.hypernets.refinement.distillation import Budget, refining_lessons
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.statement_examples import statement_examples
 
 pytestmark = pytest.mark.shipped
 DEMO = Path(__file__).parent.parent / "demo"
@@ -61,10 +62,10 @@ def test_the_base_writes_questions_that_a_person_could_ask():
     model = lorify.load(dtype=torch.float32)  # bfloat16 rounds otherwise on each kind of processor
     assert model.question_writer is not None
     text = "The Velmora Harbour Museum\n\nIt was founded by Ida Thorne in 1893. The tugboat Petrel is 27 metres long."
-    lessons = refining_lessons(
+    examples = statement_examples(
         model.base, [text], Budget(1), prompts=model.answerer.prompts, writer=model.question_writer
     )
-    asked = {model.base.decode_text(lesson.top_ids[:, 0].tolist()).strip(): lesson.question for lesson in lessons}
+    asked = {model.base.decode_text(example.top_ids[:, 0].tolist()).strip(): example.question for example in examples}
     assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
     assert asked["27"].startswith("How long") and "Petrel" in asked["27"]
 

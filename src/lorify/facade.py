@@ -21,7 +21,8 @@ from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_picture
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalizer import DocumentInternalizer
-from lorify.hypernets.refinement.distillation import focusing, refine
+from lorify.hypernets.refinement.refine import refine
+from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
 

@@ -141,11 +141,11 @@ def test_the_system_turn_is_in_every_prompt(with_system_turn):
 def test_refinement_trains_on_prompts_with_the_system_turn(with_system_turn):
     prompts = []
 
-    def trained(_base, lessons, start, **_options):
-        prompts.extend(lessons)
+    def trained(_base, examples, start, **_options):
+        prompts.extend(examples)
         return start
 
-    with patch("lorify.hypernets.refinement.distillation.distill", trained):
+    with patch("lorify.hypernets.refinement.refine.distill", trained):
         with_system_turn.refine(with_system_turn.internalize(MILL), MILL, seconds=0.1)
     base = with_system_turn.base
-    assert prompts and all(base.tokenizer.decode(lesson.ids).startswith(SYSTEM_TURN) for lesson in prompts)
+    assert prompts and all(base.tokenizer.decode(example.ids).startswith(SYSTEM_TURN) for example in prompts)

@@ -14,21 +14,12 @@ from lorify.evaluation.methods.contexts import case_documents, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.distillation import (
-    QUESTION_REQUEST,
-    REFINE_RATE,
-    REFINE_ROWS,
-    Budget,
-    Focus,
-    Lesson,
-    as_refined,
-    believed_lessons,
-    blank_adapter,
-    distill,
-    focusing,
-    lessons_from_teacher,
-    refining_lessons,
-)
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
+from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, as_refined
+from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.refinement.teacher_examples import QUESTION_REQUEST, teacher_examples
+from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, focusing
 
 TrainingQuestions = Literal["generated", "test_questions", "statements"]
 
@@ -65,15 +56,15 @@ class Distilled(Method):
 
         return ingest
 
-    def training_examples(self, model: Lorify, case: Case, budget: Budget) -> list[Lesson]:
+    def training_examples(self, model: Lorify, case: Case, budget: Budget) -> list[TrainingExample]:
         """Collect questions with the answers that the LoRA is trained on."""
         if self.train_on == "statements":
-            return refining_lessons(
+            return statement_examples(
                 model.base, case.documents, budget, prompts=model.answerer.prompts, writer=model.question_writer
             )
         questions = [question.text for question in case.questions] if self.train_on == "test_questions" else None
         longest = max(questions or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
-        return lessons_from_teacher(
+        return teacher_examples(
             model.base,
             fit_document(model.answerer, joined_documents(case), longest, self.answer_tokens),
             questions,
@@ -86,7 +77,7 @@ class Distilled(Method):
     def train(
         self,
         model: Lorify,
-        examples: Sequence[Lesson],
+        examples: Sequence[TrainingExample],
         start: Adapter,
         budget: Budget,
         *,
@@ -100,7 +91,7 @@ class Distilled(Method):
             start,
             budget=budget,
             learning_rate=self.learning_rate,
-            batch_rows=self.batch,
+            batch_size=self.batch,
             learn_A=learn_A,
             focus=focus,
         )
@@ -112,8 +103,8 @@ class Refined(Distilled):
     name = "adapter+refine"
     uses = "documents"
     train_on: TrainingQuestions = Field("statements", description="What the adapter learns, as for `cd`.")
-    batch: int = Field(REFINE_ROWS, ge=1, description="Questions in each step.")
-    learning_rate: float = Field(REFINE_RATE, gt=0, description="Step size relative to the scale of each matrix.")
+    batch: int = Field(BATCH_SIZE, ge=1, description="Questions in each step.")
+    learning_rate: float = Field(LEARNING_RATE, gt=0, description="Step size relative to the scale of each matrix.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that internalizes the documents and refines the adapter."""
@@ -124,7 +115,7 @@ class Refined(Distilled):
             focus = focusing(model.internalizer)
             examples = self.training_examples(model, case, budget)
             if self.train_on == "statements" and model.question_writer is not None:
-                examples = believed_lessons(model.base, examples, generated, focus=focus)  # drops badly written ones
+                examples = plausible_examples(model.base, examples, generated, focus=focus)  # drops badly written ones
             trained = self.train(model, examples, generated, budget, learn_A=False, focus=focus)
             return prepare_adapter(as_refined(trained, generated, budget), only_if_relevant=True)
 

@@ -13,17 +13,12 @@ from lorify.base.chat import PromptBuilder
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.hypernets.associative.relevance import Relevance
-from lorify.hypernets.refinement.distillation import (
-    Budget,
-    believed_lessons,
-    blank_adapter,
-    distill,
-    focusing,
-    kl_to_teacher,
-    lessons_from_teacher,
-    refine,
-    refining_lessons,
-)
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
+from lorify.hypernets.refinement.refine import refine
+from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.refinement.teacher_examples import teacher_examples
+from lorify.hypernets.refinement.training_examples import focusing, kl_to_teacher
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 MODEL = tiny_lorify()
@@ -31,82 +26,80 @@ BASE = MODEL.base
 PROMPTS = PromptBuilder(BASE.tokenizer)
 
 
-def kl(lessons, adapter) -> float:
+def kl(examples, adapter) -> float:
     with torch.no_grad():
-        return float(kl_to_teacher(BASE, lessons, build_lora_batch([adapter], BASE) or {}))
+        return float(kl_to_teacher(BASE, examples, build_lora_batch([adapter], BASE) or {}))
 
 
-def teacher_lessons(questions=("When?", "Who is it?")):
-    return lessons_from_teacher(BASE, DOCUMENT.text, questions, prompts=PROMPTS, num_questions=2, answer_tokens=4)
+def examples_of_teacher(questions=("When?", "Who is it?")):
+    return teacher_examples(BASE, DOCUMENT.text, questions, prompts=PROMPTS, num_questions=2, answer_tokens=4)
 
 
 def test_training_brings_the_student_nearer_to_the_teacher():
-    lessons, start = teacher_lessons(), blank_adapter(BASE, 4, [DOCUMENT])
-    before = kl(lessons, start)
-    trained = distill(BASE, lessons, start, budget=Budget(8), learning_rate=0.3, batch_rows=2)
-    assert kl(lessons, trained) < 0.9 * before
+    examples, start = examples_of_teacher(), blank_adapter(BASE, 4, [DOCUMENT])
+    before = kl(examples, start)
+    trained = distill(BASE, examples, start, budget=Budget(8), learning_rate=0.3, batch_size=2)
+    assert kl(examples, trained) < 0.9 * before
     assert torch.equal(start.weights[0, "down_proj"].B, torch.zeros(48, 4))
 
 
 def test_the_blank_adapter_is_the_bare_base():
-    lessons = teacher_lessons()
+    examples = examples_of_teacher()
     with torch.no_grad():
-        bare = float(kl_to_teacher(BASE, lessons, {}))
-    assert kl(lessons, blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(bare, abs=1e-6)
+        bare = float(kl_to_teacher(BASE, examples, {}))
+    assert kl(examples, blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(bare, abs=1e-6)
 
 
 def test_a_teacher_that_is_the_student_has_nothing_to_teach():
-    (lesson, *_) = teacher_lessons()
+    (example, *_) = examples_of_teacher()
     with torch.no_grad():
-        ids = torch.tensor([lesson.ids])
-        log = BASE.logits(BASE.decoder(input_ids=ids).last_hidden_state[0, -lesson.num_targets :]).log_softmax(-1)
-    own = replace(lesson, top_ids=log.topk(16).indices, top_log=log.topk(16).values)
+        ids = torch.tensor([example.ids])
+        log = BASE.logits(BASE.decoder(input_ids=ids).last_hidden_state[0, -example.num_targets :]).log_softmax(-1)
+    own = replace(example, top_ids=log.topk(16).indices, top_log=log.topk(16).values)
     assert kl([own], blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(0, abs=1e-5)
 
 
 def test_no_step_begins_after_the_deadline():
-    lessons, start = teacher_lessons(), blank_adapter(BASE, 4, [DOCUMENT])
+    examples, start = examples_of_teacher(), blank_adapter(BASE, 4, [DOCUMENT])
     late = Budget(1000, 0.001, started=time.perf_counter() - 1)
-    same = distill(BASE, lessons, start, budget=late, learning_rate=0.3, batch_rows=2)
+    same = distill(BASE, examples, start, budget=late, learning_rate=0.3, batch_size=2)
     assert all(torch.equal(same.weights[key].B, pair.B) for key, pair in start.weights.items())
     started = time.perf_counter()
-    distill(BASE, lessons, start, budget=Budget(100_000, 0.3), learning_rate=0.3, batch_rows=2)
+    distill(BASE, examples, start, budget=Budget(100_000, 0.3), learning_rate=0.3, batch_size=2)
     assert time.perf_counter() - started < 30  # 100,000 steps would take hours; a loaded machine may be slow in one
 
 
 def test_the_teacher_stops_asking_at_its_deadline():
-    lessons = lessons_from_teacher(
+    examples = teacher_examples(
         BASE, DOCUMENT.text, None, prompts=PROMPTS, num_questions=40, answer_tokens=2, deadline=time.perf_counter()
     )
-    assert len(lessons) == 4  # the first few are always asked
+    assert len(examples) == 4  # the first few are always asked
 
 
-def test_statements_are_lessons_whose_targets_are_their_answers():
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
-    texts = [BASE.decode_text(lesson.top_ids[:, 0].tolist()) for lesson in lessons]
+def test_statements_are_examples_whose_targets_are_their_answers():
+    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    texts = [BASE.decode_text(example.top_ids[:, 0].tolist()) for example in examples]
     # The end of the turn is a special token; after a number it is left open, so that a unit may follow.
     assert texts == [" 9", " Ada", " 48"]
-    assert [lesson.num_targets - len(BASE.encode_text(text)) for lesson, text in zip(lessons, texts, strict=True)] == [
-        1,
-        1,
-        0,
-    ]
-    assert all(lesson.num_targets == len(lesson.top_ids) for lesson in lessons)
+    assert [
+        example.num_targets - len(BASE.encode_text(text)) for example, text in zip(examples, texts, strict=True)
+    ] == [1, 1, 0]
+    assert all(example.num_targets == len(example.top_ids) for example in examples)
     # The student has seen the question and all of the answer but its last token.
-    assert BASE.decode_text(lessons[0].ids).endswith("assistant\n 9")
+    assert BASE.decode_text(examples[0].ids).endswith("assistant\n 9")
 
 
 def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
     generated = MODEL.internalize(DOCUMENT)
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
     refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0)
-    assert kl(lessons, refined) < kl(lessons, generated)
+    assert kl(examples, refined) < kl(examples, generated)
     assert refined.provenance.documents == generated.provenance.documents
     assert refined.provenance.refined_seconds is not None and refined.provenance.refined_seconds > 0
     save_adapter(refined, tmp_path / "refined")
     loaded = load_adapter(tmp_path / "refined")
     assert loaded.provenance == refined.provenance
-    assert kl(lessons, loaded) == pytest.approx(kl(lessons, refined))
+    assert kl(examples, loaded) == pytest.approx(kl(examples, refined))
 
 
 def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
@@ -142,13 +135,13 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
 def test_refining_trains_below_what_each_question_is_focused_on():
     internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
     generated = internalizer.internalize([DOCUMENT])
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
     refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0, focus=focusing(internalizer))
 
     def loss(adapter) -> float:
-        focused = focusing(internalizer)([adapter] * len(lessons), [lesson.question for lesson in lessons])
+        focused = focusing(internalizer)([adapter] * len(examples), [example.question for example in examples])
         with torch.no_grad():
-            return float(kl_to_teacher(BASE, lessons, build_lora_batch(focused, BASE) or {}))
+            return float(kl_to_teacher(BASE, examples, build_lora_batch(focused, BASE) or {}))
 
     assert loss(refined) < loss(generated)
 
@@ -163,37 +156,35 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
         return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
-    with patch("lorify.hypernets.refinement.distillation.generate_batch", write):
-        lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS, writer=writer)
-        assert sorted(lesson.question[:13] for lesson in lessons) == ["What about it"] * 3 + ["What about th"] * 3
+    with patch("lorify.hypernets.refinement.statement_examples.generate_batch", write):
+        examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS, writer=writer)
+        assert sorted(example.question[:13] for example in examples) == ["What about it"] * 3 + ["What about th"] * 3
         for prompt in asked[0]:
             text, _, answer = prompt.partition("\n\nAnswer: ")
             assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
         # The first few are always written, other wordings only if there is time.
-        late = refining_lessons(
+        late = statement_examples(
             BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
         )
         assert len(late) == 3
 
 
-@patch(
-    "lorify.hypernets.refinement.distillation.LEAST_BELIEVED", 0.006
-)  # as much as a tiny random base can be taught to believe
 def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():
     adapter = MODEL.internalize(DOCUMENT)
-    lessons = refining_lessons(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS) * 7
-    taught = distill(BASE, lessons[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_rows=3)
-    wrong = [replace(lesson, top_ids=lesson.top_ids + 1) for lesson in lessons]
-    assert believed_lessons(BASE, lessons, adapter) == []
-    assert believed_lessons(BASE, [*wrong, *lessons], taught) == lessons
+    possible = {"min_probability": 0.006}  # as much as a tiny random base can learn
+    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS) * 7
+    taught = distill(BASE, examples[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_size=3)
+    wrong = [replace(example, top_ids=example.top_ids + 1) for example in examples]
+    assert plausible_examples(BASE, examples, adapter, **possible) == []
+    assert plausible_examples(BASE, [*wrong, *examples], taught, **possible) == examples
     focused_on = []
 
     def focus(adapters, questions):
         focused_on.extend(questions)
         return [adapter] * len(adapters)
 
-    assert believed_lessons(BASE, lessons, taught, focus=focus) == []
-    assert focused_on == [lesson.question for lesson in lessons]
+    assert plausible_examples(BASE, examples, taught, focus=focus, **possible) == []
+    assert focused_on == [example.question for example in examples]
 
 
 def test_a_document_that_states_nothing_cannot_be_refined():

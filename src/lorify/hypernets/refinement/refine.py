@@ -1,0 +1,88 @@
+"""Refinement: gradient descent from a hypernetwork's adapter, on questions about its documents' own sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lorify.adapters import Adapter
+from lorify.base.chat import PromptBuilder
+from lorify.base.model import BaseLM
+from lorify.contexts.documents import Document
+from lorify.errors import ContextError
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.gradient_loop import distill
+from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.refinement.training_examples import Focus
+
+MAX_STEPS = 100_000
+BATCH_SIZE = 8
+LEARNING_RATE = 0.003
+
+
+def refine(
+    base: BaseLM,
+    adapter: Adapter,
+    documents: Sequence[Document],
+    *,
+    seconds: float,
+    prompts: PromptBuilder,
+    focus: Focus | None = None,
+    writer: Adapter | None = None,
+) -> Adapter:
+    """Train a hypernetwork's adapter further on the sentences of its documents.
+
+    Args:
+        base: the base.
+        adapter: the hypernetwork's adapter of the documents.
+        documents: the documents.
+        seconds: how long, including the questions; the last step may take longer.
+        prompts: builds the prompts as when the adapter is used.
+        focus: as for `distill`.
+        writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
+            by rule.
+
+    Returns:
+        The trained adapter. Its provenance records the time. Documents can no longer be added or removed, because its
+        statistics no longer describe its weights.
+
+    Raises:
+        ContextError: if no sentence yields a question.
+    """
+    budget = Budget(MAX_STEPS, seconds)
+    texts = [document.text for document in documents]
+    examples = statement_examples(base, texts, budget, prompts=prompts, writer=writer)
+    if not examples:
+        names = ", ".join(document.name for document in documents)
+        raise ContextError(
+            f"{names}: no sentence with a name, a number or the like to ask for was found, so there is nothing to "
+            "refine with; leave --refine out"
+        )
+    if writer is not None:
+        examples = plausible_examples(base, examples, adapter, focus=focus)
+    trained = distill(
+        base,
+        examples,
+        adapter,
+        budget=budget,
+        learning_rate=LEARNING_RATE,
+        batch_size=BATCH_SIZE,
+        learn_A=False,
+        focus=focus,
+    )
+    return as_refined(trained, adapter, budget)
+
+
+def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
+    """Record in a trained adapter what is known about the adapter that it started from.
+
+    Args:
+        trained: from `distill`.
+        generated: the hypernetwork's adapter.
+        budget: budget of the training.
+    """
+    provenance = generated.provenance.model_copy(
+        update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
+    )
+    return replace(trained, provenance=provenance, statistics=generated.statistics)

@@ -1,0 +1,79 @@
+"""Training examples of refinement: a question with the teacher's distribution over its answer, and the student's loss.
+
+The teacher is either the base with the document in its prompt, or a known answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter
+from lorify.adapters.adapter import Key
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseLM
+from lorify.hypernets.internalizer import DocumentInternalizer
+
+Focus = Callable[[Sequence[Adapter], Sequence[str]], Sequence[Adapter]]
+"""(adapters, questions) -> the adapters that answer the questions."""
+
+
+@dataclass(frozen=True)
+class TrainingExample:
+    """A question with the teacher's distribution over its answer.
+
+    Attributes:
+        question: the question.
+        ids: the student's tokens: prompt and answer `[T]`.
+        num_targets: number of positions at the end at which the next token is learned.
+        top_ids: the teacher's most probable tokens there `[num_targets, k]`.
+        top_log: their log-probabilities `[num_targets, k]`.
+    """
+
+    question: str
+    ids: list[int]
+    num_targets: int
+    top_ids: Tensor
+    top_log: Tensor
+
+
+def kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]) -> Tensor:
+    """Mean KL(teacher || student) over all target positions, on the teacher's most probable tokens."""
+    student_log = student_log_probabilities(base, examples, lora)
+    top_ids = torch.cat([example.top_ids for example in examples])
+    teacher_log = torch.cat([example.top_log for example in examples])
+    difference = teacher_log - student_log.gather(-1, top_ids)
+    return (teacher_log.exp() * difference).sum(-1).mean()
+
+
+def student_log_probabilities(
+    base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]
+) -> Tensor:
+    """The student's log-probabilities at all target positions, example after example `[targets, vocabulary]`."""
+    width = max(len(example.ids) for example in examples)
+    ids = torch.zeros(len(examples), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    rows, positions = [], []
+    for row, example in enumerate(examples):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        mask[row, : len(example.ids)] = 1
+        rows += [row] * example.num_targets
+        positions += range(len(example.ids) - example.num_targets, len(example.ids))
+    with base.hooks.applied(lora):
+        hidden = base.decoder(
+            input_ids=ids.to(base.device), attention_mask=mask.to(base.device), use_cache=False
+        ).last_hidden_state  # [rows, tokens, hidden]
+    return base.logits(hidden[rows, positions]).log_softmax(-1)
+
+
+def focusing(internalizer: DocumentInternalizer) -> Focus:
+    """Focus adapters as a hypernetwork does when it answers, without switching any off."""
+
+    def focus(adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
+        prepared = internalizer.prepare(adapters, questions, only_if_relevant=False)
+        return [adapter for adapter in prepared if adapter is not None]
+
+    return focus

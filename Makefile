@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
+.PHONY: demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
+
+# What CI runs, in order of speed.
+check: lint test test-browser
 
 test: $(READY)
 	$(BIN)/pytest -m "not slow and not network and not gpu and not browser and not vllm and not llama"

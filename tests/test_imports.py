@@ -1,4 +1,7 @@
+"""Imports run one way, between packages and between the sub-packages of a package, and heavy libraries load late."""
+
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE_DIR = Path(__file__).parent.parent / "src" / "lorify"
-# A room may import rooms of a lower number, and itself. Rooms of one number do not know each other.
+# A package may import packages of a lower number, and itself. Packages of one number do not import each other.
 FLOORS = {
     "errors": -1,
     "atomic": 0,
@@ -26,36 +29,63 @@ FLOORS = {
     "cli": 9,
     "__main__": 10,
 }
-STRANGERS = {("evaluation", "training"), ("serving", "training"), ("serving", "evaluation")}
+NOT_ALLOWED = {("evaluation", "training"), ("serving", "training")}
 MODULES = sorted(path for path in SOURCE_DIR.rglob("*.py") if path != SOURCE_DIR / "__init__.py")
+PACKAGES = ["adapters", "answering", "data", "evaluation", "hypernets", "serving", "training"]
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(SOURCE_DIR).parts[0].removesuffix(".py")
+def name_of(path: Path) -> str:
+    """The dotted name of a module, without `lorify.`."""
+    return ".".join(path.relative_to(SOURCE_DIR).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imported_names(path: Path) -> set[str]:
+    """The dotted names of what a module imports from lorify, without `lorify.`."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import in line {node.lineno}"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
+            names |= {alias.name for alias in node.names}
+    return {name.removeprefix("lorify.") for name in names if name.startswith("lorify.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_packages_import_lower_packages_only(path: Path) -> None:
+    package = name_of(path).partition(".")[0]
+    assert package in FLOORS, f"{package} is a new package: give it a floor here"
+    others = {name.partition(".")[0] for name in imported_names(path)} - {package}
+    wrong = {other for other in others if FLOORS[other] >= FLOORS[package] or (package, other) in NOT_ALLOWED}
+    assert not wrong, f"{package} may not import {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_sub_packages_do_not_import_each_other_in_circles(package: str) -> None:
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        parts = name_of(path).split(".")
+        if parts[0] != package or len(parts) < 2:
             continue
-        rooms |= {name.split(".")[1] for name in names if name.startswith("lorify.")}
-    return rooms
+        used = {name.split(".")[1] for name in imported_names(path) if name.startswith(f"{package}.")}
+        graph.setdefault(parts[1], set()).update(used - {parts[1]})
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE_DIR)))
-def test_imports_run_downwards(path: Path) -> None:
-    room = room_of(path)
-    assert room in FLOORS, f"{room} is a new room: give it a floor here"
-    wrong = {
-        other for other in imported_rooms(path) - {room} if FLOORS[other] >= FLOORS[room] or (room, other) in STRANGERS
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    known = {name_of(path) for path in MODULES}
+    graph = {
+        name_of(path): {found for name in imported_names(path) if (found := longest_prefix(name, known))}
+        for path in MODULES
     }
-    assert not wrong, f"{room} may not import {', '.join(sorted(wrong))}"
+    graphlib.TopologicalSorter({name: used - {name} for name, used in graph.items()}).prepare()
+
+
+def longest_prefix(name: str, known: set[str]) -> str | None:
+    """The module that an imported name is or is in."""
+    while name not in known and "." in name:
+        name = name.rpartition(".")[0]
+    return name if name in known else None
 
 
 def modules_after(code: str) -> set[str]:

@@ -1,0 +1,149 @@
+"""The commands and the Python of the README and of docs/ are those of the program."""
+
+import os
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from serving.documents.test_parsing import pdf
+from serving.tiny_lorify import save_tiny_task_hypernetwork, tiny_lorify
+from tiny import tiny_base
+from typer.testing import CliRunner
+
+import lorify
+from lorify.base.model import load_base
+from lorify.cli import app
+
+ROOT = Path(__file__).parents[1]
+HISTORY = {"research-log.md", "results.md"}
+"""Pages whose commands are those of their time."""
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [page for page in PAGES if page.name not in HISTORY]
+EXECUTED = [ROOT / "README.md", ROOT / "docs" / "usage.md"]
+LONG_RUNNING = {"serve"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A `lorify` command of a page."""
+
+    page: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page}: {shlex.join(self.words)[:80]}"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(page: Path) -> list[Command]:
+    """Every `lorify ...` command in the shell blocks of a page, and in its inline code."""
+    text = page.read_text(encoding="utf-8")
+    lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    lines = [part for line in lines for part in re.split(r";|--no-python|--no_python", line)]
+    inline = re.findall(r"`(lorify [a-z][^`]*)`", text)
+    found = []
+    for line in [*lines, *(item.replace("\n", " ") for item in inline)]:
+        if not re.search(r"\blorify [a-z-]", line):
+            continue
+        words = shlex.split(line.partition("<")[0], comments=True)
+        if "lorify" in words and "..." not in words:
+            found.append(Command(page.name, tuple(words[words.index("lorify") + 1 :])))
+    return found
+
+
+ALL_COMMANDS = [command for page in PAGES for command in commands(page)]
+
+
+def resolve(words: tuple[str, ...]) -> tuple[Any, list[str]]:
+    """The command that words name, and its arguments."""
+    command, rest = typer.main.get_command(app), list(words)
+    while rest and (inner := getattr(command, "commands", {}).get(rest[0])) is not None:
+        command, rest = inner, rest[1:]
+    return command, rest
+
+
+def test_pages_show_commands():
+    assert len(ALL_COMMANDS) > 80
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(ALL_COMMANDS), ids=str)
+def test_every_command_and_option_exists(command: Command):
+    found, rest = resolve(command.words)
+    known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    options = [word for word in rest if re.fullmatch(r"-[a-zA-Z]|--[a-z][\w-]*(=.*)?", word)]
+    assert command.words[0] in typer.main.get_command(app).commands or command.words[0].startswith("--")
+    if hasattr(found, "commands"):  # `lorify eval SUITE` is `lorify eval run SUITE`
+        found, rest = resolve(("eval", "run"))
+        known |= {option for parameter in found.params for option in parameter.opts}
+    assert {option.partition("=")[0] for option in options} <= known | {"-h", "--help", "--version", "--debug"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_other_files_lead_somewhere(page: Path):
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text)
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages mention, as the working directory."""
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    (tmp_path / "handbook.pdf").write_bytes(pdf(num_pages=1))
+    (tmp_path / "notes.md").write_text("# Notes\n\nThe report is due on 3 May.\n")
+    (tmp_path / "travel.md").write_text("Ada Lund approves travel.\n")
+    (tmp_path / "mail.txt").write_text("The report is due on 3 May. Please send it to Ada Lund.\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
+def test_the_commands_run_one_after_the_other(page: Path, desk: Path, base_dir: Path, hypernetwork_dir: Path):
+    tasks = save_tiny_task_hypernetwork(desk / "tiny-tasks", load_base(str(base_dir), device="cpu"))
+    instead = {"--base": base_dir, "--hypernetwork": hypernetwork_dir, "--task-hypernetwork": tasks, "--max-tokens": 2}
+    instead |= {"--refine": 0.2}
+    assert CliRunner().invoke(app, adapted(("internalize", "notes.md", "-o", "notes"), instead)).exit_code == 0
+    for command in commands(page):
+        if command.words[0] in LONG_RUNNING or command not in shell_commands(page):
+            continue
+        stdin = (desk / "mail.txt").read_text() if "-" in command.words else "Who approves travel?\n"
+        result = CliRunner().invoke(app, adapted(command.words, instead), input=stdin)
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def shell_commands(page: Path) -> list[Command]:
+    """The commands of a page's shell blocks that a newcomer can run, without those of its prose."""
+    text = "\n".join(blocks(page, "sh"))
+    return [command for command in commands(page) if shlex.join(command.words[:2]).replace("'", "") in text]
+
+
+def adapted(words: tuple[str, ...], instead: dict[str, object]) -> list[str]:
+    """The command on tiny weights: options that it knows are replaced or added."""
+    found, _ = resolve(words)
+    known = {option for parameter in found.params for option in parameter.opts}
+    words = tuple(
+        word for i, word in enumerate(words) if word not in instead and (not i or words[i - 1] not in instead)
+    )
+    used = {name: value for name, value in instead.items() if name in known}
+    if "--refine" in used and "--refine" not in words:
+        del used["--refine"]
+    return [*words, *(str(item) for pair in used.items() for item in pair)]
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
+def test_the_python_runs(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch):
+    base = tiny_base()
+    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(desk / "tiny-tasks", base))
+    monkeypatch.setattr(lorify, "load", lambda: model, raising=False)
+    (code,) = blocks(page, "python")
+    exec(compile(code, page.name, "exec"), {})
+    assert (desk / "museum-adapter").is_dir() and os.listdir(desk / "museum-adapter")

@@ -34,6 +34,7 @@ class Command:
 
     page: str
     words: tuple[str, ...]
+    is_in_block: bool = True
 
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join(self.words)[:80]}"
@@ -50,12 +51,12 @@ def commands(page: Path) -> list[Command]:
     lines = [part for line in lines for part in re.split(r";|--no-python|--no_python", line)]
     inline = re.findall(r"`(lorify [a-z][^`]*)`", text)
     found = []
-    for line in [*lines, *(item.replace("\n", " ") for item in inline)]:
+    for number, line in enumerate([*lines, *(item.replace("\n", " ") for item in inline)]):
         if not re.search(r"\blorify [a-z-]", line):
             continue
         words = shlex.split(line.partition("<")[0], comments=True)
         if "lorify" in words and "..." not in words:
-            found.append(Command(page.name, tuple(words[words.index("lorify") + 1 :])))
+            found.append(Command(page.name, tuple(words[words.index("lorify") + 1 :]), number < len(lines)))
     return found
 
 
@@ -98,7 +99,8 @@ def test_links_to_other_files_lead_somewhere(page: Path):
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages mention, as the working directory."""
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
-    (tmp_path / "handbook.pdf").write_bytes(pdf(num_pages=1))
+    text = b"BT /F1 12 Tf 72 700 Td (Ada Lund has approved travel since 3 May 2019.) Tj ET"
+    (tmp_path / "handbook.pdf").write_bytes(pdf(num_pages=1, content=text))
     (tmp_path / "notes.md").write_text("# Notes\n\nThe report is due on 3 May.\n")
     (tmp_path / "travel.md").write_text("Ada Lund approves travel.\n")
     (tmp_path / "mail.txt").write_text("The report is due on 3 May. Please send it to Ada Lund.\n")
@@ -113,17 +115,11 @@ def test_the_commands_run_one_after_the_other(page: Path, desk: Path, base_dir: 
     instead |= {"--refine": 0.2}
     assert CliRunner().invoke(app, adapted(("internalize", "notes.md", "-o", "notes"), instead)).exit_code == 0
     for command in commands(page):
-        if command.words[0] in LONG_RUNNING or command not in shell_commands(page):
+        if command.words[0] in LONG_RUNNING or not command.is_in_block:
             continue
         stdin = (desk / "mail.txt").read_text() if "-" in command.words else "Who approves travel?\n"
         result = CliRunner().invoke(app, adapted(command.words, instead), input=stdin)
         assert result.exit_code == 0, f"{command}\n{result.output}"
-
-
-def shell_commands(page: Path) -> list[Command]:
-    """The commands of a page's shell blocks that a newcomer can run, without those of its prose."""
-    text = "\n".join(blocks(page, "sh"))
-    return [command for command in commands(page) if shlex.join(command.words[:2]).replace("'", "") in text]
 
 
 def adapted(words: tuple[str, ...], instead: dict[str, object]) -> list[str]:

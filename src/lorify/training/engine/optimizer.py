@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lorify.hypernets.training_config import Optimization
-from lorify.training.engine.weights import ReplicatedWeights
+from lorify.training.engine.replicated_weights import ReplicatedWeights
 
 
 def build_optimizer(weights: ReplicatedWeights, groups: list[dict[str, object]], settings: Optimization):

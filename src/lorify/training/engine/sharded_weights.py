@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Partial, Shard, distribute_tensor
 
-from lorify.training.engine.weights import ReplicatedWeights
+from lorify.training.engine.replicated_weights import ReplicatedWeights
 
 STEP = "step"
 """The entry in AdamW's state of a weight that is not a tensor of the weight's shape."""

@@ -3,12 +3,7 @@
 The public API is loaded on first use, so that `import lorify` is quick.
 """
 
-import os
 from typing import TYPE_CHECKING
-
-# PyTorch reads it when it first needs memory. Activations come and go with every chunk, and in small pages the kernel
-# takes a tenth of the time to hand them out anew.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -17,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load", "specialize"]
 
-_HOMES = {
+_MODULES = {
     "Adapter": "lorify.adapters",
     "Document": "lorify.contexts.documents",
     "Lorify": "lorify.facade",
@@ -28,8 +23,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'lorify' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

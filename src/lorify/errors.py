@@ -1,13 +1,13 @@
 """Every error lorify raises on purpose.
 
-    LorifyError (ValueError)      what is wrong with which value; what was expected; the way out
-    ├── BaseModelError            a base model is unknown, damaged, unsupported or cannot be fetched
+    LorifyError (ValueError)      the wrong value, what was expected, and what to do
+    ├── BaseModelError            a base model is unknown, damaged, unsupported or cannot be downloaded
     ├── ContextError              a document is missing, empty, unreadable or too large
-    │   └── ContextTooLargeError  it goes beyond a limit on its size, or on the cost of reading it
+    │   └── ContextTooLargeError  it exceeds a limit on its size or on the cost of reading it
     ├── AdapterError              an adapter is damaged, foreign or made for another base model
     │   ├── UnknownAdapterError   the store has no such adapter for this owner
     │   └── StoreError            the store itself cannot be read or written
-    │       └── StoreFullError    an adapter does not fit within the store's limit, or on its disk
+    │       └── StoreFullError    an adapter exceeds the store's limit or its disk
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
     ├── TrainingError             meta-training cannot start, resume or write
@@ -16,10 +16,10 @@
         ├── RequestError          the request itself is wrong, or too large
         ├── AccessError           it has no API key, or an unknown one
         ├── UnknownModelError     it names a model that is not served
-        ├── BusyError             too many requests wait already
-        ├── ClosingError          the server is about to end
-        ├── TooSlowError          the answer has not come in time
-        └── EngineError           what does the answering has failed, or is not there
+        ├── BusyError             too many requests are waiting
+        ├── ClosingError          the server is shutting down
+        ├── TooSlowError          the answer was not ready in time
+        └── EngineError           the inference backend failed or is unreachable
 
 Messages are one line; the command line prints them and exits with code 2.
 """
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class LorifyError(ValueError):
-    """Root of lorify's errors: something a user can put right."""
+    """Root of lorify's errors: a problem that the user can fix."""
 
 
 class BaseModelError(LorifyError):
-    """A base model is unknown, damaged, unsupported or cannot be fetched."""
+    """A base model is unknown, damaged, unsupported or cannot be downloaded."""
 
 
 class ContextError(LorifyError):
@@ -45,7 +45,7 @@ class ContextError(LorifyError):
 
 
 class ContextTooLargeError(ContextError):
-    """A document goes beyond a limit on its size, or on the cost of reading it."""
+    """A document exceeds a limit on its size or on the cost of reading it."""
 
 
 class AdapterError(LorifyError):
@@ -53,15 +53,15 @@ class AdapterError(LorifyError):
 
 
 class UnknownAdapterError(AdapterError):
-    """The owner has no adapter of this id; others may, which is not theirs to know."""
+    """The owner has no adapter with this id; owners do not learn of the adapters of others."""
 
 
 class StoreError(AdapterError):
-    """A store cannot be read or written: something for whoever runs it, not for its clients."""
+    """A store cannot be read or written, which only its operator can fix."""
 
 
 class StoreFullError(StoreError):
-    """An adapter does not fit within the size limit of the store, or on its disk."""
+    """An adapter exceeds the size limit of the store or its disk."""
 
 
 class HypernetworkError(LorifyError):
@@ -88,12 +88,12 @@ class RequestError(ServingError):
     """A request is wrong or too large.
 
     Attributes:
-        param: the field that is wrong, None if it is not a single one.
-        code: a word that programs may go by.
+        param: the invalid field, or None if it is not a single one.
+        code: a machine-readable name of the error, or None.
     """
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        """Take the message and what it is about."""
+        """Store the message, the field and the code."""
         super().__init__(message)
         self.param = param
         self.code = code
@@ -108,32 +108,32 @@ class UnknownModelError(ServingError):
 
 
 class BusyError(ServingError):
-    """Too many requests wait already.
+    """Too many requests are waiting.
 
     Attributes:
-        retry_after_seconds: when it may be worth trying again.
+        retry_after_seconds: time after which to try again, in seconds.
     """
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
-        """Take the message and the time."""
+        """Store the message and the time."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class ClosingError(ServingError):
-    """The server is about to end and takes no more requests."""
+    """The server is shutting down and accepts no more requests."""
 
 
 class TooSlowError(ServingError):
-    """An answer has not come within the time there was for it."""
+    """An answer was not ready within its time limit."""
 
 
 class EngineError(ServingError):
-    """What does the answering has failed, or is not there."""
+    """The inference backend failed or is unreachable."""
 
 
 def first_problem(error: ValidationError) -> str:
-    """Where the content of a file is wrong, and how: the first of pydantic's findings, in one line."""
+    """Return the first problem that pydantic found, with the path of the field, in one line."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where or 'all of it'}: {first['msg']}"

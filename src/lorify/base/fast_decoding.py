@@ -188,10 +188,19 @@ class Block:
         )
 
     def attend(self, x: Tensor, keys: Tensor, values: Tensor, place: Place) -> Tensor:
-        """Attention of the newest positions `x [N, D]`, whose keys and values are written at their place.
+        """Compute attention for the newest token of each row.
 
         The query heads that share a key/value head are laid out as if they were positions, so that attention needs no
         copies of the keys.
+
+        Args:
+            x: normalised hidden states of the newest tokens `[N, D]`.
+            keys: cached keys `[slots, K, T, C]`; those of the newest tokens are written into it.
+            values: cached values `[slots, K, T, C]`, written likewise.
+            place: positions of the newest tokens in the cache.
+
+        Returns:
+            Output of the attention layer `[N, D]`, without the residual.
         """
         rows = len(x)
         _, kv_heads, _, channels = keys.shape

@@ -1,4 +1,4 @@
-"""The frozen base model: loading, addressing its linear layers, hidden states and greedy decoding."""
+"""The frozen base model: load it, address its linear layers and read its activations."""
 
 from __future__ import annotations
 

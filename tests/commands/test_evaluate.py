@@ -90,7 +90,7 @@ def test_niah_shows_each_length_and_writes_a_heat_map(tmp_path, reader):
     assert len((tmp_path / "niah" / "answers.jsonl").read_text().splitlines()) == 20
 
 
-def test_qa_asks_by_three_methods(options, questions):
+def test_qa_uses_three_methods(options, questions):
     result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *options))
     assert [row["method"] for row in result["scores"]] == ["adapter", "icl", "none"]
     assert all(0 <= row["f1"] <= 1 for row in result["scores"])
@@ -224,7 +224,7 @@ def own_questions(tmp_path):
     return path, {row["question"]: row["answers"][0] for row in rows}
 
 
-def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_questions, monkeypatch):
+def test_the_saved_confidence_is_measured_on_own_questions(options, own_questions, monkeypatch):
     path, known = own_questions
     right = dict(list(known.items())[::3])
     monkeypatch.setattr(
@@ -266,14 +266,14 @@ def test_how_well_ask_warns_is_measured_on_questions_of_ones_own(options, own_qu
         (folder / CONFIDENCE_NAME).unlink()
 
 
-def test_questions_of_ones_own_are_measured_or_fitted_to_but_not_both(options, own_questions):
+def test_own_questions_are_either_measured_or_fitted_to(options, own_questions):
     path, _ = own_questions
     for more in (("--save",), ("facts:documents=2",)):
         assert "give it as SUITE" in fail("eval", "confidence", "--questions", path, *more, *options)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_the_makefile_asks_what_there_is():
+def test_the_suites_and_methods_of_the_makefile_exist():
     """`make results` takes most of an hour, so a slip in a later line of it must not wait for that."""
     root = Path(__file__).parents[2]
     told = subprocess.run(

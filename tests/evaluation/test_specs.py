@@ -49,7 +49,7 @@ def test_booleans_are_written_as_they_are_read():
         ("niah:lengths=", "lengths"),
     ],
 )
-def test_what_is_wrong_is_said(text, expected):
+def test_every_problem_of_a_suite_is_named(text, expected):
     with pytest.raises(EvaluationError, match=expected.replace("'", ".")) as caught:
         parse_suite(text)
     assert "\n" not in str(caught.value)

@@ -64,10 +64,10 @@ INTERFERENCE := interference:documents=6
 QUERY := query:documents=34
 AGREEMENT := agreement
 TASKS := tasks:instances=2
-TASK_HYPERNET := src/lorify/pretrained/smollm2-135m-tasks
+TASK_HYPERNETWORK := src/lorify/pretrained/smollm2-135m-tasks
 
 results-quick: $(READY)
-	$(EVAL) $(FACTS) -m $(METHODS),adapter+refine:seconds=5,cd:lessons=oracle:seconds=5 --max-tokens 32 \
+	$(EVAL) $(FACTS) -m $(METHODS),adapter+refine:seconds=5,cd:train_on=test_questions:seconds=5 --max-tokens 32 \
 	    -o $(RESULTS)/facts
 	$(EVAL) $(PORTRAITS) -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/portraits
 	$(EVAL) $(NIAH) -m adapter,icl,rag --untimed -o $(RESULTS)/niah
@@ -75,7 +75,7 @@ results-quick: $(READY)
 	$(EVAL) $(INTERFERENCE) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
 	$(EVAL) $(QUERY) -m adapter,adapter:only_if_relevant=false,icl --untimed --max-tokens 24 -o $(RESULTS)/query
 	$(EVAL) run $(AGREEMENT) -m adapter,adapter:only_if_relevant=false --untimed -o $(RESULTS)/agreement
-	if [ -d $(TASK_HYPERNET) ]; then \
+	if [ -d $(TASK_HYPERNETWORK) ]; then \
 	    $(EVAL) run $(TASKS) --untimed -o $(RESULTS)/tasks; fi
 	if [ -n "$(QUESTIONS)" ]; then \
 	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi

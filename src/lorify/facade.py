@@ -34,6 +34,7 @@ Source = Context | Image | Path | str
 """A document or an image, or the path of one (`-` is standard input)."""
 
 
+# Over 200 lines: one short method for each verb of the public API, most of it docstrings.
 class Lorify:
     """A base model that learns documents, and tasks from their descriptions, in one forward pass.
 

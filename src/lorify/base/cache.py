@@ -21,7 +21,7 @@ def cache_dir() -> Path:
 
 
 def build_cached_folder(
-    folder: Path, fill: Callable[[Path], None], is_complete: Callable[[Path], bool], error: type[LorifyError]
+    folder: Path, fill: Callable[[Path], object], is_complete: Callable[[Path], bool], error: type[LorifyError]
 ) -> None:
     """Fill a folder under a temporary name and rename it; a killed process leaves nothing under the final name.
 

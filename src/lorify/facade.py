@@ -18,7 +18,7 @@ from lorify.base.chat import Message
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
-from lorify.contexts.images import Context, as_text, read_context, read_picture
+from lorify.contexts.images import Context, as_text, read_context, read_image
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalizer import DocumentInternalizer
 from lorify.hypernets.refinement.refine import refine
@@ -316,5 +316,5 @@ def _combine(internalizer: DocumentInternalizer, adapters: Sequence[tuple[Adapte
 
 def _as_context(source: Source) -> Context:
     if isinstance(source, Image):
-        return read_picture(source)
+        return read_image(source)
     return read_context(source) if isinstance(source, str | Path) else source

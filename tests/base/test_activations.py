@@ -40,7 +40,7 @@ def test_blocks_above_the_highest_one_are_not_computed(base) -> None:
 
 @torch.no_grad()
 def test_inputs_are_recorded_inside_the_block_only_and_in_one_thread(base) -> None:
-    with base.taps.recorded_inputs((1,), "down_proj") as inputs:
+    with base.activation_hooks.recorded_inputs((1,), "down_proj") as inputs:
         thread = Thread(target=lambda: base.model(IDS))
         thread.start()
         thread.join()

@@ -8,7 +8,7 @@ from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
 from torch import Tensor
 
 from lorify.base import decoding
-from lorify.base.decoding import covers, start_decoding
+from lorify.base.decoding import start_decoding, supports_fast_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
@@ -119,9 +119,9 @@ def test_the_cache_grows_with_the_sequence() -> None:
 
 
 def test_a_sliding_window_that_matters_goes_through_the_model() -> None:
-    assert covers(tiny_base("mistral"), 4096)
-    assert not covers(tiny_base("mistral"), 4097)
-    assert not covers(tiny_base("gemma2"), 10)
+    assert supports_fast_decoding(tiny_base("mistral"), 4096)
+    assert not supports_fast_decoding(tiny_base("mistral"), 4097)
+    assert not supports_fast_decoding(tiny_base("gemma2"), 10)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2"])

@@ -6,7 +6,7 @@ from PIL import Image
 
 from lorify.contexts import images
 from lorify.contexts.documents import Document
-from lorify.contexts.images import Picture, read_context, read_picture
+from lorify.contexts.images import ImageContext, read_context, read_image
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.errors import ContextError
 
@@ -18,14 +18,14 @@ def gradient(width=12, height=9) -> Image.Image:
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "bmp"])
 def test_images_are_told_from_documents(tmp_path, ending):
     gradient().save(tmp_path / f"photo.{ending}")
-    picture = read_context(tmp_path / f"photo.{ending}")
-    assert isinstance(picture, Picture)
-    assert (picture.name, picture.image.size, picture.image.mode) == (f"photo.{ending}", (12, 9), "RGB")
+    context = read_context(tmp_path / f"photo.{ending}")
+    assert isinstance(context, ImageContext)
+    assert (context.name, context.image.size, context.image.mode) == (f"photo.{ending}", (12, 9), "RGB")
 
 
 def test_content_counts_more_than_the_name(tmp_path):
     gradient().save(tmp_path / "photo", format="png")
-    assert isinstance(read_context(tmp_path / "photo"), Picture)
+    assert isinstance(read_context(tmp_path / "photo"), ImageContext)
     (tmp_path / "notes.txt").write_text("The mill opens at nine.")
     assert isinstance(read_context(tmp_path / "notes.txt"), Document)
 
@@ -54,20 +54,20 @@ def test_a_photo_is_turned_the_way_the_camera_says(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6  # by a quarter
     gradient(12, 9).save(tmp_path / "phone.jpg", exif=turned)
-    assert read_picture(tmp_path / "phone.jpg").image.size == (9, 12)
+    assert read_image(tmp_path / "phone.jpg").image.size == (9, 12)
 
 
 def test_the_digest_is_of_the_content():
-    one, again, other = (read_picture(gradient(width)) for width in (12, 12, 13))
+    one, again, other = (read_image(gradient(width)) for width in (12, 12, 13))
     assert one.digest == again.digest != other.digest
-    assert read_picture(gradient(), caption="a slope").digest != one.digest
+    assert read_image(gradient(), caption="a slope").digest != one.digest
 
 
 def test_patches_are_pixels_and_their_place():
     image = Image.new("L", (4, 4), 0)
     image.paste(255, (2, 0, 4, 2))  # the upper right patch is white
     encoder = PatchEncoder(PatchGrid(image_size=4, patch_size=2), torch.device("cpu"))
-    chunk = encoder.image_chunk(read_picture(image))
+    chunk = encoder.image_chunk(read_image(image))
     encoded = encoder.encode([chunk, chunk], kind="patches", num_layers=0)
     assert encoded.states.shape == (2, 4, encoder.feature_size) == (2, 4, 8)
     assert encoded.mask.all()
@@ -78,7 +78,7 @@ def test_patches_are_pixels_and_their_place():
 
 def test_images_of_any_size_and_color_are_scaled():
     grid = PatchGrid(image_size=16, patch_size=4, color=True)
-    chunk = PatchEncoder(grid, torch.device("cpu")).image_chunk(read_picture(gradient(301, 77)))
+    chunk = PatchEncoder(grid, torch.device("cpu")).image_chunk(read_image(gradient(301, 77)))
     assert chunk.inputs["patches"].shape == (1, 16, 3 * 16 + 16)
     assert len(chunk) == 16
 

@@ -7,9 +7,9 @@ from PIL import Image
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from tiny_vlm import WIDTH, save_tiny_vlm
 
-from lorify.contexts.encoder_loading import load_encoder, read_about_encoder
+from lorify.contexts.encoder_loading import load_encoder, read_encoder_spec
 from lorify.contexts.encoders import context_affixes
-from lorify.contexts.images import read_picture
+from lorify.contexts.images import read_image
 from lorify.contexts.vision import VisionEncoder, load_vision_encoder
 from lorify.errors import BaseModelError, ContextError
 
@@ -25,7 +25,7 @@ def encoder(request, tmp_path_factory) -> VisionEncoder:
 
 
 def test_the_states_are_those_of_the_model_itself(encoder):
-    chunk = encoder.image_chunk(read_picture(noise(0), caption="a cat"))
+    chunk = encoder.image_chunk(read_image(noise(0), caption="a cat"))
     with torch.no_grad():
         wanted = torch.stack(encoder.model(**chunk.inputs, output_hidden_states=True).hidden_states, dim=1)
     found = encoder.encode([chunk], kind="per_layer_activations", num_layers=encoder.num_layers + 1)
@@ -42,8 +42,8 @@ def test_the_states_are_those_of_the_model_itself(encoder):
 
 
 def test_images_of_a_batch_do_not_influence_each_other(encoder):
-    pictures = [read_picture(noise(0)), read_picture(noise(1), caption="two boats"), read_picture(noise(2, 8, 40))]
-    chunks = [encoder.image_chunk(picture) for picture in pictures]
+    images = [read_image(noise(0)), read_image(noise(1), caption="two boats"), read_image(noise(2, 8, 40))]
+    chunks = [encoder.image_chunk(image) for image in images]
     together = encoder.encode(chunks, kind="per_layer_activations", num_layers=2)
     assert together.mask.sum(1).tolist() == [len(chunk) for chunk in chunks]
     for i, chunk in enumerate(chunks):
@@ -56,7 +56,7 @@ def test_images_of_a_batch_do_not_influence_each_other(encoder):
 @pytest.mark.parametrize("system_turn", [False, True])
 def test_an_image_stands_in_a_chat_where_a_text_would(encoder, system_turn):
     prefix, suffix = context_affixes(encoder.tokenizer, system_turn=system_turn)
-    ids = encoder.image_chunk(read_picture(noise(0)), system_turn=system_turn).inputs["input_ids"][0].tolist()
+    ids = encoder.image_chunk(read_image(noise(0)), system_turn=system_turn).inputs["input_ids"][0].tolist()
     assert ("system" in encoder.tokenizer.decode(ids)) == system_turn
     assert tuple(ids[: len(prefix)]) == prefix
     assert tuple(ids[-len(suffix) :]) == suffix
@@ -95,7 +95,7 @@ def test_an_image_longer_than_the_window(tmp_path):
     folder = save_tiny_vlm(tmp_path / "vlm", "idefics3", window=24)
     encoder = load_vision_encoder(str(folder), dtype=torch.float32, device=torch.device("cpu"))
     with pytest.raises(ContextError, match="becomes 26 tokens, more than the window"):
-        encoder.image_chunk(read_picture(noise(0)))
+        encoder.image_chunk(read_image(noise(0)))
 
 
 def test_files_in_other_formats_give_the_same_features(encoder):
@@ -103,14 +103,14 @@ def test_files_in_other_formats_give_the_same_features(encoder):
     for form in ("png", "webp"):
         data = BytesIO()
         noise(4).save(data, format=form, lossless=True)
-        chunks.append(encoder.image_chunk(read_picture(Image.open(data))))
+        chunks.append(encoder.image_chunk(read_image(Image.open(data))))
     torch.testing.assert_close(chunks[0].inputs["pixel_values"], chunks[1].inputs["pixel_values"])
 
 
 @pytest.mark.parametrize("kind", ["gemma3", "idefics3", "smolvlm"])
 def test_its_files_tell_what_the_loaded_encoder_is(tmp_path, kind):
     folder = str(save_tiny_vlm(tmp_path, kind, num_layers=5))
-    about, loaded = read_about_encoder(tiny_base(), folder), load_encoder(tiny_base(), folder)
+    about, loaded = read_encoder_spec(tiny_base(), folder), load_encoder(tiny_base(), folder)
     assert (about.num_layers, about.window_tokens) == (loaded.num_layers, loaded.window_tokens) == (5, 256)
     affixes = [context_affixes(encoder.tokenizer, system_turn=True) for encoder in (about, loaded)]
     assert affixes[0] == affixes[1] and affixes[0][0]

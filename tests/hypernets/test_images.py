@@ -12,7 +12,7 @@ from tiny_vlm import WIDTH, save_tiny_vlm
 from lorify.adapters import build_lora_batch
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.images import read_picture
+from lorify.contexts.images import read_image
 from lorify.contexts.patches import PatchGrid
 from lorify.errors import ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
@@ -85,7 +85,7 @@ def test_the_base_answers_with_what_an_image_became(model, tmp_path):
 
 
 def test_images_come_and_go_like_documents(model):
-    one, two = read_picture(noise(0), name="one"), read_picture(noise(1), name="two")
+    one, two = read_image(noise(0), name="one"), read_image(noise(1), name="two")
     both = model.internalize(one, two)
     torch.testing.assert_close(logits(model, model.remove(both, "one")), logits(model, model.internalize(two)))
     torch.testing.assert_close(logits(model, model.add(model.internalize(one), two)), logits(model, both))
@@ -104,7 +104,7 @@ def test_only_the_blocks_that_are_meant_are_adapted(tmp_path):
     base = tiny_base(num_layers=4)
     folder = save_random(tmp_path / "hypernetwork", base, of_patches(), num_layers=2, first_layer=1)
     model = Lorify(base, load_internalizer(base, folder))
-    both = model.internalize(noise(0), read_picture(noise(1), name="two"))
+    both = model.internalize(noise(0), read_image(noise(1), name="two"))
     assert sorted(layer for layer, _ in both.weights) == [1, 2]
     torch.testing.assert_close(logits(model, model.remove(both, "two")), logits(model, model.internalize(noise(0))))
 

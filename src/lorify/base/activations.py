@@ -38,7 +38,7 @@ class _EnoughError(Exception):
     """Ends a forward pass once all that is wanted is known."""
 
 
-class Taps:
+class ActivationHooks:
     """Hooks on the blocks of a model, and on their linear layers, that keep what is asked for.
 
     They are installed once; what is asked for lives in a context variable, so that threads do not see each other's.

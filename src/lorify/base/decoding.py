@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.fast_decoding import Block, Linears, Norm, Place, signed
+from lorify.base.fast_decoding import Block, CachePositions, Linears, Norm, signed
 from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
@@ -65,10 +65,10 @@ def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
         raise BaseModelError(
             f"base model {base.name!r} is sharded over processes that train and cannot generate; load it whole"
         )
-    return _LeanBatch(base) if covers(base, num_tokens) else _ModelBatch(base)
+    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else _ModelBatch(base)
 
 
-def covers(base: BaseLM, num_tokens: int) -> bool:
+def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
     """Whether the lean blocks compute what the Hugging Face model does, for sequences of up to `num_tokens`."""
     if not base.architecture.has_fast_decoding:
         return False
@@ -82,7 +82,7 @@ def covers(base: BaseLM, num_tokens: int) -> bool:
     return window is None or num_tokens <= window
 
 
-class _LeanBatch:
+class _FastBatch:
     """Rows of a Llama-like model.
 
     Every row has a slot in the buffers and begins at its first position, so that rows of any length come and go
@@ -160,14 +160,14 @@ class _LeanBatch:
         if not self._lengths:
             self._keys, self._values = [], []  # what a long row needed is not kept for short ones
 
-    def _place(self, x: Tensor, longest: int) -> Place:
+    def _place(self, x: Tensor, longest: int) -> CachePositions:
         positions = torch.tensor(self._lengths, device=x.device)  # [N]
         cos, sin = self._rotary(x, positions[:, None])  # [N, 1, C]
         if min(self._lengths) + 1 == longest:
-            return Place((slice(len(x)), slice(None), longest - 1), longest, None, cos, signed(sin))
+            return CachePositions((slice(len(x)), slice(None), longest - 1), longest, None, cos, signed(sin))
         rows = torch.arange(len(x), device=x.device)
         mask = torch.arange(longest, device=x.device) <= positions[:, None]
-        return Place((rows, slice(None), positions), longest, mask[:, None, None], cos, signed(sin))
+        return CachePositions((rows, slice(None), positions), longest, mask[:, None, None], cos, signed(sin))
 
     def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
         """Have buffers for so many rows and tokens; they at least double, so that they are seldom copied."""

@@ -25,7 +25,7 @@ _SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
 
 
 @dataclass(frozen=True)
-class Place:
+class CachePositions:
     """Where the newest token of each row stands in the cache of keys and values `[slots, K, T, C]`.
 
     Attributes:
@@ -187,7 +187,7 @@ class Block:
             scaling=attention.scaling,
         )
 
-    def attend(self, x: Tensor, keys: Tensor, values: Tensor, place: Place) -> Tensor:
+    def attend(self, x: Tensor, keys: Tensor, values: Tensor, place: CachePositions) -> Tensor:
         """Compute attention for the newest token of each row.
 
         The query heads that share a key/value head are laid out as if they were positions, so that attention needs no

@@ -21,12 +21,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from lorify.base.activations import Activations, Taps
+from lorify.base.activations import ActivationHooks, Activations
 from lorify.base.architectures import find_architecture
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
+from lorify.base.lower_block_cache import LowerBlockCache
 from lorify.base.packed_weights import PackedMatrices
-from lorify.base.prefix_cache import RowSharing
 from lorify.base.sharding import can_shard, is_sharded, shard_blocks
 from lorify.errors import BaseModelError
 
@@ -41,9 +41,9 @@ class BaseLM:
         name: what the user called it (a hub id, a folder or the default name).
         digest: SHA-256 of its weights; adapters carry it.
         hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
-        taps: keeps what enters blocks and linear layers (see `lorify.base.activations`).
-        row_sharing: lets rows that were seen before skip the blocks below the adapted ones
-            (see `lorify.base.prefix_cache`).
+        activation_hooks: keeps what enters blocks and linear layers (see `lorify.base.activations`).
+        lower_block_cache: lets rows that were seen before skip the blocks below the adapted ones
+            (see `lorify.base.lower_block_cache`).
         packed_matrices: its weights as decoding reads them on a CPU (see `lorify.base.packed_weights`).
     """
 
@@ -64,8 +64,8 @@ class BaseLM:
         }
         self.hooks = LoraHooks(self.linear_keys)
         self.packed_matrices = PackedMatrices()
-        self.taps = Taps(self.blocks, self.linear_keys)
-        self.row_sharing = RowSharing(self.blocks)
+        self.activation_hooks = ActivationHooks(self.blocks, self.linear_keys)
+        self.lower_block_cache = LowerBlockCache(self.blocks)
 
     @property
     def num_layers(self) -> int:
@@ -179,7 +179,7 @@ class BaseLM:
                     input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
                 )
 
-        return self.taps.run(forward, layers=layers, module=module)
+        return self.activation_hooks.run(forward, layers=layers, module=module)
 
 
 def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:

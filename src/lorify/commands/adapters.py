@@ -19,7 +19,7 @@ from lorify.commands.options import (
     parse_scaled,
     read_contexts,
 )
-from lorify.commands.terminal import say_json, say_line, stderr, working
+from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -41,14 +41,14 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
 
     summary = summarize(load_adapter(adapter_dir))
     if as_json:
-        say_json(summary)
+        print_json(summary)
         return
     documents = summary.pop("documents")
     for name, value in summary.items():
-        say_line(f"{name.replace('_', ' '):<22} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    say_line(f"{'documents':<22} {len(documents)}")
+        print_line(f"{name.replace('_', ' '):<22} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    print_line(f"{'documents':<22} {len(documents)}")
     for document in documents:
-        say_line(f"  {document['name']}  {document['num_tokens']} tokens  {document['digest'][:12]}")
+        print_line(f"  {document['name']}  {document['num_tokens']} tokens  {document['digest'][:12]}")
 
 
 def summarize(adapter: Adapter) -> dict:
@@ -81,9 +81,9 @@ def merge(
 
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     loaded = load_base_model(scaled[0][0].provenance.base_name if base is None else base)
-    with working("merging"):
+    with show_spinner("merging"):
         merge_into_base(loaded, scaled, output)
-    say_line(str(output))
+    print_line(str(output))
 
 
 @app.command()
@@ -103,7 +103,7 @@ def export(
     adapter = load_adapter(adapter_dir)
     loaded = load_base_model(adapter.provenance.base_name if base is None else base)
     exporter.export(adapter, loaded, output)
-    say_line(str(output))
+    print_line(str(output))
 
 
 @app.command()
@@ -117,10 +117,10 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
     adapter = load_adapter(adapter_dir)
     read = read_contexts(documents)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
-    with working("internalizing"):
+    with show_spinner("internalizing"):
         changed = model.add(adapter, *read)
     model.save(changed, adapter_dir)
-    _say_documents(changed)
+    _print_documents(changed)
 
 
 @app.command()
@@ -140,10 +140,10 @@ def remove(
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     changed = model.remove(adapter, *names)
     model.save(changed, adapter_dir)
-    _say_documents(changed)
+    _print_documents(changed)
 
 
-def _say_documents(adapter: Adapter) -> None:
+def _print_documents(adapter: Adapter) -> None:
     stderr().print("the adapter holds now:")
     for document in adapter.provenance.documents:
-        say_line(document.name)
+        print_line(document.name)

@@ -23,7 +23,7 @@ from lorify.commands.options import (
 )
 from lorify.commands.questions import answer_json, read_questions, stream_answers
 from lorify.commands.specialize import specialize_timed
-from lorify.commands.terminal import duration, say_json, say_line, stderr
+from lorify.commands.terminal import duration, print_json, print_line, stderr
 from lorify.errors import ContextError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def ask(
     elif compare or as_json:
         results = [answer_json(model, stack, question, max_tokens, document=text) for question in questions]
         if as_json:
-            say_json({**timings, "answers": results})
+            print_json({**timings, "answers": results})
         else:
             _print_comparison(results)
     else:
@@ -119,7 +119,7 @@ def _make_adapters(
 
 def _print_comparison(results: list[dict[str, Any]]) -> None:
     for result in results:
-        say_line(f"\n{result['question']}")
+        print_line(f"\n{result['question']}")
         sides = {
             "adapter" if result["adapter_on"] else "adapter (kept off)": result,
             "base alone": result["base_alone"],
@@ -127,6 +127,6 @@ def _print_comparison(results: list[dict[str, Any]]) -> None:
         }
         for name, side in sides.items():
             if side is None:
-                say_line(f"  {name:<18} (longer than the base's window)")
+                print_line(f"  {name:<18} (longer than the base's window)")
             else:
-                say_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")
+                print_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.terminal import counting, say_line
+from lorify.commands.terminal import print_line, show_progress
 from lorify.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def augment_descriptions(
         raise ConfigError("--endpoint needs --model: the name of a model that the endpoint serves")
     loaded = load_tasks(tasks)
     ask = None if endpoint is None else _connect(endpoint, model, key)
-    with counting("describing", "tasks") as advance:
+    with show_progress("describing", "tasks") as advance:
         for task in loaded:
             if not task_path(task, output).exists():
                 more = frame_descriptions(task, count) if ask is None else write_descriptions(task, count, ask)
                 save_task(more, output)
             advance(1, len(loaded))
-    say_line(str(output))
+    print_line(str(output))
 
 
 def _connect(endpoint: str, model: str | None, key: str | None) -> Ask:

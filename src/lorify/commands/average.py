@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lorify.commands.options import Json, Output
-from lorify.commands.terminal import say_json, say_line, working
+from lorify.commands.terminal import print_json, print_line, show_spinner
 
 
 def average(
@@ -24,9 +24,9 @@ def average(
     """
     from lorify.hypernets.averaging import average_hypernetworks
 
-    with working("averaging"):
+    with show_spinner("averaging"):
         average_hypernetworks(hypernets, output)
     if as_json:
-        say_json({"hypernetwork": str(output), "averaged": [str(folder) for folder in hypernets]})
+        print_json({"hypernetwork": str(output), "averaged": [str(folder) for folder in hypernets]})
     else:
-        say_line(str(output))
+        print_line(str(output))

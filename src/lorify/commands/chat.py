@@ -10,7 +10,7 @@ import typer
 
 from lorify.commands.options import MAX_TOKENS, Base, Hypernetwork, Json, MaxTokens, Questions, load_model, parse_scaled
 from lorify.commands.questions import answer_json, read_questions, stream_answers
-from lorify.commands.terminal import say_json, stderr, write_stream
+from lorify.commands.terminal import print_json, stderr, write_stream
 
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
@@ -47,7 +47,7 @@ def chat(
     if not questions:
         chat_with(model, stack, max_tokens)
     elif as_json:
-        say_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
+        print_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
     else:
         stream_answers(model, stack, questions, max_tokens)
 

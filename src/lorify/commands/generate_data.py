@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.options import Base, Output, load_base_model
-from lorify.commands.terminal import counting, say_line
+from lorify.commands.terminal import print_line, show_progress
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def generate_data(
         questions_per_round=questions,
         short_answers=_publishes_short_answers(dataset) if short is None else short,
     )
-    with counting("generating", "documents") as advance:
+    with show_progress("generating", "documents") as advance:
         generate_self_generated(
             contexts,
             output,
@@ -100,7 +100,7 @@ def generate_data(
             settings=settings,
             report=advance,
         )
-    say_line(str(output))
+    print_line(str(output))
 
 
 def _check_options(endpoint: str | None, writer: str | None, vllm: bool, teacher: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lorify.commands.options import Base, Json, Output, load_base_model
-from lorify.commands.terminal import say_json, say_line, stderr, working
+from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
 from lorify.errors import HypernetworkError
 
 
@@ -33,11 +33,11 @@ def import_checkpoint(
     if name is None:
         raise HypernetworkError(f"checkpoint {checkpoint} does not name its base; give it with --base")
     loaded = load_base_model(name)
-    with working(f"importing {checkpoint}"):
+    with show_spinner(f"importing {checkpoint}"):
         conversion = convert_checkpoint(kind, checkpoint, loaded, output)
     if conversion.warning is not None:
         stderr().print(f"warning: {conversion.warning}", markup=False, style="yellow")
     if as_json:
-        say_json({"hypernetwork": str(output), "kind": importer.source, "base": loaded.name, **conversion.details})
+        print_json({"hypernetwork": str(output), "kind": importer.source, "base": loaded.name, **conversion.details})
     else:
-        say_line(str(output))
+        print_line(str(output))

@@ -20,7 +20,7 @@ from lorify.commands.options import (
     load_model,
     read_contexts,
 )
-from lorify.commands.terminal import counting, duration, say_json, say_line, stderr, working
+from lorify.commands.terminal import duration, print_json, print_line, show_progress, show_spinner, stderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def internalize(
     adapter = internalize_documents(model, contexts)
     seconds = time.perf_counter() - started
     if refine is not None:
-        with working("refining"):
+        with show_spinner("refining"):
             adapter = model.refine(adapter, *texts, seconds=refine)
     checked: list[CheckedStatement] | None = None
     if check:
@@ -72,18 +72,18 @@ def internalize(
     model.save(adapter, output)
     _print_times(adapter, seconds)
     if as_json:
-        say_json(_as_json(adapter, output, seconds, checked))
+        print_json(_as_json(adapter, output, seconds, checked))
         return
     if checked is not None:
         _print_checked(adapter, checked)
-    say_line(str(output))
+    print_line(str(output))
 
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[CheckedStatement]]:
     """The adapter with its fidelity, and how each statement was answered."""
     from lorify.answering.fidelity import check_adapter, fidelity
 
-    with counting("checking", "statements") as advance:
+    with show_progress("checking", "statements") as advance:
         checked = check_adapter(model.answerer, adapter, documents, report=advance)
     held = fidelity([item.is_held for item in checked])
     provenance = adapter.provenance.model_copy(update={"fidelity": held})
@@ -118,10 +118,10 @@ def _as_json(
 
 def _print_checked(adapter: Adapter, checked: Sequence[CheckedStatement]) -> None:
     for item in checked:
-        say_line(f"{'holds' if item.is_held else '-----'}  {item.sentence}")
+        print_line(f"{'holds' if item.is_held else '-----'}  {item.sentence}")
         if not item.is_held:
-            say_line(f"       {item.question} {item.answer or '(nothing)'}")
-    say_line(
+            print_line(f"       {item.question} {item.answer or '(nothing)'}")
+    print_line(
         f"fidelity {adapter.provenance.fidelity}: {sum(item.is_held for item in checked)} of {len(checked)} "
         f"statements; with the document in the prompt {sum(item.is_held_in_context for item in checked)}"
     )

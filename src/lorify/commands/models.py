@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lorify.commands.options import Json
-from lorify.commands.terminal import say_json, say_line
+from lorify.commands.terminal import print_json, print_line
 
 
 def models(as_json: Json = False) -> None:
@@ -29,18 +29,18 @@ def models(as_json: Json = False) -> None:
         for known in known_bases()
     ]
     if as_json:
-        say_json({"bases": bases, "architectures": list(ARCHITECTURES)})
+        print_json({"bases": bases, "architectures": list(ARCHITECTURES)})
         return
     for base in bases:
         here = "here" if base["cached"] else "fetched on first use"
-        say_line(f"{base['name']}  {base['description']}; {here}")
+        print_line(f"{base['name']}  {base['description']}; {here}")
         shipped = [
             what
             for key, what in (("hypernetwork", "documents"), ("task_hypernetwork", "task descriptions"))
             if base[key]
         ]
         told = f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
-        say_line(f"{'':<{len(base['name'])}}  {told}")
-    say_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
+        print_line(f"{'':<{len(base['name'])}}  {told}")
+    print_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
     for architecture in ARCHITECTURES:
-        say_line(f"  {architecture}")
+        print_line(f"  {architecture}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.terminal import counting, working
+from lorify.commands.terminal import show_progress, show_spinner
 from lorify.contexts.documents import MAX_BYTES
 from lorify.errors import AdapterError, LorifyError
 
@@ -87,7 +87,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
 
     logging.disable_progress_bar()  # switches the hub's bars off too
     if name == DEFAULT_BASE or Path(name).expanduser().exists():
-        return working(f"loading {name}")
+        return show_spinner(f"loading {name}")
     enable_progress_bars()
     return nullcontext()
 
@@ -109,14 +109,14 @@ def read_contexts(sources: list[str]) -> list[Context]:
     """
     from lorify.contexts.images import read_context
 
-    with working("reading"):
+    with show_spinner("reading"):
         return [read_context(source) for source in sources]
 
 
 def internalize_documents(model: Lorify, documents: list[Context]) -> Adapter:
     """Internalize documents and images with a bar and the time left."""
     total = _estimate_tokens(model, documents)
-    with counting("internalizing", "tokens") as advance:
+    with show_progress("internalizing", "tokens") as advance:
         return model.internalize(*documents, report=lambda num_tokens: advance(num_tokens, total))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lorify.commands.confidence import warn_if_doubtful
 from lorify.commands.options import check_questions
-from lorify.commands.terminal import say_line, working, write_stream
+from lorify.commands.terminal import print_line, show_spinner, write_stream
 from lorify.errors import LorifyError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], 
 
     for question in questions:
         if len(questions) > 1:
-            say_line(f"Q: {question}")
+            print_line(f"Q: {question}")
         plan = model.answerer.plan_query(Query(question, adapters))
         text = write_stream(model.answerer.stream(plan, GenerationOptions(max_tokens)))
         warn_if_doubtful(model, model.answerer.confidence(plan, text))
@@ -83,7 +83,7 @@ def answer_json(
     """
     from lorify.answering.plan import Query
 
-    with working(f"answering {question}"):
+    with show_spinner(f"answering {question}"):
         answer, seconds = _answer(model, Query(question, adapters), max_tokens)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)

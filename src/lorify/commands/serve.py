@@ -12,7 +12,7 @@ import typer
 from lorify.commands.options import Base, Hypernetwork, TaskHypernetwork, load_model
 from lorify.commands.settings import describe_defaults, read_settings
 from lorify.commands.specialize import load_tasks
-from lorify.commands.terminal import say_line, stderr
+from lorify.commands.terminal import print_line, stderr
 from lorify.errors import ConfigError, HypernetworkError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def serve(
 
     if defaults:
         for line in describe_defaults(ServingSettings):
-            say_line(line)
+            print_line(line)
         return
     from lorify.base.cache import cache_dir
     from lorify.serving.server import run_server
@@ -152,4 +152,4 @@ def create(
     """
     from lorify.serving.storage.keys import create_key
 
-    say_line(create_key(keys, name))
+    print_line(create_key(keys, name))

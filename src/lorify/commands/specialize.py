@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.options import Base, Json, Output, TaskHypernetwork, check_adapter_output, load_model
-from lorify.commands.terminal import duration, say_json, say_line, stderr, working
+from lorify.commands.terminal import duration, print_json, print_line, show_spinner, stderr
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -40,10 +40,10 @@ def specialize(
     adapter, seconds = specialize_timed(model, text)
     model.save(adapter, output)
     if as_json:
-        say_json({"adapter": str(output), "specialize_seconds": round(seconds, 3), "description": text.strip()})
+        print_json({"adapter": str(output), "specialize_seconds": round(seconds, 3), "description": text.strip()})
     else:
         stderr().print(f"specialized in {duration(seconds)}")
-        say_line(str(output))
+        print_line(str(output))
 
 
 def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
@@ -57,7 +57,7 @@ def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
 
 def load_tasks(model: Lorify) -> None:
     """Load the task hypernetwork and its description encoder, so that their errors are raised now."""
-    with _description_warnings(), working("loading the description encoder"):
+    with _description_warnings(), show_spinner("loading the description encoder"):
         _ = model.specializer
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lorify.commands.terminal import say_line
+from lorify.commands.terminal import print_line
 
 
-def say_table(rows: Sequence[Mapping[str, object]]) -> None:
+def print_table(rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as a table for people; what is not known is left blank.
 
     Args:
@@ -17,4 +17,4 @@ def say_table(rows: Sequence[Mapping[str, object]]) -> None:
     cells = [columns, *(["" if row[c] is None else str(row[c]) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
-        say_line("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_line("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -27,12 +27,12 @@ def stdout() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def say_json(document: object) -> None:
+def print_json(document: object) -> None:
     """Write a result for a script."""
     sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def say_line(text: str) -> None:
+def print_line(text: str) -> None:
     """Write one line of a result."""
     sys.stdout.write(text + "\n")
 
@@ -46,7 +46,7 @@ def quiet_libraries() -> None:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
+def show_spinner(description: str) -> Iterator[None]:
     """Show that something of unknown length is going on, and for how long."""
     console = stderr()
     if not console.is_terminal:
@@ -54,16 +54,16 @@ def working(what: str) -> Iterator[None]:
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(what, total=None)
+        progress.add_task(description, total=None)
         yield
 
 
 @contextmanager
-def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; off a terminal, a line now and then.
 
     Args:
-        what: what is being done.
+        description: what is being done, such as `answering`.
         unit: what is counted, such as `tokens`.
 
     Yields:
@@ -71,7 +71,7 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """
     console = stderr()
     if not console.is_terminal:
-        yield _line_counter(console, what, unit)
+        yield _line_counter(console, description, unit)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -81,7 +81,7 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TimeLeftColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(description, total=None)
 
         def advance(units: int, total: int) -> None:
             progress.advance(task, units)
@@ -90,7 +90,7 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield advance
 
 
-def _line_counter(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
+def _line_counter(console: Console, description: str, unit: str) -> Callable[[int, int], None]:
     started = last = time.monotonic()
     done = 0
 
@@ -101,7 +101,7 @@ def _line_counter(console: Console, what: str, unit: str) -> Callable[[int, int]
         if now - last >= LOG_EVERY_SECONDS:
             last = now
             left = (now - started) / max(done, 1) * max(total - done, 0)
-            console.print(f"{what}: {done} of {max(done, total)} {unit}, {duration(left)} left", markup=False)
+            console.print(f"{description}: {done} of {max(done, total)} {unit}, {duration(left)} left", markup=False)
 
     return advance
 

@@ -10,7 +10,7 @@ import typer
 
 from lorify.commands.options import load_base_model
 from lorify.commands.settings import apply_settings, describe_defaults
-from lorify.commands.terminal import counting, say_json, say_line, stderr
+from lorify.commands.terminal import print_json, print_line, show_progress, stderr
 from lorify.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def show_defaults(name: str, *, as_json: bool) -> None:
 
     kind = find_training_kind(name)
     if as_json:
-        say_json(kind.config().model_dump(mode="json"))
+        print_json(kind.config().model_dump(mode="json"))
         return
-    say_line(f"# A run of kind {kind.name} writes {kind.output}.")
+    print_line(f"# A run of kind {kind.name} writes {kind.output}.")
     for line in describe_defaults(kind.config):
-        say_line(line)
+        print_line(line)
 
 
 def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
@@ -102,10 +102,10 @@ def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
         )
     found = estimate(config)
     if as_json:
-        say_json(found.as_dict())
+        print_json(found.as_dict())
         return
-    say_line(f"base                  {found.base_parameters / 1e6:,.1f}M parameters, frozen")
-    say_line(f"hypernetwork          {found.hypernetwork_parameters / 1e6:,.1f}M parameters, trained")
+    print_line(f"base                  {found.base_parameters / 1e6:,.1f}M parameters, frozen")
+    print_line(f"hypernetwork          {found.hypernetwork_parameters / 1e6:,.1f}M parameters, trained")
     for label, size in (
         ("weights", found.weights_bytes),
         ("training state", found.training_state_bytes),
@@ -113,10 +113,10 @@ def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
         ("training, a process", found.training_bytes),
         ("generating an adapter", found.generation_bytes),
     ):
-        say_line(f"{label:<21} {size / 2**30:,.2f} GiB")
+        print_line(f"{label:<21} {size / 2**30:,.2f} GiB")
     speed = f"{ACCELERATOR_FLOPS * UTILIZATION / 1e12:,.0f} TFLOP/s"
-    say_line(f"{'a step':<21} {found.seconds_a_step:,.2f} s at {speed}")
-    say_line(f"{'the run':<21} {found.hours:,.1f} h on {found.num_processes} such devices")
+    print_line(f"{'a step':<21} {found.seconds_a_step:,.2f} s at {speed}")
+    print_line(f"{'the run':<21} {found.hours:,.1f} h on {found.num_processes} such devices")
 
 
 def run(config: TrainingConfig, run_dir: Path) -> None:
@@ -129,7 +129,7 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     num_processes, is_main = join_processes()
     check_run_dir(run_dir, config)
     load = partial(load_base_model, sharded=config.sharded_base and num_processes > 1)
-    objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, counting))
+    objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, show_progress))
     trainer = Trainer(config, objective, run_dir)
     if not is_main:
         trainer.run(lambda _progress: None)
@@ -139,7 +139,7 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     if trainer.step:
         stderr().print(f"resuming from step {trainer.step}")
     run_with_progress(trainer)
-    say_line(str(run_dir / "best"))
+    print_line(str(run_dir / "best"))
 
 
 def join_processes() -> tuple[int, bool]:

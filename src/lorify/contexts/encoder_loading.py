@@ -58,7 +58,7 @@ def load_encoder(
 
 
 @dataclass(frozen=True)
-class AboutEncoder:
+class EncoderSpec:
     """What a language model's files tell of it as a context encoder.
 
     Attributes:
@@ -72,7 +72,7 @@ class AboutEncoder:
     window_tokens: int
 
 
-def read_about_encoder(base: BaseLM, name: str | None) -> AboutEncoder:
+def read_encoder_spec(base: BaseLM, name: str | None) -> EncoderSpec:
     """What is to be known of a context encoder before its weights are loaded.
 
     Args:
@@ -83,11 +83,11 @@ def read_about_encoder(base: BaseLM, name: str | None) -> AboutEncoder:
         BaseModelError: if its files cannot be found, fetched or read.
     """
     if name is None:
-        return AboutEncoder(base.tokenizer, base.num_layers, base.window_tokens)
+        return EncoderSpec(base.tokenizer, base.num_layers, base.window_tokens)
     folder = resolve_base(name)
     with reading("config.json", name, folder):
         config = AutoConfig.from_pretrained(folder).get_text_config()
         num_layers, window_tokens = int(config.num_hidden_layers), int(config.max_position_embeddings)
     with reading("tokenizer", name, folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    return AboutEncoder(tokenizer, num_layers, window_tokens)
+    return EncoderSpec(tokenizer, num_layers, window_tokens)

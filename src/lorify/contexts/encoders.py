@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
-from lorify.contexts.images import Picture, no_images
+from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
 _MARK = "\u2603"  # stands for the context where a chat template is taken apart
@@ -34,12 +34,13 @@ class EncodedContexts:
         states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`; in
             one sequence without the dimension of the chunks.
         mask: `[chunks, tokens]`, True for real tokens.
-        places: `[chunks, tokens]`, where each chunk's tokens stand in the one sequence; else None.
+        token_indices: `[chunks, tokens]`, the position of each token in the packed sequence, 0 for padding; None if the
+            chunks are not packed.
     """
 
     states: Tensor
     mask: Tensor
-    places: Tensor | None = None
+    token_indices: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class ContextEncoder(Protocol):
         """Token ids of a text, without special tokens; for encoders with a tokenizer."""
         ...
 
-    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+    def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
         """An image as this encoder takes it, in a chat that may begin with an empty system turn.
 
         For encoders that read images.
@@ -172,10 +173,10 @@ class TextEncoder:
         """Token ids of a text, without special tokens."""
         return self.model.encode_text(text)
 
-    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+    def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
         """Always an error."""
         del system_turn
-        raise no_images(picture, self.name)
+        raise image_not_supported(image, self.name)
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
         """Features of texts, each encoded alone."""
@@ -194,8 +195,8 @@ class TextEncoder:
         states = self._states(input_ids, may_look, positions, kind, num_layers)[0]
         index = torch.arange(int(lengths.max()))
         mask = index < lengths.unsqueeze(1)
-        places = (starts.unsqueeze(1) + index).masked_fill(~mask, 0)
-        return EncodedContexts(states, mask.to(model.device), places.to(model.device))
+        token_indices = (starts.unsqueeze(1) + index).masked_fill(~mask, 0)
+        return EncodedContexts(states, mask.to(model.device), token_indices.to(model.device))
 
     @torch.no_grad()
     def _states(

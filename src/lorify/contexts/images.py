@@ -22,7 +22,7 @@ ImageSource = Path | Image.Image
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageContext:
     """An image to internalize.
 
     Attributes:
@@ -38,7 +38,7 @@ class Picture:
     caption: str = ""
 
 
-Context = Document | Picture
+Context = Document | ImageContext
 """What is internalized."""
 
 
@@ -48,10 +48,10 @@ def read_context(path: Path | str) -> Context:
     Raises:
         ContextError: if it is missing, empty, too large, damaged or of no readable kind.
     """
-    return read_picture(Path(path)) if str(path) != "-" and _is_image(Path(path)) else read_document(path)
+    return read_image(Path(path)) if str(path) != "-" and _is_image(Path(path)) else read_document(path)
 
 
-def read_picture(source: ImageSource, *, name: str = "image", caption: str = "") -> Picture:
+def read_image(source: ImageSource, *, name: str = "image", caption: str = "") -> ImageContext:
     """An image from a file or from memory.
 
     Args:
@@ -64,7 +64,7 @@ def read_picture(source: ImageSource, *, name: str = "image", caption: str = "")
     """
     if isinstance(source, Image.Image):
         data = f"{source.mode} {source.size} ".encode() + source.tobytes()
-        return _picture(source, name, data, caption)
+        return _image_context(source, name, data, caption)
     shown = os.fsencode(source.name).decode(errors="replace")
     try:
         if source.stat().st_size > MAX_BYTES:
@@ -74,13 +74,13 @@ def read_picture(source: ImageSource, *, name: str = "image", caption: str = "")
         raise ContextError(f"image {source} cannot be read ({error.strerror}); check the path") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own word on large or odd files; ours are errors
-        return _decoded(data, shown, caption)
+        return _decode(data, shown, caption)
 
 
-def no_images(picture: Picture, reader: str) -> ContextError:
+def image_not_supported(image: ImageContext, reader: str) -> ContextError:
     """The error of an image where only text is read."""
     return ContextError(
-        f"{picture.name} is an image, but {reader} reads text only; images need a hypernetwork whose context encoder "
+        f"{image.name} is an image, but {reader} reads text only; images need a hypernetwork whose context encoder "
         "reads them, given with --hypernetwork (see docs/images.md)"
     )
 
@@ -91,12 +91,12 @@ def as_text(context: Context, reader: str) -> Document:
     Raises:
         ContextError: if it is an image.
     """
-    if isinstance(context, Picture):
-        raise no_images(context, reader)
+    if isinstance(context, ImageContext):
+        raise image_not_supported(context, reader)
     return context
 
 
-def _decoded(data: bytes, name: str, caption: str) -> Picture:
+def _decode(data: bytes, name: str, caption: str) -> ImageContext:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > MAX_PIXELS:
@@ -104,7 +104,7 @@ def _decoded(data: bytes, name: str, caption: str) -> Picture:
                     f"image {name} has {opened.width:,} x {opened.height:,} pixels, at most {MAX_PIXELS:,} in all are "
                     "read; scale it down"
                 )
-            return _picture(ImageOps.exif_transpose(opened), name, data, caption)
+            return _image_context(ImageOps.exif_transpose(opened), name, data, caption)
     except ContextError:
         raise
     except UnidentifiedImageError as error:
@@ -113,9 +113,9 @@ def _decoded(data: bytes, name: str, caption: str) -> Picture:
         raise ContextError(f"image {name} is damaged ({type(error).__name__}); save it again") from error
 
 
-def _picture(image: Image.Image, name: str, data: bytes, caption: str) -> Picture:
+def _image_context(image: Image.Image, name: str, data: bytes, caption: str) -> ImageContext:
     digest = hashlib.sha256(data + (b"\0" + caption.encode() if caption else b"")).hexdigest()
-    return Picture(name, image.convert("RGB"), digest, caption)
+    return ImageContext(name, image.convert("RGB"), digest, caption)
 
 
 def _is_image(path: Path) -> bool:

@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lorify.contexts.encoders import Chunk, EncodedContexts, EncoderKind, ImageChunk
-from lorify.contexts.images import Picture
+from lorify.contexts.images import ImageContext
 from lorify.errors import ContextError
 
 
@@ -97,15 +97,15 @@ class PatchEncoder:
         del text
         raise ContextError("the hypernetwork reads images only (its features are patches); give png, jpg or webp files")
 
-    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+    def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
         """The patches of an image; there is no chat."""
         del system_turn
         grid = self.grid
         side = grid.image_size
-        image = picture.image.convert("RGB" if grid.color else "L")
-        if image.size != (side, side):
-            image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        pixels = torch.from_numpy(np.array(image, dtype=np.float32)).view(side, side, -1) / 127.5 - 1
+        scaled = image.image.convert("RGB" if grid.color else "L")
+        if scaled.size != (side, side):
+            scaled = scaled.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        pixels = torch.from_numpy(np.array(scaled, dtype=np.float32)).view(side, side, -1) / 127.5 - 1
         rows = side // grid.patch_size
         cut = pixels.view(rows, grid.patch_size, rows, grid.patch_size, -1).transpose(1, 2)
         patches = torch.cat([cut.reshape(grid.num_patches, -1), torch.eye(grid.num_patches)], dim=1)

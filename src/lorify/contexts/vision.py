@@ -29,11 +29,11 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from lorify.base.activations import Taps
+from lorify.base.activations import ActivationHooks
 from lorify.base.files import resolve_base
 from lorify.base.model import load_weights, reading
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
-from lorify.contexts.images import Picture
+from lorify.contexts.images import ImageContext
 from lorify.errors import ContextError
 
 
@@ -63,7 +63,7 @@ class VisionEncoder:
                 f"context encoder {self.name} is of kind {type(self.model).__name__}, whose hidden states lorify "
                 "cannot reach; give one such as Gemma 3 or SmolVLM"
             )
-        _ = self._taps  # installed once, and not in the middle of a forward pass
+        _ = self._activation_hooks  # installed once, and not in the middle of a forward pass
 
     @property
     def reads_images(self) -> bool:
@@ -99,7 +99,7 @@ class VisionEncoder:
         """Token ids of a text, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def image_chunk(self, picture: Picture, *, system_turn: bool = False) -> ImageChunk:
+    def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
         """Token ids and pixels of an image in a chat, with its caption if it has one.
 
         With `system_turn` the chat begins with an empty system turn, as in the reference implementation.
@@ -108,17 +108,17 @@ class VisionEncoder:
             ContextError: if the processor cannot do with it, or it is longer than the model's window.
         """
         try:
-            inputs = self._processed(picture, system_turn=system_turn)
+            inputs = self._processed(image, system_turn=system_turn)
         except Exception as error:  # processors raise whatever an odd image makes them stumble over
-            size = f"{picture.image.width} x {picture.image.height}"
+            size = f"{image.image.width} x {image.image.height}"
             raise ContextError(
-                f"image {picture.name} of {size} pixels cannot be encoded by {self.name} ({_reason(error)}); scale it "
+                f"image {image.name} of {size} pixels cannot be encoded by {self.name} ({_reason(error)}); scale it "
                 "to an ordinary size"
             ) from error
         num_tokens = inputs["input_ids"].shape[1]
         if num_tokens > self.window_tokens:
             raise ContextError(
-                f"image {picture.name} becomes {num_tokens} tokens, more than the window of context encoder "
+                f"image {image.name} becomes {num_tokens} tokens, more than the window of context encoder "
                 f"{self.name} ({self.window_tokens}); scale it down or shorten its caption"
             )
         return ImageChunk(inputs, num_tokens)
@@ -146,13 +146,13 @@ class VisionEncoder:
         return cast(nn.Module, self.model.get_decoder())
 
     @cached_property
-    def _taps(self) -> Taps:
-        return Taps(list(cast(nn.ModuleList, self._decoder.layers)), {})
+    def _activation_hooks(self) -> ActivationHooks:
+        return ActivationHooks(list(cast(nn.ModuleList, self._decoder.layers)), {})
 
-    def _processed(self, picture: Picture, *, system_turn: bool) -> dict[str, Tensor]:
-        caption = [{"type": "text", "text": picture.caption}] if picture.caption else []
+    def _processed(self, image: ImageContext, *, system_turn: bool) -> dict[str, Tensor]:
+        caption = [{"type": "text", "text": image.caption}] if image.caption else []
         if getattr(self.processor, "chat_template", None):
-            asked = {"role": "user", "content": [{"type": "image", "image": picture.image}, *caption]}
+            asked = {"role": "user", "content": [{"type": "image", "image": image.image}, *caption]}
             silent = {"role": "system", "content": [{"type": "text", "text": ""}]}
             made = self.processor.apply_chat_template(
                 [silent, asked] if system_turn else [asked],
@@ -162,8 +162,8 @@ class VisionEncoder:
                 return_tensors="pt",
             )
         else:
-            text = f"{self.processor.image_token} {picture.caption}".strip()
-            made = self.processor(images=[picture.image], text=[text], return_tensors="pt")
+            text = f"{self.processor.image_token} {image.caption}".strip()
+            made = self.processor(images=[image.image], text=[text], return_tensors="pt")
         return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
     def _states(self, inputs: Mapping[str, Tensor], kind: EncoderKind, num_layers: int) -> Tensor:
@@ -178,7 +178,7 @@ class VisionEncoder:
             return whole(**placed, use_cache=False).last_hidden_state
 
         def inputs_of(depths: Sequence[int]) -> Mapping[int, Tensor]:
-            return self._taps.run(output, layers=depths).states
+            return self._activation_hooks.run(output, layers=depths).states
 
         blocks = Blocks(self.num_layers, inputs_of, output, cast(nn.Module, self._decoder.norm))
         return chosen_states(blocks, kind, num_layers)

@@ -67,8 +67,8 @@ def test_chunks_in_one_sequence_give_what_they_give_alone(family, kind):
     encoded = encoder.encode_packed(chunks, kind=kind, num_layers=3 if of.per_layer else 1)
     assert encoded.states.shape[-2] == sum(map(len, chunks))  # no padding
     with torch.no_grad():
-        found = hypernetwork(encoded.states, encoded.mask, encoded.places)
-        one_by_one = hypernetwork(encoded.states, encoded.mask, encoded.places, iterative=True)
+        found = hypernetwork(encoded.states, encoded.mask, encoded.token_indices)
+        one_by_one = hypernetwork(encoded.states, encoded.mask, encoded.token_indices, iterative=True)
         for i, chunk in enumerate(chunks):
             alone = encoder.encode([chunk], kind=kind, num_layers=3 if of.per_layer else 1)
             wanted = hypernetwork(alone.states, alone.mask)

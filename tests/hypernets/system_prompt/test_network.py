@@ -51,7 +51,7 @@ def shape_for(base: BaseLM, **fields) -> SystemMessageConfig:
 def fitted(config: SystemMessageConfig) -> SystemMessageHypernetwork:
     """A hypernetwork whose slots are told from all that one question has; its LoRA for all tasks does nothing yet."""
     ids = torch.tensor([build_prompt_ids(BASE.tokenizer, QUESTION)])
-    with BASE.taps.recorded_inputs([WRITTEN], "down_proj") as inputs, torch.no_grad():
+    with BASE.activation_hooks.recorded_inputs([WRITTEN], "down_proj") as inputs, torch.no_grad():
         BASE.decoder(input_ids=ids)
     x, end = inputs[WRITTEN][0], 1 + config.num_slots
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ import typer
 from lorify.commands.evaluation.evaluate import Run, print_scores
 from lorify.commands.evaluation.options import RunDir
 from lorify.commands.options import Base, Json, TaskHypernetwork, load_model
-from lorify.commands.terminal import counting
+from lorify.commands.terminal import show_progress
 
 
 def benchmarks(
@@ -55,7 +55,7 @@ def benchmarks(
     run = BenchmarkRun(model, chosen, seeds, data, limit, simple_evaluate)
     config = run.config()
     done = open_run(output, config) if output is not None else []
-    with counting("answering", "parts") as advance:
+    with show_progress("answering", "parts") as advance:
         answers = run.answer(folder=output, done=done, report=advance)
     if output is not None:
         write_report(output, config, answers)

@@ -11,8 +11,8 @@ import typer
 from lorify.commands.evaluation.options import ALL_QUESTIONS
 from lorify.commands.evaluation.suites import read_suite
 from lorify.commands.options import Base, Hypernetwork, Json, load_model
-from lorify.commands.tables import say_table
-from lorify.commands.terminal import counting, say_json, stderr
+from lorify.commands.tables import print_table
+from lorify.commands.terminal import print_json, show_progress, stderr
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def confidence(
     else:
         fitted, rows = _measure(questions, base, hypernetwork)
     if as_json:
-        say_json({"confidence": fitted.model_dump(), "signals": rows})
+        print_json({"confidence": fitted.model_dump(), "signals": rows})
     else:
-        say_table(rows)
+        print_table(rows)
 
 
 def _fit(
@@ -79,7 +79,7 @@ def _fit(
     chosen = read_suite(suite)
     folder = hypernetwork or shipped_hypernetwork(base or DEFAULT_BASE)
     model = load_model(base, hypernetwork)
-    with counting("answering", "documents") as advance:
+    with show_progress("answering", "documents") as advance:
         fitted, rows = calibrate(model, chosen, report=advance)
     if save:
         if folder is None:
@@ -101,6 +101,6 @@ def _measure(
         raise EvaluationError(
             "no confidence is saved beside the hypernetwork; fit it with `lorify eval confidence --save` first"
         )
-    with counting("answering", "documents") as advance:
+    with show_progress("answering", "documents") as advance:
         rows = measure_confidence(model, suite, saved, report=advance)
     return saved, rows

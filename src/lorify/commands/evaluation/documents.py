@@ -10,8 +10,8 @@ import typer
 from lorify.commands.evaluation.evaluate import evaluate_suite, print_scores
 from lorify.commands.evaluation.options import ALL_QUESTIONS, Methods, NumDocuments, RunDir, Seed
 from lorify.commands.options import Base, Hypernetwork, Json
-from lorify.commands.tables import say_table
-from lorify.commands.terminal import say_json
+from lorify.commands.tables import print_table
+from lorify.commands.terminal import print_json
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def niah(
         for row in summarize_lengths(run.answers, exact_lengths=True)
     ]
     if as_json:
-        say_json({"config": run.config.model_dump(mode="json"), "scores": rows})
+        print_json({"config": run.config.model_dump(mode="json"), "scores": rows})
     else:
-        say_table(rows)
+        print_table(rows)
 
 
 def qa(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorify.commands.options import load_model
-from lorify.commands.tables import say_table
-from lorify.commands.terminal import counting, say_json, say_line, working
+from lorify.commands.tables import print_table
+from lorify.commands.terminal import print_json, print_line, show_progress, show_spinner
 
 if TYPE_CHECKING:
     from lorify.evaluation.reports.tables import Row
@@ -74,11 +74,11 @@ def evaluate_suite(
         check_run_folder(output)
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     max_new_tokens = max_tokens or suite.max_new_tokens
-    with working("collecting questions"):
+    with show_spinner("collecting questions"):
         cases = suite.build(model)
     config = run_config(model, suite.label, cases, chosen, max_new_tokens=max_new_tokens, timed=timed)
     done = open_run(output, config) if output is not None else []
-    with counting("answering", "questions") as advance:
+    with show_progress("answering", "questions") as advance:
         answers = answer_cases(
             model, cases, chosen, max_new_tokens=max_new_tokens, timed=timed, folder=output, done=done, report=advance
         )
@@ -95,10 +95,10 @@ def print_scores(run: Run, as_json: bool) -> None:
     rows = summarize(run.answers)
     if as_json:
         found = {"findings": {str(row["what"]): row["value"] for row in run.findings}} if run.findings else {}
-        say_json({"config": run.config.model_dump(mode="json"), "scores": rows, **found})
+        print_json({"config": run.config.model_dump(mode="json"), "scores": rows, **found})
         return
     hidden = COLUMNS_HIDDEN_FOR_TASKS if any(row["tasks"] for row in rows) else ()
     shown = [key for key in SHOWN_COLUMNS if key not in hidden and any(row[key] not in (None, "") for row in rows)]
-    say_table([{key: row[key] for key in shown} for row in rows])
+    print_table([{key: row[key] for key in shown} for row in rows])
     for row in run.findings:
-        say_line(f"{str(row['what']).replace('_', ' ')}: {row['value']}")
+        print_line(f"{str(row['what']).replace('_', ' ')}: {row['value']}")

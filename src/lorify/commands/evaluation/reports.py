@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from lorify.commands.options import Json
-from lorify.commands.tables import say_table
-from lorify.commands.terminal import say_json, say_line
+from lorify.commands.tables import print_table
+from lorify.commands.terminal import print_json, print_line
 
 
 def compare(
@@ -27,11 +27,11 @@ def compare(
 
     comparison = compare_runs(first, second)
     if as_json:
-        say_json({"settings": comparison.settings, "scores": comparison.rows})
+        print_json({"settings": comparison.settings, "scores": comparison.rows})
         return
     for line in comparison.settings:
-        say_line(line)
-    say_table(comparison.rows)
+        print_line(line)
+    print_table(comparison.rows)
 
 
 def pool(
@@ -54,9 +54,9 @@ def pool(
     if output is not None:
         write_pooled(output, rows)
     if as_json:
-        say_json({"runs": [str(run) for run in runs], "scores": rows})
+        print_json({"runs": [str(run) for run in runs], "scores": rows})
     else:
-        say_table([{key: row[key] for key in row if any(r[key] is not None for r in rows)} for row in rows])
+        print_table([{key: row[key] for key in row if any(r[key] is not None for r in rows)} for row in rows])
 
 
 def report(
@@ -72,4 +72,4 @@ def report(
     from lorify.evaluation.reports.results_page import write_results
 
     write_results(runs, output)
-    say_line(str(output))
+    print_line(str(output))

@@ -10,7 +10,7 @@ from lorify.commands.evaluation.evaluate import evaluate_suite, print_scores
 from lorify.commands.evaluation.options import Methods, RunDir
 from lorify.commands.evaluation.suites import all_suites, read_suite
 from lorify.commands.options import Base, Hypernetwork, Json, TaskHypernetwork
-from lorify.commands.terminal import say_line
+from lorify.commands.terminal import print_line
 
 
 def run(
@@ -63,7 +63,7 @@ def list_specs() -> None:
 
     suites = all_suites()
     for kind in get_args(CaseKind):
-        say_line(f"Suites of {kind}\n")
-        say_line(describe_specs(suite for suite in suites if suite.kind == kind))
-        say_line(f"\nMethods for {kind}\n")
-        say_line(describe_specs(methods_for(kind).values()) + "\n")
+        print_line(f"Suites of {kind}\n")
+        print_line(describe_specs(suite for suite in suites if suite.kind == kind))
+        print_line(f"\nMethods for {kind}\n")
+        print_line(describe_specs(methods_for(kind).values()) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lorify.contexts.documents import Document, document_from_text
-from lorify.contexts.images import Context, read_picture
+from lorify.contexts.images import Context, read_image
 from lorify.evaluation.suites.cases import Case, TaskContext
 
 SEPARATOR = "\n\n"
@@ -21,8 +21,8 @@ def case_documents(case: Case) -> list[Document]:
 
 def case_contexts(case: Case) -> list[Context]:
     """Convert the documents and images of a case to named contexts."""
-    pictures = [read_picture(image, name=f"image {i}") for i, image in enumerate(case.images)]
-    return [*case_documents(case), *pictures]
+    images = [read_image(image, name=f"image {i}") for i, image in enumerate(case.images)]
+    return [*case_documents(case), *images]
 
 
 def case_task(case: Case) -> TaskContext:

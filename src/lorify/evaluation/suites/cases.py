@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lorify.base.chat import Message
 from lorify.base.model import BaseLM
-from lorify.contexts.images import ImageSource, read_picture
+from lorify.contexts.images import ImageSource, read_image
 from lorify.data.examples import Example, Question
 from lorify.data.tasks.schema import Metric
 
@@ -86,7 +86,7 @@ class Case:
         these fields existed.
         """
         record = asdict(replace(self, images=()))
-        optional = {"images": [read_picture(image).digest for image in self.images], "choices": self.choices}
+        optional = {"images": [read_image(image).digest for image in self.images], "choices": self.choices}
         required = {name: value for name, value in record.items() if name not in optional}
         return required | {name: value for name, value in optional.items() if value}
 

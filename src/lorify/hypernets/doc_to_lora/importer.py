@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 
 from lorify.base.model import BaseLM
-from lorify.contexts.encoder_loading import AboutEncoder, read_about_encoder
+from lorify.contexts.encoder_loading import EncoderSpec, read_encoder_spec
 from lorify.contexts.encoders import context_affixes
 from lorify.errors import HypernetworkError, LorifyError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
@@ -86,7 +86,7 @@ def _config(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> PerceiverConfig:
     _check_base(checkpoint, base)
     modules = _modules(checkpoint, base)
     encoder_name = checkpoint.encoder["ctx_encoder_model_name_or_path"]
-    about = read_about_encoder(base, None if encoder_name in (None, checkpoint.base_name) else encoder_name)
+    about = read_encoder_spec(base, None if encoder_name in (None, checkpoint.base_name) else encoder_name)
     encoder = _encoder(checkpoint, about)
     head_size = PerceiverConfig.model_fields["head_size"].default
     residual_mlps, use_bias = hypernetwork.get("num_pre_head_layers"), hypernetwork.get("use_bias")
@@ -160,7 +160,7 @@ def _modules(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> tuple[AdaptedModu
     return modules
 
 
-def _encoder(checkpoint: DocToLoraCheckpoint, about: AboutEncoder) -> ContextEncoderConfig:
+def _encoder(checkpoint: DocToLoraCheckpoint, about: EncoderSpec) -> ContextEncoderConfig:
     """Their context encoder; `embed_only` is called embeddings here."""
     theirs = checkpoint.encoder
     name = theirs["ctx_encoder_model_name_or_path"]

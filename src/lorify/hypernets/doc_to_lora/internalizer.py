@@ -19,7 +19,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.features import batched
-from lorify.contexts.images import Context, Picture, no_images
+from lorify.contexts.images import Context, ImageContext, image_not_supported
 from lorify.errors import ContextError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_pairs, merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
@@ -98,9 +98,9 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         Raises:
             ContextError: if the context has no text, or is an image that the encoder cannot read.
         """
-        if isinstance(context, Picture):
+        if isinstance(context, ImageContext):
             if not self.encoder.reads_images:
-                raise no_images(context, f"hypernetwork {self.name}")
+                raise image_not_supported(context, f"hypernetwork {self.name}")
             return [self.encoder.image_chunk(context, system_turn=self.config.system_turn)]
         ids = self.encoder.encode_text(context.text.strip())
         if not ids:
@@ -115,7 +115,9 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         """Generate the weights of one document or image, a few chunks at a time."""
         chunks = self.split(context)
         affixes = (
-            0 if isinstance(context, Picture) else len(self.config.encoder.prefix_ids + self.config.encoder.suffix_ids)
+            0
+            if isinstance(context, ImageContext)
+            else len(self.config.encoder.prefix_ids + self.config.encoder.suffix_ids)
         )
         num_tokens = sum(len(chunk) - affixes for chunk in chunks)
         generated = []

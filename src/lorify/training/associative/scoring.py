@@ -79,7 +79,7 @@ class AnswerScorer:
         packed = pack_rows([row.segments for row in rows]).to(self.base.device)
         bf16 = self.optimization.bf16
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=bf16):
-            with self.base.taps.recorded_inputs(self.config.layers, self.config.module) as inputs:
+            with self.base.activation_hooks.recorded_inputs(self.config.layers, self.config.module) as inputs:
                 logits = answer_logits(self.base, packed, lora)
         segments = [segment for row in rows for segment in row.segments]
         wrong = (logits.argmax(-1) != packed.targets).float()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
 from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
-from lorify.contexts.images import read_picture
+from lorify.contexts.images import read_image
 from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.self_generated.store import SelfGeneratedQuestion
@@ -116,7 +116,7 @@ class PerceiverBatches:
         questions = rng.sample(example.questions, min(len(example.questions), max_questions))
         document = "\n\n".join(example.documents)
         chunks: list[Chunk] = [
-            self.encoder.image_chunk(read_picture(image), system_turn=self.config.hypernetwork.system_turn)
+            self.encoder.image_chunk(read_image(image), system_turn=self.config.hypernetwork.system_turn)
             for image in example.images
         ]
         return ContextRow(

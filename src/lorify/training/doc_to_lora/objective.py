@@ -172,7 +172,7 @@ class PerceiverObjective:
         """Answer the questions about some contexts with the adapters generated for these.
 
         All questions are one sequence for the base. If adapters begin above its first block, each context has a row of
-        its own instead, so that repeated rows skip the blocks below (see `lorify.base.prefix_cache`).
+        its own instead, so that repeated rows skip the blocks below (see `lorify.base.lower_block_cache`).
         """
         first_layer = self.hypernetwork_config.first_layer
         merged = merge_chunks(self.generate(rows), [len(row.chunks) for row in rows], self.hypernetwork.bias())
@@ -202,7 +202,7 @@ class PerceiverObjective:
         for group, encoded in self._encode([chunk for row in rows for chunk in row.chunks]):
             states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
             with self._autocast():
-                parts.append(self.hypernetwork(states, encoded.mask, encoded.places))
+                parts.append(self.hypernetwork(states, encoded.mask, encoded.token_indices))
             order += group
         position = torch.tensor(order, device=self.base.device).argsort()
         return {

@@ -17,7 +17,7 @@ RETRIEVAL_SHARPNESS = 30.0
 def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
     """Compute the logits of all answer tokens `[answers, vocabulary]`; the head runs at these positions only.
 
-    Repeated rows skip the blocks below the first adapted one (see `lorify.base.prefix_cache`).
+    Repeated rows skip the blocks below the first adapted one (see `lorify.base.lower_block_cache`).
 
     Args:
         base: the base.
@@ -35,7 +35,7 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
         inputs = {"input_ids": rows.input_ids}
     # With noise no two rows are equal, so that none can be reused.
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
-    shared = base.row_sharing.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
+    shared = base.lower_block_cache.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
     with base.hooks.applied(lora), shared:
         hidden = base.decoder(
             **inputs,

@@ -35,7 +35,7 @@ class _Sharing:
     chosen: list[int]
 
 
-class RowSharing:
+class LowerBlockCache:
     """Hooks on the blocks of a model, which do nothing outside of `applied`, and the hidden states that they keep."""
 
     def __init__(self, blocks: Sequence[nn.Module]) -> None:

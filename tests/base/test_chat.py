@@ -1,3 +1,4 @@
+import pytest
 from tiny import tiny_base, tiny_tokenizer
 
 from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
@@ -58,3 +59,11 @@ def test_answers_end_at_every_known_end_of_turn():
     assert stop_token_ids(base.tokenizer, base.model.generation_config) == {2}
     base.model.generation_config.eos_token_id = [2, 7]
     assert stop_token_ids(base.tokenizer, base.model.generation_config) == {2, 7}
+
+
+@pytest.mark.parametrize("text", ["\u2603 snow", "\u2602 rain"])
+def test_every_character_of_a_users_text_is_kept_where_the_system_turn_is_folded(text):
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = NO_SYSTEM_ROLE
+    ids = build_prompt_ids(tokenizer, with_system_turn(question_messages(text)))
+    assert text in tokenizer.decode(ids)

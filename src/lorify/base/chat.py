@@ -83,7 +83,7 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, 
         return render(messages)
     except TemplateError:
         # Templates without a system role, such as Gemma's, refuse it; its text then opens the first user turn.
-        return render(_fold_system(messages)).replace(_NO_TEXT, "")
+        return render(_fold_system(messages)).replace(_NO_TEXT, "", 1)  # the first one is ours, others are the user's
 
 
 def question_messages(question: str, document: str | None = None) -> list[Message]:

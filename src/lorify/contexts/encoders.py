@@ -23,7 +23,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-_MARK = "\u2603"  # stands for the context where a chat template is taken apart
+_MARK = "\u2602"  # stands for the context in a rendered chat template; not the mark of `lorify.base.chat`
 
 
 @dataclass(frozen=True)

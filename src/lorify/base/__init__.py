@@ -1,1 +1,1 @@
-"""The frozen language model: files, loading, chat prompts, its linear layers, decoding."""
+"""The frozen base model: its files, loading, chat prompts, linear layers, LoRA hooks and decoding."""

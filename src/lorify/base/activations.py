@@ -1,4 +1,4 @@
-"""Looking into a running model: what enters its blocks and linear layers, without computing more than is asked for."""
+"""Hooks that record the inputs of a model's blocks and linear layers, without running blocks that are not needed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Activations:
-    """What a forward pass left behind.
+    """Activations recorded during a forward pass.
 
     Attributes:
-        states: block -> its input `[batch, tokens, hidden]` (block 0: the token embeddings).
-        inputs: block -> input of the wanted module `[batch, tokens, d_in]`; empty if none was wanted.
+        states: block index -> input of the block `[batch, tokens, hidden]` (for block 0 the token embeddings).
+        inputs: block index -> input of the requested linear layer `[batch, tokens, d_in]`; empty if none was
+            requested.
     """
 
     states: dict[int, Tensor]
@@ -25,81 +26,92 @@ class Activations:
 
 
 @dataclass(frozen=True)
-class _Tap:
-    """What one call wants, what it has so far, and whether the forward pass ends with that."""
+class _Recording:
+    """The activations requested by one call, those recorded so far, and whether to stop once all are recorded."""
 
-    wanted: frozenset[int]
+    layers: frozenset[int]
     module: str | None
     found: Activations
     stops: bool
 
 
-class _EnoughError(Exception):
-    """Ends a forward pass once all that is wanted is known."""
+class _StopForward(Exception):
+    """Ends a forward pass once all requested activations are recorded."""
 
 
 class ActivationHooks:
-    """Hooks on the blocks of a model, and on their linear layers, that keep what is asked for.
+    """Hooks that record the inputs of a model's blocks and of their linear layers on request.
 
-    They are installed once; what is asked for lives in a context variable, so that threads do not see each other's.
+    The hooks are installed once. The current request is held in a context variable, so threads do not affect each
+    other.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], linears: Mapping[tuple[int, str], nn.Module]) -> None:
-        """Install the hooks; `linears` maps (block, module name) to linear layers."""
-        self._tap: ContextVar[_Tap | None] = ContextVar(f"tap-{id(self)}", default=None)
+        """Install the hooks; `linears` maps (block index, module name) to linear layers."""
+        self._current: ContextVar[_Recording | None] = ContextVar(f"recording-{id(self)}", default=None)
         for index, block in enumerate(blocks):
-            # First, so that a sharded block that is not computed is not gathered either.
+            # Prepended, so that the forward pass can stop before FSDP gathers a sharded block that is not needed.
             block.register_forward_pre_hook(self._block_hook(index), with_kwargs=True, prepend=True)
         for (index, name), linear in linears.items():
             linear.register_forward_pre_hook(self._linear_hook(index, name))
 
     @torch.no_grad()
     def run(self, forward: Callable[[], object], *, layers: Sequence[int], module: str | None = None) -> Activations:
-        """Run the model and keep hidden states; blocks above the highest one wanted are not computed.
+        """Run a forward pass and return the requested activations.
+
+        Blocks above the highest requested one are not computed.
 
         Args:
             forward: runs the model.
-            layers: blocks whose inputs are wanted.
-            module: linear layer (such as `down_proj`) whose inputs are wanted too.
+            layers: indices of the blocks whose inputs to record.
+            module: linear layer of these blocks, such as `down_proj`, whose inputs to record too.
         """
-        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=True)
-        token = self._tap.set(tap)
+        recording = _Recording(frozenset(layers), module, Activations({}, {}), stops=True)
+        token = self._current.set(recording)
         try:
             forward()
-        except _EnoughError:
+        except _StopForward:
             pass
         finally:
-            self._tap.reset(token)
-        return tap.found
+            self._current.reset(token)
+        return recording.found
 
     @contextmanager
     def recorded_inputs(self, layers: Sequence[int], module: str) -> Iterator[dict[int, Tensor]]:
-        """Inputs `[batch, tokens, d_in]` of a linear layer, by block, in forward passes inside the `with`."""
-        tap = _Tap(frozenset(layers), module, Activations({}, {}), stops=False)
-        token = self._tap.set(tap)
+        """Record the inputs of a linear layer in forward passes inside the `with` block.
+
+        Args:
+            layers: indices of the blocks.
+            module: linear layer of these blocks, such as `down_proj`.
+
+        Yields:
+            Block index -> inputs `[batch, tokens, d_in]` of the latest forward pass.
+        """
+        recording = _Recording(frozenset(layers), module, Activations({}, {}), stops=False)
+        token = self._current.set(recording)
         try:
-            yield tap.found.inputs
+            yield recording.found.inputs
         finally:
-            self._tap.reset(token)
+            self._current.reset(token)
 
     def _block_hook(self, index: int):
-        def keep(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-            tap = self._tap.get()
-            if tap is None or index not in tap.wanted:
+        def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+            recording = self._current.get()
+            if recording is None or index not in recording.layers:
                 return
-            tap.found.states[index] = args[0] if args else kwargs["hidden_states"]
-            if tap.stops and tap.module is None and index == max(tap.wanted):
-                raise _EnoughError
+            recording.found.states[index] = args[0] if args else kwargs["hidden_states"]
+            if recording.stops and recording.module is None and index == max(recording.layers):
+                raise _StopForward
 
-        return keep
+        return record
 
     def _linear_hook(self, index: int, name: str):
-        def keep(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            tap = self._tap.get()
-            if tap is None or name != tap.module or index not in tap.wanted:
+        def record(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            recording = self._current.get()
+            if recording is None or name != recording.module or index not in recording.layers:
                 return
-            tap.found.inputs[index] = args[0]
-            if tap.stops and index == max(tap.wanted):
-                raise _EnoughError
+            recording.found.inputs[index] = args[0]
+            if recording.stops and index == max(recording.layers):
+                raise _StopForward
 
-        return keep
+        return record

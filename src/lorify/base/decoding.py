@@ -1,10 +1,10 @@
-"""Decoding batches: rows are added and dropped between steps, each with its own update.
+"""Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
-The prompts go through the Hugging Face model. Each further token goes through the blocks of
-`lorify.base.fast_decoding`, with keys and values in buffers that are written in place. Architectures that those do not
-cover decode through the Hugging Face model throughout.
+Prompts are prefilled by the Hugging Face model. Further tokens are decoded by the blocks of
+`lorify.base.fast_decoding`, which write keys and values in place into preallocated buffers. Architectures that these
+blocks do not support use the Hugging Face model for every token.
 
-Shapes: N rows of the batch, T positions, K key/value heads, C channels of a head, V vocabulary.
+Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -23,70 +23,70 @@ from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
-_GROWTH_TOKENS = 256  # the cache grows by at least so much, so that it is seldom copied
-_SHARED_TOKENS = 64  # a shorter common beginning of prompts is not worth a pass of its own
+_GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
+_SHARED_TOKENS = 64  # a shorter common prefix of prompts is not worth a forward pass of its own
 
 
 class DecodingBatch(Protocol):
-    """Rows that are decoded together. Nothing stays set in the base between calls."""
+    """Rows that are decoded together. Calls leave no state behind in the base."""
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         ...
 
     def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        """Read the prompts of more rows, which come after those there are.
+        """Prefill the prompts of new rows and append them to the batch.
 
         Args:
-            prompts: token ids of each new row, at least one a row.
-            lora: the update of each new row, or None.
+            prompts: token ids of each new row, at least one per row.
+            lora: the updates of the new rows; None if they have none.
 
         Returns:
-            Logits of the token after each prompt `[new rows, V]`.
+            Logits `[new rows, V]` of the token that follows each prompt.
         """
         ...
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Feed one token per row `[N]`; the logits of the next `[N, V]`."""
+        """Decode one token per row `[N]` and return the logits `[N, V]` of the next."""
         ...
 
     def drop_row(self, row: int) -> None:
-        """Forget a row; the last row takes its place."""
+        """Drop a row and move the last row to its index."""
         ...
 
 
 def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
-    """An empty batch for sequences of up to `num_tokens`, prompt and answer together.
+    """Create an empty batch for sequences of up to `num_tokens` tokens, prompt and answer together.
 
     Raises:
         BaseModelError: if the base is sharded.
     """
     if base.is_sharded:
         raise BaseModelError(
-            f"base model {base.name!r} is sharded over processes that train and cannot generate; load it whole"
+            f"base model {base.name!r} is sharded over training processes and cannot generate; load it unsharded"
         )
     return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else _ModelBatch(base)
 
 
 def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
-    """Whether the lean blocks compute what the Hugging Face model does, for sequences of up to `num_tokens`."""
+    """Return whether the fast blocks match the Hugging Face model on sequences of up to `num_tokens` tokens."""
     if not base.architecture.has_fast_decoding:
         return False
     config = base.model.config
-    # These two change the rotation of earlier positions as a sequence grows.
+    # These RoPE types change the rotation of earlier positions as a sequence grows.
     if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
         return False
-    # A window that no sequence outgrows hides nothing.
+    # A sliding window has no effect on sequences that fit in it.
     layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
     window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
     return window is None or num_tokens <= window
 
 
 class _FastBatch:
-    """Rows of a Llama-like model.
+    """Rows decoded by the fast blocks.
 
-    Every row has a slot in the buffers and begins at its first position, so that rows of any length come and go
-    without the others being moved.
+    Each row has a slot in the buffers and starts at position 0 of it, so rows of any length are added and dropped
+    without moving the others.
     """
 
     def __init__(self, base: BaseLM) -> None:
@@ -98,9 +98,9 @@ class _FastBatch:
         self._norm = Norm.of(decoder.norm)
         self._head: nn.Linear = head
         self._lora = LoraRows()
-        self._blocks: list[Block] | None = None  # for the rows there are now; None: to be made
-        self._output: Linears  # made with the blocks
-        self._keys: list[Tensor] = []  # of each block [slots, K, T, C]
+        self._blocks: list[Block] | None = None  # built for the current rows; None after the rows have changed
+        self._output: Linears  # built together with the blocks
+        self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
 
@@ -111,7 +111,7 @@ class _FastBatch:
     def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
         cache = DynamicCache(config=self._base.model.config)
         shared = _shared_tokens(prompts) if lora is None else 0
-        if shared:  # such as a document that many questions are about: it is read once
+        if shared:  # for example a document that many questions are about: prefill it once
             _prefill(self._base, *_left_padded([prompts[0][:shared]], self._base.device), cache, None)
             cache.batch_repeat_interleave(len(prompts))
         ids, mask = _left_padded([prompt[shared:] for prompt in prompts], self._base.device)
@@ -120,7 +120,7 @@ class _FastBatch:
         self._make_room(len(self) + len(prompts), mask.shape[1] + 1, cache)
         layers: list[Any] = cache.layers
         for row, prompt in enumerate(prompts):
-            start = mask.shape[1] - len(prompt) + shared  # the row's own tokens end there where the padding ends
+            start = mask.shape[1] - len(prompt) + shared  # the row's own tokens start where its left padding ends
             for keys, values, layer in zip(self._keys, self._values, layers, strict=True):
                 for buffer, filled in ((keys, layer.keys), (values, layer.values)):
                     buffer[len(self) + row, :, :shared] = filled[row, :, :shared]
@@ -140,9 +140,9 @@ class _FastBatch:
             self._blocks = [Block.of(self._base, index, batch, rows) for index in range(self._base.num_layers)]
             self._output = Linears([self._head], [None], rows, self._base.packed_matrices)
         x = F.embedding(tokens, self._embedding)  # [N, D]
-        place = self._place(x, longest)
+        positions = self._positions(x, longest)
         for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
-            x = x + block.attend(block.input_norm(x), keys, values, place)
+            x = x + block.attend(block.input_norm(x), keys, values, positions)
             x = x + block.feed_forward(block.feed_forward_norm(x))
         self._lengths = [length + 1 for length in self._lengths]
         return self._output(self._norm(x))[0]
@@ -158,9 +158,9 @@ class _FastBatch:
         self._lora.drop(row)
         self._blocks = None
         if not self._lengths:
-            self._keys, self._values = [], []  # what a long row needed is not kept for short ones
+            self._keys, self._values = [], []  # release buffers that long rows have grown
 
-    def _place(self, x: Tensor, longest: int) -> CachePositions:
+    def _positions(self, x: Tensor, longest: int) -> CachePositions:
         positions = torch.tensor(self._lengths, device=x.device)  # [N]
         cos, sin = self._rotary(x, positions[:, None])  # [N, 1, C]
         if min(self._lengths) + 1 == longest:
@@ -170,15 +170,18 @@ class _FastBatch:
         return CachePositions((rows, slice(None), positions), longest, mask[:, None, None], cos, signed(sin))
 
     def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
-        """Have buffers for so many rows and tokens; they at least double, so that they are seldom copied."""
+        """Grow the buffers to `num_rows` rows and `num_tokens` tokens, at least doubling to keep copies rare.
+
+        The first call allocates them with the shapes and dtypes of `cache`.
+        """
         if not self._keys:
             assert cache is not None
             layers: list[Any] = cache.layers
-            for buffers, like in ((self._keys, "keys"), (self._values, "values")):
+            for buffers, name in ((self._keys, "keys"), (self._values, "values")):
                 for layer in layers:
-                    _, heads, _, channels = getattr(layer, like).shape
+                    _, heads, _, channels = getattr(layer, name).shape
                     shape = (num_rows, heads, num_tokens + _GROWTH_TOKENS, channels)
-                    buffers.append(getattr(layer, like).new_zeros(shape))
+                    buffers.append(getattr(layer, name).new_zeros(shape))
             return
         slots, _, length, _ = self._keys[0].shape
         if num_rows <= slots and num_tokens <= length:
@@ -193,11 +196,11 @@ class _FastBatch:
 
 
 class _ModelBatch:
-    """Rows that go through the Hugging Face model; those added together stay together."""
+    """Rows decoded by the Hugging Face model, in one group for each call of `add_rows`."""
 
     def __init__(self, base: BaseLM) -> None:
         self._base = base
-        self._order: list[tuple[_ModelGroup, int]] = []  # of each row: its group and its place there
+        self._order: list[tuple[_ModelGroup, int]] = []  # the group of each row and its index in the group
 
     def __len__(self) -> int:
         return len(self._order)
@@ -208,7 +211,7 @@ class _ModelBatch:
         cache = DynamicCache(config=self._base.model.config)
         logits = _prefill(self._base, ids, mask, cache, lora)
         group = _ModelGroup(self._base, cache, mask, lora)
-        self._order += [(group, place) for place in range(len(prompts))]
+        self._order += [(group, index) for index in range(len(prompts))]
         return logits
 
     @torch.inference_mode()
@@ -224,16 +227,16 @@ class _ModelBatch:
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:
-        group, place = self._order[row]
+        group, index = self._order[row]
         self._order[row] = self._order[-1]
         self._order.pop()
         if any(other is group for other, _ in self._order):
-            group.drop(place)
-        self._order = [(other, p - (other is group and p > place)) for other, p in self._order]
+            group.drop(index)
+        self._order = [(other, i - (other is group and i > index)) for other, i in self._order]
 
 
 class _ModelGroup:
-    """Rows with one cache, padded on the left."""
+    """Rows that share one cache, padded on the left."""
 
     def __init__(self, base: BaseLM, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
         self._base = base
@@ -253,8 +256,8 @@ class _ModelGroup:
             )
         return output.logits[:, -1]
 
-    def drop(self, place: int) -> None:
-        kept = torch.tensor([row for row in range(len(self._mask)) if row != place], device=self._mask.device)
+    def drop(self, index: int) -> None:
+        kept = torch.tensor([row for row in range(len(self._mask)) if row != index], device=self._mask.device)
         self._cache.batch_select_indices(kept)
         self._mask = self._mask[kept]
         self._lora = self._lora and {key: _selected(tensors, kept) for key, tensors in self._lora.items()}
@@ -266,7 +269,7 @@ def _selected(tensors: LoraTensors, rows: Tensor) -> LoraTensors:
 
 
 def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, both `[N, T]`."""
+    """Return token ids and attention mask, both `[N, T]`, padded on the left."""
     width = max(map(len, prompts))
     ids = torch.zeros(len(prompts), width, dtype=torch.long)
     mask = torch.zeros(len(prompts), width, dtype=torch.long)
@@ -277,7 +280,7 @@ def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tupl
 
 
 def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
-    """Length of the common beginning of several prompts, of each of which a token is left over; 0 if it is short."""
+    """Return the length of the prompts' common prefix, leaving at least one token of each; 0 if it is short."""
     longest = min(map(len, prompts)) - 1
     same = (len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False))
     shared = min(longest, next((i for i, is_same in enumerate(same) if not is_same), longest))
@@ -285,10 +288,17 @@ def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def _prefill(base: BaseLM, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
-    """Go on filling `cache` with tokens `[N, T]`; the mask `[N, S + T]` covers what is there too.
+    """Append tokens `[N, T]` to a cache that holds S positions.
+
+    Args:
+        base: the base model.
+        ids: token ids `[N, T]`.
+        mask: attention mask `[N, S + T]`, including the cached positions.
+        cache: the cache, filled in place.
+        lora: the updates of the rows; None if they have none.
 
     Returns:
-        Logits `[N, V]` of the last positions.
+        Logits `[N, V]` at the last position.
     """
     with base.hooks.applied(lora):
         output = base.model(
@@ -303,6 +313,6 @@ def _prefill(base: BaseLM, ids: Tensor, mask: Tensor, cache: DynamicCache, lora:
 
 
 def _cache_argument(base: BaseLM, cache: DynamicCache) -> dict[str, DynamicCache]:
-    """The cache under the name that this version of transformers gives it: `past_key_values` up to 5.23."""
+    """Return the cache under the argument name of this version of transformers: `past_key_values` up to 5.23."""
     known = inspect.signature(base.model.forward).parameters
     return {"cache" if "cache" in known else "past_key_values": cache}

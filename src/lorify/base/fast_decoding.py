@@ -1,9 +1,9 @@
-"""The blocks of a Llama-like model, written directly on its weight tensors, for one token per row.
+"""Transformer blocks of Llama-like models for decoding one token per row, written directly on the weight tensors.
 
-The same arithmetic as the Hugging Face model's, without the cost of its modules, masks and hooks, which at batch 1 is
-most of the time of a small model.
+They do the same arithmetic as the Hugging Face model without the overhead of its modules, masks and hooks, which
+dominates the run time of a small model at batch size 1.
 
-Shapes: N rows of the batch, T positions, D hidden size, H query heads, K key/value heads, C channels of a head,
+Shapes: N rows of the batch, T positions, D hidden size, H query heads, K key/value heads, C channels per head,
 R rank of an update.
 """
 
@@ -21,19 +21,19 @@ from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, round_to_eight_bits
 
-_SMALL_RANK = 64  # updates up to this rank are faster in float32, for one row
+_SMALL_RANK = 64  # for one row, updates up to this rank are faster in float32
 
 
 @dataclass(frozen=True)
 class CachePositions:
-    """Where the newest token of each row stands in the cache of keys and values `[slots, K, T, C]`.
+    """Positions of the rows' newest tokens in the cached keys and values `[slots, K, T, C]`.
 
     Attributes:
-        index: index of the newest positions `[N, K, C]` in it.
-        length: longest sequence of all rows, the newest token included.
-        mask: `[N, 1, 1, length]`, True where a row has a token; None if all rows are of this length.
-        cos: rotation of the newest positions `[N, 1, C]`.
-        sin: the same, with the sign of the rotation in it (`signed`).
+        index: index that selects the newest positions `[N, K, C]` of the cache.
+        length: length of the longest sequence in tokens, including the newest token.
+        mask: `[N, 1, 1, length]`, True where a row has a token; None if all rows have this length.
+        cos: cosines of the rotary embedding at the newest positions `[N, 1, C]`.
+        sin: sines of the rotary embedding at the newest positions `[N, 1, C]`, signed as by `signed`.
     """
 
     index: tuple[Any, ...]
@@ -45,26 +45,26 @@ class CachePositions:
 
 @dataclass(frozen=True)
 class Norm:
-    """Root-mean-square normalisation."""
+    """Root-mean-square normalization."""
 
     weight: Tensor
     epsilon: float
 
     @classmethod
     def of(cls, module: Any) -> Norm:
-        """That of a Hugging Face module."""
+        """Take the weight and epsilon of a Hugging Face norm module."""
         return cls(module.weight, module.variance_epsilon)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """`x [..., D]`, normalised."""
+        """Normalize `x [..., D]`."""
         return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
 
 
 class Linears:
-    """Linear layers that read the same input, with the update of each row.
+    """Linear layers that share their input, with the update of each row.
 
-    Weights on a grid of few levels are packed into one matrix where that is faster; for a single row the updates of
-    all layers then are one product of two matrices.
+    Quantized weights are packed into one matrix if that is faster. For a single row, the updates of all layers are
+    then applied as one low-rank product.
     """
 
     def __init__(
@@ -74,7 +74,14 @@ class Linears:
         rows: int,
         packed_matrices: PackedMatrices,
     ) -> None:
-        """Of the layers and their updates, for batches of `rows`."""
+        """Prepare the layers for batches of a fixed size.
+
+        Args:
+            linears: the linear layers.
+            loras: the update of each layer, None if it has none.
+            rows: number of rows of the batch.
+            packed_matrices: packed weights of the base.
+        """
         self.linears = linears
         self.sizes = [linear.out_features for linear in linears]
         few = rows <= MOST_ROWS and all(linear.bias is None for linear in linears)
@@ -86,7 +93,7 @@ class Linears:
         self.joint = _JointUpdate.of(loras, self.sizes, weight) if self.packed is not None and rows == 1 else None
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
-        """`x [N, in]` -> the output `[N, out]` of each layer."""
+        """Return the output `[N, out]` of each layer for `x [N, in]`."""
         if self.packed is None:
             outputs = [F.linear(x, linear.weight, linear.bias) for linear in self.linears]
         else:
@@ -98,7 +105,7 @@ class Linears:
 
 
 def _updated(y: Tensor, x: Tensor, lora: LoraTensors) -> Tensor:
-    """Output `y [N, out]` of a linear layer for `x [N, in]`, with `A [R, in]` or `[N, R, in]`, `B [N or 1, R, out]`."""
+    """Add the update `A [R, in]` or `[N, R, in]`, `B [N or 1, R, out]` for `x [N, in]` to an output `y [N, out]`."""
     A, B = lora.A, lora.B
     low = F.linear(x, A) if A.dim() == 2 else torch.bmm(A.expand(len(x), -1, -1), x[:, :, None])[..., 0]  # [N, R]
     if lora.active is not None:
@@ -110,9 +117,9 @@ def _updated(y: Tensor, x: Tensor, lora: LoraTensors) -> Tensor:
 
 @dataclass(frozen=True)
 class _JointUpdate:
-    """The updates of several linear layers for one row: `A [R, in]`, `B [R, out]` over the outputs of all of them.
+    """The updates of several linear layers for one row: `A [R, in]`, `B [R, out]` over their concatenated outputs.
 
-    Packed both or neither; packed, `B` is `[out, R]`.
+    Either both are packed or neither; a packed `B` is `[out, R]`.
     """
 
     A: Tensor | PackedWeight
@@ -139,7 +146,7 @@ class _JointUpdate:
         return cls(A, B) if packed_A is None or packed_B is None else cls(packed_A, packed_B)
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """The outputs `y [1, out]` for `x [1, in]`, updated."""
+        """Add the updates for `x [1, in]` to the outputs `y [1, out]`."""
         if isinstance(self.A, PackedWeight) and isinstance(self.B, PackedWeight):
             return y + self.B(self.A(x))
         assert isinstance(self.A, Tensor) and isinstance(self.B, Tensor)
@@ -150,7 +157,7 @@ class _JointUpdate:
 
 @dataclass(frozen=True)
 class Block:
-    """The tensors of one transformer block."""
+    """The layers of one transformer block."""
 
     input_norm: Norm
     query_key_value: Linears
@@ -165,7 +172,7 @@ class Block:
 
     @classmethod
     def of(cls, base: BaseLM, index: int, lora: LoraBatch | None, rows: int) -> Block:
-        """Block `index` of a base, with the updates of a batch of `rows`."""
+        """Build block `index` of a base, with the updates of a batch of `rows` rows."""
 
         def linears(*names: str) -> Linears:
             updates = [(lora or {}).get((index, name)) for name in names]
@@ -187,17 +194,17 @@ class Block:
             scaling=attention.scaling,
         )
 
-    def attend(self, x: Tensor, keys: Tensor, values: Tensor, place: CachePositions) -> Tensor:
+    def attend(self, x: Tensor, keys: Tensor, values: Tensor, positions: CachePositions) -> Tensor:
         """Compute attention for the newest token of each row.
 
-        The query heads that share a key/value head are laid out as if they were positions, so that attention needs no
-        copies of the keys.
+        Query heads that share a key/value head are laid out along the position dimension, so that attention does not
+        need to copy the keys.
 
         Args:
-            x: normalised hidden states of the newest tokens `[N, D]`.
-            keys: cached keys `[slots, K, T, C]`; those of the newest tokens are written into it.
-            values: cached values `[slots, K, T, C]`, written likewise.
-            place: positions of the newest tokens in the cache.
+            x: normalized hidden states of the newest tokens `[N, D]`.
+            keys: cached keys `[slots, K, T, C]`; the keys of the newest tokens are written in place.
+            values: cached values `[slots, K, T, C]`; written in place too.
+            positions: positions of the newest tokens in the cache.
 
         Returns:
             Output of the attention layer `[N, D]`, without the residual.
@@ -209,29 +216,29 @@ class Block:
         key = key.reshape(rows, kv_heads, channels)
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
-        keys[place.index] = _rotated(key, place.cos, place.sin)
-        values[place.index] = value.reshape(rows, kv_heads, channels)
+        keys[positions.index] = _rotated(key, positions.cos, positions.sin)
+        values[positions.index] = value.reshape(rows, kv_heads, channels)
         attended = F.scaled_dot_product_attention(
-            _rotated(query, place.cos, place.sin).view(rows, kv_heads, -1, channels),
-            keys[:rows, :, : place.length],
-            values[:rows, :, : place.length],
-            attn_mask=place.mask,
+            _rotated(query, positions.cos, positions.sin).view(rows, kv_heads, -1, channels),
+            keys[:rows, :, : positions.length],
+            values[:rows, :, : positions.length],
+            attn_mask=positions.mask,
             scale=self.scaling,
         )
         return self.output(attended.reshape(rows, -1))[0]
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """The gated feed-forward layer on `x [N, D]`."""
+        """Apply the gated feed-forward layer to `x [N, D]`; the result `[N, D]` is without the residual."""
         gate, up = self.gate_up(x)
         return self.down(self.activation(gate).mul_(up))[0]
 
 
 def signed(sin: Tensor) -> Tensor:
-    """Sines with the sign of the rotation folded in, so that it needs one roll."""
+    """Negate the first half of the sines `[..., C]`, so that one roll of the channels computes the rotation."""
     half = sin.shape[-1] // 2
     return torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding of `x [N, heads, C]`."""
+    """Apply the rotary position embedding to `x [N, heads, C]`."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)

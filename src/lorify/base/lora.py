@@ -1,8 +1,8 @@
-"""Low-rank updates of a running base model: a different one for each row of the batch.
+"""LoRA updates applied to a running base model, with a different update for each row of the batch.
 
-Hooks are installed once, when the base is loaded. What they add comes through an explicit handle, a `LoraBatch`
-made current by `LoraHooks.applied`; the handle lives in a context variable, so that threads and tasks that share
-one base never see each other's weights. The base's own weights are never touched or copied.
+Hooks are installed once, when the base is loaded. They add the `LoraBatch` that `LoraHooks.applied` has made current.
+The current batch is held in a context variable, so threads and tasks that share a base never see each other's
+updates. The base's own weights are neither changed nor copied.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class LoraTensors:
-    """Low-rank update of one linear layer for a whole batch: `y += (x @ A^T) @ B`, scaling already in `B`.
+    """Low-rank update of one linear layer for a whole batch: `y += (x @ A^T) @ B`, with the scaling folded into `B`.
 
     Attributes:
         A: `[r, d_in]` (shared by all rows) or `[batch, r, d_in]`.
         B: `[batch, r, d_out]`; a leading 1 broadcasts over the batch.
-        owner: None for a row of the batch each; or, with `A` of every update, `[tokens]`: which update each token of a
-            single packed sequence gets.
-        active: None for all rows; or `[batch]`, one for rows that get the update and zero for the others.
+        owner: for a single packed sequence: `[tokens]`, the index of the update that each token gets. None if each
+            row of the batch has its own update.
+        active: `[batch]`, 1 for rows that get the update and 0 for the others; None if all rows get it.
     """
 
     A: Tensor
@@ -32,9 +32,9 @@ class LoraTensors:
     active: Tensor | None = None
 
     def delta(self, x: Tensor) -> Tensor:
-        """Update for inputs `x` `[batch, tokens, d_in]` -> `[batch, tokens, d_out]`."""
+        """Compute the update `[batch, tokens, d_out]` for inputs `x` `[batch, tokens, d_in]`."""
         if self.owner is not None:
-            # All updates side by side, and of the small vectors between A and B only each token's own part is kept.
+            # All updates are computed side by side; the mask on `low` then keeps only each token's own update.
             low = x @ self.A.to(x.dtype).flatten(0, 1).T  # [1, tokens, updates*r]
             updates = torch.arange(len(self.A), device=x.device).repeat_interleave(self.A.shape[1])
             return (low * (self.owner.unsqueeze(1) == updates)) @ self.B.to(x.dtype).flatten(0, 1)
@@ -45,14 +45,14 @@ class LoraTensors:
 
 
 LoraBatch = Mapping[tuple[int, str], LoraTensors]
-"""(layer index, module name such as `down_proj`) -> the update of that linear layer."""
+"""Maps (block index, module name such as `down_proj`) to the update of that linear layer."""
 
 
 class LoraHooks:
-    """Forward hooks on the linear layers of a base model that add the current `LoraBatch`, if there is one."""
+    """Forward hooks that add the current `LoraBatch`, if any, to the outputs of a base model's linear layers."""
 
     def __init__(self, linears: Mapping[tuple[int, str], nn.Module]) -> None:
-        """Install one hook on each linear layer; `linears` maps (layer, module name) to the module."""
+        """Install one hook on each linear layer; `linears` maps (block index, module name) to the layer."""
         self._current: ContextVar[LoraBatch | None] = ContextVar(f"lora-{id(self)}", default=None)
         for key, linear in linears.items():
             linear.register_forward_hook(self._hook(key))
@@ -67,7 +67,7 @@ class LoraHooks:
 
     @contextmanager
     def applied(self, batch: LoraBatch | None) -> Iterator[None]:
-        """Add `batch` to every forward pass inside the `with` block, in this thread or task only."""
+        """Apply `batch` to every forward pass inside the `with` block, in this thread or task only."""
         token = self._current.set(batch)
         try:
             yield
@@ -76,25 +76,26 @@ class LoraHooks:
 
     @property
     def current(self) -> LoraBatch | None:
-        """The batch that forward passes add now, or None."""
+        """Return the batch that forward passes currently apply, or None."""
         return self._current.get()
 
 
 class LoraRows:
-    """The updates of a batch whose rows come and go, in buffers with room for more rows.
+    """Updates of a batch whose rows are added and dropped over time, in buffers with spare slots.
 
-    An `A` or `B` that all rows with an update share is kept once; the first row with another one makes it a buffer too.
+    An `A` or `B` shared by all rows with an update is stored once. It becomes a buffer with one slot per row when a
+    row with a different one is added.
     """
 
     def __init__(self) -> None:
         """Start without rows."""
-        self._adapted: list[bool] = []  # of each row: whether it has an update
-        # Shared: `[r, features]`; otherwise `[slots, r, features]`, with unused slots.
+        self._adapted: list[bool] = []  # whether each row has an update
+        # Shared tensors are `[r, features]`, the others `[slots, r, features]` with unused slots at the end.
         self._buffers: dict[tuple[int, str], LoraTensors] = {}
 
     @property
     def batch(self) -> LoraBatch | None:
-        """The updates of the rows there are, None if no row has one."""
+        """Return the updates of the current rows; None if no row has one."""
         return {key: self._filled(buffer) for key, buffer in self._buffers.items()} or None
 
     def _filled(self, buffer: LoraTensors) -> LoraTensors:
@@ -106,7 +107,7 @@ class LoraRows:
         return LoraTensors(A, buffer.B.unsqueeze(0), active=active)
 
     def add(self, num_rows: int, lora: LoraBatch | None) -> None:
-        """More rows, after those there are; None: without updates."""
+        """Append `num_rows` rows with the update `lora`; None if they have none."""
         adapted = list(self._adapted)
         self._adapted += [lora is not None] * num_rows
         if lora is None:
@@ -122,7 +123,7 @@ class LoraRows:
             self._buffers[key] = _joined(self._buffers[key], adapted, num_rows, lora.get(key))
 
     def drop(self, row: int) -> None:
-        """Forget a row; the last row takes its place."""
+        """Drop a row and move the last row to its index."""
         last = len(self._adapted) - 1
         self._adapted[row] = self._adapted[last]
         self._adapted.pop()
@@ -135,16 +136,20 @@ class LoraRows:
 
 
 def _first(tensors: LoraTensors, others: bool) -> LoraTensors:
-    """A buffer for a layer that has had no update so far; `others`: there are rows with updates of other layers."""
+    """Create the buffer of a layer that had no update so far; `others`: some rows have updates in other layers."""
     A = tensors.A if tensors.A.dim() == 2 else tensors.A.new_zeros(0, *tensors.A.shape[1:])
     B = tensors.B[0] if len(tensors.B) == 1 and not others else tensors.B.new_zeros(0, *tensors.B.shape[1:])
     return LoraTensors(A, B)
 
 
 def _joined(buffer: LoraTensors, adapted: list[bool], num_rows: int, tensors: LoraTensors | None) -> LoraTensors:
-    """A buffer with the updates of `num_rows` more rows; None: these rows have none here, but in other layers.
+    """Append the updates of `num_rows` rows to a buffer.
 
-    `adapted` says of each earlier row whether it has an update.
+    Args:
+        buffer: updates of the earlier rows.
+        adapted: for each earlier row, whether it has an update.
+        num_rows: number of rows to append.
+        tensors: updates of the new rows; None if they have updates only in other layers.
     """
     A, B = buffer.A, buffer.B
     old, new = len(adapted), len(adapted) + num_rows
@@ -165,7 +170,7 @@ def _joined(buffer: LoraTensors, adapted: list[bool], num_rows: int, tensors: Lo
 
 
 def _with_slots(buffer: LoraTensors, old: int, new: int, rank: int) -> LoraTensors:
-    """A buffer with room for rows `old` to `new`, which have no update yet; what is shared stays as it is."""
+    """Make room for rows `old` to `new`, which have no update yet; shared tensors are returned unchanged."""
 
     def with_slots(tensor: Tensor) -> Tensor:
         if tensor.dim() == 2:
@@ -178,7 +183,7 @@ def _with_slots(buffer: LoraTensors, old: int, new: int, rank: int) -> LoraTenso
 
 
 def _roomy(tensor: Tensor, used: int, rows: int, rank: int) -> Tensor:
-    """A tensor `[slots, r, features]` with its `used` rows, and room for `rows` of this rank."""
+    """Grow a tensor `[slots, r, features]` to hold `rows` rows of `rank`, keeping its first `used` rows."""
     slots, own_rank, features = tensor.shape
     if rows <= slots and rank == own_rank:
         return tensor

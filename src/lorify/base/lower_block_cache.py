@@ -1,8 +1,8 @@
-"""Rows that were seen before skip the lower blocks of a frozen model.
+"""A cache of hidden states that lets repeated rows skip the blocks below the first adapted one.
 
-Where adapters start at a higher block and many contexts are asked the same question, rows of a batch, and of later
-batches, are the same up to that block. Hooks on the blocks below cut the batch down to the rows that are new, and the
-hook of the first adapted block gives every row its hidden states, which are kept for the next batch.
+If adapters start at a higher block and many contexts are asked the same question, rows have the same hidden states up
+to that block, within a batch and across batches. Hooks on the blocks below reduce the batch to the rows that are new.
+The hook of the first adapted block restores all rows and caches their hidden states for later batches.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Key = tuple[int, bool, bytes]
 
 
 @dataclass(frozen=True)
-class _Sharing:
-    """What the blocks below `first_layer` compute.
+class _Plan:
+    """Which rows the blocks below `first_layer` compute in one forward pass.
 
     Attributes:
-        first_layer: the block from which on all rows are computed.
-        keys: what each row is known by.
-        chosen: rows that are computed below, one of each key that is new.
+        first_layer: index of the first block that computes all rows.
+        keys: cache key of each row.
+        chosen: indices of the rows that the blocks below compute, one for each key that is not cached.
     """
 
     first_layer: int
@@ -36,63 +36,64 @@ class _Sharing:
 
 
 class LowerBlockCache:
-    """Hooks on the blocks of a model, which do nothing outside of `applied`, and the hidden states that they keep."""
+    """Hooks on a model's blocks, which do nothing outside of `applied`, and the hidden states that they cache."""
 
     def __init__(self, blocks: Sequence[nn.Module]) -> None:
         """Install the hooks."""
-        self._current: ContextVar[_Sharing | None] = ContextVar(f"rows-{id(self)}", default=None)
+        self._current: ContextVar[_Plan | None] = ContextVar(f"rows-{id(self)}", default=None)
         self._kept: OrderedDict[Key, Tensor] = OrderedDict()  # key -> [tokens, hidden]
         for index, block in enumerate(blocks):
             block.register_forward_pre_hook(self._hook(index), with_kwargs=True)
 
     @contextmanager
     def applied(self, first_layer: int, *inputs: Tensor) -> Iterator[None]:
-        """Skip what is known below a block, in one forward pass inside the `with`.
+        """Skip cached rows below a block, for one forward pass inside the `with` block.
 
         Args:
-            first_layer: the first block that is not the bare base's; 0 for no sharing.
-            inputs: all that decides a row's hidden states, with rows first: token ids, positions, attention mask.
+            first_layer: index of the first adapted block; 0 to compute every row in every block.
+            inputs: all tensors that determine a row's hidden states (token ids, positions, attention mask), each with
+                the rows as its first dimension.
         """
-        sharing = None
+        plan = None
         if first_layer:
             flat = torch.cat([tensor.flatten(1).to(torch.int32) for tensor in inputs], dim=1).cpu().numpy()
             low = torch.is_autocast_enabled(inputs[0].device.type)
             keys = [(first_layer, low, row.tobytes()) for row in flat]
             new = {key: row for row, key in enumerate(keys) if key not in self._kept}
-            # Blocks cannot do with an empty batch, so one row is always there.
-            sharing = _Sharing(first_layer, keys, sorted(new.values()) or [0])
-        token = self._current.set(sharing)
+            # Blocks do not accept an empty batch, so at least one row is computed.
+            plan = _Plan(first_layer, keys, sorted(new.values()) or [0])
+        token = self._current.set(plan)
         try:
             yield
         finally:
             self._current.reset(token)
 
     def _hook(self, index: int):
-        def share(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-            sharing = self._current.get()
-            if sharing is None or index > sharing.first_layer:
+        def reduce_or_restore(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+            plan = self._current.get()
+            if plan is None or index > plan.first_layer:
                 return None
             hidden = args[0] if args else kwargs["hidden_states"]
             rest = args[1:]
-            if index == sharing.first_layer:
-                hidden = self._all_rows(hidden, sharing)
+            if index == plan.first_layer:
+                hidden = self._all_rows(hidden, plan)
             else:
-                hidden = hidden[sharing.chosen] if index == 0 else hidden
+                hidden = hidden[plan.chosen] if index == 0 else hidden
                 rest, kwargs = (
-                    tuple(_cut(value, sharing) for value in rest),
-                    {name: _cut(value, sharing) for name, value in kwargs.items()},
+                    tuple(_cut(value, plan) for value in rest),
+                    {name: _cut(value, plan) for name, value in kwargs.items()},
                 )
             return ((hidden, *rest), kwargs) if args else (args, {**kwargs, "hidden_states": hidden})
 
-        return share
+        return reduce_or_restore
 
-    def _all_rows(self, computed: Tensor, sharing: _Sharing) -> Tensor:
-        """Hidden states `[chosen, tokens, hidden]` -> of all rows."""
-        known = {sharing.keys[row]: computed[i] for i, row in enumerate(sharing.chosen)}
-        for key in sharing.keys:
+    def _all_rows(self, computed: Tensor, plan: _Plan) -> Tensor:
+        """Return the hidden states of all rows, given those of the chosen ones `[chosen, tokens, hidden]`."""
+        known = {plan.keys[row]: computed[i] for i, row in enumerate(plan.chosen)}
+        for key in plan.keys:
             if key not in known:
                 known[key] = self._kept[key]
-        rows = torch.stack([known[key] for key in sharing.keys])
+        rows = torch.stack([known[key] for key in plan.keys])
         for key, states in known.items():
             self._kept[key] = states.detach()
             self._kept.move_to_end(key)
@@ -101,10 +102,10 @@ class LowerBlockCache:
         return rows
 
 
-def _cut(value: object, sharing: _Sharing) -> object:
-    """The chosen rows of what has a row for each row of the batch; everything else as it is."""
+def _cut(value: object, plan: _Plan) -> object:
+    """Select the chosen rows of tensors with one row per batch row; return anything else unchanged."""
     if isinstance(value, tuple):
-        return tuple(_cut(item, sharing) for item in value)
-    if isinstance(value, Tensor) and value.dim() > 1 and len(value) == len(sharing.keys):
-        return value[sharing.chosen]
+        return tuple(_cut(item, plan) for item in value)
+    if isinstance(value, Tensor) and value.dim() > 1 and len(value) == len(plan.keys):
+        return value[plan.chosen]
     return value

@@ -35,20 +35,20 @@ class BaseLM:
     """A frozen causal language model with its tokenizer and its LoRA hooks.
 
     Attributes:
-        architecture: the registry's entry for it.
-        model: the Hugging Face model, in evaluation mode, no parameter requires a gradient.
+        architecture: entry of its architecture in the registry.
+        model: the Hugging Face model, in evaluation mode and with frozen parameters.
         tokenizer: its tokenizer.
-        name: what the user called it (a hub id, a folder or the default name).
-        digest: SHA-256 of its weights; adapters carry it.
-        hooks: applies a `LoraBatch` to forward passes (see `lorify.base.lora`).
-        activation_hooks: keeps what enters blocks and linear layers (see `lorify.base.activations`).
-        lower_block_cache: lets rows that were seen before skip the blocks below the adapted ones
-            (see `lorify.base.lower_block_cache`).
-        packed_matrices: its weights as decoding reads them on a CPU (see `lorify.base.packed_weights`).
+        name: the name that the user gave: a hub id, an absolute path or the default name.
+        digest: SHA-256 of its weights, recorded in every adapter made for it.
+        hooks: apply a `LoraBatch` to forward passes (see `lorify.base.lora`).
+        activation_hooks: record the inputs of blocks and linear layers (see `lorify.base.activations`).
+        lower_block_cache: lets repeated rows skip the blocks below the first adapted one (see
+            `lorify.base.lower_block_cache`).
+        packed_matrices: weights packed for decoding on a CPU (see `lorify.base.packed_weights`).
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
-        """Freeze `model` and install the hooks on its transformer blocks' linear layers."""
+        """Freeze `model` and install the hooks on its blocks and their linear layers."""
         self.architecture = find_architecture(type(model).__name__, name)
         self.model = model.eval().requires_grad_(False)
         self.decoder = cast(nn.Module, model.get_decoder())
@@ -69,39 +69,39 @@ class BaseLM:
 
     @property
     def num_layers(self) -> int:
-        """Number of transformer blocks."""
+        """Return the number of transformer blocks."""
         return int(self.model.config.num_hidden_layers)
 
     @property
     def hidden_size(self) -> int:
-        """Width of the hidden states."""
+        """Return the width of the hidden states."""
         return int(self.model.config.hidden_size)
 
     @property
     def window_tokens(self) -> int:
-        """Longest input the base was made for, in tokens."""
+        """Return the length of the base's context window, in tokens."""
         return int(self.model.config.max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights."""
+        """Return the device of the weights."""
         return self.model.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Dtype of the weights."""
+        """Return the dtype of the weights."""
         return self.model.dtype
 
     @property
     def is_sharded(self) -> bool:
-        """Whether this process has a part of the blocks only, and runs them together with others."""
+        """Return whether the blocks are sharded over several processes."""
         return is_sharded(self.blocks[0])
 
     def linear(self, layer: int, module: str) -> nn.Linear:
-        """The linear layer `module` (such as `down_proj`) of block `layer`.
+        """Return the linear layer `module`, such as `down_proj`, of block `layer`.
 
         Raises:
-            BaseModelError: if the base has no such layer or module.
+            BaseModelError: if the base has no such block or linear layer.
         """
         if (layer, module) not in self.linear_keys:
             known = sorted({name for _, name in self.linear_keys})
@@ -112,45 +112,55 @@ class BaseLM:
         return self.linear_keys[layer, module]
 
     def module_path(self, layer: int, module: str) -> str:
-        """Dotted path of a linear layer inside the Hugging Face model."""
+        """Return the dotted path of a linear layer inside the Hugging Face model.
+
+        Raises:
+            BaseModelError: if the base has no such block or linear layer.
+        """
         self.linear(layer, module)
         return self._linear_paths[layer, module]
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens."""
+        """Tokenize a text, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def decode_text(self, ids: Sequence[int]) -> str:
-        """The text of token ids, without special tokens."""
+        """Decode token ids to text, without special tokens."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The language-model head.
+        """Apply the language-model head.
 
         Args:
-            hidden: the decoder's output `[..., hidden]`.
+            hidden: output of the decoder `[..., hidden]`.
 
         Returns:
-            Float32 logits `[..., vocabulary]`, soft-capped where the base does so (Gemma 2).
+            Logits `[..., vocabulary]` in float32, soft-capped if the base does so (Gemma 2).
         """
         logits = cast(nn.Module, self.model.get_output_embeddings())(hidden).float()
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def output_embeddings(self, ids: Tensor) -> Tensor:
-        """Rows of the language-model head `[..., hidden]` of token ids `[...]`: what makes the base say them."""
+        """Return the output embeddings `[..., hidden]` of token ids `[...]`, the rows of the language-model head."""
         head = cast(nn.Linear, self.model.get_output_embeddings())
         return F.embedding(ids, head.weight)
 
-    def attention_mask(self, may_look: Tensor) -> Tensor:
-        """Who may look at whom `[batch, 1, tokens, tokens]`, True for yes, as the decoder wants it.
+    def attention_mask(self, allowed: Tensor) -> Tensor:
+        """Convert a boolean attention mask to the form that the decoder takes.
 
-        Bases whose attention is not PyTorch's own (Gemma 2 caps its scores) add the mask to the scores.
+        Bases that do not use PyTorch's own attention (Gemma 2 caps its scores) add the mask to the scores.
+
+        Args:
+            allowed: `[batch, 1, queries, keys]`, True where a query may attend to a key.
+
+        Returns:
+            The same mask, or one of the same shape with 0 where attention is allowed and the lowest number elsewhere.
         """
         if self.model.config._attn_implementation == "sdpa":
-            return may_look
+            return allowed
         lowest = torch.finfo(self.dtype).min
-        return torch.zeros_like(may_look, dtype=self.dtype).masked_fill(~may_look, lowest)
+        return torch.zeros_like(allowed, dtype=self.dtype).masked_fill(~allowed, lowest)
 
     def activations(
         self,
@@ -161,17 +171,23 @@ class BaseLM:
         module: str | None = None,
         position_ids: Tensor | None = None,
     ) -> Activations:
-        """What happens inside the bare base; blocks above the highest one wanted are not computed.
+        """Run the base without adapters and return the inputs of some of its blocks.
+
+        Blocks above the highest requested one are not computed.
 
         Args:
-            input_ids: `[batch, tokens]`.
-            attention_mask: `[batch, tokens]`, 1 for real tokens, padding on the right; or of `attention_mask`; None for
-                padding on the right that is ignored afterwards: no token looks to its right.
-            layers: blocks whose hidden states (and module inputs) are wanted.
-            module: linear layer (such as `down_proj`) whose inputs are wanted too.
-            position_ids: `[batch, tokens]`; by default they count up.
+            input_ids: token ids `[batch, tokens]`.
+            attention_mask: `[batch, tokens]`, 1 for tokens and 0 for padding on the right; or a mask made by
+                `attention_mask`. None if padding is on the right and the caller ignores it: attention is causal, so
+                padding does not affect the tokens before it.
+            layers: indices of the blocks whose inputs to return.
+            module: linear layer of these blocks, such as `down_proj`, whose inputs to return too.
+            position_ids: `[batch, tokens]`; by default 0, 1, 2, ...
+
+        Returns:
+            Inputs of the blocks `[batch, tokens, hidden]` and of their linear layer `[batch, tokens, d_in]`.
         """
-        assert module is None or not self.is_sharded, "a block that is ended inside would stay gathered"
+        assert module is None or not self.is_sharded, "stopping inside a sharded block would leave it gathered"
 
         def forward() -> None:
             with self.hooks.applied(None):
@@ -183,7 +199,7 @@ class BaseLM:
 
 
 def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:
-    """(block, module name) -> dotted path, for every linear layer inside the transformer blocks."""
+    """Map (block index, module name) to the dotted path of every linear layer in the transformer blocks."""
     decoder_path = next(path for path, module in model.named_modules() if module is decoder)
     paths = {}
     for index, block in enumerate(cast(nn.ModuleList, decoder.layers)):
@@ -194,7 +210,7 @@ def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int,
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the processor multiplies it natively, float32 elsewhere (emulated bfloat16 is slower)."""
+    """Return bfloat16 if the device multiplies it natively, else float32, since emulated bfloat16 is slower."""
     if device.type == "cpu":
         native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return torch.bfloat16 if native and torch.cpu._is_avx512_bf16_supported() else torch.float32
@@ -202,9 +218,10 @@ def best_dtype(device: torch.device) -> torch.dtype:
 
 
 def best_device() -> torch.device:
-    """CUDA where there is one, then Apple's MPS, else the CPU.
+    """Return the CUDA device if there is one, else Apple's MPS, else the CPU.
 
-    Of several CUDA devices the one of this process's `LOCAL_RANK`, which `torchrun` and `accelerate launch` set.
+    With several CUDA devices, the process takes the one of its `LOCAL_RANK`, which `torchrun` and
+    `accelerate launch` set.
     """
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
@@ -223,15 +240,15 @@ def load_base(
 
     Args:
         name: the default name `smollm2-135m`, a Hugging Face id, a local folder or a GGUF file.
-        dtype: dtype of the weights; by default the fastest exact-enough one for the device (`best_dtype`).
-        device: where to run; by default `best_device()`.
-        quantized: keep the weights in 4 bits (NF4 with double quantization, by bitsandbytes); on CUDA only.
-        sharded: keep a part of each block in every process that trains together, see `lorify.base.sharding`; not in
-            4 bits.
+        dtype: dtype of the weights; by default `best_dtype(device)`.
+        device: device of the weights; by default `best_device()`.
+        quantized: load the weights in 4 bits (NF4 with double quantization, by bitsandbytes); CUDA only.
+        sharded: shard the blocks over all training processes (see `lorify.base.sharding`); not together with
+            `quantized`.
 
     Raises:
-        BaseModelError: if the files cannot be found, fetched or read, the architecture is not supported, or the base
-            is to be sharded in a process alone.
+        BaseModelError: if the files cannot be found, downloaded or read, the architecture is not supported, or
+            `sharded` is set without a process group.
     """
     folder = resolve_base(name)
     target = torch.device(device) if device is not None else best_device()
@@ -241,10 +258,10 @@ def load_base(
     find_architecture(architectures[0], name)
     if sharded and not can_shard():
         raise BaseModelError(
-            f"base model {name!r} cannot be sharded: this is one process alone; start several with accelerate launch "
-            "or torchrun"
+            f"base model {name!r} cannot be sharded over a single process; start several with accelerate launch or "
+            "torchrun"
         )
-    first = torch.device("cpu") if sharded else target  # the device need not have room for the whole base
+    first = torch.device("cpu") if sharded else target  # the whole base may not fit on the device
     model = load_weights(AutoModelForCausalLM, name, folder, dtype=chosen, device=first, quantized=quantized)
     if sharded:
         assert not quantized
@@ -258,18 +275,18 @@ def load_base(
 def load_weights(
     loader: type, name: str, folder: Path, *, dtype: torch.dtype, device: torch.device, quantized: bool
 ) -> PreTrainedModel:
-    """Load a model from a folder in Hugging Face form.
+    """Load a model from a Hugging Face model folder.
 
     Args:
-        loader: the class of transformers that finds and loads it, such as `AutoModelForCausalLM`.
-        name: what messages call it.
-        folder: its files.
+        loader: class of transformers that loads it, such as `AutoModelForCausalLM`.
+        name: name of the model in error messages.
+        folder: the model folder.
         dtype: dtype of the weights.
-        device: where it goes.
-        quantized: keep the weights in 4 bits; on CUDA only.
+        device: device of the weights.
+        quantized: load the weights in 4 bits; CUDA only.
 
     Raises:
-        BaseModelError: if the weights cannot be read, or do not fit the config.
+        BaseModelError: if the weights cannot be read or do not match the config.
     """
     quantization = {}
     if quantized:
@@ -278,19 +295,25 @@ def load_weights(
         )
         quantization = {"quantization_config": settings, "device_map": {"": device}}
     with reading("weights", name, folder), _without_report():
-        # With wrong shapes, too, the report is what says which.
+        # Mismatched shapes are ignored here because `_refuse_gaps` reports them from the loading info.
         loaded = loader.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **quantization
         )
     model, report = cast(tuple[PreTrainedModel, dict[str, Iterable]], loaded)
     _refuse_gaps(report, name, folder)
-    # bitsandbytes puts a model where it belongs by itself
+    # bitsandbytes moves the model to the device itself.
     return model if quantized else cast(PreTrainedModel, model.to(device))  # pyright: ignore[reportArgumentType]
 
 
 @contextmanager
 def reading(part: str, name: str, folder: Path) -> Iterator[None]:
-    """Say which part of a base model cannot be read."""
+    """Turn exceptions inside the `with` block into a `BaseModelError` that names the part that cannot be read.
+
+    Args:
+        part: part of the base model that is read, such as `config.json`.
+        name: name of the base model.
+        folder: the model folder.
+    """
     try:
         yield
     except ImportError as error:
@@ -298,7 +321,7 @@ def reading(part: str, name: str, folder: Path) -> Iterator[None]:
             f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); "
             "pip install 'lorify[quantized]'"
         ) from error
-    except Exception as error:  # the readers raise whatever the damage makes them stumble over
+    except Exception as error:  # readers raise all kinds of exceptions on damaged files
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise BaseModelError(
             f"{part} of base model {name!r} in {folder} cannot be read ({type(error).__name__}: {reason}); "
@@ -308,7 +331,7 @@ def reading(part: str, name: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _without_report() -> Iterator[None]:
-    """Keep transformers from printing what it loaded: `_refuse_gaps` says in one line what is wrong with it."""
+    """Keep transformers from printing its loading report; `_refuse_gaps` raises one short error instead."""
     logger = logging.getLogger("transformers")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -319,7 +342,7 @@ def _without_report() -> Iterator[None]:
 
 
 def _refuse_gaps(report: Mapping[str, Iterable], name: str, folder: Path) -> None:
-    """Refuse weights that transformers would fill up with random numbers."""
+    """Refuse weights of which transformers would initialize some at random."""
     missing = sorted(report["missing_keys"])
     wrong = sorted(report["mismatched_keys"])  # (name, shape in the file, shape of the model)
     if not missing and not wrong:
@@ -329,6 +352,6 @@ def _refuse_gaps(report: Mapping[str, Iterable], name: str, folder: Path) -> Non
     )
     more = len(missing) + len(wrong) - 1
     raise BaseModelError(
-        f"weights of base model {name!r} in {folder} do not fit its config: {first}"
+        f"weights of base model {name!r} in {folder} do not match its config: {first}"
         f"{f', and {more} more' if more else ''}; download it again"
     )

@@ -1,11 +1,11 @@
-"""Weights of four or eight bits, packed for decoding few rows on a CPU.
+"""Weights in 4 or 8 bits, packed for decoding small batches on a CPU.
 
-Decoding a token at a time is bound by reading the weights from memory, and PyTorch's kernels for packed weights read a
-half or a quarter of what bfloat16 takes. A base's weights are packed only if they lie on a grid anyway, as those of a
-base that was quantized once: nothing is lost but another rounding in bfloat16. A Q4 file holds 32 weights as 16 levels
-between two bounds. A Q8 file holds them as 255 levels around zero, which are packed as two matrices of four bits, since
-the kernel for eight bits has one step for a whole row. The updates of adapters are rounded to eight bits, within 1% of
-their norm.
+Decoding one token at a time is bound by memory bandwidth, and PyTorch's kernels for packed weights read half or a
+quarter as many bytes as bfloat16. The weights of a base are packed only if they already lie on a quantization grid,
+because the base was quantized before; packing then loses nothing but one more rounding to bfloat16. Weights from a Q4
+file have 16 levels between a minimum and a maximum in each group of 32. Weights from a Q8 file have 255 levels around
+zero in each group. Those are packed as two 4-bit matrices, since the 8-bit kernel allows only one scale per row. The
+updates of adapters are rounded to 8 bits, with an error below 1% of their norm.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 GROUP = 32
-MOST_ROWS = 8  # with more, bfloat16 matrices are multiplied faster
+MOST_ROWS = 8  # for larger batches, plain bfloat16 matrix products are faster
 _ROUNDING = 2**-7  # two roundings to bfloat16
-_ROWS_AT_ONCE = 1024  # what is worked on stays in the processor's cache; the kernel's blocks of rows divide it
+_ROWS_AT_ONCE = 1024  # small enough for the CPU cache, and a multiple of the kernel's row blocks
 _TINY = torch.finfo(torch.float32).tiny
 
 _KERNELS = ("_weight_int4pack_mm_for_cpu", "_convert_weight_to_int4pack_for_cpu", "_weight_int8pack_mm")
@@ -30,8 +30,9 @@ class PackedWeight:
     """A matrix `[out, in]` in packed form.
 
     Attributes:
-        numbers: whole numbers, laid out as the kernel wants them.
-        scales: bfloat16 `[in / GROUP, out, 2]` (step and middle of a group; four bits) or `[out]` (eight bits).
+        numbers: the integer weights in the layout of the kernel.
+        scales: bfloat16; for 4 bits `[in / GROUP, out, 2]`, the step and the midpoint of each group; for 8 bits
+            `[out]`.
     """
 
     numbers: Tensor
@@ -46,7 +47,7 @@ class PackedWeight:
 
 @dataclass(frozen=True)
 class PackedHalves:
-    """A matrix `[out, in]` of eight bits as the sum of two of four: 16 times the high half, and the low half."""
+    """An 8-bit matrix `[out, in]` as the sum of two 4-bit matrices: 16 times its high 4 bits, and its low 4 bits."""
 
     high: PackedWeight
     low: PackedWeight
@@ -57,22 +58,22 @@ class PackedHalves:
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether this machine has the kernels for a weight of this kind."""
+    """Return whether this build of PyTorch has the kernels to pack a weight of this device and dtype."""
     return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and all(hasattr(torch, k) for k in _KERNELS)
 
 
 class PackedMatrices:
-    """The matrices of one base in packed form, each packed when it is needed first."""
+    """The packed matrices of one base, each packed on first use."""
 
     def __init__(self) -> None:
-        """Nothing is packed yet."""
+        """Start without packed matrices."""
         self._known: dict[tuple[int, ...], _Packed] = {}
 
     def packed(self, weights: Sequence[Tensor]) -> PackedWeight | PackedHalves | None:
-        """Several matrices of the same input `[out_i, in]`, one below the other.
+        """Pack matrices `[out_i, in]` that share their input, concatenated along the output.
 
         Returns:
-            The packed matrix, the same one every time until a weight changes; None if a weight lies on no grid.
+            The packed matrix, cached until a weight changes; None if the weights do not lie on a grid.
         """
         key = tuple(id(weight) for weight in weights)
         versions = tuple(weight._version for weight in weights)
@@ -88,7 +89,7 @@ class PackedMatrices:
 
 @dataclass(frozen=True)
 class _Packed:
-    """Weights, which are held so that their ids stay theirs, how often they had been changed, and their packed form."""
+    """Weights with their version counters and their packed form; holding the weights keeps their ids unique."""
 
     weights: tuple[Tensor, ...]
     versions: tuple[int, ...]
@@ -97,7 +98,7 @@ class _Packed:
 
 @torch.no_grad()
 def pack_four_bits(weight: Tensor) -> PackedWeight | None:
-    """A matrix `[out, in]` in four bits; None if it lies on no grid of 16 levels."""
+    """Pack a matrix `[out, in]` in 4 bits; return None if its groups do not lie on a grid of 16 levels."""
     parts = []
     for groups in _split(weight):
         low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
@@ -113,15 +114,15 @@ def pack_four_bits(weight: Tensor) -> PackedWeight | None:
 
 @torch.no_grad()
 def pack_eight_bits(weight: Tensor) -> PackedHalves | None:
-    """A matrix `[out, in]` in eight bits; None if it lies on no grid of 255 levels around zero."""
+    """Pack a matrix `[out, in]` in 8 bits; return None if its groups do not lie on 255 levels around zero."""
     highs, lows = [], []
     for groups in _split(weight):
         step = groups.abs().amax(-1, keepdim=True) / 127
-        # The largest weight was rounded; the mean over all weights is nearer to what the step was.
+        # The largest weight was rounded, so the mean over all weights estimates the original step better.
         step = (groups / (groups / step).round_()).nanmean(-1, keepdim=True).nan_to_num_()
         levels = (groups / step.clamp_min(_TINY)).round_().clamp_(-127, 127)
         step = step.bfloat16()
-        # Each weight is compared by itself, since measured by the largest one of a group anything is near some level.
+        # The tolerance is relative to each weight: relative to the largest of the group, any value is near some level.
         if ((levels * step.float() - groups).abs_() > 2 * _ROUNDING * groups.abs()).any():
             return None
         levels += 128
@@ -133,7 +134,7 @@ def pack_eight_bits(weight: Tensor) -> PackedHalves | None:
 
 
 def _split(weight: Tensor) -> Iterator[Tensor]:
-    """The groups `[some of out, in / GROUP, GROUP]` of a matrix, some rows after others; none of another shape."""
+    """Yield groups `[rows, in / GROUP, GROUP]` of a matrix, some rows at a time; none if its shape is unsupported."""
     rows, columns = weight.shape
     if columns % GROUP == 0 and rows % 16 == 0:
         for some in weight.split(_ROWS_AT_ONCE):
@@ -141,21 +142,21 @@ def _split(weight: Tensor) -> Iterator[Tensor]:
 
 
 def _pack(levels: Tensor, step: Tensor, middle: Tensor) -> PackedWeight:
-    """The matrix `middle + (levels - 8) step`, from levels `[out, in / GROUP, GROUP]` from 0 to 15."""
+    """Pack the matrix `middle + (levels - 8) step`, given levels `[out, in / GROUP, GROUP]` between 0 and 15."""
     numbers = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.flatten(1).to(torch.int32), 1)
     scales = torch.cat([step, middle], dim=-1).transpose(0, 1)  # [in / GROUP, out, 2]
     return PackedWeight(numbers, scales)
 
 
 def _joined(parts: Sequence[PackedWeight]) -> PackedWeight:
-    """Matrices of the same input, one below the other."""
+    """Concatenate packed matrices that share their input along the output."""
     return PackedWeight(torch.cat([part.numbers for part in parts]), torch.cat([part.scales for part in parts], dim=1))
 
 
 @torch.no_grad()
 def round_to_eight_bits(weight: Tensor) -> PackedWeight | None:
-    """A matrix `[out, in]` with one step of 255 levels for each output; None where the kernel cannot take it."""
-    if not can_pack(weight) or weight.shape[1] % 16:  # with other widths the kernel reads past the end
+    """Round a matrix `[out, in]` to 8 bits with one scale per output; return None if the kernel does not support it."""
+    if not can_pack(weight) or weight.shape[1] % 16:  # for other widths the kernel reads past the end
         return None
     exact = weight.float()
     step = exact.abs().amax(-1, keepdim=True).clamp_min(_TINY) / 127

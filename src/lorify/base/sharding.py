@@ -1,10 +1,10 @@
-"""The transformer blocks of a frozen model in parts, one in each process that trains with it.
+"""Sharding the transformer blocks of a frozen model over the processes that train with it.
 
-PyTorch's `fully_shard` (FSDP2) gathers a block before it runs, forward or backward, and frees it afterwards. Processes
-wait for each other there, so all of them have to call the model equally often. Embeddings, the last norm and the head
-stay whole, since they are used outside of the model's own `forward` too.
+PyTorch's `fully_shard` (FSDP2) gathers a block before its forward or backward pass and frees it afterwards. Gathering
+synchronizes the processes, so all of them must call the model equally often. Embeddings, the final norm and the head
+are not sharded, since they are also used outside the model's own `forward`.
 
-FSDP is imported inside the functions, so that a single process does not load it for nothing.
+FSDP is imported inside the functions, so a single process does not load it needlessly.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from transformers import PreTrainedModel
 
 
 def can_shard() -> bool:
-    """Whether this process is one of a group that trains together, as under `torchrun` or `accelerate launch`."""
+    """Return whether this process belongs to a process group, as under `torchrun` or `accelerate launch`."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def is_sharded(block: nn.Module) -> bool:
-    """Whether `shard_blocks` has cut this block."""
+    """Return whether `shard_blocks` has sharded this block."""
     if not can_shard():
         return False
     from torch.distributed.fsdp import FSDPModule
@@ -31,20 +31,20 @@ def is_sharded(block: nn.Module) -> bool:
 
 
 def shard_blocks(model: PreTrainedModel, device: torch.device) -> None:
-    """Cut the blocks of a frozen model over all processes, one after the other, and put the rest on the device.
+    """Shard the blocks of a frozen model over all processes, one by one, and move everything else to the device.
 
-    Other hooks on blocks see gathered weights if they are there already, and can stop a block from being gathered if
-    they are added afterwards with `prepend`.
+    Hooks registered on a block before this call see the gathered weights. Hooks registered afterwards with `prepend`
+    run before the block is gathered and can prevent it.
 
     Args:
-        model: with whole weights, the same ones in all processes; it may be on the CPU still.
-        device: of this process.
+        model: the model with all its weights, identical in all processes; it may still be on the CPU.
+        device: device of this process.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     for block in cast(nn.ModuleList, cast(nn.Module, model.get_decoder()).layers):
-        # By itself, without one around the whole model: that one could not do with a forward pass that is ended early.
+        # The model itself is not wrapped: a root FSDP module does not support forward passes that stop early.
         fully_shard(block, mesh=mesh, reshard_after_forward=True)
     model.to(device)  # pyright: ignore[reportArgumentType]

@@ -130,5 +130,7 @@ def test_runs_that_call_the_base_unevenly_are_refused(config, changes):
 
 
 def test_one_process_has_nothing_to_share_the_base_with(base_dir):
-    with pytest.raises(BaseModelError, match="cannot be sharded over a single process; start several with accelerate launch or"):
+    with pytest.raises(
+        BaseModelError, match="cannot be sharded over a single process; start several with accelerate launch or"
+    ):
         load_base(str(base_dir), sharded=True)

@@ -1,6 +1,6 @@
-"""Adapters: apply them to a running base (different ones for each row), combine, scale, store and export them.
+"""Adapters: applying them to a running base row by row, combining, scaling, storing and exporting them.
 
-Names are loaded on first use, so that the command line can list export formats without loading torch.
+Names are imported on first use, so the command line can list export formats without loading torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""The adapter: low-rank weights for some linear layers of one base model, and where they come from.
+"""The adapter: low-rank weights for some linear layers of one base model, with their provenance.
 
-`lora_A [r, d_in]`, `lora_B [d_out, r]` and `lora_alpha` mean what they mean in PEFT: the update of a linear layer is
-`y += (lora_alpha / r) * B A x`.
+`lora_A [r, d_in]`, `lora_B [d_out, r]` and `lora_alpha` have the same meaning as in PEFT: the update of a linear layer
+is `y += (lora_alpha / r) * B A x`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from lorify.base.model import BaseLM
 
 Key = tuple[int, str]
-"""Address of a linear layer: (index of the transformer block, module name such as `down_proj`)."""
+"""Identifies a linear layer: (block index, module name such as `down_proj`)."""
 
 _TIME = TypeAdapter(AwareDatetime)
 
 
 def utc_now() -> str:
-    """The current time in UTC, in ISO form, to the second."""
+    """Return the current time in UTC in ISO 8601 format, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @cache
 def lorify_version() -> str:
-    """Of this package; looking it up reads files."""
+    """Return the version of this package; cached, since the lookup reads files."""
     return version("lorify")
 
 
@@ -52,7 +52,7 @@ class DocumentRecord(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Which base an adapter is for, what made it, and from which documents."""
+    """The base an adapter is for, the hypernetwork that made it, and its documents."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,7 +81,10 @@ class Provenance(BaseModel):
 
 
 def lora_scaling(lora_alpha: float, rank: float, *, use_rslora: bool) -> float:
-    """Scale of a LoRA's update: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` (rsLoRA, arXiv 2312.03732)."""
+    """Return the scale of a LoRA update: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` with rsLoRA.
+
+    Source: rsLoRA (arXiv 2312.03732).
+    """
     return lora_alpha / (math.sqrt(rank) if use_rslora else rank)
 
 
@@ -98,16 +101,20 @@ class LoraPair:
     B: Tensor
 
     def __post_init__(self) -> None:
-        """Refuse shapes that are no pair."""
+        """Check that the shapes match.
+
+        Raises:
+            AdapterError: if the two are not matrices of the same rank of at least 1.
+        """
         if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
             raise AdapterError(
-                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} are no pair; "
+                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} do not match; "
                 "expected [r, d_in] and [d_out, r]"
             )
 
     @property
     def rank(self) -> int:
-        """Rank r of the update."""
+        """Return the rank r of the update."""
         return self.A.shape[0]
 
 
@@ -116,11 +123,11 @@ class Adapter:
     """LoRA weights for one base model.
 
     Attributes:
-        weights: (layer, module) -> its pair; ranks may differ from pair to pair.
-        lora_alpha: the update of a pair is scaled by `lora_alpha / r` of that pair.
+        weights: (block index, module name) -> its pair; pairs may differ in rank.
+        lora_alpha: the update of a pair is scaled by `lora_alpha / r`, with the rank r of that pair.
         provenance: base, hypernetwork and documents.
-        statistics: what the hypernetwork keeps of each document of the provenance, to rebuild the adapter when a
-            document is added or removed; None if it cannot be rebuilt.
+        statistics: what the hypernetwork needs of each document in `provenance.documents` to rebuild the adapter when
+            documents are added or removed; None if it cannot be rebuilt.
     """
 
     weights: Mapping[Key, LoraPair]
@@ -129,7 +136,12 @@ class Adapter:
     statistics: tuple[DocumentStatistics, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse adapters that adapt nothing or whose parts do not belong together."""
+        """Check that the parts are consistent.
+
+        Raises:
+            AdapterError: if there are no weights, `lora_alpha` is not a positive number, or the numbers of statistics
+                and documents differ.
+        """
         if not self.weights:
             raise AdapterError("the adapter has no weights; expected at least one adapted linear layer")
         if not (math.isfinite(self.lora_alpha) and self.lora_alpha > 0):
@@ -138,38 +150,38 @@ class Adapter:
         if self.statistics is not None and len(self.statistics) != num_documents:
             raise AdapterError(
                 f"the adapter has statistics of {len(self.statistics)} documents and records of {num_documents}; "
-                "expected as many"
+                "expected the same number"
             )
 
     def scaling(self, key: Key) -> float:
-        """Scale of the update of one linear layer, `lora_alpha / r`."""
+        """Return the scale `lora_alpha / r` of one linear layer's update."""
         return self.lora_alpha / self.weights[key].rank
 
     @property
     def rank(self) -> int:
-        """Largest rank of all pairs."""
+        """Return the largest rank of all pairs."""
         return max(pair.rank for pair in self.weights.values())
 
     @property
     def num_bytes(self) -> int:
-        """Size of the weights in bytes, statistics not counted."""
+        """Return the size of the weights in bytes, without statistics."""
         return sum(tensor.nbytes for pair in self.weights.values() for tensor in (pair.A, pair.B))
 
     @property
     def statistics_bytes(self) -> int:
-        """Size of the statistics in bytes."""
+        """Return the size of the statistics in bytes."""
         return sum(document.num_bytes for document in self.statistics or ())
 
     def to(self, dtype: torch.dtype) -> Adapter:
-        """The same adapter with its weights in `dtype`; statistics keep theirs."""
+        """Return a copy with the weights in `dtype`; the statistics keep their dtype."""
         weights = {key: LoraPair(pair.A.to(dtype), pair.B.to(dtype)) for key, pair in self.weights.items()}
         return replace(self, weights=weights)
 
     def check_base(self, base: BaseLM) -> None:
-        """Make sure that this adapter fits `base`.
+        """Check that this adapter fits `base`.
 
         Raises:
-            AdapterError: if it was made for other weights, or a pair fits no linear layer of the base.
+            AdapterError: if it was made for other weights, or a pair does not fit its linear layer of the base.
         """
         made_for = self.provenance
         if made_for.base_digest != base.digest:
@@ -182,10 +194,10 @@ class Adapter:
 
 
 def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
-    """Make sure that one pair fits the linear layer it is for.
+    """Check that one pair fits its linear layer.
 
     Raises:
-        AdapterError: if the base has no such linear layer, or one of another size.
+        AdapterError: if the base has no such linear layer, or its size differs.
     """
     layer, module = key
     linear = base.linear_keys.get(key)
@@ -202,21 +214,22 @@ def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
 
 
 ScaledAdapters = Sequence[tuple[Adapter, float]]
-"""Adapters to be added up, each with its own scale (1.0: as made)."""
+"""Adapters to sum, each with its own scale (1.0 leaves it unchanged)."""
 
 
 def scaled_pairs(adapters: ScaledAdapters, key: Key) -> list[LoraPair]:
-    """Pairs of one linear layer whose updates `B A x` add up to that of all `adapters`.
+    """Return pairs of one linear layer whose updates `B A x` sum to the update of all `adapters`.
 
-    Adapters whose `A` is the same (a hypernetwork may share it among all documents) become one pair with summed `B`,
-    so that the rank does not grow with their number.
+    Adapters with the same `A` (a hypernetwork may share it among all documents) become one pair with summed `B`, so
+    the rank does not grow with their number.
 
     Args:
-        adapters: the adapters; those that do not adapt `key` are passed over.
+        adapters: the adapters; those that do not adapt `key` are skipped.
         key: the linear layer.
 
     Returns:
-        Pairs with distinct `A`, in order of appearance; scaling and scales folded into `B`, which is float32.
+        Pairs with distinct `A`, in order of first appearance. `B` is in float32 and includes `lora_alpha / r` and the
+        adapter's scale.
     """
     pairs: list[LoraPair] = []
     for adapter, scale in adapters:
@@ -234,7 +247,7 @@ def scaled_pairs(adapters: ScaledAdapters, key: Key) -> list[LoraPair]:
 
 
 def same_tensor(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors hold the same numbers; tensors in the same memory are not read."""
+    """Return whether two tensors have the same shape, dtype, device and values, without reading shared memory."""
     if a is b:
         return True
     if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:

@@ -1,4 +1,4 @@
-"""Several adapters as one, and adapters made part of the base's weights."""
+"""Merging adapters into one adapter, or into the weights of their base."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def merge_adapters(adapters: ScaledAdapters) -> Adapter:
-    """One adapter whose update is the sum of the given ones, each times its scale.
+    """Merge adapters into one whose update is their scaled sum.
 
-    Where the adapters share `A` their `B` are summed and the rank stays; otherwise ranks are stacked, and `lora_alpha`
-    grows with them. The result is in float32. It has no statistics: a hypernetwork that rebuilt it from those of its
-    parts would solve for them together, which is not their sum.
+    Pairs with the same `A` keep their rank and have their `B` summed. Otherwise ranks are stacked, and `lora_alpha`
+    grows with them. The result is in float32. It has no statistics: a hypernetwork would rebuild it by solving for all
+    documents jointly, which differs from the sum of the adapters.
 
     Args:
-        adapters: (adapter, scale); at least one.
+        adapters: pairs of (adapter, scale); at least one.
 
     Raises:
-        AdapterError: if there is none, or they were made for different bases.
+        AdapterError: if `adapters` is empty, or they were made for different bases.
     """
     if not adapters:
         raise AdapterError("there is no adapter to merge; give at least one")
@@ -50,19 +50,19 @@ def merge_adapters(adapters: ScaledAdapters) -> Adapter:
 
 
 def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Path) -> None:
-    """Write a copy of the base with adapters in its weights, as a Hugging Face model folder with its tokenizer.
+    """Write a copy of the base with adapters merged into its weights, as a Hugging Face folder with the tokenizer.
 
-    The update is added in float32 and rounded to the base's dtype. The running base is not changed. Before the folder
-    takes its place it is loaded, in the processor's memory, and the logits of a probe prompt are compared.
+    The update is added in float32 and rounded to the base's dtype. The running base is not changed. The written model
+    is loaded on the CPU and compared on a probe prompt before it is moved to `folder`.
 
     Args:
         base: the base.
-        adapters: what to merge: one adapter, or several, each with its scale.
-        folder: where to; it may exist if it is empty.
+        adapters: one adapter, or several with their scales.
+        folder: folder to write; if it exists, it must be empty.
 
     Raises:
-        AdapterError: if an adapter does not fit the base, `folder` is not empty or cannot be written, or what was
-            written answers otherwise than the base with the adapters.
+        AdapterError: if an adapter does not fit the base, `folder` is not empty or cannot be written, or the written
+            model gives other logits than the base with the adapters.
     """
     rows: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
     for adapter, _ in rows:
@@ -79,7 +79,7 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
 
 
 def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:
-    """One pair from several, ranks stacked, `B` times `factor`."""
+    """Stack the ranks of several pairs into one pair, with `B` multiplied by `factor`."""
     A = torch.cat([pair.A.float() for pair in pairs])  # [R, d_in]
     B = torch.cat([pair.B.to(A.device) for pair in pairs], dim=1)  # [d_out, R]
     return LoraPair(A, B * factor)
@@ -95,24 +95,24 @@ def _merged_weight(base: BaseLM, adapters: ScaledAdapters, key: Key) -> Tensor:
 
 @torch.no_grad()
 def _check_merged(base: BaseLM, rows: ScaledAdapters, folder: Path) -> None:
-    """Refuse a merged model that answers otherwise than the base with the adapters."""
+    """Refuse a merged model whose logits differ from those of the base with the adapters."""
     merged = type(base.model).from_pretrained(folder, dtype=base.dtype).eval()
     logits = merged(input_ids=probe_ids(base).cpu(), use_cache=False).logits
     if not agree(logits, probe_logits(base, AdapterStack(tuple(rows))), base.dtype):
         raise AdapterError(
-            "the merged model gives other logits for a probe prompt than the base with the adapters (are there numbers "
-            "in them that are not finite?); make the adapters again"
+            "the merged model gives other logits for a probe prompt than the base with the adapters (do the adapters "
+            "contain NaN or infinite values?); make the adapters again"
         )
 
 
 def _merged_provenance(adapters: ScaledAdapters) -> Provenance:
-    made = [adapter.provenance for adapter, _ in adapters]
-    digests = {provenance.hypernetwork_digest for provenance in made}
+    sources = [adapter.provenance for adapter, _ in adapters]
+    digests = {provenance.hypernetwork_digest for provenance in sources}
     return Provenance(
-        base_name=made[0].base_name,
-        base_digest=made[0].base_digest,
-        hypernetwork=" + ".join(dict.fromkeys(provenance.hypernetwork for provenance in made)),
+        base_name=sources[0].base_name,
+        base_digest=sources[0].base_digest,
+        hypernetwork=" + ".join(dict.fromkeys(provenance.hypernetwork for provenance in sources)),
         hypernetwork_digest=digests.pop() if len(digests) == 1 else None,
-        documents=tuple(document for provenance in made for document in provenance.documents),
+        documents=tuple(document for provenance in sources for document in provenance.documents),
         lorify_version=lorify_version(),
     )

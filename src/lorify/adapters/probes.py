@@ -1,4 +1,4 @@
-"""What leaves lorify proves itself: a probe prompt gives the logits that it should, or nothing is written."""
+"""Probe prompts that check exported and merged weights: their logits must match those of the base with the adapter."""
 
 from __future__ import annotations
 
@@ -25,31 +25,38 @@ _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 def probe_ids(base: BaseLM) -> Tensor:
-    """Token ids of the probe prompt `[1, tokens]`."""
+    """Return the token ids of the probe prompt `[1, tokens]`."""
     return torch.arange(PROBE_TOKENS, device=base.device).unsqueeze(0)
 
 
 @torch.no_grad()
 def probe_logits(base: BaseLM, adapters: AdapterLike) -> Tensor:
-    """Logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied, or without any."""
+    """Return the logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied."""
     with base.hooks.applied(build_lora_batch([adapters], base)):
         return base.model(input_ids=probe_ids(base), use_cache=False).logits
 
 
 @torch.no_grad()
 def peft_logits(base: BaseLM, folder: Path) -> Tensor:
-    """Logits of the probe prompt as the package peft makes them of the base and an adapter's folder.
+    """Return the logits of the probe prompt with a PEFT adapter that the package peft has loaded into the base.
+
+    Args:
+        base: the base model; it is not changed.
+        folder: folder of the PEFT adapter.
+
+    Returns:
+        Logits `[1, tokens, vocabulary]`.
 
     Raises:
         AdapterError: if peft cannot load the folder.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about its own use of transformers
-        import peft  # takes a second, and few need it
+        warnings.simplefilter("ignore")  # about how peft itself uses transformers
+        import peft  # imported here because it takes a second
 
         try:
             adapted = peft.PeftModel.from_pretrained(_twin(base), folder, torch_device=str(base.device))
-        except Exception as error:  # peft raises whatever it stumbles over
+        except Exception as error:  # peft raises all kinds of exceptions on damaged adapters
             reason = (str(error).strip().splitlines() or ["no reason given"])[0]
             raise AdapterError(
                 f"PEFT adapter {folder} cannot be loaded by the package peft ({type(error).__name__}: {reason}); "
@@ -59,19 +66,19 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
 
 
 def agree(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits are the same, up to the rounding of a model of this dtype."""
+    """Return whether logits are finite and equal up to the rounding errors of a model of this dtype."""
     found, wanted = found.float().cpu(), wanted.float().cpu()
     limit = _ROUNDED_TOLERANCES.get(dtype, _TOLERANCE) * max(1.0, float(wanted.abs().max()))
     return bool(torch.isfinite(found).all()) and bool((found - wanted).abs().max() <= limit)
 
 
 def _twin(base: BaseLM) -> PreTrainedModel:
-    """The base's model once more, without lorify's hooks, on the same weights: peft puts its layers into a model."""
+    """Copy the base's model without lorify's hooks, sharing its weights: peft modifies the model it is given."""
     model = base.model
     with torch.device("meta"):
         twin = type(model)(copy.deepcopy(model.config))
     twin.load_state_dict(model.state_dict(), assign=True)
-    for name, buffer in model.named_buffers():  # those that are not saved with the weights, too
+    for name, buffer in model.named_buffers():  # including those that are not in the state dict
         path, _, leaf = name.rpartition(".")
         twin.get_submodule(path)._buffers[leaf] = buffer
     return twin.eval()

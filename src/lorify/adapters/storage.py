@@ -1,7 +1,7 @@
-"""Adapters on disk: `adapter.json`, `adapter.safetensors` and, where there are statistics, `statistics.safetensors`.
+"""Adapters on disk: `adapter.json`, `adapter.safetensors` and, if there are statistics, `statistics.safetensors`.
 
-`adapter.json` holds the SHA-256 of the tensor files, so that files of different adapters, or damaged ones, are noticed.
-A folder is written beside its place and renamed into it: readers see the old adapter or the new one, never half of one.
+`adapter.json` holds the SHA-256 of the tensor files, which detects damaged files and files of another adapter. Saving
+writes a temporary folder beside the target and renames it, so readers see either the old adapter or the new one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FILES = frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})
 
 
 class _ModuleRecord(BaseModel):
-    """Address and shape of one pair."""
+    """Linear layer and shape of one pair."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class _ModuleRecord(BaseModel):
 
 
 class _AdapterRecord(BaseModel):
-    """What `adapter.json` says."""
+    """Content of `adapter.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,13 +56,13 @@ class _AdapterRecord(BaseModel):
 
 
 def save_adapter(adapter: Adapter, folder: Path) -> None:
-    """Write an adapter; an earlier one in `folder` is replaced at once or not at all.
+    """Write an adapter; an earlier adapter in `folder` is replaced atomically.
 
-    Weights keep their dtype, statistics are stored in float32 (those of less precision as they are).
+    Weights keep their dtype. Statistics in float64 are stored in float32, others in their own dtype.
 
     Args:
         adapter: the adapter.
-        folder: where to; missing parents are made.
+        folder: folder to write; missing parents are created.
 
     Raises:
         AdapterError: if `folder` holds anything but an adapter, or cannot be written.
@@ -79,7 +79,7 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
             for name, x in document.tensors.items()
         }
     with reported_write_errors(folder, AdapterError), replaced_folder(folder, FILES, AdapterError) as temporary:
-        # Beside each other: a server's client waits for both.
+        # In parallel, since a client of the server waits for both.
         with ThreadPoolExecutor(len(files)) as threads:
             written = {n: threads.submit(_write_and_hash, x, temporary / n) for n, x in files.items()}
             digests = {name: digest.result() for name, digest in written.items()}
@@ -98,11 +98,11 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
 
 
 def load_adapter(folder: Path) -> Adapter:
-    """Read an adapter that `save_adapter` wrote.
+    """Load an adapter saved by `save_adapter`.
 
     Raises:
-        AdapterError: if a file is missing or damaged, is of another format version, or the tensors are not those that
-            `adapter.json` announces.
+        AdapterError: if a file is missing or damaged, the format version differs, or the tensors are not those listed
+            in `adapter.json`.
     """
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256)
@@ -115,7 +115,7 @@ def load_adapter(folder: Path) -> Adapter:
         name = min(wanted.keys() - found.keys() or {entry[0] for entry in wanted.items() ^ found.items()})
         raise AdapterError(
             f"adapter {folder}: {name} is {found.get(name, 'missing')}, but {RECORD_NAME} says "
-            f"{wanted.get(name, 'nothing of it')}; make the adapter again"
+            f"{wanted.get(name, 'there is none')}; make the adapter again"
         )
     weights: dict[Key, LoraPair] = {}
     for entry in record.modules:
@@ -130,14 +130,20 @@ def load_adapter(folder: Path) -> Adapter:
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; tensors may be on any device, and several may be one and the same."""
-    at_hand: dict[str, Tensor] = {}
-    places: set[int] = set()
+    """Write a safetensors file; tensors may be on any device and may share memory.
+
+    Args:
+        tensors: name -> tensor.
+        path: file to write.
+        metadata: strings for the header of the file.
+    """
+    on_cpu: dict[str, Tensor] = {}
+    addresses: set[int] = set()
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
-        at_hand[name] = tensor.clone() if tensor.data_ptr() in places else tensor
-        places.add(tensor.data_ptr())
-    save_tensors(at_hand, path, metadata)
+        on_cpu[name] = tensor.clone() if tensor.data_ptr() in addresses else tensor
+        addresses.add(tensor.data_ptr())
+    save_tensors(on_cpu, path, metadata)
 
 
 def _write_and_hash(tensors: Mapping[str, Tensor], path: Path) -> str:
@@ -148,12 +154,12 @@ def _write_and_hash(tensors: Mapping[str, Tensor], path: Path) -> str:
 
 def _read_record(folder: Path) -> _AdapterRecord:
     if not folder.is_dir():
-        raise AdapterError(f"there is no adapter folder {folder}; give a folder that lorify saved an adapter in")
+        raise AdapterError(f"there is no adapter folder {folder}; give a folder in which lorify saved an adapter")
     path = folder / RECORD_NAME
     if not path.is_file():
         if (folder / "adapter_config.json").is_file():
-            raise AdapterError(f"{folder} holds a PEFT adapter, not one of lorify's; import it first")
-        raise AdapterError(f"{folder} is no adapter: {RECORD_NAME} is missing; give a folder that lorify saved")
+            raise AdapterError(f"{folder} holds a PEFT adapter, not a lorify adapter; import it first")
+        raise AdapterError(f"{folder} is not an adapter: {RECORD_NAME} is missing; give a folder that lorify saved")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document.get("format_version") if isinstance(document, dict) else None
@@ -172,7 +178,7 @@ def _read_record(folder: Path) -> _AdapterRecord:
 
 
 def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
-    """Tensors of a safetensors file whose content has the given SHA-256."""
+    """Read the tensors of a safetensors file and check its SHA-256."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -181,14 +187,14 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         ) from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise AdapterError(
-            f"adapter {path.parent}: {path.name} is damaged or of another adapter (its SHA-256 is not the one in "
-            f"{RECORD_NAME}); make the adapter again"
+            f"adapter {path.parent}: {path.name} is damaged or belongs to another adapter (its SHA-256 is not the one "
+            f"in {RECORD_NAME}); make the adapter again"
         )
     try:
         return safetensors.torch.load(content)
     except SafetensorError as error:
         raise AdapterError(
-            f"adapter {path.parent}: {path.name} is no safetensors file ({error}); make the adapter again"
+            f"adapter {path.parent}: {path.name} is not a safetensors file ({error}); make the adapter again"
         ) from error
 
 
@@ -204,8 +210,8 @@ def _split_statistics(
         index, _, name = key.partition(".")
         if not index.isdecimal() or int(index) >= num_documents:
             raise AdapterError(
-                f"adapter {folder}: {STATISTICS_NAME} has {key!r}, which is of none of its {num_documents} documents; "
-                "make the adapter again"
+                f"adapter {folder}: {STATISTICS_NAME} has {key!r}, which belongs to none of its {num_documents} "
+                "documents; make the adapter again"
             )
         documents[int(index)][name] = tensor
     return tuple(map(DocumentStatistics, documents))

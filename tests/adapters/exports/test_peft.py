@@ -168,7 +168,7 @@ def test_tensors_that_fit_no_module_are_never_passed_over(exported, base):
     stray = "base_model.model.model.layers.7.mlp.down_proj"
     pair = {f"{stray}.lora_A.weight": torch.zeros(4, 96), f"{stray}.lora_B.weight": torch.zeros(48, 4)}
     save_file(tensors | pair, exported / "adapter_model.safetensors")
-    with pytest.raises(AdapterError, match=r"layers\.7.*fits no linear layer"):
+    with pytest.raises(AdapterError, match=r"layers\.7.*does not fit any linear layer"):
         import_peft(exported, base)
     half = {name: x for name, x in tensors.items() if not name.endswith("0.mlp.down_proj.lora_B.weight")}
     save_file(half, exported / "adapter_model.safetensors")

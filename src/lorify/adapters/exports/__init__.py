@@ -1,1 +1,1 @@
-"""Adapters in the formats of other programs."""
+"""Export of adapters to the formats of other programs, and import from PEFT."""

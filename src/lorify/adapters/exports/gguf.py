@@ -1,7 +1,7 @@
-"""Adapters as GGUF LoRA files, for llama.cpp (`--lora FILE`, beside the base as GGUF).
+"""Export of adapters as GGUF LoRA files for llama.cpp, which loads them with `--lora FILE` next to a GGUF base.
 
-Tensors are called as llama.cpp calls the base's own, with `.lora_a [r, d_in]` and `.lora_b [d_out, r]` at the end; the
-update is scaled by `adapter.lora.alpha / r` of each pair, as here.
+Tensors have llama.cpp's names for the weights of the base, followed by `.lora_a [r, d_in]` or `.lora_b [d_out, r]`. The
+update of each pair is scaled by `adapter.lora.alpha / r`, as in lorify.
 Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
 """
 
@@ -26,15 +26,15 @@ _ARCHITECTURES = {name: architecture for architecture, name in gguf.MODEL_ARCH_N
 
 
 def export_gguf(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
-    """Write an adapter as a GGUF LoRA file in float32; a file that is there is replaced at once or not at all.
+    """Write an adapter as a GGUF LoRA file in float32; an existing file is replaced atomically.
 
-    Before the file takes its place it is read again and compared: every tensor, and the scale.
+    The file is read back, and every tensor and the scale are compared, before it is moved to `path`.
 
     Args:
         adapter: the adapter.
         base: the base it is for.
-        path: the file to write.
-        probe: ignored; unlike a PEFT adapter, the file is not run by the program that it is for.
+        path: file to write.
+        probe: ignored; llama.cpp is not run.
 
     Raises:
         AdapterError: if the adapter does not fit the base, llama.cpp does not support the base's architecture, or the
@@ -53,7 +53,7 @@ def export_gguf(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = Tru
 
 
 def _tensors(adapter: Adapter, base: BaseLM, architecture: gguf.MODEL_ARCH) -> dict[str, np.ndarray]:
-    """What is written, under llama.cpp's names."""
+    """Return the tensors to write, under llama.cpp's names."""
     names = gguf.get_tensor_name_map(architecture, base.num_layers)
     tensors: dict[str, np.ndarray] = {}
     for (layer, module), pair in adapter.weights.items():
@@ -82,7 +82,7 @@ def _write(tensors: Mapping[str, np.ndarray], lora_alpha: float, architecture: g
 
 
 def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path) -> None:
-    """Refuse a file that reads back as something else."""
+    """Refuse a file that does not read back as the same adapter."""
     reader = gguf.GGUFReader(path)
     found = {tensor.name: tensor.data for tensor in reader.tensors}
     alpha = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
@@ -90,8 +90,8 @@ def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path
     same = same and found.keys() == tensors.keys()
     if not same or not all(np.isfinite(x).all() and np.array_equal(found[name], x) for name, x in tensors.items()):
         raise AdapterError(
-            "the GGUF export does not read back as the same adapter (are there numbers in it that are not finite?); "
-            "make the adapter again"
+            "the GGUF export does not read back as the same adapter (does it contain NaN or infinite values?); make "
+            "the adapter again"
         )
 
 
@@ -101,9 +101,10 @@ def _num_heads(base: BaseLM, module: str) -> int:
 
 
 def _interleaved(B: Tensor, num_heads: int) -> Tensor:
-    """Rows `[d_out, r]` of a query or key projection in the order of llama.cpp's `llama` models.
+    """Reorder the rows of a query or key projection's `B [d_out, r]` for llama.cpp's `llama` models.
 
-    Hugging Face rotates a channel with the one half a head further on, these models with its neighbour.
+    The rotary embedding of Hugging Face pairs a channel with the one half a head further on; that of these models
+    pairs it with its neighbour.
     """
     d_out, rank = B.shape
     return B.reshape(num_heads, 2, d_out // num_heads // 2, rank).transpose(1, 2).reshape(d_out, rank)

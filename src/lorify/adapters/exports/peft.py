@@ -1,7 +1,7 @@
-"""Adapters in the format of PEFT, for other programs to read, and from them.
+"""Export of adapters to the PEFT format, and import from it.
 
-Exported adapters carry their provenance in the header of the weights file, where PEFT does not look; statistics are
-left behind. An import takes only what a plain LoRA means: whatever else a PEFT adapter may ask for is refused by name.
+Exported adapters carry their provenance in the header of the weights file, which PEFT ignores; statistics are not
+exported. Only plain LoRA is imported; an adapter that uses any other PEFT feature is refused with the feature's name.
 """
 
 from __future__ import annotations
@@ -36,34 +36,35 @@ PROVENANCE_KEY = "lorify_provenance"
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, "README.md"})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
 
-# Fields of a PEFT config that do not change what the stored weights mean, and those read below.
+# Fields of a PEFT config that are read below or do not change the meaning of the stored weights.
 _HARMLESS = frozenset(
     "peft_type task_type r lora_alpha use_rslora rank_pattern alpha_pattern init_lora_weights bias auto_mapping "
     "base_model_name_or_path revision peft_version inference_mode target_modules exclude_modules layers_to_transform "
     "layers_pattern lora_dropout megatron_core qalora_group_size runtime_config eva_config loftq_config "
     "ensure_weight_tying".split()
 )
-# Other ways to initialize change the base's weights, which then differ from those that are loaded here.
+# Other initializations change the base's weights, which then differ from those of the loaded base.
 _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 
 
 def export_peft(
     adapter: Adapter, base: BaseLM, folder: Path, *, base_name: str | None = None, probe: bool = True
 ) -> None:
-    """Write an adapter as PEFT reads it: `PeftModel.from_pretrained(model, folder)`.
+    """Write an adapter for `PeftModel.from_pretrained(model, folder)`.
 
-    Before the folder takes its place it is read again and compared: every tensor, and the logits of a probe prompt.
+    The written adapter is read back and compared before it is moved to `folder`: every tensor, and the logits of a
+    probe prompt.
 
     Args:
         adapter: the adapter.
         base: the base it is for.
-        folder: where to; a PEFT adapter in it is replaced at once or not at all.
-        base_name: what the reader calls the base, if not as it is called here.
-        probe: compare with the logits that the package peft makes of the folder, too; takes a second or so.
+        folder: folder to write; a PEFT adapter in it is replaced atomically.
+        base_name: name of the base to record; by default `base.name`.
+        probe: also compare the logits that the package peft computes with the adapter; takes about a second.
 
     Raises:
-        AdapterError: if the adapter does not fit the base, what was written does not read back as the same adapter, or
-            `folder` holds something else or cannot be written.
+        AdapterError: if the adapter does not fit the base, the written adapter does not read back as the same one, or
+            `folder` holds anything else or cannot be written.
     """
     adapter.check_base(base)
     tensors: dict[str, Tensor] = {}
@@ -82,20 +83,20 @@ def export_peft(
 
 
 def import_peft(folder: Path, base: BaseLM, *, probe: bool = True) -> Adapter:
-    """Read a PEFT adapter of plain LoRA for `base`.
+    """Import a plain LoRA adapter in the PEFT format.
 
-    Scales that PEFT keeps apart (`use_rslora`, `alpha_pattern`) are folded into `lora_alpha` or, where it has to be
-    the same for all pairs, into `B`.
+    The scaling given by `use_rslora` and `alpha_pattern` is folded into `lora_alpha`, or into `B` for pairs whose
+    scaling differs from `lora_alpha / r`.
 
     Args:
         folder: a folder with `adapter_config.json` and `adapter_model.safetensors`.
-        base: the base it is for. PEFT records no digest: that the base is the right one is only checked by shapes,
-            except for adapters that lorify exported.
-        probe: compare with the logits that the package peft makes of the folder; takes a second or so.
+        base: the base it is for. PEFT records no digest, so only the shapes are checked unless lorify exported the
+            adapter.
+        probe: also compare the logits that the package peft computes with the adapter; takes about a second.
 
     Raises:
-        AdapterError: if a file is missing or damaged, the adapter is more than plain LoRA, a tensor fits no linear
-            layer of the base, or the package peft makes something else of it.
+        AdapterError: if a file is missing or damaged, the adapter is not plain LoRA, a tensor does not fit any linear
+            layer of the base, or the package peft computes other logits.
     """
     config = _read_config(folder)
     tensors, metadata = _read_weights(folder)
@@ -140,29 +141,29 @@ def _peft_config(adapter: Adapter, base: BaseLM, base_name: str) -> dict[str, An
         "fan_in_fan_out": False,
         "init_lora_weights": True,
         "modules_to_save": None,
-        # Whole paths, so that the same module of a block without weights stays as it is.
+        # Full paths, so that PEFT does not adapt the same module in other blocks.
         "target_modules": list(ranks),
-        # PEFT reads these as regular expressions, in which a dot matches a dot.
+        # PEFT reads the keys as regular expressions; a path matches itself, since a dot matches a dot.
         "rank_pattern": {path: rank for path, rank in ranks.items() if rank != usual_rank},
         "alpha_pattern": {},
     }
 
 
 def _check_same(adapter: Adapter, reread: Adapter, base: BaseLM) -> None:
-    """Refuse an export that reads back as something else."""
+    """Refuse an export that does not read back as the same adapter."""
     same = adapter.weights.keys() == reread.weights.keys() and all(
         torch.equal(pair.A.cpu(), reread.weights[key].A) and torch.equal(pair.B.cpu(), reread.weights[key].B)
         for key, pair in adapter.weights.items()
     )
     if not same or not torch.equal(probe_logits(base, adapter), probe_logits(base, reread)):
         raise AdapterError(
-            "the PEFT export does not read back as the same adapter (are there numbers in it that are not finite?); "
-            "make the adapter again"
+            "the PEFT export does not read back as the same adapter (does it contain NaN or infinite values?); make "
+            "the adapter again"
         )
 
 
 def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:
-    """Refuse a folder of which the package peft makes something else."""
+    """Refuse a folder for which the package peft computes other logits."""
     if not agree(peft_logits(base, folder), probe_logits(base, adapter), base.dtype):
         raise AdapterError(
             "the package peft gives other logits for a probe prompt with this PEFT adapter than lorify does; use "
@@ -171,16 +172,16 @@ def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """`adapter_config.json` of a plain LoRA."""
+    """Read `adapter_config.json`, refusing anything but plain LoRA."""
     path = folder / CONFIG_NAME
     if not path.is_file():
-        raise AdapterError(f"{folder} is no PEFT adapter: {CONFIG_NAME} is missing; give the folder that PEFT saved")
+        raise AdapterError(f"{folder} is not a PEFT adapter: {CONFIG_NAME} is missing; give the folder that PEFT saved")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is damaged ({error}); fetch it again") from error
     if not isinstance(config, dict):
-        raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is no JSON object; fetch it again")
+        raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is not a JSON object; fetch it again")
     if config.get("peft_type") != "LORA":
         raise AdapterError(f"PEFT adapter {folder} is of type {config.get('peft_type')!r}; lorify imports LORA only")
     unsupported = sorted(name for name, value in config.items() if value and name not in _HARMLESS)
@@ -207,7 +208,7 @@ def _is_number(value: object) -> bool:
 
 
 def _pattern_value(config: Mapping[str, Any], name: str, path: str, default: float, folder: Path) -> float:
-    """Value of the first pattern that matches the end of a module's path, as PEFT matches them."""
+    """Return the value of the first pattern that matches the end of a module's path, following PEFT's rules."""
     patterns = config.get(name) or {}
     try:
         value = next((v for key, v in patterns.items() if re.match(rf"(.*\.)?({key})$", path)), default)
@@ -219,13 +220,13 @@ def _pattern_value(config: Mapping[str, Any], name: str, path: str, default: flo
 
 
 def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of the weights file."""
+    """Read the tensors and metadata of the weights file."""
     path = folder / WEIGHTS_NAME
     if not path.is_file():
         if (folder / "adapter_model.bin").is_file():
             raise AdapterError(
                 f"PEFT adapter {folder} is a pickle (adapter_model.bin), which could run code when loaded; "
-                "save it again as safetensors with PEFT's save_pretrained, where you trust it"
+                "if you trust it, save it again as safetensors with PEFT's save_pretrained"
             )
         raise AdapterError(f"PEFT adapter {folder}: {WEIGHTS_NAME} is missing; fetch it again")
     try:
@@ -236,14 +237,14 @@ def _read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _match_modules(tensors: Mapping[str, Tensor], base: BaseLM, folder: Path) -> dict[str, tuple[Key, LoraPair]]:
-    """Module path -> its address and pair; each tensor belongs to one linear layer of the base."""
+    """Map each module path to its key and pair, refusing tensors that fit no linear layer of the base."""
     keys = {base.module_path(*key): key for key in base.linear_keys}
     halves: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         match = _TENSOR_NAME.fullmatch(name)
         if match is None or match["path"] not in keys:
             raise AdapterError(
-                f"PEFT adapter {folder}: {name} fits no linear layer in the blocks of base {base.name}; "
+                f"PEFT adapter {folder}: {name} does not fit any linear layer in the blocks of base {base.name}; "
                 "load the base it was made for"
             )
         halves.setdefault(match["path"], {})[match["which"]] = tensor

@@ -140,7 +140,7 @@ def test_files_of_two_adapters_do_not_mix(base, saved, tmp_path):
 def test_other_folders_are_no_adapters(tmp_path):
     with pytest.raises(AdapterError, match="no adapter folder"):
         load_adapter(tmp_path / "nowhere")
-    with pytest.raises(AdapterError, match="is no adapter"):
+    with pytest.raises(AdapterError, match="is not an adapter"):
         load_adapter(tmp_path)
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(AdapterError, match="PEFT adapter"):

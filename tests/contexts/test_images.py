@@ -32,7 +32,7 @@ def test_content_counts_more_than_the_name(tmp_path):
 
 def test_what_is_no_image_or_damaged_is_named(tmp_path, monkeypatch):
     (tmp_path / "letter.png").write_text("Dear reader, this is a letter.")
-    with pytest.raises(ContextError, match=r"letter.png is no image that can be read; give png"):
+    with pytest.raises(ContextError, match=r"letter.png is not a readable image; give png"):
         read_context(tmp_path / "letter.png")
     whole = BytesIO()
     gradient(300, 300).save(whole, format="jpeg")
@@ -40,7 +40,7 @@ def test_what_is_no_image_or_damaged_is_named(tmp_path, monkeypatch):
     with pytest.raises(ContextError, match=r"image cut.jpg is damaged \(OSError\); save it again"):
         read_context(tmp_path / "cut.jpg")
     (tmp_path / "none.png").touch()
-    with pytest.raises(ContextError, match=r"none.png is no image"):
+    with pytest.raises(ContextError, match=r"none.png is not a readable image"):
         read_context(tmp_path / "none.png")
     with pytest.raises(ContextError, match="does not exist"):
         read_context(tmp_path / "missing.png")
@@ -84,5 +84,5 @@ def test_images_of_any_size_and_color_are_scaled():
 
 
 def test_a_grid_fits():
-    with pytest.raises(ValueError, match="image_size 8 is no multiple of patch_size 3"):
+    with pytest.raises(ValueError, match="image_size 8 is not a multiple of patch_size 3"):
         PatchGrid(patch_size=3)

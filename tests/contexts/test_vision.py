@@ -73,7 +73,7 @@ def test_texts_are_encoded_too(encoder):
 def test_a_model_without_eyes(tmp_path):
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
-    with pytest.raises(ContextError, match="is of kind LlamaForCausalLM, which is no vision-language model"):
+    with pytest.raises(ContextError, match="is of kind LlamaForCausalLM, which is not a vision-language model"):
         load_vision_encoder(str(tmp_path / "base"), dtype=torch.float32, device=torch.device("cpu"))
     assert not load_encoder(tiny_base(), str(tmp_path / "base")).reads_images
 

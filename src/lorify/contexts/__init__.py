@@ -1,1 +1,1 @@
-"""What is to be internalized: documents, chunks, features."""
+"""Contexts to internalize: documents, images and task descriptions, their chunks, and the encoders that read them."""

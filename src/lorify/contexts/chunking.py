@@ -1,6 +1,6 @@
-"""Splitting a document into chunks of tokens, at paragraph or sentence borders where possible.
+"""Splitting a document into chunks of tokens, at paragraph or sentence boundaries where possible.
 
-Chunks are made from left to right without looking back, so that a text made of a repeated block gives repeated chunks.
+Chunks are built from left to right without looking back, so a text that repeats a block gives repeated chunks.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from transformers import PreTrainedTokenizerBase
 
 PIECES_AT_ONCE = 256
 
-# A sentence ends at . ! ? or their like, with closing quotes, before white space; a paragraph at an empty line, a list
-# item or table row at a line break. White space stays with the sentence that it opens.
-_BORDER = re.compile(r"(?<=[.!?…])[\"'”’)\]]*(?=\s)|(?<=[。！？])|(?=\n)")
-# No sentence ends after these: titles, initials, Latin abbreviations, numbered things.
+# A sentence ends at . ! ? or a similar mark and closing quotes, before whitespace; a paragraph, list item or table row
+# ends at a line break. Whitespace belongs to the sentence that follows it.
+_BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*(?=\s)|(?<=[。！？])|(?=\n)")
+# Sentences do not end after titles, initials, Latin abbreviations, or abbreviations before a number.
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|No|Nos|Fig|Figs|Eq|vs|etc|approx|ca|cf|e\.g|i\.e|al|vol|pp?)\.)$"
 )
@@ -27,12 +27,11 @@ def split_into_chunks(text: str, tokenizer: PreTrainedTokenizerBase, chunk_token
     Args:
         text: the document.
         tokenizer: the base's tokenizer; no special tokens are added.
-        chunk_tokens: longest chunk, in tokens.
+        chunk_tokens: maximum length of a chunk, in tokens.
 
     Yields:
-        Token ids of each chunk. Whole sentences fill a chunk until the next would not fit; a chunk that is at least
-        half full ends at a paragraph border rather than begin a paragraph that it cannot hold. A sentence longer than
-        a chunk is cut between tokens.
+        Token ids of each chunk. A chunk is filled with whole sentences. If it is at least half full, it ends before a
+        paragraph that does not fit into it. A sentence longer than a chunk is split between tokens.
     """
     paragraph: list[list[int]] = []
     chunk: list[int] = []
@@ -50,9 +49,13 @@ def split_into_chunks(text: str, tokenizer: PreTrainedTokenizerBase, chunk_token
 
 
 def split_into_sentences(text: str) -> Iterator[str]:
-    """Sentences, headings and lines of a text, in order; nothing is lost, white space opens the piece it precedes."""
+    """Split a text into sentences, headings and lines.
+
+    Yields:
+        Pieces in order, each with the whitespace before it. Joined, they give the text up to whitespace at its end.
+    """
     start = 0
-    for match in _BORDER.finditer(text):
+    for match in _BOUNDARY.finditer(text):
         piece = text[start : match.end()]
         if piece.strip() and not _NO_END.search(piece):
             yield piece
@@ -78,7 +81,7 @@ def _place(sentences: list[list[int]], chunk: list[int], chunk_tokens: int) -> I
 
 
 def _tokenized_sentences(text: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], bool]]:
-    """Token ids of each sentence, and whether it opens a paragraph; many are tokenized in one call."""
+    """Yield the token ids of each sentence and whether it starts a paragraph, tokenizing many in one call."""
     pieces: list[str] = []
     for piece in split_into_sentences(text):
         pieces.append(piece)

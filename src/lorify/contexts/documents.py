@@ -1,4 +1,4 @@
-"""Reading documents: text files as they are, everything else (pdf, docx, html, ...) through markitdown."""
+"""Reading documents: text files directly, other formats (pdf, docx, html, ...) through markitdown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXT_SUFFIXES = {
     ".yml",
     ".org",
 }
-_OLE_MAGIC = b"\xd0\xcf\x11\xe0"  # old Office files, and new ones under a password
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"  # old Office files, and new ones with a password
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Document:
 
     Attributes:
         name: file name or title.
-        text: its text, without runs of empty lines and breaks inside sentences.
+        text: its text, without runs of blank lines or line breaks inside sentences.
         digest: SHA-256 of the text.
     """
 
@@ -50,7 +50,7 @@ class Document:
 
 
 def document_from_text(text: str, name: str = "text") -> Document:
-    """A document from a text in memory.
+    """Make a document from a text in memory.
 
     Raises:
         ContextError: if the text is empty.
@@ -65,11 +65,11 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     """Read a document.
 
     Args:
-        path: a file, or `-` for text on standard input.
-        max_bytes: larger files are refused.
+        path: a file, or `-` for standard input.
+        max_bytes: maximum size of the file, in bytes.
 
     Raises:
-        ContextError: if it is missing, empty, too large, encrypted, damaged or of no readable kind.
+        ContextError: if it is missing, empty, too large, encrypted, damaged or of an unsupported format.
     """
     if str(path) == "-":
         data = sys.stdin.buffer.read(max_bytes + 1)
@@ -85,10 +85,10 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
                 f"document {path} has {path.stat().st_size:,} bytes, at most {max_bytes:,} are read; split it"
             )
         with path.open("rb") as file:
-            data = file.read(max_bytes + 1)  # pipes and devices do not say how much they hold
+            data = file.read(max_bytes + 1)  # pipes and devices do not report their size
     except OSError as error:
         raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
-    # A file's name may be in an old encoding; what an adapter keeps of it has to be text.
+    # File names may be in a legacy encoding, but an adapter records them as text.
     name = os.fsencode(path.name).decode(errors="replace")
     return document_from_bytes(data, name, path.suffix.lower(), max_bytes)
 
@@ -96,17 +96,17 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
 def document_from_bytes(
     data: bytes, name: str, suffix: str, max_bytes: int, *, max_pages: int | None = None
 ) -> Document:
-    """A document from a file's content.
+    """Make a document from the content of a file.
 
     Args:
         data: the content.
-        name: what the document is to be called.
-        suffix: end of the file's name in lower case, such as `.pdf`; it tells the kind where the content does not.
-        max_bytes: larger contents are refused.
-        max_pages: PDFs with more pages are refused, before they are read.
+        name: name of the document.
+        suffix: suffix of the file name in lower case, such as `.pdf`; it decides the format if the content does not.
+        max_bytes: maximum size of the content, in bytes.
+        max_pages: maximum number of pages of a PDF, checked before its text is extracted; None for no limit.
 
     Raises:
-        ContextError: as `read_document`.
+        ContextError: if it is empty, too large, encrypted, damaged or of an unsupported format.
     """
     if len(data) > max_bytes:
         raise ContextTooLargeError(f"document {name} has more than {max_bytes:,} bytes; split it")
@@ -116,7 +116,7 @@ def document_from_bytes(
         raise ContextError(
             f"document {name} is encrypted or in an old Office format; save it without a password as .docx or .pdf"
         )
-    # What a file begins with says more than its name.
+    # The first bytes of a file are more reliable than its name.
     if data.startswith(b"%PDF"):
         suffix = ".pdf"
     elif data.startswith(b"PK\x03\x04"):
@@ -153,7 +153,7 @@ def _decode(data: bytes, name: str) -> str:
 
 def _convert(data: bytes, name: str, suffix: str, max_pages: int | None) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # optional audio parts of markitdown complain at import
+        warnings.simplefilter("ignore")  # optional audio dependencies of markitdown warn on import
         from markitdown import MarkItDown, MarkItDownException, StreamInfo
 
         if data.startswith(b"%PDF"):
@@ -167,7 +167,7 @@ def _convert(data: bytes, name: str, suffix: str, max_pages: int | None) -> str:
                     f"document {name} is of no readable kind; give txt, md, html, pdf, docx, pptx, xlsx or the like"
                 ) from error
             raise ContextError(f"document {name} is damaged and cannot be read; save it again") from error
-        except Exception as error:  # the parsers raise whatever the damage makes them stumble over
+        except Exception as error:  # parsers raise all kinds of exceptions on damaged files
             raise ContextError(
                 f"document {name} is damaged and cannot be read ({type(error).__name__}); save it again"
             ) from error
@@ -177,7 +177,7 @@ def _convert(data: bytes, name: str, suffix: str, max_pages: int | None) -> str:
 
 
 def _refuse_enormous_archive(data: bytes, name: str, max_bytes: int) -> None:
-    """Refuse a docx, zip or the like that is small only as long as it is packed."""
+    """Refuse a zip, docx or similar archive that is too large when unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             num_bytes = sum(member.file_size for member in archive.infolist())
@@ -200,7 +200,7 @@ def _check_pdf(data: bytes, name: str, max_pages: int | None) -> None:
         too_many = max_pages is not None and any(count > max_pages for count, _ in enumerate(pages, start=1))
     except (PDFPasswordIncorrect, PDFEncryptionError) as error:
         raise ContextError(f"document {name} is encrypted; remove its password first") from error
-    except Exception as error:  # as above
+    except Exception as error:  # parsers raise all kinds of exceptions on damaged files
         raise ContextError(f"document {name} is a damaged PDF ({type(error).__name__}); save it again") from error
     if too_many:
         raise ContextTooLargeError(f"document {name} has more than {max_pages:,} pages; split it")

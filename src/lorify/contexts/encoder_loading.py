@@ -1,5 +1,6 @@
-"""Loading the context encoder of a hypernetwork: the base itself, another language model, a
-vision-language model, or patches.
+"""Loading the context encoder of a hypernetwork.
+
+It is the base itself, another language model, a vision-language model, or patches.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from lorify.errors import BaseModelError
 def load_encoder(
     base: BaseLM, name: str | None, *, quantized: bool = False, patches: PatchGrid | None = None, training: bool = False
 ) -> ContextEncoder:
-    """The context encoder of a hypernetwork.
+    """Load the context encoder of a hypernetwork.
 
     Args:
         base: the loaded base.
         name: hub id or folder of the encoder; None for the base.
-        quantized: load it in 4 bits (NF4, by bitsandbytes) where that is possible, which is on CUDA.
-        patches: patches in place of a model.
-        training: refuse to go on in full precision where 4 bits are not possible, instead of warning.
+        quantized: load it in 4 bits (NF4, by bitsandbytes) on CUDA; on other devices, warn and use full precision.
+        patches: grid of an encoder that uses image patches instead of a model; None for a model.
+        training: with `quantized`, raise an error instead of a warning on devices other than CUDA.
 
     Raises:
-        BaseModelError: if it cannot be loaded, or not in 4 bits.
-        ContextError: if its processor of images cannot be loaded.
+        BaseModelError: if the model cannot be loaded, or cannot be quantized.
+        ContextError: if its image processor cannot be loaded.
     """
     if patches is not None:
         return PatchEncoder(patches, base.device)
@@ -59,12 +60,12 @@ def load_encoder(
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """What a language model's files tell of it as a context encoder.
+    """Properties of a context encoder that can be read without loading its weights.
 
     Attributes:
-        tokenizer: its own tokenizer.
-        num_layers: its blocks.
-        window_tokens: longest input it was made for, in tokens.
+        tokenizer: its tokenizer.
+        num_layers: number of blocks.
+        window_tokens: length of its context window, in tokens.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -73,14 +74,14 @@ class EncoderSpec:
 
 
 def read_encoder_spec(base: BaseLM, name: str | None) -> EncoderSpec:
-    """What is to be known of a context encoder before its weights are loaded.
+    """Read the properties of a context encoder without loading its weights.
 
     Args:
         base: the loaded base.
         name: hub id or folder of the encoder; None for the base.
 
     Raises:
-        BaseModelError: if its files cannot be found, fetched or read.
+        BaseModelError: if its files cannot be found, downloaded or read.
     """
     if name is None:
         return EncoderSpec(base.tokenizer, base.num_layers, base.window_tokens)

@@ -1,11 +1,11 @@
-"""Context encoders of Doc-to-LoRA: hidden states of a frozen model over chunks of a context, texts or images.
+"""Context encoders of Doc-to-LoRA: features of text or image chunks, mostly hidden states of a frozen model.
 
-    per-layer activations   what enters each of the first n blocks; the last of them after the model's final norm
-    early exit              what leaves the first n blocks, after the final norm
-    embeddings              what enters the first block
+    per-layer activations   inputs of the first n blocks, the last one after the model's final norm
+    early exit              output of the first n blocks, after the final norm
+    embeddings              input of the first block
     patches                 pixels of an image, without a model (`lorify.contexts.patches`)
 
-The final norm is there because the published encoders are models cut short, which norm whatever comes last.
+The final norm is applied because the published encoders are truncated models, which normalize their last output.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-_MARK = "\u2602"  # stands for the context in a rendered chat template; not the mark of `lorify.base.chat`
+_MARK = "\u2602"  # placeholder for the context when a chat template is split around it
 
 
 @dataclass(frozen=True)
 class EncodedContexts:
-    """Features of a batch of chunks: one below the other, or all in one sequence.
+    """Features of a batch of chunks, either padded or packed into one sequence.
 
     Attributes:
-        states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`; in
-            one sequence without the dimension of the chunks.
-        mask: `[chunks, tokens]`, True for real tokens.
+        states: `[chunks, blocks, tokens, features]` for per-layer activations, else `[chunks, tokens, features]`;
+            packed states lack the dimension of the chunks.
+        mask: `[chunks, tokens]`, True for tokens, False for padding.
         token_indices: `[chunks, tokens]`, the position of each token in the packed sequence, 0 for padding; None if the
             chunks are not packed.
     """
@@ -45,88 +45,100 @@ class EncodedContexts:
 
 @dataclass(frozen=True, eq=False)
 class ImageChunk:
-    """An image as an encoder takes it.
+    """An image preprocessed for an encoder.
 
     Attributes:
-        inputs: tensors for its model, with a batch of one.
-        num_tokens: how many states it becomes; also its `len`.
+        inputs: named inputs of the encoder's model, with a batch size of 1.
+        num_tokens: number of hidden states that it is encoded to; also its `len`.
     """
 
     inputs: Mapping[str, Tensor]
     num_tokens: int
 
     def __len__(self) -> int:
-        """Number of tokens."""
+        """Return the number of tokens."""
         return self.num_tokens
 
 
 Chunk = Sequence[int] | ImageChunk
-"""What is encoded at a time: token ids with all special tokens, or an image."""
+"""The unit of encoding: token ids including special tokens, or an image."""
 
 
 class ContextEncoder(Protocol):
-    """A frozen model (or none, for patches) that turns chunks of contexts into features."""
+    """Encodes chunks of contexts as features, with a frozen model or, for patches, without one."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return its name for messages."""
         ...
 
     @property
     def num_layers(self) -> int:
-        """Its blocks."""
+        """Return the number of its blocks."""
         ...
 
     @property
     def feature_size(self) -> int:
-        """Width of its features."""
+        """Return the width of its features."""
         ...
 
     @property
     def window_tokens(self) -> int:
-        """Longest chunk, in tokens."""
+        """Return the maximum length of a chunk, in tokens."""
         ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """Dtype of its features."""
+        """Return the dtype of its features."""
         ...
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase | None:
-        """Its tokenizer; None if it reads no text."""
+        """Return its tokenizer; None if it does not read text."""
         ...
 
     @property
     def reads_images(self) -> bool:
-        """Whether images can be encoded."""
+        """Return whether it can encode images."""
         ...
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens; for encoders with a tokenizer."""
+        """Tokenize a text, without special tokens.
+
+        Raises:
+            ContextError: if it does not read text.
+        """
         ...
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
-        """An image as this encoder takes it, in a chat that may begin with an empty system turn.
+        """Preprocess an image for this encoder.
 
-        For encoders that read images.
+        Args:
+            image: the image, with its caption if it has one.
+            system_turn: start the chat that contains the image with an empty system turn.
+
+        Raises:
+            ContextError: if it does not read images.
         """
         ...
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
-        """Features of chunks of one kind (texts or images), each encoded alone.
+        """Encode chunks independently of each other.
 
         Args:
-            chunks: texts or images.
-            kind: which hidden states.
-            num_layers: how many blocks; see the module's docstring.
+            chunks: chunks, either all texts or all images.
+            kind: kind of features; see the module docstring.
+            num_layers: number n of blocks; see the module docstring.
+
+        Returns:
+            The features, padded to the longest chunk.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A language model as context encoder; it may be the base.
+    """A language model as context encoder, possibly the base itself.
 
     Attributes:
         model: the frozen model.
@@ -136,63 +148,76 @@ class TextEncoder:
 
     @property
     def reads_images(self) -> bool:
-        """It reads text alone."""
+        """Return False, since it reads only text."""
         return False
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Return the name of the model."""
         return self.model.name
 
     @property
     def num_layers(self) -> int:
-        """Its blocks."""
+        """Return the number of its blocks."""
         return self.model.num_layers
 
     @property
     def feature_size(self) -> int:
-        """Width of its hidden states."""
+        """Return the width of its hidden states."""
         return self.model.hidden_size
 
     @property
     def window_tokens(self) -> int:
-        """Longest input it was made for, in tokens."""
+        """Return the length of its context window, in tokens."""
         return self.model.window_tokens
 
     @property
     def dtype(self) -> torch.dtype:
-        """Dtype of its hidden states."""
+        """Return the dtype of its hidden states."""
         return self.model.dtype
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Its tokenizer."""
+        """Return its tokenizer."""
         return self.model.tokenizer
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens."""
+        """Tokenize a text, without special tokens."""
         return self.model.encode_text(text)
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
-        """Always an error."""
+        """Raise an error, since it reads only text.
+
+        Raises:
+            ContextError: always.
+        """
         del system_turn
         raise image_not_supported(image, self.name)
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
-        """Features of texts, each encoded alone."""
+        """Encode texts independently of each other; see `ContextEncoder.encode`."""
         input_ids, mask = (tensor.to(self.model.device) for tensor in pad_chunks(chunks))
         return EncodedContexts(self._states(input_ids, mask, None, kind, num_layers), mask.bool())
 
     def encode_packed(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
-        """As `encode`, with all texts in one sequence without padding; none sees another."""
+        """Encode texts packed into one sequence without padding; each attends only to itself.
+
+        Args:
+            chunks: token ids of each text.
+            kind: kind of features; see the module docstring.
+            num_layers: number n of blocks; see the module docstring.
+
+        Returns:
+            The packed features, with `token_indices`.
+        """
         model = self.model
         lengths = torch.tensor([len(chunk) for chunk in chunks])
         starts = lengths.cumsum(0) - lengths
         owner = torch.arange(len(chunks)).repeat_interleave(lengths)
-        may_look = model.attention_mask((owner.unsqueeze(1) == owner).tril()[None, None].to(model.device))
+        attention_mask = model.attention_mask((owner.unsqueeze(1) == owner).tril()[None, None].to(model.device))
         input_ids = torch.cat([_text_ids(chunk) for chunk in chunks]).unsqueeze(0).to(model.device)
         positions = (torch.arange(len(owner)) - starts[owner]).unsqueeze(0).to(model.device)
-        states = self._states(input_ids, may_look, positions, kind, num_layers)[0]
+        states = self._states(input_ids, attention_mask, positions, kind, num_layers)[0]
         index = torch.arange(int(lengths.max()))
         mask = index < lengths.unsqueeze(1)
         token_indices = (starts.unsqueeze(1) + index).masked_fill(~mask, 0)
@@ -202,7 +227,7 @@ class TextEncoder:
     def _states(
         self, input_ids: Tensor, mask: Tensor, positions: Tensor | None, kind: EncoderKind, num_layers: int
     ) -> Tensor:
-        """Hidden states of the wanted kind `[batch, (blocks,) tokens, features]`."""
+        """Return the hidden states of a kind `[batch, (blocks,) tokens, features]`."""
         model = self.model
 
         def inputs_of(depths: Sequence[int]) -> Mapping[int, Tensor]:
@@ -219,7 +244,7 @@ class TextEncoder:
 
 
 def pad_chunks(chunks: Sequence[Chunk]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask `[chunks, tokens]` of texts, padded on the right."""
+    """Return token ids and attention mask of texts, both `[chunks, tokens]`, padded on the right."""
     length = max(map(len, chunks))
     input_ids = torch.zeros(len(chunks), length, dtype=torch.long)
     mask = torch.zeros(len(chunks), length, dtype=torch.long)
@@ -236,12 +261,12 @@ def _text_ids(chunk: Chunk) -> Tensor:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How to get at the hidden states of a model for one batch.
+    """Access to the hidden states of a model for one batch.
 
     Attributes:
-        num_layers: its blocks.
-        inputs_of: blocks -> what enters each of them; blocks above the highest are not computed.
-        output: what leaves the last block, after the final norm.
+        num_layers: number of blocks.
+        inputs_of: maps block indices to the inputs of these blocks; blocks above the highest are not computed.
+        output: returns the output of the last block, after the final norm.
         norm: the final norm.
     """
 
@@ -252,7 +277,7 @@ class Blocks:
 
 
 def chosen_states(blocks: Blocks, kind: EncoderKind, num_layers: int) -> Tensor:
-    """Hidden states of one kind; see the module's docstring."""
+    """Return the hidden states of one kind; see the module docstring."""
     if kind == "embeddings":
         return blocks.inputs_of([0])[0]
     if kind == "early_exit":
@@ -261,7 +286,7 @@ def chosen_states(blocks: Blocks, kind: EncoderKind, num_layers: int) -> Tensor:
 
 
 def _states(blocks: Blocks, depths: Sequence[int]) -> list[Tensor]:
-    """What leaves the first n blocks, for each n of `depths`, the last of them after the final norm."""
+    """Return the output of the first n blocks for each n in `depths`, with the final norm applied to the last one."""
     inside = [depth for depth in depths if depth < blocks.num_layers]
     found = blocks.inputs_of(inside) if inside else {}
     last = blocks.output() if len(inside) < len(depths) else blocks.norm(found[depths[-1]])
@@ -271,9 +296,16 @@ def _states(blocks: Blocks, depths: Sequence[int]) -> list[Tensor]:
 def context_affixes(
     tokenizer: PreTrainedTokenizerBase, *, system_turn: bool = False
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Token ids before and after a context: those of a chat whose user says the context, as in the paper.
+    """Return the token ids before and after a context, which is the user's turn of a chat.
 
-    With `system_turn` the chat begins with an empty system turn, as in the reference implementation.
+    Args:
+        tokenizer: the encoder's tokenizer; without a chat template, only a beginning-of-text token precedes a context.
+        system_turn: start the chat with an empty system turn, as in the reference implementation.
+
+    Returns:
+        Token ids of the prefix and the suffix.
+
+    Source: Doc-to-LoRA (arXiv 2602.15902).
     """
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
@@ -282,7 +314,7 @@ def context_affixes(
     ids = build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
     mark = list(tokenizer(_MARK, add_special_tokens=False)["input_ids"])
     at = next((i for i in range(len(ids)) if ids[i : i + len(mark)] == mark), None)
-    if at is None:  # the mark merges with what is around it
+    if at is None:  # the tokenizer merges the placeholder with its surroundings
         return tuple(ids), ()
     return tuple(ids[:at]), tuple(ids[at + len(mark) :])
 
@@ -290,16 +322,20 @@ def context_affixes(
 def split_evenly(
     ids: Sequence[int], *, num_chunks: int, prefix: Sequence[int], suffix: Sequence[int]
 ) -> list[list[int]]:
-    """Chunks of nearly equal length, each between its affixes.
+    """Split a context into chunks of nearly equal length, each with a prefix and a suffix.
 
-    The context with its affixes is cut into `num_chunks` runs of equal length (the last one shorter), and the
-    affixes are put at every cut: `[prefix, a, suffix], [prefix, b, suffix] ...`, as in the reference implementation.
+    As in the reference implementation, the context with its prefix and suffix is split into `num_chunks` runs of equal
+    length (the last one may be shorter). A suffix and a prefix are then inserted at each split:
+    `[prefix, a, suffix], [prefix, b, suffix] ...`.
 
     Args:
-        ids: token ids of the context, without affixes.
-        num_chunks: how many; fewer come out where the context is too short for so many.
+        ids: token ids of the context, without prefix and suffix.
+        num_chunks: number of chunks; a context that is too short gives fewer.
         prefix: token ids before each chunk.
         suffix: token ids after each chunk.
+
+    Returns:
+        Token ids of each chunk.
     """
     whole = [*prefix, *ids, *suffix]
     length = -(-len(whole) // num_chunks)

@@ -1,4 +1,4 @@
-"""The base's own activations over chunks of a document: what the hypernetwork reads."""
+"""Activations of the base over chunks of a document, the inputs of the associative hypernetwork."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lorify.base.model import BaseLM
 T = TypeVar("T")
 
 LIKE_LENGTH = 0.8
-"""A batch holds texts of at least this share of its longest."""
+"""The shortest text of a batch has at least this fraction of the length of its longest."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Features:
     """Activations of the frozen base over a batch of chunks.
 
     Attributes:
-        states: `[layers, chunks, tokens, hidden]`, the inputs of the wanted blocks.
-        inputs: `[layers, chunks, tokens, d_in]`, the inputs of the adapted module in those blocks; None if not wanted.
-        ids: `[chunks, tokens]`, the tokens.
-        outputs: `[chunks, tokens, hidden]`, the output embedding of each token.
+        states: `[layers, chunks, tokens, hidden]`, inputs of the requested blocks.
+        inputs: `[layers, chunks, tokens, d_in]`, inputs of the adapted module in these blocks; None if not requested.
+        ids: `[chunks, tokens]`, token ids.
+        outputs: `[chunks, tokens, hidden]`, output embedding of each token.
         is_token: `[chunks, tokens]`, False for padding.
     """
 
@@ -36,14 +36,14 @@ class Features:
 
     @property
     def next_outputs(self) -> Tensor:
-        """The output embedding of the token that follows each token `[chunks, tokens, hidden]`."""
+        """Return the output embedding of the token that follows each token `[chunks, tokens, hidden]`."""
         return self.outputs.roll(-1, dims=1)
 
     @property
     def mask(self) -> Tensor:
-        """`[chunks, tokens]`, True where a token has a next token in its chunk.
+        """Return `[chunks, tokens]`, True where another token of the chunk follows.
 
-        The last token has none; the beginning-of-text token counts, it stands for "nothing read yet".
+        The beginning-of-text token counts as a token: it represents the empty context.
         """
         has_next = self.is_token.roll(-1, dims=1)
         has_next[:, -1] = False
@@ -51,7 +51,7 @@ class Features:
 
 
 def with_start(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Token ids of chunks as the base reads them: after a beginning-of-text token where the tokenizer has one."""
+    """Prepend the beginning-of-text token to each chunk of token ids, if the tokenizer has one."""
     start = cast(int | None, base.tokenizer.bos_token_id)
     return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
 
@@ -59,13 +59,16 @@ def with_start(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]
 def encode_chunks(
     base: BaseLM, chunks: Sequence[Sequence[int]], *, layers: Sequence[int], module: str | None = None
 ) -> Features:
-    """Run the bare base over chunks, each encoded alone.
+    """Run the base without adapters over chunks, independently of each other.
 
     Args:
         base: the frozen base model.
-        chunks: token ids of each chunk; a beginning-of-text token is put before each where the tokenizer has one.
-        layers: blocks whose activations are wanted.
-        module: the adapted linear layer of those blocks; None if its inputs are not wanted.
+        chunks: token ids of each chunk, without the beginning-of-text token, which is added if the tokenizer has one.
+        layers: indices of the blocks whose inputs to return.
+        module: adapted linear layer of these blocks whose inputs to return too; None for none.
+
+    Returns:
+        Features of the chunks, padded to the longest.
     """
     rows = with_start(base, chunks)
     length = max(len(row) for row in rows)
@@ -75,7 +78,7 @@ def encode_chunks(
         input_ids[index, : len(row)] = torch.tensor(row)
         is_token[index, : len(row)] = True
     input_ids = input_ids.to(base.device)
-    found = base.activations(input_ids, None, layers=layers, module=module)  # without a mask attention is faster
+    found = base.activations(input_ids, None, layers=layers, module=module)  # attention is faster without a mask
     return Features(
         states=torch.stack([found.states[layer] for layer in layers]),
         inputs=torch.stack([found.inputs[layer] for layer in layers]) if module is not None else None,
@@ -86,11 +89,14 @@ def encode_chunks(
 
 
 def of_like_length(lengths: Sequence[int], max_tokens: int | None = None) -> list[list[int]]:
-    """Indices of texts in groups of which each is one batch, the longest first, so that little of a batch is padding.
+    """Group texts of similar length into batches with little padding.
 
     Args:
-        lengths: of the texts, in tokens.
-        max_tokens: a group of several texts has at most so many tokens, padding included; None: any number.
+        lengths: lengths of the texts, in tokens.
+        max_tokens: maximum size of a batch of several texts in tokens, including padding; None for no limit.
+
+    Returns:
+        Indices of the texts of each batch, longest texts first.
     """
     groups: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
@@ -104,7 +110,7 @@ def of_like_length(lengths: Sequence[int], max_tokens: int | None = None) -> lis
 
 
 def batched(chunks: Iterable[T], max_chunks: int) -> Iterator[list[T]]:
-    """Group a stream of chunks, at most `max_chunks` at a time, so that memory does not grow with the document."""
+    """Group a stream lazily into lists of at most `max_chunks`, so that memory does not grow with the document."""
     stream = iter(chunks)
     while group := list(islice(stream, max_chunks)):
         yield group

@@ -1,4 +1,7 @@
-"""Images as contexts: read from a file (PNG, JPEG, WebP ...) or from memory, told apart from documents by content."""
+"""Images as contexts, read from a file (PNG, JPEG, WebP, ...) or from memory.
+
+Files are recognized as images by their content, or else by their suffix.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ class ImageContext:
 
     Attributes:
         name: file name or title.
-        image: its pixels, in RGB, turned the way it is to be seen.
-        digest: SHA-256 of its content, and of its caption if it has one.
-        caption: text that a vision-language encoder reads along with it.
+        image: the image in RGB, rotated upright.
+        digest: SHA-256 of its content and caption.
+        caption: text that a vision-language encoder reads together with the image; may be empty.
     """
 
     name: str
@@ -39,28 +42,31 @@ class ImageContext:
 
 
 Context = Document | ImageContext
-"""What is internalized."""
+"""A context to internalize."""
 
 
 def read_context(path: Path | str) -> Context:
-    """Read an image or a document, whichever a file holds; `-` is a document on standard input.
+    """Read an image or a document.
+
+    Args:
+        path: a file, or `-` for a document on standard input.
 
     Raises:
-        ContextError: if it is missing, empty, too large, damaged or of no readable kind.
+        ContextError: if it is missing, empty, too large, damaged or of an unsupported format.
     """
     return read_image(Path(path)) if str(path) != "-" and _is_image(Path(path)) else read_document(path)
 
 
 def read_image(source: ImageSource, *, name: str = "image", caption: str = "") -> ImageContext:
-    """An image from a file or from memory.
+    """Read an image from a file or from memory.
 
     Args:
-        source: the file, or the image.
-        name: what an image in memory is called; a file has a name.
-        caption: text that a vision-language encoder reads along with it.
+        source: an image file, or an image in memory.
+        name: name of an image in memory; a file keeps its own name.
+        caption: text that a vision-language encoder reads together with the image.
 
     Raises:
-        ContextError: if the file is missing, is no image, or is damaged or too large.
+        ContextError: if the file is missing, is not an image, is damaged, or is too large.
     """
     if isinstance(source, Image.Image):
         data = f"{source.mode} {source.size} ".encode() + source.tobytes()
@@ -73,12 +79,17 @@ def read_image(source: ImageSource, *, name: str = "image", caption: str = "") -
     except OSError as error:
         raise ContextError(f"image {source} cannot be read ({error.strerror}); check the path") from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own word on large or odd files; ours are errors
+        warnings.simplefilter("ignore")  # Pillow warns about large and unusual files; lorify raises its own errors
         return _decode(data, shown, caption)
 
 
 def image_not_supported(image: ImageContext, reader: str) -> ContextError:
-    """The error of an image where only text is read."""
+    """Return the error to raise for an image that is given to a text-only reader.
+
+    Args:
+        image: the image.
+        reader: the model or hypernetwork that reads only text, as messages name it.
+    """
     return ContextError(
         f"{image.name} is an image, but {reader} reads text only; images need a hypernetwork whose context encoder "
         "reads them, given with --hypernetwork (see docs/images.md)"
@@ -86,10 +97,14 @@ def image_not_supported(image: ImageContext, reader: str) -> ContextError:
 
 
 def as_text(context: Context, reader: str) -> Document:
-    """The document, for `reader`, which reads no images.
+    """Return a context as a document, for a reader that reads only text.
+
+    Args:
+        context: the context.
+        reader: the model or hypernetwork that reads only text, as messages name it.
 
     Raises:
-        ContextError: if it is an image.
+        ContextError: if the context is an image.
     """
     if isinstance(context, ImageContext):
         raise image_not_supported(context, reader)
@@ -108,8 +123,8 @@ def _decode(data: bytes, name: str, caption: str) -> ImageContext:
     except ContextError:
         raise
     except UnidentifiedImageError as error:
-        raise ContextError(f"{name} is no image that can be read; give png, jpg, webp or the like") from error
-    except Exception as error:  # decoders raise whatever the damage makes them stumble over
+        raise ContextError(f"{name} is not a readable image; give png, jpg, webp or the like") from error
+    except Exception as error:  # decoders raise all kinds of exceptions on damaged files
         raise ContextError(f"image {name} is damaged ({type(error).__name__}); save it again") from error
 
 
@@ -119,7 +134,7 @@ def _image_context(image: Image.Image, name: str, data: bytes, caption: str) -> 
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a file begins as images do, or is called like one."""
+    """Return whether a file has the first bytes or the suffix of an image format."""
     if not path.is_file():
         return False
     try:

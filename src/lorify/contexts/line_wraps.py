@@ -1,7 +1,7 @@
-"""Line breaks that stand where a line was full, not where a sentence or an item ends: they are spaces.
+"""Joining the lines of hard-wrapped paragraphs.
 
-Text files and PDFs have them in the middle of sentences and names, and a word after a line break is another token than
-the same word after a space.
+Text files and PDFs contain line breaks in the middle of sentences and names, where a line was full. Replacing them by
+spaces matters because a word after a line break has other tokens than the same word after a space.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 MIN_WIDTH, MAX_WIDTH = 50, 200
-"""Lines are wrapped at widths of about so many characters; shorter ones are verse or lists, longer ones paragraphs."""
+"""Range of widths, in characters, of wrapped text; shorter lines are verse or lists, longer ones whole paragraphs."""
 FULLNESS = 0.85
-"""A line is full if the next word would have made it longer than this share of the longest; fonts are not even."""
+"""A line is full if the next word would make it longer than this fraction of the longest line.
 
-# A line that starts something of its own: a list item, heading, table row, quotation, rule, tag or `Label: value`.
+The fraction is below 1 because the characters of proportional fonts differ in width.
+"""
+
+# Matches the start of a list item, heading, table row, quotation, rule, tag or `Label: value`.
 _OWN_START = re.compile(
     r"\s*(?:[-*+•·–]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s|#|\||>|<|:|[-=_*~`]{3,}|\[|[A-Z][\w'’-]*(?: [\w'’-]+){0,3}:\s)"
 )
@@ -26,11 +29,11 @@ _HYPHENATED = re.compile(r"([^\W\d_]+)-$")
 
 
 def join_wrapped_lines(text: str) -> str:
-    """The text with the lines of wrapped paragraphs joined.
+    """Join the lines of wrapped paragraphs.
 
-    A paragraph is wrapped if all of its lines but the last are full and most of them end inside a sentence. Code
-    blocks, tables, lists and verse stay as they are. A hyphen at the end of a line is left out if the word is written
-    without it elsewhere in the text.
+    A paragraph is wrapped if all its lines but the last are full and most of them end inside a sentence. Code blocks,
+    tables, lists and verse are left unchanged. A hyphen at the end of a line is removed if the word occurs without it
+    elsewhere in the text.
     """
     lines = text.split("\n")
     words = cache(lambda: frozenset(_WORD.findall(text)))
@@ -47,10 +50,10 @@ def join_wrapped_lines(text: str) -> str:
 
 
 def _starts_alone(line: str, before: Sequence[str]) -> bool:
-    """Whether a line looks like one that does not go on with the lines before it."""
+    """Return whether a line does not seem to continue the lines before it."""
     if _OWN_START.match(line):
         return True
-    # Indented as far as code, and not below a list item, whose lines may be.
+    # The line is indented like code and does not belong to a list item, whose lines may be indented.
     return line.startswith(("    ", "\t")) and not _OWN_START.match(before[0])
 
 

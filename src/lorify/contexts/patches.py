@@ -1,7 +1,7 @@
-"""Patches of an image as features, without any model: the smallest context encoder that sees.
+"""Image patches as features, without a model: the smallest context encoder for images.
 
-The image is scaled to a square and cut into a grid of square patches. The features of a patch are its pixels, from -1
-to 1, and which patch of the grid it is (1 at its place, 0 elsewhere), since a Perceiver knows no order.
+The image is scaled to a square and split into a grid of square patches. The features of a patch are its pixels, from -1
+to 1, and a one-hot encoding of its position in the grid, since a Perceiver ignores order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lorify.errors import ContextError
 
 
 class PatchGrid(BaseModel):
-    """How an image is cut into patches."""
+    """Settings for splitting an image into patches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,27 +31,27 @@ class PatchGrid(BaseModel):
     @model_validator(mode="after")
     def _divides(self) -> PatchGrid:
         if self.image_size % self.patch_size:
-            raise ValueError(f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}")
+            raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
         return self
 
     @property
     def num_patches(self) -> int:
-        """Patches of an image."""
+        """Return the number of patches of an image."""
         return (self.image_size // self.patch_size) ** 2
 
     @property
     def feature_size(self) -> int:
-        """Features of a patch: its pixels and its place."""
+        """Return the number of features of a patch: its pixels and its one-hot position."""
         return self.patch_size**2 * (3 if self.color else 1) + self.num_patches
 
 
 @dataclass(frozen=True)
 class PatchEncoder:
-    """Images -> patches; see the module's docstring. It reads no text.
+    """Encodes images as patches; see the module docstring. It does not read text.
 
     Attributes:
-        grid: how images are cut.
-        device: where the features go.
+        grid: how to split an image into patches.
+        device: device of the features.
     """
 
     grid: PatchGrid
@@ -59,46 +59,50 @@ class PatchEncoder:
 
     @property
     def name(self) -> str:
-        """There is but one kind."""
+        """Return `patches`, since it has no model with a name."""
         return "patches"
 
     @property
     def num_layers(self) -> int:
-        """It has no blocks."""
+        """Return 0, since it has no blocks."""
         return 0
 
     @property
     def dtype(self) -> torch.dtype:
-        """Dtype of its features."""
+        """Return the dtype of its features."""
         return torch.float32
 
     @property
     def tokenizer(self) -> None:
-        """It reads no text."""
+        """Return None, since it does not read text."""
         return None
 
     @property
     def reads_images(self) -> bool:
-        """It reads images alone."""
+        """Return True; it reads only images."""
         return True
 
     @property
     def feature_size(self) -> int:
-        """Features of a patch."""
+        """Return the number of features of a patch."""
         return self.grid.feature_size
 
     @property
     def window_tokens(self) -> int:
-        """An image is read whole, whatever its size."""
+        """Return the number of patches of an image, which is independent of its size."""
         return self.grid.num_patches
 
     def encode_text(self, text: str) -> list[int]:
-        """Always an error."""
+        """Raise an error, since it does not read text.
+
+        Raises:
+            ContextError: always.
+        """
         del text
         raise ContextError("the hypernetwork reads images only (its features are patches); give png, jpg or webp files")
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
-        """The patches of an image; there is no chat."""
+        """Split an image into patches; `system_turn` and the caption are ignored."""
         del system_turn
         grid = self.grid
         side = grid.image_size
@@ -112,7 +116,7 @@ class PatchEncoder:
         return ImageChunk({"patches": patches.unsqueeze(0)}, grid.num_patches)
 
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
-        """The patches of images `[chunks, patches, features]`; nothing is computed."""
+        """Return the patches of images `[chunks, patches, features]`; `kind` and `num_layers` are ignored."""
         del kind, num_layers
         states = torch.cat([chunk.inputs["patches"] for chunk in chunks if isinstance(chunk, ImageChunk)])
         return EncodedContexts(states.to(self.device), torch.ones(states.shape[:2], dtype=torch.bool).to(self.device))

@@ -1,7 +1,7 @@
 """A vision-language model as context encoder: hidden states of its language model over image and text tokens.
 
-An image stands in a chat in the place where a text would, as its user's turn. Texts alone are encoded as by any
-language model, so that a hypernetwork trained on texts reads images too.
+Like a text, an image is the user's turn of a chat. Texts are encoded as by a language model, so a hypernetwork trained
+on texts can also read images.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), where gemma-3-4b-it encodes images for a text-only gemma-2-2b-it.
 """
@@ -39,12 +39,12 @@ from lorify.errors import ContextError
 
 @dataclass(frozen=True, eq=False)
 class VisionEncoder:
-    """A frozen vision-language model with its processor; see the module's docstring.
+    """A frozen vision-language model with its processor; see the module docstring.
 
     Attributes:
-        model: the Hugging Face model, with its head.
-        processor: makes token ids and pixels of images and texts.
-        name: what the user called it.
+        model: the Hugging Face model, including its head.
+        processor: the Hugging Face processor, which converts images and texts to pixels and token ids.
+        name: the name that the user gave.
     """
 
     model: PreTrainedModel
@@ -55,61 +55,63 @@ class VisionEncoder:
         """Freeze the model.
 
         Raises:
-            ContextError: if its language model is not made of blocks with a norm after them.
+            ContextError: if its language model does not consist of blocks followed by a norm.
         """
         self.model.eval().requires_grad_(False)
         if not isinstance(getattr(self._decoder, "layers", None), nn.ModuleList) or not hasattr(self._decoder, "norm"):
             raise ContextError(
                 f"context encoder {self.name} is of kind {type(self.model).__name__}, whose hidden states lorify "
-                "cannot reach; give one such as Gemma 3 or SmolVLM"
+                "cannot read; give one such as Gemma 3 or SmolVLM"
             )
-        _ = self._activation_hooks  # installed once, and not in the middle of a forward pass
+        _ = self._activation_hooks  # install the hooks now, not in the middle of a forward pass
 
     @property
     def reads_images(self) -> bool:
-        """It reads texts and images."""
+        """Return True; it reads texts and images."""
         return True
 
     @property
     def num_layers(self) -> int:
-        """Blocks of its language model."""
+        """Return the number of blocks of its language model."""
         return len(cast(nn.ModuleList, self._decoder.layers))
 
     @property
     def feature_size(self) -> int:
-        """Width of its hidden states."""
+        """Return the width of its hidden states."""
         return int(self.model.config.get_text_config().hidden_size)
 
     @property
     def window_tokens(self) -> int:
-        """Longest input of its language model, in tokens."""
+        """Return the length of its language model's context window, in tokens."""
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Dtype of its hidden states."""
+        """Return the dtype of its hidden states."""
         return self.model.dtype
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Its tokenizer."""
+        """Return its tokenizer."""
         return self.processor.tokenizer
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens."""
+        """Tokenize a text, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
-        """Token ids and pixels of an image in a chat, with its caption if it has one.
+        """Convert an image and its caption to the token ids and pixels of a chat.
 
-        With `system_turn` the chat begins with an empty system turn, as in the reference implementation.
+        Args:
+            image: the image, with its caption if it has one.
+            system_turn: start the chat with an empty system turn, as in the reference implementation.
 
         Raises:
-            ContextError: if the processor cannot do with it, or it is longer than the model's window.
+            ContextError: if the processor fails on it, or it does not fit the model's context window.
         """
         try:
             inputs = self._processed(image, system_turn=system_turn)
-        except Exception as error:  # processors raise whatever an odd image makes them stumble over
+        except Exception as error:  # processors raise all kinds of exceptions on unusual images
             size = f"{image.image.width} x {image.image.height}"
             raise ContextError(
                 f"image {image.name} of {size} pixels cannot be encoded by {self.name} ({_reason(error)}); scale it "
@@ -125,7 +127,7 @@ class VisionEncoder:
 
     @torch.no_grad()
     def encode(self, chunks: Sequence[Chunk], *, kind: EncoderKind, num_layers: int) -> EncodedContexts:
-        """Hidden states of texts or of images, each encoded alone."""
+        """Encode texts or images independently of each other; see `ContextEncoder.encode`."""
         if not isinstance(chunks[0], ImageChunk):
             input_ids, mask = pad_chunks(chunks)
             states = self._states({"input_ids": input_ids, "attention_mask": mask}, kind, num_layers)
@@ -152,10 +154,10 @@ class VisionEncoder:
     def _processed(self, image: ImageContext, *, system_turn: bool) -> dict[str, Tensor]:
         caption = [{"type": "text", "text": image.caption}] if image.caption else []
         if getattr(self.processor, "chat_template", None):
-            asked = {"role": "user", "content": [{"type": "image", "image": image.image}, *caption]}
-            silent = {"role": "system", "content": [{"type": "text", "text": ""}]}
-            made = self.processor.apply_chat_template(
-                [silent, asked] if system_turn else [asked],
+            user_turn = {"role": "user", "content": [{"type": "image", "image": image.image}, *caption]}
+            empty_system_turn = {"role": "system", "content": [{"type": "text", "text": ""}]}
+            inputs = self.processor.apply_chat_template(
+                [empty_system_turn, user_turn] if system_turn else [user_turn],
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
@@ -163,19 +165,19 @@ class VisionEncoder:
             )
         else:
             text = f"{self.processor.image_token} {image.caption}".strip()
-            made = self.processor(images=[image.image], text=[text], return_tensors="pt")
-        return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+            inputs = self.processor(images=[image.image], text=[text], return_tensors="pt")
+        return {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
 
     def _states(self, inputs: Mapping[str, Tensor], kind: EncoderKind, num_layers: int) -> Tensor:
-        """Hidden states of a batch of inputs of one shape."""
-        placed = {
+        """Return the hidden states of a batch of inputs of one shape."""
+        on_device = {
             name: value.to(self.model.device, self.dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
-        whole = cast(nn.Module, self.model.base_model)  # without the head
+        headless = cast(nn.Module, self.model.base_model)
 
         def output() -> Tensor:
-            return whole(**placed, use_cache=False).last_hidden_state
+            return headless(**on_device, use_cache=False).last_hidden_state
 
         def inputs_of(depths: Sequence[int]) -> Mapping[int, Tensor]:
             return self._activation_hooks.run(output, layers=depths).states
@@ -191,20 +193,20 @@ def load_vision_encoder(
 
     Args:
         name: hub id or folder.
-        dtype: dtype of its weights.
-        device: where to run.
-        quantized: keep the weights in 4 bits; on CUDA only.
+        dtype: dtype of the weights.
+        device: device of the weights.
+        quantized: load the weights in 4 bits; CUDA only.
 
     Raises:
-        BaseModelError: if its files cannot be found, fetched or read.
-        ContextError: if it is no vision-language model, or its processor needs a package that is not installed.
+        BaseModelError: if its files cannot be found, downloaded or read.
+        ContextError: if it is not a vision-language model, or its processor cannot be loaded.
     """
     folder = resolve_base(name)
     kind = architecture(name, folder)
     if not is_vision_language(kind):
         raise ContextError(
-            f"context encoder {name!r} is of kind {kind}, which is no vision-language model; give one such as Gemma 3 "
-            "or SmolVLM"
+            f"context encoder {name!r} is of kind {kind}, which is not a vision-language model; give one such as "
+            "Gemma 3 or SmolVLM"
         )
     processor = _load_processor(name, folder)
     model = load_weights(AutoModelForImageTextToText, name, folder, dtype=dtype, device=device, quantized=quantized)
@@ -212,22 +214,26 @@ def load_vision_encoder(
 
 
 def architecture(name: str, folder: Path) -> str:
-    """Kind of a model by its config, such as `Gemma3ForConditionalGeneration`."""
+    """Read the architecture of a model from its config, such as `Gemma3ForConditionalGeneration`.
+
+    Raises:
+        BaseModelError: if the config cannot be read.
+    """
     with reading("config.json", name, folder):
         return (AutoConfig.from_pretrained(folder).architectures or ["unknown"])[0]
 
 
 def is_vision_language(kind: str) -> bool:
-    """Whether models of this kind read images and text."""
+    """Return whether an architecture is a vision-language model of transformers."""
     return kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values()
 
 
 def _load_processor(name: str, folder: Path) -> Any:
-    """The processor; images are prepared by Pillow, which needs no torchvision."""
+    """Load the processor, with images preprocessed by Pillow, so that torchvision is not needed."""
     with reading("config.json", name, folder):
         model_type = AutoConfig.from_pretrained(folder).model_type
     try:
-        if model_type == "smolvlm":  # its own processor is for videos too, and wants their packages
+        if model_type == "smolvlm":  # its own processor needs additional packages for videos
             return Idefics3Processor(
                 AutoImageProcessor.from_pretrained(folder, backend="pil"),
                 AutoTokenizer.from_pretrained(folder),
@@ -239,7 +245,7 @@ def _load_processor(name: str, folder: Path) -> Any:
             f"the processor of context encoder {name!r} needs a package that is not installed "
             f"({str(error).strip().splitlines()[0]})"
         ) from error
-    except Exception as error:  # the readers raise whatever the damage makes them stumble over
+    except Exception as error:  # readers raise all kinds of exceptions on damaged files
         raise ContextError(
             f"the processor of context encoder {name!r} in {folder} cannot be read ({_reason(error)}); download it "
             "again"
@@ -247,15 +253,15 @@ def _load_processor(name: str, folder: Path) -> Any:
 
 
 def _processor_settings(folder: Path) -> dict[str, Any]:
-    """What Idefics3's processor is told beside its parts: tokens an image, and the chat template."""
+    """Read the settings of Idefics3's processor: the number of tokens per image and the chat template."""
     settings = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
     template = folder / "chat_template.jinja"
-    told: dict[str, Any] = {"image_seq_len": settings["image_seq_len"]} if "image_seq_len" in settings else {}
+    arguments: dict[str, Any] = {"image_seq_len": settings["image_seq_len"]} if "image_seq_len" in settings else {}
     if template.is_file():
-        told["chat_template"] = template.read_text(encoding="utf-8")
+        arguments["chat_template"] = template.read_text(encoding="utf-8")
     elif (folder / "chat_template.json").is_file():
-        told |= json.loads((folder / "chat_template.json").read_text(encoding="utf-8"))
-    return told
+        arguments |= json.loads((folder / "chat_template.json").read_text(encoding="utf-8"))
+    return arguments
 
 
 def _reason(error: Exception) -> str:
@@ -263,7 +269,7 @@ def _reason(error: Exception) -> str:
 
 
 def _of_one_shape(images: Sequence[ImageChunk]) -> list[list[int]]:
-    """Indices of images whose inputs have the same shapes, which are encoded as one batch."""
+    """Group the indices of images whose inputs have the same shapes, so that each group is one batch."""
     groups: dict[tuple, list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(tuple((name, tuple(value.shape)) for name, value in image.inputs.items()), []).append(i)

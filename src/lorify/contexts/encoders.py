@@ -23,7 +23,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-_MARK = "\u2602"  # placeholder for the context when a chat template is split around it
+_MARK = "\u2602"  # placeholder for the context in a rendered chat template; differs from that of `lorify.base.chat`
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Decoding: lean decoding against the Hugging Face model, batches against single prompts, streams against batches."""
+"""Decoding: fast decoding against the Hugging Face model, batches against single prompts, streams against batches."""
 
 import random
 
@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions, Sampler, sample_tokens
 
 PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
-LEAN = ("llama", "mistral", "qwen2", "qwen3")
+FAST = ("llama", "mistral", "qwen2", "qwen3")
 
 
 def random_lora(base: BaseLM, rows: int, *, shared: bool) -> LoraBatch:
@@ -53,9 +53,9 @@ def recomputed(base: BaseLM, prompt: list[int], lora: LoraBatch | None, num: int
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("family", LEAN)
+@pytest.mark.parametrize("family", FAST)
 @pytest.mark.parametrize("update", ["none", "shared", "own"])
-def test_lean_decoding_has_the_logits_of_the_model(family: str, update: str) -> None:
+def test_fast_decoding_has_the_logits_of_the_model(family: str, update: str) -> None:
     base = tiny_base(family)
     lora = None if update == "none" else random_lora(base, len(PROMPTS), shared=update == "shared")
     steps = torch.randint(3, 272, (len(PROMPTS), 5), generator=torch.Generator().manual_seed(0))
@@ -69,7 +69,7 @@ def test_lean_decoding_has_the_logits_of_the_model(family: str, update: str) -> 
         torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=0)
 
 
-def test_lean_decoding_adds_biases() -> None:
+def test_fast_decoding_adds_biases() -> None:
     model = tiny_model("qwen2")
     torch.manual_seed(3)
     for name, parameter in model.named_parameters():
@@ -89,7 +89,7 @@ def test_a_batch_continues_each_row_as_the_model_alone_does(family: str) -> None
     assert continued(base) == [recomputed(base, prompt, None, 8) for prompt in PROMPTS]
 
 
-@pytest.mark.parametrize("family", LEAN)
+@pytest.mark.parametrize("family", FAST)
 def test_a_common_beginning_is_read_once_and_changes_nothing(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     base = tiny_base(family)
     rng = random.Random(3)

@@ -22,7 +22,7 @@ def computed_rows(base) -> list[int]:
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3", "qwen3"])
-def test_rows_that_were_seen_are_not_computed_again_and_say_the_same(family):
+def test_repeated_rows_are_not_recomputed_and_keep_their_logits(family):
     base = tiny_base(family, num_layers=4)
     seen = computed_rows(base)
     questions = [Segment((3, 4, 5, 6, 7), (9, 2))] * 3 + [Segment((3, 4, 5, 6, 7), (10, 2)), Segment((8, 4, 5), (9, 2))]
@@ -41,7 +41,7 @@ def test_rows_that_were_seen_are_not_computed_again_and_say_the_same(family):
     assert seen == [3, 1, 5]
 
 
-def test_other_questions_between_them_change_nothing():
+def test_other_rows_in_between_change_nothing():
     base = tiny_base(num_layers=4)
     one, other = (pack_rows([[Segment((3, token, 5), (9, 2))]] * 2) for token in (4, 6))
     adapters = lora(2)

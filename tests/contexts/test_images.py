@@ -16,14 +16,14 @@ def gradient(width=12, height=9) -> Image.Image:
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "bmp"])
-def test_images_are_told_from_documents(tmp_path, ending):
+def test_images_are_distinguished_from_documents(tmp_path, ending):
     gradient().save(tmp_path / f"photo.{ending}")
     context = read_context(tmp_path / f"photo.{ending}")
     assert isinstance(context, ImageContext)
     assert (context.name, context.image.size, context.image.mode) == (f"photo.{ending}", (12, 9), "RGB")
 
 
-def test_content_counts_more_than_the_name(tmp_path):
+def test_content_takes_precedence_over_the_name(tmp_path):
     gradient().save(tmp_path / "photo", format="png")
     assert isinstance(read_context(tmp_path / "photo"), ImageContext)
     (tmp_path / "notes.txt").write_text("The mill opens at nine.")
@@ -50,7 +50,7 @@ def test_what_is_no_image_or_damaged_is_named(tmp_path, monkeypatch):
         read_context(tmp_path / "large.png")
 
 
-def test_a_photo_is_turned_the_way_the_camera_says(tmp_path):
+def test_photos_are_rotated_by_their_exif_orientation(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6  # by a quarter
     gradient(12, 9).save(tmp_path / "phone.jpg", exif=turned)
@@ -63,7 +63,7 @@ def test_the_digest_is_of_the_content():
     assert read_image(gradient(), caption="a slope").digest != one.digest
 
 
-def test_patches_are_pixels_and_their_place():
+def test_patch_features_are_pixels_and_position():
     image = Image.new("L", (4, 4), 0)
     image.paste(255, (2, 0, 4, 2))  # the upper right patch is white
     encoder = PatchEncoder(PatchGrid(image_size=4, patch_size=2), torch.device("cpu"))
@@ -83,6 +83,6 @@ def test_images_of_any_size_and_color_are_scaled():
     assert len(chunk) == 16
 
 
-def test_a_grid_fits():
+def test_the_patch_size_must_divide_the_image_size():
     with pytest.raises(ValueError, match="image_size 8 is not a multiple of patch_size 3"):
         PatchGrid(patch_size=3)

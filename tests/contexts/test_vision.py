@@ -31,7 +31,7 @@ def test_the_states_are_those_of_the_model_itself(encoder):
     found = encoder.encode([chunk], kind="per_layer_activations", num_layers=encoder.num_layers + 1)
     assert found.states.shape == (1, 4, len(chunk), WIDTH)
     torch.testing.assert_close(found.states, wanted)
-    # A model that is cut short norms what comes last.
+    # A truncated model normalizes its last output.
     cut = encoder.encode([chunk], kind="per_layer_activations", num_layers=3).states
     torch.testing.assert_close(cut[:, :2], wanted[:, :2])
     torch.testing.assert_close(cut[:, 2], encoder.model.get_decoder().norm(wanted[:, 2]))
@@ -50,11 +50,11 @@ def test_images_of_a_batch_do_not_influence_each_other(encoder):
         alone = encoder.encode([chunk], kind="per_layer_activations", num_layers=2).states[0]
         torch.testing.assert_close(together.states[i, :, : len(chunk)], alone)
     difference = together.states[0, :, : len(chunks[0])] - together.states[2, :, : len(chunks[0])]
-    assert difference.abs().max() > 1e-3  # another image is something else
+    assert difference.abs().max() > 1e-3  # other images have other features
 
 
 @pytest.mark.parametrize("system_turn", [False, True])
-def test_an_image_stands_in_a_chat_where_a_text_would(encoder, system_turn):
+def test_an_image_takes_the_place_of_a_text_in_a_chat(encoder, system_turn):
     prefix, suffix = context_affixes(encoder.tokenizer, system_turn=system_turn)
     ids = encoder.image_chunk(read_image(noise(0)), system_turn=system_turn).inputs["input_ids"][0].tolist()
     assert ("system" in encoder.tokenizer.decode(ids)) == system_turn
@@ -70,7 +70,7 @@ def test_texts_are_encoded_too(encoder):
     torch.testing.assert_close(together.states[1, :, : len(texts[1])], alone.states[0])
 
 
-def test_a_model_without_eyes(tmp_path):
+def test_a_text_only_model_is_refused(tmp_path):
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     with pytest.raises(ContextError, match="is of kind LlamaForCausalLM, which is not a vision-language model"):
@@ -78,7 +78,7 @@ def test_a_model_without_eyes(tmp_path):
     assert not load_encoder(tiny_base(), str(tmp_path / "base")).reads_images
 
 
-def test_damaged_folders_are_named(tmp_path):
+def test_errors_name_damaged_folders(tmp_path):
     folder = save_tiny_vlm(tmp_path / "vlm", "idefics3")
     device = torch.device("cpu")
     weights = (folder / "model.safetensors").read_bytes()
@@ -91,7 +91,7 @@ def test_damaged_folders_are_named(tmp_path):
         load_vision_encoder(str(folder), dtype=torch.float32, device=device)
 
 
-def test_an_image_longer_than_the_window(tmp_path):
+def test_an_image_longer_than_the_window_is_refused(tmp_path):
     folder = save_tiny_vlm(tmp_path / "vlm", "idefics3", window=24)
     encoder = load_vision_encoder(str(folder), dtype=torch.float32, device=torch.device("cpu"))
     with pytest.raises(ContextError, match="becomes 26 tokens, more than the window"):

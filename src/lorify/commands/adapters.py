@@ -1,4 +1,4 @@
-"""`adapter`: look into adapters, change what they hold, and take them elsewhere."""
+"""`adapter`: show, merge and export adapters, and add and remove their documents."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
 
 
 def summarize(adapter: Adapter) -> dict:
-    """Provenance, shape and size of an adapter, for people and scripts."""
+    """Collect the provenance, shape and size of an adapter."""
     layers = sorted({layer for layer, _ in adapter.weights})
     return {
         **adapter.provenance.model_dump(mode="json", exclude={"documents"}),
@@ -144,6 +144,6 @@ def remove(
 
 
 def _print_documents(adapter: Adapter) -> None:
-    stderr().print("the adapter holds now:")
+    stderr().print("the adapter now contains:")
     for document in adapter.provenance.documents:
         print_line(document.name)

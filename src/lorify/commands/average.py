@@ -1,4 +1,4 @@
-"""`average`: several task hypernetworks become the one of their mean weights."""
+"""`average`: average the weights of several task hypernetworks."""
 
 from __future__ import annotations
 

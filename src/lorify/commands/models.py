@@ -1,4 +1,4 @@
-"""`models`: which base models are at hand."""
+"""`models`: list the available base models."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def models(as_json: Json = False) -> None:
             for key, what in (("hypernetwork", "documents"), ("task_hypernetwork", "task descriptions"))
             if base[key]
         ]
-        told = f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
-        print_line(f"{'':<{len(base['name'])}}  {told}")
+        support = (
+            f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
+        )
+        print_line(f"{'':<{len(base['name'])}}  {support}")
     print_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
     for architecture in ARCHITECTURES:
         print_line(f"  {architecture}")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they load."""
+"""Options shared by several commands, and functions that load what they name."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SAMPLE_CHARS = 20_000
 
 
 def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
-    """Load a base (by default the default one) with its hypernetworks."""
+    """Load a base model with its hypernetworks; None selects the default base and the shipped hypernetwork."""
     with _paused_garbage_collection():
         from lorify.base.files import DEFAULT_BASE
         from lorify.facade import load
@@ -65,8 +65,8 @@ def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hyper
 def _paused_garbage_collection() -> Iterator[None]:
     """Pause the garbage collector while libraries and models are loaded.
 
-    Importing torch and transformers creates millions of objects that live to the end. Collecting meanwhile takes a
-    quarter of the time and frees nothing; freezing keeps later collections from visiting them.
+    Importing torch and transformers creates millions of permanent objects. Collections in the meantime take a quarter
+    of the loading time and free nothing. Freezing the objects afterwards excludes them from later collections.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -79,7 +79,7 @@ def _paused_garbage_collection() -> Iterator[None]:
 
 
 def _loading(name: str) -> AbstractContextManager[None]:
-    """Progress of loading a base; for one on the hub, the hub's own bars."""
+    """Show the progress of loading a base; for a base on the hub, enable the hub's own progress bars."""
     from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging
 
@@ -93,7 +93,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
 
 
 def load_base_model(name: str, *, sharded: bool = False) -> BaseLM:
-    """Load a base without a hypernetwork; `sharded`: this process keeps a part of it."""
+    """Load a base without a hypernetwork; `sharded` distributes its blocks over all training processes."""
     with _paused_garbage_collection():
         from lorify.base.model import load_base
 
@@ -102,7 +102,7 @@ def load_base_model(name: str, *, sharded: bool = False) -> BaseLM:
 
 
 def read_contexts(sources: list[str]) -> list[Context]:
-    """Read documents and images before any model is loaded, so that a bad one is refused at once.
+    """Read documents and images; called before a model is loaded, so that errors are reported early.
 
     Raises:
         ContextError: if one is missing, empty or unreadable.
@@ -114,14 +114,14 @@ def read_contexts(sources: list[str]) -> list[Context]:
 
 
 def internalize_documents(model: Lorify, documents: list[Context]) -> Adapter:
-    """Internalize documents and images with a bar and the time left."""
+    """Internalize documents and images, showing a progress bar with the remaining time."""
     total = _estimate_tokens(model, documents)
     with show_progress("internalizing", "tokens") as advance:
         return model.internalize(*documents, report=lambda num_tokens: advance(num_tokens, total))
 
 
 def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:
-    """Length of documents in tokens, from their beginnings; images are done at once."""
+    """Estimate the length of documents in tokens from samples of their beginnings; images are not counted."""
     from lorify.contexts.documents import Document
 
     total = 0.0
@@ -135,10 +135,10 @@ def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:
 
 
 def check_questions(questions: list[str]) -> None:
-    """Refuse questions on the command line that are no text, which Python hands on as surrogates.
+    """Refuse questions on the command line that are not valid UTF-8, which Python represents as surrogates.
 
     Raises:
-        LorifyError: if one is not in UTF-8.
+        LorifyError: if a question is not valid UTF-8.
     """
     for question in questions:
         try:
@@ -149,10 +149,10 @@ def check_questions(questions: list[str]) -> None:
 
 
 def check_adapter_output(folder: Path) -> None:
-    """Refuse to write an adapter over something else before any work is done; saving checks it again.
+    """Check, before any work is done, that writing an adapter would not overwrite other files.
 
     Raises:
-        AdapterError: if `folder` is a file, or holds files but no adapter.
+        AdapterError: if `folder` is a file, or contains files but no adapter.
     """
     from lorify.adapters.storage import RECORD_NAME
 

@@ -8,7 +8,7 @@ from lorify.commands.terminal import print_line
 
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows as a table for people; what is not known is left blank.
+    """Print rows as a table; values of None are left blank.
 
     Args:
         rows: at least one, all with the same columns.

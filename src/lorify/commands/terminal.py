@@ -1,4 +1,4 @@
-"""What the commands say and how: results on standard output, progress and errors on standard error."""
+"""Terminal output of the commands: results on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ LOG_EVERY_SECONDS = 10.0
 
 
 def stderr() -> Console:
-    """Console of progress and errors; colours only on a terminal."""
+    """Return the console for progress and errors; it is colored only on a terminal."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def stdout() -> Console:
-    """Console of results; colours only on a terminal."""
+    """Return the console for results; it is colored only on a terminal."""
     return Console(highlight=False, soft_wrap=True)
 
 
 def print_json(document: object) -> None:
-    """Write a result for a script."""
+    """Print a result as JSON."""
     sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def print_line(text: str) -> None:
-    """Write one line of a result."""
+    """Print one line of a result."""
     sys.stdout.write(text + "\n")
 
 
 def quiet_libraries() -> None:
-    """Keep the talk of libraries out of the user's terminal; `--debug` leaves it."""
+    """Suppress warnings and log messages of libraries; not called with `--debug`."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -47,7 +47,11 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def show_spinner(description: str) -> Iterator[None]:
-    """Show that something of unknown length is going on, and for how long."""
+    """Show a spinner with the elapsed time while the `with` block runs; nothing if stderr is not a terminal.
+
+    Args:
+        description: what is being done, such as `loading smollm2-135m`.
+    """
     console = stderr()
     if not console.is_terminal:
         yield
@@ -60,14 +64,14 @@ def show_spinner(description: str) -> Iterator[None]:
 
 @contextmanager
 def show_progress(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left; off a terminal, a line now and then.
+    """Show a progress bar with the remaining time; if stderr is not a terminal, print a line every few seconds.
 
     Args:
         description: what is being done, such as `answering`.
         unit: what is counted, such as `tokens`.
 
     Yields:
-        A function to call with the number of units done since the last call, and how many there are in all (roughly).
+        A function to call with the number of units done since the last call and the approximate total.
     """
     console = stderr()
     if not console.is_terminal:
@@ -107,7 +111,7 @@ def _line_counter(console: Console, description: str, unit: str) -> Callable[[in
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: `0.41 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Format a duration for people: `0.41 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 60:
@@ -117,7 +121,7 @@ def duration(seconds: float) -> str:
 
 
 def write_stream(pieces: Iterable[str]) -> str:
-    """Write an answer piece by piece as it comes, end the line, and return the whole."""
+    """Print the pieces of an answer as they arrive, end the line, and return the whole answer."""
     text = ""
     for piece in pieces:
         # The first token of an answer often starts with a space.

@@ -1,4 +1,4 @@
-"""Linear layers that a hypernetwork adapts, with their sizes: the same in every adapted block."""
+"""The linear layers that a hypernetwork adapts; their sizes are the same in all adapted blocks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ class AdaptedModule(BaseModel):
 
 
 def adapted_modules(base: BaseLM, layers: Sequence[int], names: Sequence[str]) -> tuple[AdaptedModule, ...]:
-    """Linear layers of a base by name, with their sizes.
+    """Look up linear layers of a base and their sizes.
+
+    Args:
+        base: the base model.
+        layers: indices of the adapted blocks.
+        names: names of the linear layers, such as `down_proj`.
 
     Raises:
-        BaseModelError: if the base has no such linear layer in one of the blocks.
-        HypernetworkError: if it has another size in another block.
+        BaseModelError: if one of the blocks has no such linear layer.
+        HypernetworkError: if a linear layer differs in size between blocks.
     """
     found = []
     for name in names:

@@ -270,12 +270,12 @@ def load(
 
 
 def shipped_hypernetwork(base: str) -> Path | None:
-    """Folder of the document hypernetwork that ships for a base, if one does."""
+    """Return the folder of the document hypernetwork that ships for a base, if one does."""
     return SHIPPED_HYPERNETWORKS.get(base)
 
 
 def shipped_task_hypernetwork(base: str) -> Path | None:
-    """Folder of the task hypernetwork that ships for a base, if one does."""
+    """Return the folder of the task hypernetwork that ships for a base, if one does."""
     folder = SHIPPED_TASK_HYPERNETWORKS.get(base)
     return folder if folder is not None and folder.is_dir() else None
 

@@ -51,12 +51,12 @@ class ConfidenceModel(BaseModel):
     questions: int = Field(gt=0, description="Number of questions that it was fitted to.")
 
     def probability(self, signals: Sequence[float]) -> float:
-        """Probability that an answer with these signals is right."""
+        """Compute the probability that an answer with these signals is right."""
         odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
         return 1 / (1 + math.exp(-odds))
 
     def is_doubtful(self, probability: float) -> bool:
-        """Whether the user should be warned of an answer with this probability."""
+        """Return whether the user should be warned of an answer with this probability."""
         return probability < self.threshold
 
 

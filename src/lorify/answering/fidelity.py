@@ -42,11 +42,11 @@ class FidelityQuestion:
     statement: ClozeStatement
 
     def query(self, adapter: Adapter) -> Query:
-        """The question, asked the way a user asks it: the adapter is on only if the question is relevant."""
+        """Build the query of a user: the adapter is on only if the question is relevant."""
         return Query(self.statement.question, AdapterStack.of(adapter))
 
     def is_answered_by(self, text: str) -> bool:
-        """Whether an answer contains the expected word."""
+        """Return whether an answer contains the expected word."""
         return matches_answer(text, self.statement.answer)
 
 
@@ -95,7 +95,7 @@ def fidelity_questions(
 
 
 def fidelity(is_held: Sequence[bool]) -> float:
-    """Share of the statements that an adapter answers correctly, rounded to three digits."""
+    """Compute the share of statements that an adapter answers correctly, rounded to three digits."""
     return round(sum(is_held) / len(is_held), 3)
 
 

@@ -11,12 +11,12 @@ SLACK_TOKENS = 16
 
 
 def question_tokens(answerer: Answerer, question: str) -> int:
-    """Tokens of the prompt that asks a question about a document, the document not counted."""
+    """Count the tokens of the prompt that asks a question about a document, without the document."""
     return len(answerer.prompts.question_ids(question, CUT))
 
 
 def document_room(answerer: Answerer, question: str, max_new_tokens: int) -> int:
-    """Tokens of the window that are left for a document; negative if question and answer alone do not fit."""
+    """Count the tokens of the window that are left for a document; negative if even an empty one does not fit."""
     return answerer.base.window_tokens - question_tokens(answerer, question) - max_new_tokens - SLACK_TOKENS
 
 

@@ -40,18 +40,18 @@ class PromptBuilder:
     system_turn: bool = False
 
     def chat_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Token ids of a chat, ready for the model to answer."""
+        """Build the token ids of a chat, ready for the model to answer."""
         return tuple(build_prompt_ids(self.tokenizer, with_system_turn(messages) if self.system_turn else messages))
 
     def question_ids(self, question: str, document: str | None = None) -> tuple[int, ...]:
-        """Token ids of a chat that asks one question, with a document before it or without."""
+        """Build the token ids of a chat that asks one question, with or without a document before it."""
         return self.chat_ids(question_messages(question, document))
 
 
 def build_prompt_ids(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool = True
 ) -> list[int]:
-    """Token ids of a chat, as the tokenizer's template writes it.
+    """Build the token ids of a chat with the tokenizer's template.
 
     To ask a base with adapters, use a `PromptBuilder`, which knows what the hypernetwork was trained on.
 
@@ -87,19 +87,19 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, 
 
 
 def question_messages(question: str, document: str | None = None) -> list[Message]:
-    """The chat that asks one question, with a document before it or without."""
+    """Build the chat that asks one question, with or without a document before it."""
     content = question if document is None else f"{document}\n\n{question}"
     return [{"role": "user", "content": content}]
 
 
 def with_system_turn(messages: Sequence[Message]) -> list[Message]:
-    """The chat with a system turn at its beginning, an empty one if it has none."""
+    """Return the chat with a system turn at its beginning, an empty one if it has none."""
     has_one = bool(messages) and messages[0]["role"] == "system"
     return [*messages] if has_one else [{"role": "system", "content": ""}, *messages]
 
 
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
-    """Tokens that end an answer.
+    """Return the tokens that end an answer.
 
     Those are the end-of-text tokens of tokenizer and model, and the known end-of-turn tokens in the vocabulary.
     """

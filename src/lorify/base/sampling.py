@@ -28,7 +28,7 @@ class GenerationOptions:
     seed: int | None = None
 
     def with_seed_offset(self, offset: int) -> GenerationOptions:
-        """The same options with `offset` added to the seed, if there is one."""
+        """Return the same options with `offset` added to the seed, if there is one."""
         return self if self.seed is None else replace(self, seed=self.seed + offset)
 
 

@@ -52,7 +52,7 @@ def _piped_questions(*, required: bool) -> list[str]:
 
 
 def is_interactive() -> bool:
-    """Whether standard input is a terminal."""
+    """Return whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 

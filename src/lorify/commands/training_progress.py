@@ -59,7 +59,7 @@ def _line_reporter(first_step: int, num_steps: int) -> Callable[[Progress], None
 
 
 def describe_progress(progress: Progress) -> str:
-    """Loss, exact match by kind and speed of a step."""
+    """Format the loss, exact match by kind and speed of a step."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "exact/"))
     parts = [f"loss {progress.metrics['loss']:.3f}", f"exact {exact}" if exact else ""]
     parts.append(f"{progress.tokens_per_second:,.0f} tokens/s" if progress.tokens_per_second else "")
@@ -67,7 +67,7 @@ def describe_progress(progress: Progress) -> str:
 
 
 def describe_heldout(progress: Progress) -> str:
-    """Exact match on held-out data, or else the other metrics; empty if the step was not evaluated."""
+    """Format exact match on held-out data, or else the other metrics; empty if the step was not evaluated."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "heldout/exact/"))
     if exact:
         return f"held-out exact {exact}"

@@ -15,7 +15,7 @@ def normalize_answer(text: str) -> str:
 
 
 def contains_answer(prediction: str, answers: Sequence[str]) -> bool:
-    """Whether the normalized prediction contains one of the normalized answers as a run of words."""
+    """Return whether the normalized prediction contains one of the normalized answers as a run of words."""
     words = normalize_answer(prediction).split()
     for answer in answers:
         wanted = normalize_answer(answer).split()

@@ -139,7 +139,7 @@ def build_with_weights(
 
 
 def find_mismatch(network: nn.Module, weights: Mapping[str, Tensor]) -> str | None:
-    """The first tensor that is missing, unexpected or of another shape, in words; None if all fit."""
+    """Describe the first tensor that is missing, unexpected or of another shape; None if all fit."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if wanted == found:
@@ -149,7 +149,7 @@ def find_mismatch(network: nn.Module, weights: Mapping[str, Tensor]) -> str | No
 
 
 def damaged(folder: Path, reason: str) -> HypernetworkError:
-    """The error for a folder that cannot be loaded."""
+    """Build the error for a folder that cannot be loaded."""
     return HypernetworkError(f"hypernetwork {folder} is damaged or of another kind ({reason}); fetch or train it again")
 
 
@@ -158,7 +158,7 @@ def _missing(folder: Path, name: str) -> HypernetworkError:
 
 
 def hypernetwork_digest(folder: Path) -> str:
-    """SHA-256 of a hypernetwork's weights file.
+    """Compute the SHA-256 of a hypernetwork's weights file.
 
     Raises:
         HypernetworkError: if there is no readable weights file.

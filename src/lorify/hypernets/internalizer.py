@@ -96,7 +96,7 @@ class DocumentInternalizer(Protocol):
         ...
 
     def can_rebuild(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter and can change its documents."""
+        """Return whether this hypernetwork made the adapter and can change its documents."""
         ...
 
     def prepare(

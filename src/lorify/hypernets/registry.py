@@ -48,7 +48,7 @@ def register(kind: AnyKind) -> None:
 
 
 def find_kind(name: object) -> AnyKind:
-    """The kind of a name.
+    """Return the kind of a name.
 
     Raises:
         HypernetworkError: if no kind has the name.
@@ -63,12 +63,12 @@ def find_kind(name: object) -> AnyKind:
 
 
 def all_kinds() -> Iterator[AnyKind]:
-    """All kinds, in the order of the table."""
+    """Return all kinds, in the order of the table."""
     return map(find_kind, KINDS)
 
 
 def kind_of(folder: Path) -> AnyKind:
-    """The kind of the hypernetwork in a folder.
+    """Read the kind of the hypernetwork in a folder.
 
     Raises:
         HypernetworkError: if the folder's config is missing or damaged, or names an unknown kind.

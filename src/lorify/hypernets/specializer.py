@@ -159,7 +159,7 @@ class EncoderSpecializer(ABC):
 
 
 def task_document(description: str) -> Document:
-    """The document that records a task description in an adapter's provenance."""
+    """Build the document that records a task description in an adapter's provenance."""
     name = NAME_PREFIX + _shortened(" ".join(description.split()), NAME_CHARACTERS)
     return Document(name, description, hashlib.sha256(description.encode()).hexdigest())
 

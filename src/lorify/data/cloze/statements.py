@@ -50,12 +50,12 @@ class ClozeStatement:
 
 
 def matches_answer(text: str, answer: str) -> bool:
-    """Whether a text contains the answer to a cloze question, or is the answer's number without its unit."""
+    """Return whether a text contains the answer to a cloze question, or is the answer's number without its unit."""
     return contains_answer(text, [answer]) or text.strip().rstrip(".") == number_without_unit(answer)
 
 
 def number_without_unit(answer: str) -> str | None:
-    """The number of a number with a unit; None for any other answer."""
+    """Return the number of a quantity without its unit; None for any other answer."""
     number = _NUMBER_WITH_UNIT.fullmatch(answer)
     return None if number is None else number[1]
 

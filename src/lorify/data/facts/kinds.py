@@ -109,19 +109,19 @@ class Listing:
 
 @cache
 def entity_kinds() -> tuple[EntityKind, ...]:
-    """All kinds of entity, in the order of `ENTITY_KIND_NAMES`."""
+    """Return all kinds of entity, in the order of `ENTITY_KIND_NAMES`."""
     return tuple(map(_load_kind, ENTITY_KIND_NAMES))
 
 
 @cache
 def listings() -> tuple[Listing, ...]:
-    """All lists."""
+    """Return all lists (prices, timetables and the like)."""
     return tuple(Listing(**_with_tuples(row)) for row in load_table("lorify.data.facts", "listings")["listings"])
 
 
 @cache
 def fillers() -> tuple[str, ...]:
-    """Sentences that fit any document; `<...>` is a value specification. No question is about them."""
+    """Return the sentences that fit any document; `<...>` is a value specification. No question is about them."""
     return tuple(load_table("lorify.data.facts", "fillers")["fillers"])
 
 

@@ -17,7 +17,7 @@ PERSON_TITLES = ("Dr. ", "Prof. ", "Captain ")
 
 @cache
 def word_lists() -> dict[str, Sequence[str]]:
-    """Word lists by name."""
+    """Return the word lists by name."""
     return load_table("lorify.data.facts", "words")
 
 

@@ -45,7 +45,7 @@ class NamePool:
 
 @cache
 def name_pools() -> dict[Split, NamePool]:
-    """The name parts of each split."""
+    """Return the name parts of each split."""
     table = load_table("lorify.data.facts", "names")
     return {
         split: NamePool(**{part: tuple(words) for part, words in table[split].items()}) for split in get_args(Split)

@@ -101,5 +101,5 @@ def call_concurrently(call: Callable[[Input], Output], inputs: Sequence[Input]) 
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message."""
+    """Return the first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

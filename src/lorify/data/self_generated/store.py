@@ -112,7 +112,7 @@ def read_record(folder: Path) -> SelfGeneratedRecord:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Path of a shard in its folder."""
+    """Return the path of a shard in its folder."""
     return folder / f"shard-{number:05d}.parquet"
 
 
@@ -142,7 +142,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether a shard exists and is not truncated (parquet keeps its schema at the end of the file)."""
+    """Return whether a shard exists and is not truncated (parquet keeps its schema at the end of the file)."""
     try:
         return pq.read_schema(path).names == _SCHEMA.names
     except (pa.ArrowException, OSError):

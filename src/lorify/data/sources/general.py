@@ -34,7 +34,7 @@ GENERAL_EVAL_PROMPTS: tuple[str, ...] = _lines("evaluation")
 
 @cache
 def general_training_prompts() -> tuple[str, ...]:
-    """Prompts for training: written ones, then filled templates. Similar prompts are adjacent, so shuffle them.
+    """Return prompts for training: written ones, then filled templates. Adjacent ones are similar, so shuffle.
 
     Returns:
         At least 1,500 different prompts, none of `GENERAL_EVAL_PROMPTS`.

@@ -73,7 +73,7 @@ def decontaminate(
 
 
 def instance_text(instance: Instance) -> str:
-    """The text of an instance that `decontaminate` compares: its input and its first answer."""
+    """Return the text of an instance that `decontaminate` compares: its input and its first answer."""
     return f"{instance.input}\n{instance.outputs[0]}"
 
 

@@ -63,7 +63,7 @@ def save_task(task: Task, folder: Path) -> Path:
 
 
 def task_path(task: Task, folder: Path) -> Path:
-    """Path to which `save_task` writes."""
+    """Return the path to which `save_task` writes."""
     return folder / (re.sub(r"[^\w.-]", "_", task.name).lstrip(".") + ".json")
 
 

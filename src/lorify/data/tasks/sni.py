@@ -11,7 +11,7 @@ from lorify.data.tasks.schema import Task
 
 @cache
 def sni_training_tasks() -> frozenset[int]:
-    """Numbers of the 479 tasks of Super-NaturalInstructions that Text-to-LoRA trains on.
+    """Return the numbers of the 479 tasks of Super-NaturalInstructions that Text-to-LoRA trains on.
 
     They are the training tasks of Lots-of-LoRAs without those that overlap with the paper's ten benchmarks.
 
@@ -22,6 +22,6 @@ def sni_training_tasks() -> frozenset[int]:
 
 
 def sni_number(task: Task) -> int | None:
-    """Number of a task of Super-NaturalInstructions, from its name (`task093_...`); None for other tasks."""
+    """Parse the number of a Super-NaturalInstructions task from its name (`task093_...`); None for others."""
     found = re.match(r"(?:sni_)?task(\d+)_", task.name)
     return int(found.group(1)) if found else None

@@ -66,7 +66,7 @@ def on_test(draw_input: DrawTestInput, passed: str, failed: str) -> DrawInstance
 
 
 def noun_phrase_templates(phrase: str) -> tuple[str, ...]:
-    """Templates that request the thing named by a noun phrase."""
+    """Build templates that request the thing named by a noun phrase."""
     return (
         f"{{We need|I want|We are looking for}} {phrase}.",
         f"{capitalize_first(phrase)}, {{please|nothing else|that is all}}.",
@@ -78,7 +78,7 @@ def noun_phrase_templates(phrase: str) -> tuple[str, ...]:
 
 
 def form_templates(subject: str, form: str) -> tuple[str, ...]:
-    """Templates that request a subject in another form: `in capital letters`, `as a question`."""
+    """Build templates that request a subject in another form: `in capital letters`, `as a question`."""
     return (
         f"{{We need|I want}} {subject} {form}.",
         f"{{The answer is|You say}} {subject}, {{but|only}} {form}.",

@@ -27,24 +27,24 @@ _DRAWS_PER_INSTANCE = 4
 
 @cache
 def task_suite() -> tuple[Task, ...]:
-    """All tasks of the fixed families."""
+    """Return all tasks of the fixed families."""
     return tuple(_build_task(spec, NUM_INSTANCES) for spec in fixed_tasks())
 
 
 @cache
 def drawn_suite_tasks(count: int) -> tuple[Task, ...]:
-    """The first `count` tasks of the drawn families, for training."""
+    """Return the first `count` tasks of the drawn families, for training."""
     tasks = (_build_task(spec, NUM_DRAWN_INSTANCES) for spec in drawn_tasks(count))
     return tuple(replace(task, descriptions=_add_frames(task)) for task in tasks)
 
 
 def suite_training_tasks() -> list[Task]:
-    """Tasks of the families to train on."""
+    """Return the tasks of the families to train on."""
     return [task for task in task_suite() if task.family not in UNSEEN_FAMILIES]
 
 
 def suite_unseen_tasks() -> list[Task]:
-    """Tasks of the families to evaluate on."""
+    """Return the tasks of the families to evaluate on."""
     return [task for task in task_suite() if task.family in UNSEEN_FAMILIES]
 
 

@@ -51,7 +51,7 @@ def fit_confidence(
 
 
 def auroc(scores: Sequence[float], is_right: Sequence[bool]) -> float:
-    """Probability that a right answer has a higher score than a wrong one; ties count half."""
+    """Compute the probability that a right answer has a higher score than a wrong one; ties count half."""
     right = np.array([s for s, r in zip(scores, is_right, strict=True) if r])[:, None]
     wrong = np.array([s for s, r in zip(scores, is_right, strict=True) if not r])[None, :]
     return float(((right > wrong) + 0.5 * (right == wrong)).mean())

@@ -40,19 +40,19 @@ class DocumentMemory:
 
     @classmethod
     def from_stored(cls, stored: DocumentStatistics, device: torch.device) -> DocumentMemory:
-        """Inverse of `to_stored`; what is computed with is moved to `device`."""
+        """Convert from the form that adapters store; the tensors used in computations are moved to `device`."""
         tensors = stored.tensors
         statistics = Statistics(tensors["S"].to(device), tensors["M"].to(device))
         return cls(statistics, tensors["words"], CachedTokens.from_tensors(tensors, device))
 
 
 def stored_words(adapter: Adapter) -> Tensor:
-    """Hashes of the words of all documents of an adapter `[words]`."""
+    """Return the hashes of the words of all documents of an adapter `[words]`."""
     return torch.cat([stored.tensors["words"] for stored in adapter.statistics or ()])
 
 
 def key_digest(stored: DocumentStatistics) -> bytes:
-    """Digest of `S`, equal only for the same tokens with the same weights."""
+    """Compute the digest of `S`, equal only for the same tokens with the same weights."""
     return stored.digest("S")
 
 

@@ -87,7 +87,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return self.write_adapter(records, documents)
 
     def can_rebuild(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter, and refinement has not changed it since."""
+        """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
         return self._made(adapter) and adapter.provenance.refined_seconds is None
 
     @torch.no_grad()

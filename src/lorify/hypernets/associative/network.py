@@ -227,7 +227,7 @@ class AssociativeHypernetwork(nn.Module):
         return factorize_ridge(S.to(torch.float32 if self.training else torch.float64), self.log_lambda)
 
     def output_scale(self) -> Tensor:
-        """Scale of solutions `[L, 1, 1, 1]`."""
+        """Return the scale of solutions `[L, 1, 1, 1]`."""
         return (self.log_scale.exp() * self.output_rms).view(-1, 1, 1, 1)
 
     def append_static_lora(self, solution: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class Relevance(BaseModel):
         return shared / total if total else 0.0
 
     def is_relevant(self, question: str, words: Tensor) -> bool:
-        """Whether a question is about the documents with these word hashes `[words]`."""
+        """Return whether a question is about the documents with these word hashes `[words]`."""
         return self.score(question, words) >= self.threshold
 
     def rarities(self, question: str) -> dict[int, float]:

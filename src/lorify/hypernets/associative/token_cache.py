@@ -113,18 +113,18 @@ class CachedTokens:
         return replace(self, scale=self.scale * scale)
 
     def chunk_ids(self, number: int) -> list[int]:
-        """Token ids of one chunk as it was encoded."""
+        """Return the token ids of one chunk as it was encoded."""
         return self.ids.split(self.chunk_sizes.tolist())[number].tolist()
 
     def locate(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Chunk, and offset in its memory, of the tokens at these indices of the memory: `[n]` each."""
+        """Return the chunk, and the offset in its memory, of the tokens at these indices: `[n]` each."""
         ends = (self.chunk_sizes - 1).cumsum(0)
         chunks = torch.searchsorted(ends, index, right=True)
         starts = ends - (self.chunk_sizes - 1)
         return chunks, index - starts[chunks]
 
     def to_tensors(self) -> dict[str, Tensor]:
-        """Named tensors for storage."""
+        """Convert to named tensors for storage."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "memory"}
         if self.memory is not None:
             named |= {field.name: getattr(self.memory, field.name) for field in fields(self.memory)}
@@ -132,7 +132,7 @@ class CachedTokens:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], device: torch.device) -> CachedTokens | None:
-        """Inverse of `to_tensors`; None if there are no tokens among `tensors`."""
+        """Convert from named tensors; None if there are no tokens among `tensors`."""
         if f"{PREFIX}ids" not in tensors:
             return None
         named = {name.removeprefix(PREFIX): x for name, x in tensors.items() if name.startswith(PREFIX)}

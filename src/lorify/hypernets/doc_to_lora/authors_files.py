@@ -105,7 +105,7 @@ def read_checkpoint(path: Path) -> DocToLoraCheckpoint:
 
 
 def named_base(path: Path) -> str:
-    """Hub id or folder of the base that a checkpoint was trained for.
+    """Return the hub id or folder of the base that a checkpoint was trained for.
 
     Raises:
         HypernetworkError: if the file is missing, damaged or malicious.
@@ -114,7 +114,7 @@ def named_base(path: Path) -> str:
 
 
 def read_chunk_tokens(file: Path, max_tokens: int) -> int:
-    """Longest chunk of a checkpoint's training, in tokens: as in `args.yaml`, or as published if there is none.
+    """Read the longest chunk of training, in tokens, from `args.yaml`; the published value if there is none.
 
     Args:
         file: the checkpoint's `pytorch_model.bin`.

@@ -83,7 +83,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         return self.write_adapter(records, parts, scales)
 
     def can_rebuild(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter, and refinement has not changed it since."""
+        """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
         made = adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
         return made and adapter.provenance.refined_seconds is None
 

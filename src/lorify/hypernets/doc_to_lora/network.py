@@ -93,7 +93,7 @@ class PerceiverHypernetwork(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def is_decayed(self, name: str) -> bool:
-        """Whether weight decay applies to a parameter: not to norms, biases, the bias adapter, scales and latents."""
+        """Return whether weight decay applies to a parameter: not to norms, biases, scales and latents."""
         return not _NOT_DECAYED.search(name)
 
     def forward(
@@ -121,7 +121,7 @@ class PerceiverHypernetwork(nn.Module):
         }
 
     def bias(self) -> Mapping[str, GeneratedLora] | None:
-        """The learned bias adapter, with N = 1; None if there is none."""
+        """Return the learned bias adapter, with N = 1; None if there is none."""
         if not self.config.bias_adapter:
             return None
         return {
@@ -182,7 +182,7 @@ class LayerwiseMlp(nn.Module):
         self.norm_out = nn.LayerNorm(size)
 
     def forward(self, x: Tensor, blocks: slice) -> Tensor:
-        """`x [N, blocks, M, r, d]` of the given blocks -> the same shape."""
+        """Transform `x [N, blocks, M, r, d]` of the given blocks; the shape stays."""
         N, L, M, r, d = x.shape
         own = blocks if len(self.weight_in) > 1 else slice(None)
 

@@ -40,7 +40,7 @@ RELEASES = {
 
 
 def named_architecture(name: str) -> str | None:
-    """Architecture of a base by its name: from the table, a local folder or the hub's cache, without fetching anything.
+    """Find the architecture of a base by its name: from the table, a local folder or the hub's cache.
 
     A checkpoint records nothing else about the architecture of its base.
 

@@ -57,7 +57,7 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[..., size]` -> the same shape."""
+        """Normalize `[..., size]`."""
         return self.weight * to_unit_rms(x)
 
 
@@ -72,7 +72,7 @@ class GatedMlp(nn.Module):
         self.down_proj = nn.Linear(EXPANSION * input_size, output_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[..., input_size]` -> `[..., output_size]`."""
+        """Map `[..., input_size]` to `[..., output_size]`."""
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 

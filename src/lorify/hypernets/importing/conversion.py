@@ -27,7 +27,7 @@ class Conversion:
 
 
 def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]:
-    """The kind whose importer reads a checkpoint, recognized by a file name.
+    """Find the kind whose importer reads a checkpoint, by a file name.
 
     Args:
         path: the checkpoint: a file, its folder, or the folder above.

@@ -37,7 +37,7 @@ def check_update(found: Tensor, expected: Tensor, layer: int, module: str) -> No
 
 @torch.no_grad()
 def logit_change(base: BaseLM, batch: LoraBatch | None) -> float:
-    """The largest change of a logit that an adapter causes.
+    """Compute the largest change of a logit that an adapter causes.
 
     Raises:
         HypernetworkError: if it changes nothing, or a logit is not finite.

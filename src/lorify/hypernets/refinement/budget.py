@@ -21,9 +21,9 @@ class Budget:
     started: float = field(default_factory=time.perf_counter)
 
     def is_spent(self) -> bool:
-        """Whether the time is over."""
+        """Return whether the time is over."""
         return self.seconds is not None and time.perf_counter() >= self.started + self.seconds
 
     def half_way(self) -> float | None:
-        """Value of `time.perf_counter()` when half of the time that is left now will be over; None for no limit."""
+        """Return the `time.perf_counter()` at which half of the time left now will be over; None for no limit."""
         return None if self.seconds is None else (time.perf_counter() + self.started + self.seconds) / 2

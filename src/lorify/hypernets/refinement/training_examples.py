@@ -41,7 +41,7 @@ class TrainingExample:
 
 
 def kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]) -> Tensor:
-    """Mean KL(teacher || student) over all target positions, on the teacher's most probable tokens."""
+    """Compute the mean KL(teacher || student) over all target positions, on the teacher's most probable tokens."""
     student_log = student_log_probabilities(base, examples, lora)
     top_ids = torch.cat([example.top_ids for example in examples])
     teacher_log = torch.cat([example.top_log for example in examples])
@@ -52,7 +52,7 @@ def kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mappi
 def student_log_probabilities(
     base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]
 ) -> Tensor:
-    """The student's log-probabilities at all target positions, example after example `[targets, vocabulary]`."""
+    """Compute the student's log-probabilities at all target positions `[targets, vocabulary]`."""
     width = max(len(example.ids) for example in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)
     mask = torch.zeros_like(ids)

@@ -58,7 +58,7 @@ class DescriptionReader:
         return EncodedDescriptions(kept, F.normalize(embeddings, dim=-1), self._default_states)
 
     def tokens(self, description: str) -> list[int]:
-        """Token ids of a description, with separate tokens for quotes and what they enclose."""
+        """Tokenize a description, with separate tokens for quotes and what they enclose."""
         text = _PUNCTUATION_IN_QUOTES.sub(r'"\1 "', description.strip())
         return self.base.encode_text(_ENDING_IN_QUOTES.sub(r'" \1 "', text))
 
@@ -70,7 +70,7 @@ class DescriptionReader:
         return self.base.activations(ids, None, layers=[above]).states[above][:, FIRST_SLOT:].float()
 
     def important_positions(self, tokens: Sequence[int], num_kept: int) -> list[int]:
-        """Positions of the tokens that get a slot, in order: all, or all but the most common that are not quoted.
+        """Choose the positions that get a slot, in order: all, or all but the most common unquoted tokens.
 
         Quotes stay with the text that they enclose, which would have no end without them.
         """
@@ -90,6 +90,6 @@ class DescriptionReader:
 
 
 def most_common_tokens(token_lists: Iterable[Iterable[int]]) -> tuple[int, ...]:
-    """Token ids by the number of lists that contain them, largest first, at most `NUM_COMMON_TOKENS`."""
+    """Rank token ids by the number of lists that contain them, at most `NUM_COMMON_TOKENS`."""
     counts = Counter(token for tokens in token_lists for token in set(tokens))
     return tuple(token for token, _ in counts.most_common(NUM_COMMON_TOKENS))

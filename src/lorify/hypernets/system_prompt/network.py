@@ -62,11 +62,11 @@ class SystemMessageHypernetwork(nn.Module):
         self.shared.draw()
 
     def forward(self, descriptions: EncodedDescriptions) -> LoraBatch:
-        """The updates of n descriptions, one row each."""
+        """Build the updates of n descriptions, one row each."""
         return {(self.config.written_layer, WRITTEN_MODULE): self.write(descriptions), **self.shared_updates()}
 
     def write(self, descriptions: EncodedDescriptions) -> LoraTensors:
-        """The update that writes n descriptions over the system message."""
+        """Build the update that writes n descriptions over the system message."""
         default = descriptions.default_states
         # Soft tokens get the norm of the other tokens.
         scale = default.square().mean().sqrt() * self.config.embedding_size**0.5
@@ -74,7 +74,7 @@ class SystemMessageHypernetwork(nn.Module):
         return LoraTensors(self.slot_A, torch.cat([descriptions.states, soft], dim=1) - default)  # B [n, k, d]
 
     def shared_updates(self) -> LoraBatch:
-        """The updates that are the same for all tasks."""
+        """Build the updates that are the same for all tasks."""
         batch: dict[tuple[int, str], LoraTensors] = {}
         for module in self.config.modules:
             A, B = self.shared.A[module.name], self.shared.B[module.name].transpose(-1, -2) * self.config.scaling

@@ -53,7 +53,7 @@ def read_checkpoint(folder: Path) -> TextToLoraCheckpoint:
 
 
 def named_base(folder: Path) -> str | None:
-    """The base that a checkpoint names, or None.
+    """Return the base that a checkpoint names, or None.
 
     Raises:
         HypernetworkError: if `adapter_config.json` is missing or damaged, or is not that of a plain LoRA.

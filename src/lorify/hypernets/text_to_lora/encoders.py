@@ -29,7 +29,7 @@ class LinearEncoder(nn.Module):
         self.net = nn.Sequential(nn.Linear(embedding_size, code_size), nn.LayerNorm(code_size))
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]` and a loss of zero."""
+        """Map embeddings `[n, e]` to codes `[n, c]` and a loss of zero."""
         return self.net(embeddings), embeddings.new_zeros(())
 
 
@@ -42,7 +42,7 @@ class OneHotEncoder(nn.Module):
         self.net = perceptron(embedding_size, 4 * num_codes, num_codes)
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> one-hot codes `[n, c]` and a loss of zero."""
+        """Map embeddings `[n, e]` to one-hot codes `[n, c]` and a loss of zero."""
         logits = self.net(embeddings)
         if self.training:
             codes = OneHotCategoricalStraightThrough(logits=logits).rsample()
@@ -62,7 +62,7 @@ class SoftmaxEncoder(nn.Module):
         self.norm = nn.LayerNorm(code_size)
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]` and a loss of zero."""
+        """Map embeddings `[n, e]` to codes `[n, c]` and a loss of zero."""
         return self.norm(self.net(embeddings).softmax(-1) @ self.codebook), embeddings.new_zeros(())
 
 
@@ -85,7 +85,7 @@ class VectorQuantizedEncoder(nn.Module):
         self.sums: Tensor
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """`[n, e]` -> codes `[n, c]`, and the loss that keeps points near their codes."""
+        """Map embeddings `[n, e]` to codes `[n, c]`, and to the loss that keeps points near their codes."""
         points = self.net(embeddings)  # [n, c]
         distances = self.codebook.square().sum(-1) - 2 * points @ self.codebook.T  # [n, num_codes], up to |points|^2
         nearest = distances.argmin(-1)

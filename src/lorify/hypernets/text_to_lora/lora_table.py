@@ -76,7 +76,7 @@ class OutputRange(nn.Module):
                 nn.init.ones_(parameter)
 
     def forward(self, module: str, written: LoraStack) -> LoraStack:
-        """LoRA weights of one module."""
+        """Compute the LoRA weights of one module from the heads' outputs."""
         A, B = written.A, written.B
         if self.scale != 1:
             A, B = A * self.scale, B * self.scale

@@ -76,7 +76,7 @@ class TaskHypernetwork(nn.Module):
 
     @torch.no_grad()
     def hyper_initialize(self) -> None:
-        """Bias-HyperInit: every description starts with the weights of a fresh LoRA, from the heads' biases.
+        """Apply Bias-HyperInit: with the heads' biases, every description starts with the weights of a fresh LoRA.
 
         Where A and B have separate heads, B starts at zero. A shared head starts both from the same small numbers,
         divided by sqrt(2), and by sqrt(r) if it writes one rank at a time. Heads without biases start at zero.

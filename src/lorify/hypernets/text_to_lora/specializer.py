@@ -62,7 +62,7 @@ def load_embedding_specializer(
 
 
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:
-    """Generated LoRA weights for the base's hooks: one row per description, scaling in B."""
+    """Convert generated LoRA weights for the base's hooks: one row per description, scaling in B."""
     # Unbound, not indexed: the gradient of each index would be as large as all layers together.
     return {
         (layer, name): LoraTensors(A, B.transpose(-1, -2) * config.scaling)

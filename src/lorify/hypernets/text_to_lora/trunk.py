@@ -27,7 +27,7 @@ class LayerModuleEmbedding(nn.Module):
         self.learned = size is not None
 
     def forward(self, module_index: int, like: Tensor) -> Tensor:
-        """Embeddings of one module in all adapted blocks `[L, ..]`, with the device and dtype of `like`."""
+        """Embed one module in all adapted blocks `[L, ..]`, with the device and dtype of `like`."""
         layers = torch.arange(self.num_layers, device=like.device)
         modules = torch.full_like(layers, module_index)
         if self.learned:
@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[.., w]` -> `[.., w]`."""
+        """Transform `[.., w]`; the shape stays."""
         return x + self.net(x)
 
 

@@ -95,7 +95,7 @@ def check_listen(host: str, keys: ApiKeys | None) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine's loopback."""
+    """Return whether an address or name is the loopback of this machine."""
     if host == "localhost":
         return True
     try:

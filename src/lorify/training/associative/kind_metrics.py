@@ -46,10 +46,10 @@ class KindTotals:
             self.add(f"exact/{kind}", [right])
 
     def means(self) -> dict[str, float]:
-        """Mean of each metric, sorted by name."""
+        """Return the mean of each metric, sorted by name."""
         return {name: sum(values) / len(values) for name, values in sorted(self._values.items()) if values}
 
 
 def total_exact(metrics: Mapping[str, float]) -> float:
-    """Exact match, summed over the kinds."""
+    """Sum exact match over the kinds."""
     return sum(value for name, value in metrics.items() if name.startswith("exact/"))

@@ -133,7 +133,7 @@ class AssociativeObjective:
         return totals.means()
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match, summed over the kinds."""
+        """Sum exact match over the kinds."""
         return total_exact(heldout)
 
     def save_best(self, folder: Path) -> None:

@@ -55,7 +55,7 @@ class StepMemory:
         return self.tokens.keys.shape[2]
 
     def document(self, context: int) -> EncodedDocument:
-        """One context as the reader sees it."""
+        """Return one context as the reader sees it."""
         assert self.documents is not None
         return EncodedDocument(self.documents[self.token_ranges[context]], self.words[context])
 

@@ -16,7 +16,7 @@ from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 def build_hypernetwork_config(
     config: PerceiverTrainingConfig, base: BaseLM, encoder: ContextEncoder
 ) -> PerceiverConfig:
-    """Config of the hypernetwork that a run trains, for its base and its context encoder.
+    """Build the config of the hypernetwork that a run trains, for its base and its context encoder.
 
     Raises:
         ConfigError: if the base lacks blocks that the run wants to adapt.
@@ -45,7 +45,7 @@ def build_hypernetwork_config(
 
 
 def adapted_layers(config: PerceiverTrainingConfig, num_layers: int) -> range:
-    """Blocks that a run adapts, in a base of `num_layers` blocks.
+    """Return the blocks of the base that a run adapts.
 
     Raises:
         ConfigError: if the base lacks one of them, or there are none.
@@ -61,12 +61,12 @@ def adapted_layers(config: PerceiverTrainingConfig, num_layers: int) -> range:
 
 
 def patch_grid(config: PerceiverTrainingConfig) -> PatchGrid | None:
-    """How images are cut into patches; None unless patches are the features."""
+    """Return how images are cut into patches; None unless patches are the features."""
     return config.hypernetwork.patches if config.hypernetwork.encoder == "patches" else None
 
 
 def num_encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, num_adapted: int) -> int:
-    """Number of the encoder's blocks that are run or read: as configured, or else as published.
+    """Return the number of the encoder's blocks to run or read: as configured, or else as published.
 
     Args:
         config: the run.
@@ -82,7 +82,7 @@ def num_encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, num_ada
 
 
 def shared_fields(config: PerceiverTrainingConfig) -> dict[str, Any]:
-    """Fields that the run's config and the network's config share; the scaling is the published `2 r^1.5`."""
+    """Return the fields that the run's and the network's config share; the scaling is the published `2 r^1.5`."""
     settings = config.hypernetwork
     names = set(type(settings).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "patches", "modules"}
     return {"scaling": 2 * settings.rank**1.5, **{name: getattr(settings, name) for name in names}}

@@ -58,12 +58,12 @@ class MetaModel:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of parameters of a module."""
+    """Count the parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def meta_model(name: str) -> MetaModel:
-    """A base model on the meta device.
+    """Build a base model on the meta device.
 
     Raises:
         LorifyError: if it is not one of the paper's bases and its config cannot be read.
@@ -81,13 +81,13 @@ def meta_model(name: str) -> MetaModel:
 
 
 def meta_hypernetwork(hypernetwork_config: PerceiverConfig) -> PerceiverHypernetwork:
-    """A hypernetwork on the meta device."""
+    """Build a hypernetwork on the meta device."""
     with torch.device("meta"):
         return PerceiverHypernetwork(hypernetwork_config)
 
 
 def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, encoder: MetaModel) -> PerceiverConfig:
-    """Config of the hypernetwork that a run trains, as `build_hypernetwork_config` builds it from loaded models.
+    """Build the config of the hypernetwork that a run trains, as `build_hypernetwork_config` does.
 
     Raises:
         ConfigError: if the base lacks a module or block that the run adapts, or the fields contradict each other.

@@ -136,7 +136,7 @@ class PerceiverObjective:
         return self.hypernetwork
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`, with loss and exact match by kind."""
+        """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         rows = self.train_batches.build(batch)
         scores = self.score_contexts(rows)
         size = scores.generated_size
@@ -150,7 +150,7 @@ class PerceiverObjective:
         return BatchLoss(loss, metrics, scores.num_tokens, weight=len(rows))
 
     def evaluate(self) -> dict[str, float]:
-        """Loss and exact match by kind on held-out batches; the same batches every time."""
+        """Compute the loss and exact match by kind on held-out batches; the same batches every time."""
         totals: dict[str, list[float]] = {}
         for index in range(self.config.evaluation_batches):
             rows = self.heldout_batches.build(index)
@@ -196,7 +196,7 @@ class PerceiverObjective:
         return ContextScores(loss, exact, torch.stack(sizes).mean(), num_tokens)
 
     def generate(self, rows: Sequence[ContextRow]) -> dict[str, GeneratedLora]:
-        """Weights that the hypernetwork generates for all chunks of some contexts, in order, by module."""
+        """Generate the weights for all chunks of some contexts, in order, by module."""
         parts: list[dict[str, GeneratedLora]] = []
         order: list[int] = []
         for group, encoded in self._encode([chunk for row in rows for chunk in row.chunks]):

@@ -25,7 +25,7 @@ def kl_to_teacher(
     autocast: Callable[[], AbstractContextManager[object]],
     always_runs: bool = False,
 ) -> Tensor:
-    """KL(teacher || student) of each answer token `[answers]`.
+    """Compute KL(teacher || student) of each answer token `[answers]`.
 
     Args:
         base: the teacher, which reads the context in its prompt.
@@ -56,7 +56,7 @@ def kl_to_teacher(
 
 
 def stored_kl_per_token(logits: Tensor, stored: Sequence[SelfGeneratedQuestion]) -> Tensor:
-    """KL(teacher || student) over the teacher's stored predictions `[answers]`; their number may differ by question.
+    """Compute KL(teacher || student) over the teacher's stored predictions `[answers]`; their number may vary.
 
     Args:
         logits: the student's, at the answer tokens of all `stored` questions in order `[answers, vocabulary]`.

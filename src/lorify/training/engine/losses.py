@@ -47,19 +47,19 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of each answer token `[answers]`, with label smoothing."""
+    """Compute the cross-entropy of each answer token `[answers]`, with label smoothing."""
     return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
 
 
 def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: int) -> Tensor:
-    """KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: top 16)."""
+    """Compute KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: 16)."""
     teacher_log, index = teacher_logits.log_softmax(-1).topk(top_k, dim=-1)
     student_log = student_logits.log_softmax(-1).gather(-1, index)
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
 
 
 def retrieval_loss(queries: Tensor, keys: Tensor, is_answer: Tensor, log_counts: Tensor) -> Tensor:
-    """Cross-entropy of finding the answer among all tokens of the step's contexts `[n]`.
+    """Compute the cross-entropy of finding the answer among all tokens of the step's contexts `[n]`.
 
     It teaches retrieval directly, where the loss on the answer reaches it only through the whole base. The cosines of
     query and key are averaged over the blocks, since retrieved values add up in the residual stream.
@@ -76,7 +76,7 @@ def retrieval_loss(queries: Tensor, keys: Tensor, is_answer: Tensor, log_counts:
 
 
 def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:
-    """Weighted mean over the tokens of each answer `[num_segments]`: the first token has weight `first_share`.
+    """Average each answer's token losses `[num_segments]`: the first token has weight `first_share`.
 
     The first token has to be retrieved; after it, the rest of an answer is easy.
 
@@ -95,7 +95,7 @@ def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: in
 
 
 def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
-    """Mean over the tokens of each segment `[num_segments]`, so that short and long answers count the same."""
+    """Average over the tokens of each segment `[num_segments]`, so that short and long answers count the same."""
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
     count = per_token.new_zeros(num_segments).index_add(0, segment, torch.ones_like(per_token))
     return total / count.clamp_min(1)

@@ -39,15 +39,15 @@ class Objective(Protocol):
         ...
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`; random numbers (dropout) may be drawn from torch's generators."""
+        """Compute the loss of training batch `batch`; dropout may draw from torch's generators."""
         ...
 
     def evaluate(self) -> dict[str, float]:
-        """Metrics on held-out data, the same data every time; called without gradients."""
+        """Compute metrics on held-out data, the same data every time; called without gradients."""
         ...
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Quality of the metrics of `evaluate`, larger is better; the loop keeps the best."""
+        """Reduce the metrics of `evaluate` to one number, larger is better; the loop keeps the best."""
         ...
 
     def save_best(self, folder: Path) -> None:

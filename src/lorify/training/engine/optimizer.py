@@ -41,7 +41,7 @@ def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
 
 
 def schedule_factor(step: int, settings: Optimization) -> float:
-    """Learning rate of a step relative to the peak: linear warm-up, then a cosine down to the final ratio."""
+    """Compute the relative learning rate of a step: linear warm-up, then a cosine down to the final ratio."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)

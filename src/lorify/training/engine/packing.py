@@ -66,7 +66,7 @@ class PackedRows:
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Number of leading tokens that all sequences share; at least one token of each is not counted."""
+    """Count the leading tokens that all sequences share; at least one token of each is not counted."""
     limit = min(len(sequence) for sequence in sequences) - 1
     first = sequences[0]
     return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)

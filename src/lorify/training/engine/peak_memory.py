@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 
 def peak_bytes(run: Callable[[], object], modules: Iterable[nn.Module]) -> int:
-    """Peak of the bytes that `run` allocates, without the weights of its modules.
+    """Measure the peak of the bytes that `run` allocates, without the weights of its modules.
 
     Args:
         run: code for the CPU; it may not depend on values.

@@ -69,7 +69,7 @@ class ReplicatedWeights:
         return float(torch.nn.utils.clip_grad_norm_(self.optimized, max_norm))
 
     def state(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """State of module and optimizer for a checkpoint, in one format whether the weights are sharded or not.
+        """Return the state of module and optimizer for a checkpoint, in one format, sharded or not.
 
         Only the main process gets complete tensors.
         """

@@ -101,7 +101,7 @@ def writing(run_dir: Path) -> Iterator[None]:
 
 
 def checkpoint_path(run_dir: Path) -> Path:
-    """Path of a run's checkpoint, which may not exist."""
+    """Return the path of a run's checkpoint, which may not exist."""
     return run_dir / "checkpoint" / "state.pt"
 
 

@@ -68,7 +68,7 @@ class ShardedWeights(ReplicatedWeights):
         return float(_full(torch.nn.utils.clip_grad_norm_(self.optimized, max_norm)))
 
     def state(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """State of module and optimizer for a checkpoint, in one format whether the weights are sharded or not.
+        """Return the state of module and optimizer for a checkpoint, in one format, sharded or not.
 
         Only the main process gets complete tensors.
         """

@@ -40,7 +40,7 @@ class ContextSampler:
         return [(kind, rng.randrange(data.max_facts)) for kind, count in counts.items() for _ in range(count)]
 
     def passages_of_batch(self, batch: int) -> list[int]:
-        """Indices of the passages of a batch: each once in an epoch, except for a remainder smaller than a batch."""
+        """Choose the passages of a batch by index: each once per epoch, but for a remainder smaller than a batch."""
         size = min(self.config.data.questions, len(self.passages))
         if not size:
             return []
@@ -59,7 +59,7 @@ class ContextSampler:
         return batches
 
     def heldout_batches(self) -> list[list[Draw]]:
-        """Batches of all held-out contexts."""
+        """List the batches of all held-out contexts."""
         kinds = ["facts", *(["portraits"] if self.config.data.portraits else [])]
         draws = [(f"heldout {kind}", i) for kind in kinds for i in range(NUM_HELDOUT_GENERATED)]
         draws += [("heldout questions", i) for i in range(len(self.heldout))]

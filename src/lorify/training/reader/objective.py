@@ -136,7 +136,7 @@ class ReaderObjective:
         return totals.means()
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Share of answers found, summed over the kinds."""
+        """Sum the share of answers found over the kinds."""
         return total_exact(heldout)
 
     def save_best(self, folder: Path) -> None:

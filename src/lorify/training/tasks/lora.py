@@ -104,21 +104,21 @@ class LoraObjective:
         return lora_scaling(lora.lora_alpha, lora.rank, use_rslora=lora.use_rslora)
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`."""
+        """Compute the loss of training batch `batch`."""
         step = self.train.build(batch)
         scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
         metrics = {"exact/train": scores.exact.mean().item()}
         return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens)
 
     def evaluate(self) -> dict[str, float]:
-        """Loss and exact match on held-out instances of the tasks."""
+        """Compute the loss and exact match on held-out instances of the tasks."""
         steps = [self.heldout.build(index) for index in range(self.config.evaluation_batches)]
         optimization = self.config.optimization
         scores = [score_rows(self.base, s.rows, self._lora(s), optimization, training=False) for s in steps]
         return average_scores({"seen": scores})
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match; if no task has a single right answer, the negated loss."""
+        """Return exact match; if no task has a single right answer, the negated loss."""
         if all(task.metric in ("f1", "rouge_l") for task in self.tasks):
             return -heldout["loss/seen"]
         return heldout["exact/seen"]

@@ -105,7 +105,7 @@ class ReconstructionObjective:
         return self.hypernetwork
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`: some tasks, with one description each."""
+        """Compute the loss of training batch `batch`: some tasks, with one description each."""
         rng = random.Random(f"{self.config.seed}/{batch}")
         chosen = rng.sample(range(len(self.names)), min(self.config.tasks_per_batch, len(self.names)))
         texts = [rng.choice(self.descriptions[self.names[i]]) for i in chosen]
@@ -113,7 +113,7 @@ class ReconstructionObjective:
         return BatchLoss(loss, {"mean_absolute_error": error}, 0)
 
     def evaluate(self) -> dict[str, float]:
-        """Mean absolute error over the whole library, with the first description of each task."""
+        """Compute the mean absolute error over the library, with the first description of each task."""
         self.hypernetwork.eval()
         errors, size = [], self.config.tasks_per_batch
         for start in range(0, len(self.names), size):
@@ -124,7 +124,7 @@ class ReconstructionObjective:
         return {"mean_absolute_error": sum(errors) / len(errors)}
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Negated mean absolute error."""
+        """Return the negated mean absolute error."""
         return -heldout["mean_absolute_error"]
 
     def save_best(self, folder: Path) -> None:

@@ -63,7 +63,7 @@ def embed_descriptions(
 
 
 def adapted_layers(settings: LoraSettings, base: BaseLM) -> tuple[int, ...]:
-    """Blocks of a base that the settings adapt.
+    """Return the blocks of the base that a run adapts.
 
     Raises:
         TrainingError: if there is none.
@@ -81,7 +81,7 @@ def adapted_layers(settings: LoraSettings, base: BaseLM) -> tuple[int, ...]:
 def build_task_config(
     settings: TaskSettings, base: BaseLM, encoder: DescriptionEncoder, **fields: object
 ) -> TaskConfig:
-    """Config of the hypernetwork that a run trains, for its base and its description encoder."""
+    """Build the config of the hypernetwork that a run trains, for its base and its description encoder."""
     return task_config(
         base,
         encoder,

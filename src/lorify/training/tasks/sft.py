@@ -86,7 +86,7 @@ class TaskObjective:
         return self.hypernetwork
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`."""
+        """Compute the loss of training batch `batch`."""
         optimization = self.config.optimization
         step = self.samplers["train"].build(batch)
         generated = self.hypernetwork(self._embeddings_of(step))
@@ -103,7 +103,7 @@ class TaskObjective:
         return BatchLoss(total, metrics, scores.num_tokens)
 
     def evaluate(self) -> dict[str, float]:
-        """Loss and exact match with unseen descriptions: of trained tasks (`seen`) and of other families (`unseen`)."""
+        """Compute loss and exact match with unseen descriptions: of trained tasks (`seen`) and others (`unseen`)."""
         self.hypernetwork.eval()
 
         def score(step: TaskBatch) -> RowScores:
@@ -115,7 +115,7 @@ class TaskObjective:
         return metrics
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match of trained tasks; `unseen` tasks are for the final evaluation and must not select weights."""
+        """Return exact match of trained tasks; `unseen` tasks must not select weights."""
         return heldout["exact/seen"]
 
     def save_best(self, folder: Path) -> None:
@@ -128,7 +128,7 @@ class TaskObjective:
 
 
 def mean_square(weights: Mapping[str, LoraStack]) -> Tensor:
-    """Mean squares of A and of B, summed over the modules."""
+    """Sum the mean squares of A and of B over the modules."""
     return torch.stack([s.A.square().mean() + s.B.square().mean() for s in weights.values()]).sum()
 
 

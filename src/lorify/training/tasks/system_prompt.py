@@ -93,16 +93,16 @@ class SystemMessageObjective:
         return self.hypernetwork
 
     def loss(self, batch: int) -> BatchLoss:
-        """Loss of training batch `batch`."""
+        """Compute the loss of training batch `batch`."""
         scores = self._score(self.samplers["train"].build(batch), self.config.optimization.embedding_dropout)
         return BatchLoss(scores.loss.mean(), {"exact/train": scores.exact.mean().item()}, scores.num_tokens)
 
     def evaluate(self) -> dict[str, float]:
-        """Loss and exact match with unseen descriptions: of trained tasks (`seen`) and of other families (`unseen`)."""
+        """Compute loss and exact match with unseen descriptions: of trained tasks (`seen`) and others (`unseen`)."""
         return evaluate_heldout(self.samplers, self.config.evaluation_batches, self._score)
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Exact match of trained tasks; `unseen` tasks are for the final evaluation and must not select weights."""
+        """Return exact match of trained tasks; `unseen` tasks must not select weights."""
         return heldout["exact/seen"]
 
     def save_best(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ class AnswerForm:
     write: Callable[[str, str], str]
 
     def request(self, name: str) -> str:
-        """The description for a field, preceded by a space; empty for the plain value."""
+        """Return the description for a field, preceded by a space; empty for the plain value."""
         return " " + self.description.replace("NAME", name) if self.description else ""
 
 

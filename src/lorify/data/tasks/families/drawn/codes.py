@@ -45,7 +45,7 @@ class Code:
     by_position: bool
 
     def part_name(self, part: int) -> str:
-        """What a part is called."""
+        """Return the name of a part: by its kind or its position."""
         if self.by_position:
             return f"the {'last' if part == len(self.kinds) - 1 else _ORDINALS[part]} part"
         return f"the {self.kinds[part]}"

@@ -50,7 +50,7 @@ class World:
 
 @cache
 def worlds() -> tuple[World, ...]:
-    """All worlds."""
+    """Return all worlds: subjects of each kind with their fields."""
     return tuple(
         World(
             row["name"],

@@ -45,7 +45,7 @@ class ValueKind:
 
 @cache
 def value_kinds() -> tuple[ValueKind, ...]:
-    """All kinds of values."""
+    """Return all kinds of values."""
     return tuple(
         ValueKind(
             row["noun"],

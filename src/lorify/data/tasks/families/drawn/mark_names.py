@@ -23,25 +23,25 @@ def _table() -> dict[str, Any]:
 
 @cache
 def signs() -> Mapping[str, Sequence[str]]:
-    """Signs with their names."""
+    """Return the signs with their names."""
     return _table()["signs"]
 
 
 @cache
 def bracket_signs() -> Mapping[str, Sequence[str]]:
-    """Single marks of the suite's unseen family `brackets`; in answers, they never enclose anything."""
+    """Return the single marks of the unseen family `brackets`; in answers, they never enclose anything."""
     return _table()["bracket_signs"]
 
 
 @cache
 def pairs() -> Mapping[Pair, Sequence[str]]:
-    """Pairs of marks with their names."""
+    """Return the pairs of marks with their names."""
     return {(row["left"], row["right"]): row["names"] for row in _table()["pairs"]}
 
 
 @cache
 def bracket_pairs() -> Mapping[Pair, Sequence[str]]:
-    """Pairs of the suite's unseen family `brackets`; they enclose text in inputs, but never in answers."""
+    """Return the pairs of the unseen family `brackets`; they enclose text in inputs, but never in answers."""
     return {(row["left"], row["right"]): row["names"] for row in _table()["bracket_pairs"]}
 
 

@@ -49,7 +49,7 @@ _ANSWER_FORMS = (
 
 @cache
 def note_kinds() -> tuple[NoteKind, ...]:
-    """All kinds of notes."""
+    """Return all kinds of notes."""
     return tuple(
         NoteKind(
             row["name"],

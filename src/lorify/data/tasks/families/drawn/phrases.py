@@ -12,7 +12,7 @@ from lorify.data.tasks import words
 
 @cache
 def phrase_table() -> dict[str, Any]:
-    """Exclamations, speakers and labels."""
+    """Return the exclamations, speakers and labels."""
     return load_table("lorify.data.tasks.families", "phrases")
 
 

@@ -20,14 +20,14 @@ _TEXTS = ("note", "request", "letter", "text", "message")
 
 @cache
 def request_fields() -> dict[str, NoteField]:
-    """Facts of requests by name."""
+    """Return the facts of requests by name."""
     rows = load_table("lorify.data.tasks.families", "requests")["fields"]
     return {row["name"]: NoteField(row["name"], row["value"], tuple(row["paraphrases"])) for row in rows}
 
 
 @cache
 def request_sentences() -> Sequence[str]:
-    """Sentences of requests, with the names of their facts as slots."""
+    """Return the sentences of requests, with the names of their facts as slots."""
     return load_table("lorify.data.tasks.families", "requests")["sentences"]
 
 

@@ -53,7 +53,7 @@ _GENERATORS: dict[str, DrawValues] = {"clock": _draw_clock, "address": _draw_add
 
 @cache
 def structures() -> tuple[Structure, ...]:
-    """All structures."""
+    """Return all structures."""
     return tuple(map(_parse, load_table("lorify.data.tasks.families", "structures")["structures"]))
 
 

@@ -73,7 +73,7 @@ def _describe(error: Exception) -> str:
         return f"the disk is full ({summary}); free some space and run it again"
     # torch says it in words, differently for each device
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
-        return "not enough memory; give fewer documents at a time, or a smaller base model"
+        return "not enough memory; give fewer documents at once, or a smaller base model"
     if isinstance(error, OSError):
         return f"{summary}; check the path and its permissions"
     return f"unexpected {type(error).__name__}: {summary}; run `lorify --debug ...` again for the traceback"

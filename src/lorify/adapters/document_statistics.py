@@ -1,4 +1,4 @@
-"""What an adapter keeps of a document so that its hypernetwork can rebuild it."""
+"""Statistics of documents in an adapter, from which its hypernetwork can rebuild it."""
 
 from __future__ import annotations
 

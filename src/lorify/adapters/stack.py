@@ -41,4 +41,4 @@ class AdapterStack:
 
 
 AdapterLike = Adapter | AdapterStack | None
-"""What public methods accept as adapters; None is the bare base."""
+"""Forms in which public methods accept adapters; None is the bare base."""

@@ -24,7 +24,7 @@ class Answer:
     Attributes:
         text: the answer, without white space at its ends.
         adapter_on: whether an adapter was on.
-        confidence: probability that the answer is right; None if it was not asked for or cannot be told.
+        confidence: probability that the answer is right; None if it was not requested or cannot be estimated.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Answerer:
 
         Args:
             base: the base.
-            internalizer: chooses and focuses the adapters that it made; None leaves every adapter as it is.
+            internalizer: chooses and focuses the adapters that it made; None leaves every adapter unchanged.
             confidence_model: estimates confidence; None leaves it unknown.
         """
         self.base = base
@@ -168,7 +168,7 @@ class Answerer:
 
 @dataclass(frozen=True)
 class _Key:
-    """What an adapter is prepared for, once for each plan."""
+    """Key under which a prepared adapter is shared between plans."""
 
     adapter_id: int
     question: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""What a decoder returns for a character whose last bytes are still missing."""
+"""The character that a decoder returns while the last bytes of a character are missing."""
 
 
 class AnswerText:

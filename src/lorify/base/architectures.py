@@ -13,7 +13,7 @@ from lorify.errors import BaseModelError
 
 @dataclass(frozen=True)
 class Architecture:
-    """What lorify knows about one architecture.
+    """Properties of one architecture.
 
     Attributes:
         gguf_name: llama.cpp's name for it, such as `llama`; None if llama.cpp has none, which rules out GGUF exports.

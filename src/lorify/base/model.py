@@ -1,4 +1,4 @@
-"""The frozen base model: load it, address its linear layers and read its activations."""
+"""The frozen base model: load it, address its linear layers and record its activations."""
 
 from __future__ import annotations
 

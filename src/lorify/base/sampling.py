@@ -13,7 +13,7 @@ DEFAULT_NEW_TOKENS = 128
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How an answer is generated.
+    """Options for generating an answer.
 
     Attributes:
         max_new_tokens: maximum length of the answer, in tokens.

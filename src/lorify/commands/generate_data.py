@@ -134,7 +134,7 @@ def _load_contexts(
 
 
 def _publishes_short_answers(dataset: str | None) -> bool:
-    """Whether Doc-to-LoRA requests short answers for this data set."""
+    """Return whether Doc-to-LoRA requests short answers for this data set."""
     from lorify.data.sources.public import QUESTION_DATASETS, TEXT_DATASETS
 
     return dataset in TEXT_DATASETS or (dataset in QUESTION_DATASETS and QUESTION_DATASETS[dataset].is_short)

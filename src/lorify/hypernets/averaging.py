@@ -26,7 +26,7 @@ def average_hypernetworks(folders: Sequence[Path], output: Path) -> None:
 
     Args:
         folders: at least two; a folder that is named twice counts twice.
-        output: where to; missing parents are made.
+        output: where to; missing parents are created.
 
     Raises:
         HypernetworkError: if there are fewer than two folders, one is missing or damaged or reads documents, their

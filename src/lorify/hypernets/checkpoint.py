@@ -56,7 +56,7 @@ class LoadedHypernetwork(Generic[Config, Network]):
 
     @property
     def name(self) -> str:
-        """What the provenance of its adapters calls it."""
+        """Its name in the provenance of adapters."""
         return self.folder.name
 
 
@@ -65,7 +65,7 @@ def replaced_hypernetwork(folder: Path, more_files: frozenset[str] = frozenset()
     """Give a temporary folder that replaces `folder` when the `with` block ends without an error.
 
     Args:
-        folder: where to; missing parents are made.
+        folder: where to; missing parents are created.
         more_files: names of files that may be replaced besides `HYPERNETWORK_FILES`.
 
     Raises:

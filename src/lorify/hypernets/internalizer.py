@@ -1,4 +1,4 @@
-"""The seam between document hypernetworks and the rest of lorify: what every kind of them can do."""
+"""The interface of document hypernetworks: what every kind can do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 
 Memory = TypeVar("Memory")
-"""What a hypernetwork keeps of one document."""
+"""The memory that a hypernetwork keeps of one document."""
 
 
 class DocumentInternalizer(Protocol):

@@ -95,7 +95,7 @@ class HypernetworkKind(Generic[Config, Network]):
         """Write a hypernetwork; an earlier one in `folder` is replaced completely or not at all.
 
         Args:
-            folder: where to; missing parents are made.
+            folder: where to; missing parents are created.
             config: its config.
             network: its weights.
             exact: store every weight in float32, whatever the kind's own form is.

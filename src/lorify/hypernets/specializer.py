@@ -30,7 +30,7 @@ class Specializer(Protocol):
 
     @property
     def name(self) -> str:
-        """What the provenance of its adapters calls it."""
+        """Its name in the provenance of adapters."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Specializer(Protocol):
 
 
 class DescriptionConfig(Protocol):
-    """What every config of a hypernetwork with a description encoder says.
+    """Fields that all configs of hypernetworks with a description encoder share.
 
     Attributes:
         base_name: base model it was made for.

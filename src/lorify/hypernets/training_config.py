@@ -1,4 +1,4 @@
-"""What the configs of all training runs share: the run itself, its optimizer, renamed keys, error messages.
+"""Config sections that all training runs share: the run, its optimizer, renamed keys, error messages.
 
 A config that only one kind of hypernetwork has lives in the package of that kind, in `training_config.py`.
 """

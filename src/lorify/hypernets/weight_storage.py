@@ -1,4 +1,4 @@
-"""How the weights of a hypernetwork are stored: exactly, or with large matrices in 8 bits.
+"""Storage of hypernetwork weights: exact, or with large matrices in 8 bits.
 
 An 8-bit matrix is stored as whole numbers with one float scale per output channel (`NAME.scale`): half the size of
 bfloat16 at about the same rounding error. Matrices that become the `A` of adapters have their output channels first.

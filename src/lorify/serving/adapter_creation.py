@@ -49,7 +49,7 @@ class AdapterCreator:
 
         Args:
             model: the base and its hypernetworks.
-            engine: told which documents to forget.
+            engine: notified of documents to forget.
             store: where adapters are kept.
             settings: limits.
         """

@@ -24,7 +24,7 @@ class Workers:
 
         Args:
             kind: what is done, for error messages: `documents to be parsed`.
-            num_threads: how much is done at a time.
+            num_threads: pieces of work done at once.
             max_requests: limit on running and queued requests.
         """
         self._kind = kind
@@ -55,7 +55,7 @@ class Workers:
         return await asyncio.wrap_future(self._pool.submit(work))
 
     def close(self) -> None:
-        """Accept no more work and drop what is queued; running work goes on."""
+        """Accept no more work and drop what is queued; running work continues."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

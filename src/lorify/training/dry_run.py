@@ -1,4 +1,4 @@
-"""What a run would need: parameters, memory and time. A kind of run estimates them in a function of its own."""
+"""Estimates of a run: parameters, memory and time. Each kind of run has its own function for them."""
 
 from __future__ import annotations
 

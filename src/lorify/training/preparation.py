@@ -1,4 +1,4 @@
-"""What building an objective may use: the run's folder, the base model, a progress bar."""
+"""Resources for building an objective: the run's folder, the base model, a progress bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lorify.base.model import BaseLM
 
 @dataclass(frozen=True)
 class Preparation:
-    """What building an objective may use.
+    """Resources for building an objective.
 
     Attributes:
         run_dir: folder of the run, for results that a resumed run needs again; it may not exist yet.

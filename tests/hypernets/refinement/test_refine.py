@@ -173,17 +173,17 @@ def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_no
     adapter = MODEL.internalize(DOCUMENT)
     possible = {"min_probability": 0.006}  # as much as a tiny random base can learn
     examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS) * 7
-    taught = distill(BASE, examples[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_size=3)
+    trained = distill(BASE, examples[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_size=3)
     wrong = [replace(example, top_ids=example.top_ids + 1) for example in examples]
     assert plausible_examples(BASE, examples, adapter, **possible) == []
-    assert plausible_examples(BASE, [*wrong, *examples], taught, **possible) == examples
+    assert plausible_examples(BASE, [*wrong, *examples], trained, **possible) == examples
     focused_on = []
 
     def focus(adapters, questions):
         focused_on.extend(questions)
         return [adapter] * len(adapters)
 
-    assert plausible_examples(BASE, examples, taught, focus=focus, **possible) == []
+    assert plausible_examples(BASE, examples, trained, focus=focus, **possible) == []
     assert focused_on == [example.question for example in examples]
 
 

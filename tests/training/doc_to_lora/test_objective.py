@@ -125,8 +125,8 @@ def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
     ]
     half = [stored[0], asked[1]]
     losses = [
-        made.score_contexts([ContextRow(chunks, segments, taught, "texts")]).loss
-        for segments, taught in ((stored, questions), (asked, [None, None]), (half, [questions[0], None]))
+        made.score_contexts([ContextRow(chunks, segments, teacher_answers, "texts")]).loss
+        for segments, teacher_answers in ((stored, questions), (asked, [None, None]), (half, [questions[0], None]))
     ]
     assert losses[0] > 1e-4
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-7)
@@ -140,8 +140,8 @@ def test_the_student_is_asked_as_the_teacher_was_but_for_the_context(system_turn
     teacher = LocalTeacher(made.base)
     answer = teacher.answer
     monkeypatch.setattr(teacher, "answer", lambda asked, **options: prompts.extend(asked) or answer(asked, **options))
-    taught = answer_context(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
-    segment = made.train_batches.build_segment(taught[0], "A mill.")
+    teacher_answers = answer_context(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
+    segment = made.train_batches.build_segment(teacher_answers[0], "A mill.")
     said = made.base.tokenizer.decode(prompts[0])
     assert "A mill.\n\n" in said
     assert made.base.tokenizer.decode(segment.prompt) == said.replace("A mill.\n\n", "")

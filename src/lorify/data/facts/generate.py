@@ -21,7 +21,7 @@ QUESTION_FORMS = (
     "{question} Answer briefly.",
     "{unmarked}",
 )
-"""What users make of a question: the question, without its capital, and also without its question mark."""
+"""Forms in which users type a question: unchanged, in lower case, and also without its question mark."""
 
 
 def generate_fact_example(

@@ -43,7 +43,7 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """What to generate; recorded beside the data, so that a folder is resumed with the same settings only.
+    """Settings of generation; recorded beside the data, so that a folder is only resumed with the same settings.
 
     Attributes:
         rounds: rounds of questions per context; each round sees the questions of the earlier ones.

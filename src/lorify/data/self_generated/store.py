@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
 
 
 class SelfGeneratedRecord(BaseModel):
-    """How the data of a folder was generated; a folder never mixes settings."""
+    """The settings that the data of a folder was generated with; a folder never mixes settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

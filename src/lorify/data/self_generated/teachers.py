@@ -40,7 +40,7 @@ class TeacherAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class TeacherBase:
-    """What a teacher needs to know of a base besides its weights.
+    """Facts about a base that a teacher needs besides its weights.
 
     Attributes:
         name: name by which the user gave it.
@@ -128,7 +128,7 @@ class LocalTeacher(Teacher):
 
 
 def read_teacher_base(name: str) -> TeacherBase:
-    """Read what a teacher needs to know of a base, without loading its weights.
+    """Read the facts that a teacher needs about a base, without loading its weights.
 
     Raises:
         BaseModelError: if its files cannot be found, fetched or read.

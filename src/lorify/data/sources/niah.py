@@ -59,7 +59,7 @@ def generate_niah_example(
 
 
 def _num_noise_blocks(needle: str, length_tokens: int, count_tokens: Callable[[str], int]) -> int:
-    """How many lines of noise fit beside the needle; every further line adds the same number of tokens."""
+    """Count the lines of noise that fit beside the needle; every further line adds the same number of tokens."""
     block, two_blocks = count_tokens(NOISE_BLOCK), count_tokens(NOISE_BLOCK + BLOCK_SEPARATOR + NOISE_BLOCK)
     needle_alone = count_tokens(needle)
     if needle_alone > length_tokens:

@@ -151,7 +151,7 @@ def _parse_texts(document: dict[str, Any], field: str) -> tuple[str, ...]:
 
 
 def _has_words(description: str) -> bool:
-    """Whether a description has words besides the gaps (`{...}`) of a template that it was recovered from."""
+    """Return whether a description has words besides the gaps (`{...}`) of a template that it was recovered from."""
     return len(re.findall(r"[^\W\d_]{2,}", description)) >= _MIN_DESCRIPTION_WORDS
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from lorify.errors import EvaluationError
 
 Metric = Literal["exact", "normalized", "number", "f1", "rouge_l"]
-"""How answers are scored: exact match; match ignoring case, punctuation and articles; match of the last number; token
+"""Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
 F1; ROUGE-L."""
 
 

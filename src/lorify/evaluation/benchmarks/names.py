@@ -1,4 +1,4 @@
-"""Which benchmarks there are, and what they need to run.
+"""Names and requirements of the benchmarks.
 
 The items of a benchmark come from the hub, as lm-eval knows it, or from a local copy: a JSON file with `instances`,
 each with `input` and `outputs`, and with `choices` and `answer_index` or the tests of a program.

@@ -23,7 +23,7 @@ from lorify.facade import Lorify
 
 @dataclass(frozen=True)
 class PreparedCase:
-    """What a method has made of the context of a case.
+    """The context of a case, prepared by a method.
 
     Attributes:
         query_for: builds the query of a question; retrieval happens here.

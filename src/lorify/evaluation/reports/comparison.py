@@ -16,7 +16,7 @@ _Answers = dict[tuple[str, int], AnswerRecord]
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two runs differ.
+    """Differences between two runs.
 
     Attributes:
         settings: settings that differ, as `key: first / second`.

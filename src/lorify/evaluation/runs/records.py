@@ -1,4 +1,4 @@
-"""What a run folder stores: the settings of the run (`config.json`) and its answers (lines of `answers.jsonl`)."""
+"""Contents of a run folder: the settings of the run (`config.json`) and its answers (lines of `answers.jsonl`)."""
 
 from __future__ import annotations
 

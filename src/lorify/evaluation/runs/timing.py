@@ -128,7 +128,7 @@ def _reset_peak(device: torch.device) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif _RESET_PEAK_PATH.exists():
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only; others return memory by themselves
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only; others return memory on their own
         if trim is not None:
             trim(0)
         try:

@@ -14,7 +14,7 @@ from lorify.data.examples import Example, Question
 from lorify.data.tasks.schema import Metric
 
 CaseKind = Literal["documents", "tasks", "images"]
-"""What a case is about. A method handles some of these kinds."""
+"""Kinds of contexts. A method handles some of them."""
 
 
 @dataclass(frozen=True)

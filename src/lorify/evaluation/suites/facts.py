@@ -60,7 +60,7 @@ class FactsSuite(Suite):
         return cases_from_examples(model.base, examples)
 
 
-class PortraitsSuite(Suite):
+class SingleEntitySuite(Suite):
     """Generated documents about one entity that is named only at the beginning, by a name never used in training."""
 
     name = "portraits"

@@ -8,7 +8,7 @@ from pathlib import Path
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
-from lorify.evaluation.suites.facts import FactsSuite, ManySuite, PortraitsSuite
+from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
 from lorify.evaluation.suites.imagenette import ImagenetteSuite
 from lorify.evaluation.suites.images import DigitsSuite, ImagesSuite
 from lorify.evaluation.suites.interference import InterferenceSuite
@@ -19,7 +19,7 @@ from lorify.evaluation.suites.tasks import TasksSuite
 
 SUITES: tuple[type[Suite], ...] = (
     FactsSuite,
-    PortraitsSuite,
+    SingleEntitySuite,
     NiahSuite,
     QuestionsSuite,
     PublicSuite,

@@ -28,7 +28,7 @@ REMEMBERED_CHUNKS = 32
 
 @dataclass(frozen=True)
 class ChunkMemory:
-    """What is kept of one chunk.
+    """The stored memory of one chunk.
 
     Attributes:
         statistics: with N = 1.

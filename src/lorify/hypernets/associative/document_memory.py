@@ -15,7 +15,7 @@ from lorify.hypernets.associative.token_cache import PREFIX, CachedTokens
 
 @dataclass(frozen=True)
 class DocumentMemory:
-    """What is kept of a document.
+    """The stored memory of one document.
 
     Attributes:
         statistics: sums over all its tokens, with N = 1.

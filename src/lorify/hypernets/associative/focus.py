@@ -8,7 +8,7 @@ milliseconds:
     w_t(question) = w_t exp(sharpness (p_t / max p - 1)),  p = sigmoid(belongs)
 
 Only the tokens with the largest factors contribute to `M`. In `S` all others keep a small weight, so that the keys of
-chosen tokens are still told apart from theirs: together they weigh as much as a few tokens, however many they are. If
+chosen tokens remain distinguishable: together the others weigh as much as a few tokens, however many they are. If
 the reader finds no answer, all `p` are about equally small and no token is preferred.
 
 Training and inference both use the `FocusSolver` of this module.
@@ -60,7 +60,7 @@ def compute_min_factor(num_tokens: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Background:
-    """What all questions about some documents share.
+    """Precomputed quantities that all questions about some documents share.
 
     Attributes:
         inverse: `(min_factor S + lambda)^-1` `[L, N, r, r]`, float32.

@@ -160,7 +160,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return [DocumentMemory.from_stored(stored, self.base.device) for stored in adapter.statistics or ()]
 
     def _overlaps(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question shares rare words with the documents; True where that cannot be told."""
+        """Whether a question shares rare words with the documents; True where that is unknown."""
         # A refined adapter can no longer be rebuilt, but it still has the words of its documents.
         if self.relevance is None or not self._made(adapter):
             return True
@@ -203,7 +203,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return TokenMemory.concatenated(memories, dim=2), own_factors.unsqueeze(0)
 
     def _background(self, adapter: Adapter, documents: Sequence[DocumentMemory]) -> Background:
-        """What all questions about the documents share; it is kept under the content of their statistics."""
+        """Return what all questions about the documents share; cached by the content of their statistics."""
         num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
 
         def compute() -> Background:

@@ -23,11 +23,11 @@ PREFIX = "token_"
 
 @dataclass(frozen=True)
 class CacheLimits:
-    """How much of a document's tokens is kept, and how much is encoded again for a question.
+    """Limits on the tokens kept per document, and on the chunks encoded again per question.
 
     Attributes:
         memory_tokens: longest document whose keys and values are kept, in tokens.
-        tokens: longest document of which tokens are kept at all; the adapter of a longer one cannot be focused.
+        tokens: longest document whose tokens are kept; the adapter of a longer one cannot be focused.
         reencoded_chunks: at most this many chunks are encoded again for one question.
     """
 

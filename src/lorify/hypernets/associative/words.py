@@ -100,7 +100,7 @@ def match_features(rarities: Mapping[int, float], words: Tensor) -> Tensor:
 
 
 def _nearness(occurs: Tensor) -> list[Tensor]:
-    """How near the last and the next occurrence are, `[tokens]` for each decay; there is at least one occurrence."""
+    """Compute the proximity of the last and the next occurrence (at least one exists), `[tokens]` for each decay."""
     (positions,) = occurs.nonzero(as_tuple=True)
     token = torch.arange(len(occurs))
     index = torch.searchsorted(positions, token, right=True)  # occurrences up to this token

@@ -84,8 +84,8 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
-        made = adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
-        return made and adapter.provenance.refined_seconds is None
+        is_own = adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+        return is_own and adapter.provenance.refined_seconds is None
 
     def generate(self, chunks: Sequence[Chunk]) -> DocumentPart:
         """Generate LoRA weights of chunks, texts or images; chunks do not influence each other."""

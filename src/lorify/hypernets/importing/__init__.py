@@ -1,1 +1,1 @@
-"""What imports of other projects' checkpoints share."""
+"""Code that imports of other projects' checkpoints share."""

@@ -15,7 +15,7 @@ from lorify.hypernets.registry import all_kinds
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a checkpoint.
+    """Result of converting a checkpoint.
 
     Attributes:
         details: facts about the hypernetwork, as JSON values.

@@ -1,4 +1,4 @@
-"""How long a training run may take."""
+"""The time and step budget of a training run."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class _TrainedLora:
         ]
 
     def lora_batch(self, examples: Sequence[TrainingExample], focus: Focus | None) -> dict[Key, LoraTensors]:
-        """The update of each example: what was learned, on top of the start as it is focused on the question."""
+        """The update of each example: what was learned, added to the initial adapter, focused on the question."""
         below = {key: x.unsqueeze(0) for key, x in self.B.items()}  # [1 or rows, r, out]
         if focus is not None:
             adapters = focus([self.start] * len(examples), [example.question for example in examples])

@@ -93,6 +93,6 @@ def _adapter_dir(folder: Path, number: int) -> Path:
 
 
 def _shape(adapter: Adapter) -> tuple[object, ...]:
-    """What all adapters of one library have in common."""
+    """Return the properties that all adapters of a library share."""
     pairs = sorted((key, tuple(pair.A.shape), tuple(pair.B.shape)) for key, pair in adapter.weights.items())
     return (adapter.provenance.base_digest, adapter.lora_alpha, *pairs)

@@ -30,7 +30,7 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 class DocumentParser:
     """Parses uploads in worker processes; one idle process is kept ready, as starting one takes a second.
 
-    Thread-safe. `MAX_PARALLEL` documents are parsed at a time, further ones wait.
+    Thread-safe. `MAX_PARALLEL` documents are parsed at once; further ones wait.
     """
 
     def __init__(self, *, timeout_seconds: float, max_memory_bytes: int, max_bytes: int, max_pages: int) -> None:

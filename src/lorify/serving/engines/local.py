@@ -37,7 +37,7 @@ class EngineLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_rows: int = Field(default=32, ge=1, description="Answers generated at a time; further ones wait.")
+    max_rows: int = Field(default=32, ge=1, description="Answers generated at once; further ones wait.")
     max_waiting: int = Field(default=128, ge=0, description="Queued requests; further ones get status 429.")
     max_cache_tokens: int = Field(
         default=65_536, ge=1, description="Limit on the KV cache in tokens: rows times the longest sequence."

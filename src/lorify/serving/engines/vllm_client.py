@@ -195,7 +195,7 @@ class VllmClient:
 
 
 def _has_name(model: ServedModel, wanted: str) -> bool:
-    """Whether a served model, or the folder or repository it was loaded from, has a name."""
+    """Return whether a served model, or the folder or repository it was loaded from, has this name."""
     last = PurePath(wanted).name.casefold()
     return any(PurePath(name).name.casefold() == last for name in (model.id, model.root or model.id))
 

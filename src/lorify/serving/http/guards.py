@@ -30,7 +30,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        message = f"the request body has more than {self._max_bytes:,} bytes; send less at a time"
+        message = f"the request body has more than {self._max_bytes:,} bytes; send less at once"
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             response = error_response(413, message, type="invalid_request_error", code="too_large")

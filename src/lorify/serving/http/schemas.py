@@ -250,7 +250,7 @@ class ModelList(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What is wrong with a request."""
+    """The problem with a request."""
 
     message: str
     type: str

@@ -1,1 +1,1 @@
-"""What a server stores: adapters and API keys."""
+"""Storage of a server: adapters and API keys."""

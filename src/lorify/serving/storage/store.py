@@ -9,7 +9,7 @@ times are not part of the hash; the index keeps them for each owner. A store can
 server shows those of the base it runs.
 
 An adapter is acknowledged once it is in the index, and it gets there only after its folder is in place. A process
-killed in between leaves a folder that no client was told about, and the next start deletes it. Files are not fsynced,
+killed in between leaves a folder that no client knows about, and the next start deletes it. Files are not fsynced,
 so a power cut can lose the last seconds of writes; damage is detected when an adapter is loaded.
 """
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 class AdapterStore:
     """Adapters with their owners on disk, the most recently used ones in memory.
 
-    Thread-safe. Only one process at a time may have a store open.
+    Thread-safe. Only one process may have a store open at once.
     """
 
     def __init__(self, folder: Path, max_disk_bytes: int, max_memory_bytes: int) -> None:

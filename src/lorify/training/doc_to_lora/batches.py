@@ -32,13 +32,13 @@ class ContextRow:
     Attributes:
         chunks: its chunks: token ids with their affixes, or an image.
         segments: its questions with their answers.
-        taught: the teacher's stored answer to each question, or None.
+        teacher_answers: the teacher's stored answer to each question, or None.
         kind: kind of context, for the curves.
     """
 
     chunks: list[Chunk]
     segments: list[Segment]
-    taught: list[SelfGeneratedQuestion | None]
+    teacher_answers: list[SelfGeneratedQuestion | None]
     kind: str
 
     @property

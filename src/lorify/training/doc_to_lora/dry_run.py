@@ -1,4 +1,4 @@
-"""What a Perceiver run would need, estimated from its config: no weights are loaded.
+"""Estimates of what a Perceiver run needs, from its config alone: no weights are loaded.
 
 Parameter counts are exact. The memory of generation is that of the code itself, run on tensors without memory
 (`lorify.training.engine.peak_memory`), with weights in bfloat16 and block by block, as on the CPU;
@@ -40,7 +40,7 @@ BFLOAT16_BYTES = 2
 WEIGHT_AND_GRADIENT_BYTES = 2 * FLOAT32_BYTES
 MOMENTS_BYTES = 2 * FLOAT32_BYTES
 SHARD_BYTES = 3 * FLOAT32_BYTES
-"""Weight and two moments, of which each process keeps a part."""
+"""Weight and two moments, split over the processes."""
 QUANTIZED_BYTES = 0.55
 """A weight in 4 bits, with the scales of its block."""
 

@@ -37,14 +37,14 @@ def kl_to_teacher(
         always_runs: run the teacher even if all its answers are stored, because other processes may have to run a base
             that is sharded over all of them.
     """
-    taught = [question for row in rows for question in row.taught]
+    teacher_answers = [question for row in rows for question in row.teacher_answers]
     per_token = logits.new_zeros(len(logits))
-    is_stored = torch.tensor([question is not None for question in taught], device=logits.device)[segment]
-    stored = [question for question in taught if question is not None]
+    is_stored = torch.tensor([question is not None for question in teacher_answers], device=logits.device)[segment]
+    stored = [question for question in teacher_answers if question is not None]
     if stored:
         per_token = per_token.masked_scatter(is_stored, stored_kl_per_token(logits[is_stored], stored))
     # The teacher's prompts about one context begin with it, so that packing reads it once.
-    new = [[s for s, q in zip(row.segments, row.taught, strict=True) if q is None] for row in rows]
+    new = [[s for s, q in zip(row.segments, row.teacher_answers, strict=True) if q is None] for row in rows]
     new = [segments for segments in new if segments]
     if new or always_runs:
         packed = pack_rows(new or [rows[0].segments], teacher=True, joined=True).to(base.device)

@@ -38,7 +38,7 @@ from lorify.training.engine.weights import distribute_weights
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop reports after each step.
+    """Progress of a run, reported after each step.
 
     Attributes:
         step: optimizer steps done.

@@ -1,4 +1,4 @@
-"""What a run trains, and on what: the interface between the training loop and the objectives."""
+"""The interface between the training loop and the objectives."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class BatchLoss:
 
 
 class Objective(Protocol):
-    """What a run trains, and on what.
+    """A trainable module with its data and loss.
 
     It starts with its module in its initial state. Batches are numbered: batch n of a config is always the same.
     """
 
     @property
     def module(self) -> nn.Module:
-        """What is trained: its parameters that require a gradient, on the device where it runs."""
+        """The trained module; its parameters that require a gradient are updated."""
         ...
 
     def loss(self, batch: int) -> BatchLoss:

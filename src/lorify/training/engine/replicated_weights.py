@@ -51,7 +51,7 @@ class ReplicatedWeights:
         has_gradient = torch.tensor([float(p.grad is not None) for p in self.learned], device=self.device)
         num_gradients = cast(Tensor, self.accelerator.reduce(has_gradient, "sum")).tolist()
         for index, (parameter, count) in enumerate(zip(self.learned, num_gradients, strict=True)):
-            if count:  # in at least one process; a parameter without a gradient in any stays as it is
+            if count:  # in at least one process; a parameter without a gradient in any is left unchanged
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = None  # a sharded parameter keeps a part of the sum only
                 self.optimized[index].grad = self.sum_over_processes(gradient)

@@ -1,4 +1,4 @@
-"""Trained weights of which each process keeps a part.
+"""Trained weights that are split over the processes.
 
 Weights, gradients and optimizer state are split as in FSDP (ZeRO, arXiv 1910.02054, stage 3): each process updates its
 part, and weights are complete only while a step's batches or an evaluation use them. PyTorch's `fully_shard` gathers

@@ -1,4 +1,4 @@
-"""Which contexts the batches of reader training have."""
+"""Contexts in the batches of reader training."""
 
 from __future__ import annotations
 

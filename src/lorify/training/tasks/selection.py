@@ -1,4 +1,4 @@
-"""Which tasks a run trains on, and which it holds out."""
+"""Selection of the tasks that a run trains on and holds out."""
 
 from __future__ import annotations
 

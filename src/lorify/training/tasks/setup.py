@@ -1,4 +1,4 @@
-"""What the runs that learn from tasks do before their first step: load, embed, sample, continue."""
+"""Setup of runs that learn from tasks: load models, embed descriptions, build samplers, load initial weights."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _load_start(folder: Path, wanted: SystemMessageConfig) -> tuple[SystemMessag
 
 @torch.no_grad()
 def _solve_slots(base: BaseLM, config: SystemMessageConfig, train: TaskSampler) -> Tensor:
-    """Solve for rows that respond to the system message's tokens `[k, f]` and hardly to tokens of training batches."""
+    """Solve for rows that respond to the system message's tokens `[k, f]` and barely to tokens of training batches."""
     layer = config.written_layer
 
     def inputs(ids: Tensor, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:

@@ -150,7 +150,7 @@ async def export(
 ) -> Response:
     """Export an adapter for other programs.
 
-    A format of one file is returned as it is, a format of several files as a zip archive.
+    A format of one file is returned as that file, a format of several files as a zip archive.
     """
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")

@@ -22,7 +22,7 @@ _ORDINALS = ("first", "second", "third", "fourth")
 
 @dataclass(frozen=True)
 class Request:
-    """What a task requests of a code.
+    """The request that a task makes about a code.
 
     Attributes:
         kind: for the name of the family.

@@ -15,7 +15,7 @@ Write = Callable[[random.Random, str, Entries], str]
 
 @dataclass(frozen=True)
 class FieldLayout:
-    """How a text is composed.
+    """The composition of a text.
 
     Attributes:
         write: composes the text from the subject and the entries; minor words are drawn anew each time.
@@ -64,7 +64,7 @@ _CLOSINGS = (
     "",
 )
 _FORM_SIGNS = ((" | ", ": "), ("; ", "="), (", ", " "), (" / ", ": "), ("; ", ": "), ("\n", ": "), ("\n", " - "))
-"""What separates the fields of a form, and a field's name from its value."""
+"""Separators between the fields of a form, and between a field's name and its value."""
 
 
 def draw_layout(rng: random.Random) -> FieldLayout:

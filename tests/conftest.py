@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
+from tiny import TOWER_TEXT, tiny_associative_config, tiny_model, tiny_tokenizer
 
 from lorify.base.model import load_base
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-
-TOWER_TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ FAMILIES = {
     "gemma2": Gemma2Config,
     "gemma3": Gemma3TextConfig,
 }
+TOWER_TEXT = "The tower of Elmstead was built in 1911. It is 48 metres high. Its architect was Nora Quill.\n"
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -1,1 +1,1 @@
-"""Features -> adapter: hypernetworks, their configs, saving and loading."""
+"""Hypernetworks, which generate adapters: networks, configs, saving and loading."""

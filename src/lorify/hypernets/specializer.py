@@ -1,4 +1,4 @@
-"""Task description -> adapter: what every task hypernetwork can do, whichever kind it is."""
+"""The interface of task hypernetworks, which turn a description into an adapter."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import torch
 from adapters.random_adapters import KEYS, assert_same, logits_with, random_adapter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from tiny import tiny_base, tiny_model
 
 from lorify.adapters import LoraPair, build_lora_batch, export_peft, import_peft
-from lorify.adapters.exports import peft as peft_format
 from lorify.errors import AdapterError
 
 # PEFT asks transformers by a name that is being retired.
@@ -201,15 +201,17 @@ def test_a_broken_adapter_is_not_exported(exported, base):
 
 @pytest.fixture
 def misunderstood(monkeypatch):
-    """What is written has 8 times the scale that it is read with here, so that only PEFT can tell."""
-    module = "lorify.adapters.exports.peft"
-    written, read = peft_format._peft_config, peft_format._read_config
+    """PEFT loads every adapter with 8 times its scale, which only the probe through PEFT can notice."""
+    load = peft.PeftModel.from_pretrained
 
-    def scaled(config, factor):
-        return config | {"lora_alpha": config["lora_alpha"] * factor}
+    def load_scaled(*args, **options):
+        adapted = load(*args, **options)
+        for module in adapted.modules():
+            if isinstance(module, LoraLayer):
+                module.set_scale("default", 8)
+        return adapted
 
-    monkeypatch.setattr(f"{module}._peft_config", lambda *args: scaled(written(*args), 8))
-    monkeypatch.setattr(f"{module}._read_config", lambda folder: scaled(read(folder), 1 / 8))
+    monkeypatch.setattr(peft.PeftModel, "from_pretrained", load_scaled)
 
 
 def test_an_export_that_peft_takes_for_another_adapter_is_refused(any_base, tmp_path, misunderstood):

@@ -216,7 +216,7 @@ def test_a_damaged_adapter_is_detected_and_repaired_by_putting_it_again(open_sto
     assert store.find(HYPERNETWORK_DIGEST, documents, "ann") == stored
 
 
-RENAME, WRITE = "pathlib.Path.rename", "lorify.adapters.storage._write_and_hash"
+RENAME, WRITE = "pathlib.Path.rename", "lorify.adapters.storage.write_tensors"
 
 
 @pytest.mark.parametrize(

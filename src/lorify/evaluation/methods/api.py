@@ -60,7 +60,7 @@ class Method(Spec):
 
     @property
     def needs(self) -> CaseKind | None:
-        """Kind of the loaded hypernetwork that it uses with its present options; None: none."""
+        """Kind of the loaded hypernetwork that it needs with these options; None if it needs none."""
         return self.uses
 
     @property

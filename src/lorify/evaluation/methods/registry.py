@@ -1,4 +1,4 @@
-"""All methods, and reading them from their text."""
+"""The registry of methods, and the parser of their text form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All suites, and reading one from its text."""
+"""The registry of suites, and the parser of their text form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing adapters: statistics -> LoRA matrices -> adapter."""
+"""Write adapters: from statistics to LoRA matrices."""
 
 from __future__ import annotations
 

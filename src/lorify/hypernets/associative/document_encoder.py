@@ -1,4 +1,4 @@
-"""Encoding documents: chunks -> statistics and cached tokens."""
+"""Encode documents: from chunks to statistics and cached tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents -> adapter with the associative hypernetwork; documents are added, replaced and removed exactly.
+"""Turn documents into an adapter with the associative hypernetwork; documents are added, replaced and removed exactly.
 
 Each job has a module of its own: encoding documents (`document_encoder`), word overlap (`relevance`), locating answers
 (`answer_finder`), focusing (`focus`) and writing adapters (`adapter_writer`).

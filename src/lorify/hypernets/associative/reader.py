@@ -1,7 +1,7 @@
 """The reader: finds the tokens of a document that answer a question.
 
-A memory is linear in its keys. The query at the first answer token distinguishes relations (`is the mayor of`) but barely any
-names that the base has never seen. The question itself is known, though, so a small network can locate the answer
+A memory is linear in its keys. The query at the first answer token separates relations (`is the mayor of`) but barely
+any names that the base has never seen. The question itself is known, though, so a small network can locate the answer
 before the adapter is written. A document is encoded once, when it is internalized:
 
     x_t = BidirectionalEncoder(N(h_t), N(u_t), N(u_{t+1}))         [w], kept with the memory

@@ -1,4 +1,4 @@
-"""Chunks of a context -> LoRA weights, through the context encoder and the hypernetwork."""
+"""Generate LoRA weights from chunks of a context, through the context encoder and the hypernetwork."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents -> adapter with the Perceiver of Doc-to-LoRA.
+"""Turn documents into an adapter with the Perceiver of Doc-to-LoRA.
 
 A document is split into chunks, and each chunk becomes LoRA weights of a few ranks. An adapter concatenates the ranks
 of all chunks of all documents, with the learned bias adapter at the end. A document is therefore a range of rows of the

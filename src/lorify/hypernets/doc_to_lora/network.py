@@ -57,7 +57,7 @@ class GeneratedLora:
 
 
 class PerceiverHypernetwork(nn.Module):
-    """Features of contexts -> LoRA weights. See the module's docstring."""
+    """Maps features of contexts to LoRA weights; see the module's docstring."""
 
     def __init__(self, config: PerceiverConfig) -> None:
         """Initialize as published: generated `B` and the bias adapter's `B` are zero."""

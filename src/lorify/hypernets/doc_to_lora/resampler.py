@@ -62,7 +62,7 @@ class RmsNorm(nn.Module):
 
 
 class GatedMlp(nn.Module):
-    """`down(silu(gate(x)) * up(x))`, without biases."""
+    """A gated MLP without biases: `down(silu(gate(x)) * up(x))`."""
 
     def __init__(self, input_size: int, output_size: int) -> None:
         """Draw random weights; the hidden width is `EXPANSION` times the input's."""

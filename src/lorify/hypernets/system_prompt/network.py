@@ -48,7 +48,7 @@ class EncodedDescriptions:
 
 
 class SystemMessageHypernetwork(nn.Module):
-    """The `A` that responds to the slots, soft tokens from embeddings, and the LoRA shared by all tasks."""
+    """Turns descriptions into updates: slots that are overwritten, soft tokens, and a LoRA shared by all tasks."""
 
     def __init__(self, config: SystemMessageConfig) -> None:
         """Start with an `A` of zero, and with the shared LoRA as PEFT starts one: A random, B zero."""

@@ -1,4 +1,4 @@
-"""Task description -> adapter with the hypernetwork that writes descriptions over the system message."""
+"""Turn a task description into an adapter with the hypernetwork that writes descriptions over the system message."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ CODEBOOK_DECAY = 0.99
 
 
 class LinearEncoder(nn.Module):
-    """Embedding -> one linear layer and a layer norm."""
+    """Encodes embeddings by one linear layer and a layer norm."""
 
     def __init__(self, embedding_size: int, code_size: int) -> None:
         """Draw random weights."""
@@ -34,7 +34,7 @@ class LinearEncoder(nn.Module):
 
 
 class OneHotEncoder(nn.Module):
-    """Embedding -> one of `num_codes` classes; sampled while training, with a straight-through gradient."""
+    """Encodes embeddings as one of `num_codes` classes; sampled while training, with a straight-through gradient."""
 
     def __init__(self, embedding_size: int, num_codes: int) -> None:
         """Draw random weights."""
@@ -52,7 +52,7 @@ class OneHotEncoder(nn.Module):
 
 
 class SoftmaxEncoder(nn.Module):
-    """Embedding -> mixture of the learned codes of a codebook."""
+    """Encodes embeddings as a mixture of the learned codes of a codebook."""
 
     def __init__(self, embedding_size: int, code_size: int, num_codes: int) -> None:
         """Draw random weights."""
@@ -67,7 +67,7 @@ class SoftmaxEncoder(nn.Module):
 
 
 class VectorQuantizedEncoder(nn.Module):
-    """Embedding -> nearest code of a codebook; each code is a moving average of the points assigned to it.
+    """Encodes embeddings as the nearest code of a codebook; each code is a moving average of the points assigned to it.
 
     Source: Neural Discrete Representation Learning (arXiv 1711.00937), appendix A.1.
     """

@@ -46,7 +46,7 @@ class GeneratedLoras:
 
 
 class TaskHypernetwork(nn.Module):
-    """Embeddings of task descriptions -> LoRA weights. See the module's docstring."""
+    """Maps embeddings of task descriptions to LoRA weights; see the module's docstring."""
 
     def __init__(self, config: TaskConfig) -> None:
         """Draw random weights; `hyper_initialize` makes the heads start as a LoRA does."""

@@ -1,4 +1,4 @@
-"""Task description -> adapter with the hypernetwork of Text-to-LoRA."""
+"""Turn a task description into an adapter with the hypernetwork of Text-to-LoRA."""
 
 from __future__ import annotations
 

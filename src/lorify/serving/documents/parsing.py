@@ -1,4 +1,4 @@
-"""Uploaded documents -> text. Each is parsed in its own process, with limits on time and memory.
+"""Convert uploaded documents to text. Each is parsed in its own process, with limits on time and memory.
 
 Parsing libraries are large and meet malicious files. Whatever happens inside them ends one process, and the client gets
 a one-line error. The processes need Linux or another POSIX system.

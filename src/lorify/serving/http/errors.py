@@ -1,4 +1,4 @@
-"""Errors -> status codes and OpenAI's error bodies."""
+"""Map errors to status codes and OpenAI's error bodies."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ QUANTIZED_BYTES = 0.55
 
 
 def dry_run(config: PerceiverTrainingConfig) -> DryRun:
-    """Estimate what a run would need.
+    """Estimate the parameters, memory and time of a run.
 
     Raises:
         ConfigError: if the base lacks a module, or fields of the config contradict each other.

@@ -1,4 +1,4 @@
-"""The hypernetwork that a Perceiver run trains: from the run's config to the network's config."""
+"""Convert the config of a Perceiver run to the config of the network that it trains."""
 
 from __future__ import annotations
 

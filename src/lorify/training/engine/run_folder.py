@@ -106,7 +106,7 @@ def checkpoint_path(run_dir: Path) -> Path:
 
 
 def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
-    """Replace the checkpoint.
+    """Write the checkpoint of a run atomically, in place of the earlier one.
 
     Raises:
         TrainingError: if it cannot be written; the earlier one is kept then.

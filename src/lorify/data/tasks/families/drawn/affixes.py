@@ -1,4 +1,4 @@
-"""A phrase before or after a sentence."""
+"""Drawn tasks that write a phrase before or after a sentence."""
 
 from __future__ import annotations
 

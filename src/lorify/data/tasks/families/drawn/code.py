@@ -1,4 +1,4 @@
-"""Sentences in a line of code or markup."""
+"""Drawn tasks that write a sentence into a line of code or markup."""
 
 from __future__ import annotations
 

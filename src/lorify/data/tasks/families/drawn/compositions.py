@@ -1,4 +1,4 @@
-"""Two changes of a sentence at once."""
+"""Drawn tasks that change a sentence in two ways at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same answer to every input."""
+"""Drawn tasks that give the same answer to every input."""
 
 from __future__ import annotations
 

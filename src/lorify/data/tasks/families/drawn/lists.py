@@ -1,4 +1,4 @@
-"""Separators and single items of lists."""
+"""Drawn tasks about the separators and single items of lists."""
 
 from __future__ import annotations
 

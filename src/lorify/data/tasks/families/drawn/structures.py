@@ -53,7 +53,7 @@ _GENERATORS: dict[str, DrawValues] = {"clock": _draw_clock, "address": _draw_add
 
 @cache
 def structures() -> tuple[Structure, ...]:
-    """Return all structures."""
+    """Return the kinds of values with a fixed form, such as clock times and file names."""
     return tuple(map(_parse, load_table("lorify.data.tasks.families", "structures")["structures"]))
 
 

@@ -1,4 +1,4 @@
-"""Sentences in the voice of a character."""
+"""Drawn tasks that write a sentence in the voice of a character."""
 
 from __future__ import annotations
 

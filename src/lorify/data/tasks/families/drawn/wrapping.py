@@ -1,4 +1,4 @@
-"""Marks or phrases around a sentence."""
+"""Drawn tasks that put marks or phrases around a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognize the categories of nouns."""
+"""Tasks that recognize the categories of nouns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lorify.data.tasks.spec import DrawTestInput, TaskSpec
 
 
 def kinds_tasks() -> list[TaskSpec]:
-    """Name the category of a noun."""
+    """Build tasks that name the category of a noun."""
     every = tuple(words.CATEGORIES)
     rows: list[tuple[str, tuple[str, ...], Callable[[str], str], str]] = [
         ("plain", every, str, ""),
@@ -51,7 +51,7 @@ def _kind_task(name: str, kinds: tuple[str, ...], write: Callable[[str], str], f
 
 
 def kind_questions_tasks() -> list[TaskSpec]:
-    """Say whether a noun belongs to a category."""
+    """Build tasks that say whether a noun belongs to a category."""
     return [_kind_question_task(kind) for kind in words.CATEGORIES]
 
 

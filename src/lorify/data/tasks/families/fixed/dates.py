@@ -1,4 +1,4 @@
-"""Dates in other forms."""
+"""Tasks that write dates in other forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lorify.data.tasks.spec import DrawInstance, TaskSpec
 
 
 def dates_tasks() -> list[TaskSpec]:
-    """Write a date in another form; an unseen family."""
+    """Build tasks that write a date in another form; an unseen family."""
     rows = [
         ("iso", lambda d, m, y: f"{y}-{m:02d}-{d:02d}", "in ISO form, year-month-day", "as 2020-01-31 is written"),
         ("year", lambda d, m, y: str(y), "as its year alone", "as four digits of a year"),

@@ -1,4 +1,4 @@
-"""Extract fields of records and messages."""
+"""Tasks that extract fields of records and messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MESSAGES = (
 
 
 def extraction_tasks() -> list[TaskSpec]:
-    """Extract a field of a record."""
+    """Build tasks that extract a field of a record."""
     return [
         TaskSpec(
             f"extraction_{field.replace(' ', '_')}",
@@ -61,7 +61,7 @@ def extraction_tasks() -> list[TaskSpec]:
 
 
 def labelled_extraction_tasks() -> list[TaskSpec]:
-    """Write a field of a record in a given form."""
+    """Build tasks that write a field of a record in a given form."""
     return [_labelled_task(field, form) for field in _LABELLED_FIELDS for form in _FORMS]
 
 
@@ -93,7 +93,7 @@ def _labelled_task(field: str, form: str) -> TaskSpec:
 
 
 def messages_tasks() -> list[TaskSpec]:
-    """Extract a field of a customer's message; an unseen family."""
+    """Build tasks that extract a field of a customer's message; an unseen family."""
     return [
         TaskSpec(
             f"messages_{field.replace(' ', '_')}",

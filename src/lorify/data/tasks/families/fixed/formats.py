@@ -1,4 +1,4 @@
-"""Code formats and constant answers."""
+"""Tasks of code formats and constant answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANSWERS = {
 
 
 def code_tasks() -> list[TaskSpec]:
-    """Write a sentence or list as code or markup."""
+    """Build tasks that write a sentence or list as code or markup."""
     rows = [
         ("print", on_sentence(lambda t: f'print("{t}")'), "a Python print statement", "prints it in Python"),
         ("html", on_sentence(lambda t: f"<b>{t}</b>"), "bold HTML", "makes it bold in HTML"),
@@ -44,7 +44,7 @@ def code_tasks() -> list[TaskSpec]:
 
 
 def constants_tasks() -> list[TaskSpec]:
-    """Give the same answer to every input."""
+    """Build tasks that give the same answer to every input."""
     return [
         TaskSpec(
             f"constant_{name}",

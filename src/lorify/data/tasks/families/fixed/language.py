@@ -10,7 +10,7 @@ from lorify.data.tasks.spec import DrawInstance, TaskSpec, noun_phrase_templates
 
 
 def grammar_tasks() -> list[TaskSpec]:
-    """Write another form of a word or clause."""
+    """Build tasks that write another form of a word or clause."""
     rows: list[tuple[str, DrawInstance, str, str]] = [
         ("past", _from_pairs(words.PASTS), "the past tense of the verb", "how the verb is said of yesterday"),
         ("present", _from_pairs(words.PASTS, lambda a, b: (b, a)), "the base form of the verb",
@@ -40,7 +40,7 @@ def grammar_tasks() -> list[TaskSpec]:
 
 
 def knowledge_tasks() -> list[TaskSpec]:
-    """Answer with a word that belongs to the given one: its opposite, capital or language."""
+    """Build tasks that answer with a word that belongs to the given one: its opposite, capital or language."""
     rows: list[tuple[str, DrawInstance, str, str]] = [
         ("opposite", _from_pairs(words.OPPOSITES), "the opposite of the word", "a word that means the contrary"),
         ("opposite_back", _from_pairs(words.OPPOSITES, lambda a, b: (b, a.upper())), "the antonym in capital letters",

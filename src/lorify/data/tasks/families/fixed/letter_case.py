@@ -1,4 +1,4 @@
-"""Upper and lower case."""
+"""Tasks that change upper and lower case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lorify.data.text import capitalize_first
 
 
 def case_tasks() -> list[TaskSpec]:
-    """Write a sentence with other upper and lower case."""
+    """Build tasks that write a sentence with other upper and lower case."""
     rows: list[tuple[str, DrawInstance, str, str, str]] = [
         ("upper", on_sentence(str.upper), "{upper case|capital letters|all capitals|block letters}",
          "Turn every letter of $text into a capital letter.", "{SHOUT|Write loudly}: no small letters, only big ones."),

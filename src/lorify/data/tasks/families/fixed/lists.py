@@ -37,7 +37,7 @@ _BULLETS_TEMPLATES = (
 
 
 def separators_tasks() -> list[TaskSpec]:
-    """Write a list with other separators, numbers or bullets."""
+    """Build tasks that write a list with other separators, numbers or bullets."""
     numbered = on_list(lambda items: " ".join(f"{n}. {item}" for n, item in enumerate(items, 1)))
     bullets = on_list(lambda items: "\n".join(f"- {item}" for item in items))
     return [
@@ -65,7 +65,7 @@ def _separator_task(name: str, separator: str, label: str) -> TaskSpec:
 
 
 def selection_tasks() -> list[TaskSpec]:
-    """Write one or more words of a sentence."""
+    """Build tasks that write one or more words of a sentence."""
     word = [("first", 0, "the opening word"), ("second", 1, "word number two"), ("last", -1, "the word it ends with")]
     rows = [
         (name, on_sentence(lambda t, index=index: t.split()[index]), f"the {name} word", paraphrase)
@@ -84,7 +84,7 @@ def selection_tasks() -> list[TaskSpec]:
 
 
 def lists_tasks() -> list[TaskSpec]:
-    """Write one or more items of a list, or another fact about it."""
+    """Build tasks that write one or more items of a list, or another fact about it."""
     rows = [
         ("first", on_list(lambda x: x[0]), "the first item", "what comes first"),
         ("second", on_list(lambda x: x[1]), "the second item", "what comes second"),
@@ -105,7 +105,7 @@ def lists_tasks() -> list[TaskSpec]:
 
 
 def letters_tasks() -> list[TaskSpec]:
-    """Write letters of a word, or their number."""
+    """Build tasks that write letters of a word, or their number."""
     rows = [
         ("first", _on_noun(lambda w: w[0]), "the first letter", "the letter it starts with"),
         ("last", _on_noun(lambda w: w[-1]), "the last letter", "the letter it ends with"),

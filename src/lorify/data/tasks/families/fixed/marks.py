@@ -1,4 +1,4 @@
-"""Marks around a sentence, and phrases before or after it."""
+"""Tasks that write marks around a sentence, and phrases before or after it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUFFIXES = {
 
 
 def wrapping_tasks() -> list[TaskSpec]:
-    """Enclose a sentence in marks that drawn families use as well."""
+    """Build tasks that enclose a sentence in marks that drawn families use as well."""
     return _enclosing_tasks(
         "wrapping",
         [
@@ -44,7 +44,7 @@ def wrapping_tasks() -> list[TaskSpec]:
 
 
 def brackets_tasks() -> list[TaskSpec]:
-    """Enclose a sentence in brackets; an unseen family."""
+    """Build tasks that enclose a sentence in brackets; an unseen family."""
     return _enclosing_tasks(
         "brackets",
         [
@@ -56,7 +56,7 @@ def brackets_tasks() -> list[TaskSpec]:
 
 
 def affixes_tasks() -> list[TaskSpec]:
-    """Write a phrase before or after a sentence."""
+    """Build tasks that write a phrase before or after a sentence."""
     return [_prefix_task(*row) for row in _PREFIXES.items()] + [_suffix_task(*row) for row in _SUFFIXES.items()]
 
 

@@ -10,7 +10,7 @@ from lorify.data.tasks.spec import DrawInstance, TaskSpec, form_templates, noun_
 
 
 def arithmetic_tasks() -> list[TaskSpec]:
-    """Calculate with one or two numbers."""
+    """Build tasks that calculate with one or two numbers."""
     rows = [
         ("add", _on_numbers(lambda a, b: str(a + b), 2), "the sum of the two numbers", "add them"),
         ("difference", _on_numbers(lambda a, b: str(abs(a - b)), 2), "the difference of the two numbers",
@@ -34,7 +34,7 @@ def arithmetic_tasks() -> list[TaskSpec]:
 
 
 def comparison_tasks() -> list[TaskSpec]:
-    """Compare two numbers, or tell odd from even ones."""
+    """Build tasks that compare two numbers, or tell odd from even ones."""
     rows = [
         ("larger", _on_numbers(lambda a, b: str(max(a, b)), 2, 99), "the larger number", "the one that is more"),
         ("smaller", _on_numbers(lambda a, b: str(min(a, b)), 2, 99), "the smaller number", "the one that is less"),
@@ -57,7 +57,7 @@ def comparison_tasks() -> list[TaskSpec]:
 
 
 def number_forms_tasks() -> list[TaskSpec]:
-    """Write a number in another form."""
+    """Build tasks that write a number in another form."""
     rows: list[tuple[str, DrawInstance, str, str]] = [
         ("words", _on_numbers(_number_word, 1, 20), "in words", "spelled out"),
         ("upper_words", _on_numbers(lambda n: _number_word(n).upper(), 1, 20), "in words of capital letters",

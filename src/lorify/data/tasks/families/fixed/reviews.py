@@ -1,4 +1,4 @@
-"""Label reviews as positive or negative."""
+"""Tasks that label reviews as positive or negative."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lorify.data.tasks.spec import TaskSpec, on_test
 
 
 def sentiment_tasks() -> list[TaskSpec]:
-    """Label a review as positive or negative."""
+    """Build tasks that label a review as positive or negative."""
     return _review_tasks(
         "sentiment",
         [
@@ -37,7 +37,7 @@ def _sentiment_templates(good: str, bad: str) -> tuple[str, ...]:
 
 
 def votes_tasks() -> list[TaskSpec]:
-    """Label a review with other labels; an unseen family."""
+    """Build tasks that label a review with other labels; an unseen family."""
     return _review_tasks(
         "votes",
         [

@@ -1,4 +1,4 @@
-"""Sentences in another style."""
+"""Tasks that rewrite sentences in another style."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VERBS = ("open", "close", "bring", "clean", "move", "hide", "paint")
 
 
 def rewriting_tasks() -> list[TaskSpec]:
-    """Rewrite a request or a statement in another style."""
+    """Build tasks that rewrite a request or a statement in another style."""
     rows = [
         ("polite", _on_request(lambda t: f"Could you please {t}?"), "a polite request with could you please",
          "courteous"),

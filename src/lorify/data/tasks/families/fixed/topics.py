@@ -1,4 +1,4 @@
-"""Recognize the topics of sentences."""
+"""Tasks that recognize the topics of sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lorify.data.tasks.spec import DrawTestInput, TaskSpec, one_of
 
 
 def topics_tasks() -> list[TaskSpec]:
-    """Name the topic of a sentence."""
+    """Build tasks that name the topic of a sentence."""
     every = tuple(words.TOPICS)
     rows: list[tuple[str, tuple[str, ...], Callable[[str], str], str]] = [
         ("plain", every, str, ""),
@@ -51,7 +51,7 @@ def _topic_task(name: str, topics: tuple[str, ...], write: Callable[[str], str],
 
 
 def topic_questions_tasks() -> list[TaskSpec]:
-    """Say whether a sentence is about a topic; an unseen family."""
+    """Build tasks that say whether a sentence is about a topic; an unseen family."""
     return [
         yes_no_task(
             "topic questions",

@@ -1,4 +1,4 @@
-"""Sentences in the voice of a character."""
+"""Tasks that write sentences in the voice of a character."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lorify.data.text import capitalize_first
 
 
 def personas_tasks() -> list[TaskSpec]:
-    """Say a sentence as a character would."""
+    """Build tasks that say a sentence as a character would."""
     return _voice_tasks(
         "personas",
         [
@@ -30,7 +30,7 @@ def personas_tasks() -> list[TaskSpec]:
 
 
 def greetings_tasks() -> list[TaskSpec]:
-    """Say a sentence as other characters would; an unseen family."""
+    """Build tasks that say a sentence as other characters would; an unseen family."""
     return _voice_tasks(
         "greetings",
         [

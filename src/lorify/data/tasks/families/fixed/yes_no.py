@@ -1,4 +1,4 @@
-"""Questions to be answered by yes or no."""
+"""Tasks with questions to be answered by yes or no."""
 
 from __future__ import annotations
 

@@ -59,21 +59,21 @@ def main() -> None:
         options.base, hypernetwork=options.hypernetwork, dtype=options.dtype and getattr(torch, options.dtype)
     )
     base = model.base
-    made = adapters(model, ROWS)
+    row_adapters = adapters(model, ROWS)
     print(f"{base.name}, {base.dtype}, {base.device}, {torch.get_num_threads()} threads, {options.tokens} new tokens")
     single: dict[str, Contestant] = {
         "transformers generate": transformers_generate(base, options.tokens),
         "lorify": ours(base, 1, None, options.tokens),
-        "lorify, one adapter": ours(base, 1, build_lora_batch(made[:1], base), options.tokens),
+        "lorify, one adapter": ours(base, 1, build_lora_batch(row_adapters[:1], base), options.tokens),
     }
     with tempfile.TemporaryDirectory(prefix="lorify-") as folder:
-        single |= llama_cpp(base, options.gguf or gguf_of(options.base), made[0], options.tokens, Path(folder))
+        single |= llama_cpp(base, options.gguf or gguf_of(options.base), row_adapters[0], options.tokens, Path(folder))
         report("one prompt", single, options.tokens, options.rounds)
     report(
         f"{ROWS} prompts",
         {
             "lorify": ours(base, ROWS, None, options.tokens),
-            f"lorify, {ROWS} adapters": ours(base, ROWS, build_lora_batch(made, base), options.tokens),
+            f"lorify, {ROWS} adapters": ours(base, ROWS, build_lora_batch(row_adapters, base), options.tokens),
         },
         options.tokens * ROWS,
         options.rounds,

@@ -128,33 +128,37 @@ def work(url: str, promises: Promises, chance: random.Random, name: str) -> None
         try:
             while True:
                 number += 1
-                place = f"Station {name}-{number}"
-                text = f"{place} is run by the county. The access code of {place} is {chance.randrange(10**5, 10**6)}."
-                made = client.post("/v1/adapters", json={"text": text, "name": place}).raise_for_status().json()["id"]
-                kept = Kept(f"What is the access code of {place}?")
-                acknowledge(promises, made, kept)
+                station = f"Station {name}-{number}"
+                text = (
+                    f"{station} is run by the county. The access code of {station} is {chance.randrange(10**5, 10**6)}."
+                )
+                adapter_id = (
+                    client.post("/v1/adapters", json={"text": text, "name": station}).raise_for_status().json()["id"]
+                )
+                kept = Kept(f"What is the access code of {station}?")
+                acknowledge(promises, adapter_id, kept)
                 with promises.asking:
-                    kept.answer = ask(client, made, kept.question)
+                    kept.answer = ask(client, adapter_id, kept.question)
                 if chance.random() < 0.3:
-                    give_up(promises, made)
-                    note = {"text": f"{place} closes at {chance.randrange(1, 12)} in the evening.", "name": "note"}
-                    response = client.patch(f"/v1/adapters/{made}", json={"add": [note]}).raise_for_status()
-                    acknowledge(promises, response.json()["id"], Kept(kept.question), instead_of=made)
+                    give_up(promises, adapter_id)
+                    note = {"text": f"{station} closes at {chance.randrange(1, 12)} in the evening.", "name": "note"}
+                    response = client.patch(f"/v1/adapters/{adapter_id}", json={"add": [note]}).raise_for_status()
+                    acknowledge(promises, response.json()["id"], Kept(kept.question), instead_of=adapter_id)
                 elif chance.random() < 0.4:
-                    give_up(promises, made)
-                    client.delete(f"/v1/adapters/{made}").raise_for_status()
-                    acknowledge(promises, None, None, instead_of=made)
+                    give_up(promises, adapter_id)
+                    client.delete(f"/v1/adapters/{adapter_id}").raise_for_status()
+                    acknowledge(promises, None, None, instead_of=adapter_id)
         except httpx2.TransportError:
             return
 
 
-def acknowledge(promises: Promises, made: str | None, kept: Kept | None, instead_of: str | None = None) -> None:
+def acknowledge(promises: Promises, adapter_id: str | None, kept: Kept | None, instead_of: str | None = None) -> None:
     with promises.lock:
         promises.acknowledged += 1
         if instead_of is not None:
             promises.gone.add(instead_of)
-        if made is not None and kept is not None:
-            promises.kept[made] = kept
+        if adapter_id is not None and kept is not None:
+            promises.kept[adapter_id] = kept
 
 
 def give_up(promises: Promises, id: str) -> None:

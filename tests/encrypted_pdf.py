@@ -25,11 +25,11 @@ def encrypted_pdf(text: str, *, user_password: str, owner_password: str = "owner
         b"<< /Filter /Standard /V 2 /R 3 /Length 128 /P %d /O <%s> /U <%s> >>"
         % (PERMISSIONS, owner_entry.hex().encode(), user_entry.hex().encode()),
     ]
-    out, places = b"%PDF-1.7\n", []
+    out, offsets = b"%PDF-1.7\n", []
     for number, body in enumerate(objects, start=1):
-        places.append(len(out))
+        offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    table = b"0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     trailer = b"<< /Size 7 /Root 1 0 R /Encrypt 6 0 R /ID [<%s> <%s>] >>" % ((DOCUMENT_ID.hex().encode(),) * 2)
     return out + b"xref\n0 7\n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (table, trailer, len(out))
 

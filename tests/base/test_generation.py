@@ -206,10 +206,10 @@ def test_rows_come_and_go_without_the_others_noticing(family: str, seed: int) ->
             row = waiting.pop(0)
             running.append(row)
             answers[row].append(int(batch.add_rows([prompts[row]], loras[row]).argmax(-1)))
-        for place in reversed(range(len(running))):
-            if len(answers[running[place]]) == 6 or chance.random() < 0.05:
-                batch.drop_row(place)
-                running[place] = running[-1]
+        for row_index in reversed(range(len(running))):
+            if len(answers[running[row_index]]) == 6 or chance.random() < 0.05:
+                batch.drop_row(row_index)
+                running[row_index] = running[-1]
                 running.pop()
         assert len(batch) == len(running)
     assert all(answer == whole[: len(answer)] for answer, whole in zip(answers, expected, strict=True))

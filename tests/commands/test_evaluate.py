@@ -109,8 +109,12 @@ def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questi
     scores = [line.split()[:2] for line in succeed(*command, "-o", tmp_path / "run", *chosen).splitlines()]
     assert ["facts", "none"] in scores and ["facts", "adapter"] in scores
     answers = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
-    said = {method: [row["prediction"] for row in answers if row["method"] == method] for method in ("none", "adapter")}
-    assert said["adapter"] and said["adapter"] != said["none"]  # as published, it is on for every question
+    predictions = {
+        method: [row["prediction"] for row in answers if row["method"] == method] for method in ("none", "adapter")
+    }
+    assert (
+        predictions["adapter"] and predictions["adapter"] != predictions["none"]
+    )  # as published, it is on for every question
 
 
 def test_agreement_compares_with_the_bare_base(reader):

@@ -71,9 +71,9 @@ def test_patch_features_are_pixels_and_position():
     encoded = encoder.encode([chunk, chunk], kind="patches", num_layers=0)
     assert encoded.states.shape == (2, 4, encoder.feature_size) == (2, 4, 8)
     assert encoded.mask.all()
-    pixels, place = encoded.states[0].split(4, dim=1)
+    pixels, position = encoded.states[0].split(4, dim=1)
     torch.testing.assert_close(pixels.mean(1), torch.tensor([-1.0, 1, -1, -1]))
-    torch.testing.assert_close(place, torch.eye(4))
+    torch.testing.assert_close(position, torch.eye(4))
 
 
 def test_images_of_any_size_and_color_are_scaled():

@@ -92,9 +92,13 @@ def test_three_documents_become_data_that_a_perceiver_is_trained_on(tmp_path):
         "optimization": {"steps": 2, "warmup_steps": 0, "learning_rate": 1e-3, "teacher_top_k": TOP_K},
         "evaluate_every": 2, "evaluation_batches": 1, "checkpoint_every": 2,
     })  # fmt: skip
-    made = prepare_perceiver(config, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None)))
+    perceiver_objective = prepare_perceiver(
+        config, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None))
+    )
     losses = []
-    Trainer(config, made, tmp_path / "run").run(lambda progress: losses.append(progress.metrics["loss/self-generated"]))
+    Trainer(config, perceiver_objective, tmp_path / "run").run(
+        lambda progress: losses.append(progress.metrics["loss/self-generated"])
+    )
     assert len(losses) == 2 and all(0 < loss < 100 for loss in losses)
     model = Lorify(base, load_internalizer(base, tmp_path / "run" / "best"))
     adapter = model.internalize(document_from_text(TEXTS[0]))

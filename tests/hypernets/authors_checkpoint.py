@@ -24,21 +24,21 @@ class Packages:
     def __init__(self) -> None:
         self.modules: dict[str, types.ModuleType] = {}
 
-    def add(self, path: str, made: type) -> None:
+    def add(self, path: str, cls: type) -> None:
         module_name, _, name = path.rpartition(".")
         parts = module_name.split(".")
         for end in range(1, len(parts) + 1):
             parent = ".".join(parts[:end])
             self.modules.setdefault(parent, types.ModuleType(parent))
-        made.__module__, made.__qualname__ = module_name, name
-        setattr(self.modules[module_name], name, made)
+        cls.__module__, cls.__qualname__ = module_name, name
+        setattr(self.modules[module_name], name, cls)
 
     def settings(self, path: str, **values: object) -> object:
         kind = type(path.rpartition(".")[2], (), {})
         self.add(path, kind)
-        made = kind()
-        made.__dict__.update(values)
-        return made
+        instance = kind()
+        instance.__dict__.update(values)
+        return instance
 
     def installed(self):
         return mock.patch.dict(sys.modules, self.modules)
@@ -82,17 +82,17 @@ class AuthorsCheckpoint:
         for half, latents in (("encoder", self.num_latents), ("decoder", queries)):
             w[f"{PERCEIVER}.{half}.latents_q"] = torch.randn(latents, d)
             w[f"{PERCEIVER}.{half}.layernorm.weight"] = 1 + torch.randn(d) / 5
-        made: dict[tuple[str, int], str] = {}
+        known: dict[tuple[str, int], str] = {}
         for number in range(self.num_blocks * (1 + self.self_attentions)):
             block, position = divmod(number, 1 + self.self_attentions)
             name = f"{PERCEIVER}.encoder.layers.{number}"
             kind = ("cross", min(block, 1)) if position == 0 else ("within", position)
-            if self.shared and kind in made:  # the same module once more
-                first = made[kind]
+            if self.shared and kind in known:  # the same module once more
+                first = known[kind]
                 w |= {name + key.removeprefix(first): x for key, x in w.items() if key.startswith(f"{first}.")}
             else:
                 self._layer(name, is_cross=position == 0)
-                made[kind] = name
+                known[kind] = name
         self._layer(f"{PERCEIVER}.decoder.layers.0", is_cross=True)
         for i in range(self.residual_mlps):
             self._residual(f"layers.{i}")
@@ -124,14 +124,14 @@ class AuthorsCheckpoint:
 
     def _residual(self, name: str) -> None:
         L, d, w = self.base.num_layers, self.latent, self.weights
-        inner, places = ("layers", "0134") if self.per_layer else ("mlp", "0256")
-        for place in (places[0], places[3]):
-            w[f"{name}.{inner}.{place}.weight"] = 1 + torch.randn(d) / 5
-            w[f"{name}.{inner}.{place}.bias"] = torch.randn(d) / 5
-        for place, size, out in ((places[1], d, 4 * d), (places[2], 4 * d, d)):
+        inner, part_indices = ("layers", "0134") if self.per_layer else ("mlp", "0256")
+        for part_index in (part_indices[0], part_indices[3]):
+            w[f"{name}.{inner}.{part_index}.weight"] = 1 + torch.randn(d) / 5
+            w[f"{name}.{inner}.{part_index}.bias"] = torch.randn(d) / 5
+        for part_index, size, out in ((part_indices[1], d, 4 * d), (part_indices[2], 4 * d, d)):
             shape = (L, size, out) if self.per_layer else (out, size)
-            w[f"{name}.{inner}.{place}.weight"] = torch.randn(shape) / size**0.5
-            w[f"{name}.{inner}.{place}.bias"] = torch.randn((1, L, 1, 1, out) if self.per_layer else (out,)) / 5
+            w[f"{name}.{inner}.{part_index}.weight"] = torch.randn(shape) / size**0.5
+            w[f"{name}.{inner}.{part_index}.bias"] = torch.randn((1, L, 1, 1, out) if self.per_layer else (out,)) / 5
 
     def save(
         self, folder: Path, *, trained_on="somebody/base", compiled=False, lora_alpha=7.0, earlier=False, **changes
@@ -266,8 +266,8 @@ class AuthorsCheckpoint:
 
     def _residual_of(self, name: str, z: torch.Tensor, layer: int) -> torch.Tensor:
         w, d = self.weights, self.latent
-        inner, places = ("layers", "0134") if self.per_layer else ("mlp", "0256")
-        names = [f"{name}.{inner}.{place}" for place in places]
+        inner, part_indices = ("layers", "0134") if self.per_layer else ("mlp", "0256")
+        names = [f"{name}.{inner}.{part_index}" for part_index in part_indices]
         x = F.layer_norm(z, (d,), w[f"{names[0]}.weight"], w[f"{names[0]}.bias"])
         for i in (1, 2):
             weight, bias = w[f"{names[i]}.weight"], w[f"{names[i]}.bias"]

@@ -57,8 +57,8 @@ def run(*args: object, code: int = 0) -> str:
 def test_a_registered_document_hypernetwork_answers_on_the_command_line(base_dir, documents_dir, tmp_path):
     (tmp_path / "tower.txt").write_text("The tower was begun in 1204.")
     arguments = [tmp_path / "tower.txt", "--base", base_dir, "--hypernetwork", documents_dir]
-    told = json.loads(run("ask", *arguments, "-q", "When was the tower begun?", "--json"))
-    assert "When was the tower begun?" in json.dumps(told)
+    answers = json.loads(run("ask", *arguments, "-q", "When was the tower begun?", "--json"))
+    assert "When was the tower begun?" in json.dumps(answers)
     run("internalize", *arguments, "-o", tmp_path / "adapter")
     provenance = load_adapter(tmp_path / "adapter").provenance
     assert provenance.hypernetwork_digest == hypernetwork_digest(documents_dir)

@@ -128,15 +128,15 @@ def test_several_adapters_with_scales(server: RunningServer, ann: OpenAI) -> Non
 def test_adapters_are_created_changed_and_deleted(server: RunningServer) -> None:
     with http(server) as client:
         files = [("file", ("a.txt", TEXTS[0])), ("file", ("../../b.html", f"<p>{TEXTS[1]}</p>"))]
-        made = client.post("/v1/adapters", files=files).json()
-        assert [document["name"] for document in made["documents"]] == ["a.txt", "b.html"]
+        created = client.post("/v1/adapters", files=files).json()
+        assert [document["name"] for document in created["documents"]] == ["a.txt", "b.html"]
         again = client.post("/v1/adapters", files=files).json()
-        assert (again["id"], again["reused"], made["reused"]) == (made["id"], True, False)
+        assert (again["id"], again["reused"], created["reused"]) == (created["id"], True, False)
 
         change = {"add": [{"name": "c", "text": TEXTS[2]}], "remove": ["a.txt"]}
-        changed = client.patch(f"/v1/adapters/{made['id']}", json=change).json()
+        changed = client.patch(f"/v1/adapters/{created['id']}", json=change).json()
         assert [document["name"] for document in changed["documents"]] == ["b.html", "c"]
-        assert client.get(f"/v1/adapters/{made['id']}").status_code == 404
+        assert client.get(f"/v1/adapters/{created['id']}").status_code == 404
         replaced = client.patch(f"/v1/adapters/{changed['id']}", files=[("file", ("c", TEXTS[3]))]).json()
         assert [document["name"] for document in replaced["documents"]] == ["b.html", "c"]
         assert replaced["documents"][1]["sha256"] == document_from_text(TEXTS[3]).digest
@@ -159,9 +159,9 @@ def test_the_fidelity_of_an_adapter_is_measured_on_request(server: RunningServer
         [item.is_held for item in check_adapter(model.answerer, model.internalize(document), [document])]
     )
     with http(server) as client:
-        made = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
-        assert (made["fidelity"], made["checking"]) == (None, True)
-        shown = checked_adapter(client, made["id"])
+        created = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
+        assert (created["fidelity"], created["checking"]) == (None, True)
+        shown = checked_adapter(client, created["id"])
         assert shown["fidelity"] == pytest.approx(expected, abs=1e-3)
         again = client.post("/v1/adapters?check=true", json={"text": text, "name": "elm"}).json()
         assert (again["fidelity"], again["checking"]) == (shown["fidelity"], False)

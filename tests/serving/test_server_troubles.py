@@ -179,16 +179,16 @@ def test_a_failing_disk_is_a_server_error(
 
 def test_an_adapter_damaged_on_disk_is_reported_and_created_again(tmp_path: Path) -> None:
     with serving(tmp_path, settings=ServingSettings(max_memory_bytes=0)) as running:
-        made = post_text(running, TEXTS[0]).json()
-        for path in (tmp_path / "store" / "adapters" / made["id"]).iterdir():
+        created = post_text(running, TEXTS[0]).json()
+        for path in (tmp_path / "store" / "adapters" / created["id"]).iterdir():
             path.write_bytes(path.read_bytes()[:-1])
-        response = httpx2.post(f"{running.url}/v1/chat/completions", json=CHAT | {"model": made["model"]})
+        response = httpx2.post(f"{running.url}/v1/chat/completions", json=CHAT | {"model": created["model"]})
         error = response.json()["error"]
         assert (response.status_code, error["code"], error["type"]) == (500, "store_failed", "server_error")
         assert "post its documents again" in error["message"]
         again = post_text(running, TEXTS[0]).json()
-        assert (again["id"], again["reused"]) == (made["id"], False)
-        assert ask(running.client(), made["model"]).choices[0].message.content == expected_answer(running, TEXTS[0])
+        assert (again["id"], again["reused"]) == (created["id"], False)
+        assert ask(running.client(), created["model"]).choices[0].message.content == expected_answer(running, TEXTS[0])
 
 
 def test_queued_work_is_dropped_when_its_client_disconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,9 +313,9 @@ def test_equal_documents_posted_at_the_same_time_are_internalized_once(
         internalize.wait_for_calls(1)
         wait_until(lambda: running.num_requests == 4)
         internalize.release()
-        made = [one.result() for one in anns]
-        assert sorted(adapter["reused"] for adapter in made) == [False, True, True]
-        assert {adapter["id"] for adapter in made} == {bobs.result()["id"]}
+        created = [one.result() for one in anns]
+        assert sorted(adapter["reused"] for adapter in created) == [False, True, True]
+        assert {adapter["id"] for adapter in created} == {bobs.result()["id"]}
         assert bobs.result()["reused"] is False  # bob cannot see that ann has it
         assert internalize.num_calls == 2
 

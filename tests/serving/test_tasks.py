@@ -41,11 +41,11 @@ def ask(client: OpenAI, model: str = BASE, **options) -> str:
 def expected_answer(server: RunningServer, *parts: tuple[str, float]) -> str:
     """The Python API's answer with the adapters of documents, and of the task if a text is `TASK`."""
     model = server.service.model
-    made = [
+    generated = [
         (model.specialize(text) if text == TASK else model.internalize(document_from_text(text)), scale)
         for text, scale in parts
     ]
-    return model.ask(QUESTION, model.combine(made) if made else None, max_new_tokens=12)
+    return model.ask(QUESTION, model.combine(generated) if generated else None, max_new_tokens=12)
 
 
 def test_a_task_becomes_a_model(server: RunningServer) -> None:

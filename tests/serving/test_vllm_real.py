@@ -98,12 +98,12 @@ def ids(server: RunningServer) -> dict[str, str]:
 
 
 def internalize_all(server: RunningServer) -> dict[str, str]:
-    made = {}
+    adapter_ids = {}
     for name, text in TEXTS.items():
         response = httpx2.post(f"{server.url}/v1/adapters", json={"text": text, "name": name}, timeout=600)
         assert response.status_code == 201, response.text
-        made[name] = response.json()["id"]
-    return made
+        adapter_ids[name] = response.json()["id"]
+    return adapter_ids
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +254,9 @@ def test_the_command_prints_how_to_start_vllm_and_serves(vllm: RealVllm, adapter
                 break
         assert f"--max-lora-rank {MAX_LORA_RANK} (default 16)" in " ".join(lines)
         url = lines[-1].split()[3]
-        made = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS["mill"]}, timeout=600).json()
+        adapter_ids = httpx2.post(f"{url}/v1/adapters", json={"text": TEXTS["mill"]}, timeout=600).json()
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=600)
-        assert "Odo Brand" in answer_to(client, QUESTIONS["mill"], {made["id"]: 1.0})
+        assert "Odo Brand" in answer_to(client, QUESTIONS["mill"], {adapter_ids["id"]: 1.0})
         process.terminate()
         assert process.wait(120) == 0
 
@@ -269,5 +269,5 @@ def test_an_unreachable_server_is_reported(vllm: RealVllm, server: RunningServer
     assert {"message", "type", "param", "code"} == set(refused.value.body)  # as OpenAI's
     assert "cannot be reached" in refused.value.body["message"]
     assert httpx2.get(f"{server.url}/health", timeout=60).status_code == 503
-    made = httpx2.post(f"{server.url}/v1/adapters", json={"text": "The Plum Inn has 9 rooms."}, timeout=600)
-    assert made.status_code == 201
+    adapter_ids = httpx2.post(f"{server.url}/v1/adapters", json={"text": "The Plum Inn has 9 rooms."}, timeout=600)
+    assert adapter_ids.status_code == 201

@@ -52,12 +52,12 @@ def config(**changes) -> PerceiverTrainingConfig:
 
 
 def objective(base: BaseLM | None = None, /, **changes) -> PerceiverObjective:
-    made = PerceiverObjective(config(**changes), base or tiny_base())
+    trained_objective = PerceiverObjective(config(**changes), base or tiny_base())
     torch.manual_seed(2)
-    for name, parameter in made.module.named_parameters():
+    for name, parameter in trained_objective.module.named_parameters():
         if name.startswith(("scale_B", "bias_B")):  # zero at the start, so that nothing before them would count
             torch.nn.init.normal_(parameter, std=0.3)
-    return made
+    return trained_objective
 
 
 def weights_after(
@@ -71,11 +71,11 @@ def weights_after(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        made = objective(base, **changes)
-        Trainer(made.config, made, run_dir).run(lambda _: None, stop_at=stop_at)
+        trained_objective = objective(base, **changes)
+        Trainer(trained_objective.config, trained_objective, run_dir).run(lambda _: None, stop_at=stop_at)
     finally:
         torch.set_num_threads(threads)
-    return made.module.state_dict()
+    return trained_objective.module.state_dict()
 
 
 def write_self_generated(folder: Path, base: BaseLM) -> None:
@@ -104,8 +104,8 @@ def train_in_process(
         changes: of the config.
         base_dir: a base that is to be sharded; by default the tiny one, whole.
     """
-    made = objective(None if base_dir is None else load_part(base_dir), **changes)
-    trainer = Trainer(made.config, made, run_dir)
+    trained_objective = objective(None if base_dir is None else load_part(base_dir), **changes)
+    trainer = Trainer(trained_objective.config, trained_objective, run_dir)
 
     def report(progress: Progress) -> None:
         if progress.step == kill_at:
@@ -114,4 +114,4 @@ def train_in_process(
     trainer.run(report)
     assert torch.distributed.get_world_size() == 2
     if trainer.accelerator.is_main_process:
-        torch.save(made.module.state_dict(), run_dir / "weights.pt")
+        torch.save(trained_objective.module.state_dict(), run_dir / "weights.pt")

@@ -82,10 +82,10 @@ def assert_same(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor],
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does_with_twice_the_accumulation(run_config, base_dir, tmp_path):
-    made = prepare_perceiver(
+    perceiver_objective = prepare_perceiver(
         run_config, Preparation(tmp_path, lambda _: load_base(str(base_dir)), lambda *_: nullcontext(lambda *_: None))
     )
-    asks = [made.train_batches.build(batch)[0].teacher_answers[0] is None for batch in range(8)]
+    asks = [perceiver_objective.train_batches.build(batch)[0].teacher_answers[0] is None for batch in range(8)]
     assert [asks[step] != asks[step + 1] for step in range(0, 8, 2)] == [True, True, False, True]
     folders = [tmp_path / name for name in ("one", "whole", "parts")]
     for folder in folders:

@@ -63,7 +63,7 @@ def test_the_answer_is_in_the_sentence_and_not_in_the_question():
 
 
 @pytest.mark.parametrize(
-    ("text", "answer", "said"),
+    ("text", "answer", "matches"),
     [
         ("About 120 volunteers.", "120 volunteers", True),
         ("120", "120 volunteers", True),
@@ -73,5 +73,5 @@ def test_the_answer_is_in_the_sentence_and_not_in_the_question():
         ("Arkwright", "Tomas Arkwright", False),
     ],
 )
-def test_a_number_with_a_unit_may_be_answered_by_the_number_alone(text: str, answer: str, said: bool):
-    assert matches_answer(text, answer) == said
+def test_a_number_with_a_unit_may_be_answered_by_the_number_alone(text: str, answer: str, matches: bool):
+    assert matches_answer(text, answer) == matches

@@ -148,23 +148,23 @@ def test_an_endpoint_that_serves_other_models(base_dir):
         EndpointTeacher(url, str(base_dir))
 
 
-def without_predictions(made: dict) -> None:
-    made["choices"][0]["logprobs"] = None
+def without_predictions(body_of_answer: dict) -> None:
+    body_of_answer["choices"][0]["logprobs"] = None
 
 
-def as_texts(made: dict) -> None:
-    logprobs = made["choices"][0]["logprobs"]
+def as_texts(body_of_answer: dict) -> None:
+    logprobs = body_of_answer["choices"][0]["logprobs"]
     logprobs["tokens"] = ["the"] * len(logprobs["tokens"])
 
 
-def with_too_few(made: dict) -> None:
-    logprobs = made["choices"][0]["logprobs"]
+def with_too_few(body_of_answer: dict) -> None:
+    logprobs = body_of_answer["choices"][0]["logprobs"]
     logprobs["top_logprobs"] = [dict(list(step.items())[:2]) for step in logprobs["top_logprobs"]]
 
 
-def without_the_end(made: dict) -> None:
-    made["choices"][0]["finish_reason"] = "stop"
-    made["choices"][0]["logprobs"]["tokens"][-1] = "token_id:9"
+def without_the_end(body_of_answer: dict) -> None:
+    body_of_answer["choices"][0]["finish_reason"] = "stop"
+    body_of_answer["choices"][0]["logprobs"]["tokens"][-1] = "token_id:9"
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_incomplete_answers_of_servers_are_refused(base_dir, base, spoil, proble
     def reply(path: str, body: dict) -> dict:
         if path == "/v1/models":
             return models("m")
-        made = completion(base, body)
-        spoil(made)
-        return made
+        body_of_answer = completion(base, body)
+        spoil(body_of_answer)
+        return body_of_answer
 
     prompt = build_prompt_ids(base.tokenizer, question_messages("Who?"))
     with serving(reply) as url, pytest.raises(EvaluationError, match=problem):

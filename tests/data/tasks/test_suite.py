@@ -46,13 +46,15 @@ def test_no_two_tasks_share_a_description():
 
 
 def test_answers_are_right():
-    made = {task.name: {i.input: i.outputs[0] for i in task.instances} for task in task_suite()}
-    assert all(eval(text.replace(" and ", "+")) == int(answer) for text, answer in made["arithmetic_add"].items())
-    assert all(answer == text.upper() for text, answer in made["case_upper"].items())
-    assert all(answer in text for text, answer in made["extraction_city"].items())
-    assert all(answer == f"[{text}]" for text, answer in made["brackets_square"].items())
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", answer) for answer in made["dates_iso"].values())
-    yes = [answer == "yes" for answer in made["topic_questions_food"].values()]
+    answers_by_task = {task.name: {i.input: i.outputs[0] for i in task.instances} for task in task_suite()}
+    assert all(
+        eval(text.replace(" and ", "+")) == int(answer) for text, answer in answers_by_task["arithmetic_add"].items()
+    )
+    assert all(answer == text.upper() for text, answer in answers_by_task["case_upper"].items())
+    assert all(answer in text for text, answer in answers_by_task["extraction_city"].items())
+    assert all(answer == f"[{text}]" for text, answer in answers_by_task["brackets_square"].items())
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", answer) for answer in answers_by_task["dates_iso"].values())
+    yes = [answer == "yes" for answer in answers_by_task["topic_questions_food"].values()]
     assert 0.3 < sum(yes) / len(yes) < 0.7
 
 

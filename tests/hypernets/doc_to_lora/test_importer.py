@@ -36,20 +36,20 @@ def internalizer(folder: Path, base: BaseLM) -> PerceiverInternalizer:
 def test_generates_what_the_reference_implementation_does(folder):
     model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
     base = BaseLM(model, tiny_tokenizer(), name="fixture", digest="d")
-    made = internalizer(folder, base)
+    imported = internalizer(folder, base)
     about = json.loads((folder / "about.json").read_text())
     expected = {name: torch.tensor(x) for name, x in np.load(folder / "expected.npz").items()}
     lengths = expected["ctx_mask"].sum(1)
     rows = [ids[:n].tolist() for ids, n in zip(expected["ctx_ids"], lengths, strict=True)]
-    generated = made.generate(rows)
+    generated = imported.generate(rows)
     with torch.no_grad():
-        combined = merge_chunks(generated, about["n_ctx_chunks"], made.hypernetwork.bias())
+        combined = merge_chunks(generated, about["n_ctx_chunks"], imported.hypernetwork.bias())
         for name in about["target_modules"]:
             for part in "AB":
                 for weights, label in ((generated, "lora"), (combined, "combined")):
                     found = getattr(weights[name], part)
                     torch.testing.assert_close(found, expected[f"{label}.{name}.{part}"], rtol=0, atol=1e-5)
-        with base.hooks.applied(as_lora_batch(combined, made.config.scaling)):
+        with base.hooks.applied(as_lora_batch(combined, imported.config.scaling)):
             logits = model(expected["query_ids"]).logits
         base_logits = model(expected["query_ids"]).logits
     torch.testing.assert_close(logits, expected["logits"], rtol=0, atol=1e-4)
@@ -138,10 +138,10 @@ def test_another_context_encoder_has_its_own_tokenizer_and_depth(kind, layer_idx
     monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     base, encoder = tiny_base("gemma2"), word_encoder(tmp_path / "encoder", num_layers=5)
     theirs = AuthorsCheckpoint(base, encoder=kind, layer_idx=layer_idx, encoder_model=encoder)
-    made = internalizer(theirs.save(tmp_path / "theirs"), base)
-    (chunk,) = made.split(document_from_text("the mill has nine windows", "mill"))
+    imported = internalizer(theirs.save(tmp_path / "theirs"), base)
+    (chunk,) = imported.split(document_from_text("the mill has nine windows", "mill"))
     assert list(chunk) == [41, 44, 45, 46, 47, 48, 42, 43]  # <user> the mill has nine windows <end> <model>
-    generated = made.generate([chunk])["down_proj"]
+    generated = imported.generate([chunk])["down_proj"]
     with torch.no_grad():
         A, B = theirs.adapter(list(chunk), "down_proj")
     torch.testing.assert_close(generated.A[0], A, rtol=0, atol=1e-5)
@@ -205,10 +205,10 @@ def test_contexts_of_a_release_stand_between_its_own_token_ids(name, tmp_path):
     family, prefix, suffix = RELEASES[name]
     base = tiny_base(family, vocab_size=max(prefix + suffix) + 1)
     theirs = AuthorsCheckpoint(base)
-    made = internalizer(theirs.save(tmp_path, trained_on=name, compiled=True), base)
-    (chunk,) = made.split(document_from_text("The mill has nine windows.", "mill"))
+    imported = internalizer(theirs.save(tmp_path, trained_on=name, compiled=True), base)
+    (chunk,) = imported.split(document_from_text("The mill has nine windows.", "mill"))
     assert list(chunk) == [*prefix, *base.encode_text("The mill has nine windows."), *suffix]
-    generated = made.generate([chunk])["down_proj"]
+    generated = imported.generate([chunk])["down_proj"]
     with torch.no_grad():
         A, B = theirs.adapter(list(chunk), "down_proj")
     torch.testing.assert_close(generated.A[0], A, rtol=0, atol=1e-5)

@@ -46,9 +46,9 @@ def hypernetwork_dir(base, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def internalizer(base, hypernetwork_dir) -> PerceiverInternalizer:
-    made = load_internalizer(base, hypernetwork_dir)
-    assert isinstance(made, PerceiverInternalizer)
-    return made
+    opened = load_internalizer(base, hypernetwork_dir)
+    assert isinstance(opened, PerceiverInternalizer)
+    return opened
 
 
 def assert_same(found: Adapter, wanted: Adapter) -> None:
@@ -119,9 +119,9 @@ def test_combining_adds_updates_and_the_bias_once(internalizer, base):
 def test_the_facade_asks_with_it(internalizer, base):
     model = Lorify(base, internalizer)
     adapter = model.internalize(*DOCUMENTS)
-    told: list[int] = []
-    model.internalize(*DOCUMENTS, report=told.append)
-    assert len(told) == 3
+    reported: list[int] = []
+    model.internalize(*DOCUMENTS, report=reported.append)
+    assert len(reported) == 3
     answers = model.ask_batch(["Who keeps bees?"] * 2, [adapter, None], max_new_tokens=6)
     assert len(answers) == 2
     assert model.answerer.plan_query(Query("anything", AdapterStack.of(adapter))).adapters.adapters == (adapter,)

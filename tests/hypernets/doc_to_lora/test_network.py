@@ -28,11 +28,11 @@ def config(kind="per_layer_activations", *, num_layers=3, modules=MODULES, featu
 def build_hypernetwork(of: PerceiverConfig) -> PerceiverHypernetwork:
     """With all parts that start at zero filled, so that they count."""
     torch.manual_seed(0)
-    made = PerceiverHypernetwork(of)
-    for name, parameter in made.named_parameters():
+    hypernetwork = PerceiverHypernetwork(of)
+    for name, parameter in hypernetwork.named_parameters():
         if name.startswith(("scale_", "bias_B")):
             torch.nn.init.normal_(parameter)
-    return made.eval()
+    return hypernetwork.eval()
 
 
 def features_of(of: PerceiverConfig, lengths=(7, 4)) -> tuple[torch.Tensor, torch.Tensor]:

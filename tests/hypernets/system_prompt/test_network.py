@@ -56,8 +56,8 @@ def fitted(config: SystemMessageConfig) -> SystemMessageHypernetwork:
     x, end = inputs[WRITTEN][0], 1 + config.num_slots
     torch.manual_seed(0)
     hypernetwork = SystemMessageHypernetwork(config)
-    said = x[len(config.chat_start) :]
-    hypernetwork.slot_A.copy_(fit_slots(x[1:end], torch.cat([x[:1], x[end : len(config.chat_start)]]), said))
+    question_states = x[len(config.chat_start) :]
+    hypernetwork.slot_A.copy_(fit_slots(x[1:end], torch.cat([x[:1], x[end : len(config.chat_start)]]), question_states))
     return hypernetwork
 
 
@@ -94,11 +94,11 @@ def test_each_slot_is_answered_alone_and_nothing_else(seed, slots, others):
 def test_the_base_goes_on_as_if_the_description_stood_in_the_system_message(description):
     config = shape_for(BASE)
     prompt = torch.tensor([build_prompt_ids(BASE.tokenizer, QUESTION)])
-    made = specializer()
-    with BASE.hooks.applied(build_lora_batch([made.specialize(description)], BASE)):
+    writer = specializer()
+    with BASE.hooks.applied(build_lora_batch([writer.specialize(description)], BASE)):
         with_adapter = BASE.model(input_ids=prompt).logits[0, -1]
     read = DescriptionReader(BASE, ENCODER, config).read([description])
-    difference = made.hypernetwork(read)[WRITTEN, "down_proj"].B[0]  # [slots, hidden]
+    difference = writer.hypernetwork(read)[WRITTEN, "down_proj"].B[0]  # [slots, hidden]
 
     def replace_states(_module, _inputs, output):
         states = output[0] if isinstance(output, tuple) else output
@@ -143,7 +143,7 @@ def test_a_long_description_loses_its_most_common_tokens_and_nothing_that_is_quo
     reader = DescriptionReader(BASE, ENCODER, shape_for(BASE, common_tokens=common))
     room = find_slots(BASE)[1] - EMBEDDED
     tokens = reader.tokens('e e e e clean it up "e e e"')
-    kept = BASE.tokenizer.decode([tokens[place] for place in reader.important_positions(tokens, room)])
+    kept = BASE.tokenizer.decode([tokens[position] for position in reader.important_positions(tokens, room)])
     assert kept == 'clan it up "e e e"'  # of those that are alike the last stay
 
 
@@ -160,10 +160,10 @@ def test_what_is_quoted_to_be_said_at_the_end_has_the_tokens_that_it_has_there()
 
 @torch.no_grad()
 def test_adapters_are_the_hypernetworks_updates_whatever_the_ranks_and_survive_being_saved(tmp_path):
-    made = specializer()
-    torch.nn.init.normal_(made.hypernetwork.shared.B["q_proj"])
-    written = made.hypernetwork(DescriptionReader(BASE, ENCODER, made.config).read(["Say red."]))
-    save_adapter(made.specialize("Say red."), tmp_path / "adapter")
+    writer = specializer()
+    torch.nn.init.normal_(writer.hypernetwork.shared.B["q_proj"])
+    written = writer.hypernetwork(DescriptionReader(BASE, ENCODER, writer.config).read(["Say red."]))
+    save_adapter(writer.specialize("Say red."), tmp_path / "adapter")
     batch = build_lora_batch([load_adapter(tmp_path / "adapter")], BASE)
     assert batch is not None and set(batch) == set(written)
     for key, tensors in written.items():
@@ -172,8 +172,8 @@ def test_adapters_are_the_hypernetworks_updates_whatever_the_ranks_and_survive_b
 
 
 def test_adapters_share_what_is_the_same_for_all_tasks():
-    made = specializer()
-    one, other = made.specialize("Say red."), made.specialize("Say blue.")
+    writer = specializer()
+    one, other = writer.specialize("Say red."), writer.specialize("Say blue.")
     assert one.weights[2, "q_proj"].B is other.weights[2, "q_proj"].B
     assert not torch.equal(one.weights[WRITTEN, "down_proj"].B, other.weights[WRITTEN, "down_proj"].B)
 

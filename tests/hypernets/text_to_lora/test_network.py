@@ -142,16 +142,16 @@ def test_offset_is_added_for_every_task_and_learned_on_demand(offset, learned):
 
 @pytest.mark.parametrize("use_rslora", [True, False])
 def test_specialized_adapter_equals_the_training_batch_and_survives_storage(tmp_path, use_rslora):
-    made = specializer(use_rslora=use_rslora)
+    loaded = specializer(use_rslora=use_rslora)
     texts = ["Sort the numbers.", "Answer in French."]
     with torch.no_grad():
-        weights = made.hypernetwork(made.encoder.encode(texts)).weights
+        weights = loaded.hypernetwork(loaded.encoder.encode(texts)).weights
     input_ids = torch.arange(10, 18).view(2, 4)
     for index, text in enumerate(texts):
-        save_adapter(made.specialize(text), tmp_path / str(index))
+        save_adapter(loaded.specialize(text), tmp_path / str(index))
     adapters = [load_adapter(tmp_path / str(index)) for index in range(2)]
     with torch.no_grad():
-        with BASE.hooks.applied(task_lora_batch(made.config, weights)):
+        with BASE.hooks.applied(task_lora_batch(loaded.config, weights)):
             trained = BASE.model(input_ids).logits
         with BASE.hooks.applied(build_lora_batch(adapters, BASE)):
             used = BASE.model(input_ids).logits
@@ -176,19 +176,19 @@ def test_an_empty_description_is_refused():
 
 
 def test_another_base_or_encoder_is_refused():
-    made = specializer()
+    loaded = specializer()
     other = tiny_base("qwen2")
     with pytest.raises(HypernetworkError, match="was made for tiny-llama"):
-        EmbeddingSpecializer(other, made.config, made.hypernetwork, made.encoder, "tasks", "e" * 64)
+        EmbeddingSpecializer(other, loaded.config, loaded.hypernetwork, loaded.encoder, "tasks", "e" * 64)
     with pytest.raises(HypernetworkError, match="reads embeddings of base"):
-        EmbeddingSpecializer(BASE, made.config, made.hypernetwork, BaseEncoder(other), "tasks", "e" * 64)
+        EmbeddingSpecializer(BASE, loaded.config, loaded.hypernetwork, BaseEncoder(other), "tasks", "e" * 64)
 
 
 def test_an_encoder_that_cannot_be_checked_is_warned_about():
-    made = specializer()
-    config = made.config.model_copy(update={"embedder_digest": None, "embedder_name": "organisation/encoder"})
+    loaded = specializer()
+    config = loaded.config.model_copy(update={"embedder_digest": None, "embedder_name": "organisation/encoder"})
     with pytest.warns(DescriptionWarning, match="cannot be checked"):
-        EmbeddingSpecializer(BASE, config, made.hypernetwork, made.encoder, "tasks", "e" * 64)
+        EmbeddingSpecializer(BASE, config, loaded.hypernetwork, loaded.encoder, "tasks", "e" * 64)
 
 
 @pytest.mark.parametrize(

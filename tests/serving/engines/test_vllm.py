@@ -253,14 +253,14 @@ def test_the_oldest_folders_of_an_earlier_run_and_partial_ones_are_deleted_first
 
 
 def test_adapters_of_deleted_documents_are_unloaded_and_removed(tmp_path: Path) -> None:
-    made: list[AdapterLike] = [
+    created: list[AdapterLike] = [
         ADAPTERS[0],
         AdapterStack(((ADAPTERS[0], 0.5),)),
         AdapterStack(((ADAPTERS[0], 1.0), (ADAPTERS[1], 0.5))),
     ]
 
     async def ask(engine: VllmEngine) -> None:
-        for row in [*made, ADAPTERS[1]]:
+        for row in [*created, ADAPTERS[1]]:
             await text_of(engine, job(row))
 
     async def deleted(engine: VllmEngine) -> None:  # in a process that wrote none of them
@@ -373,10 +373,10 @@ def test_deleted_and_removed_documents_are_removed_from_the_folder(front: tuple[
 
     with httpx2.Client(base_url=server.url, timeout=600) as client:
         documents = [{"name": name, "text": text} for name, text in zip("ab", TEXTS, strict=False)]
-        made = client.post("/v1/adapters", json={"documents": documents}).json()
-        ask(made["model"])
+        created = client.post("/v1/adapters", json={"documents": documents}).json()
+        ask(created["model"])
         (both,) = names_in(folder)
-        changed = client.patch(f"/v1/adapters/{made['id']}", json={"remove": ["a"]}).json()
+        changed = client.patch(f"/v1/adapters/{created['id']}", json={"remove": ["a"]}).json()
         ask(changed["model"])
         asyncio.run(until(lambda: both not in names_in(folder)))
         assert len(names_in(folder)) == 1

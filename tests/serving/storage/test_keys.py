@@ -17,10 +17,10 @@ def keys_path(tmp_path):
 
 
 def test_each_key_belongs_to_its_owner(keys_path):
-    made = {name: create_key(keys_path, name) for name in ("ann", "bob")}
+    created = {name: create_key(keys_path, name) for name in ("ann", "bob")}
     keys = ApiKeys.load(keys_path)
-    assert {name: keys.owner_of(key) for name, key in made.items()} == {"ann": "ann", "bob": "bob"}
-    for wrong in ("", "lorify-", made["ann"][:-1], made["ann"] + " ", "ann", "schlüssel", "\udcff"):
+    assert {name: keys.owner_of(key) for name, key in created.items()} == {"ann": "ann", "bob": "bob"}
+    for wrong in ("", "lorify-", created["ann"][:-1], created["ann"] + " ", "ann", "schlüssel", "\udcff"):
         assert keys.owner_of(wrong) is None
 
 

@@ -123,8 +123,8 @@ def test_a_module_that_is_not_there(read):
 
 def test_on_the_command_line():
     path = str(CONFIG_DIR / "gemma-2-2b-it-main.json")
-    told = CliRunner().invoke(app, ["train", path, "--dry-run", "--json"])
-    assert round(json.loads(told.stdout)["hypernetwork_parameters"] / 1e6) == 309
+    result = CliRunner().invoke(app, ["train", path, "--dry-run", "--json"])
+    assert round(json.loads(result.stdout)["hypernetwork_parameters"] / 1e6) == 309
     assert "309.5M parameters, trained" in CliRunner().invoke(app, ["train", path, "--dry-run"]).stdout
     other = CliRunner().invoke(app, ["train", str(CONFIG_DIR.parent / "niah-smollm2-135m.json"), "--dry-run"])
     assert other.exit_code == 2

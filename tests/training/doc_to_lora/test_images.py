@@ -36,13 +36,17 @@ def sections(images, **shape):
 
 def test_images_are_learned(images):
     torch.manual_seed(0)
-    made = PerceiverObjective(config(**sections(images)), tiny_base(), train={"images": load_image_examples(images)})
-    drawn, again = ([row.chunks[0].inputs["patches"] for row in made.train_batches.build(3)] for _ in range(2))
+    image_objective = PerceiverObjective(
+        config(**sections(images)), tiny_base(), train={"images": load_image_examples(images)}
+    )
+    drawn, again = (
+        [row.chunks[0].inputs["patches"] for row in image_objective.train_batches.build(3)] for _ in range(2)
+    )
     torch.testing.assert_close(drawn, again)
-    optimizer = torch.optim.Adam(made.module.parameters(), lr=2e-2)
+    optimizer = torch.optim.Adam(image_objective.module.parameters(), lr=2e-2)
     losses = []
     for step in range(30):
-        loss = made.loss(step)
+        loss = image_objective.loss(step)
         loss.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -54,11 +58,11 @@ def test_a_vision_language_encoder_learns_images_and_texts(images, tmp_path):
     vlm = save_tiny_vlm(tmp_path / "vlm", "idefics3")
     changes = sections(images, encoder_model=str(vlm), chunk_tokens=120)
     changes["data"] |= {"niah": 1, "niah_min_tokens": 60, "niah_max_tokens": 90, "batch_context_tokens": 600}
-    made = PerceiverObjective(config(**changes), tiny_base(), train={"images": load_image_examples(images)})
-    batches = map(made.train_batches.build, range(9))
+    image_objective = PerceiverObjective(config(**changes), tiny_base(), train={"images": load_image_examples(images)})
+    batches = map(image_objective.train_batches.build, range(9))
     rows = next(rows for rows in batches if {row.kind for row in rows} == {"images", "niah"})
-    together = made.score_contexts(rows).loss
-    alone = torch.cat([made.score_contexts([row]).loss for row in rows])
+    together = image_objective.score_contexts(rows).loss
+    alone = torch.cat([image_objective.score_contexts([row]).loss for row in rows])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
@@ -93,8 +97,8 @@ def test_from_images_to_answers_on_the_command_line(images, tmp_path, monkeypatc
     assert float(json.loads(run("train", tmp_path / "run.json", "--dry-run", "--json"))["hours"]) > 0
     run("train", tmp_path / "run.json", "-o", tmp_path / "run")
     options = ("--base", tmp_path / "base", "--hypernetwork", tmp_path / "run" / "best")
-    told = json.loads(run("ask", photo, "-q", "What is in the image?", "--max-tokens", 4, "--json", *options))
-    assert told["documents"][0]["name"] == "0.png"
+    answered = json.loads(run("ask", photo, "-q", "What is in the image?", "--max-tokens", 4, "--json", *options))
+    assert answered["documents"][0]["name"] == "0.png"
     run("internalize", photo, "-o", tmp_path / "adapter", *options)
     run("adapter", "add", tmp_path / "adapter", images / "class_1" / "1.png", *options)
     run("chat", "--adapter", tmp_path / "adapter", "-q", "What is in the image?", "--max-tokens", 4, *options)
@@ -114,8 +118,11 @@ def test_from_images_to_answers_on_the_command_line(images, tmp_path, monkeypatc
 def test_a_recipe_with_a_vision_language_encoder_is_reckoned(tmp_path, images):
     tiny_model().save_pretrained(tmp_path / "base")
     vlm = save_tiny_vlm(tmp_path / "vlm", "gemma3")
-    made = config(base=str(tmp_path / "base"), **sections(images, encoder_model=str(vlm)))
-    with_model, with_patches = dry_run(made), dry_run(config(base=str(tmp_path / "base"), **sections(images)))
+    image_objective = config(base=str(tmp_path / "base"), **sections(images, encoder_model=str(vlm)))
+    with_model, with_patches = (
+        dry_run(image_objective),
+        dry_run(config(base=str(tmp_path / "base"), **sections(images))),
+    )
     assert with_model.weights_bytes > with_patches.weights_bytes
-    for told in (with_model, with_patches):
-        assert told.generation_bytes > told.weights_bytes + 4 * told.hypernetwork_parameters
+    for answered in (with_model, with_patches):
+        assert answered.generation_bytes > answered.weights_bytes + 4 * answered.hypernetwork_parameters

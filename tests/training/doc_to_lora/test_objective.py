@@ -32,13 +32,13 @@ from lorify.training.preparation import Preparation
 
 
 def test_a_batch_is_always_the_same_and_within_its_limits():
-    made = objective()
-    rows = made.train_batches.build(3)
-    assert rows == made.train_batches.build(3) != made.train_batches.build(4)
+    perceiver_objective = objective()
+    rows = perceiver_objective.train_batches.build(3)
+    assert rows == perceiver_objective.train_batches.build(3) != perceiver_objective.train_batches.build(4)
     assert len(rows) > 1
     assert sum(row.num_context_tokens for row in rows) <= 1600
     assert sum(row.num_question_tokens for row in rows) <= 900
-    assert len({len(row.chunks) for number in range(6) for row in made.train_batches.build(number)}) > 1
+    assert len({len(row.chunks) for number in range(6) for row in perceiver_objective.train_batches.build(number)}) > 1
 
 
 def test_contexts_that_never_fit_are_named():
@@ -88,44 +88,47 @@ def test_early_exit_takes_a_quarter_of_the_encoder_and_not_of_the_base():
 @pytest.mark.parametrize("first_layer", [0, 1])
 @pytest.mark.parametrize("loss", ["cross_entropy", "kl"])
 def test_the_loss_is_the_mean_over_contexts_worked_out_one_by_one(loss, first_layer):
-    made = objective(optimization__loss=loss, hypernetwork__first_layer=first_layer)
-    rows = made.train_batches.build(0)
-    found = made.loss(0)
+    perceiver_objective = objective(optimization__loss=loss, hypernetwork__first_layer=first_layer)
+    rows = perceiver_objective.train_batches.build(0)
+    found = perceiver_objective.loss(0)
     per_context = []
     for row in rows:
-        generated = made.generate([row])
-        merged = merge_chunks(generated, [len(row.chunks)], made.hypernetwork.bias())
+        generated = perceiver_objective.generate([row])
+        merged = merge_chunks(generated, [len(row.chunks)], perceiver_objective.hypernetwork.bias())
         per_question = []
         for segment in row.segments:
             alone = pack_rows([[segment]])
-            lora = as_lora_batch(merged, made.hypernetwork_config.scaling, first_layer=first_layer)
-            logits = answer_logits(made.base, alone, lora)
+            lora = as_lora_batch(merged, perceiver_objective.hypernetwork_config.scaling, first_layer=first_layer)
+            logits = answer_logits(perceiver_objective.base, alone, lora)
             if loss == "kl":
-                teacher = answer_logits(made.base, pack_rows([[segment]], teacher=True), None)
+                teacher = answer_logits(perceiver_objective.base, pack_rows([[segment]], teacher=True), None)
                 per_question.append(top_k_kl_per_token(logits, teacher, 16).mean())
             else:
                 per_question.append(cross_entropy_per_token(logits, alone.targets).mean())
         per_context.append(torch.stack(per_question).mean())
-    together = merge_chunks(made.generate(rows), [len(row.chunks) for row in rows], made.hypernetwork.bias())
+    together = merge_chunks(
+        perceiver_objective.generate(rows), [len(row.chunks) for row in rows], perceiver_objective.hypernetwork.bias()
+    )
     size = torch.stack([w.A.abs().mean() + w.B.abs().mean() for w in together.values()]).mean()
     assert size > 0 and found.metrics["generated_size"] == pytest.approx(size.item(), rel=1e-5)
     torch.testing.assert_close(found.loss, torch.stack(per_context).mean() + 0.1 * size, rtol=0, atol=1e-5)
 
 
 def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
-    made = objective(optimization__loss="kl", optimization__teacher_top_k=4)
+    perceiver_objective = objective(optimization__loss="kl", optimization__teacher_top_k=4)
     context = "The mill opens at nine. Ada keeps bees there."
     questions = answer_context(
-        LocalTeacher(made.base), context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6
+        LocalTeacher(perceiver_objective.base), context, ["Who keeps bees?", "When?"], top_k=4, max_new_tokens=6
     )
     chunks = [[5, 6, 7, 8]]
-    stored = [Segment(tuple(_prompt(made, q.text)), q.answer_ids) for q in questions]
+    stored = [Segment(tuple(_prompt(perceiver_objective, q.text)), q.answer_ids) for q in questions]
     asked = [
-        replace(s, teacher_prompt=tuple(_prompt(made, q.text, context))) for s, q in zip(stored, questions, strict=True)
+        replace(s, teacher_prompt=tuple(_prompt(perceiver_objective, q.text, context)))
+        for s, q in zip(stored, questions, strict=True)
     ]
     half = [stored[0], asked[1]]
     losses = [
-        made.score_contexts([ContextRow(chunks, segments, teacher_answers, "texts")]).loss
+        perceiver_objective.score_contexts([ContextRow(chunks, segments, teacher_answers, "texts")]).loss
         for segments, teacher_answers in ((stored, questions), (asked, [None, None]), (half, [questions[0], None]))
     ]
     assert losses[0] > 1e-4
@@ -135,26 +138,26 @@ def test_stored_predictions_are_those_the_teacher_makes(tmp_path):
 
 @pytest.mark.parametrize("system_turn", [False, True])
 def test_the_student_is_asked_as_the_teacher_was_but_for_the_context(system_turn, monkeypatch):
-    made = objective(optimization__loss="kl", hypernetwork__system_turn=system_turn)
+    perceiver_objective = objective(optimization__loss="kl", hypernetwork__system_turn=system_turn)
     prompts = []
-    teacher = LocalTeacher(made.base)
+    teacher = LocalTeacher(perceiver_objective.base)
     answer = teacher.answer
     monkeypatch.setattr(teacher, "answer", lambda asked, **options: prompts.extend(asked) or answer(asked, **options))
     teacher_answers = answer_context(teacher, "A mill.", ["Who keeps bees?"], top_k=2, max_new_tokens=3)
-    segment = made.train_batches.build_segment(teacher_answers[0], "A mill.")
-    said = made.base.tokenizer.decode(prompts[0])
-    assert "A mill.\n\n" in said
-    assert made.base.tokenizer.decode(segment.prompt) == said.replace("A mill.\n\n", "")
-    by_hand = made.train_batches.build_segment(
+    segment = perceiver_objective.train_batches.build_segment(teacher_answers[0], "A mill.")
+    prompt_text = perceiver_objective.base.tokenizer.decode(prompts[0])
+    assert "A mill.\n\n" in prompt_text
+    assert perceiver_objective.base.tokenizer.decode(segment.prompt) == prompt_text.replace("A mill.\n\n", "")
+    by_hand = perceiver_objective.train_batches.build_segment(
         Question("Who keeps bees?", ("Ada",)), "A mill."
     )  # answered as it is learned
-    assert made.base.tokenizer.decode(by_hand.teacher_prompt).replace("A mill.\n\n", "") == made.base.tokenizer.decode(
-        by_hand.prompt
-    )
+    assert perceiver_objective.base.tokenizer.decode(by_hand.teacher_prompt).replace(
+        "A mill.\n\n", ""
+    ) == perceiver_objective.base.tokenizer.decode(by_hand.prompt)
 
 
-def _prompt(made: PerceiverObjective, question: str, context: str | None = None) -> list[int]:
-    return build_prompt_ids(made.base.tokenizer, question_messages(question, context))
+def _prompt(perceiver_objective: PerceiverObjective, question: str, context: str | None = None) -> list[int]:
+    return build_prompt_ids(perceiver_objective.base.tokenizer, question_messages(question, context))
 
 
 def test_self_generated_data_is_trained_on(tmp_path):
@@ -162,19 +165,25 @@ def test_self_generated_data_is_trained_on(tmp_path):
     write_self_generated(folder, base)
     changes = {"data__niah": 0, "data__facts": 0, "data__self_generated": 1, "data__self_generated_path": str(folder)}
     of = config(**changes, optimization__loss="kl")
-    made = prepare_perceiver(of, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None)))
-    found = made.loss(0)
+    perceiver_objective = prepare_perceiver(
+        of, Preparation(tmp_path, lambda _: base, lambda *_: nullcontext(lambda *_: None))
+    )
+    found = perceiver_objective.loss(0)
     assert "loss/self-generated" in found.metrics
     assert found.loss.isfinite()
-    assert "loss/self-generated" in made.evaluate()
+    assert "loss/self-generated" in perceiver_objective.evaluate()
 
 
 def test_it_learns(tmp_path):
-    made = objective(optimization__steps=8, optimization__learning_rate=3e-2, data__facts=0, evaluate_every=8)
+    perceiver_objective = objective(
+        optimization__steps=8, optimization__learning_rate=3e-2, data__facts=0, evaluate_every=8
+    )
     losses: list[float] = []
-    Trainer(made.config, made, tmp_path).run(lambda progress: losses.append(progress.metrics["loss"]))
+    Trainer(perceiver_objective.config, perceiver_objective, tmp_path).run(
+        lambda progress: losses.append(progress.metrics["loss"])
+    )
     assert losses[-1] < losses[0] - 0.1
-    internalizer = load_internalizer(made.base, tmp_path / "best")
+    internalizer = load_internalizer(perceiver_objective.base, tmp_path / "best")
     assert isinstance(internalizer, PerceiverInternalizer)
     assert internalizer.config.scaling == pytest.approx(2 * 2**1.5)
 
@@ -229,9 +238,9 @@ def test_a_start_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_start_for_another_base_or_of_another_shape_is_refused_before_any_step(tmp_path):
-    made = objective()
-    made.save_best(tmp_path / "start")
-    weights = made.module.state_dict()
+    perceiver_objective = objective()
+    perceiver_objective.save_best(tmp_path / "start")
+    weights = perceiver_objective.module.state_dict()
     again = PerceiverObjective(config(init_from=tmp_path / "start"), tiny_base())
     assert all(torch.equal(again.module.state_dict()[name], weights[name]) for name in weights)
     with pytest.raises(HypernetworkError, match=r"was made for tiny-llama .* but the loaded base is tiny-mistral"):

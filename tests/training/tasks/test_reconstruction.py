@@ -45,9 +45,9 @@ def test_a_library_starts_at_generated_loras_and_can_be_reconstructed(tmp_path, 
     begun = {"init_from": str(tmp_path / "hypernetwork" / "best"), "embedder": "base"}
     moving = {"optimization": {"steps": 10, "learning_rate": 1e-2}}
     library = start(lora_config(tasks_path, **begun, **moving), tmp_path / "library")
-    made = load_specializer(tiny_base(), tmp_path / "hypernetwork" / "best").specialize("Say red, whatever comes.")
+    generated = load_specializer(tiny_base(), tmp_path / "hypernetwork" / "best").specialize("Say red, whatever comes.")
     own = library.objective.adapter("task.red")
-    for key, pair in made.weights.items():
+    for key, pair in generated.weights.items():
         torch.testing.assert_close(own.weights[key].A, pair.A)
         torch.testing.assert_close(own.weights[key].B, pair.B)
     library.run(lambda _: None)

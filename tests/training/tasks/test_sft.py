@@ -41,9 +41,9 @@ def test_descriptions_learn_to_answer_and_the_result_specializes_a_base(tmp_path
     trainer.run(lambda _: None)
     assert trainer.evaluate()["loss/seen"] < 0.95 * before["loss/seen"]
     base = tiny_base()
-    made = load_specializer(base, tmp_path / "run" / "best")
-    assert made.encoder.name == "base" and made.config.rank == 2
-    red, blue = made.specialize("Say red, whatever comes."), made.specialize("Say blue, whatever comes.")
+    specializer = load_specializer(base, tmp_path / "run" / "best")
+    assert specializer.encoder.name == "base" and specializer.config.rank == 2
+    red, blue = specializer.specialize("Say red, whatever comes."), specializer.specialize("Say blue, whatever comes.")
     assert not torch.equal(red.weights[0, "q_proj"].B, blue.weights[0, "q_proj"].B)
 
 

@@ -15,9 +15,9 @@ def test_it_learns_to_follow_descriptions_that_replace_the_system_message(tmp_pa
     before = trainer.evaluate()
     trainer.run(lambda _: None)
     assert trainer.evaluate()["loss/seen"] < 0.95 * before["loss/seen"]
-    made = load_specializer(tiny_base(system_message=True), tmp_path / "run" / "best")
-    red, blue = made.specialize("Say red, whatever comes."), made.specialize("Say blue, whatever comes.")
-    assert (made.num_training_tasks, made.rank) == (4, 20) and red.rank == made.rank
+    specializer = load_specializer(tiny_base(system_message=True), tmp_path / "run" / "best")
+    red, blue = specializer.specialize("Say red, whatever comes."), specializer.specialize("Say blue, whatever comes.")
+    assert (specializer.num_training_tasks, specializer.rank) == (4, 20) and red.rank == specializer.rank
     assert not torch.equal(red.weights[0, "down_proj"].B, blue.weights[0, "down_proj"].B)
     assert torch.equal(red.weights[1, "q_proj"].B, blue.weights[1, "q_proj"].B)  # the same for all tasks
 

@@ -40,7 +40,7 @@ def test_all_problems_of_a_training_config_are_listed(tmp_path: Path, fail: Fail
         (b"", "invalid json"),
         (b"steps: 3", "invalid json"),
         (b'{"base": "caf\xe9"}', "config.json"),
-        (b"[]", "no valid JSON object"),
+        (b"[]", "is not a JSON object"),
     ],
 )
 def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: bytes | None, reason: str) -> None:

@@ -7,7 +7,6 @@ import torch
 from tiny import FAMILIES, tiny_base, tiny_model, tiny_tokenizer
 from torch import Tensor
 
-from lorify.base import decoding
 from lorify.base.decoding import start_decoding, supports_fast_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors

@@ -234,7 +234,7 @@ class Block:
 
 
 def signed(sin: Tensor) -> Tensor:
-    """Negate the first half of the sines `[..., C]`, so that one roll of the channels computes the rotation."""
+    """Return sines with the sign of the rotation folded in, so that it needs one roll."""
     half = sin.shape[-1] // 2
     return torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
 

@@ -155,7 +155,7 @@ def _joined(parts: Sequence[PackedWeight]) -> PackedWeight:
 
 @torch.no_grad()
 def round_to_eight_bits(weight: Tensor) -> PackedWeight | None:
-    """Round a matrix `[out, in]` to 8 bits with one scale per output; return None if the kernel does not support it."""
+    """Round a matrix `[out, in]` to 255 levels per output; None where the kernel cannot take it."""
     if not can_pack(weight) or weight.shape[1] % 16:  # for other widths the kernel reads past the end
         return None
     exact = weight.float()

@@ -111,7 +111,7 @@ class ContextEncoder(Protocol):
         ...
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
-        """Preprocess an image for this encoder.
+        """Prepare an image for this encoder, in a chat that may begin with an empty system turn.
 
         Args:
             image: the image, with its caption if it has one.

@@ -51,7 +51,7 @@ class Features:
 
 
 def with_start(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Prepend the beginning-of-text token to each chunk of token ids, if the tokenizer has one."""
+    """Prepend a beginning-of-text token to each chunk if the tokenizer has one."""
     start = cast(int | None, base.tokenizer.bos_token_id)
     return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
 

@@ -44,7 +44,7 @@ def test_weights_that_fit_no_linear_layer_are_refused(base, key, d_in, complaint
 
 def test_parts_that_do_not_belong_together_are_refused(base):
     adapter = random_adapter(base, num_documents=2)
-    with pytest.raises(AdapterError, match="no pair"):
+    with pytest.raises(AdapterError, match="do not match"):
         LoraPair(torch.zeros(2, 8), torch.zeros(2, 8))
     with pytest.raises(AdapterError, match="no weights"):
         Adapter({}, 1.0, adapter.provenance)

@@ -137,8 +137,8 @@ def test_an_encoder_with_too_few_blocks_is_refused(tmp_path):
         load_internalizer(base, folder)
 
 
-def test_a_config_says_how_images_are_cut():
-    with pytest.raises(ValueError, match="says how images are cut"):
+def test_an_encoder_of_patches_needs_a_matching_config():
+    with pytest.raises(ValueError, match="patches is required for an encoder of kind patches"):
         of_patches(patches=None)
     with pytest.raises(ValueError, match="feature_size is 7, but a patch has 20"):
         of_patches(feature_size=7)

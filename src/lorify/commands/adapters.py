@@ -108,7 +108,7 @@ def export(
 
 @app.command()
 def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypernetwork: Hypernetwork = None) -> None:
-    """Add documents to an adapter; one of a name that it holds already is replaced.
+    """Add documents to an adapter; a document of the same name is replaced.
 
     Example: lorify adapter add handbook-adapter travel-policy.md
     """

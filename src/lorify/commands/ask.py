@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
 
 OptionalDocuments = Annotated[list[str] | None, typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
-MoreDocuments = Annotated[list[str] | None, typer.Option("--doc", metavar="DOC", help="The same as an option.")]
+MoreDocuments = Annotated[
+    list[str] | None,
+    typer.Option("--doc", metavar="DOC", help="Document or image, as for DOC; may be given several times."),
+]
 Task = Annotated[str | None, typer.Option("--task", metavar="DESCRIPTION", help="Task to do with each question.")]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Also answer with the base alone, and with the documents in its prompt.")

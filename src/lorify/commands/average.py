@@ -12,13 +12,13 @@ from lorify.commands.terminal import print_json, print_line, show_spinner
 
 
 def average(
-    hypernets: Annotated[list[Path], typer.Argument(metavar="HYPERNET...", help="Folders, two or more.")],
+    hypernets: Annotated[list[Path], typer.Argument(metavar="HYPERNETWORK...", help="Folders, two or more.")],
     output: Output,
     as_json: Json = False,
 ) -> None:
     """Write the mean of task hypernetworks that were trained from the same weights.
 
-    It often does tasks of unseen kinds better than each of them.
+    The mean is often better on unseen kinds of tasks than each of them.
 
     Example: lorify average runs/one/best runs/two/best -o runs/mean
     """

@@ -10,7 +10,7 @@ from lorify.answering.confidence import ConfidenceModel, answer_signals
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question
 from lorify.answering.text import AnswerText
-from lorify.base.chat import Message, PromptBuilder, stop_token_ids
+from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
@@ -55,7 +55,7 @@ class Answerer:
         self.internalizer = internalizer
         self.confidence_model = confidence_model
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
-        self.stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+        self.stop_ids = base.stop_ids
 
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""

@@ -23,6 +23,7 @@ from transformers import (
 
 from lorify.base.activations import ActivationHooks, Activations
 from lorify.base.architectures import find_architecture
+from lorify.base.chat import stop_token_ids
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
@@ -91,6 +92,11 @@ class BaseLM:
     def dtype(self) -> torch.dtype:
         """Return the dtype of the weights."""
         return self.model.dtype
+
+    @property
+    def stop_ids(self) -> set[int]:
+        """Return the tokens that end an answer (see `lorify.base.chat.stop_token_ids`)."""
+        return stop_token_ids(self.tokenizer, self.model.generation_config)
 
     @property
     def is_sharded(self) -> bool:

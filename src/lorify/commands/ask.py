@@ -54,11 +54,11 @@ def ask(
     max_tokens: MaxTokens = MAX_TOKENS,
     as_json: Json = False,
 ) -> None:
-    """Answer questions about documents or images, or do a task. Without -q: a chat.
+    """Answer questions about documents, or do a task.
 
-    The documents become an adapter, and the base answers with it, without the documents in its prompt. Images need a
-    hypernetwork that reads images. With --task, the description of the task becomes an adapter too, and each question
-    is an input of the task. Questions can also be piped in, one per line.
+    Without -q, it starts a chat. The documents become an adapter, and the base answers with it, without the documents
+    in its prompt. Images need a hypernetwork that reads images. With --task, the description of the task becomes an
+    adapter too, and each question is an input of the task. Questions can also be piped in, one per line.
 
     Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
     (or: lorify ask --task "Repeat the sentence in capital letters." -q "the cat sleeps")

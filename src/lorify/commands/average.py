@@ -16,9 +16,10 @@ def average(
     output: Output,
     as_json: Json = False,
 ) -> None:
-    """Write the mean of task hypernetworks that were trained from the same weights.
+    """Average the weights of task hypernetworks.
 
-    The mean is often better on unseen kinds of tasks than each of them.
+    They must have been trained from the same weights. The mean is often better on unseen kinds of tasks than each of
+    them.
 
     Example: lorify average runs/one/best runs/two/best -o runs/mean
     """

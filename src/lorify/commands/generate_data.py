@@ -68,10 +68,11 @@ def generate_data(
     questions: _Questions = 5,
     short: _Short = None,
 ) -> None:
-    """Generate training data: questions about documents, with the base's answers and log-probabilities.
+    """Generate questions and answers to train on.
 
-    Public data sets bring the questions of their training split, except fineweb-edu, whose questions a model writes.
-    Run the same command again to resume after the last complete shard.
+    The questions are about documents. The base's answers are stored with its log-probabilities. Public data sets bring
+    the questions of their training split, except fineweb-edu, whose questions a model writes. Run the same command
+    again to resume after the last complete shard.
 
     Example: lorify generate-data texts.jsonl -o data/mine --endpoint http://localhost:8000/v1 --writer qwen3-8b
     """

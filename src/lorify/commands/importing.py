@@ -18,10 +18,10 @@ def import_checkpoint(
     base: Base = None,
     as_json: Json = False,
 ) -> None:
-    """Convert a checkpoint that a paper's authors published into a hypernetwork folder.
+    """Import a checkpoint of the papers' authors.
 
-    Text-to-LoRA: a folder with hypermod.pt, args.yaml and adapter_config.json. The checkpoint names its base; --base
-    gives another location of that base.
+    The checkpoint becomes a hypernetwork folder. Text-to-LoRA: a folder with hypermod.pt, args.yaml and
+    adapter_config.json. The checkpoint names its base; --base gives another location of that base.
     Doc-to-LoRA: pytorch_model.bin, its folder, or the folder of the run with checkpoint-STEP and args.yaml in it.
 
     Example: lorify import downloads/t2l-mistral -o t2l-mistral --base mistralai/Mistral-7B-Instruct-v0.2

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Refine = Annotated[
     float | None, typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further for this long.")
 ]
-Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it retained.")]
+Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it answers.")]
 
 
 def internalize(
@@ -45,11 +45,11 @@ def internalize(
     hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
-    """Turn documents or images into an adapter folder. Images need a hypernetwork that reads images.
+    """Turn documents or images into an adapter folder.
 
-    With --refine, the adapter is trained further by gradient descent on sentences of the documents; documents can then
-    no longer be added to it or removed from it. With --check, its fidelity is saved with it: the share of statements
-    in the documents that it answers correctly.
+    Images need a hypernetwork that reads images. With --refine, the adapter is trained further by gradient descent on
+    sentences of the documents; documents can then no longer be added to it or removed from it. With --check, its
+    fidelity is saved with it: the share of statements in the documents that it answers correctly.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter --check
     """

@@ -70,9 +70,10 @@ def serve(
     settings: Settings = None,
     defaults: Defaults = False,
 ) -> None:
-    """Serve documents and tasks as models through the OpenAI API, with a web page at /.
+    """Serve adapters through the OpenAI API.
 
-    On SIGTERM or Ctrl-C the server finishes running answers, then exits.
+    Documents and tasks become models, and the address / shows a web page. On SIGTERM or Ctrl-C the server finishes
+    running answers, then exits.
 
     Example: lorify serve --port 8000
     (then, in Python: openai.OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none"))

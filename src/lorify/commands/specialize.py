@@ -27,7 +27,7 @@ def specialize(
     task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
-    """Turn the description of a task into an adapter folder.
+    """Turn a task description into an adapter folder.
 
     With the adapter on, the base does the task on each input, without the description in its prompt.
 

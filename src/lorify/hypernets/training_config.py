@@ -58,8 +58,8 @@ class Optimization(Section):
     final_learning_rate_ratio: float = Field(
         0.05, ge=0, le=1, description="Learning rate at the end of the cosine, relative to the peak."
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first decay.")
-    beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's second decay.")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Decay rate of AdamW's first moment.")
+    beta2: float = Field(0.98, ge=0, lt=1, description="Decay rate of AdamW's second moment.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Maximum norm of the gradient.")
     accumulation: int = Field(1, gt=0, description="Batches for each optimizer step.")

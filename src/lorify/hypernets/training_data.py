@@ -13,11 +13,11 @@ from lorify.hypernets.training_config import Section
 class ContextMix(Section):
     """Contexts of a step, and questions about each context."""
 
-    facts: int = Field(4, ge=0, description="Generated fact documents a step.")
-    questions: int = Field(2, ge=0, description="Natural passages with questions a step.")
-    niah: int = Field(2, ge=0, description="Needle-in-a-haystack contexts a step.")
+    facts: int = Field(4, ge=0, description="Generated fact documents per step.")
+    questions: int = Field(2, ge=0, description="Natural passages with questions per step.")
+    niah: int = Field(2, ge=0, description="Needle-in-a-haystack contexts per step.")
     questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
-    questions_per_context: int = Field(6, gt=0, description="Maximum number of questions a context.")
+    questions_per_context: int = Field(6, gt=0, description="Maximum number of questions per context.")
     max_context_chars: int = Field(1800, gt=0, description="Maximum length of natural passages, in characters.")
     max_answer_chars: int = Field(80, gt=0, description="Maximum length of natural answers, in characters.")
     niah_min_tokens: int = Field(36, gt=0, description="Shortest needle context, in tokens.")
@@ -54,7 +54,7 @@ class TaskData(Section):
     hierarchical: bool = Field(
         True, description="Draw a family, then one of its tasks; otherwise all tasks are equally likely."
     )
-    tasks_per_batch: int = Field(8, gt=0, description="Tasks a batch.")
+    tasks_per_batch: int = Field(8, gt=0, description="Tasks per batch.")
     descriptions_per_task: int = Field(1, gt=0, description="Descriptions of each task in a batch.")
     instances_per_description: int = Field(4, gt=0, description="Instances for each description.")
     rewording: bool = Field(

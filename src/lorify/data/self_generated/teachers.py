@@ -90,7 +90,7 @@ class LocalTeacher(Teacher):
     def __init__(self, base: BaseLM) -> None:
         """Use this base."""
         self._model = base
-        stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+        stop_ids = base.stop_ids
         self._base = TeacherBase(base.name, base.digest, base.tokenizer, base.window_tokens, frozenset(stop_ids))
 
     @property

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from lorify.base.chat import build_prompt_ids, stop_token_ids
+from lorify.base.chat import build_prompt_ids
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
@@ -89,7 +89,7 @@ class LocalWriter(QuestionWriter):
             [prompt],
             GenerationOptions(min(room, MAX_TOKENS, count * MAX_QUESTION_TOKENS)),
             lora=None,
-            stop_ids=stop_token_ids(tokenizer, self.base.model.generation_config),
+            stop_ids=self.base.stop_ids,
         )
         return parse_questions(ANSWER_PREFIX + self.base.decode_text(answer))[:count]
 

@@ -15,10 +15,10 @@ class ReaderData(ContextMix):
     """Contexts of a step. The base encodes each context once; the result is kept."""
 
     facts: int = Field(8, ge=0, description="Generated fact documents a step.")
-    portraits: int = Field(0, ge=0, description="Generated documents about a single entity a step.")
+    portraits: int = Field(0, ge=0, description="Generated documents about a single entity per step.")
     questions: int = Field(8, ge=0, description="Natural passages with questions a step.")
     niah: int = Field(1, ge=0, description="Needle-in-a-haystack contexts a step.")
-    questions_per_context: int = Field(4, gt=0, description="At most this many questions a context.")
+    questions_per_context: int = Field(4, gt=0, description="Maximum number of questions per context.")
     max_facts: int = Field(2000, gt=0, description="Number of different generated documents of each kind.")
     max_passages: int = Field(4000, gt=0, description="At most this many different natural passages.")
     negative_probability: float = Field(

@@ -62,14 +62,16 @@ class PerceiverData(Section):
     niah_max_tokens: int = Field(256, gt=0, description="Longest needle context, in tokens.")
     max_context_chars: int = Field(8000, gt=0, description="Maximum length of natural passages, in characters.")
     max_answer_chars: int = Field(200, gt=0, description="Maximum length of natural answers, in characters.")
-    questions_per_context: int = Field(1, gt=0, description="Maximum number of questions a context.")
+    questions_per_context: int = Field(1, gt=0, description="Maximum number of questions per context.")
     batch_context_tokens: int = Field(4096, gt=0, description="Maximum number of context tokens in a batch.")
     batch_question_tokens: int = Field(
         4096, gt=0, description="Maximum number of question and answer tokens in a batch."
     )
     batch_contexts: int | None = Field(None, gt=0, description="Maximum number of contexts in a batch; null: no limit.")
     chunk_probabilities: tuple[float, ...] = Field(
-        (1.0,), min_length=1, description="Probability of 1, 2, 3 ... chunks a context; infeasible numbers are skipped."
+        (1.0,),
+        min_length=1,
+        description="Probability of 1, 2, 3 ... chunks per context; infeasible numbers are skipped.",
     )
     min_chunk_tokens: int = Field(25, gt=0, description="Shortest chunk, in tokens.")
 
@@ -105,12 +107,12 @@ class PerceiverOptimization(Optimization):
     learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
     final_learning_rate_ratio: float = Field(0.0025, ge=0, le=1, description="End of the cosine, relative to the peak.")
-    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's second decay.")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Decay rate of AdamW's second moment.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     loss: Literal["cross_entropy", "kl"] = Field(
         "kl", description="Cross-entropy on answers, or KL to the base with the context in its prompt."
     )
-    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
+    teacher_top_k: int = Field(16, gt=0, description="Number of teacher predictions per token in the KL loss.")
     l1_weight: float = Field(0.1, ge=0, description="Weight of the mean absolute value of the generated weights.")
 
 

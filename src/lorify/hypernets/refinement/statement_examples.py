@@ -14,7 +14,7 @@ from itertools import accumulate
 import torch
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
@@ -82,7 +82,7 @@ def _write_questions(
         [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
         options,
         lora=build_lora_batch([writer] * len(candidates), base),
-        stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
+        stop_ids=base.stop_ids,
     )
     questions = [base.decode_text(ids).strip() for ids in found]
     return [
@@ -129,7 +129,7 @@ def _example(base: BaseLM, statement: ClozeStatement, prompts: PromptBuilder) ->
     number = number_without_unit(statement.answer)
     target = base.encode_text(f" {number or statement.answer}")
     if number is None:  # after a number, a unit may follow
-        target = [*target, min(stop_token_ids(base.tokenizer))]
+        target = [*target, min(base.stop_ids)]
     ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
     log = torch.zeros(ids.shape).to(ids.device)
     return TrainingExample(statement.question, [*prompt, *target[:-1]], len(target), ids, log)

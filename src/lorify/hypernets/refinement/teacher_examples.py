@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages
 from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
@@ -69,7 +69,7 @@ def _make_questions(base: BaseLM, chunks: Sequence[str], seed: int) -> list[str]
         [build_prompt_ids(base.tokenizer, question_messages(QUESTION_REQUEST, chunk)) for chunk in chunks],
         GenerationOptions(QUESTION_TOKENS, temperature=0.8, top_p=0.95, seed=seed),
         lora=None,
-        stop_ids=stop_token_ids(base.tokenizer, base.model.generation_config),
+        stop_ids=base.stop_ids,
     )
     texts = [base.decode_text(ids).strip().partition("\n")[0].strip() for ids in found]
     return [text or QUESTION_REQUEST for text in texts]
@@ -78,7 +78,7 @@ def _make_questions(base: BaseLM, chunks: Sequence[str], seed: int) -> list[str]
 def _ask_teacher(
     base: BaseLM, prompts: PromptBuilder, document: str, questions: Sequence[str], answer_tokens: int
 ) -> list[TrainingExample]:
-    stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+    stop_ids = base.stop_ids
     asked = [prompts.question_ids(question, document) for question in questions]
     answers = generate_batch(base, asked, GenerationOptions(answer_tokens), lora=None, stop_ids=stop_ids)
     examples = []

@@ -4,8 +4,8 @@ The chats of many bases begin with the same tokens, whatever the question: a sys
 enters a linear layer of a low block at these tokens is therefore known: `x_i` at token i. A low-rank update can respond
 to each of them alone, with `A x_i = e_i` and `A x` close to zero for the tokens of a user. If column i of `B` is the
 difference between the hidden states of the description's token i and of the system message's token i after this block,
-the base continues above it as if the description stood there, in every later block and for every later token. No word
-has to be known from training, whereas an embedding of the whole description loses most words.
+the base continues above it as if the description were in those positions, in every later block and for every later
+token. No word has to be known from training, whereas an embedding of the whole description loses most words.
 
 The last slots hold such an embedding nevertheless, as soft tokens. It tells what kind of task is meant, however it is
 worded, which a small base reads less well from the tokens.

@@ -20,8 +20,8 @@ class SystemMessageSettings(LoraSettings):
         min_length=1,
         description="Linear layers with a LoRA shared by all tasks.",
     )
-    first_layer: int = Field(2, ge=0, description="First block with that LoRA; above written_layer.")
-    rank: int = Field(16, gt=0, description="Rank of that LoRA.")
+    first_layer: int = Field(2, ge=0, description="First block with the shared LoRA; above written_layer.")
+    rank: int = Field(16, gt=0, description="Rank of the shared LoRA.")
     embedder: str = Field(
         DEFAULT_EMBEDDER, description="Encoder of the descriptions: a name, folder, hub id, or `base`."
     )

@@ -41,7 +41,10 @@ class TaskConfig(BaseModel):
     task_encoder: TaskEncoderKind = Field(default="linear", description="Task encoder: what encodes the embedding.")
     num_codes: int = Field(default=32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
     latent_size: int = Field(
-        default=128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each the block and the module."
+        default=128,
+        gt=0,
+        multiple_of=4,
+        description="Width of the trunk input: half encodes the task, a quarter the block, a quarter the module.",
     )
     head_input_size: int = Field(default=512, gt=0, description="Input features of the heads.")
     head_bias: bool = Field(default=True, description="Whether the heads have biases.")

@@ -16,14 +16,20 @@ from lorify.hypernets.training_data import TaskData
 class TaskSettings(LoraSettings):
     """The task hypernetwork."""
 
-    size: Literal["L", "M", "S"] = Field("M", description="L: A and B at once; M: a shared head; S: rank by rank.")
+    size: Literal["L", "M", "S"] = Field(
+        "M",
+        description="L: a head for A and one for B; M: one shared head; S: one head that writes each rank on its own.",
+    )
     embedder: str = Field(
         DEFAULT_EMBEDDER, description="Encoder of the descriptions: a name, folder, hub id, or `base`."
     )
-    task_encoder: TaskEncoderKind = Field("linear", description="Encoder of the embedding.")
+    task_encoder: TaskEncoderKind = Field("linear", description="Layers that encode the description's embedding.")
     num_codes: int = Field(32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")
     latent_size: int = Field(
-        128, gt=0, multiple_of=4, description="Half encodes the task, a quarter each layer and module."
+        128,
+        gt=0,
+        multiple_of=4,
+        description="Width of the trunk input: half encodes the task, a quarter the layer, a quarter the module.",
     )
     head_input_size: int = Field(512, gt=0, description="Input features of the heads.")
 
@@ -50,7 +56,7 @@ class TaskTrainingConfig(TrainingConfig):
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
     optimization: TaskOptimization = TaskOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
     multi_task_lora: Path | None = Field(None, description="Adapter folder of a LoRA for all tasks, added to each.")
-    learned_offset: bool = Field(False, description="Train that LoRA too.")
+    learned_offset: bool = Field(False, description="Train this LoRA too.")
 
     @model_validator(mode="after")
     def _offset_has_a_start(self) -> TaskTrainingConfig:
@@ -107,7 +113,9 @@ class ReconstructionTrainingConfig(TrainingConfig):
     target: Literal["z_scores", "delta_w"] = Field(
         "z_scores", description="z_scores: A and B in standard deviations over the library; delta_w: their product."
     )
-    delta_w_scaling: float = Field(10_000.0, gt=0, description="Factor of the products in the loss.")
+    delta_w_scaling: float = Field(
+        10_000.0, gt=0, description="Scale of the products of A and B in the loss (delta_w)."
+    )
     hypernetwork: TaskSettings = TaskSettings()  # pyright: ignore[reportCallIssue]
     tasks_per_batch: int = Field(8, gt=0, description="Tasks a batch.")
     optimization: ReconstructionOptimization = ReconstructionOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]

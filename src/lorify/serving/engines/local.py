@@ -21,7 +21,6 @@ from torch import Tensor
 
 from lorify.adapters import build_lora_batch
 from lorify.answering.plan import Planner, plan_as_requested
-from lorify.base.chat import stop_token_ids
 from lorify.base.decoding import DecodingBatch, start_decoding
 from lorify.base.model import BaseLM
 from lorify.base.sampling import sample_tokens
@@ -61,7 +60,7 @@ class LocalEngine:
         """
         self._base, self._plan = base, plan
         self.limits = limits or EngineLimits()
-        self._stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+        self._stop_ids = base.stop_ids
         self._changed = threading.Condition()
         self._queue: deque[QueuedJob] = deque()
         self._starting: list[QueuedJob] = []  # their prompts are being processed

@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lorify.answering.plan import AnswerPlan, Planner, plan_as_requested
 from lorify.answering.text import AnswerText
-from lorify.base.chat import stop_token_ids
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, EngineError, ServingError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
@@ -81,7 +80,7 @@ class VllmEngine:
         self._planning = ThreadPoolExecutor(1, thread_name_prefix="lorify-plan")
         self.limits = limits or VllmLimits()
         self._client = VllmClient(endpoint, base_name=self.limits.base_model or base.name, api_key=self.limits.api_key)
-        self._stop_ids = sorted(stop_token_ids(base.tokenizer, base.model.generation_config))
+        self._stop_ids = sorted(base.stop_ids)
         self._adapters = LoadedAdapters(
             base,
             adapters_dir.resolve(),

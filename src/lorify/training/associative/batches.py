@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question
@@ -89,7 +89,7 @@ class StepBuilder:
         self.config, self.base = config, base
         self.passages, self.texts, self.general = passages, texts, general
         # Any end-of-turn token will do; the lowest is the same every time.
-        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
+        self.end_of_answer = min(base.stop_ids)
         self.split = "heldout" if heldout else "train"
 
     def build(self, step: int) -> Step:

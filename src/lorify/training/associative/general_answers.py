@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.generation import GenerationOptions, generate_batch
 from lorify.base.model import BaseLM
 from lorify.data.sources.general import general_training_prompts
@@ -69,7 +69,7 @@ def _generate_answers(
     # Prompts of similar length share a batch, to reduce padding.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers: list[list[int]] = [[] for _ in prompts]
-    stop_ids = stop_token_ids(base.tokenizer, base.model.generation_config)
+    stop_ids = base.stop_ids
     for start in range(0, len(order), PROMPTS_AT_ONCE):
         group = order[start : start + PROMPTS_AT_ONCE]
         new = generate_batch(

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids, with_system_turn
+from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.images import read_image
@@ -77,7 +77,7 @@ class PerceiverBatches:
         """
         self.config, self.base, self.encoder, self.affixes = config, base, encoder, affixes
         self.listed = listed
-        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
+        self.end_of_answer = min(base.stop_ids)
         self.split = "heldout" if heldout else "train"
 
     def build(self, batch: int) -> list[ContextRow]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages, stop_token_ids
+from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.data.tasks.rewording import reword
 from lorify.data.tasks.schema import Instance, Task, split_descriptions, split_instances
@@ -60,7 +60,7 @@ class TaskSampler:
         """
         self.data, self.base, self.seed, self.heldout = data, base, seed, heldout
         # Any of them ends the turn; the lowest id is the same in every run.
-        self.end_of_answer = min(stop_token_ids(base.tokenizer, base.model.generation_config))
+        self.end_of_answer = min(base.stop_ids)
         prepared = [_prepare(task, base, data.max_instance_tokens, heldout=heldout) for task in tasks]
         self.tasks = [task for task in prepared if task.instances]
         if not self.tasks:

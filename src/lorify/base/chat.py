@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
+from lorify.base.control_tokens import choose_separator, encode, separate
+from lorify.base.turns import ALTERNATIVES, Message
+
 PLAIN_TEMPLATE = (
     "{% for m in messages %}"
     "{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
@@ -20,10 +23,6 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"
 )
 END_OF_TURN_TOKENS = ("<|im_end|>", "<end_of_turn>", "<|eot_id|>")
-
-_NO_TEXT = "\u2603"  # stands for an empty text, so that no template strips the white space around it
-
-Message = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,37 +52,51 @@ def build_prompt_ids(
 ) -> list[int]:
     """Build the token ids of a chat with the tokenizer's template.
 
-    To ask a base with adapters, use a `PromptBuilder`, which knows what the hypernetwork was trained on.
+    Control tokens in the messages are encoded as ordinary text. Turns that the template refuses are merged. To ask a
+    base with adapters, use a `PromptBuilder`, which knows what the hypernetwork was trained on.
 
     Args:
         tokenizer: the base's tokenizer.
-        messages: turns with `role` (system, user, assistant) and `content`.
+        messages: turns with `role` (system, user, assistant, tool) and `content`.
         add_generation_prompt: end with the opening of the assistant's turn.
+
+    Raises:
+        TemplateError: if the template refuses the merged turns too.
     """
-    text = _render(tokenizer, messages, add_generation_prompt=add_generation_prompt)
+    separator = choose_separator(message["content"] for message in messages)
+    turns = [
+        # Templates look for tokens such as `</think>` in the assistant's turns.
+        message | {"content": separate(tokenizer, content, separator, template_tokens=message["role"] != "assistant")}
+        for message in messages
+        for content in [message["content"]]
+    ]
+    text = _render(tokenizer, turns, add_generation_prompt=add_generation_prompt)
     # Chat templates write the beginning-of-text token themselves; the plain template leaves it to the tokenizer.
-    return list(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
+    return encode(tokenizer, text, separator, add_special_tokens=not tokenizer.chat_template)
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    """Write a chat with the template, with the first arrangement of its turns that the template takes."""
     template = None if tokenizer.chat_template else PLAIN_TEMPLATE
-
-    def render(turns: Sequence[Message]) -> str:
-        text = tokenizer.apply_chat_template(
-            list(turns),
-            chat_template=template,
-            add_generation_prompt=add_generation_prompt,
-            tokenize=False,
-            enable_thinking=False,  # for Qwen3; other templates ignore it
-        )
+    # Stands for an empty text, so that no template strips the white space around it.
+    no_text = choose_separator(message["content"] for message in messages)
+    refusal: TemplateError | None = None
+    for arrange in ALTERNATIVES:
+        try:
+            text = tokenizer.apply_chat_template(
+                arrange(messages, no_text),
+                chat_template=template,
+                add_generation_prompt=add_generation_prompt,
+                tokenize=False,
+                enable_thinking=False,  # for Qwen3; other templates ignore it
+            )
+        except TemplateError as error:
+            refusal = refusal or error
+            continue
         assert isinstance(text, str)
-        return text
-
-    try:
-        return render(messages)
-    except TemplateError:
-        # Templates without a system role, such as Gemma's, refuse it; its text then opens the first user turn.
-        return render(_fold_system(messages)).replace(_NO_TEXT, "", 1)  # the first one is ours, others are the user's
+        return text.replace(no_text, "")
+    assert refusal is not None
+    raise refusal
 
 
 def question_messages(question: str, document: str | None = None) -> list[Message]:
@@ -108,11 +121,3 @@ def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: Genera
     found = [tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])]
     found += [vocabulary.get(token) for token in END_OF_TURN_TOKENS]
     return {token for token in found if isinstance(token, int)}
-
-
-def _fold_system(messages: Sequence[Message]) -> list[Message]:
-    if len(messages) < 2 or messages[0]["role"] != "system":
-        return list(messages)
-    system = messages[0]["content"] or _NO_TEXT
-    first = {"role": messages[1]["role"], "content": f"{system}\n\n{messages[1]['content']}"}
-    return [first, *messages[2:]]

@@ -24,6 +24,7 @@ from transformers import (
 from lorify.base.activations import ActivationHooks, Activations
 from lorify.base.architectures import find_architecture
 from lorify.base.chat import stop_token_ids
+from lorify.base.control_tokens import encode_plain
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
@@ -127,8 +128,8 @@ class BaseLM:
         return self._linear_paths[layer, module]
 
     def encode_text(self, text: str) -> list[int]:
-        """Tokenize a text, without special tokens."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Tokenize a text, without special tokens; control tokens in it are ordinary text."""
+        return encode_plain(self.tokenizer, text)
 
     def decode_text(self, ids: Sequence[int]) -> str:
         """Decode token ids to text, without special tokens."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from transformers import PreTrainedTokenizerBase
 
+from lorify.base.control_tokens import encode_plain_batch
+
 PIECES_AT_ONCE = 256
 
 # A sentence ends at . ! ? or a similar mark and closing quotes, before whitespace; a paragraph, list item or table row
@@ -93,7 +95,7 @@ def _tokenized_sentences(text: str, tokenizer: PreTrainedTokenizerBase) -> Itera
 
 
 def _tokenize(pieces: list[str], tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], bool]]:
-    encoded = tokenizer(pieces, add_special_tokens=False)["input_ids"]
+    encoded = encode_plain_batch(tokenizer, pieces)
     for piece, ids in zip(pieces, encoded, strict=True):
         blank = piece[: len(piece) - len(piece.lstrip())]
         yield ids, blank.count("\n") > 1

@@ -30,6 +30,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from lorify.base.activations import ActivationHooks
+from lorify.base.control_tokens import encode_plain
 from lorify.base.files import resolve_base
 from lorify.base.model import load_weights, reading
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
@@ -96,8 +97,8 @@ class VisionEncoder:
         return self.processor.tokenizer
 
     def encode_text(self, text: str) -> list[int]:
-        """Tokenize a text, without special tokens."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Tokenize a text, without special tokens; control tokens in it are ordinary text."""
+        return encode_plain(self.tokenizer, text)
 
     def image_chunk(self, image: ImageContext, *, system_turn: bool = False) -> ImageChunk:
         """Convert an image and its caption to the token ids and pixels of a chat.

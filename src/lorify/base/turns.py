@@ -1,0 +1,65 @@
+"""Arrange the turns of a chat for chat templates that refuse some roles or orders of roles.
+
+Gemma's and Mistral's templates have no system role, or only at the beginning, and want user and assistant in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+Message = dict[str, str]
+"""One turn of a chat: `role` (system, user, assistant or tool) and `content`."""
+
+SEPARATION = "\n\n"
+"""Text between two turns that are merged into one."""
+
+
+def as_sent(messages: Sequence[Message], _no_text: str) -> list[Message]:
+    """Keep every turn; results of tools become turns of the user, as few templates have a role for them."""
+    return [turn | {"role": "user"} if turn["role"] == "tool" else turn for turn in messages]
+
+
+def fold_system(messages: Sequence[Message], no_text: str) -> list[Message]:
+    """Let the text of a first system turn open the turn that follows it.
+
+    Args:
+        messages: the chat.
+        no_text: stands for an empty text, so that no template strips the white space after it.
+    """
+    turns = as_sent(messages, no_text)
+    if len(turns) < 2 or turns[0]["role"] != "system":
+        return turns
+    system = turns[0]["content"] or no_text
+    return [turns[1] | {"content": f"{system}{SEPARATION}{turns[1]['content']}"}, *turns[2:]]
+
+
+def merge_after_system(messages: Sequence[Message], no_text: str) -> list[Message]:
+    """Keep a first system turn and make user and assistant alternate after it."""
+    turns = as_sent(messages, no_text)
+    first = turns[:1] if turns and turns[0]["role"] == "system" else []
+    return [*first, *_alternating(turns[len(first) :], no_text)]
+
+
+def merge_all(messages: Sequence[Message], no_text: str) -> list[Message]:
+    """Make user and assistant alternate, with the text of every system turn in a turn of the user."""
+    return _alternating(as_sent(messages, no_text), no_text)
+
+
+Arrange = Callable[[Sequence[Message], str], list[Message]]
+
+ALTERNATIVES: tuple[Arrange, ...] = (as_sent, fold_system, merge_after_system, merge_all)
+"""Arrangements to try, from the one that changes least."""
+
+
+def _alternating(turns: Sequence[Message], no_text: str) -> list[Message]:
+    merged: list[Message] = []
+    for turn in turns:
+        role = "assistant" if turn["role"] == "assistant" else "user"
+        if not merged and role == "assistant":
+            merged.append({"role": "user", "content": no_text})
+        if merged and merged[-1]["role"] == role:
+            texts = [text for text in (merged[-1]["content"], turn["content"]) if text]
+            merged[-1] = {"role": role, "content": SEPARATION.join(texts)}
+        else:
+            merged.append({"role": role, "content": turn["content"]})
+    return merged

@@ -103,10 +103,10 @@ class Answerer:
     def answer(
         self, plans: Sequence[AnswerPlan], options: GenerationOptions, *, with_confidence: bool = False
     ) -> list[Answer]:
-        """Answer in one batch.
+        """Answer several plans in one batch, each with its own prompt and adapters.
 
         Args:
-            plans: the plans.
+            plans: what `plan` decided for each question: prompt, adapters, whether they are on.
             options: length limit and sampling.
             with_confidence: estimate the confidence too, which takes one more forward pass for each answer.
         """

@@ -50,7 +50,7 @@ class Features:
         return has_next & self.is_token
 
 
-def with_start(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+def with_start_token(base: BaseLM, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
     """Prepend a beginning-of-text token to each chunk if the tokenizer has one."""
     start = cast(int | None, base.tokenizer.bos_token_id)
     return [([] if start is None else [start]) + list(chunk) for chunk in chunks]
@@ -70,7 +70,7 @@ def encode_chunks(
     Returns:
         Features of the chunks, padded to the longest.
     """
-    rows = with_start(base, chunks)
+    rows = with_start_token(base, chunks)
     length = max(len(row) for row in rows)
     input_ids = torch.zeros(len(rows), length, dtype=torch.long)
     is_token = torch.zeros(len(rows), length, dtype=torch.bool)
@@ -88,7 +88,7 @@ def encode_chunks(
     )
 
 
-def of_like_length(lengths: Sequence[int], max_tokens: int | None = None) -> list[list[int]]:
+def group_by_length(lengths: Sequence[int], max_tokens: int | None = None) -> list[list[int]]:
     """Group texts of similar length into batches with little padding.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -21,6 +21,7 @@ from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import Specializer
 
 AnyKind = HypernetworkKind[Any, Any]
+T = TypeVar("T")
 
 # An entry in text is `module:attribute`, and imported when it is needed.
 KINDS: dict[str, AnyKind | str] = {
@@ -56,6 +57,11 @@ def find_kind(name: object) -> AnyKind:
     entry = KINDS.get(name) if isinstance(name, str) else None
     if entry is None:
         raise HypernetworkError(f"unknown kind of hypernetwork {name!r}; known kinds: {', '.join(KINDS)}")
+    return import_entry(entry)
+
+
+def import_entry(entry: T | str) -> T:
+    """Return an entry of a registry; one in text, `module:attribute`, is imported."""
     if isinstance(entry, str):
         module, _, attribute = entry.partition(":")
         return getattr(importlib.import_module(module), attribute)

@@ -6,7 +6,6 @@ lorify calls `register_training_kind` instead. `lorify train` and its `--default
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lorify.errors import ConfigError
+from lorify.hypernets.registry import import_entry
 from lorify.hypernets.training_config import TrainingConfig, describe_problems, rename_keys
 from lorify.training.kind import TrainingKind
 
@@ -52,10 +52,7 @@ def find_training_kind(name: object) -> TrainingKind[Any]:
     entry = TRAINING_KINDS.get(name) if isinstance(name, str) else None
     if entry is None:
         raise ConfigError(f"kind: {name!r} cannot be trained; choose from {', '.join(TRAINING_KINDS)}")
-    if isinstance(entry, str):
-        module, _, attribute = entry.partition(":")
-        return getattr(importlib.import_module(module), attribute)
-    return entry
+    return import_entry(entry)
 
 
 def kinds_with_dry_run() -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lorify.base.model import BaseLM
-from lorify.contexts.features import encode_chunks, of_like_length
+from lorify.contexts.features import encode_chunks, group_by_length
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.reader import Reader
 from lorify.hypernets.associative.relevance import Relevance
@@ -124,7 +124,7 @@ def answer_probabilities(
     """
     probabilities = [[torch.zeros(len(d.tokens), device=q.question.device) for d in q.documents] for q in queries]
     readings = [r for i, q in enumerate(queries) for r in _plan_readings(i, q, window_tokens, max_windows)]
-    for indices in of_like_length([len(reading.tokens) for reading in readings], BATCH_TOKENS):
+    for indices in group_by_length([len(reading.tokens) for reading in readings], BATCH_TOKENS):
         batch = [readings[i] for i in indices]
         for reading, belongs in zip(batch, _read_batch(reader, queries, batch), strict=True):
             probabilities[reading.query][reading.document][reading.tokens] = belongs[: len(reading.tokens)]

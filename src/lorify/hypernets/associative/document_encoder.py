@@ -13,7 +13,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
-from lorify.contexts.features import Features, batched, encode_chunks, of_like_length
+from lorify.contexts.features import Features, batched, encode_chunks, group_by_length
 from lorify.errors import ContextError
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
@@ -112,7 +112,7 @@ class DocumentEncoder:
     def encode_chunks(self, chunks: Sequence[Sequence[int]]) -> list[ChunkMemory]:
         """Encode chunks of token ids; chunks of a batch do not influence each other."""
         encoded: dict[int, ChunkMemory] = {}
-        for group in of_like_length([len(chunk) for chunk in chunks]):
+        for group in group_by_length([len(chunk) for chunk in chunks]):
             features, memory = self._compute_memory([chunks[i] for i in group])
             documents = self._encode_for_reader(features)
             statistics = memory.statistics(torch.float64)

@@ -35,7 +35,7 @@ def find_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def stem_words(words: Sequence[str]) -> list[str]:
-    """Stem each word."""
+    """Reduce each word to its lower-case English stem (Snowball), in order: `Approves` becomes `approv`."""
     stemmer = snowballstemmer.stemmer("english")  # it keeps state, so threads cannot share one
     return stemmer.stemWords([word.casefold() for word in words])
 

@@ -36,7 +36,7 @@ class KindTotals:
         self._values: dict[str, list[float]] = {}
 
     def add(self, name: str, values: Sequence[float]) -> None:
-        """Add values of one metric."""
+        """Add values of the metric `name`, such as `loss/person`; questions count equally in its mean."""
         self._values.setdefault(name, []).extend(values)
 
     def add_questions(self, kinds: Sequence[str], loss: Tensor, exact: Tensor) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.features import encode_chunks, with_start
+from lorify.contexts.features import encode_chunks, with_start_token
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
@@ -135,7 +135,7 @@ class ContextLoader:
 
     def _encode_texts(self, texts: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
         """Tokens `[T]` and the base's states at the middle block `[T, d]` of each text, encoded alone."""
-        ids = [torch.tensor(row) for row in with_start(self.base, texts)]
+        ids = [torch.tensor(row) for row in with_start_token(self.base, texts)]
         return ids, self._states.states(texts, self._compute_states)
 
     def _compute_states(self, texts: Sequence[Sequence[int]]) -> list[Tensor]:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -57,3 +58,10 @@ def test_the_base_is_unchanged_outside_of_the_block() -> None:
             assert torch.equal(linear(x), before)
     assert torch.equal(linear(x), before)
     assert hooks.current is None
+
+
+def test_dropout_drops_inputs_and_scales_up_the_others() -> None:
+    x, tensors = torch.ones(1, 400, 4), LoraTensors(torch.eye(4), torch.eye(4).unsqueeze(0), dropout=0.25)
+    update = tensors.delta(x)
+    assert update.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert update.mean().item() == pytest.approx(1, abs=0.1)

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -24,15 +25,19 @@ class LoraTensors:
         owner: for a single packed sequence: `[tokens]`, the index of the update that each token gets. None if each
             row of the batch has its own update.
         active: `[batch]`, 1 for rows that get the update and 0 for the others; None if all rows get it.
+        dropout: share of the inputs that is dropped, for training.
     """
 
     A: Tensor
     B: Tensor
     owner: Tensor | None = None
     active: Tensor | None = None
+    dropout: float = 0.0
 
     def delta(self, x: Tensor) -> Tensor:
         """Compute the update `[batch, tokens, d_out]` for inputs `x` `[batch, tokens, d_in]`."""
+        if self.dropout:
+            x = F.dropout(x, self.dropout)
         if self.owner is not None:
             # All updates are computed side by side; the mask on `low` then keeps only each token's own update.
             low = x @ self.A.to(x.dtype).flatten(0, 1).T  # [1, tokens, updates*r]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -55,6 +55,9 @@ class Optimization(Section):
     steps: int = Field(600, gt=0, description="Optimizer steps.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(50, ge=0, description="Steps of linear warm-up.")
+    schedule: Literal["cosine", "linear"] = Field(
+        "cosine", description="Decay of the learning rate after the warm-up; linear ends at 0."
+    )
     final_learning_rate_ratio: float = Field(
         0.05, ge=0, le=1, description="Learning rate at the end of the cosine, relative to the peak."
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lorify.data.tasks.schema import HELDOUT_DESCRIPTION_SHARE, HELDOUT_INSTANCE_SHARE
 from lorify.hypernets.training_config import Section
 
 
@@ -50,6 +51,23 @@ class TaskData(Section):
     heldout_family_share: float = Field(
         0.1, ge=0, lt=1, description="Share of the families in tasks_path that is held out."
     )
+    prompts: Literal["input", "published"] = Field(
+        "input",
+        description="input: the prompt is the input alone; published: Text-to-LoRA's, with the definition, its chat "
+        "and all answers of an instance as one.",
+    )
+    adapter_from: Literal["description", "prompt"] = Field(
+        "description", description="Source of an instance's adapter; its own prompt makes the baseline Hyperdecoders."
+    )
+    heldout_description_share: float = Field(
+        HELDOUT_DESCRIPTION_SHARE, ge=0, lt=1, description="Share of each task's descriptions that is held out."
+    )
+    heldout_instance_share: float = Field(
+        HELDOUT_INSTANCE_SHARE, ge=0, lt=1, description="Share of each task's instances that is held out."
+    )
+    max_descriptions: int | None = Field(
+        None, gt=0, description="Number of descriptions of each task to train on, the first ones; null: all."
+    )
     max_tasks: int | None = Field(None, gt=0, description="Number of tasks to train on, drawn by the seed; null: all.")
     hierarchical: bool = Field(
         True, description="Draw a family, then one of its tasks; otherwise all tasks are equally likely."
@@ -63,3 +81,28 @@ class TaskData(Section):
     max_instance_tokens: int = Field(
         160, gt=0, description="Maximum length of an instance (input and answer), in tokens."
     )
+    long_instances: Literal["drop", "truncate"] = Field(
+        "drop",
+        description="Longer instances; truncate: drop tokens at the beginning of the longer one of prompt and answer.",
+    )
+    task_order: Literal["random", "epochs"] = Field(
+        "random", description="epochs: each task comes once before any comes again; an incomplete batch is left out."
+    )
+    split_batches: bool = Field(
+        False, description="Divide each batch over the processes, instead of a batch for each process."
+    )
+
+    @model_validator(mode="after")
+    def _orders_agree(self) -> Self:
+        if self.hierarchical and self.task_order == "epochs":
+            raise ValueError("task_order epochs draws tasks without their families; set hierarchical to false")
+        return self
+
+    def refuse_adapters_from_prompts(self, kind: str) -> None:
+        """Refuse `adapter_from: prompt` in a kind of run that cannot do it.
+
+        Raises:
+            ValueError: if it is set.
+        """
+        if self.adapter_from == "prompt":
+            raise ValueError(f"data.adapter_from prompt is for runs of kind task, not {kind}; set it to description")

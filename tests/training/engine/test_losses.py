@@ -2,7 +2,12 @@ import torch
 from tiny import tiny_base
 from training.small_tasks import made_task, sampler
 
-from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, retrieval_loss
+from lorify.training.engine.losses import (
+    answer_logits,
+    cross_entropy_per_token,
+    retrieval_loss,
+    token_share_per_segment,
+)
 from lorify.training.engine.packing import pack_rows
 
 
@@ -29,3 +34,8 @@ def test_the_retrieval_loss_is_the_cross_entropy_of_choosing_an_answer_token():
     assert retrieval_loss(queries, keys, right.roll(1, 1), equal)[0] > 25
     # Tokens with no weight do not compete.
     assert retrieval_loss(queries, keys, right.roll(1, 1), equal.masked_fill(~right.roll(1, 1), -torch.inf))[0] < 1e-6
+
+
+def test_a_token_weighs_the_same_in_the_share_of_a_long_and_of_a_short_answer():
+    shares = token_share_per_segment(torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([0, 0, 0, 1]), 2)
+    assert shares.tolist() == [6 * 2 / 4, 10 * 2 / 4] and shares.mean().item() == (1 + 2 + 3 + 10) / 4

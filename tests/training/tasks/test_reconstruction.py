@@ -25,9 +25,9 @@ def test_a_library_is_trained_and_reconstructed_from_descriptions(tmp_path, task
             "library": str(tmp_path / "library" / "best"),
             "target": target,
             "hypernetwork": SHAPE,
-            "optimization": {"steps": 60, "learning_rate": 1e-2, "warmup_steps": 1},
-            "evaluate_every": 60,
-            "checkpoint_every": 60,
+            "optimization": {"steps": 120, "learning_rate": 1e-2, "warmup_steps": 1},
+            "evaluate_every": 120,
+            "checkpoint_every": 120,
         }
         config = ReconstructionTrainingConfig.model_validate(document)
         rebuilding = start(config, tmp_path / target)
@@ -67,3 +67,27 @@ def test_a_library_starts_at_generated_loras_and_can_be_reconstructed(tmp_path, 
         start(lora_config(tasks_path, **begun, lora={"modules": ["q_proj"], "rank": 2}), tmp_path / "other")
     with pytest.raises(ValueError, match="init_from is for one LoRA for each task"):
         lora_config(tasks_path, **begun, shared=True)
+
+
+def test_an_epoch_of_a_library_has_every_lora_once_and_the_loss_is_the_published_one(tmp_path, tasks_path):
+    train(lora_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "library")
+    document = {**RUN, "library": str(tmp_path / "library" / "best"), "target": "delta_w", "hypernetwork": SHAPE,
+                "optimization": {"steps": 4}, "tasks_per_batch": 3, "task_order": "epochs",
+                "head_bias": False}  # fmt: skip
+    objective = start(ReconstructionTrainingConfig.model_validate(document), tmp_path / "run").objective
+    assert all(head.bias is None for head in objective.hypernetwork.heads.values())
+    objective.hypernetwork.eval()
+    losses = [objective.loss(batch).loss.item() for batch in (0, 1)]  # three LoRAs, then the one that is left
+    library = load_library(tmp_path / "library" / "best")
+    expected = []
+    for task, adapter in library.adapters.items():
+        generated = objective.hypernetwork(objective.embeddings[library.descriptions[task][0]].unsqueeze(0)).weights
+        errors = []
+        for module, stack in generated.items():
+            wanted = torch.stack(
+                [adapter.weights[layer, module].B @ adapter.weights[layer, module].A for layer in (0, 1)]
+            )
+            errors.append((1e4 * (stack.B[0] @ stack.A[0] - wanted)).abs().mean())  # mean absolute error of B A
+        expected.append(torch.stack(errors).mean().item())
+    # One description a task would be needed to know which was drawn; the heads do not depend on it by much.
+    assert (3 * losses[0] + losses[1]) / 4 == pytest.approx(sum(expected) / 4, rel=0.02)

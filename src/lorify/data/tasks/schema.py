@@ -50,20 +50,32 @@ class Task:
     source: str
 
 
-def split_descriptions(task: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split off the last quarter of the descriptions for evaluation; fewer than four are used for both purposes."""
-    num_unseen = len(task.descriptions) // 4
+HELDOUT_DESCRIPTION_SHARE = 0.25
+HELDOUT_INSTANCE_SHARE = 0.2
+
+
+def split_descriptions(
+    task: Task, heldout_share: float = HELDOUT_DESCRIPTION_SHARE
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split off the last descriptions for evaluation; if these are less than one, all are used for both purposes."""
+    num_unseen = int(heldout_share * len(task.descriptions))
     if not num_unseen:
         return task.descriptions, task.descriptions
     return task.descriptions[:-num_unseen], task.descriptions[-num_unseen:]
 
 
-def split_instances(task: Task, heldout_share: float = 0.2) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
+def split_instances(
+    task: Task, heldout_share: float = HELDOUT_INSTANCE_SHARE
+) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
     """Split off the last instances, at least one, for evaluation; the others serve for training and as examples.
 
+    With a share of 0, all instances are used for both purposes.
+
     Raises:
-        EvaluationError: if the task has fewer than two instances.
+        EvaluationError: if the task has fewer than two instances, and the share is above 0.
     """
+    if heldout_share == 0:
+        return task.instances, task.instances
     if len(task.instances) < 2:
         raise EvaluationError(
             f"task {task.name} has one instance; expected at least two, for training and for evaluation"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lorify.contexts.description_encoder_files import DEFAULT_EMBEDDER
 from lorify.hypernets.training_config import LoraSettings, Optimization, TrainingConfig
@@ -45,3 +45,13 @@ class SystemMessageTrainingConfig(TrainingConfig):
     hypernetwork: SystemMessageSettings = SystemMessageSettings()  # pyright: ignore[reportCallIssue]
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
     optimization: SystemMessageOptimization = SystemMessageOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
+
+    @model_validator(mode="after")
+    def _writes_descriptions(self) -> SystemMessageTrainingConfig:
+        self.data.refuse_adapters_from_prompts(self.kind)
+        if self.data.prompts == "published":
+            raise ValueError(
+                "data.prompts published has an empty system turn, where a run of kind system_message writes its "
+                "descriptions; set it to input"
+            )
+        return self

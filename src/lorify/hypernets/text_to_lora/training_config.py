@@ -40,10 +40,14 @@ class TaskOptimization(Optimization):
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW's decoupled weight decay.")
     steps: int = Field(2000, gt=0, description="Optimizer steps.")
+    average_over: Literal["instances", "tokens"] = Field(
+        "instances", description="tokens: long answers weigh more; instances: all answers weigh the same."
+    )
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target that is spread over all tokens.")
     neftune_alpha: float = Field(
         5.0, ge=0, description="Strength of the noise on token embeddings in training (NEFTune)."
     )
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the inputs of the LoRA in training.")
     l2_weight: float = Field(1e-3, ge=0, description="Weight of the mean square of the generated A and B.")
 
 
@@ -89,6 +93,11 @@ class LoraTrainingConfig(TrainingConfig):
     optimization: TaskOptimization = TaskOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
 
     @model_validator(mode="after")
+    def _has_no_descriptions(self) -> LoraTrainingConfig:
+        self.data.refuse_adapters_from_prompts(self.kind)
+        return self
+
+    @model_validator(mode="after")
     def _starts_apart(self) -> LoraTrainingConfig:
         if self.shared and self.init_from is not None:
             raise ValueError("init_from is for one LoRA for each task; set shared to false")
@@ -116,6 +125,10 @@ class ReconstructionTrainingConfig(TrainingConfig):
     delta_w_scaling: float = Field(
         10_000.0, gt=0, description="Scale of the products of A and B in the loss (delta_w)."
     )
+    head_bias: bool | None = Field(None, description="Biases of the heads; null: only for the target delta_w.")
     hypernetwork: TaskSettings = TaskSettings()  # pyright: ignore[reportCallIssue]
     tasks_per_batch: int = Field(8, gt=0, description="Tasks a batch.")
+    task_order: Literal["random", "epochs"] = Field(
+        "random", description="epochs: each task comes once before any comes again; the last batch may be smaller."
+    )
     optimization: ReconstructionOptimization = ReconstructionOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]

@@ -94,6 +94,12 @@ def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: in
     return torch.lerp(first, first_share * first + (1 - first_share) * rest, has_rest)
 
 
+def token_share_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+    """Sum the tokens of each segment, scaled so that the mean of `[num_segments]` is the mean over tokens."""
+    total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
+    return total * num_segments / max(1, len(per_token))
+
+
 def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
     """Average over the tokens of each segment `[num_segments]`, so that short and long answers count the same."""
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)

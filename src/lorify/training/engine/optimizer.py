@@ -41,9 +41,24 @@ def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
 
 
 def schedule_factor(step: int, settings: Optimization) -> float:
-    """Compute the relative learning rate of a step: linear warm-up, then a cosine down to the final ratio."""
+    """Compute the relative learning rate of a step: linear warm-up, then the decay of `settings.schedule`."""
+    return _SCHEDULES[settings.schedule](step, settings)
+
+
+def _cosine(step: int, settings: Optimization) -> float:
+    """Down to the final ratio; the first step of the warm-up is above 0."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     low = settings.final_learning_rate_ratio
     return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _linear(step: int, settings: Optimization) -> float:
+    """Down to 0; the first step of the warm-up is 0, as in `get_linear_schedule_with_warmup` of transformers."""
+    if step < settings.warmup_steps:
+        return step / settings.warmup_steps
+    return max(0.0, (settings.steps - step) / max(1, settings.steps - settings.warmup_steps))
+
+
+_SCHEDULES = {"cosine": _cosine, "linear": _linear}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
+from lorify.data.tasks.published_prompts import published_answer, published_chat_ids, published_question, truncate_pair
 from lorify.data.tasks.rewording import reword
 from lorify.data.tasks.schema import Instance, Task, split_descriptions, split_instances
 from lorify.errors import TrainingError
@@ -34,8 +35,7 @@ class TaskBatch:
 class _Prepared:
     """The descriptions and instances of a task that a sampler draws from."""
 
-    name: str
-    family: str
+    task: Task
     descriptions: tuple[str, ...]
     instances: tuple[Instance, ...]
 
@@ -44,7 +44,14 @@ class TaskSampler:
     """Builds batch n from the seed alone, so that a resumed run sees the same data."""
 
     def __init__(
-        self, data: TaskData, base: BaseLM, tasks: Sequence[Task], *, seed: int, heldout: bool = False
+        self,
+        data: TaskData,
+        base: BaseLM,
+        tasks: Sequence[Task],
+        *,
+        seed: int,
+        heldout: bool = False,
+        num_processes: int = 1,
     ) -> None:
         """Draw from tasks.
 
@@ -54,67 +61,127 @@ class TaskSampler:
             tasks: the tasks.
             seed: seed of the batches.
             heldout: draw held-out instances and unseen descriptions of the tasks.
+            num_processes: processes of the run, over which a batch is divided if `data.split_batches` is set.
 
         Raises:
-            TrainingError: if no instance is short enough.
+            TrainingError: if no instance is short enough, there are too few tasks for a batch of an epoch, or a batch
+                cannot be divided.
         """
         self.data, self.base, self.seed, self.heldout = data, base, seed, heldout
-        # Any of them ends the turn; the lowest id is the same in every run.
-        self.end_of_answer = min(base.stop_ids)
-        prepared = [_prepare(task, base, data.max_instance_tokens, heldout=heldout) for task in tasks]
-        self.tasks = [task for task in prepared if task.instances]
-        if not self.tasks:
+        self.tokenizer = InstanceTokenizer(base, data)
+        prepared = [_prepare(task, base, data, heldout=heldout) for task in tasks]
+        self.prepared = [task for task in prepared if task.instances]
+        if not self.prepared:
             raise TrainingError(
                 f"no instance has at most {data.max_instance_tokens} tokens; raise data.max_instance_tokens"
             )
+        self.num_parts = num_processes if data.split_batches and not heldout else 1
+        self._check_sizes()
         families: dict[str, list[_Prepared]] = {}
-        for task in self.tasks:
-            families.setdefault(task.family, []).append(task)
+        for task in self.prepared:
+            families.setdefault(task.task.family, []).append(task)
         self.families = list(families.values())
 
     @property
+    def tasks(self) -> list[Task]:
+        """The tasks that batches can contain."""
+        return [prepared.task for prepared in self.prepared]
+
+    @property
     def descriptions(self) -> list[str]:
-        """All descriptions that batches can contain."""
-        return list(dict.fromkeys(text for task in self.tasks for text in task.descriptions))
+        """All descriptions that batches can contain; none if adapters come from the prompts."""
+        if self.data.adapter_from == "prompt":
+            return []
+        return list(dict.fromkeys(text for task in self.prepared for text in task.descriptions))
 
     def build(self, batch: int) -> TaskBatch:
         """Build batch `batch`: random tasks for training; held-out batches take all tasks in turn."""
-        rng = random.Random(f"{self.seed}/{'heldout' if self.heldout else 'train'}/{batch}")
-        rows, names, descriptions = [], [], []
-        for task in self._choose(rng, batch):
-            for text in rng.sample(task.descriptions, min(len(task.descriptions), self.data.descriptions_per_task)):
-                count = min(len(task.instances), self.data.instances_per_description)
-                chosen = rng.sample(task.instances, count)
-                rows.append([task_segment(instance, self.base, self.end_of_answer) for instance in chosen])
-                names.append(task.name)
-                descriptions.append(reword(text, rng) if self.data.rewording and not self.heldout else text)
-        return TaskBatch(rows, names, descriptions)
+        number, part = divmod(batch, self.num_parts)
+        rng = random.Random(f"{self.seed}/{'heldout' if self.heldout else 'train'}/{number}")
+        drawn = [row for task in self._choose(rng, number) for row in self._draw_rows(task, rng)]
+        drawn = drawn[part :: self.num_parts]
+        return TaskBatch(
+            rows=[[self.tokenizer.segment(task.task, instance) for instance in chosen] for task, chosen, _ in drawn],
+            tasks=[task.task.name for task, _, _ in drawn],
+            descriptions=[text for _, _, text in drawn],
+        )
+
+    def _draw_rows(self, task: _Prepared, rng: random.Random) -> list[tuple[_Prepared, list[Instance], str]]:
+        """Draw the rows of a task, each with the text that its adapter is generated from."""
+        data, rows = self.data, []
+        for text in rng.sample(task.descriptions, min(len(task.descriptions), data.descriptions_per_task)):
+            chosen = rng.sample(task.instances, min(len(task.instances), data.instances_per_description))
+            if data.adapter_from == "prompt":
+                rows += [(task, [instance], self.tokenizer.question(task.task, instance)) for instance in chosen]
+            else:
+                rows.append((task, chosen, reword(text, rng) if data.rewording and not self.heldout else text))
+        return rows
 
     def _choose(self, rng: random.Random, batch: int) -> list[_Prepared]:
-        size = min(self.data.tasks_per_batch, len(self.tasks))
+        size = min(self.data.tasks_per_batch, len(self.prepared))
         if self.heldout:
-            in_turn = random.Random(f"{self.seed}/order").sample(self.tasks, len(self.tasks))
+            in_turn = random.Random(f"{self.seed}/order").sample(self.prepared, len(self.prepared))
             return [in_turn[(batch * size + i) % len(in_turn)] for i in range(size)]
+        if self.data.task_order == "epochs":
+            epoch, index = divmod(batch, len(self.prepared) // size)
+            order = random.Random(f"{self.seed}/epoch/{epoch}").sample(self.prepared, len(self.prepared))
+            return order[index * size : (index + 1) * size]
         if not self.data.hierarchical:
-            return rng.sample(self.tasks, size)
+            return rng.sample(self.prepared, size)
         chosen: dict[str, _Prepared] = {}
         while len(chosen) < size:
             task = rng.choice(rng.choice(self.families))
-            chosen[task.name] = task
+            chosen[task.task.name] = task
         return list(chosen.values())
 
+    def _check_sizes(self) -> None:
+        size = min(self.data.tasks_per_batch, len(self.prepared)) * self.data.descriptions_per_task
+        if size % self.num_parts:
+            raise TrainingError(
+                f"a batch of {size} descriptions cannot be divided over {self.num_parts} processes; change "
+                "data.tasks_per_batch, set data.split_batches to false, or start another number of processes"
+            )
 
-def task_segment(instance: Instance, base: BaseLM, end_of_answer: int) -> Segment:
-    """Tokenize an instance: the prompt holds the input only, since the adapter holds the task."""
-    prompt = build_prompt_ids(base.tokenizer, question_messages(instance.input))
-    return Segment(tuple(prompt), (*base.encode_text(instance.outputs[0]), end_of_answer))
+
+class InstanceTokenizer:
+    """Writes the prompts and answers of instances in the form that `TaskData.prompts` names."""
+
+    def __init__(self, base: BaseLM, data: TaskData) -> None:
+        """Use a base's tokenizer."""
+        self.base, self.data = base, data
+        # Any of them ends the turn; the lowest id is the same in every run.
+        self.end_of_answer = min(base.stop_ids)
+
+    def question(self, task: Task, instance: Instance) -> str:
+        """Write the user's turn of an instance."""
+        return published_question(task, instance) if self.data.prompts == "published" else instance.input
+
+    def segment(self, task: Task, instance: Instance) -> Segment:
+        """Tokenize an instance."""
+        if self.data.prompts == "published":
+            prompt, answer = published_chat_ids(self.base, self.question(task, instance), published_answer(instance))
+        else:  # the prompt holds the input only, since the adapter holds the task
+            prompt = build_prompt_ids(self.base.tokenizer, question_messages(instance.input))
+            answer = [*self.base.encode_text(instance.outputs[0]), self.end_of_answer]
+        if self.data.long_instances == "truncate":
+            prompt, answer = truncate_pair(prompt, answer, self.data.max_instance_tokens)
+        return Segment(tuple(prompt), tuple(answer))
 
 
-def _prepare(task: Task, base: BaseLM, max_tokens: int, *, heldout: bool) -> _Prepared:
-    instances, descriptions = split_instances(task)[heldout], split_descriptions(task)[heldout]
+def training_descriptions(task: Task, data: TaskData) -> tuple[str, ...]:
+    """Return the descriptions of a task to train on."""
+    return split_descriptions(task, data.heldout_description_share)[0][: data.max_descriptions]
+
+
+def _prepare(task: Task, base: BaseLM, data: TaskData, *, heldout: bool) -> _Prepared:
+    instances = split_instances(task, data.heldout_instance_share)[heldout]
+    unseen = split_descriptions(task, data.heldout_description_share)[1]
+    descriptions = unseen if heldout else training_descriptions(task, data)
+    if data.long_instances == "truncate":
+        return _Prepared(task, descriptions, instances)
     # One call is many times faster than one for each text. The chat template's own tokens do not count.
     texts = [text for instance in instances for text in (instance.input, instance.outputs[0])]
     lengths = [len(ids) for ids in base.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     totals = (sum(pair) for pair in zip(lengths[::2], lengths[1::2], strict=True))
-    short = tuple(i for i, total in zip(instances, totals, strict=True) if total <= max_tokens)
-    return _Prepared(task.name, task.family, descriptions, short)
+    short = tuple(i for i, total in zip(instances, totals, strict=True) if total <= data.max_instance_tokens)
+    return _Prepared(task, descriptions, short)

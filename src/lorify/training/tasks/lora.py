@@ -17,7 +17,7 @@ from lorify.adapters.adapter import lora_scaling, lorify_version
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import load_description_encoder
-from lorify.data.tasks.schema import Task, split_descriptions
+from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.text_to_lora.library import Library, save_library
@@ -25,10 +25,10 @@ from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.preparation import Preparation
-from lorify.training.tasks.batches import TaskBatch, TaskSampler
+from lorify.training.tasks.batches import TaskBatch, TaskSampler, training_descriptions
 from lorify.training.tasks.scoring import average_scores, score_rows
 from lorify.training.tasks.selection import prepare_tasks
-from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base
+from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base, num_processes
 
 SHARED = "all tasks"
 
@@ -53,7 +53,7 @@ class LoraObjective:
     def __init__(self, config: LoraTrainingConfig, base: BaseLM, tasks: Sequence[Task]) -> None:
         """Start with new LoRAs as in PEFT: A random, B zero."""
         self.config, self.base, self.tasks = config, base, tasks
-        self.train = TaskSampler(config.data, base, tasks, seed=config.seed)
+        self.train = TaskSampler(config.data, base, tasks, seed=config.seed, num_processes=num_processes())
         self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
         self.layers = adapted_layers(config.lora, base)
         modules = adapted_modules(base, self.layers, config.lora.modules)
@@ -86,7 +86,7 @@ class LoraObjective:
                 "config.json"
             )
         hypernetwork.to(self.base.device)
-        texts = {task.name: split_descriptions(task)[0][0] for task in self.tasks if task.name in self.numbers}
+        texts = {task.name: self._descriptions(task)[0] for task in self.tasks if task.name in self.numbers}
         embeddings = embed_descriptions(encoder, texts.values(), preparation)
         for name, text in texts.items():
             generated = hypernetwork(embeddings[text].to(self.base.device).unsqueeze(0)).weights
@@ -128,8 +128,11 @@ class LoraObjective:
         if self.config.shared:
             save_adapter(self.adapter(SHARED), folder)
             return
-        descriptions = {task.name: split_descriptions(task)[0] for task in self.tasks if task.name in self.numbers}
+        descriptions = {task.name: self._descriptions(task) for task in self.tasks if task.name in self.numbers}
         save_library(Library({name: self.adapter(name) for name in self.numbers}, descriptions), folder)
+
+    def _descriptions(self, task: Task) -> tuple[str, ...]:
+        return training_descriptions(task, self.config.data)
 
     def _fresh(self, modules: Sequence[AdaptedModule]) -> LoraTable:
         table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)

@@ -6,6 +6,7 @@ their product, which is multiplied by a large number in the loss.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +87,7 @@ class ReconstructionObjective:
                 encoder,
                 hyper_init=False,
                 standardized=z_scores,
-                head_bias=not z_scores,
+                head_bias=not z_scores if config.head_bias is None else config.head_bias,
                 output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
             )
         self.targets = _stack(library, self.hypernetwork_config, base)  # A [tasks, L, r, i], B [tasks, L, o, r]
@@ -107,7 +108,7 @@ class ReconstructionObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`: some tasks, with one description each."""
         rng = random.Random(f"{self.config.seed}/{batch}")
-        chosen = rng.sample(range(len(self.names)), min(self.config.tasks_per_batch, len(self.names)))
+        chosen = self._choose(rng, batch)
         texts = [rng.choice(self.descriptions[self.names[i]]) for i in chosen]
         loss, error = self._error(chosen, texts)
         return BatchLoss(loss, {"mean_absolute_error": error}, 0)
@@ -131,6 +132,14 @@ class ReconstructionObjective:
         """Write the hypernetwork."""
         trained = {"num_training_tasks": len(self.names)}
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
+
+    def _choose(self, rng: random.Random, batch: int) -> list[int]:
+        size = min(self.config.tasks_per_batch, len(self.names))
+        if self.config.task_order == "random":
+            return rng.sample(range(len(self.names)), size)
+        epoch, index = divmod(batch, math.ceil(len(self.names) / size))
+        order = random.Random(f"{self.config.seed}/epoch/{epoch}").sample(range(len(self.names)), len(self.names))
+        return order[index * size : (index + 1) * size]
 
     def _fit_range(self, hypernetwork: TaskHypernetwork) -> None:
         """Make the heads generate z-scores: store mean and deviation of each weight over the library."""
@@ -182,4 +191,4 @@ def _stack(library: Library, config: TaskConfig, base: BaseLM) -> dict[str, Lora
 
 def _deviation(weights: Tensor) -> Tensor:
     """Standard deviation of each weight over the tasks: `[tasks, ..]` -> `[..]`."""
-    return weights.std(0, correction=0) + DEVIATION_FLOOR
+    return weights.std(0, correction=min(1, len(weights) - 1)) + DEVIATION_FLOOR

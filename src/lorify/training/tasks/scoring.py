@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,9 +11,16 @@ from torch import Tensor
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.hypernets.text_to_lora.training_config import TaskOptimization
-from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
+from lorify.training.engine.losses import (
+    answer_logits,
+    cross_entropy_per_token,
+    mean_per_segment,
+    token_share_per_segment,
+)
 from lorify.training.engine.packing import Segment, pack_rows
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
+
+AVERAGES = {"instances": mean_per_segment, "tokens": token_share_per_segment}
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,15 @@ def answer_rows(
 def score_rows(
     base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch, optimization: TaskOptimization, *, training: bool
 ) -> RowScores:
-    """Answer as `answer_rows`, with the run's label smoothing and noise if it is for training."""
+    """Answer as `answer_rows`, with the run's label smoothing, noise and LoRA dropout if it is for training."""
+    if training and optimization.lora_dropout:
+        lora = {key: replace(tensors, dropout=optimization.lora_dropout) for key, tensors in lora.items()}
     return answer_rows(
         base,
         rows,
         lora,
         bf16=optimization.bf16,
+        loss_per_segment=AVERAGES[optimization.average_over],
         label_smoothing=optimization.label_smoothing if training else 0.0,
         noise_alpha=optimization.neftune_alpha if training else 0.0,
     )

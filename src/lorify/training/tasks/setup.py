@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, distributed
 
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder
@@ -35,12 +35,17 @@ def load_task_base(name: str, preparation: Preparation) -> BaseLM:
     return base
 
 
+def num_processes() -> int:
+    """Count the processes of this run."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
 def build_samplers(
     data: TaskData, seed: int, base: BaseLM, train: Sequence[Task], unseen: Sequence[Task]
 ) -> dict[str, TaskSampler]:
     """Build the samplers `train`, `seen` (held-out instances of the same tasks) and `unseen` (other families)."""
     samplers = {
-        "train": TaskSampler(data, base, train, seed=seed),
+        "train": TaskSampler(data, base, train, seed=seed, num_processes=num_processes()),
         "seen": TaskSampler(data, base, train, seed=seed, heldout=True),
     }
     if unseen:

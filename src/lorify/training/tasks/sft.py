@@ -49,7 +49,7 @@ def prepare_task(config: TaskTrainingConfig, preparation: Preparation) -> TaskOb
     encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
     samplers = build_samplers(config.data, config.seed, base, train, unseen)
     descriptions = [text for sampler in samplers.values() for text in sampler.descriptions]
-    embeddings = embed_descriptions(encoder, descriptions, preparation)
+    embeddings = embed_descriptions(encoder, descriptions, preparation) if descriptions else {}
     return TaskObjective(config, base, encoder, samplers=samplers, embeddings=embeddings)
 
 
@@ -74,7 +74,7 @@ class TaskObjective:
             samplers: `train`, `seen`, and `unseen` if there are tasks of other families.
             embeddings: embedding `[e]` of every description that the samplers draw.
         """
-        self.config, self.base, self.samplers = config, base, samplers
+        self.config, self.base, self.samplers, self.encoder = config, base, samplers, encoder
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         torch.manual_seed(config.seed)
         self.hypernetwork_config, hypernetwork = _initial_hypernetwork(config, base, encoder)
@@ -124,6 +124,8 @@ class TaskObjective:
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 
     def _embeddings_of(self, step: TaskBatch) -> Tensor:
+        if self.config.data.adapter_from == "prompt":  # too many to embed before the run
+            return self.encoder.encode(step.descriptions).to(self.base.device)
         return torch.stack([self.embeddings[text] for text in step.descriptions])  # [rows, e]
 
 

@@ -148,7 +148,7 @@ def _build_config(
         embedder_name=encoder.name,
         embedder_digest=encoder.digest,
         embedding_size=encoder.size,
-        filler=train.end_of_answer,
+        filler=train.tokenizer.end_of_answer,
         written_layer=settings.written_layer,
         written_size=base.linear(settings.written_layer, WRITTEN_MODULE).in_features,
         hidden_size=base.hidden_size,

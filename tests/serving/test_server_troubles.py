@@ -137,7 +137,7 @@ def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> No
 
 def test_a_long_text_does_not_block_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tidy = Held(document_from_text)
-    monkeypatch.setattr("lorify.serving.http.routes.adapters.document_from_text", tidy)
+    monkeypatch.setattr("lorify.serving.text_sizes.document_from_text", tidy)
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
         posted = pool.submit(post_text, running, TEXTS[0])
         tidy.wait_for_calls(1)

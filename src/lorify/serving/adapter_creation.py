@@ -44,7 +44,9 @@ class CreatedAdapter:
 class AdapterCreator:
     """Turns documents and tasks into stored adapters; used from one event loop."""
 
-    def __init__(self, model: Lorify, engine: Engine, store: AdapterStore, settings: ServingSettings) -> None:
+    def __init__(
+        self, model: Lorify, engine: Engine, store: AdapterStore, settings: ServingSettings, max_share: float = 1.0
+    ) -> None:
         """Start idle.
 
         Args:
@@ -52,13 +54,14 @@ class AdapterCreator:
             engine: notified of documents to forget.
             store: where adapters are kept.
             settings: limits.
+            max_share: share of the queue that one owner may take, 0 to 1.
         """
         self._model = model
         self._engine = engine
         self._store = store
         self._max_documents = settings.max_documents
         # One at a time: each uses all cores, and the engine answers alongside.
-        self._workers = Workers("documents to be internalized", 1, settings.max_internalizing)
+        self._workers = Workers("documents to be internalized", 1, settings.max_internalizing, max_share)
         self._flights: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
         self._running: set[CancelToken] = set()
         self._closing_message: str | None = None
@@ -131,7 +134,7 @@ class AdapterCreator:
             grown = self._model.internalizer.add(adapter, add, cancel=cancel) if add else adapter
             return self._model.remove(grown, *removed) if removed else grown
 
-        stored = await asyncio.to_thread(self._store.replace, id, await self._generate(generate), owner)
+        stored = await asyncio.to_thread(self._store.replace, id, await self._generate(generate, owner), owner)
         self._engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
         return CreatedAdapter(stored, time.perf_counter() - started, reused=False)
 
@@ -170,13 +173,13 @@ class AdapterCreator:
             known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner)
             if known is not None:
                 return known, True
-            return await asyncio.to_thread(self._store.put, await self._generate(generate), owner), False
+            return await asyncio.to_thread(self._store.put, await self._generate(generate, owner), owner), False
 
         key = (owner, hypernetwork_digest, tuple((document.name, document.digest) for document in documents))
         (stored, found), joined = await self._flights.run(key, find_or_create)
         return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
 
-    async def _generate(self, generate: Generate) -> Adapter:
+    async def _generate(self, generate: Generate, owner: str) -> Adapter:
         """Generate an adapter in the worker thread; cancelling this call cancels the work."""
         cancel = CancelToken()
         if self._closing_message is not None:
@@ -186,10 +189,10 @@ class AdapterCreator:
             cancel.raise_if_cancelled()
             return generate(cancel)
 
-        with self._workers.slot():
+        with self._workers.slot(owner):
             self._running.add(cancel)
             try:
-                return await self._workers.run(work)
+                return await self._workers.run(work, owner)
             finally:
                 self._running.discard(cancel)
                 cancel.cancel()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -11,7 +13,13 @@ import uvicorn
 
 from lorify.errors import ConfigError
 from lorify.serving.http.app import create_app
+from lorify.serving.http.connections import ConnectionConfig
 from lorify.serving.service import Service
+
+OTHER_FILES = 256
+"""Open files beside connections: the store, adapters, parsers and the like."""
+
+_log = logging.getLogger(__name__)
 
 
 def run_server(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -43,13 +51,15 @@ class LorifyServer(uvicorn.Server):
     def __init__(self, service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
         """Open the socket; arguments and errors as for `run_server`."""
         super().__init__(
-            uvicorn.Config(
+            ConnectionConfig(
                 create_app(service),
+                service.settings,
                 log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=service.settings.cut_seconds,
             )
         )
+        _allow_open_files(service.settings.max_connections)
         self._service = service
         self._listener = _listen(host, port)
         self._ready = ready
@@ -76,7 +86,9 @@ class LorifyServer(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's algorithm only for sockets whose protocol is given; with it, a response on a keep-alive
+    # connection waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -86,3 +98,20 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port} ({error.strerror}); give another --host or --port"
         ) from error
     return listener
+
+
+def _allow_open_files(num_connections: int) -> None:
+    """Raise this process's limit on open files, so that connections leave enough for everything else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = num_connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        reachable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
+        if reachable < wanted:
+            _log.warning(
+                "the system allows %d open files, and max_connections=%d needs %d; lower it or raise the limit with "
+                "`ulimit -n`",
+                reachable,
+                num_connections,
+                wanted,
+            )

@@ -16,6 +16,9 @@ from lorify.serving.fidelity_checks import FidelityChecks
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.keys import ApiKeys
 from lorify.serving.storage.store import AdapterStore
+from lorify.serving.workers import Workers
+
+MAX_PARALLEL_PROMPTS = 2
 
 LOCAL_OWNER = "local"
 """Owner of all adapters on a server without API keys."""
@@ -51,14 +54,21 @@ class Service:
         store.show_only(model.base.digest)
         self.keys = keys
         self.settings = settings or ServingSettings()
-        self.documents = DocumentReader(model.base, self.settings)
-        self.creator = AdapterCreator(model, engine, store, self.settings)
+        share = self.key_share
+        self.documents = DocumentReader(model.base, self.settings, share)
+        self.creator = AdapterCreator(model, engine, store, self.settings, share)
+        self.prompts = Workers("prompts to be tokenized", MAX_PARALLEL_PROMPTS, self.settings.max_preparing, share)
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
 
     @property
     def base_id(self) -> str:
         """Model id of the base; for a local folder only its name, as clients have no business knowing its path."""
         return Path(self.model.base.name).name if Path(self.model.base.name).is_absolute() else self.model.base.name
+
+    @property
+    def key_share(self) -> float:
+        """Share of the server that one owner may take, 0 to 1."""
+        return key_share(self.keys, self.settings)
 
     @property
     def can_specialize(self) -> bool:
@@ -100,7 +110,7 @@ class Service:
             adapters = [(self._adapter(id, owner, model_id if id == named else None), s) for id, s in wanted.items()]
             return self.model.combine([(adapter, scale) for adapter, scale in adapters if scale])
 
-        return await asyncio.to_thread(load) if wanted else AdapterStack()
+        return await self.prompts.run(load, owner) if wanted else AdapterStack()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finish running requests; those unfinished after `timeout_seconds` end with a ClosingError."""
@@ -114,6 +124,7 @@ class Service:
         self._stop()
         self.creator.close()
         self.documents.close()
+        self.prompts.close()
         self.store.close()
 
     def _stop(self) -> None:
@@ -129,6 +140,11 @@ class Service:
             if model_id is None:
                 raise
             raise unknown_model(model_id) from error
+
+
+def key_share(keys: ApiKeys | None, settings: ServingSettings) -> float:
+    """Return the share of the server that one owner may take: all of it unless there are several keys."""
+    return settings.max_key_share if keys is not None and len(keys) > 1 else 1.0
 
 
 def unknown_model(model_id: str) -> UnknownModelError:

@@ -20,7 +20,36 @@ class ServingSettings(BaseModel):
 
     engine: EngineLimits = Field(default=EngineLimits(), description="The local engine.")
     vllm: VllmLimits = Field(default=VllmLimits(), description="The vLLM server used with `--engine vllm`.")
-    max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Limit on a request body, documents included.")
+    max_upload_bytes: int = Field(default=32 << 20, ge=1, description="Limit on the documents of a request.")
+    max_request_bytes: int = Field(
+        default=1 << 20, ge=1, description="Limit on the body of any other request, such as a chat."
+    )
+    max_received_bytes: int = Field(
+        default=256 << 20,
+        ge=1,
+        description="Limit on the bodies of all requests being received or answered; further ones get status 429.",
+    )
+    max_connections: int = Field(
+        default=512, ge=1, description="Open connections; above it the one that has been idle longest is closed."
+    )
+    header_seconds: float = Field(default=10, gt=0, description="Time limit for receiving the headers of a request.")
+    body_seconds: float = Field(
+        default=30, gt=0, description="Time limit for receiving a body, plus one second for each 16 KiB received."
+    )
+    send_seconds: float = Field(
+        default=60, gt=0, description="A client that takes nothing of its response for so long is disconnected."
+    )
+    max_key_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Share of answers, queues, threads and memory for bodies that one of several API keys may take.",
+    )
+    max_preparing: int = Field(
+        default=128,
+        ge=1,
+        description="Requests whose prompts are being tokenized or queued for it; further ones get status 429.",
+    )
     max_document_tokens: int = Field(default=200_000, ge=1, description="Limit on a document, in tokens of the base.")
     max_document_pages: int = Field(default=1000, ge=1, description="Limit on a PDF, in pages.")
     max_documents: int = Field(default=64, ge=1, description="Limit on the documents of one adapter.")

@@ -3,60 +3,111 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from lorify.errors import BusyError
+from lorify.serving.fairness import FairQueue, owner_limit
 
 RETRY_SECONDS = 5
 
 T = TypeVar("T")
 
 
-class Workers:
-    """Threads for one kind of work, with a limit on the requests that use them; used from one event loop."""
+@dataclass
+class _Work:
+    """Work of an owner and the future of its result."""
 
-    def __init__(self, kind: str, num_threads: int, max_requests: int) -> None:
+    owner: str
+    call: Callable[[], Any]
+    result: asyncio.Future[Any]
+
+
+class Workers:
+    """Threads for one kind of work, shared fairly between owners; used from one event loop."""
+
+    def __init__(self, kind: str, num_threads: int, max_requests: int, max_share: float = 1.0) -> None:
         """Start idle.
 
         Args:
             kind: what is done, for error messages: `documents to be parsed`.
             num_threads: pieces of work done at once.
             max_requests: limit on running and queued requests.
+            max_share: share of the threads and of `max_requests` that one owner may take, 0 to 1.
         """
         self._kind = kind
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lorify-worker")
+        self._num_free = num_threads
+        self._max_threads = owner_limit(num_threads, max_share)
         self._max_requests = max_requests
-        self._num_requests = 0
+        self._max_owner_requests = owner_limit(max_requests, max_share)
+        self._requests: Counter[str] = Counter()
+        self._queue: FairQueue[_Work] = FairQueue()
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one of the `max_requests` slots while a request is being worked on.
+    def slot(self, owner: str) -> Iterator[None]:
+        """Hold one of the `max_requests` slots while a request of `owner` is being worked on.
 
         Raises:
-            BusyError: if all slots are taken.
+            BusyError: if all slots are taken, or all that one owner may take.
         """
-        if self._num_requests >= self._max_requests:
-            raise BusyError(
-                f"{self._num_requests} requests are waiting for {self._kind}; try again in {RETRY_SECONDS} s",
-                RETRY_SECONDS,
-            )
-        self._num_requests += 1
+        own, total = self._requests[owner], self._requests.total()
+        if total >= self._max_requests or own >= self._max_owner_requests:
+            waiting = f"{total} requests are" if total >= self._max_requests else f"{own} of your requests are"
+            raise BusyError(f"{waiting} waiting for {self._kind}; try again in {RETRY_SECONDS} s", RETRY_SECONDS)
+        self._requests[owner] += 1
         try:
             yield
         finally:
-            self._num_requests -= 1
+            self._requests[owner] -= 1
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread; cancelling this call before the work has begun drops it."""
-        return await asyncio.wrap_future(self._pool.submit(work))
+    async def run(self, call: Callable[[], T], owner: str) -> T:
+        """Run `call` in a thread; cancelling this before the work has begun drops it.
+
+        The owner whose work has taken least time so far goes first.
+        """
+        work = _Work(owner, call, asyncio.get_running_loop().create_future())
+        self._queue.push(owner, work)
+        self._start_next()
+        return await work.result
 
     def close(self) -> None:
         """Accept no more work and drop what is queued; running work continues."""
+        for work in self._queue:
+            work.result.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start_next(self) -> None:
+        """Start queued work while a thread is free."""
+        self._queue.discard(lambda work: work.result.done())
+        while self._num_free:
+            owner = self._queue.next_owner(lambda owner: self._queue.num_running(owner) < self._max_threads)
+            if owner is None:
+                return
+            work = self._queue.take(owner)
+            self._num_free -= 1
+            task = asyncio.ensure_future(asyncio.wrap_future(self._pool.submit(work.call)))
+            task.add_done_callback(partial(self._ended, work, time.monotonic()))
+
+    def _ended(self, work: _Work, started: float, task: asyncio.Future[Any]) -> None:
+        self._num_free += 1
+        self._queue.end(work.owner)
+        self._queue.charge(work.owner, time.monotonic() - started)
+        error = None if task.cancelled() else task.exception()
+        if not work.result.done():
+            if task.cancelled():
+                work.result.cancel()
+            elif error is not None:
+                work.result.set_exception(error)
+            else:
+                work.result.set_result(task.result())
+        self._start_next()
 
 
 @dataclass

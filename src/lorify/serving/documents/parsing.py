@@ -14,9 +14,10 @@ import threading
 from pathlib import PurePosixPath
 from types import TracebackType
 
-from lorify.contexts.documents import TEXT_SUFFIXES, Document, document_from_text
+from lorify.contexts.documents import TEXT_SUFFIXES, Document
 from lorify.errors import ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing_worker import READY, ParsingJob, ParsingResult
+from lorify.serving.text_sizes import TextLimits
 
 MAX_NAME_LENGTH = 200
 MAX_PARALLEL = 2
@@ -33,7 +34,15 @@ class DocumentParser:
     Thread-safe. `MAX_PARALLEL` documents are parsed at once; further ones wait.
     """
 
-    def __init__(self, *, timeout_seconds: float, max_memory_bytes: int, max_bytes: int, max_pages: int) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        max_memory_bytes: int,
+        max_bytes: int,
+        max_pages: int,
+        text_limits: TextLimits | None = None,
+    ) -> None:
         """Start the first process.
 
         Args:
@@ -41,7 +50,9 @@ class DocumentParser:
             max_memory_bytes: memory limit for one document.
             max_bytes: limit on the size of an upload, and on the size of its text.
             max_pages: limit on the pages of a PDF.
+            text_limits: limits on the text of a document; by default only `max_bytes`.
         """
+        self._text_limits = text_limits or TextLimits(max_bytes, max_bytes)
         self._timeout_seconds = timeout_seconds
         self._max_memory_bytes = max_memory_bytes
         self._max_bytes = max_bytes
@@ -71,7 +82,7 @@ class DocumentParser:
         if text is None:
             with self._slots:
                 text = self._parse_in_worker(data, name)
-        return document_from_text(text, name)
+        return self._text_limits.document(text, name)
 
     def close(self) -> None:
         """End all processes. Later documents are still parsed, each in a process started for it."""

@@ -9,15 +9,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from lorify.serving.http.access import RequireKey
+from lorify.serving.http.body_limits import LimitBodies
 from lorify.serving.http.errors import install_error_handlers
-from lorify.serving.http.guards import BodyLimit, LocalOnly
+from lorify.serving.http.guards import LocalOnly
+from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
 from lorify.serving.http.routes import adapters, generation, operations
-from lorify.serving.http.schemas import NewDocument
+from lorify.serving.http.schemas import AdapterChange, ChatRequest, CompletionRequest, NewAdapter
 from lorify.serving.service import Service
-
-FORM_OVERHEAD_BYTES = 1 << 20
-"""Size limit of a request beyond that of its documents."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -35,9 +35,12 @@ def create_app(service: Service) -> FastAPI:
     for router in (generation.router, adapters.router, operations.router, operations.metrics_router(metrics)):
         app.include_router(router)
     install_error_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=service.settings.max_upload_bytes + FORM_OVERHEAD_BYTES)
+    # The last one added sees a request first.
+    app.add_middleware(LimitBodies, settings=service.settings, max_share=service.key_share)
     if service.keys is None:
         app.add_middleware(LocalOnly)
+    else:
+        app.add_middleware(RequireKey, keys=service.keys)
     app.add_middleware(CountRequests, metrics=metrics)
     _correct_openapi(app)
     return app
@@ -47,7 +50,7 @@ def _correct_openapi(app: FastAPI) -> None:
     """Correct what FastAPI's OpenAPI document gets wrong about this application."""
     document: dict[str, Any] = app.openapi()
     components = document["components"]["schemas"]
-    components[NewDocument.__name__] = NewDocument.model_json_schema()
+    add_body_schemas(components, ChatRequest, CompletionRequest, NewAdapter, AdapterChange)
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     for path in document["paths"].values():

@@ -45,6 +45,9 @@ _REPLIES: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
 )
 _STATUS_BY_CODE = {"unsupported_content_type": 415}
 _TYPE_BY_STATUS = {401: "authentication_error", 429: "rate_limit_error"}
+_CODE_BY_STATUS = {408: "timeout", 413: "too_large", 429: "busy"}
+MAX_MESSAGE_LENGTH = 2000
+"""Messages can quote values of any length from a request."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,10 +65,16 @@ def error_response(
         code: a code for programs.
         headers: further headers, with `_` for `-` in their names.
     """
-    # A client can send lone surrogates, which cannot be encoded in the response.
-    message = " ".join(message.encode(errors="replace").decode().split())
+    message, param = _one_line(message), None if param is None else _one_line(param)
     body = ErrorBody(error=ErrorDetail(message=message, type=type, param=param, code=code))
     return JSONResponse(body.model_dump(), status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _one_line(text: str) -> str:
+    """Return a text that may quote a request so that it can be sent: encodable, in one line, and not too long."""
+    # A client can send lone surrogates, which cannot be encoded in the response.
+    shown = " ".join(text[: MAX_MESSAGE_LENGTH + 1].encode(errors="replace").decode().split())
+    return shown if len(text) <= MAX_MESSAGE_LENGTH else f"{shown} ..."
 
 
 def lorify_error_response(error: LorifyError) -> JSONResponse:
@@ -101,7 +110,8 @@ def install_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         kind = _TYPE_BY_STATUS.get(error.status_code, "invalid_request_error")
         headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
-        return error_response(error.status_code, str(error.detail), type=kind, **headers)
+        code = _CODE_BY_STATUS.get(error.status_code)
+        return error_response(error.status_code, str(error.detail), type=kind, code=code, **headers)
 
     async def on_other_error(_request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed", exc_info=error)
@@ -123,7 +133,10 @@ def describe_validation(problems: Any) -> tuple[str, str | None]:
     lines, first = [], None
     for problem in problems:
         if problem["type"] == "json_invalid":
-            return f"the body is not valid JSON ({problem.get('ctx', {}).get('error', problem['msg'])})", None
+            reason = problem.get("ctx", {}).get("error", problem["msg"])
+            if "hex escape" in reason:  # what pydantic's parser says to it does not help
+                reason += "; a lone surrogate, half of a character, is not valid Unicode"
+            return f"the body is not valid JSON ({reason})", None
         where = ".".join(str(part) for part in problem["loc"] if part != "body") or None
         first = first or where
         message = str(problem["msg"]).removeprefix("Value error, ")

@@ -1,52 +1,14 @@
-"""Middleware that refuses requests by their size and origin before any route sees them."""
+"""Middleware that refuses requests by their origin before any route sees them."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lorify.serving.http.errors import error_response
 from lorify.serving.storage.keys import is_loopback
-
-
-class BodyLimit:
-    """Refuses large bodies: before reading them if they declare their size, else while they arrive."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """Wrap an application.
-
-        Args:
-            app: the application.
-            max_bytes: limit on a request body.
-        """
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        message = f"the request body has more than {self._max_bytes:,} bytes; send less at once"
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
-            response = error_response(413, message, type="invalid_request_error", code="too_large")
-            await response(scope, receive, send)
-            return
-        seen = 0
-
-        async def limited() -> Message:
-            nonlocal seen
-            part = await receive()
-            seen += len(part.get("body", b""))
-            if seen > self._max_bytes:
-                raise HTTPException(413, message)
-            return part
-
-        await self._app(scope, limited, send)
 
 
 class LocalOnly:

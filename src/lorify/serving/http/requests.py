@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from jinja2 import TemplateError
 
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import AnswerRequest
-from lorify.base.model import BaseLM
+from lorify.base.chat import Message
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import RequestError
 from lorify.serving.engines.jobs import Job
-from lorify.serving.http.schemas import MAX_SEED, ChatRequest, CompletionRequest
+from lorify.serving.http.schemas import MAX_SEED, ChatRequest, CompletionRequest, Prompt
 from lorify.serving.service import Service
+from lorify.serving.text_sizes import Window
 
 
 async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job]:
@@ -30,7 +31,8 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     roles = {"developer": "system"}
     messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
     try:
-        request = await asyncio.to_thread(service.model.answerer.chat_request, messages, AdapterStack())
+        with service.prompts.slot(owner):
+            request = await service.prompts.run(partial(_chat_request, service, messages), owner)
     except TemplateError as error:
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
     stack = await service.adapter_stack(body.model, _scales(body), owner)
@@ -52,14 +54,22 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
         RequestError: if the request is invalid or a prompt too long.
         UnknownModelError, UnknownAdapterError: if it names a model or adapter that the owner does not have.
     """
-    base = service.model.base
     jobs = []
-    for prompt in await asyncio.to_thread(_prompts, body, base):
-        stack = await service.adapter_stack(body.model, _scales(body), owner)
-        request = AnswerRequest(tuple(prompt), stack, base.decode_text(prompt), only_if_relevant=body.only_if_relevant)
+    stack = await service.adapter_stack(body.model, _scales(body), owner)
+    with service.prompts.slot(owner):
+        prompts = await service.prompts.run(partial(_prompts, service, body), owner)
+    for prompt, text in prompts:
+        request = AnswerRequest(prompt, stack, text, only_if_relevant=body.only_if_relevant)
         options = _options(body, _answer_tokens(service, len(prompt), body.max_tokens))
         jobs.append(Job(request, options, body.stops, body.logprobs))
     return _repeated(service, jobs, body.n or 1)
+
+
+def _chat_request(service: Service, messages: Sequence[Message]) -> AnswerRequest:
+    window = Window(service.model.base)
+    window.check_tokens(len(messages), "messages")  # each takes a token at least
+    window.check_text("\n".join(message["content"] for message in messages), "messages")
+    return service.model.answerer.chat_request(messages, AdapterStack())
 
 
 def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
@@ -79,9 +89,7 @@ def _options(body: ChatRequest | CompletionRequest, max_new_tokens: int) -> Gene
 
 
 def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:
-    limit = service.settings.max_answers
-    if len(jobs) * n > limit:
-        raise RequestError(f"{len(jobs) * n} answers requested, the limit is {limit}; split the request", param="n")
+    _check_num_answers(service, len(jobs) * n)
     repeated = [job for job in jobs for _ in range(n)]
     return [
         replace(job, options=replace(job.options, seed=(job.options.seed + i) % MAX_SEED))
@@ -91,19 +99,43 @@ def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:
     ]
 
 
-def _prompts(body: CompletionRequest, base: BaseLM) -> list[list[int]]:
-    given = body.prompt
-    texts: list[str] = [given] if isinstance(given, str) else [item for item in given if isinstance(item, str)]
-    numbers = [] if isinstance(given, str) else [item for item in given if isinstance(item, int)]
-    lists = [] if isinstance(given, str) else [list(item) for item in given if isinstance(item, tuple)]
-    prompts = [list(base.tokenizer(text)["input_ids"]) for text in texts] + ([numbers] if numbers else []) + lists
+def _check_num_answers(service: Service, number: int) -> None:
+    limit = service.settings.max_answers
+    if number > limit:
+        raise RequestError(f"{number} answers requested, the limit is {limit}; split the request", param="n")
+
+
+def _given_prompts(prompt: Prompt) -> list[str | tuple[int, ...]]:
+    """Return each prompt of a request, as a text or as token ids."""
+    if isinstance(prompt, str):
+        return [prompt]
+    numbers = tuple(item for item in prompt if isinstance(item, int))
+    return [numbers] if numbers else [item for item in prompt if not isinstance(item, int)]
+
+
+def _prompts(service: Service, body: CompletionRequest) -> list[tuple[tuple[int, ...], str]]:
+    """Return the token ids and the text of each prompt; sizes are checked before anything is tokenized or decoded."""
+    base = service.model.base
+    given = _given_prompts(body.prompt)
+    _check_num_answers(service, len(given) * (body.n or 1))
+    window = Window(base)
+    prompts: list[tuple[int, ...]] = []
+    for item in given:
+        if isinstance(item, str):
+            window.check_text(item, "prompt")
+            prompts.append(tuple(base.tokenizer(item)["input_ids"]))
+        else:
+            window.check_tokens(len(item), "prompt")
+            prompts.append(item)
     if not prompts or not all(prompts):
         raise RequestError("the prompt is empty; give at least one token", param="prompt")
     size = base.model.config.vocab_size
     for token in (token for prompt in prompts for token in prompt):
         if not 0 <= token < size:
             raise RequestError(f"token {token} is not in the vocabulary; give ids from 0 to {size - 1}", param="prompt")
-    return prompts
+    for prompt in prompts:
+        window.check_tokens(len(prompt), "prompt")
+    return [(prompt, base.decode_text(prompt)) for prompt in prompts]
 
 
 def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None) -> int:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_ADAPTERS = 16
 MAX_SEED = 2**63 - 1
+
+T = TypeVar("T")
+# The first invalid item ends the validation: an error for each of many would take a lot of time and memory.
+Items = Annotated[tuple[T, ...], Field(fail_fast=True)]
+Prompt = str | Items[str] | Items[int] | Items[Items[int]]
+StopText = Annotated[str, Field(max_length=1000)]
 
 
 class _Request(BaseModel):
@@ -53,9 +59,10 @@ class _Generation(_Request):
     """Fields shared by chats and completions."""
 
     model: str = Field(
-        description="The base, or `base:adapter` for the base with an adapter; GET /v1/models lists them."
+        max_length=1000,
+        description="The base, or `base:adapter` for the base with an adapter; GET /v1/models lists them.",
     )
-    adapters: tuple[ScaledAdapter, ...] = Field(
+    adapters: Items[ScaledAdapter] = Field(
         default=(), max_length=MAX_ADAPTERS, description="lorify: further adapters, each with a scale."
     )
     only_if_relevant: bool = Field(
@@ -68,9 +75,7 @@ class _Generation(_Request):
     top_p: float | None = Field(default=None, ge=0, le=1, description="Nucleus sampling, 1 by default.")
     seed: int | None = Field(default=None, ge=-MAX_SEED, le=MAX_SEED, description="Makes sampling reproducible.")
     n: int | None = Field(default=None, ge=1, le=128, description="Number of answers, 1 by default.")
-    stop: str | tuple[str, ...] | None = Field(
-        default=None, max_length=1000, description="Up to 16 texts that end an answer."
-    )
+    stop: StopText | Items[StopText] | None = Field(default=None, description="Up to 16 texts that end an answer.")
     stream: bool | None = Field(default=None, description="Stream the answer as server-sent events.")
     stream_options: StreamOptions | None = None
     user: str | None = Field(default=None, description="Accepted and ignored.")
@@ -101,7 +106,7 @@ class Message(_Request):
     """One turn of a chat."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[tuple[TextPart, ...], Field(min_length=1)]
+    content: str | Annotated[Items[TextPart], Field(min_length=1)]
     name: str | None = Field(default=None, description="Accepted and ignored.")
 
     @property
@@ -113,7 +118,7 @@ class Message(_Request):
 class ChatRequest(_Generation):
     """POST /v1/chat/completions."""
 
-    messages: tuple[Message, ...] = Field(min_length=1, description="The chat so far; the last turn is the user's.")
+    messages: Items[Message] = Field(min_length=1, description="The chat so far; the last turn is the user's.")
     max_tokens: int | None = Field(default=None, ge=1, description="Limit on the answer in tokens.")
     max_completion_tokens: int | None = Field(
         default=None, ge=1, description="Newer name of `max_tokens`; takes precedence."
@@ -130,9 +135,7 @@ class ChatRequest(_Generation):
 class CompletionRequest(_Generation):
     """POST /v1/completions."""
 
-    prompt: str | tuple[str, ...] | tuple[int, ...] | tuple[tuple[int, ...], ...] = Field(
-        description="A text or a list of token ids, or a list of several."
-    )
+    prompt: Prompt = Field(description="A text or a list of token ids, or a list of several.")
     max_tokens: int | None = Field(default=16, ge=1, description="Limit on the answer in tokens.")
     logprobs: int | None = Field(
         default=None,
@@ -156,7 +159,7 @@ class NewAdapter(_Request):
 
     text: str | None = Field(default=None, min_length=1, description="A document as text.")
     name: str | None = Field(default=None, min_length=1, max_length=200, description="Name of that document.")
-    documents: tuple[NewDocument, ...] | None = Field(default=None, min_length=1, description="Several documents.")
+    documents: Items[NewDocument] | None = Field(default=None, min_length=1, description="Several documents.")
     task: str | None = Field(
         default=None, min_length=1, max_length=20_000, description="A task, described in plain language."
     )
@@ -174,10 +177,10 @@ class NewAdapter(_Request):
 class AdapterChange(_Request):
     """PATCH /v1/adapters/{id}."""
 
-    add: tuple[NewDocument, ...] = Field(
+    add: Items[NewDocument] = Field(
         default=(), description="Documents to add; one with the name of a document already there replaces it."
     )
-    remove: tuple[str, ...] = Field(default=(), description="Names of documents to remove.")
+    remove: Items[str] = Field(default=(), description="Names of documents to remove.")
 
     @model_validator(mode="after")
     def _check_any(self) -> AdapterChange:

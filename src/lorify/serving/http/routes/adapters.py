@@ -10,23 +10,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from lorify.adapters import Adapter
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportFormat
 from lorify.base.model import BaseLM
-from lorify.contexts.documents import Document, document_from_text
+from lorify.contexts.documents import Document
 from lorify.errors import RequestError
 from lorify.serving.adapter_creation import CreatedAdapter
-from lorify.serving.documents.parsing import DocumentParser, safe_name
+from lorify.serving.documents.parsing import DocumentParser
 from lorify.serving.engines.answers import unless_disconnected
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
-from lorify.serving.http.errors import describe_validation, openapi_errors
+from lorify.serving.http.errors import openapi_errors
+from lorify.serving.http.json_bodies import body_schema, read_json
 from lorify.serving.http.routes.content_types import FORM, JSON, content_type
 from lorify.serving.http.schemas import (
     AdapterChange,
@@ -39,8 +39,6 @@ from lorify.serving.http.schemas import (
 )
 from lorify.serving.service import Service
 from lorify.serving.storage.index import StoredAdapter
-
-Body = TypeVar("Body", bound=BaseModel)
 
 _FILES = {
     "type": "object",
@@ -55,15 +53,7 @@ ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
 
-def _body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """OpenAPI schema of a body that is JSON or files."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": _FILES}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-@router.post("", status_code=201, responses=_CHANGE_ERRORS, openapi_extra=_body_schema(NewAdapter))
+@router.post("", status_code=201, responses=_CHANGE_ERRORS, openapi_extra=body_schema(NewAdapter, {FORM: _FILES}))
 async def create(
     request: Request,
     service: ServiceDependency,
@@ -75,16 +65,16 @@ async def create(
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated.
     """
     if content_type(request, JSON, FORM) == FORM:
-        documents = await _uploaded(request, service)
+        documents = await _uploaded(request, service, owner)
     else:
-        body = await _json_body(request, NewAdapter)
+        body = await read_json(request, service, owner, NewAdapter)
         if body.task is not None:
             if check:
                 raise RequestError("a task has no statements to check; leave out check", param="check")
             new = await unless_disconnected(request, service.creator.specialize(body.task, owner))
             return _created(service, new, owner)
         texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
-        documents = await _read(request, service, texts)
+        documents = await _read(request, service, owner, texts)
     new = await unless_disconnected(request, service.creator.internalize(documents, owner))
     if check and new.stored.fidelity is None:
         service.checks.start(new.stored.id, owner, documents)
@@ -104,7 +94,7 @@ async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> A
     return _described(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
 
 
-@router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=_body_schema(AdapterChange))
+@router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=body_schema(AdapterChange, {FORM: _FILES}))
 async def change(
     id: str,
     request: Request,
@@ -121,10 +111,10 @@ async def change(
     await asyncio.to_thread(service.store.describe, id, owner)
     removed: tuple[str, ...] = ()
     if content_type(request, JSON, FORM) == FORM:
-        documents = await _uploaded(request, service)
+        documents = await _uploaded(request, service, owner)
     else:
-        body = await _json_body(request, AdapterChange)
-        documents, removed = await _read(request, service, body.add), body.remove
+        body = await read_json(request, service, owner, AdapterChange)
+        documents, removed = await _read(request, service, owner, body.add), body.remove
     if check and not documents:
         raise RequestError("there is no added document to check; leave out check", param="check")
     new = await unless_disconnected(request, service.creator.change(id, documents, removed, owner))
@@ -202,29 +192,20 @@ def _described(service: Service, stored: StoredAdapter, owner: str) -> AdapterOb
     )
 
 
-async def _json_body(request: Request, model: type[Body]) -> Body:
-    content = await request.body()
-    try:
-        return await asyncio.to_thread(model.model_validate_json, content)
-    except ValidationError as error:
-        message, param = describe_validation(error.errors())
-        raise RequestError(message, param=param) from error
-
-
-async def _read(request: Request, service: Service, texts: Sequence[NewDocument]) -> list[Document]:
+async def _read(request: Request, service: Service, owner: str, texts: Sequence[NewDocument]) -> list[Document]:
     """Read documents sent as text."""
-    sources = [partial(document_from_text, text.text, safe_name(text.name)) for text in texts]
-    return await unless_disconnected(request, service.documents.read(sources))
+    sources = [service.documents.text_source(text.text, text.name) for text in texts]
+    return await unless_disconnected(request, service.documents.read(sources, owner))
 
 
-async def _uploaded(request: Request, service: Service) -> list[Document]:
+async def _uploaded(request: Request, service: Service, owner: str) -> list[Document]:
     """Read documents sent as files."""
     async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files or any(name != "file" for name, _ in files):
             raise RequestError("the form has no file; send each document as a file in the field `file`", param="file")
         sources = [partial(_parse, service.documents.parser, file) for _, file in files]
-        return await unless_disconnected(request, service.documents.read(sources))
+        return await unless_disconnected(request, service.documents.read(sources, owner))
 
 
 def _parse(parser: DocumentParser, upload: UploadFile) -> Document:

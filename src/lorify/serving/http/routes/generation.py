@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from lorify.serving.engines.answers import merged_pieces, submit_all, unless_dis
 from lorify.serving.engines.jobs import Job, Piece
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.errors import lorify_error_response, openapi_errors
+from lorify.serving.http.json_bodies import body_schema, json_body
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.http.requests import chat_jobs, completion_jobs
 from lorify.serving.http.routes.content_types import require_json
@@ -30,21 +31,24 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     }
 }
 
+ChatBody = Annotated[ChatRequest, Depends(json_body(ChatRequest))]
+CompletionBody = Annotated[CompletionRequest, Depends(json_body(CompletionRequest))]
+
 router = APIRouter(
     prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(require_json)]
 )
 
 
-@router.post("/chat/completions")
-async def chat(body: ChatRequest, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
+@router.post("/chat/completions", openapi_extra=body_schema(ChatRequest))
+async def chat(body: ChatBody, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
     """Answer a chat. Adapters supply the content of their documents; the prompt does not contain it."""
     jobs = await chat_jobs(service, body, owner)
     return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=_with_usage(body)))
 
 
-@router.post("/completions")
+@router.post("/completions", openapi_extra=body_schema(CompletionRequest))
 async def complete(
-    body: CompletionRequest, request: Request, service: ServiceDependency, owner: OwnerDependency
+    body: CompletionBody, request: Request, service: ServiceDependency, owner: OwnerDependency
 ) -> Response:
     """Continue one or several prompts."""
     jobs = await completion_jobs(service, body, owner)

@@ -1,0 +1,79 @@
+"""Connections: their number, slow headers, slow readers, and keep-alive."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+from serving.raw_http import connected, head, read_until_closed
+from serving.running import RunningServer, serving
+
+from lorify.serving.settings import ServingSettings
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    settings = ServingSettings(max_connections=4, header_seconds=1.0, send_seconds=1.0)
+    with serving(tmp_path_factory.mktemp("server"), settings=settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: local", b"GET /health HTTP/1.1\r\n" * 2])
+def test_headers_that_do_not_arrive_end_the_connection(server: RunningServer, sent: bytes) -> None:
+    with connected(server.url) as connection:
+        connection.sendall(sent)
+        assert read_until_closed(connection) == b""
+
+
+def test_headers_on_a_used_connection_have_a_time_limit_too(server: RunningServer) -> None:
+    with connected(server.url) as connection:
+        connection.sendall(head("GET", "/health"))
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        assert read_until_closed(connection) == b""
+
+
+def test_the_longest_idle_connection_makes_room_for_a_new_one(server: RunningServer) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected(server.url)) for _ in range(4)]
+        started = time.monotonic()
+        assert httpx2.get(f"{server.url}/health").status_code == 200
+        assert read_until_closed(idle[0]) == b"" and time.monotonic() - started < 0.9
+
+
+def test_headers_that_are_too_long_are_refused(server: RunningServer) -> None:
+    with connected(server.url) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nX: " + b"x" * 50_000)
+        assert b" 200 " not in read_until_closed(connection)
+    assert httpx2.get(f"{server.url}/health").status_code == 200
+
+
+def test_a_client_that_does_not_read_is_disconnected(server: RunningServer) -> None:
+    request = head("GET", "/openapi.json")
+    with connected(server.url) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        while True:  # until the buffers are full and the server waits for this client
+            connection.sendall(request)
+
+
+def test_a_websocket_is_not_opened(server: RunningServer) -> None:
+    upgrade = head("GET", "/health", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    with connected(server.url) as connection:
+        connection.sendall(upgrade)
+        assert b"101" not in connection.recv(1 << 16).partition(b"\r\n")[0]
+
+
+def test_a_request_on_a_kept_connection_is_as_fast_as_on_a_new_one(tmp_path: Path) -> None:
+    with serving(tmp_path) as running, httpx2.Client(base_url=running.url) as client:
+
+        def seconds() -> float:
+            started = time.perf_counter()
+            assert client.get("/health").status_code == 200
+            return time.perf_counter() - started
+
+        # With Nagle's algorithm each response waits 40 ms for the client's delayed acknowledgement.
+        assert statistics.median(seconds() for _ in range(40)) < 0.03

@@ -12,6 +12,7 @@ from PIL.Image import Image
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.answering.answerer import Answerer
+from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel, load_confidence_model
 from lorify.answering.plan import Query
 from lorify.base.chat import Message
@@ -207,6 +208,31 @@ class Lorify:
         ]
         plans = self.answerer.plan([self.answerer.request(query) for query in queries])
         return [answer.text for answer in self.answerer.answer(plans, GenerationOptions(max_new_tokens))]
+
+    def choose(
+        self,
+        question: str,
+        choices: Sequence[str],
+        adapter: AdapterLike = None,
+        *,
+        document: str | None = None,
+        only_if_relevant: bool = True,
+    ) -> list[Choice]:
+        """Answer a question out of a list, such as the labels of a classification.
+
+        Args:
+            question: the question, or the input of a task.
+            choices: the possible answers, at least two.
+            adapter, document, only_if_relevant: as for `ask`.
+
+        Returns:
+            The choices with their probabilities, the most probable one first.
+
+        Raises:
+            RequestError: if a choice is empty or given twice, or there are too few, too many or too long ones.
+        """
+        query = Query(question, AdapterStack.of(adapter), document, only_if_relevant=only_if_relevant)
+        return rank_choices(self.base, self.answerer.plan_query(query), choices)
 
     def stream(
         self,

@@ -201,3 +201,25 @@ def test_eval_tasks_writes_scores_and_answers(tmp_path: Path, options: list[obje
     assert "--oracles" in fail("eval", "tasks", "-m", "none,oracle", *options)
     (tmp_path / "tasks" / "two.json").write_text("{")
     assert "two.json is not JSON" in fail(*command, *options)
+
+
+def test_a_question_is_answered_with_the_most_probable_choice(options: list[object], tmp_path: Path) -> None:
+    choices = ["--choice", "yes", "--choice", "no"]
+    result = json.loads(succeed("ask", "--task", TASK, "-q", "is it?", *choices, *options, "--json"))
+    (answer,) = result["answers"]
+    assert answer["answer"] == answer["choices"][0]["text"]
+    assert sum(choice["probability"] for choice in answer["choices"]) == pytest.approx(1, abs=1e-3)
+    assert succeed("ask", "--task", TASK, "-q", "is it?", *choices, *options).strip() == answer["answer"]
+    succeed("specialize", TASK, "-o", tmp_path / "task", *options)
+    assert succeed("chat", "--adapter", tmp_path / "task", "-q", "is it?", *choices).strip() == answer["answer"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--choice", "yes", "-q", "is it?"], "between 2 and"),
+        (["--choice", "yes", "--choice", "no", "-q", "is it?", "--compare"], "leave out --choice or --compare"),
+    ],
+)
+def test_invalid_choices_end_before_a_model_is_loaded(arguments: list[str], message: str) -> None:
+    assert message in fail("ask", "--task", TASK, "--base", "missing", *arguments)

@@ -12,6 +12,7 @@ from lorify.commands.options import (
     DOCUMENTS_HELP,
     MAX_TOKENS,
     Base,
+    Choices,
     Hypernetwork,
     Json,
     MaxTokens,
@@ -21,7 +22,7 @@ from lorify.commands.options import (
     load_model,
     read_contexts,
 )
-from lorify.commands.questions import answer_json, read_questions, stream_answers
+from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, print_json, print_line, stderr
 from lorify.errors import ContextError
@@ -47,6 +48,7 @@ def ask(
     more_documents: MoreDocuments = None,
     task: Task = None,
     questions: Questions = None,
+    choices: Choices = None,
     compare: Compare = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
@@ -61,14 +63,15 @@ def ask(
     adapter too, and each question is an input of the task. Questions can also be piped in, one per line.
 
     Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
-    (or: lorify ask --task "Repeat the sentence in capital letters." -q "the cat sleeps")
+    (or: lorify ask --task "Is the review positive?" -q "I loved it." --choice yes --choice no)
     """
     documents = [*(documents or []), *(more_documents or [])]
     if not documents and task is None:
         raise ContextError("there is no document and no task; give a document, or a task with --task")
     if not questions and "-" in documents:
         raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
-    questions = read_questions(questions, required=compare or as_json)
+    questions = read_questions(questions, required=compare or as_json or bool(choices))
+    choices = check_given_choices(choices, questions, compare=compare)
     contexts = read_contexts(documents)
     text = _prompt_text(contexts, task) if compare else None
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
@@ -76,6 +79,10 @@ def ask(
     stack = model.combine([(adapter, 1.0) for adapter in adapters])
     if not questions:
         chat_with(model, stack, max_tokens)
+    elif choices:
+        results = choose_answers(model, stack, questions, choices, as_json=as_json)
+        if as_json:
+            print_json({**timings, "answers": results})
     elif compare or as_json:
         results = [answer_json(model, stack, question, max_tokens, document=text) for question in questions]
         if as_json:

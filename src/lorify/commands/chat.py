@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.options import MAX_TOKENS, Base, Hypernetwork, Json, MaxTokens, Questions, load_model, parse_scaled
-from lorify.commands.questions import answer_json, read_questions, stream_answers
+from lorify.commands.options import (
+    MAX_TOKENS,
+    Base,
+    Choices,
+    Hypernetwork,
+    Json,
+    MaxTokens,
+    Questions,
+    load_model,
+    parse_scaled,
+)
+from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
 from lorify.commands.terminal import print_json, stderr, write_stream
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ Adapters = Annotated[
 def chat(
     adapter: Adapters,
     questions: Questions = None,
+    choices: Choices = None,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
@@ -39,13 +50,18 @@ def chat(
     """
     from lorify.adapters.storage import load_adapter
 
-    questions = read_questions(questions, required=as_json)
+    questions = read_questions(questions, required=as_json or bool(choices))
+    choices = check_given_choices(choices, questions)
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernetwork)
     stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if not questions:
         chat_with(model, stack, max_tokens)
+    elif choices:
+        results = choose_answers(model, stack, questions, choices, as_json=as_json)
+        if as_json:
+            print_json({"answers": results})
     elif as_json:
         print_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
     else:

@@ -42,6 +42,12 @@ TaskHypernetwork = Annotated[
 Questions = Annotated[
     list[str] | None, typer.Option("--question", "-q", metavar="TEXT", help="Question; may be given several times.")
 ]
+Choices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--choice", metavar="TEXT", help="Possible answer; given twice or more, the most probable one is the answer."
+    ),
+]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lorify.commands.confidence import warn_if_doubtful
 from lorify.commands.options import check_questions
 from lorify.commands.terminal import print_line, show_spinner, write_stream
-from lorify.errors import LorifyError
+from lorify.errors import LorifyError, RequestError
 
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
@@ -39,7 +39,7 @@ def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
 def _piped_questions(*, required: bool) -> list[str]:
     if is_interactive():
         if required:
-            raise LorifyError("--compare and --json need at least one question; give it with -q")
+            raise LorifyError("--compare, --choice and --json need at least one question; give it with -q")
         return []
     try:
         lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
@@ -94,6 +94,54 @@ def answer_json(
             in_prompt = Query(question, document=document)
             result["document_in_prompt"] = _timed(*_answer(model, in_prompt, max_tokens)) if fits else None
     return result
+
+
+def choose_answers(
+    model: Lorify, adapters: AdapterStack, questions: list[str], choices: list[str], *, as_json: bool
+) -> list[dict[str, Any]]:
+    """Answer each question with the most probable choice; write it to standard output unless it is for JSON.
+
+    Args:
+        model: answers the questions.
+        adapters: the adapters to answer with.
+        questions: the questions.
+        choices: the possible answers.
+        as_json: write nothing.
+
+    Returns:
+        Question, answer and the probability of each choice, as JSON.
+    """
+    from lorify.answering.choices import rank_choices
+    from lorify.answering.plan import Query
+
+    results = []
+    for question in questions:
+        plan = model.answerer.plan_query(Query(question, adapters))
+        ranked = rank_choices(model.base, plan, choices)
+        if not as_json:
+            print_line(f"Q: {question}\n{ranked[0].text}" if len(questions) > 1 else ranked[0].text)
+        probabilities = [{"text": choice.text, "probability": round(choice.probability, 4)} for choice in ranked]
+        result = {"question": question, "adapter_on": plan.is_on, "answer": ranked[0].text, "choices": probabilities}
+        results.append(result)
+    return results
+
+
+def check_given_choices(choices: list[str] | None, questions: list[str], *, compare: bool = False) -> list[str]:
+    """Check the choices of `--choice` before a model is loaded; return them, empty if there are none.
+
+    Raises:
+        RequestError: if they are not valid, there is no question to choose for, or answers are to be compared.
+    """
+    if not choices:
+        return []
+    from lorify.answering.choices import check_choices
+
+    check_choices(choices)
+    if not questions:
+        raise RequestError("--choice needs at least one question; give it with -q")
+    if compare:
+        raise RequestError("--compare writes free answers; leave out --choice or --compare")
+    return choices
 
 
 def _answer(model: Lorify, query: Query, max_tokens: int) -> tuple[Answer, float]:

@@ -15,6 +15,7 @@ from lorify.adapters.stack import AdapterLike
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
     from lorify.base.model import BaseLM
@@ -38,14 +39,26 @@ def probe_logits(base: BaseLM, adapters: AdapterLike) -> Tensor:
 
 @torch.no_grad()
 def peft_logits(base: BaseLM, folder: Path) -> Tensor:
-    """Return the logits of the probe prompt with a PEFT adapter that the package peft has loaded into the base.
+    """Return the logits of the probe prompt `[1, tokens, vocabulary]` with a PEFT adapter that the package peft loads.
+
+    Raises:
+        AdapterError: as `load_with_peft`.
+    """
+    adapted = load_with_peft(base, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about how peft itself uses transformers
+        return adapted(input_ids=probe_ids(base), use_cache=False).logits
+
+
+def load_with_peft(base: BaseLM, folder: Path) -> PeftModel:
+    """Load a PEFT adapter with the package peft, into a copy of the base's model that shares its weights.
 
     Args:
         base: the base model; it is not changed.
         folder: folder of the PEFT adapter.
 
     Returns:
-        Logits `[1, tokens, vocabulary]`.
+        The model with the adapter, without lorify's hooks.
 
     Raises:
         AdapterError: if peft cannot load the folder.
@@ -62,7 +75,7 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
                 f"PEFT adapter {folder} cannot be loaded by the package peft ({type(error).__name__}: {reason}); "
                 "update peft, or make the adapter again"
             ) from error
-        return adapted.eval()(input_ids=probe_ids(base), use_cache=False).logits
+        return adapted.eval()
 
 
 def agree(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:

@@ -6,6 +6,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Method
 from lorify.evaluation.methods.compressed import Llmlingua2
 from lorify.evaluation.methods.distilled import Distilled, Refined
+from lorify.evaluation.methods.exported import Exported
 from lorify.evaluation.methods.in_prompt import InContext, NoContext, Retrieval
 from lorify.evaluation.methods.internalized import Internalized, OuterProducts
 from lorify.evaluation.methods.specialized import FromDescription, FromInstruction, Mismatched, RandomText, Restored
@@ -18,6 +19,7 @@ METHODS: tuple[type[Method], ...] = (
     NoContext,
     InContext,
     Internalized,
+    Exported,
     OuterProducts,
     Retrieval,
     Distilled,

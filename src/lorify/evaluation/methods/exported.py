@@ -1,0 +1,122 @@
+"""The adapter as other programs get it: exported to the PEFT format, and asked through transformers and peft."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+
+import torch
+
+from lorify.adapters import Adapter, export_peft
+from lorify.adapters.probes import load_with_peft
+from lorify.answering.answerer import Answer, Answerer
+from lorify.answering.plan import AnswerPlan
+from lorify.base.chat import PromptBuilder
+from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
+from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
+from lorify.evaluation.methods.contexts import case_contexts
+from lorify.evaluation.methods.internalized import prepare_adapter
+from lorify.evaluation.suites.cases import Case
+from lorify.facade import Lorify
+
+
+class PeftAnswerer(Answerer):
+    """Answers with transformers' `generate` and adapters that the package peft loads from exported folders.
+
+    It decodes greedily, and it neither focuses adapters nor switches them off.
+    """
+
+    def __init__(self, base: BaseLM, prompts: PromptBuilder) -> None:
+        """Start without exported adapters.
+
+        Args:
+            base: the base; peft gets a copy of its model that shares its weights.
+            prompts: builds the prompts, in the chat form that the hypernetwork was trained on.
+        """
+        super().__init__(base)
+        self.prompts = prompts
+        self._exports = Path(mkdtemp(prefix="lorify-exported-"))
+        weakref.finalize(self, shutil.rmtree, self._exports, ignore_errors=True)
+        self._numbers = itertools.count()
+        self._folders: dict[int, Path] = {}
+
+    def export(self, adapter: Adapter) -> None:
+        """Write an adapter to a PEFT folder, from which its questions are answered; it is deleted with the adapter."""
+        folder = self._exports / str(next(self._numbers))
+        export_peft(adapter, self.base, folder, probe=False)
+        self._folders[id(adapter)] = folder
+        weakref.finalize(adapter, shutil.rmtree, folder, ignore_errors=True)
+
+    def folder(self, adapter: Adapter) -> Path:
+        """Return the PEFT folder of an exported adapter."""
+        return self._folders[id(adapter)]
+
+    def answer(
+        self, plans: Sequence[AnswerPlan], options: GenerationOptions, *, with_confidence: bool = False
+    ) -> list[Answer]:
+        """Answer the questions of each adapter in one batch."""
+        by_folder: dict[Path, list[int]] = {}
+        for i, plan in enumerate(plans):
+            (adapter,) = plan.adapters.adapters
+            by_folder.setdefault(self.folder(adapter), []).append(i)
+        answers: dict[int, Answer] = {}
+        for folder, rows in by_folder.items():
+            found = self._generate(folder, [plans[i].prompt_ids for i in rows], options)
+            answers |= {
+                i: Answer(self.base.decode_text(ids).strip(), adapter_on=True)
+                for i, ids in zip(rows, found, strict=True)
+            }
+        return [answers[i] for i in range(len(plans))]
+
+    def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
+        """Yield the tokens of an answer; all are generated before the first is returned."""
+        (adapter,) = plan.adapters.adapters
+        yield from self._generate(self.folder(adapter), [plan.prompt_ids], options)[0]
+
+    @torch.no_grad()
+    def _generate(self, folder: Path, prompts: Sequence[Sequence[int]], options: GenerationOptions) -> list[list[int]]:
+        """Continue prompts with the adapter of a folder, without the tokens that end an answer."""
+        model = load_with_peft(self.base, folder)
+        length = max(map(len, prompts))
+        ids = torch.zeros(len(prompts), length, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):  # padded on the left, so that all answers begin at the same position
+            ids[row, length - len(prompt) :] = torch.tensor(prompt)
+            mask[row, length - len(prompt) :] = 1
+        generated = model.generate(
+            input_ids=ids.to(self.base.device),
+            attention_mask=mask.to(self.base.device),
+            max_new_tokens=options.max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self.stop_ids),
+            pad_token_id=min(self.stop_ids),
+        )
+        return [_until_stop(row, self.stop_ids) for row in generated[:, length:].tolist()]
+
+
+class Exported(Method):
+    """The hypernetwork's adapter as a PEFT folder, asked with transformers and peft: what leaves lorify."""
+
+    name = "exported"
+    uses = "documents"
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Return a function that internalizes the documents and exports the adapter."""
+        answerer = PeftAnswerer(model.base, model.answerer.prompts)
+
+        def ingest(case: Case) -> PreparedCase:
+            adapter = model.internalize(*case_contexts(case))
+            answerer.export(adapter)
+            return prepare_adapter(adapter, only_if_relevant=False, focus=False, answerer=answerer)
+
+        return ingest
+
+
+def _until_stop(ids: Sequence[int], stop_ids: set[int]) -> list[int]:
+    end = next((i for i, token in enumerate(ids) if token in stop_ids), len(ids))
+    return list(ids[:end])

@@ -1,0 +1,72 @@
+import gc
+
+import pytest
+import torch
+from tiny_lorify import tiny_lorify
+
+from lorify.answering.batches import answer_in_batches
+from lorify.base.sampling import GenerationOptions
+from lorify.evaluation.methods.registry import parse_methods
+from lorify.evaluation.runs.timing import answer_timed
+from lorify.evaluation.suites.facts import FactsSuite
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A random hypernetwork whose adapters change answers."""
+    model = tiny_lorify()
+    with torch.no_grad():
+        model.internalizer.hypernetwork.log_scale += 6
+    return model
+
+
+@pytest.fixture(scope="module")
+def ingest(model):
+    (method,) = parse_methods("exported")
+    return method.load(model, 6)
+
+
+def answers(prepared, questions, model):
+    answerer = prepared.answerer or model.answerer
+    queries = [prepared.query_for(question) for question in questions]
+    planned = [(query, answerer.plan_query(query)) for query in queries]
+    return [answer.text for answer in answer_in_batches(answerer, planned, GenerationOptions(6))]
+
+
+def test_it_answers_as_the_unfocused_adapter_that_is_always_on(model, ingest):
+    (case,) = FactsSuite(documents=1, questions=3).build(model)
+    (static,) = parse_methods("adapter:focus=false:only_if_relevant=false")
+    # Of different lengths, and one is not about the document.
+    questions = [question.text for question in case.questions] + ["Hi"]
+    found = answers(ingest(case), questions, model)
+    assert found == answers(static.load(model, 6)(case), questions, model)
+    (bare,) = parse_methods("none")
+    assert found != answers(bare.load(model, 6)(case), questions, model)
+
+
+def test_each_question_gets_the_adapter_of_its_own_documents(model, ingest):
+    cases = FactsSuite(documents=2, questions=1).build(model)
+    prepared = [ingest(case) for case in cases]
+    answerer = prepared[0].answerer
+    queries = [p.query_for("Who runs the mill?") for p in prepared]
+    planned = [(query, answerer.plan_query(query)) for query in queries]
+    together = [answer.text for answer in answer_in_batches(answerer, planned, GenerationOptions(6))]
+    assert together == [answers(p, ["Who runs the mill?"], model)[0] for p in prepared]
+
+
+def test_a_timed_answer_is_the_same(model, ingest):
+    (case,) = FactsSuite(documents=1, questions=1).build(model)
+    prepared = ingest(case)
+    question = case.questions[0].text
+    timed = answer_timed(prepared.answerer, prepared, question, 6)
+    assert timed.text == answers(prepared, [question], model)[0]
+
+
+def test_the_folder_is_deleted_with_its_adapter(model, ingest):
+    (case,) = FactsSuite(documents=1, questions=1).build(model)
+    prepared = ingest(case)
+    folder = prepared.answerer.folder(prepared.adapter)
+    assert (folder / "adapter_config.json").is_file()
+    del prepared
+    gc.collect()
+    assert not folder.exists()

@@ -28,6 +28,7 @@ TRAINING_KINDS: dict[str, TrainingKind[Any] | str] = {
     "task": "lorify.training.tasks.kinds:TASK_TRAINING",
     "system_message": "lorify.training.tasks.kinds:SYSTEM_MESSAGE_TRAINING",
     "lora": "lorify.training.tasks.kinds:LORA_TRAINING",
+    "prompt": "lorify.training.in_prompt.kind:PROMPT_TRAINING",
     "reconstruction": "lorify.training.tasks.kinds:RECONSTRUCTION_TRAINING",
 }
 

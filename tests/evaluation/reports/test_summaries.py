@@ -13,6 +13,20 @@ def test_scores_are_means_and_relative_to_the_document_in_the_prompt():
     assert rows["adapter"]["f1_low"] == rows["adapter"]["f1_high"] == 0.5
 
 
+def test_scores_are_relative_to_the_best_baseline_with_documents_in_the_prompt():
+    strong = [make_answer("icl:shots=3", f"c-{case}", f1=0.8) for case in range(6)]
+    rows = {row["method"]: row for row in summarize([*ANSWERS, *strong])}
+    assert rows["adapter"]["f1_relative"] == 0.625 and rows["icl"]["f1_relative"] == 0.625
+    assert rows["icl:shots=3"]["f1_relative"] == 1.0
+
+
+def test_containment_is_averaged_over_the_answers_that_have_it():
+    (row,) = summarize([make_answer(contains=1.0), make_answer(index=1, contains=0.0), make_answer(index=2)])
+    assert row["contains"] == 0.5
+    (row,) = summarize([make_answer()])  # of a run before containment was recorded
+    assert row["contains"] is None
+
+
 def test_times_are_medians_over_the_timed_answers():
     rows = {row["method"]: row for row in summarize(ANSWERS)}
     assert rows["icl"]["first_token_seconds"] == 2.0 and rows["adapter"]["first_token_seconds"] == 0.5

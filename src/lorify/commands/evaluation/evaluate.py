@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from lorify.evaluation.suites.api import Suite
 
 SHOWN_COLUMNS = (
-    "source,condition,method,questions,tasks,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,"
-    "f1_relative,update_seconds,first_token_seconds,seconds_per_token,answer_peak_mb"
+    "source,condition,method,questions,tasks,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,contains,"
+    "rouge_l,rouge_l_recall,f1_relative,update_seconds,first_token_seconds,seconds_per_token,answer_peak_mb"
 ).split(",")
 # Tasks have a score by their own metric; these columns would only repeat it in other metrics.
-COLUMNS_HIDDEN_FOR_TASKS = ("source", "exact", "f1", "f1_low", "f1_high", "rouge_l")
+COLUMNS_HIDDEN_FOR_TASKS = ("source", "exact", "f1", "f1_low", "f1_high", "contains", "rouge_l", "rouge_l_recall")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from lorify.evaluation.runs.records import RunConfig
 from lorify.evaluation.specs import update_label
 
 COLUMNS = (
-    "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,rouge_l,"
-    "rouge_l_recall,f1_relative,update_seconds,first_token_seconds,seconds_per_token,update_peak_mb,answer_peak_mb,"
+    "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,contains,"
+    "rouge_l,rouge_l_recall,f1_relative,update_seconds,first_token_seconds,seconds_per_token,update_peak_mb,answer_peak_mb,"
     "adapter_mb,kept_mb,kv_cache_mb"
 ).split(",")
 LENGTH_COLUMNS = ("length", "method", "questions", "exact", "f1")
@@ -27,8 +27,9 @@ PAIR_COLUMNS = ("first", "second", "questions", "difference", "low", "high", "p"
 LABEL_COLUMNS = frozenset({"method", "first", "second"})
 INTRODUCTION = (
     "Written by `lorify eval report`. Scores are means over questions; `f1_low` and `f1_high` are a 95% bootstrap "
-    "interval over documents, and `f1_relative` is F1 divided by the F1 with the document in the prompt (`icl`). Tasks "
-    "have a `score` by their own metric, with an interval over tasks. Times and sizes are medians over documents. "
+    "interval over documents, `contains` is the share of answers that contain an expected answer, and `f1_relative` "
+    "is F1 divided by that of the best method with documents in the prompt (`icl` or `rag`). Tasks have a `score` by "
+    "their own metric, with an interval over tasks. Times and sizes are medians over documents. "
     "Memory is the peak of the whole process on a CPU, and the peak that PyTorch allocated on CUDA. Methods took "
     "turns, document by document, on the same machine."
 )

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lorify.evaluation.reports.plots import write_plots
-from lorify.evaluation.reports.summaries import (
-    REFERENCE_METHOD,
-    summarize,
-    summarize_families,
-    summarize_lengths,
-    summarize_pairs,
-)
+from lorify.evaluation.reports.summaries import summarize, summarize_families, summarize_lengths, summarize_pairs
 from lorify.evaluation.reports.tables import Row, as_csv, as_markdown
 from lorify.evaluation.runs.folder import write_text
 from lorify.evaluation.runs.records import AnswerRecord, RunConfig
@@ -62,7 +56,8 @@ def _as_page(config: RunConfig, tables: Mapping[str, Sequence[Row]], plots: Iter
         f"# {config.suite}",
         f"Base model {config.base} ({config.dtype}, {config.device}), {hypernetwork}.",
         "Scores are means over questions. `_low` and `_high` are 95% bootstrap intervals over documents or tasks, "
-        f"`f1_relative` is F1 divided by that of `{REFERENCE_METHOD}`, and `score` uses the metric of the task. Times "
+        "`contains` is the share of answers that contain an expected answer, `f1_relative` is F1 divided by that of "
+        "the best method with documents in the prompt, and `score` uses the metric of the task. Times "
         "and sizes are medians over documents: `update` is the time to ingest the documents, `first_token` the time "
         "from a question to its first token. Memory is the peak of the whole process on a CPU, and the peak that "
         "PyTorch allocated on CUDA. `adapter` is the size of the weights, `kept` the size of what is stored with them "

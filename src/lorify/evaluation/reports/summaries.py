@@ -12,20 +12,23 @@ from lorify.evaluation.scoring.metrics import MEGABYTE, bootstrap_interval, leng
 
 K = TypeVar("K")
 
-REFERENCE_METHOD = "icl"
+PROMPT_METHODS = ("icl", "rag")
+"""Methods with the documents, or parts of them, in the prompt: the baselines that `f1_relative` refers to."""
 SIGNIFICANCE_LEVEL = 0.05
 
 
 def summarize(answers: Sequence[AnswerRecord]) -> list[Row]:
     """Summarize scores (with 95% intervals) and costs (medians over cases) by source, condition and method.
 
-    `f1_relative` is the mean F1 divided by that of `icl` on the same questions. Tasks have a `score` by their own
+    `f1_relative` is the mean F1 divided by that of the best of `PROMPT_METHODS`, with any options, on the same
+    questions. Tasks have a `score` by their own
     metric, and `seed_deviation`, the standard deviation of the means of the seeds.
     """
     rows: list[Row] = []
     for (source, condition), group in group_answers(answers, lambda a: (a.source, a.condition)).items():
         by_method = group_answers(group, lambda a: a.method)
-        reference = mean([a.f1 for a in by_method[REFERENCE_METHOD]]) if REFERENCE_METHOD in by_method else None
+        prompted = [chosen for method, chosen in by_method.items() if method.partition(":")[0] in PROMPT_METHODS]
+        reference = max((mean([a.f1 for a in chosen]) for chosen in prompted), default=None)
         for method, chosen in by_method.items():
             f1 = mean([a.f1 for a in chosen])
             rows.append(
@@ -117,6 +120,9 @@ def _scores(answers: Sequence[AnswerRecord]) -> Row:
         "f1": round(mean([a.f1 for a in answers]), 3),
         "f1_low": round(f1_low, 3),
         "f1_high": round(f1_high, 3),
+        "contains": round(mean(known), 3)
+        if (known := [a.contains for a in answers if a.contains is not None])
+        else None,
         "rouge_l": round(mean([a.rouge_l for a in answers]), 3),
         "rouge_l_recall": round(mean([a.rouge_l_recall for a in answers]), 3),
     }

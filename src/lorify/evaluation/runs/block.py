@@ -9,6 +9,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.plan import AnswerPlan, Query
 from lorify.base.sampling import GenerationOptions
+from lorify.data.answers import contains_answer
 from lorify.data.examples import Question
 from lorify.evaluation.methods.api import Ingest, PreparedCase, longest_answer
 from lorify.evaluation.runs.records import AnswerRecord
@@ -114,6 +115,7 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
         score=score_answer(case.metric, scored, question.answers),
         exact=exact_match(scored, question.answers),
         f1=token_f1(scored, question.answers),
+        contains=float(contains_answer(scored, question.answers)),
         rouge_l=rouge.f1,
         rouge_l_recall=rouge.recall,
         update_seconds=row.ingestion.seconds,

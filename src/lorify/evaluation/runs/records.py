@@ -69,6 +69,9 @@ class AnswerRecord(BaseModel):
     prediction: str = Field(description="The answer of the method.")
     exact: float = Field(description="Exact match (SQuAD).")
     f1: float = Field(description="Token F1 (SQuAD).")
+    contains: float | None = Field(
+        None, description="Whether the prediction contains an acceptable answer; null in older runs."
+    )
     metric: Metric = Field("f1", description="How the case is scored.")
     score: float = Field(description="Score by that metric, from 0 to 1.")
     rouge_l: float = Field(description="ROUGE-L F1.")

@@ -12,18 +12,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lorify.adapters import Adapter, LoraPair, Provenance, save_adapter
-from lorify.adapters.adapter import lora_scaling, lorify_version
-from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.adapters import Adapter, save_adapter
+from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import load_description_encoder
 from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
-from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.engine.objective import BatchLoss
+from lorify.training.lora_weights import build_table_batch, copy_to_adapter, new_table, settings_scaling
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, training_descriptions
 from lorify.training.tasks.scoring import average_scores, score_rows
@@ -56,12 +55,13 @@ class LoraObjective:
         self.train = TaskSampler(config.data, base, tasks, seed=config.seed, num_processes=num_processes())
         self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
         self.layers = adapted_layers(config.lora, base)
-        modules = adapted_modules(base, self.layers, config.lora.modules)
         names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
         self.numbers = {
             name: str(number) for number, name in enumerate(names)
         }  # task names may have dots, which module names may not
-        self.tables = nn.ModuleDict({str(n): self._fresh(modules) for n in range(len(names))}).to(base.device)
+        # All LoRAs start with the same weights, so that only learned differences are left to compress.
+        tables = {str(n): new_table(config.lora, base, self.layers, config.seed) for n in range(len(names))}
+        self.tables = nn.ModuleDict(tables).to(base.device)
 
     @torch.no_grad()
     def init_from(self, folder: Path, preparation: Preparation) -> None:
@@ -100,8 +100,7 @@ class LoraObjective:
     @property
     def scaling(self) -> float:
         """Scaling of the LoRAs."""
-        lora = self.config.lora
-        return lora_scaling(lora.lora_alpha, lora.rank, use_rslora=lora.use_rslora)
+        return settings_scaling(self.config.lora)
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
@@ -134,27 +133,13 @@ class LoraObjective:
     def _descriptions(self, task: Task) -> tuple[str, ...]:
         return training_descriptions(task, self.config.data)
 
-    def _fresh(self, modules: Sequence[AdaptedModule]) -> LoraTable:
-        table = LoraTable(modules, len(self.layers), self.config.lora.rank, learned=True)
-        # All LoRAs start with the same weights, so that only learned differences are left to compress.
-        torch.manual_seed(self.config.seed)
-        table.draw()
-        return table
-
     def _table(self, task: str) -> LoraTable:
         table = self.tables[self.numbers[SHARED if self.config.shared else task]]
         assert isinstance(table, LoraTable)
         return table
 
     def _lora(self, step: TaskBatch) -> LoraBatch:
-        tables = [self._table(task) for task in step.tasks]
-        batch: dict[tuple[int, str], LoraTensors] = {}
-        for name in self.config.lora.modules:
-            A = torch.stack([table.A[name] for table in tables])  # [rows, L, r, i]
-            B = torch.stack([table.B[name] for table in tables]).transpose(-1, -2) * self.scaling  # [rows, L, r, o]
-            for layer, a, b in zip(self.layers, A.unbind(1), B.unbind(1), strict=True):
-                batch[layer, name] = LoraTensors(a, b)
-        return batch
+        return build_table_batch(self.config.lora, self.layers, [self._table(task) for task in step.tasks])
 
     def adapter(self, name: str) -> Adapter:
         """Copy a LoRA into an adapter.
@@ -162,16 +147,4 @@ class LoraObjective:
         Args:
             name: of its task, or `SHARED`.
         """
-        table = self._table(name)
-        weights = {
-            (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())
-            for module in self.config.lora.modules
-            for i, layer in enumerate(self.layers)
-        }
-        provenance = Provenance(
-            base_name=self.base.name,
-            base_digest=self.base.digest,
-            hypernetwork=f"LoRA trained on {name}",
-            lorify_version=lorify_version(),
-        )
-        return Adapter(weights, self.scaling * self.config.lora.rank, provenance)
+        return copy_to_adapter(self.config.lora, self.layers, self._table(name), self.base, name)

@@ -9,6 +9,7 @@ from lorify.adapters import Adapter, AdapterStack, build_lora_batch
 from lorify.answering.confidence import ConfidenceModel, answer_signals
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question
+from lorify.answering.sources import Source, find_source
 from lorify.answering.text import AnswerText
 from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
@@ -157,6 +158,22 @@ class Answerer:
         ):
             return None
         return model.probability(answer_signals(self.base, plan, text))
+
+    def find_source(self, adapters: AdapterStack, question: str, text: str) -> Source | None:
+        """Find the sentence of the adapters' documents that an answer was taken from, with one pass of the reader.
+
+        Args:
+            adapters: the adapters of the request, before they were focused.
+            question: the question.
+            text: the answer.
+
+        Returns:
+            The source; None if no adapter keeps the tokens of its documents.
+        """
+        if self.internalizer is None:
+            return None
+        evidence = [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
+        return find_source(evidence, text, self.base.decode_text)
 
     def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
         adapters = list(wanted.values())

@@ -17,6 +17,7 @@ from lorify.commands.options import (
     Json,
     MaxTokens,
     Questions,
+    Sources,
     TaskHypernetwork,
     internalize_documents,
     load_model,
@@ -50,6 +51,7 @@ def ask(
     questions: Questions = None,
     choices: Choices = None,
     compare: Compare = False,
+    sources: Sources = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
@@ -90,7 +92,7 @@ def ask(
         else:
             _print_comparison(results)
     else:
-        stream_answers(model, stack, questions, max_tokens)
+        stream_answers(model, stack, questions, max_tokens, sources=sources)
 
 
 def _prompt_text(contexts: list[Context], task: str | None) -> str:

@@ -16,6 +16,7 @@ from lorify.commands.options import (
     Json,
     MaxTokens,
     Questions,
+    Sources,
     load_model,
     parse_scaled,
 )
@@ -36,6 +37,7 @@ def chat(
     adapter: Adapters,
     questions: Questions = None,
     choices: Choices = None,
+    sources: Sources = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
@@ -65,7 +67,7 @@ def chat(
     elif as_json:
         print_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
     else:
-        stream_answers(model, stack, questions, max_tokens)
+        stream_answers(model, stack, questions, max_tokens, sources=sources)
 
 
 def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int) -> None:

@@ -49,6 +49,9 @@ Choices = Annotated[
     ),
 ]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
+Sources = Annotated[
+    bool, typer.Option("--sources", help="Quote the sentence of the document that each answer was taken from.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
 

@@ -56,8 +56,10 @@ def is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], max_tokens: int) -> None:
-    """Write the answers to standard output while they are generated."""
+def stream_answers(
+    model: Lorify, adapters: AdapterStack, questions: list[str], max_tokens: int, *, sources: bool = False
+) -> None:
+    """Write the answers to standard output while they are generated, each followed by its source if `sources`."""
     from lorify.answering.plan import Query
     from lorify.base.sampling import GenerationOptions
 
@@ -67,6 +69,9 @@ def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], 
         plan = model.answerer.plan_query(Query(question, adapters))
         text = write_stream(model.answerer.stream(plan, GenerationOptions(max_tokens)))
         warn_if_doubtful(model, model.answerer.confidence(plan, text))
+        source = model.answerer.find_source(adapters, question, text) if sources and plan.is_on else None
+        if source is not None:
+            print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
 
 
 def answer_json(
@@ -87,6 +92,8 @@ def answer_json(
         answer, seconds = _answer(model, Query(question, adapters), max_tokens)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
+        source = model.answerer.find_source(adapters, question, answer.text) if answer.adapter_on else None
+        result["sources"] = [source.as_dict()] if source is not None else []
         warn_if_doubtful(model, answer.confidence)
         if document is not None:
             result["base_alone"] = _timed(*_answer(model, Query(question), max_tokens))

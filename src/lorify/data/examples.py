@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lorify.data.tasks.schema import Metric
+
 
 @dataclass(frozen=True)
 class Question:
-    """A question and its acceptable answers; the first answer is the training target."""
+    """A question and its acceptable answers; the first answer is the training target.
+
+    Attributes:
+        text: the question.
+        answers: its acceptable answers.
+        kind: kind of question, for reports; empty if its example has only one kind.
+        metric: how answers are scored; None: as all questions of its example.
+    """
 
     text: str
     answers: tuple[str, ...]
+    kind: str = ""
+    metric: Metric | None = None
 
 
 @dataclass(frozen=True)

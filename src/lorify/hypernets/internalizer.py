@@ -12,6 +12,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
+from lorify.hypernets.evidence import TokenEvidence
 
 Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
@@ -120,6 +121,14 @@ class DocumentInternalizer(Protocol):
         """
         ...
 
+    def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
+        """Find where the documents of an adapter answer a question.
+
+        Returns:
+            The documents whose tokens are kept; none if the hypernetwork has no reader, or did not make the adapter.
+        """
+        ...
+
 
 def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str) -> None:
     """Refuse a base that a hypernetwork was not made for.
@@ -159,6 +168,11 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         """Return the adapters themselves: by default they are on, and the same, for all questions."""
         del only_if_relevant, focus
         return [adapter for adapter, _ in zip(adapters, questions, strict=True)]
+
+    def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
+        """Return nothing: by default it is unknown where an answer is."""
+        del adapter, question
+        return []
 
     def internalize(
         self,

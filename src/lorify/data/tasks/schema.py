@@ -7,9 +7,22 @@ from typing import Literal
 
 from lorify.errors import EvaluationError
 
-Metric = Literal["exact", "normalized", "number", "f1", "rouge_l"]
+Metric = Literal[
+    "exact",
+    "normalized",
+    "number",
+    "f1",
+    "rouge_l",
+    "contained",
+    "quantity",
+    "verdict",
+    "listed",
+    "word_recall",
+    "key_points",
+    "declined",
+]
 """Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
-F1; ROUGE-L."""
+F1; ROUGE-L. The others are for answers in people's words; see `lorify.evaluation.scoring.free_answers`."""
 
 
 @dataclass(frozen=True)

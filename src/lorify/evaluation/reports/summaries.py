@@ -15,17 +15,18 @@ K = TypeVar("K")
 PROMPT_METHODS = ("icl", "rag")
 """Methods with the documents, or parts of them, in the prompt: the baselines that `f1_relative` refers to."""
 SIGNIFICANCE_LEVEL = 0.05
+ALL_CONDITIONS = "all"
 
 
 def summarize(answers: Sequence[AnswerRecord]) -> list[Row]:
     """Summarize scores (with 95% intervals) and costs (medians over cases) by source, condition and method.
 
     `f1_relative` is the mean F1 divided by that of the best of `PROMPT_METHODS`, with any options, on the same
-    questions. Tasks have a `score` by their own
-    metric, and `seed_deviation`, the standard deviation of the means of the seeds.
+    questions. Questions with another metric than F1 have a `score` by it, and a row for `all` conditions together.
+    Tasks also have `seed_deviation`, the standard deviation of the means of the seeds.
     """
     rows: list[Row] = []
-    for (source, condition), group in group_answers(answers, lambda a: (a.source, a.condition)).items():
+    for (source, condition), group in _by_condition(answers).items():
         by_method = group_answers(group, lambda a: a.method)
         prompted = [chosen for method, chosen in by_method.items() if method.partition(":")[0] in PROMPT_METHODS]
         reference = max((mean([a.f1 for a in chosen]) for chosen in prompted), default=None)
@@ -109,6 +110,17 @@ def group_answers(answers: Iterable[AnswerRecord], key: Callable[[AnswerRecord],
     return groups
 
 
+def _by_condition(answers: Sequence[AnswerRecord]) -> dict[tuple[str, str], Sequence[AnswerRecord]]:
+    """Group answers by source and condition; a source with several conditions and metrics gets `all` of them too."""
+    groups: dict[tuple[str, str], Sequence[AnswerRecord]] = {}
+    for source, of_source in group_answers(answers, lambda a: a.source).items():
+        conditions = group_answers(of_source, lambda a: a.condition)
+        if len(conditions) > 1 and len({a.metric for a in of_source}) > 1:
+            groups[source, ALL_CONDITIONS] = of_source
+        groups |= {(source, condition): group for condition, group in conditions.items()}
+    return groups
+
+
 def _scores(answers: Sequence[AnswerRecord]) -> Row:
     groups = [a.group for a in answers]
     exact_low, exact_high = bootstrap_interval([a.exact for a in answers], groups=groups)
@@ -129,18 +141,23 @@ def _scores(answers: Sequence[AnswerRecord]) -> Row:
 
 
 def _task_scores(answers: Sequence[AnswerRecord]) -> Row:
-    """Summarize scores by the tasks' own metrics; all None if the answers are not about tasks."""
+    """Summarize scores by metrics other than F1, of questions or tasks; all None if there is none."""
     row: Row = dict.fromkeys(("tasks", "seeds", "score", "score_low", "score_high", "seed_deviation"))
-    if not any(a.family for a in answers):
+    if not any(a.family or a.metric != "f1" for a in answers):
         return row
     low, high = bootstrap_interval([a.score for a in answers], groups=[a.group for a in answers])
+    shown = {
+        "score": round(mean([a.score for a in answers]), 3),
+        "score_low": round(low, 3),
+        "score_high": round(high, 3),
+    }
+    if not any(a.family for a in answers):
+        return row | shown
     seeds = [mean([a.score for a in chosen]) for chosen in group_answers(answers, lambda a: a.seed).values()]
     return row | {
         "tasks": len({a.group for a in answers}),
         "seeds": len(seeds),
-        "score": round(mean([a.score for a in answers]), 3),
-        "score_low": round(low, 3),
-        "score_high": round(high, 3),
+        **shown,
         "seed_deviation": round(statistics.stdev(seeds), 4) if len(seeds) > 1 else None,
     }
 

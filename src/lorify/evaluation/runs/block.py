@@ -96,12 +96,13 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
     case, question, prepared = row.case, row.question, row.prepared
     scored = nearest_choice(prediction, case.choices) if case.choices else prediction
     rouge = rouge_l(scored, question.answers)
+    metric = question.metric or case.metric
     return AnswerRecord(
         method=label,
         case=case.id,
         index=row.index,
         source=case.source,
-        condition=case.condition,
+        condition=question.kind or case.condition,
         length_tokens=case.length_tokens,
         depth_bin=case.depth_bin,
         question=question.text,
@@ -111,8 +112,8 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
         family=case.task.family if case.task else "",
         seed=case.task.seed if case.task else None,
         description=prepared.description,
-        metric=case.metric,
-        score=score_answer(case.metric, scored, question.answers),
+        metric=metric,
+        score=score_answer(metric, scored, question.answers),
         exact=exact_match(scored, question.answers),
         f1=token_f1(scored, question.answers),
         contains=float(contains_answer(scored, question.answers)),

@@ -19,6 +19,7 @@ import numpy as np
 
 from lorify.data.answers import normalize_answer
 from lorify.data.tasks.schema import Metric
+from lorify.evaluation.scoring import free_answers
 
 MEGABYTE = 1_000_000
 
@@ -91,6 +92,13 @@ _SCORERS: Mapping[Metric, Callable[[str, Sequence[str]], float]] = {
     "number": _same_number,
     "f1": token_f1,
     "rouge_l": lambda prediction, answers: rouge_l(prediction, answers).f1,
+    "contained": free_answers.contained,
+    "quantity": free_answers.quantity,
+    "verdict": free_answers.verdict,
+    "listed": free_answers.listed,
+    "word_recall": free_answers.word_recall,
+    "key_points": free_answers.key_points,
+    "declined": free_answers.declined,
 }
 
 

@@ -82,10 +82,14 @@ class Case:
     def as_dict(self) -> dict[str, Any]:
         """Convert to JSON values, with digests in place of images.
 
-        `images` and `choices` are left out when empty, so that cases without them keep the digest they had before
-        these fields existed.
+        `images`, `choices`, and kinds and metrics of questions are left out when empty, so that cases without them keep
+        the digest they had before these fields existed.
         """
         record = asdict(replace(self, images=()))
+        record["questions"] = [
+            {name: value for name, value in question.items() if value or name in ("text", "answers")}
+            for question in record["questions"]
+        ]
         optional = {"images": [read_image(image).digest for image in self.images], "choices": self.choices}
         required = {name: value for name, value in record.items() if name not in optional}
         return required | {name: value for name, value in optional.items() if value}

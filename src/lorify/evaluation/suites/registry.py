@@ -8,6 +8,7 @@ from pathlib import Path
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
+from lorify.evaluation.suites.everyday import EverydaySuite
 from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
 from lorify.evaluation.suites.imagenette import ImagenetteSuite
 from lorify.evaluation.suites.images import DigitsSuite, ImagesSuite
@@ -27,6 +28,7 @@ SUITES: tuple[type[Suite], ...] = (
     InterferenceSuite,
     InternalizedQuerySuite,
     AgreementSuite,
+    EverydaySuite,
     TasksSuite,
     ImagesSuite,
     DigitsSuite,

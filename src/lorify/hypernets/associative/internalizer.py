@@ -27,6 +27,7 @@ from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
+from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import RebuildableInternalizer, not_rebuildable, written_by
 
 MIN_ANSWER_PROBABILITY = 0.6
@@ -120,6 +121,19 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             else:
                 prepared.append(adapter)
         return prepared
+
+    @torch.no_grad()
+    def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
+        """Find where the documents of an adapter answer a question; see `DocumentInternalizer.locate`."""
+        answer = self._find_answers({0: (adapter, question)}).get(0)
+        if answer is None:
+            return []
+        documents = zip(adapter.provenance.documents, answer.documents, strict=True)
+        cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
+        return [
+            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()))
+            for (name, tokens), probabilities in zip(cached, answer.probabilities, strict=True)
+        ]
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

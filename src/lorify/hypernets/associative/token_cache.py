@@ -123,6 +123,15 @@ class CachedTokens:
         starts = ends - (self.chunk_sizes - 1)
         return chunks, index - starts[chunks]
 
+    def per_token(self, values: Tensor) -> Tensor:
+        """Assign a value for each token of the memory `[t]` to the token that follows it, which it stands for.
+
+        Returns:
+            A value for each of `ids`, 0 for the first token of each chunk `[tokens]`.
+        """
+        chunks = values.split([size - 1 for size in self.chunk_sizes.tolist()])
+        return torch.cat([torch.cat([chunk.new_zeros(1), chunk]) for chunk in chunks])
+
     def to_tensors(self) -> dict[str, Tensor]:
         """Convert to named tensors for storage."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "memory"}

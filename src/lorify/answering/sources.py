@@ -1,0 +1,103 @@
+"""Sources of an answer: the document, and the sentence of it, that the answer was taken from.
+
+The reader gives the probability that each token of the documents belongs to the answer. A sentence that contains the
+answer counts before all others; among several, the one with the most probable token is the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from lorify.answering.text import UNFINISHED
+from lorify.contexts.chunking import split_into_sentences
+from lorify.data.answers import contains_answer, normalize_answer
+from lorify.hypernets.evidence import TokenEvidence
+
+Decode = Callable[[Sequence[int]], str]
+MAX_CHARACTER_TOKENS = 4
+"""A character takes at most this many tokens."""
+VERDICTS = frozenset({"yes", "no", ""})
+"""Normalized answers that a sentence supports without containing them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The place in a document that an answer was taken from.
+
+    Attributes:
+        document: name of the document.
+        sentence: the sentence, heading or table row.
+        passage: the sentence with its neighbours.
+        probability: how likely the reader takes the sentence for the place of the answer, from 0 to 1.
+    """
+
+    document: str
+    sentence: str
+    passage: str
+    probability: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Convert to JSON values."""
+        return {
+            "document": self.document,
+            "sentence": self.sentence,
+            "passage": self.passage,
+            "probability": round(self.probability, 3),
+        }
+
+
+def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode) -> Source | None:
+    """Find the place that an answer was taken from.
+
+    Args:
+        evidence: the documents that were asked.
+        answer: the answer.
+        decode: token ids -> text.
+
+    Returns:
+        The source; None if there is no document with cached tokens.
+    """
+    sources = [source for document in evidence for source in _sentences(document, decode)]
+    containing = [s for s in sources if contains_answer(s.sentence, [answer])] if _can_be_quoted(answer) else []
+    return max(containing or sources, key=lambda source: source.probability, default=None)
+
+
+def _can_be_quoted(answer: str) -> bool:
+    return normalize_answer(answer) not in VERDICTS
+
+
+def _sentences(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
+    """Yield each sentence of a document as a source."""
+    pieces = list(_token_texts(document.ids, decode))
+    # A token that is part of a character belongs to where the character begins.
+    starts = list(accumulate(map(len, pieces), initial=0))[:-1]
+    sentences = list(split_into_sentences("".join(pieces)))
+    ends = list(accumulate(map(len, sentences)))
+    best = [0.0] * len(sentences)
+    number = 0
+    for start, piece, probability in zip(starts, pieces, document.probabilities.tolist(), strict=True):
+        # Leading white space belongs to a token, and also to the sentence that follows it.
+        while number < len(sentences) - 1 and start + len(piece) > ends[number]:
+            number += 1
+        if sentences:
+            best[number] = max(best[number], probability)
+    for i, sentence in enumerate(sentences):
+        passage = "".join(sentences[max(0, i - 1) : i + 2]).strip()
+        yield Source(document.document, sentence.strip(), passage, best[i])
+
+
+def _token_texts(ids: Sequence[int], decode: Decode) -> Iterator[str]:
+    """Yield the text that each token adds; of the tokens of one character the last adds it."""
+    before: list[int] = []
+    pending: list[int] = []
+    for token in ids:
+        pending.append(token)
+        # Some tokenizers drop the space at the beginning of what they decode, so a token is decoded after another.
+        text = decode([*before, *pending])[len(decode(before)) if before else 0 :]
+        if text.endswith(UNFINISHED) and len(pending) < MAX_CHARACTER_TOKENS:
+            yield ""
+            continue
+        yield text
+        before, pending = [pending[-1]] if len(pending) == 1 else [], []

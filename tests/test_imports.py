@@ -15,6 +15,7 @@ FLOORS = {
     "atomic": 0,
     "cancellation": 0,
     "extras": 0,
+    "threads": 0,
     "base": 1,
     "data": 2,
     "contexts": 3,

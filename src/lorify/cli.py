@@ -29,6 +29,7 @@ from lorify.commands.renamed import renamed
 from lorify.commands.terminal import quiet_libraries, stderr
 from lorify.errors import LorifyError
 from lorify.extras import missing_extra
+from lorify.threads import configure_threads
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -98,6 +99,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and what libraries say.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="CPU threads; default: the CPUs that affinity and quota allow."),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
@@ -106,6 +111,7 @@ def options(
 
     Example: lorify ask handbook.pdf -q "Who approves travel?"
     """
+    configure_threads(threads)
     if not debug:
         quiet_libraries()
 

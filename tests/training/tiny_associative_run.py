@@ -2,6 +2,7 @@
 
 from tiny import tiny_base
 
+from lorify.base.model import BaseLM
 from lorify.data.examples import Example, Question
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.training_config import (
@@ -41,8 +42,8 @@ def tiny_config(**optimization) -> AssociativeTrainingConfig:
     )
 
 
-def trainer(folder, config: AssociativeTrainingConfig) -> Trainer:
-    base = tiny_base()
+def trainer(folder, config: AssociativeTrainingConfig, base: BaseLM | None = None) -> Trainer:
+    base = tiny_base() if base is None else base
     builders = [
         StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL], heldout=heldout)
         for heldout in (False, True)

@@ -1,14 +1,12 @@
-"""The supported base architectures, one entry each.
+"""What lorify knows about some base architectures, one entry each.
 
-transformers loads the model, and every `nn.Linear` inside its transformer blocks can be adapted. An entry holds what
-lorify has to know beyond that. To support another architecture, add an entry.
+Blocks and linear layers of a base are found by its structure (`lorify.base.structure`), so that a base needs no entry.
+An entry adds exports to GGUF and fast decoding.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from lorify.errors import BaseModelError
 
 
 @dataclass(frozen=True)
@@ -21,11 +19,13 @@ class Architecture:
             head interleaved, which adapters have to follow.
         has_fast_decoding: whether `lorify.base.fast_decoding` computes its blocks: RMS norms before attention and
             feed-forward layer, rotary positions, optional norms of queries and keys, a gated feed-forward layer.
+        is_known: False for an architecture without an entry, whose logits are checked when it is loaded.
     """
 
     gguf_name: str | None = None
     gguf_interleaves_heads: bool = False
     has_fast_decoding: bool = False
+    is_known: bool = True
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -39,18 +39,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 """By the name of the model's class in transformers, which is its name in `config.json` too."""
 
 
-def find_architecture(name: str, base_name: str) -> Architecture:
-    """Return the entry of an architecture.
+def find_architecture(name: str) -> Architecture:
+    """Return the entry of an architecture; one that adds nothing if there is none.
 
     Args:
         name: class name of the model in transformers.
-        base_name: the base model, for the error.
-
-    Raises:
-        BaseModelError: if the architecture is not supported.
     """
-    if name not in ARCHITECTURES:
-        raise BaseModelError(
-            f"base model {base_name!r} has architecture {name}; lorify supports {', '.join(ARCHITECTURES)}"
-        )
-    return ARCHITECTURES[name]
+    return ARCHITECTURES.get(name, Architecture(is_known=False))

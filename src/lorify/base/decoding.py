@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from lorify.base.fast_decoding import Block, CachePositions, Linears, Norm, signed
-from lorify.base.lora import LoraBatch, LoraRows, LoraTensors
+from lorify.base.lora import LoraBatch, LoraRows, select_rows
 from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
@@ -207,12 +207,26 @@ class _ModelBatch:
 
     @torch.inference_mode()
     def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        ids, mask = _left_padded(prompts, self._base.device)
-        cache = DynamicCache(config=self._base.model.config)
-        logits = _prefill(self._base, ids, mask, cache, lora)
-        group = _ModelGroup(self._base, cache, mask, lora)
-        self._order += [(group, index) for index in range(len(prompts))]
-        return logits
+        logits: dict[int, Tensor] = {}
+        places: dict[int, tuple[_ModelGroup, int]] = {}
+        for rows in self._groups(prompts):
+            ids, mask = _left_padded([prompts[row] for row in rows], self._base.device)
+            cache = DynamicCache(config=self._base.model.config)
+            own = lora if len(rows) == len(prompts) else select_rows(lora, torch.tensor(rows, device=ids.device))
+            logits |= zip(rows, _prefill(self._base, ids, mask, cache, own), strict=True)
+            group = _ModelGroup(self._base, cache, mask, own)
+            places |= {row: (group, index) for index, row in enumerate(rows)}
+        self._order += [places[row] for row in range(len(prompts))]
+        return torch.stack([logits[row] for row in range(len(prompts))])
+
+    def _groups(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Group rows that may share a cache: all, unless padding would enter the state of recurrent layers."""
+        if not self._base.is_recurrent:
+            return [list(range(len(prompts)))]
+        groups: dict[int, list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            groups.setdefault(len(prompt), []).append(row)
+        return list(groups.values())
 
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
@@ -260,12 +274,7 @@ class _ModelGroup:
         kept = torch.tensor([row for row in range(len(self._mask)) if row != index], device=self._mask.device)
         self._cache.batch_select_indices(kept)
         self._mask = self._mask[kept]
-        self._lora = self._lora and {key: _selected(tensors, kept) for key, tensors in self._lora.items()}
-
-
-def _selected(tensors: LoraTensors, rows: Tensor) -> LoraTensors:
-    A = tensors.A if tensors.A.dim() == 2 else tensors.A[rows]
-    return LoraTensors(A, tensors.B if len(tensors.B) == 1 else tensors.B[rows])
+        self._lora = select_rows(self._lora, kept)
 
 
 def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -53,6 +53,25 @@ LoraBatch = Mapping[tuple[int, str], LoraTensors]
 """Maps (block index, module name such as `down_proj`) to the update of that linear layer."""
 
 
+def select_rows(batch: LoraBatch | None, rows: Tensor) -> LoraBatch | None:
+    """Return the updates of some rows of a batch; a row may be selected several times.
+
+    Args:
+        batch: the updates, without `owner`; None if there are none.
+        rows: indices of the rows.
+    """
+    return batch and {key: _select(tensors, rows) for key, tensors in batch.items()}
+
+
+def _select(tensors: LoraTensors, rows: Tensor) -> LoraTensors:
+    assert tensors.owner is None, "updates of a packed sequence have no rows"
+    return LoraTensors(
+        A=tensors.A if tensors.A.dim() == 2 else tensors.A[rows],
+        B=tensors.B if len(tensors.B) == 1 else tensors.B[rows],
+        active=None if tensors.active is None else tensors.active[rows],
+    )
+
+
 class LoraHooks:
     """Forward hooks that add the current `LoraBatch`, if any, to the outputs of a base model's linear layers."""
 

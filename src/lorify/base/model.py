@@ -15,10 +15,15 @@ from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
 )
 
 from lorify.base.activations import ActivationHooks, Activations
@@ -30,6 +35,17 @@ from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.sharding import can_shard, is_sharded, shard_blocks
+from lorify.base.structure import (
+    check_logits,
+    find_blocks,
+    find_linears,
+    find_window,
+    is_recurrent,
+    logit_factor,
+    probe_ids,
+    probe_linears,
+    text_model,
+)
 from lorify.errors import BaseModelError
 
 
@@ -46,19 +62,30 @@ class BaseLM:
         activation_hooks: record the inputs of blocks and linear layers (see `lorify.base.activations`).
         lower_block_cache: lets repeated rows skip the blocks below the first adapted one (see
             `lorify.base.lower_block_cache`).
+        is_recurrent: whether some blocks carry a state from token to token, as state-space layers do.
+        window_tokens: length of the context window, in tokens.
         packed_matrices: weights packed for decoding on a CPU (see `lorify.base.packed_weights`).
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
-        """Freeze `model` and install the hooks on its blocks and their linear layers."""
-        self.architecture = find_architecture(type(model).__name__, name)
+        """Freeze `model` and install the hooks on its blocks and their linear layers.
+
+        Raises:
+            BaseModelError: if the model lacks what lorify needs (see `lorify.base.structure`).
+        """
+        self.architecture = find_architecture(type(model).__name__)
         self.model = model.eval().requires_grad_(False)
         self.decoder = cast(nn.Module, model.get_decoder())
-        self.blocks = list(cast(nn.ModuleList, self.decoder.layers))
+        blocks_path, self.blocks = find_blocks(model, name)
+        self.is_recurrent = is_recurrent(self.blocks)
+        self.window_tokens = find_window(model.config, name)
         self.tokenizer = tokenizer
         self.name = name
         self.digest = digest
-        self._linear_paths = _find_linears(model, self.decoder)
+        self._logit_factor = logit_factor(model.config)
+        self._linear_paths = find_linears(self.blocks, blocks_path, name)
+        if not self.architecture.is_known:
+            self._linear_paths = probe_linears(model, self._linear_paths)
         self.linear_keys: dict[tuple[int, str], nn.Linear] = {
             key: module
             for key, path in self._linear_paths.items()
@@ -68,21 +95,18 @@ class BaseLM:
         self.packed_matrices = PackedMatrices()
         self.activation_hooks = ActivationHooks(self.blocks, self.linear_keys)
         self.lower_block_cache = LowerBlockCache(self.blocks)
+        if not self.architecture.is_known:
+            check_logits(model, self._probe_logits(), name)
 
     @property
     def num_layers(self) -> int:
         """Return the number of transformer blocks."""
-        return int(self.model.config.num_hidden_layers)
+        return len(self.blocks)
 
     @property
     def hidden_size(self) -> int:
         """Return the width of the hidden states."""
         return int(self.model.config.hidden_size)
-
-    @property
-    def window_tokens(self) -> int:
-        """Return the length of the base's context window, in tokens."""
-        return int(self.model.config.max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
@@ -142,9 +166,9 @@ class BaseLM:
             hidden: output of the decoder `[..., hidden]`.
 
         Returns:
-            Logits `[..., vocabulary]` in float32, soft-capped if the base does so (Gemma 2).
+            Logits `[..., vocabulary]` in float32, scaled (Granite) and soft-capped (Gemma 2) as by the base.
         """
-        logits = cast(nn.Module, self.model.get_output_embeddings())(hidden).float()
+        logits = cast(nn.Module, self.model.get_output_embeddings())(hidden).float() * self._logit_factor
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -163,11 +187,23 @@ class BaseLM:
 
         Returns:
             The same mask, or one of the same shape with 0 where attention is allowed and the lowest number elsewhere.
+
+        Raises:
+            BaseModelError: if the base has recurrent layers, which a mask does not keep from other sequences.
         """
+        if self.is_recurrent:
+            raise BaseModelError(
+                f"base model {self.name!r} has recurrent layers, which cannot keep packed sequences apart; give a base "
+                "with attention only"
+            )
         if self.model.config._attn_implementation == "sdpa":
             return allowed
         lowest = torch.finfo(self.dtype).min
         return torch.zeros_like(allowed, dtype=self.dtype).masked_fill(~allowed, lowest)
+
+    @torch.no_grad()
+    def _probe_logits(self) -> Tensor:
+        return self.logits(self.decoder(input_ids=probe_ids(self.device), use_cache=False).last_hidden_state)
 
     def activations(
         self,
@@ -203,17 +239,6 @@ class BaseLM:
                 )
 
         return self.activation_hooks.run(forward, layers=layers, module=module)
-
-
-def _find_linears(model: PreTrainedModel, decoder: nn.Module) -> dict[tuple[int, str], str]:
-    """Map (block index, module name) to the dotted path of every linear layer in the transformer blocks."""
-    decoder_path = next(path for path, module in model.named_modules() if module is decoder)
-    paths = {}
-    for index, block in enumerate(cast(nn.ModuleList, decoder.layers)):
-        for path, module in block.named_modules():
-            if isinstance(module, nn.Linear):
-                paths[index, path.rsplit(".", 1)[-1]] = f"{decoder_path}.layers.{index}.{path}"
-    return paths
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
@@ -254,22 +279,20 @@ def load_base(
             `quantized`.
 
     Raises:
-        BaseModelError: if the files cannot be found, downloaded or read, the architecture is not supported, or
+        BaseModelError: if the files cannot be found, downloaded or read, the model lacks what lorify needs, or
             `sharded` is set without a process group.
     """
     folder = resolve_base(name)
     target = torch.device(device) if device is not None else best_device()
     chosen = dtype or best_dtype(target)
-    with reading("config.json", name, folder):
-        architectures = AutoConfig.from_pretrained(folder).architectures or ["unknown"]
-    find_architecture(architectures[0], name)
+    loader = _find_loader(name, folder)
     if sharded and not can_shard():
         raise BaseModelError(
             f"base model {name!r} cannot be sharded over a single process; start several with accelerate launch or "
             "torchrun"
         )
     first = torch.device("cpu") if sharded else target  # the whole base may not fit on the device
-    model = load_weights(AutoModelForCausalLM, name, folder, dtype=chosen, device=first, quantized=quantized)
+    model = text_model(load_weights(loader, name, folder, dtype=chosen, device=first, quantized=quantized))
     if sharded:
         assert not quantized
         shard_blocks(model.requires_grad_(False), target)
@@ -277,6 +300,22 @@ def load_base(
         tokenizer = AutoTokenizer.from_pretrained(folder)
     label = str(Path(name).resolve()) if os.path.exists(name) else name
     return BaseLM(model, tokenizer, name=label, digest=weights_digest(folder))
+
+
+def _find_loader(name: str, folder: Path) -> type:
+    """Return the class of transformers that loads a base: for language models, or for those that read images too.
+
+    Raises:
+        BaseModelError: if transformers has no such class for it, or the config cannot be read.
+    """
+    with reading("config.json", name, folder):
+        config = AutoConfig.from_pretrained(folder)
+    kind = (config.architectures or ["unknown"])[0]
+    if kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values() and not kind.endswith("ForCausalLM"):
+        return AutoModelForImageTextToText
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise BaseModelError(f"base model {name!r} ({kind}) is no causal language model of transformers; give one")
+    return AutoModelForCausalLM
 
 
 def load_weights(

@@ -9,11 +9,11 @@ FSDP is imported inside the functions, so a single process does not load it need
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+from lorify.base.structure import find_blocks
 
 
 def can_shard() -> bool:
@@ -44,7 +44,7 @@ def shard_blocks(model: PreTrainedModel, device: torch.device) -> None:
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-    for block in cast(nn.ModuleList, cast(nn.Module, model.get_decoder()).layers):
+    for block in find_blocks(model, type(model).__name__)[1]:
         # The model itself is not wrapped: a root FSDP module does not support forward passes that stop early.
         fully_shard(block, mesh=mesh, reshard_after_forward=True)
     model.to(device)  # pyright: ignore[reportArgumentType]

@@ -43,6 +43,11 @@ def models(as_json: Json = False) -> None:
             f"ships with a hypernetwork for {' and one for '.join(shipped)}" if shipped else "no hypernetwork ships"
         )
         print_line(f"{'':<{len(base['name'])}}  {support}")
-    print_line("\nor a Hugging Face id, folder or GGUF file, with a hypernetwork of your own (lorify train), of:")
+    print_line(
+        "\nor a Hugging Face id, folder or GGUF file of any decoder-only model of transformers with linear layers, with"
+    )
+    print_line(
+        "with a hypernetwork of your own (lorify train). Known by name, which adds GGUF exports or faster decoding:"
+    )
     for architecture in ARCHITECTURES:
         print_line(f"  {architecture}")

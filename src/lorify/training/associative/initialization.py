@@ -34,7 +34,8 @@ def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> Asso
     linear = base.linear(last, settings.module)
     if linear.out_features != base.hidden_size:
         raise TrainingError(
-            f"hypernetwork.module {settings.module!r} does not write into the hidden states; choose down_proj or o_proj"
+            f"hypernetwork.module {settings.module!r} does not write into the hidden states of base {base.name}; "
+            f"choose {' or '.join(_writing_modules(base, last))}"
         )
     return AssociativeConfig(
         base_name=base.name,
@@ -48,6 +49,12 @@ def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> Asso
         bias_rank=settings.bias_rank,
         chunk_tokens=settings.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
+
+
+def _writing_modules(base: BaseLM, layer: int) -> list[str]:
+    """Return the linear layers of a block whose output is as wide as the hidden states, the last ones first."""
+    found = [name for (at, name), linear in base.linear_keys.items() if at == layer]
+    return [name for name in reversed(found) if base.linear(layer, name).out_features == base.hidden_size]
 
 
 def initialize_hypernetwork(

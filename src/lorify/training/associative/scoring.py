@@ -26,7 +26,7 @@ from lorify.training.engine.losses import (
     retrieval_loss,
     top_k_kl_per_token,
 )
-from lorify.training.engine.packing import PackedRows, Segment, pack_rows
+from lorify.training.engine.packing import PackedRows, Segment, pack_rows, split_rows
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,12 @@ class AnswerScorer:
         Returns:
             Scores of their segments in order, and the number of tokens that went through the base.
         """
-        packed = pack_rows([row.segments for row in rows]).to(self.base.device)
+        split, lora_of_split = split_rows(self.base, [row.segments for row in rows], lora)
+        packed = pack_rows(split).to(self.base.device)
         bf16 = self.optimization.bf16
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=bf16):
             with self.base.activation_hooks.recorded_inputs(self.config.layers, self.config.module) as inputs:
-                logits = answer_logits(self.base, packed, lora)
+                logits = answer_logits(self.base, packed, lora_of_split)
         segments = [segment for row in rows for segment in row.segments]
         wrong = (logits.argmax(-1) != packed.targets).float()
         exact = (mean_per_segment(wrong, packed.segment, len(segments)) == 0).float()

@@ -14,9 +14,16 @@ from typing import cast
 import torch
 from pydantic import ValidationError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from lorify.base.files import resolve_base
+from lorify.base.structure import find_blocks
 from lorify.contexts.vision import is_vision_language
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
@@ -51,10 +58,9 @@ class MetaModel:
         return cast(PreTrainedConfig, self.module.config).get_text_config()
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> list[nn.Module]:
         """Its transformer blocks."""
-        decoder = cast(nn.Module, self.module.get_decoder())  # pyright: ignore[reportCallIssue]
-        return cast(nn.ModuleList, decoder.layers)
+        return find_blocks(cast(PreTrainedModel, self.module), self.architecture.model_type)[1]
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -36,12 +36,12 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
     # With noise no two rows are equal, so that none can be reused.
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
     shared = base.lower_block_cache.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
+    # Attention is causal, so padding on the right does not matter.
+    is_plain = base.is_recurrent and not rows.is_shared
+    mask = None if is_plain else base.attention_mask(rows.attention_mask)
     with base.hooks.applied(lora), shared:
         hidden = base.decoder(
-            **inputs,
-            position_ids=rows.position_ids,
-            attention_mask=base.attention_mask(rows.attention_mask),
-            use_cache=False,
+            **inputs, position_ids=rows.position_ids, attention_mask=mask, use_cache=False
         ).last_hidden_state
     return base.logits(hidden[rows.predict[:, 0], rows.predict[:, 1]])  # [answers, hidden] -> [answers, vocabulary]
 

@@ -16,6 +16,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from lorify.base.lora import LoraBatch, select_rows
+from lorify.base.model import BaseLM
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -60,6 +63,11 @@ class PackedRows:
     targets: Tensor
     segment: Tensor
 
+    @property
+    def is_shared(self) -> bool:
+        """Return whether a sequence holds more than one segment."""
+        return int(self.segment.max()) >= len(self.input_ids)
+
     def to(self, device: torch.device) -> PackedRows:
         """Copy the rows to a device."""
         return PackedRows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
@@ -70,6 +78,25 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     limit = min(len(sequence) for sequence in sequences) - 1
     first = sequences[0]
     return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
+
+
+def split_rows(
+    base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch | None
+) -> tuple[Sequence[Sequence[Segment]], LoraBatch | None]:
+    """Give each segment a row of its own if the base has recurrent layers, which cannot keep packed ones apart.
+
+    Args:
+        base: the base.
+        rows: the segments of each row.
+        lora: updates of the rows.
+
+    Returns:
+        The rows and their updates; those that were given for any other base.
+    """
+    if not base.is_recurrent:
+        return rows, lora
+    source = [number for number, row in enumerate(rows) for _ in row]
+    return [[segment] for row in rows for segment in row], select_rows(lora, torch.tensor(source, device=base.device))
 
 
 def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joined: bool = False) -> PackedRows:

@@ -18,6 +18,8 @@ from lorify.training.engine.losses import (
     token_share_per_segment,
 )
 from lorify.training.engine.packing import Segment, pack_rows
+from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
+from lorify.training.engine.packing import Segment, pack_rows, split_rows
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 
 AVERAGES = {"instances": mean_per_segment, "tokens": token_share_per_segment}
@@ -59,9 +61,10 @@ def answer_rows(
         label_smoothing: share of the target that is spread over all tokens.
         noise_alpha: see `answer_logits`.
     """
-    packed = pack_rows(rows).to(base.device)
+    split, lora_of_split = split_rows(base, rows, lora)
+    packed = pack_rows(split).to(base.device)
     with torch.autocast(base.device.type, dtype=torch.bfloat16, enabled=bf16):
-        logits = answer_logits(base, packed, lora, noise_alpha=noise_alpha)
+        logits = answer_logits(base, packed, lora_of_split, noise_alpha=noise_alpha)
     per_token = cross_entropy_per_token(logits, packed.targets, label_smoothing=label_smoothing)
     num_segments = sum(map(len, rows))
     wrong = (logits.argmax(-1) != packed.targets).float()

@@ -8,7 +8,7 @@ updates. The base's own weights are neither changed nor copied.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -65,7 +65,8 @@ def select_rows(batch: LoraBatch | None, rows: Tensor) -> LoraBatch | None:
 
 def _select(tensors: LoraTensors, rows: Tensor) -> LoraTensors:
     assert tensors.owner is None, "updates of a packed sequence have no rows"
-    return LoraTensors(
+    return replace(
+        tensors,
         A=tensors.A if tensors.A.dim() == 2 else tensors.A[rows],
         B=tensors.B if len(tensors.B) == 1 else tensors.B[rows],
         active=None if tensors.active is None else tensors.active[rows],

@@ -17,8 +17,6 @@ from lorify.training.engine.losses import (
     mean_per_segment,
     token_share_per_segment,
 )
-from lorify.training.engine.packing import Segment, pack_rows
-from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
 from lorify.training.engine.packing import Segment, pack_rows, split_rows
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 

@@ -100,6 +100,7 @@ class TrainingConfig(Section):
     evaluate_every: int = Field(50, gt=0, description="Steps between evaluations on held-out contexts.")
     evaluation_batches: int = Field(4, gt=0, description="Held-out batches for each evaluation.")
     checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
+    keep_last: bool = Field(False, description="Write the weights of the last step too, to the folder last.")
     sharded: bool = Field(False, description="Split trained weights and optimizer state over the processes.")
     sharded_base: bool = Field(
         False, description="Split the base's blocks over the processes; a block is gathered when it runs."

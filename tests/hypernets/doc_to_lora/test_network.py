@@ -7,7 +7,7 @@ from lorify.contexts.encoders import TextEncoder
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
-from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.hypernets.doc_to_lora.network import LayerwiseMlp, PerceiverHypernetwork
 
 MODULES = (
     AdaptedModule(name="down_proj", in_features=24, out_features=12),
@@ -169,3 +169,13 @@ def test_pairs_of_an_adapter_are_the_rows_of_a_batch():
 def test_shapes_that_do_not_fit_are_refused(changes, problem):
     with pytest.raises(ValidationError, match=problem):
         config(**changes)
+
+
+@pytest.mark.parametrize(("num_layers", "bound"), [(4, 3**0.5), (1, 1.0)])
+def test_initial_mlps_are_as_wide_as_published(num_layers, bound):
+    """Sets for several blocks are drawn as by einops' EinMix, `sqrt(3 / inputs)`; one set as by `nn.Linear`."""
+    mlp = LayerwiseMlp(num_layers, 32)
+    largest = {name: weight.abs().max().item() for name, weight in mlp.named_parameters() if "norm" not in name}
+    assert largest["weight_in"] == pytest.approx(bound / 32**0.5, rel=0.01)
+    assert largest["weight_out"] == pytest.approx(bound / 128**0.5, rel=0.01)
+    assert largest["bias_in"] <= 1 / 32**0.5 and largest["bias_out"] <= 1 / 128**0.5

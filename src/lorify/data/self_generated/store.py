@@ -7,8 +7,10 @@ read lazily, because the stored predictions take kilobytes per question.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -18,12 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
 from lorify.data.examples import Example, Question
+from lorify.data.self_generated.prompts import PromptStyle
 from lorify.data.sources.splits import heldout_texts
 from lorify.errors import EvaluationError
 
 FORMAT_VERSION = 1
 RECORD_NAME = "self-generated.json"
 SOURCE = "self-generated"
+CACHED_SHARDS = 64
 _SCHEMA = pa.schema(
     {
         "context": pa.string(),
@@ -52,6 +56,7 @@ class SelfGeneratedRecord(BaseModel):
     short_answers: bool = Field(default=False, description="Every question requests a short answer.")
     contexts_per_shard: int = Field(gt=0, description="Contexts per shard.")
     max_new_tokens: int = Field(gt=0, description="Longest answer, in tokens.")
+    prompts: PromptStyle = Field(default="lorify", description="Wording of the requests and of the teacher's prompt.")
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,29 @@ class SelfGeneratedQuestion(Question):
         answer_ids: token ids of the answer, including the end-of-turn token unless the answer was cut.
         top_ids: the `top_k` most likely tokens at each position of the answer, flattened.
         top_log_probs: their log-probabilities.
+        prompt_ids: token ids of the chat that asks it without the context, if they are stored; else empty.
     """
 
     answer_ids: tuple[int, ...] = ()
     top_ids: tuple[int, ...] = ()
     top_log_probs: tuple[float, ...] = ()
+    prompt_ids: tuple[int, ...] = ()
 
     @property
     def top_k(self) -> int:
         """Predictions stored for each token."""
         return len(self.top_ids) // len(self.answer_ids)
+
+    @property
+    def least_probability(self) -> float:
+        """Probability of the least likely token of the answer; 0 if it is not among the stored predictions."""
+        k, lowest = self.top_k, 0.0
+        for position, token in enumerate(self.answer_ids):
+            top = self.top_ids[position * k : (position + 1) * k]
+            if token not in top:
+                return 0.0
+            lowest = min(lowest, self.top_log_probs[position * k + top.index(token)])
+        return round(math.exp(lowest), 3)
 
 
 def open_folder(folder: Path, wanted: SelfGeneratedRecord) -> None:
@@ -182,8 +200,32 @@ class StoredContexts(Sequence[Example]):
         if isinstance(index, slice):
             return StoredContexts(self._contexts[index])
         path, first_row, num_rows, top_k = self._contexts[index]
-        rows = _read_shard(path).slice(first_row, num_rows).to_pylist()
+        rows = _read_whole_shard(path, path.stat().st_mtime_ns).slice(first_row, num_rows).to_pylist()
         return Example((rows[0]["context"],), tuple(_parse_row(row, top_k, path) for row in rows), SOURCE)
+
+    @property
+    def num_questions(self) -> int:
+        """Number of questions."""
+        return sum(context.num_rows for context in self._contexts)
+
+    @property
+    def shards(self) -> list[StoredContexts]:
+        """The contexts of each shard."""
+        return self._grouped(lambda path: path)
+
+    def by_folder(self) -> list[StoredContexts]:
+        """The contexts of each folder, which are one data set."""
+        return self._grouped(lambda path: path.parent)
+
+    def _grouped(self, key: Callable[[Path], Path]) -> list[StoredContexts]:
+        groups: dict[Path, list[_ContextRows]] = {}
+        for context in self._contexts:
+            groups.setdefault(key(context.path), []).append(context)
+        return [StoredContexts(contexts) for contexts in groups.values()]
+
+    def question_counts(self) -> list[int]:
+        """Number of questions of each context."""
+        return [context.num_rows for context in self._contexts]
 
     def split(self) -> tuple[StoredContexts, StoredContexts]:
         """Split into training and held-out contexts as `split_by_passage` does.
@@ -201,12 +243,15 @@ class StoredContexts(Sequence[Example]):
         return StoredContexts(train), StoredContexts([context for context, is_heldout in chosen if is_heldout])
 
 
-def load_self_generated(folder: Path, base_digest: str | None = None) -> StoredContexts:
+def load_self_generated(
+    folder: Path, base_digest: str | None = None, *, only: Container[Path] | None = None
+) -> StoredContexts:
     """Load the contexts of a folder, or of all self-generated folders in it.
 
     Args:
         folder: a folder of shards, or a folder that holds several of them, one per data set.
         base_digest: digest of the base to train; None accepts the answers of any base.
+        only: the shards to load; None: all.
 
     Raises:
         EvaluationError: if the folder holds no self-generated data or another base's answers, or a shard is damaged.
@@ -214,10 +259,12 @@ def load_self_generated(folder: Path, base_digest: str | None = None) -> StoredC
     parts = sorted(path.parent for path in folder.glob(f"*/{RECORD_NAME}"))
     if (folder / RECORD_NAME).exists() or not parts:
         parts = [folder]
-    return StoredContexts([context for part in parts for context in _find_contexts(part, base_digest)])
+    if only is not None:
+        parts = [part for part in parts if any(path in only for path in part.glob("shard-*.parquet"))]
+    return StoredContexts([context for part in parts for context in _find_contexts(part, base_digest, only)])
 
 
-def _find_contexts(folder: Path, base_digest: str | None) -> list[_ContextRows]:
+def _find_contexts(folder: Path, base_digest: str | None, only: Container[Path] | None) -> list[_ContextRows]:
     record = read_record(folder)
     if base_digest is not None and record.base_digest != base_digest:
         raise EvaluationError(
@@ -226,6 +273,8 @@ def _find_contexts(folder: Path, base_digest: str | None) -> list[_ContextRows]:
         )
     found = []
     for path in sorted(folder.glob("shard-*.parquet")):
+        if only is not None and path not in only:
+            continue
         texts = _read_shard(path, ["context"])["context"].to_pylist()
         starts = [row for row, text in enumerate(texts) if row == 0 or text != texts[row - 1]]
         ends = [*starts[1:], len(texts)]
@@ -244,6 +293,12 @@ def _parse_row(row: dict, top_k: int, path: Path) -> SelfGeneratedQuestion:
     return SelfGeneratedQuestion(
         row["question"], (row["answer"],), tuple(row["answer_ids"]), tuple(row["top_ids"]), tuple(row["top_log_probs"])
     )
+
+
+@lru_cache(maxsize=CACHED_SHARDS)
+def _read_whole_shard(path: Path, _changed_ns: int) -> pa.Table:
+    """Read a shard; the last ones stay in memory until their files change."""
+    return _read_shard(path)
 
 
 def _read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:

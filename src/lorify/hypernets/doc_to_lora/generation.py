@@ -73,10 +73,23 @@ def check_encoder(encoder: ContextEncoder, config: PerceiverConfig, name: str) -
         )
     if encoder.tokenizer is None:  # it reads only images, each of which is one chunk
         return
-    longest = config.chunk_tokens + len(wanted.prefix_ids) + len(wanted.suffix_ids)
-    if longest > encoder.window_tokens:
+    if config.chunk_tokens > encoder.window_tokens:
         raise HypernetworkError(
-            f"hypernetwork {name} reads chunks of {config.chunk_tokens} tokens ({longest} with their affixes), but the "
-            f"window of context encoder {encoder.name} is {encoder.window_tokens}; set chunk_tokens in its config.json "
-            "to less"
+            f"hypernetwork {name} reads chunks of {config.chunk_tokens} tokens, but the window of context encoder "
+            f"{encoder.name} is {encoder.window_tokens}; set chunk_tokens in its config.json to less"
         )
+
+
+def count_chunks(num_tokens: int, *, chunk_tokens: int, num_affix_tokens: int, window_tokens: int) -> int:
+    """Count the chunks of a context: as few as published, and one more if chunks with affixes exceed the window.
+
+    Args:
+        num_tokens: length of the context with the affixes of one chunk.
+        chunk_tokens: longest chunk; as published, the affixes between chunks are not counted.
+        num_affix_tokens: tokens before and after each chunk.
+        window_tokens: window of the context encoder.
+    """
+    count = -(-num_tokens // chunk_tokens)
+    if count > 1 and -(-num_tokens // count) + num_affix_tokens > window_tokens:
+        return count + 1
+    return count

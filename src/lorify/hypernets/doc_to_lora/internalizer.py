@@ -8,7 +8,7 @@ adapter: removing it removes these rows, and replacing it replaces them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,12 +20,18 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.features import batched
 from lorify.contexts.images import Context, ImageContext, image_not_supported
-from lorify.errors import ContextError
+from lorify.errors import ContextError, HypernetworkError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_pairs, merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
-from lorify.hypernets.doc_to_lora.generation import check_encoder, generate_weights
+from lorify.hypernets.doc_to_lora.generation import check_encoder, count_chunks, generate_weights
 from lorify.hypernets.doc_to_lora.network import GeneratedLora, PerceiverHypernetwork
-from lorify.hypernets.internalizer import RebuildableInternalizer, check_made_for, not_rebuildable, written_by
+from lorify.hypernets.internalizer import (
+    DocumentInternalizer,
+    RebuildableInternalizer,
+    check_made_for,
+    not_rebuildable,
+    written_by,
+)
 
 TOKENS_AT_ONCE = 4096
 NUM_CHUNKS = "num_chunks"
@@ -46,6 +52,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         digest: SHA-256 of its weights file.
         encoder: the context encoder.
         iterative: generate block by block, with less memory; by default everywhere but on CUDA, where it is slower.
+        bias_scale: factor of the learned bias adapter's `A` and `B`, from -2 to 2 in the authors' demo.
     """
 
     base: BaseLM
@@ -55,6 +62,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
     digest: str
     encoder: ContextEncoder
     iterative: bool | None = None
+    bias_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a base or an encoder that the hypernetwork was not made for."""
@@ -106,7 +114,13 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         if not ids:
             raise ContextError(f"document {context.name} has no text; give one with at least one sentence")
         prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
-        num_chunks = -(-(len(prefix) + len(ids) + len(suffix)) // self.config.chunk_tokens)
+        num_affix_tokens = len(prefix) + len(suffix)
+        num_chunks = count_chunks(
+            num_affix_tokens + len(ids),
+            chunk_tokens=self.config.chunk_tokens,
+            num_affix_tokens=num_affix_tokens,
+            window_tokens=self.encoder.window_tokens,
+        )
         return [*split_evenly(ids, num_chunks=num_chunks, prefix=prefix, suffix=suffix)]
 
     def encode_document(
@@ -160,7 +174,9 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         counts = [len(next(iter(part.values())).A) for part in parts]
         concatenated = {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
         chunk_scales = None if scales is None else torch.tensor(scales).repeat_interleave(torch.tensor(counts))
-        merged = merge_chunks(concatenated, [sum(counts)], self.hypernetwork.bias(), chunk_scales=chunk_scales)
+        merged = merge_chunks(
+            concatenated, [sum(counts)], self.hypernetwork.bias(), chunk_scales=chunk_scales, bias_scale=self.bias_scale
+        )
         pairs = as_lora_pairs(merged, first_layer=self.config.first_layer)
         rank = next(iter(pairs.values())).rank
         return Adapter(
@@ -169,6 +185,45 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
             provenance=written_by(self, records),
             statistics=tuple(DocumentStatistics({NUM_CHUNKS: torch.tensor(count)}) for count in counts),
         )
+
+
+def with_options(
+    internalizer: DocumentInternalizer,
+    *,
+    chunk_tokens: int | None = None,
+    iterative: bool | None = None,
+    bias_scale: float | None = None,
+) -> DocumentInternalizer:
+    """Return a Doc-to-LoRA hypernetwork that generates adapters in another way; None leaves an option alone.
+
+    Args:
+        internalizer: the hypernetwork.
+        chunk_tokens: longest chunk in tokens; at most the context encoder's window is used.
+        iterative: generate block by block.
+        bias_scale: factor of the bias adapter.
+
+    Raises:
+        HypernetworkError: if an option is given and the hypernetwork is of another kind.
+    """
+    chosen = {"chunk_tokens": chunk_tokens, "iterative": iterative, "bias_scale": bias_scale}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if not chosen:
+        return internalizer
+    if not isinstance(internalizer, PerceiverInternalizer):
+        raise HypernetworkError(
+            f"{', '.join(chosen)}: only Doc-to-LoRA hypernetworks have these options, and {internalizer.name} is of "
+            "another kind; leave them out"
+        )
+    config = internalizer.config
+    if chunk_tokens is not None:
+        longest = min(chunk_tokens, internalizer.encoder.window_tokens)
+        config = config.model_copy(update={"chunk_tokens": longest})
+    return replace(
+        internalizer,
+        config=config,
+        iterative=internalizer.iterative if iterative is None else iterative,
+        bias_scale=internalizer.bias_scale if bias_scale is None else bias_scale,
+    )
 
 
 def _concatenated(weights: Sequence[GeneratedLora]) -> GeneratedLora:

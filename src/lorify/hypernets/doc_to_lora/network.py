@@ -171,13 +171,17 @@ class LayerwiseMlp(nn.Module):
     """Residual MLP with weights for each block of the base, or one set for all; its norms are shared by all blocks."""
 
     def __init__(self, num_layers: int, size: int) -> None:
-        """Draw random weights, as `nn.Linear` does."""
+        """Draw random weights as published: one set as `nn.Linear` does, sets for several blocks as einops' `EinMix`.
+
+        Both are uniform in `+-bound / sqrt(inputs)`, where the bound of `EinMix` is `sqrt(3)` for weights.
+        """
         super().__init__()
         hidden = EXPANSION * size
+        bound = 3**0.5 if num_layers > 1 else 1.0
         self.norm_in = nn.LayerNorm(size)
-        self.weight_in = nn.Parameter(torch.empty(num_layers, size, hidden).uniform_(-1, 1) / size**0.5)
+        self.weight_in = nn.Parameter(torch.empty(num_layers, size, hidden).uniform_(-1, 1) * bound / size**0.5)
         self.bias_in = nn.Parameter(torch.empty(num_layers, hidden).uniform_(-1, 1) / size**0.5)
-        self.weight_out = nn.Parameter(torch.empty(num_layers, hidden, size).uniform_(-1, 1) / hidden**0.5)
+        self.weight_out = nn.Parameter(torch.empty(num_layers, hidden, size).uniform_(-1, 1) * bound / hidden**0.5)
         self.bias_out = nn.Parameter(torch.empty(num_layers, size).uniform_(-1, 1) / hidden**0.5)
         self.norm_out = nn.LayerNorm(size)
 

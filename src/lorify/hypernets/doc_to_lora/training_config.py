@@ -42,7 +42,9 @@ class PerceiverSettings(Section):
     num_kv_heads: int = Field(4, gt=0, description="Key and value heads.")
     head_size: int = Field(128, gt=0, description="Width of a head.")
     system_turn: bool = Field(False, description="Begin chats and contexts with an empty system turn, as published.")
-    chunk_tokens: int = Field(512, gt=1, description="Longest chunk, in tokens.")
+    chunk_tokens: int | None = Field(
+        512, gt=1, description="Longest chunk, in tokens; null: the encoder's window, as in the first published stage."
+    )
 
 
 class PerceiverData(Section):
@@ -53,7 +55,13 @@ class PerceiverData(Section):
     questions: float = Field(0.0, ge=0, description="Share of natural passages with questions.")
     questions_path: Path | None = Field(None, description="JSON lines file or folder of natural passages.")
     self_generated: float = Field(0.0, ge=0, description="Share of contexts with the base's own answers.")
-    self_generated_path: Path | None = Field(None, description="Folder of parquet shards (see `lorify generate-data`).")
+    self_generated_path: Path | None = Field(
+        None, description="Folder of parquet shards: of `lorify generate-data`, or the published data of Doc-to-LoRA."
+    )
+    self_generated_files: tuple[str, ...] = Field(
+        (),
+        description="Patterns of the shards to use, such as `*/squad_compact/**/*.parquet`; none: all in the folder.",
+    )
     digits: float = Field(0.0, ge=0, description="Share of scikit-learn's handwritten digits.")
     images: float = Field(0.0, ge=0, description="Share of images with questions.")
     images_path: Path | None = Field(None, description="Folder of class folders, or JSON lines with a key image.")
@@ -63,6 +71,19 @@ class PerceiverData(Section):
     max_context_chars: int = Field(8000, gt=0, description="Maximum length of natural passages, in characters.")
     max_answer_chars: int = Field(200, gt=0, description="Maximum length of natural answers, in characters.")
     questions_per_context: int = Field(1, gt=0, description="Maximum number of questions per context.")
+    max_question_tokens: int | None = Field(
+        None, gt=0, description="Maximum number of tokens of a context's questions with their answers; null: no limit."
+    )
+    sampling: Literal["contexts", "questions"] = Field(
+        "contexts",
+        description="Draw contexts with equal probability, or in proportion to their questions and at least 1% from "
+        "each set, as published.",
+    )
+    carry_over: bool = Field(
+        False,
+        description="Begin a batch with the context that did not fit the one before, as published, instead of dropping "
+        "it, which makes long contexts rarer.",
+    )
     batch_context_tokens: int = Field(4096, gt=0, description="Maximum number of context tokens in a batch.")
     batch_question_tokens: int = Field(
         4096, gt=0, description="Maximum number of question and answer tokens in a batch."
@@ -112,7 +133,13 @@ class PerceiverOptimization(Optimization):
     loss: Literal["cross_entropy", "kl"] = Field(
         "kl", description="Cross-entropy on answers, or KL to the base with the context in its prompt."
     )
-    teacher_top_k: int = Field(16, gt=0, description="Number of teacher predictions per token in the KL loss.")
+    average_over: Literal["contexts", "tokens"] = Field(
+        "contexts", description="tokens: long answers weigh more; contexts: all contexts weigh the same."
+    )
+    neftune_alpha: float = Field(
+        0.0, ge=0, description="Noise on the embeddings of the questions (NEFTune), as published 5; 0: none."
+    )
+    teacher_top_k: int = Field(16, gt=0, description="Teacher predictions a token in the KL loss.")
     l1_weight: float = Field(0.1, ge=0, description="Weight of the mean absolute value of the generated weights.")
 
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorify.base.model import BaseLM
+from lorify.contexts.encoders import context_affixes
 from lorify.data.examples import Example
-from lorify.data.self_generated.store import StoredContexts, load_self_generated
+from lorify.data.self_generated.published import ChatTokens
+from lorify.data.self_generated.sets import SelfGeneratedSets, load_sets
 from lorify.data.sources.images import digit_examples, load_image_examples, split_by_image
 from lorify.data.sources.questions import load_question_examples
 from lorify.data.sources.splits import split_by_passage
 from lorify.errors import TrainingError
 from lorify.hypernets.doc_to_lora.training_config import PerceiverData
+from lorify.training.doc_to_lora.mixture import ByContext, ByQuestion, ContextSource, ListedShard
 
 Contexts = Mapping[str, Sequence[Example]]
 """Contexts by kind: a field of `PerceiverData` with a share."""
@@ -61,9 +64,11 @@ def add_self_generated(loaded: LoadedContexts, data: PerceiverData, base: BaseLM
         LorifyError: if the data cannot be read or was generated with another base.
         TrainingError: if a kind with a share has too few contexts to hold some out.
     """
-    train, heldout = StoredContexts(), StoredContexts()
+    train, heldout = SelfGeneratedSets(), SelfGeneratedSets()
     if data.self_generated_path is not None and data.self_generated:
-        train, heldout = load_self_generated(data.self_generated_path, base.digest).split()
+        chat = ChatTokens(base.tokenizer, *context_affixes(base.tokenizer, system_turn=True))
+        patterns = data.self_generated_files
+        train, heldout = load_sets(data.self_generated_path, base.digest, chat, patterns=patterns).split()
     complete = LoadedContexts(
         {**loaded.train, "self_generated": train}, {**loaded.heldout, "self_generated": heldout}
     )  # fmt: skip
@@ -72,3 +77,16 @@ def add_self_generated(loaded: LoadedContexts, data: PerceiverData, base: BaseLM
             path = getattr(data, f"{kind}_path")
             raise TrainingError(f"{path} has too few contexts to hold some out; give at least a few dozen")
     return complete
+
+
+def context_sources(contexts: Contexts, data: PerceiverData) -> Mapping[str, ContextSource]:
+    """Return how the contexts of each kind are drawn: as `data.sampling` says, images always by context."""
+    sources: dict[str, ContextSource] = {kind: ByContext(listed) for kind, listed in contexts.items()}
+    if data.sampling == "contexts":
+        return sources
+    stored, passages = contexts.get("self_generated"), contexts.get("questions")
+    if isinstance(stored, SelfGeneratedSets):
+        sources["self_generated"] = ByQuestion(stored.sets)
+    if passages:
+        sources["questions"] = ByQuestion([ListedShard(passages)])
+    return sources

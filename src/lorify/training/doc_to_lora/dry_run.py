@@ -41,6 +41,8 @@ WEIGHT_AND_GRADIENT_BYTES = 2 * FLOAT32_BYTES
 MOMENTS_BYTES = 2 * FLOAT32_BYTES
 SHARD_BYTES = 3 * FLOAT32_BYTES
 """Weight and two moments, split over the processes."""
+USUAL_CONTEXT_TOKENS = 512
+"""Contexts of a batch are counted as if they had this length, where chunks may be longer."""
 QUANTIZED_BYTES = 0.55
 """A weight in 4 bits, with the scales of its block."""
 
@@ -133,7 +135,7 @@ class _Estimate:
         )
         perceiver = BFLOAT16_BYTES * of_feature * self._num_features()
         widths = sum(m.in_features + m.out_features for m in network.modules)
-        contexts = max(1, data.batch_context_tokens // network.chunk_tokens)
+        contexts = max(1, data.batch_context_tokens // min(network.chunk_tokens, USUAL_CONTEXT_TOKENS))
         generated = FLOAT32_BYTES * 3 * contexts * network.num_layers * network.rank * widths
         # A block keeps about ten vectors of the hidden width (norms, attention) and four of its MLP.
         of_token = int(architecture.num_hidden_layers) * (

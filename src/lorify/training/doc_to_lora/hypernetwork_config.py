@@ -40,7 +40,7 @@ def build_hypernetwork_config(
         ),
         num_layers=len(layers),
         modules=adapted_modules(base, layers, sorted(settings.modules)),
-        **shared_fields(config),
+        **shared_fields(config, encoder.window_tokens),
     )
 
 
@@ -81,8 +81,14 @@ def num_encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, num_ada
     ]
 
 
-def shared_fields(config: PerceiverTrainingConfig) -> dict[str, Any]:
-    """Return the fields that the run's and the network's config share; the scaling is the published `2 r^1.5`."""
+def shared_fields(config: PerceiverTrainingConfig, window_tokens: int) -> dict[str, Any]:
+    """Return the fields that the run's and the network's config share; the scaling is the published `2 r^1.5`.
+
+    Args:
+        config: the run.
+        window_tokens: window of the context encoder, which is the longest chunk if the run names none.
+    """
     settings = config.hypernetwork
     names = set(type(settings).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "patches", "modules"}
-    return {"scaling": 2 * settings.rank**1.5, **{name: getattr(settings, name) for name in names}}
+    shared = {"scaling": 2 * settings.rank**1.5, **{name: getattr(settings, name) for name in names}}
+    return shared | {"chunk_tokens": settings.chunk_tokens or window_tokens}

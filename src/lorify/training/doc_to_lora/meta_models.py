@@ -114,7 +114,7 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
             ),
             num_layers=len(layers),
             modules=modules,
-            **shared_fields(config),
+            **shared_fields(config, int(encoder.architecture.max_position_embeddings)),
         )
     except ValidationError as error:
         raise ConfigError(f"hypernetwork: {describe_problems(error)}") from error

@@ -1,7 +1,8 @@
 """Meta-training of the Perceiver hypernetwork as published: context distillation or cross-entropy through the base.
 
 The loss of a context is the mean over its questions of the mean over each answer's tokens. The loss of a batch is the
-mean over its contexts, plus the mean absolute value of the generated weights:
+mean over its contexts (or, with `average_over = "tokens"`, over all answer tokens), plus the mean absolute value of the
+generated weights:
 
     loss = mean_c mean_q mean_t l(c, q, t)  +  w mean_m (mean |A_m| + mean |B_m|)
 
@@ -69,12 +70,14 @@ class ContextScores:
 
     Attributes:
         loss: of each context `[contexts]`, in the batch's order.
+        token_loss: of each answer token `[answers]`.
         exact: share of each context's questions whose answer tokens are all right `[contexts]`.
         generated_size: mean absolute value of the generated weights, a scalar with a gradient.
         num_tokens: tokens that base and context encoder read.
     """
 
     loss: Tensor
+    token_loss: Tensor
     exact: Tensor
     generated_size: Tensor
     num_tokens: int
@@ -126,9 +129,9 @@ class PerceiverObjective:
             self.hypernetwork_config, hypernetwork = load_start(config.init_from, self.hypernetwork_config, base)
         check_encoder(self.encoder, self.hypernetwork_config, "of this run")
         self.hypernetwork = hypernetwork.to(base.device).train()
-        affixes = self.hypernetwork_config.encoder
-        self.train_batches = PerceiverBatches(config, base, self.encoder, affixes, train)
-        self.heldout_batches = PerceiverBatches(config, base, self.encoder, affixes, heldout, heldout=True)
+        made_for = config, base, self.encoder, self.hypernetwork_config
+        self.train_batches = PerceiverBatches(*made_for, train)
+        self.heldout_batches = PerceiverBatches(*made_for, heldout, heldout=True)
 
     @property
     def module(self) -> PerceiverHypernetwork:
@@ -137,8 +140,9 @@ class PerceiverObjective:
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
+        optimization = self.config.optimization
         rows = self.train_batches.build(batch)
-        scores = self.score_contexts(rows)
+        scores = self.score_contexts(rows, noise_alpha=optimization.neftune_alpha)
         size = scores.generated_size
         metrics: dict[str, float] = {"generated_size": size.item(), "contexts": float(len(rows))}
         kinds = [row.kind for row in rows]
@@ -146,8 +150,10 @@ class PerceiverObjective:
             chosen = torch.tensor([k == kind for k in kinds], device=scores.loss.device)
             metrics[f"loss/{kind}"] = scores.loss.detach()[chosen].mean().item()
             metrics[f"exact/{kind}"] = scores.exact[chosen].mean().item()
-        loss = scores.loss.mean() + self.config.optimization.l1_weight * size
-        return BatchLoss(loss, metrics, scores.num_tokens, weight=len(rows))
+        by_token = optimization.average_over == "tokens"
+        loss = (scores.token_loss.mean() if by_token else scores.loss.mean()) + optimization.l1_weight * size
+        weight = len(scores.token_loss) if by_token else len(rows)
+        return BatchLoss(loss, metrics, scores.num_tokens, weight=weight)
 
     def evaluate(self) -> dict[str, float]:
         """Compute the loss and exact match by kind on held-out batches; the same batches every time."""
@@ -168,11 +174,16 @@ class PerceiverObjective:
         """Write the hypernetwork."""
         DOC_TO_LORA.save(folder, self.hypernetwork_config, self.hypernetwork)
 
-    def score_contexts(self, rows: Sequence[ContextRow]) -> ContextScores:
+    def score_contexts(self, rows: Sequence[ContextRow], *, noise_alpha: float = 0.0) -> ContextScores:
         """Answer the questions about some contexts with the adapters generated for these.
 
         All questions are one sequence for the base. If adapters begin above its first block, each context has a row of
         its own instead, so that repeated rows skip the blocks below (see `lorify.base.lower_block_cache`).
+
+        Args:
+            rows: the contexts.
+            noise_alpha: strength of the noise on the questions' embeddings (NEFTune); as in the reference
+                implementation, its bound is that of one sequence with all questions.
         """
         first_layer = self.hypernetwork_config.first_layer
         merged = merge_chunks(self.generate(rows), [len(row.chunks) for row in rows], self.hypernetwork.bias())
@@ -182,7 +193,8 @@ class PerceiverObjective:
         owner = packed.row[0] if joined else None
         lora = as_lora_batch(merged, self.hypernetwork_config.scaling, first_layer=first_layer, owner=owner)
         with self._autocast():
-            logits = answer_logits(self.base, packed, lora)
+            num_question_tokens = sum(row.num_question_tokens for row in rows)
+            logits = answer_logits(self.base, packed, lora, noise_alpha=noise_alpha, noise_tokens=num_question_tokens)
         per_token = self._loss_per_token(logits, rows, packed.targets, packed.segment)
         wrong = (logits.detach().argmax(-1) != packed.targets).float()
         context_of = torch.tensor([i for i, row in enumerate(rows) for _ in row.segments], device=logits.device)
@@ -193,7 +205,7 @@ class PerceiverObjective:
         loss = mean_per_context(mean_per_segment(per_token, packed.segment, len(context_of)))
         exact = mean_per_context((mean_per_segment(wrong, packed.segment, len(context_of)) == 0).float())
         num_tokens = packed.input_ids.numel() + sum(row.num_context_tokens for row in rows)
-        return ContextScores(loss, exact, torch.stack(sizes).mean(), num_tokens)
+        return ContextScores(loss, per_token, exact, torch.stack(sizes).mean(), num_tokens)
 
     def generate(self, rows: Sequence[ContextRow]) -> dict[str, GeneratedLora]:
         """Generate the weights for all chunks of some contexts, in order, by module."""

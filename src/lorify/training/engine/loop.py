@@ -26,6 +26,7 @@ from lorify.training.engine.launch import check_launch
 from lorify.training.engine.objective import Objective
 from lorify.training.engine.optimizer import build_optimizer, parameter_groups
 from lorify.training.engine.run_folder import (
+    LAST_NAME,
     checkpoint_path,
     only_run,
     reading_checkpoint,
@@ -52,7 +53,7 @@ class Progress:
 
 
 class Trainer:
-    """Trains an objective in a run folder with `checkpoint`, `best` and TensorBoard `curves`.
+    """Trains an objective in a run folder with `checkpoint`, `best`, TensorBoard `curves` and, if wanted, `last`.
 
     Under `accelerate launch` each process trains on batches of its own, and gradients are averaged over all processes.
     With `sharded` in the config each process keeps a part of weights and optimizer state; the module is complete again
@@ -104,6 +105,10 @@ class Trainer:
                     self._save_checkpoint()
                 report(Progress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
         self.weights.gather()
+        is_over = self.step == self.config.optimization.steps
+        if self.config.keep_last and is_over and self.accelerator.is_main_process:
+            with writing(self.run_dir):
+                self.objective.save_best(self.run_dir / LAST_NAME)
 
     def _curves(self) -> AbstractContextManager[CurveWriter | None]:
         if not self.accelerator.is_main_process:

@@ -14,7 +14,9 @@ from lorify.training.engine.packing import PackedRows
 RETRIEVAL_SHARPNESS = 30.0
 
 
-def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0) -> Tensor:
+def answer_logits(
+    base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noise_alpha: float = 0.0, noise_tokens: int | None = None
+) -> Tensor:
     """Compute the logits of all answer tokens `[answers, vocabulary]`; the head runs at these positions only.
 
     Repeated rows skip the blocks below the first adapted one (see `lorify.base.lower_block_cache`).
@@ -24,11 +26,12 @@ def answer_logits(base: BaseLM, rows: PackedRows, lora: LoraBatch | None, *, noi
         rows: its input.
         lora: updates of the rows; None: the bare base.
         noise_alpha: if above 0, noise is added to the token embeddings as in NEFTune (arXiv 2310.05914): uniform in
-            +-alpha / sqrt(tokens * hidden size), with the number of tokens of the longest question with its answer.
+            +-alpha / sqrt(tokens * hidden size).
+        noise_tokens: number of tokens in that formula; None: those of the longest question with its answer.
     """
     if noise_alpha:
         embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
-        num_tokens = int(rows.position_ids.max()) + 1
+        num_tokens = noise_tokens or int(rows.position_ids.max()) + 1
         bound = noise_alpha / math.sqrt(num_tokens * embedded.shape[-1])
         inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
     else:

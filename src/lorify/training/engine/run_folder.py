@@ -21,6 +21,7 @@ from lorify.errors import TrainingError
 from lorify.hypernets.training_config import TrainingConfig
 
 CONFIG_NAME = "config.json"
+LAST_NAME = "last"
 LOCK_NAME = ".lock"
 REASON_CHARS = 160
 

@@ -1,0 +1,49 @@
+"""Batches that begin with the context that did not fit the one before, as published.
+
+Where that context is dropped instead, long contexts are drawn less often than their share, because they overflow more
+often. Batches 64 apart follow one another in a stream, so that several processes need not build each other's batches. A
+stream starts anew after 16 batches, so that a resumed run builds only a few batches again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+NUM_STREAMS = 64
+STREAM_BATCHES = 16
+WINDOW_BATCHES = NUM_STREAMS * STREAM_BATCHES
+
+Batch = TypeVar("Batch")
+
+
+@dataclass
+class _Position(Generic[Batch]):
+    """Where a stream is: its window, the index of its next batch, and the batches from there."""
+
+    window: int
+    index: int
+    batches: Iterator[Batch]
+
+
+class Streams(Generic[Batch]):
+    """Finds batch n in its stream; batches that are asked for in order are built once."""
+
+    def __init__(self, start: Callable[[int, int], Iterator[Batch]]) -> None:
+        """Build batches with `start(window, stream)`, an endless iterator over the batches of one stream."""
+        self._start = start
+        self._positions: dict[int, _Position[Batch]] = {}
+
+    def batch(self, number: int) -> Batch:
+        """Build batch `number`."""
+        window, place = divmod(number, WINDOW_BATCHES)
+        index, stream = divmod(place, NUM_STREAMS)
+        position = self._positions.get(stream)
+        if position is None or (position.window, position.index) != (window, index):
+            position = self._positions[stream] = _Position(window, 0, self._start(window, stream))
+        while position.index < index:
+            next(position.batches)
+            position.index += 1
+        position.index += 1
+        return next(position.batches)

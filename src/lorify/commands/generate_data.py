@@ -14,6 +14,8 @@ from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
+    from lorify.data.self_generated.pipeline import Part
+    from lorify.data.self_generated.prompts import PromptStyle
     from lorify.data.self_generated.teachers import Teacher
     from lorify.data.self_generated.writers import QuestionWriter
 
@@ -29,6 +31,23 @@ _Dataset = Annotated[
     str | None, typer.Option("--dataset", help="Public data set: squad, drop, ropes, pwc or fineweb-edu.")
 ]
 _Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of contexts.")]
+_Offset = Annotated[
+    int | None,
+    typer.Option(
+        "--offset",
+        min=0,
+        help="Number of contexts to skip. Several machines can fill one folder with such parts, and parts can be added "
+        "to it later; offset and limit are multiples of 64.",
+    ),
+]
+_Prompts = Annotated[
+    str,
+    typer.Option(
+        "--prompts",
+        help="Wording of the requests: lorify, or published, as in Doc-to-LoRA, which also drops answers that are cut.",
+    ),
+]
+_Batch = Annotated[int, typer.Option("--batch", min=1, help="Questions that the base answers at a time here.")]
 _Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint that serves the writer.")
 ]
@@ -59,6 +78,7 @@ def generate_data(
     documents: _Documents = None,
     dataset: _Dataset = None,
     limit: _Limit = None,
+    offset: _Offset = None,
     base: Base = None,
     endpoint: _Endpoint = None,
     writer: _Writer = None,
@@ -67,6 +87,8 @@ def generate_data(
     rounds: _Rounds = 1,
     questions: _Questions = 5,
     short: _Short = None,
+    prompts: _Prompts = "lorify",
+    batch: _Batch = 8,
 ) -> None:
     """Generate questions and answers to train on.
 
@@ -79,27 +101,31 @@ def generate_data(
     from lorify.base.files import DEFAULT_BASE
     from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 
+    style = _prompt_style(prompts)
     _check_options(endpoint, writer, vllm, teacher)
-    contexts, question_writer = _load_contexts(documents, dataset, limit)
+    contexts, question_writer = _load_contexts(documents, dataset, limit, offset or 0)
     base_name = base or DEFAULT_BASE
     base_writes = question_writer is None and writer is None
     loaded = load_base_model(base_name) if teacher is None or base_writes else None
     device_share = SHARED_DEVICE_SHARE if vllm and teacher == "vllm" else DEVICE_SHARE
     if question_writer is None:
-        question_writer = _build_writer(loaded, writer, endpoint, vllm_share=device_share if vllm else None)
+        vllm_share = device_share if vllm else None
+        question_writer = _build_writer(loaded, writer, endpoint, vllm_share=vllm_share, style=style)
     settings = GenerationSettings(
         rounds=rounds,
         questions_per_round=questions,
         short_answers=_publishes_short_answers(dataset) if short is None else short,
+        prompts=style,
     )
     with show_progress("generating", "documents") as advance:
         generate_self_generated(
             contexts,
             output,
-            teacher=_build_teacher(loaded, base_name, teacher, vllm_share=device_share),
+            teacher=_build_teacher(loaded, base_name, teacher, vllm_share=device_share, batch=batch),
             writer=question_writer,
             settings=settings,
             report=advance,
+            part=None if offset is None else _part(dataset, documents, offset, limit, len(contexts)),
         )
     print_line(str(output))
 
@@ -114,8 +140,24 @@ def _check_options(endpoint: str | None, writer: str | None, vllm: bool, teacher
         raise EvaluationError(f"--teacher {teacher!r} is unknown; give vllm, or a URL such as http://localhost:8000/v1")
 
 
+def _prompt_style(name: str) -> PromptStyle:
+    from lorify.data.self_generated.prompts import PROMPTS
+
+    for style in PROMPTS:
+        if style == name:
+            return style
+    raise EvaluationError(f"--prompts {name!r} is unknown; choose from {', '.join(PROMPTS)}")
+
+
+def _part(dataset: str | None, documents: Path | None, offset: int, limit: int | None, num_contexts: int) -> Part:
+    from lorify.data.self_generated.pipeline import Part
+
+    is_last = limit is None or num_contexts < limit
+    return Part(dataset or str(documents and documents.resolve()), offset, is_last)
+
+
 def _load_contexts(
-    documents: Path | None, dataset: str | None, limit: int | None
+    documents: Path | None, dataset: str | None, limit: int | None, offset: int
 ) -> tuple[list[str], QuestionWriter | None]:
     """The contexts, with their own questions if the data set has any."""
     from lorify.data.self_generated.writers import GivenQuestions
@@ -125,13 +167,14 @@ def _load_contexts(
     if dataset in TEXT_DATASETS:
         if limit is None:
             raise EvaluationError(f"{dataset} is too large to process whole; set the number of texts with --limit")
-        return list(islice(stream_public_texts(dataset, documents), limit)), None
+        return list(islice(stream_public_texts(dataset, documents), offset, offset + limit)), None
+    end = None if limit is None else offset + limit
     if dataset is not None:
-        examples = load_public_examples(dataset, documents, purpose="train")[:limit]
+        examples = load_public_examples(dataset, documents, purpose="train")[offset:end]
         return [example.documents[0] for example in examples], GivenQuestions(examples, dataset)
     if documents is None:
         raise EvaluationError("no documents given; give a JSON lines file, or a data set with --dataset")
-    return list(islice(read_texts(documents), limit)), None
+    return list(islice(read_texts(documents), offset, end)), None
 
 
 def _publishes_short_answers(dataset: str | None) -> bool:
@@ -142,25 +185,29 @@ def _publishes_short_answers(dataset: str | None) -> bool:
 
 
 def _build_writer(
-    base: BaseLM | None, name: str | None, endpoint: str | None, *, vllm_share: float | None
+    base: BaseLM | None, name: str | None, endpoint: str | None, *, vllm_share: float | None, style: PromptStyle
 ) -> QuestionWriter:
     """The model that writes the questions; `vllm_share` is None unless it runs in vLLM."""
+    from lorify.data.self_generated.prompts import PROMPTS
     from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, VllmWriter
 
+    prompts = PROMPTS[style]()
     if name is None:
         assert base is not None
-        return LocalWriter(base)
+        return LocalWriter(base, prompts)
     if endpoint is not None:
-        return EndpointWriter(endpoint, name)
-    return LocalWriter(load_base_model(name)) if vllm_share is None else VllmWriter(name, memory_share=vllm_share)
+        return EndpointWriter(endpoint, name, prompts)
+    if vllm_share is not None:
+        return VllmWriter(name, memory_share=vllm_share, prompts=prompts)
+    return LocalWriter(load_base_model(name), prompts)
 
 
-def _build_teacher(base: BaseLM | None, name: str, where: str | None, *, vllm_share: float) -> Teacher:
+def _build_teacher(base: BaseLM | None, name: str, where: str | None, *, vllm_share: float, batch: int) -> Teacher:
     """The base as the teacher: in this process, in vLLM or behind an endpoint."""
     from lorify.data.self_generated.remote_teachers import EndpointTeacher, VllmTeacher
     from lorify.data.self_generated.teachers import LocalTeacher
 
     if where is None:
         assert base is not None
-        return LocalTeacher(base)
+        return LocalTeacher(base, batch)
     return VllmTeacher(name, memory_share=vllm_share) if where == "vllm" else EndpointTeacher(where, name)

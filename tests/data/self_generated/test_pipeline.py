@@ -4,16 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from data.fake_endpoint import NotServed, chat_completion, serving
 from tiny import tiny_base
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.data.self_generated.pipeline import SHORT_ANSWERS, GenerationSettings, generate_self_generated
+from lorify.data.self_generated.pipeline import GenerationSettings, Part, generate_self_generated
+from lorify.data.self_generated.prompts import LORIFY_PROMPTS, SHORT_ANSWERS
 from lorify.data.self_generated.store import SelfGeneratedQuestion, load_self_generated, shard_path
 from lorify.data.self_generated.teachers import LocalTeacher
-from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter, parse_questions
+from lorify.data.self_generated.writers import EndpointWriter, LocalWriter, QuestionWriter, VllmWriter
 from lorify.data.sources.splits import split_by_passage
 from lorify.errors import EvaluationError
 
@@ -156,7 +158,7 @@ def test_other_settings_bases_and_damage_are_refused(base, tmp_path):
 
 def test_questions_are_found_in_what_a_model_writes():
     text = "Sure!\n**Question 1:** Who keeps bees?\nAnswer 1: Ada\n- Question 2. When does it open\n"
-    assert parse_questions(text) == ["Who keeps bees?", "When does it open?"]
+    assert LORIFY_PROMPTS.parse_questions("", text) == ["Who keeps bees?", "When does it open?"]
 
 
 def test_a_local_base_is_asked(base):
@@ -222,3 +224,41 @@ def test_a_folder_of_folders_is_one_set(base, tmp_path):
     generate(base, tmp_path / "squad")
     generate(base, tmp_path / "pwc")
     assert len(load_self_generated(tmp_path, base.digest)) == 2 * len(load_self_generated(tmp_path / "pwc"))
+
+
+def test_the_published_way_drops_answers_that_are_cut(base, tmp_path):
+    generate(base, tmp_path / "own", max_new_tokens=2)
+    kept = [q for example in load_self_generated(tmp_path / "own") for q in example.questions]
+    assert any(len(q.answer_ids) == 2 and q.answer_ids[-1] not in base.stop_ids for q in kept)
+    generate(base, tmp_path / "published", max_new_tokens=2, prompts="published")
+    shards = sorted((tmp_path / "published").glob("shard-*.parquet"))
+    assert len(shards) == 3
+    for row in (row for shard in shards for row in pq.read_table(shard).to_pylist()):
+        assert row["answer_ids"][-1] in base.stop_ids
+
+
+def test_parts_fill_one_folder_and_later_parts_extend_it(base, tmp_path):
+    def generate_part(offset: int, stop: int, *, is_last: bool = False) -> int:
+        part = Part("mills", offset, is_last)
+        return generate_self_generated(
+            TEXTS[offset:stop], tmp_path, teacher=LocalTeacher(base), writer=Writer(), settings=SETTINGS, part=part
+        )
+
+    assert generate_part(2, 4) == 2
+    assert [path.name for path in sorted(tmp_path.glob("*.parquet"))] == ["shard-00001.parquet"]
+    generate_part(0, 2)
+    generate_part(4, 5, is_last=True)
+    assert [example.documents[0] for example in load_self_generated(tmp_path)] == TEXTS
+    with pytest.raises(EvaluationError, match=r"contexts 1 to 3 are not whole shards; give multiples of 2"):
+        generate_part(1, 3)
+
+
+def test_a_large_batch_answers_the_questions_of_several_contexts_alike(base, tmp_path):
+    generate(base, tmp_path / "small")
+    generate_self_generated(
+        TEXTS, tmp_path / "large", teacher=LocalTeacher(base, 32), writer=Writer(), settings=SETTINGS
+    )
+    for one, other in zip(
+        load_self_generated(tmp_path / "small"), load_self_generated(tmp_path / "large"), strict=True
+    ):
+        assert [q.answers for q in one.questions] == [q.answers for q in other.questions]

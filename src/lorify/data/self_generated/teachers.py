@@ -87,9 +87,14 @@ class Teacher(Protocol):
 class LocalTeacher(Teacher):
     """A base in this process."""
 
-    def __init__(self, base: BaseLM) -> None:
-        """Use this base."""
-        self._model = base
+    def __init__(self, base: BaseLM, batch_prompts: int = BATCH_PROMPTS) -> None:
+        """Use this base.
+
+        Args:
+            base: the base.
+            batch_prompts: number of questions that it answers at a time.
+        """
+        self._model, self.batch_prompts = base, batch_prompts
         stop_ids = base.stop_ids
         self._base = TeacherBase(base.name, base.digest, base.tokenizer, base.window_tokens, frozenset(stop_ids))
 
@@ -100,16 +105,16 @@ class LocalTeacher(Teacher):
 
     @property
     def preferred_contexts(self) -> int:
-        """One, because the prompts of its questions share a prefix."""
-        return 1
+        """One, because the prompts of its questions share a prefix; more only where batches are large."""
+        return max(1, self.batch_prompts // BATCH_PROMPTS)
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Answer greedily, in small batches."""
         stop_ids = set(self.base.stop_ids)
         answers = []
-        for start in range(0, len(prompts), BATCH_PROMPTS):
-            group = prompts[start : start + BATCH_PROMPTS]
+        for start in range(0, len(prompts), self.batch_prompts):
+            group = prompts[start : start + self.batch_prompts]
             batch_answers = generate_batch(
                 self._model, group, GenerationOptions(max_new_tokens), lora=None, stop_ids=stop_ids
             )

@@ -3,12 +3,11 @@
 The first round requests questions about a context. Further rounds show the earlier questions and request new ones, also
 such that combine several facts.
 
-Source: Doc-to-LoRA (arXiv 2602.15902), data generation; the wording of the prompts is ours.
+Source: Doc-to-LoRA (arXiv 2602.15902), data generation; for the wording see `lorify.data.self_generated.prompts`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -18,20 +17,11 @@ from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.data.examples import Example
 from lorify.data.self_generated.engines import Endpoint, OfflineVllm, call_concurrently
+from lorify.data.self_generated.prompts import LORIFY_PROMPTS, DataPrompts
 
 MAX_TOKENS = 1024
 MAX_QUESTION_TOKENS = 64
 ANSWER_PREFIX = "Question 1:"
-INSTRUCTION = (
-    "Read the text and write {count} questions that it answers. Each must be about something only this text says, and "
-    "understandable to someone who has not seen it: name people and things, and never speak of a text or passage. Ask "
-    "about different facts. Write one question a line, each line as `Question N: ...`, and nothing else."
-)
-FURTHER_INSTRUCTION = (
-    "These questions were asked before; do not ask them again, in other words either:\n{earlier}\n\nIf no new fact is "
-    "left, ask what needs two facts of the text together, or a fact the other way round."
-)
-_QUESTION = re.compile(r"^\W*question\s*\d*\s*[:.)]\W*(.+?)\W*$", re.IGNORECASE | re.MULTILINE)
 
 
 class QuestionWriter(Protocol):
@@ -51,25 +41,12 @@ class QuestionWriter(Protocol):
         return [self.write(context, own_earlier, count) for context, own_earlier in zip(contexts, earlier, strict=True)]
 
 
-def writer_messages(context: str, earlier: Sequence[str], count: int) -> list[dict[str, str]]:
-    """Build the chat that requests questions."""
-    parts = [INSTRUCTION.format(count=count), f"Text:\n{context}"]
-    if earlier:
-        parts.append(FURTHER_INSTRUCTION.format(earlier="\n".join(f"- {question}" for question in earlier)))
-    return [{"role": "user", "content": "\n\n".join(parts)}]
-
-
-def parse_questions(text: str) -> list[str]:
-    """Extract the questions of an answer, each with its question mark."""
-    return [f"{match.group(1).strip()}?" for match in _QUESTION.finditer(text)]
-
-
 class LocalWriter(QuestionWriter):
     """A base in this process; its answer is started for it, because small bases do not keep to the format otherwise."""
 
-    def __init__(self, base: BaseLM) -> None:
-        """Use this base."""
-        self.base = base
+    def __init__(self, base: BaseLM, prompts: DataPrompts = LORIFY_PROMPTS) -> None:
+        """Use this base, with requests in the words of `prompts`."""
+        self.base, self.prompts = base, prompts
 
     @property
     def name(self) -> str:
@@ -79,7 +56,7 @@ class LocalWriter(QuestionWriter):
     def write(self, context: str, earlier: Sequence[str], count: int) -> list[str]:
         """Write up to `count` questions, decoded greedily."""
         tokenizer = self.base.tokenizer
-        prompt = build_prompt_ids(tokenizer, writer_messages(context, earlier, count))
+        prompt = build_prompt_ids(tokenizer, self.prompts.writer_messages(context, earlier, count))
         prompt += self.base.encode_text(ANSWER_PREFIX)
         room = self.base.window_tokens - len(prompt)
         if room < 1:
@@ -91,7 +68,7 @@ class LocalWriter(QuestionWriter):
             lora=None,
             stop_ids=self.base.stop_ids,
         )
-        return parse_questions(ANSWER_PREFIX + self.base.decode_text(answer))[:count]
+        return self.prompts.parse_questions(context, ANSWER_PREFIX + self.base.decode_text(answer))[:count]
 
 
 class GivenQuestions(QuestionWriter):
@@ -118,17 +95,18 @@ class GivenQuestions(QuestionWriter):
 class VllmWriter(QuestionWriter):
     """A model in vLLM, in this process; it writes in large batches."""
 
-    def __init__(self, model: str, *, memory_share: float = 0.9) -> None:
+    def __init__(self, model: str, *, memory_share: float = 0.9, prompts: DataPrompts = LORIFY_PROMPTS) -> None:
         """Load the model.
 
         Args:
             model: hub id or folder.
+            prompts: the words of the requests.
             memory_share: share of the device memory to use.
 
         Raises:
             EvaluationError: if vLLM is not installed, or cannot load the model.
         """
-        self._vllm = OfflineVllm(model, memory_share=memory_share)
+        self._vllm, self.prompts = OfflineVllm(model, memory_share=memory_share), prompts
         self._sampling = self._vllm.vllm.SamplingParams(temperature=0.0, max_tokens=MAX_TOKENS)
 
     @property
@@ -143,25 +121,29 @@ class VllmWriter(QuestionWriter):
     def write_all(self, contexts: Sequence[str], earlier: Sequence[Sequence[str]], count: int) -> list[list[str]]:
         """Write up to `count` questions about each context, decoded greedily in one batch."""
         pairs = zip(contexts, earlier, strict=True)
-        chats = [writer_messages(context, own_earlier, count) for context, own_earlier in pairs]
+        chats = [self.prompts.writer_messages(context, own_earlier, count) for context, own_earlier in pairs]
         answers = self._vllm.engine.chat(chats, self._sampling, use_tqdm=False)
-        return [parse_questions(answer.outputs[0].text)[:count] for answer in answers]
+        return [
+            self.prompts.parse_questions(context, answer.outputs[0].text)[:count]
+            for context, answer in zip(contexts, answers, strict=True)
+        ]
 
 
 class EndpointWriter(QuestionWriter):
     """A model behind an OpenAI-compatible endpoint, called concurrently."""
 
-    def __init__(self, url: str, model: str) -> None:
+    def __init__(self, url: str, model: str, prompts: DataPrompts = LORIFY_PROMPTS) -> None:
         """Create the client without connecting.
 
         Args:
             url: address, such as `http://localhost:8000/v1`.
             model: name of the model.
+            prompts: the words of the requests.
 
         Raises:
             EvaluationError: if the client library is not installed.
         """
-        self.model = model
+        self.model, self.prompts = model, prompts
         self._endpoint = Endpoint(url)
 
     @property
@@ -179,11 +161,11 @@ class EndpointWriter(QuestionWriter):
             "write questions",
             self._endpoint.client.chat.completions.create,
             model=self.model,
-            messages=writer_messages(context, earlier, count),
+            messages=self.prompts.writer_messages(context, earlier, count),
             max_tokens=MAX_TOKENS,
             temperature=0.0,
         )
-        return parse_questions(answer.choices[0].message.content or "")[:count]
+        return self.prompts.parse_questions(context, answer.choices[0].message.content or "")[:count]
 
     def write_all(self, contexts: Sequence[str], earlier: Sequence[Sequence[str]], count: int) -> list[list[str]]:
         """Write up to `count` questions about each context, with concurrent requests."""

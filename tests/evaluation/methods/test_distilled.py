@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import torch
+from tiny import tiny_base
 
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
@@ -42,3 +43,16 @@ def test_refining_by_no_step_leaves_the_focused_adapter_unchanged(model):
 def test_the_options_of_version_0_1_are_accepted():
     (method,) = parse_methods("cd:lessons=oracle:seconds=5")
     assert method.label == "cd:train_on=test_questions:seconds=5.0"
+
+
+def test_the_published_baseline_trains_on_the_writers_or_the_tests_questions():
+    base = tiny_base()
+    base.model.config.max_position_embeddings = 8192  # the published prompts are long, and are read byte by byte
+    model = Lorify(base, None)
+    (case,) = FactsSuite(documents=1, questions=2).build(model)
+    options = "epochs=1:batch=1:answer_tokens=2:rank=2"
+    methods = f"cd_d2l:train_on=test_questions:{options},cd_d2l:writer=base:rounds=1:{options}"
+    answers = answer_cases(model, [case], parse_methods(methods), max_new_tokens=4, timed=False)
+    oracle = [a for a in answers if "test_questions" in a.method]
+    assert len(oracle) == 2 and all(a.adapter_bytes > 0 for a in oracle)
+    assert len(answers) == 4  # a writer of random weights may write nothing; then the bare base is asked

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lorify.evaluation.suites.api import Suite
 
 SHOWN_COLUMNS = (
-    "source,condition,method,questions,tasks,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,contains,"
+    "source,condition,method,questions,tasks,score,score_low,score_high,score_relative,precision,recall,seed_deviation,"
+    "exact,f1,f1_low,f1_high,contains,"
     "rouge_l,rouge_l_recall,f1_relative,update_seconds,first_token_seconds,seconds_per_token,answer_peak_mb"
 ).split(",")
 # Tasks have a score by their own metric; these columns would only repeat it in other metrics.

@@ -1,4 +1,4 @@
-"""`lorify eval compare`, `pool` and `report`: comparing and summarizing finished runs."""
+"""`lorify eval compare`, `pool`, `table` and `report`: comparing and summarizing finished runs."""
 
 from __future__ import annotations
 
@@ -57,6 +57,33 @@ def pool(
         print_json({"runs": [str(run) for run in runs], "scores": rows})
     else:
         print_table([{key: row[key] for key in row if any(r[key] is not None for r in rows)} for row in rows])
+
+
+def table(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders that contain their answers.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Markdown file to write.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Join runs into one table as in a paper: methods by data sets, and what each method costs.
+
+    Scores are those of the suite, with the score relative to method icl in brackets.
+
+    Example: lorify eval table runs/squad runs/drop runs/ropes -o main-table.md
+    """
+    from lorify.evaluation.reports.paper_table import paper_table
+    from lorify.evaluation.reports.tables import as_markdown
+    from lorify.evaluation.runs.folder import write_text
+
+    found = paper_table({run.name: run for run in runs})
+    if output is not None:
+        write_text(output, f"{as_markdown(found.scores)}\n\n{as_markdown(found.costs)}\n")
+    if as_json:
+        print_json({"runs": [str(run) for run in runs], "scores": found.scores, "costs": found.costs})
+        return
+    print_table(found.scores)
+    print_table(found.costs)
 
 
 def report(

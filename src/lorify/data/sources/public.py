@@ -110,9 +110,7 @@ def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpos
     Raises:
         EvaluationError: if there is no such data set or split, it cannot be fetched or read, or a row lacks a field.
     """
-    if name not in QUESTION_DATASETS:
-        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(QUESTION_DATASETS)}")
-    dataset = QUESTION_DATASETS[name]
+    dataset = _find_dataset(name)
     if purpose != "test" and dataset.heldout is None:
         raise EvaluationError(f"data set {name} is for evaluation only; train on {', '.join(TRAINABLE_DATASETS)}")
     rows = _read_rows(dataset, path, "train" if purpose == "train" else dataset.split)
@@ -126,6 +124,34 @@ def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpos
         raise EvaluationError(f"{source} gave no questions with answers; give another copy")
     examples = group_by_passage(passages, name)
     return examples[dataset.skipped_contexts :] if purpose == "train" else examples
+
+
+def load_public_questions(name: str, path: Path | None = None) -> list[Example]:
+    """Load each question of an evaluation split as an example of its own, in the order of the data set.
+
+    Args:
+        name: one of `QUESTION_DATASETS`.
+        path: local copy, as in `load_public_examples`.
+
+    Raises:
+        EvaluationError: as in `load_public_examples`.
+    """
+    dataset = _find_dataset(name)
+    source = str(path or dataset.hub_id)
+    rows = _parse_rows(_read_rows(dataset, path, dataset.split), name, source)
+    examples = [
+        Example((context.strip(),), (Question(question.strip(), tuple(dict.fromkeys(answers))),), name)
+        for context, question, answers in rows
+    ]
+    if not examples:
+        raise EvaluationError(f"{source} gave no questions with answers; give another copy")
+    return examples
+
+
+def _find_dataset(name: str) -> QuestionDataset:
+    if name not in QUESTION_DATASETS:
+        raise EvaluationError(f"data set {name!r} is not known; choose from {', '.join(QUESTION_DATASETS)}")
+    return QUESTION_DATASETS[name]
 
 
 def _read_rows(dataset: QuestionDataset, path: Path | None, split: str) -> Iterable[Row]:

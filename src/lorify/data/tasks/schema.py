@@ -13,6 +13,8 @@ Metric = Literal[
     "number",
     "f1",
     "rouge_l",
+    "qa_f1",
+    "rouge_l_stemmed",
     "contained",
     "quantity",
     "verdict",
@@ -22,7 +24,8 @@ Metric = Literal[
     "declined",
 ]
 """Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
-F1; ROUGE-L. The others are for answers in people's words; see `lorify.evaluation.scoring.free_answers`."""
+F1; ROUGE-L; word F1 and ROUGE-L as in the evaluation of Doc-to-LoRA. The others are for answers in people's words; see
+`lorify.evaluation.scoring.free_answers`."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.associative.document_memory import without_tokens
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
+from lorify.hypernets.doc_to_lora.internalizer import with_options
 
 
 def prepare_adapter(
@@ -49,6 +50,17 @@ class Internalized(Method):
     )
     focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
+    chunk_tokens: int | None = Field(
+        None, gt=1, description="Longest chunk in tokens, in place of the hypernetwork's own (Doc-to-LoRA only)."
+    )
+    iterative: bool | None = Field(
+        None,
+        description="Generate the adapter block by block, which takes less memory (Doc-to-LoRA only). Default: "
+        "everywhere but on CUDA.",
+    )
+    bias_scale: float | None = Field(
+        None, ge=-2, le=2, description="Factor of the adapter that all contexts share (Doc-to-LoRA only)."
+    )
 
     @property
     def needs(self) -> CaseKind | None:
@@ -64,6 +76,16 @@ class Internalized(Method):
         """Load the other hypernetwork, if one is given."""
         if self.hypernetwork is not None:
             model = Lorify(model.base, load_internalizer(model.base, self.hypernetwork))
+        if (self.chunk_tokens, self.iterative, self.bias_scale) != (None, None, None):
+            model = Lorify(
+                model.base,
+                with_options(
+                    model.internalizer,
+                    chunk_tokens=self.chunk_tokens,
+                    iterative=self.iterative,
+                    bias_scale=self.bias_scale,
+                ),
+            )
 
         def ingest(case: Case) -> PreparedCase:
             adapter = model.internalize(*case_contexts(case))

@@ -9,6 +9,7 @@ from lorify.evaluation.methods.distilled import Distilled, Refined
 from lorify.evaluation.methods.exported import Exported
 from lorify.evaluation.methods.in_prompt import InContext, NoContext, Retrieval
 from lorify.evaluation.methods.internalized import Internalized, OuterProducts
+from lorify.evaluation.methods.published_distillation import PublishedDistilled
 from lorify.evaluation.methods.specialized import FromDescription, FromInstruction, Mismatched, RandomText, Restored
 from lorify.evaluation.methods.tasks import Described, ThreeShot
 from lorify.evaluation.methods.trained import MultiTask, TaskLora
@@ -24,6 +25,7 @@ METHODS: tuple[type[Method], ...] = (
     Retrieval,
     Distilled,
     Refined,
+    PublishedDistilled,
     Llmlingua2,
     FromInstruction,
     Described,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -113,11 +114,14 @@ class Restored(Specialized):
 
 
 class FromInstruction(Specialized):
-    """Text-to-LoRA on documents: the adapter from an instruction that says nothing about the document."""
+    """Text-to-LoRA on documents: the adapter from an instruction, or as published from the document's own text."""
 
     name = "t2l"
     kinds = ("documents",)
     instruction: str = Field(QA_INSTRUCTION, description="Task description, the same for all documents.")
+    describe: Literal["instruction", "document"] = Field(
+        "instruction", description="Text that describes the task: the instruction, or as published the document itself."
+    )
     document: bool = Field(False, description="Put the document into the prompt too, as icl does.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
@@ -139,8 +143,8 @@ class FromInstruction(Specialized):
         return ingest
 
     def load_text(self) -> Callable[[Case], str]:
-        """Return a function that returns the instruction."""
-        return lambda _case: self.instruction
+        """Return a function that returns the instruction, or the document of a case."""
+        return joined_documents if self.describe == "document" else lambda _case: self.instruction
 
 
 def missing_in_library(method: str, library: Path, task: str) -> EvaluationError:

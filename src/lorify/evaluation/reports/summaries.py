@@ -8,7 +8,15 @@ from typing import TypeVar
 
 from lorify.evaluation.reports.tables import Row
 from lorify.evaluation.runs.records import AnswerRecord
-from lorify.evaluation.scoring.metrics import MEGABYTE, bootstrap_interval, length_bin, mean, median, paired_test
+from lorify.evaluation.scoring.metrics import (
+    MEGABYTE,
+    PUBLISHED_METRICS,
+    bootstrap_interval,
+    length_bin,
+    mean,
+    median,
+    paired_test,
+)
 
 K = TypeVar("K")
 
@@ -16,6 +24,8 @@ PROMPT_METHODS = ("icl", "rag")
 """Methods with the documents, or parts of them, in the prompt: the baselines that `f1_relative` refers to."""
 SIGNIFICANCE_LEVEL = 0.05
 ALL_CONDITIONS = "all"
+REFERENCE_METHOD = "icl"
+"""The method that scores of Doc-to-LoRA's evaluation are relative to, as published."""
 
 
 def summarize(answers: Sequence[AnswerRecord]) -> list[Row]:
@@ -24,6 +34,7 @@ def summarize(answers: Sequence[AnswerRecord]) -> list[Row]:
     `f1_relative` is the mean F1 divided by that of the best of `PROMPT_METHODS`, with any options, on the same
     questions. Questions with another metric than F1 have a `score` by it, and a row for `all` conditions together.
     Tasks also have `seed_deviation`, the standard deviation of the means of the seeds.
+    Suite `d2l` also has `score_relative`, the score divided by that of `icl`, `precision` and `recall`.
     """
     rows: list[Row] = []
     for (source, condition), group in _by_condition(answers).items():
@@ -36,6 +47,7 @@ def summarize(answers: Sequence[AnswerRecord]) -> list[Row]:
                 {"source": source, "condition": condition, "method": method, "questions": len(chosen)}
                 | _scores(chosen)
                 | _task_scores(chosen)
+                | _published_scores(chosen, by_method.get(REFERENCE_METHOD, ()))
                 | {"f1_relative": round(f1 / reference, 3) if reference else None}
                 | _costs(chosen)
             )
@@ -159,6 +171,19 @@ def _task_scores(answers: Sequence[AnswerRecord]) -> Row:
         "seeds": len(seeds),
         **shown,
         "seed_deviation": round(statistics.stdev(seeds), 4) if len(seeds) > 1 else None,
+    }
+
+
+def _published_scores(answers: Sequence[AnswerRecord], reference: Sequence[AnswerRecord]) -> Row:
+    """Compare scores of Doc-to-LoRA's evaluation with those of `icl`; all None if answers have other metrics."""
+    row: Row = dict.fromkeys(("score_relative", "precision", "recall"))
+    if not all(a.metric in PUBLISHED_METRICS for a in answers):
+        return row
+    of_reference = mean([a.score for a in reference]) if reference else 0.0
+    return {
+        "score_relative": round(mean([a.score for a in answers]) / of_reference, 3) if of_reference else None,
+        "precision": round(mean([a.precision or 0.0 for a in answers]), 3),
+        "recall": round(mean([a.recall or 0.0 for a in answers]), 3),
     }
 
 

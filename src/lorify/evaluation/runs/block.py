@@ -15,7 +15,8 @@ from lorify.evaluation.methods.api import Ingest, PreparedCase, longest_answer
 from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured
 from lorify.evaluation.scoring.choices import nearest_choice
-from lorify.evaluation.scoring.metrics import exact_match, rouge_l, score_answer, token_f1
+from lorify.evaluation.scoring.metrics import PUBLISHED_METRICS, exact_match, rouge_l, score_answer, token_f1
+from lorify.evaluation.scoring.published import word_overlap
 from lorify.evaluation.suites.cases import Case
 
 
@@ -95,8 +96,10 @@ def _is_bare(query: Query, plan: AnswerPlan) -> bool:
 def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) -> AnswerRecord:
     case, question, prepared = row.case, row.question, row.prepared
     scored = nearest_choice(prediction, case.choices) if case.choices else prediction
-    rouge = rouge_l(scored, question.answers)
     metric = question.metric or case.metric
+    is_published = metric in PUBLISHED_METRICS
+    rouge = rouge_l(scored, question.answers, stemmed=is_published)
+    overlap = word_overlap(scored, question.answers) if is_published else None
     return AnswerRecord(
         method=label,
         case=case.id,
@@ -117,6 +120,8 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
         exact=exact_match(scored, question.answers),
         f1=token_f1(scored, question.answers),
         contains=float(contains_answer(scored, question.answers)),
+        precision=overlap.precision if overlap else None,
+        recall=overlap.recall if overlap else None,
         rouge_l=rouge.f1,
         rouge_l_recall=rouge.recall,
         update_seconds=row.ingestion.seconds,

@@ -74,6 +74,8 @@ class AnswerRecord(BaseModel):
     )
     metric: Metric = Field("f1", description="How the case is scored.")
     score: float = Field(description="Score by that metric, from 0 to 1.")
+    precision: float | None = Field(None, description="Word precision, where answers are scored as in Doc-to-LoRA.")
+    recall: float | None = Field(None, description="Word recall, likewise.")
     rouge_l: float = Field(description="ROUGE-L F1.")
     rouge_l_recall: float = Field(description="ROUGE-L recall.")
     update_seconds: float = Field(description="Time to ingest the context.")

@@ -20,8 +20,11 @@ import numpy as np
 from lorify.data.answers import normalize_answer
 from lorify.data.tasks.schema import Metric
 from lorify.evaluation.scoring import free_answers
+from lorify.evaluation.scoring.published import word_overlap
 
 MEGABYTE = 1_000_000
+PUBLISHED_METRICS: tuple[Metric, ...] = ("qa_f1", "rouge_l_stemmed")
+"""Metrics of Doc-to-LoRA's evaluation."""
 
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
@@ -51,17 +54,23 @@ class RougeL:
     recall: float
 
 
-def rouge_l(prediction: str, answers: Sequence[str]) -> RougeL:
-    """Compute ROUGE-L against the answer with the largest F1, without stemming (rouge-score package)."""
-    score = _rouge_scorer().score_multi(list(answers), prediction)["rougeL"]
+def rouge_l(prediction: str, answers: Sequence[str], *, stemmed: bool = False) -> RougeL:
+    """Compute ROUGE-L against the answer with the largest F1 (rouge-score package).
+
+    Args:
+        prediction: the answer.
+        answers: acceptable answers.
+        stemmed: compare words without their endings (Porter stemmer).
+    """
+    score = _rouge_scorer(stemmed).score_multi(list(answers), prediction)["rougeL"]
     return RougeL(score.fmeasure, score.recall)
 
 
 @cache
-def _rouge_scorer() -> Any:
+def _rouge_scorer(stemmed: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # imported here because it imports nltk
 
-    return RougeScorer(["rougeL"])
+    return RougeScorer(["rougeL"], use_stemmer=stemmed)
 
 
 def score_answer(metric: Metric, prediction: str, answers: Sequence[str]) -> float:
@@ -99,6 +108,8 @@ _SCORERS: Mapping[Metric, Callable[[str, Sequence[str]], float]] = {
     "word_recall": free_answers.word_recall,
     "key_points": free_answers.key_points,
     "declined": free_answers.declined,
+    "qa_f1": lambda prediction, answers: word_overlap(prediction, answers).f1,
+    "rouge_l_stemmed": lambda prediction, answers: rouge_l(prediction, answers, stemmed=True).f1,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
+from lorify.evaluation.suites.doc_to_lora import DocToLoraSuite
 from lorify.evaluation.suites.everyday import EverydaySuite
 from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
 from lorify.evaluation.suites.imagenette import ImagenetteSuite
@@ -24,6 +25,7 @@ SUITES: tuple[type[Suite], ...] = (
     NiahSuite,
     QuestionsSuite,
     PublicSuite,
+    DocToLoraSuite,
     ManySuite,
     InterferenceSuite,
     InternalizedQuerySuite,

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 READY := $(VENV)/.ready
 
-.PHONY: demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
+.PHONY: reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
@@ -80,6 +80,10 @@ results-quick: $(READY)
 	if [ -n "$(QUESTIONS)" ]; then \
 	    $(EVAL) "$(QUESTIONS)" -m $(METHODS) --untimed --max-tokens 32 -o $(RESULTS)/questions; fi
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
+
+# The whole path of the Doc-to-LoRA paper in miniature, on the CPU (docs/reproduce-doc-to-lora.md).
+reproduce-d2l: $(READY)
+	$(BIN)/python reproduce/doc_to_lora.py -o runs/d2l-miniature
 
 # What takes longer: long haystacks; refinement and distillation with 10 seconds each.
 results: results-quick

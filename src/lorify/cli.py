@@ -21,6 +21,7 @@ from lorify.commands import (
     internalize,
     models,
     serve,
+    show_data,
     specialize,
     train,
 )
@@ -124,6 +125,7 @@ app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
 app.command("augment-descriptions")(augment_descriptions.augment_descriptions)
 app.command("generate-data")(generate_data.generate_data)
+app.command("show-data")(show_data.show_data)
 app.command("describe", hidden=True)(
     renamed(augment_descriptions.augment_descriptions, new_name="augment-descriptions")
 )

@@ -35,12 +35,31 @@ Refine = Annotated[
 ]
 Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it answers.")]
 
+BiasScale = Annotated[
+    float | None,
+    typer.Option(
+        "--bias-scale",
+        min=-2,
+        max=2,
+        help="Factor of the adapter that all contexts share (Doc-to-LoRA only). Changing documents later resets it.",
+    ),
+]
+Iterative = Annotated[
+    bool | None,
+    typer.Option(
+        "--iterative/--at-once",
+        help="Generate the adapter block by block, with less memory, or at once (Doc-to-LoRA only).",
+    ),
+]
+
 
 def internalize(
     documents: Documents,
     output: Output,
     refine: Refine = None,
     check: Check = False,
+    bias_scale: BiasScale = None,
+    iterative: Iterative = None,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     as_json: Json = False,
@@ -60,6 +79,8 @@ def internalize(
     reader = "--refine" if refine is not None else "--check"
     texts = [as_text(context, reader) for context in contexts] if check or refine is not None else []
     model = load_model(base, hypernetwork)
+    if (bias_scale, iterative) != (None, None):
+        model = _with_options(model, bias_scale, iterative)
     started = time.perf_counter()
     adapter = internalize_documents(model, contexts)
     seconds = time.perf_counter() - started
@@ -77,6 +98,14 @@ def internalize(
     if checked is not None:
         _print_checked(adapter, checked)
     print_line(str(output))
+
+
+def _with_options(model: Lorify, bias_scale: float | None, iterative: bool | None) -> Lorify:
+    """The model with options of Doc-to-LoRA's generation."""
+    from lorify.facade import Lorify
+    from lorify.hypernets.doc_to_lora.internalizer import with_options
+
+    return Lorify(model.base, with_options(model.internalizer, bias_scale=bias_scale, iterative=iterative))
 
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[CheckedStatement]]:

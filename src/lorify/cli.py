@@ -23,6 +23,7 @@ from lorify.commands import (
     serve,
     show_data,
     specialize,
+    store,
     train,
 )
 from lorify.commands.evaluation.app import app as evaluation_app
@@ -136,6 +137,7 @@ app.add_typer(evaluation_app, name="eval")
 app.command("models")(models.models)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@
     └── ServingError              a request to a server cannot be answered
         ├── RequestError          the request itself is wrong, or too large
         ├── AccessError           it has no API key, or an unknown one
+        ├── ForbiddenError        its API key does not allow it
         ├── UnknownModelError     it names a model that is not served
         ├── BusyError             too many requests are waiting
         ├── ClosingError          the server is shutting down
@@ -101,6 +102,10 @@ class RequestError(ServingError):
 
 class AccessError(ServingError):
     """A request has no API key, or an unknown one."""
+
+
+class ForbiddenError(ServingError):
+    """The API key of a request does not allow it."""
 
 
 class UnknownModelError(ServingError):

@@ -21,6 +21,8 @@ from lorify.serving.storage.store import AdapterStore
 
 BASE = "tiny-llama"
 QUESTION = "What is it?"
+OPERATOR = "operator"
+"""Name of an owner whose key is an operator's."""
 CHAT = {"model": BASE, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 
 
@@ -62,7 +64,7 @@ def serving(
 ) -> Iterator[RunningServer]:
     settings = settings or ServingSettings()
     model = model or tiny_lorify()
-    keys = {name: create_key(folder / "keys.json", name) for name in owners}
+    keys = {name: create_key(folder / "keys.json", name, operator=name == OPERATOR) for name in owners}
     service = Service(
         model,
         engine or LocalEngine(model.base, settings.engine, model.answerer.plan),

@@ -15,7 +15,7 @@ import openai
 import pytest
 from openai import OpenAI
 from serving.documents.test_parsing import docx, entity_bomb, pdf
-from serving.running import BASE, CHAT, QUESTION, RunningServer, ask, expected_answer, serving
+from serving.running import BASE, CHAT, OPERATOR, QUESTION, RunningServer, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
@@ -40,7 +40,7 @@ SETTINGS = ServingSettings(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with serving(tmp_path_factory.mktemp("server"), owners=("ann", "bob"), settings=SETTINGS) as running:
+    with serving(tmp_path_factory.mktemp("server"), owners=("ann", "bob", OPERATOR), settings=SETTINGS) as running:
         yield running
 
 
@@ -368,6 +368,9 @@ def test_many_clients_do_not_mix(server: RunningServer) -> None:
 def test_metrics(server: RunningServer, ann: OpenAI) -> None:
     ask(ann)
     with http(server) as client:
+        refused = client.get("/metrics")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+    with http(server, OPERATOR) as client:
         metrics = client.get("/metrics").text
     assert 'lorify_requests_total{method="POST",route="/v1/chat/completions",status="200"}' in metrics
     assert "lorify_answer_tokens" in metrics and "lorify_store_bytes" in metrics

@@ -146,6 +146,9 @@ def _typical_rank(model: Lorify) -> int:
 def create(
     name: Annotated[str, typer.Argument(help="Owner of the key; adapters belong to this name.")],
     keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="File of API keys; created if missing.")],
+    operator: Annotated[
+        bool, typer.Option("--operator", help="The key may also read /metrics, which count what all owners do.")
+    ] = False,
 ) -> None:
     """Create an API key and print it. It cannot be shown again, as the file only holds its hash.
 
@@ -153,4 +156,4 @@ def create(
     """
     from lorify.serving.storage.keys import create_key
 
-    print_line(create_key(keys, name))
+    print_line(create_key(keys, name, operator=operator))

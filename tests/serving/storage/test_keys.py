@@ -36,6 +36,13 @@ def test_a_digest_does_not_work_as_a_key(keys_path):
     assert ApiKeys.load(keys_path).owner_of(json.loads(keys_path.read_text())["ann"]) is None
 
 
+def test_only_an_operator_key_is_one(keys_path):
+    created = {name: create_key(keys_path, name, operator=name == "root") for name in ("ann", "root", "bob")}
+    keys = ApiKeys.load(keys_path)
+    assert {name: keys.owner_of(key) for name, key in created.items()} == {name: name for name in created}
+    assert [name for name in created if keys.is_operator(name)] == ["root"]
+
+
 @pytest.mark.parametrize("name", ["ann", "", " ", "two\nlines"])
 def test_a_taken_or_unprintable_name_is_refused(keys_path, name):
     key = create_key(keys_path, "ann")
@@ -51,6 +58,7 @@ def test_a_taken_or_unprintable_name_is_refused(keys_path, name):
         ("", "is damaged"),
         ("[]", "is damaged"),
         ('{"ann": 1}', "is damaged"),
+        ('{"ann": {"sha256": "secret", "operator": false}}', "is damaged"),
         ("\xff{", "is damaged"),
         ('{"ann": "secret"}', "'ann' has no SHA-256"),
         (json.dumps({"ann": DIGEST, "bob": DIGEST}), "the same key"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ import torch
 from safetensors import SafetensorError
 from serving.random_adapters import BASE_DIGEST, HYPERNETWORK_DIGEST, random_adapter
 from serving.store_worker import ADAPTER_SIZE, OWNERS
+from serving.waiting import wait_until
 
 from lorify.adapters import Adapter
 from lorify.contexts.documents import Document
 from lorify.errors import AdapterError, StoreError, StoreFullError, UnknownAdapterError
+from lorify.serving.storage.index import AdapterIndex
 from lorify.serving.storage.store import AdapterStore
 
 TESTS_DIR = Path(__file__).parents[2]
@@ -55,7 +58,7 @@ def assert_equal(a: Adapter, b: Adapter) -> None:
 
 
 def folders(store: AdapterStore) -> set[str]:
-    assert not os.listdir(store.folder / "incoming")
+    wait_until(lambda: not os.listdir(store.folder / "incoming"))
     return set(os.listdir(store.folder / "adapters"))
 
 
@@ -167,22 +170,34 @@ def test_replacing_an_adapter_removes_the_old_one_of_that_owner_only(store):
 
 def test_a_full_store_refuses_new_adapters_and_loses_none(open_store):
     size = open_store().put(random_adapter(0), "ann").num_bytes
-    store = open_store(max_disk_bytes=2 * size + 10)
+    store = open_store(max_disk_bytes=3 * size + 10)
     kept = [*store.list("ann"), store.put(random_adapter(1), "ann")]
-    store.put(random_adapter(1), "bob")  # shares the folder of ann's
-    with pytest.raises(StoreFullError) as full:
-        store.put(random_adapter(2), "ann")
-    # The message does not reveal how much others have stored.
-    assert str(full.value) == (
-        f"an adapter of {size:,} bytes does not fit: the store may hold {2 * size + 10:,} bytes in all; delete "
-        "adapters or raise the store's limit"
-    )
-    with pytest.raises(StoreFullError):
-        store.replace(kept[1].id, random_adapter(2), "ann")  # it is bob's too, so nothing would be freed
+    store.put(random_adapter(1), "bob")
+    # An adapter that another owner has counts like any other, so that nobody can tell that it is there.
+    for adapter in (random_adapter(0), random_adapter(2)):
+        with pytest.raises(StoreFullError) as full:
+            store.put(adapter, "bob")
+        # The message does not reveal how much others have stored.
+        assert str(full.value) == (
+            f"an adapter of {size:,} bytes does not fit: the store may hold {3 * size + 10:,} bytes in all; delete "
+            "adapters or raise the store's limit"
+        )
     assert store.list("ann") == kept
     assert folders(store) == {stored.id for stored in kept}
     store.replace(kept[0].id, random_adapter(2), "ann")
+    assert store.num_bytes == 3 * size
+
+
+def test_the_size_of_a_store_grows_as_if_nobody_had_the_same(store):
+    size = store.put(random_adapter(0), "ann").num_bytes
+    store.put(random_adapter(0), "bob")
     assert store.num_bytes == 2 * size
+
+
+def test_putting_what_another_owner_has_reads_nothing(store, monkeypatch):
+    store.put(random_adapter(0), "ann")
+    monkeypatch.delattr("lorify.serving.storage.folders.load_adapter")
+    store.put(random_adapter(0), "bob")
 
 
 def test_the_least_recently_used_adapters_are_dropped_from_memory(open_store):
@@ -245,15 +260,31 @@ def test_a_failed_write_leaves_the_store_unchanged(store, monkeypatch, where, re
     assert folders(store) == {kept.id}
 
 
-def test_leftovers_of_a_killed_process_are_deleted_at_the_next_start(open_store):
+def test_unfinished_work_of_a_killed_process_is_deleted_at_the_next_start(open_store):
     store = open_store()
     kept = store.put(random_adapter(), "ann")
-    for leftover in ("adapters/0123", "incoming/.4567-89ab", "incoming/cdef"):
+    put, temporary, incoming = (f"{i:032x}" for i in range(3))
+    for leftover in (f"adapters/{put}", f"incoming/.{temporary}-{incoming}", f"incoming/{incoming}"):
         shutil.copytree(store.folder / "adapters" / kept.id, store.folder / leftover)
-    (store.folder / "adapters" / "file").touch()
+    for id in (put, kept.id):
+        (store.folder / "incoming" / f"{id}.unfinished").touch()
     store = open_store()
     assert folders(store) == {kept.id}
     assert store.list("ann") == [kept]
+
+
+def test_what_the_store_does_not_understand_stays(open_store, caplog):
+    store = open_store()
+    kept = store.put(random_adapter(), "ann")
+    foreign = ("adapters/0123", f"adapters/{0:032x}", "incoming/notes", "incoming/.hidden")
+    for folder in foreign:
+        shutil.copytree(store.folder / "adapters" / kept.id, store.folder / folder)
+    (store.folder / "adapters" / "file").touch()
+    store = open_store()
+    assert all((store.folder / folder).is_dir() for folder in foreign)
+    assert (store.folder / "adapters" / "file").exists()
+    assert store.list("ann") == [kept]
+    assert "1 adapter folders" in caplog.text and "lorify store rebuild" in caplog.text
 
 
 def test_a_store_can_be_open_only_once(store):
@@ -308,6 +339,32 @@ def test_threads_of_several_owners_do_not_interfere(open_store):
         thread.join()
     assert not errors
     assert folders(store) == {stored.id for i in range(4) for stored in store.list(f"owner {i}")}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_adapter_can_be_deleted_when_the_disk_is_full(store, monkeypatch, shared):
+    id = store.put(random_adapter(), "ann").id
+    if shared:
+        store.put(random_adapter(), "bob")
+    folder = store.folder / "adapters" / id
+    restarted = []
+
+    def is_full() -> bool:
+        return not restarted if shared else folder.exists()
+
+    @contextmanager
+    def fails_while_full(index: AdapterIndex):
+        with transaction(index):
+            yield
+            if is_full():
+                raise sqlite3.OperationalError("database or disk is full")
+
+    transaction = AdapterIndex.transaction
+    monkeypatch.setattr(AdapterIndex, "transaction", fails_while_full)
+    monkeypatch.setattr(AdapterIndex, "reuse_space", lambda _: restarted.append(True))
+    store.delete(id, "ann")
+    assert store.list("ann") == []
+    assert folder.exists() == shared == bool(store.list("bob"))
 
 
 def test_an_adapter_deleted_while_being_loaded_is_unknown(open_store, monkeypatch):

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lorify.errors import AccessError
+from lorify.errors import AccessError, ForbiddenError
 from lorify.serving.http.errors import lorify_error_response
 from lorify.serving.service import LOCAL_OWNER, Service
 from lorify.serving.storage.keys import ApiKeys
@@ -75,3 +75,15 @@ def owner_of(request: Request, _credentials: Annotated[object, Depends(_bearer)]
 
 
 OwnerDependency = Annotated[str, Depends(owner_of)]
+
+
+def require_operator(service: ServiceDependency, owner: OwnerDependency) -> None:
+    """Refuse what concerns all owners to keys of a single one; for FastAPI's `dependencies`.
+
+    Raises:
+        ForbiddenError: if the server has keys and the request's is not an operator's.
+    """
+    if service.keys is not None and not service.keys.is_operator(owner):
+        raise ForbiddenError(
+            "only an operator's API key may read the metrics; create one with `lorify keys create NAME --operator`"
+        )

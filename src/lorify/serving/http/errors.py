@@ -17,6 +17,7 @@ from lorify.errors import (
     ClosingError,
     ContextTooLargeError,
     EngineError,
+    ForbiddenError,
     LorifyError,
     RequestError,
     StoreError,
@@ -32,6 +33,7 @@ CLOSING_RETRY_SECONDS = 5
 # (error class, status, type, code); the first class that matches counts, so subclasses come first.
 _REPLIES: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
     (AccessError, 401, "authentication_error", "invalid_api_key"),
+    (ForbiddenError, 403, "permission_error", "forbidden"),
     (UnknownModelError, 404, "invalid_request_error", "model_not_found"),
     (UnknownAdapterError, 404, "invalid_request_error", "adapter_not_found"),
     (ContextTooLargeError, 413, "invalid_request_error", "too_large"),

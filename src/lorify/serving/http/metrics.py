@@ -47,7 +47,10 @@ class Metrics:
                 "Document tokens internalized since the start.",
                 lambda: service.creator.num_internalized_tokens,
             ),
-            "lorify_store_bytes": ("Size of all adapters on disk.", lambda: service.store.num_bytes),
+            "lorify_store_bytes": (
+                "Size of all adapters, equal ones of several owners counted for each.",
+                lambda: service.store.num_bytes,
+            ),
         }
         for name, (description, value) in gauges.items():
             Gauge(name, description, registry=self.registry).set_function(value)

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from lorify.adapters import DocumentRecord, Provenance
-from lorify.errors import StoreError, UnknownAdapterError
+from lorify.errors import UnknownAdapterError, first_problem
+from lorify.serving.storage.database import damaged_index, open_database
 from lorify.serving.storage.errors import store_write_error
+from lorify.serving.storage.folders import Ownership
 
-SCHEMA_VERSION = 1
-LOCK_TIMEOUT_SECONDS = 1.0
-
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE contents (
-    id TEXT PRIMARY KEY, num_bytes INTEGER NOT NULL, source TEXT NOT NULL, provenance TEXT NOT NULL
-);
-CREATE TABLE owners (
-    owner TEXT NOT NULL, id TEXT NOT NULL REFERENCES contents (id), created TEXT NOT NULL, fidelity REAL,
-    PRIMARY KEY (owner, id)
-);
-CREATE INDEX owners_of_content ON owners (id);
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
 _SELECT = """
 SELECT id, num_bytes, provenance, created, fidelity FROM contents JOIN owners USING (id)
 WHERE owner = :owner AND (:base IS NULL OR json_extract(provenance, '$.base_digest') = :base)
@@ -66,14 +56,19 @@ class StoredAdapter:
 class AdapterIndex:
     """Adapters and their owners in SQLite. Not thread-safe: the store holds its lock around every call."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, may_create: bool = True) -> None:
         """Open the index for this process alone; create it if it is missing.
 
+        Args:
+            path: the file.
+            may_create: whether it may be created.
+
         Raises:
-            StoreError: if it is of another version, damaged, or open in another process.
+            StoreError: if it is of another version, damaged, open in another process, or missing and may not be
+                created.
         """
-        self._store_dir = path.parent
-        self._connection = _open(path)
+        self._path = path
+        self._connection = open_database(path, may_create=may_create)
         self.base_digest: str | None = None
         """SHA-256 of the base whose adapters are visible; None shows those of all bases."""
 
@@ -142,11 +137,24 @@ class AdapterIndex:
 
     def ids(self) -> set[str]:
         """Return the ids of all adapters, of all owners and bases."""
-        return {id for (id,) in self._connection.execute("SELECT id FROM contents")}
+        return {id for (id,) in self._read("SELECT id FROM contents")}
+
+    def owners(self, id: str) -> dict[str, Ownership]:
+        """Return the owners of an adapter."""
+        rows = self._read("SELECT owner, created, fidelity FROM owners WHERE id = ?", (id,))
+        return {owner: Ownership(created=created, fidelity=fidelity) for owner, created, fidelity in rows}
 
     def total_bytes(self) -> int:
-        """Return the size of all adapters in bytes, each counted once."""
-        return self._connection.execute("SELECT coalesce(sum(num_bytes), 0) FROM contents").fetchone()[0]
+        """Return the size of all adapters in bytes, each counted for every owner.
+
+        If equal adapters of two owners counted once, an owner could tell from this that another has the same.
+        """
+        return self._read("SELECT coalesce(sum(num_bytes), 0) FROM contents JOIN owners USING (id)")[0][0]
+
+    def reuse_space(self) -> None:
+        """Let the next change use the space of earlier ones in the log, if SQLite can; for a disk that is full."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -165,53 +173,27 @@ class AdapterIndex:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise store_write_error(self._store_dir, error) from error
+            raise store_write_error(self._path.parent, error) from error
 
     def close(self) -> None:
         """Close the database, so that another process may open it."""
         self._connection.close()
 
     def _select(self, query: str, owner: str, **values: str) -> list[StoredAdapter]:
-        rows = self._connection.execute(query, {**values, "owner": owner, "base": self.base_digest}).fetchall()
-        return [
-            StoredAdapter(id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity)
-            for id, num_bytes, provenance, created, fidelity in rows
-        ]
+        rows = self._read(query, {**values, "owner": owner, "base": self.base_digest})
+        try:
+            return [
+                StoredAdapter(id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity)
+                for id, num_bytes, provenance, created, fidelity in rows
+            ]
+        except ValidationError as error:
+            raise damaged_index(self._path, first_problem(error)) from error
 
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(connection, path.parent)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise StoreError(
-            f"store {path.parent} cannot be opened ({error}); if another process serves it, stop that process or give "
-            "another folder"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise StoreError(f"{path} is damaged or no index of a store ({error}); give another folder") from error
-    except StoreError:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, store_dir: Path) -> None:
-    """Set the database's options, check its version and create its tables."""
-    # Exclusive: a second process would delete the first one's incoming adapters as orphans.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version not in (0, SCHEMA_VERSION):
-        raise StoreError(
-            f"store {store_dir} has version {version}, expected {SCHEMA_VERSION}; update lorify or give a new folder"
-        )
-    if version == 0:
-        connection.executescript(_SCHEMA)
+    def _read(self, query: str, values: Mapping[str, str | None] | Sequence[str] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise damaged_index(self._path, str(error)) from error
 
 
 def _source(hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]]) -> str:

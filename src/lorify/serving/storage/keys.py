@@ -1,7 +1,8 @@
 """API keys: who may use a server, and who owns which adapters.
 
 A keys file is JSON, owner name -> SHA-256 of the key. The key itself is shown once, when it is created. Adapters belong
-to the name: a new key under an old name gets access to that name's adapters.
+to the name: a new key under an old name gets access to that name's adapters. The key of an operator, who may also read
+the metrics, is an object with `sha256` and `operator`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import json
 import os
 import re
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lorify.errors import ConfigError
 
@@ -25,15 +26,33 @@ KEY_PREFIX = "lorify-"
 KEY_BYTES = 32
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_FILE = TypeAdapter(dict[str, str])
+
+
+class _OperatorKey(BaseModel):
+    """Entry of an operator's key in a keys file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    operator: Literal[True]
+
+
+_Entries = dict[str, str | _OperatorKey]
+_FILE = TypeAdapter(_Entries)
 
 
 class ApiKeys:
     """The keys a server accepts; only their SHA-256 is known."""
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
-        """Take owner name -> SHA-256 of the key in hexadecimal."""
+    def __init__(self, digests: Mapping[str, str], operators: Collection[str] = ()) -> None:
+        """Take the keys.
+
+        Args:
+            digests: owner name -> SHA-256 of the key in hexadecimal.
+            operators: names of owners who may read the metrics.
+        """
         self._digests = dict(digests)
+        self._operators = frozenset(operators)
 
     @classmethod
     def load(cls, path: Path) -> ApiKeys:
@@ -42,10 +61,15 @@ class ApiKeys:
         Raises:
             ConfigError: if it is missing, has no key, or is not JSON of name -> SHA-256 with unique digests.
         """
-        digests = _read(path)
-        if not digests:
+        entries = _read(path)
+        if not entries:
             raise ConfigError(f"keys file {path} is missing or has no key; create one with `lorify keys create`")
-        return cls(digests)
+        operators = [name for name, entry in entries.items() if isinstance(entry, _OperatorKey)]
+        return cls({name: _sha256(entry) for name, entry in entries.items()}, operators)
+
+    def is_operator(self, owner: str) -> bool:
+        """Return whether an owner may read the metrics, which count what all owners do."""
+        return owner in self._operators
 
     def owner_of(self, key: str) -> str | None:
         """Return the owner of a key, None if it is unknown. The time taken reveals nothing about the keys."""
@@ -61,19 +85,25 @@ class ApiKeys:
         return len(self._digests)
 
 
-def create_key(path: Path, name: str) -> str:
+def create_key(path: Path, name: str, *, operator: bool = False) -> str:
     """Create a key, add its SHA-256 to a keys file (created if missing) and return the key.
+
+    Args:
+        path: the keys file.
+        name: the key's owner.
+        operator: whether the key may read the metrics.
 
     Raises:
         ConfigError: if the name is empty, unprintable or taken, or the file is damaged or cannot be written.
     """
     if not name.strip() or not name.isprintable():
         raise ConfigError(f"the key's name is {name!r}; give one of printable characters")
-    digests = _read(path)
-    if name in digests:
+    entries = _read(path)
+    if name in entries:
         raise ConfigError(f"keys file {path} has a key named {name!r} already; give another name or delete its line")
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    _write(path, {**digests, name: _digest(key)})
+    digest = _digest(key)
+    _write(path, {**entries, name: _OperatorKey(sha256=digest, operator=True) if operator else digest})
     return key
 
 
@@ -108,33 +138,37 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Read name -> SHA-256; empty if the file is missing."""
+def _sha256(entry: str | _OperatorKey) -> str:
+    return entry if isinstance(entry, str) else entry.sha256
+
+
+def _read(path: Path) -> _Entries:
+    """Read name -> key; empty if the file is missing."""
     try:
-        digests = _FILE.validate_json(path.read_bytes(), strict=True)
+        entries = _FILE.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise ConfigError(f"keys file {path} cannot be read ({error.strerror}); check its permissions") from error
     except ValidationError as error:
         raise ConfigError(f"keys file {path} is damaged; expected JSON of name -> SHA-256 of the key") from error
-    for name, digest in digests.items():
+    digests = [_sha256(entry) for entry in entries.values()]
+    for name, digest in zip(entries, digests, strict=True):
         if not _DIGEST.fullmatch(digest):
             raise ConfigError(f"keys file {path}: {name!r} has no SHA-256 of 64 hexadecimal digits; create a new key")
-    if len(set(digests.values())) < len(digests):
+    if len(set(digests)) < len(digests):
         raise ConfigError(f"keys file {path}: two names have the same key; replace one of them")
-    return digests
+    return entries
 
 
-def _write(path: Path, digests: Mapping[str, str]) -> None:
+def _write(path: Path, entries: _Entries) -> None:
     """Replace a keys file atomically; only its owner can read it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(digests, file, indent=1)
-                file.write("\n")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_FILE.dump_json(entries, indent=1) + b"\n")
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

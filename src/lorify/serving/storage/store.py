@@ -1,16 +1,19 @@
 """Adapters on disk: an index in SQLite and one folder per adapter. Owners see only their own adapters.
 
     STORE/index.sqlite      which adapters there are, and who owns them
-    STORE/adapters/ID/      an adapter as written by `save_adapter`; each folder here is in the index
+    STORE/adapters/ID/      an adapter as written by `save_adapter`
+    STORE/owners/ID.json    who owns it, a copy of what the index says, from which the index can be rebuilt
     STORE/incoming/         folders being written or deleted; none of them is in the index
+    STORE/incoming/ID.unfinished    adapters/ID is being put in place or deleted
 
 The id is a hash of the adapter's content, so equal adapters of several owners are stored once. Owners and creation
 times are not part of the hash; the index keeps them for each owner. A store can hold adapters of several bases; a
 server shows those of the base it runs.
 
 An adapter is acknowledged once it is in the index, and it gets there only after its folder is in place. A process
-killed in between leaves a folder that no client knows about, and the next start deletes it. Files are not fsynced,
-so a power cut can lose the last seconds of writes; damage is detected when an adapter is loaded.
+killed in between leaves a folder that is marked as unfinished, and the next start deletes it. Other folders that the
+index does not know stay: the index may be the wrong one (`lorify store rebuild`). Files are not fsynced, so a power cut
+can lose the last seconds of writes; damage is detected when an adapter is loaded.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +36,8 @@ from lorify.serving.storage.index import AdapterIndex, StoredAdapter
 if TYPE_CHECKING:
     from lorify.contexts.documents import Document
 
+INDEX_NAME = "index.sqlite"
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,26 +48,29 @@ class AdapterStore:
     """
 
     def __init__(self, folder: Path, max_disk_bytes: int, max_memory_bytes: int) -> None:
-        """Open a store, create it if it is missing, and delete what a killed process left behind.
+        """Open a store, create it if it is missing, and delete unfinished work of a killed process.
 
         Args:
             folder: the store's own folder; missing parents are created.
-            max_disk_bytes: limit on the size of all adapters; equal adapters of several owners count once.
+            max_disk_bytes: limit on the size of all adapters; equal adapters of several owners count for each.
             max_memory_bytes: limit on the adapters kept in memory; the least recently used are dropped first.
 
         Raises:
-            StoreError: if the folder cannot be written, is of another version, damaged, or open in another process.
+            StoreError: if the folder cannot be written, is of another version, damaged, without an index although it
+                holds adapters, or open in another process.
         """
         self.folder = folder
         self._max_disk_bytes = max_disk_bytes
         self._cache = AdapterCache(max_memory_bytes)
         self._damaged: set[str] = set()
         self._lock = threading.RLock()  # guards the index, the cache and moves in and out of adapters/
+        # In the background: whether files had to go depends on what other owners have, and takes time.
+        self._remover = ThreadPoolExecutor(1, thread_name_prefix="lorify-remover")
         try:
             self._folders = AdapterFolders(folder)
-            self._index = AdapterIndex(folder / "index.sqlite")
+            self._index = AdapterIndex(folder / INDEX_NAME, may_create=not self._folders.present())
             try:
-                self._folders.remove_orphans(self._index.ids())
+                self._recover()
             except BaseException:
                 self._index.close()
                 raise
@@ -148,8 +157,10 @@ class AdapterStore:
 
     def set_fidelity(self, id: str, owner: str, fidelity: float) -> None:
         """Record a measured fidelity; do nothing if the adapter has been deleted meanwhile."""
-        with self._lock, self._index.transaction():
-            self._index.set_fidelity(id, owner, fidelity)
+        with self._lock:
+            with self._index.transaction():
+                self._index.set_fidelity(id, owner, fidelity)
+            self._record_owners(id)
 
     def delete(self, id: str, owner: str) -> None:
         """Take an adapter from its owner; its files are deleted with the last owner.
@@ -158,45 +169,108 @@ class AdapterStore:
             UnknownAdapterError: if `owner` has no adapter `id`.
         """
         with self._lock:
-            with self._index.transaction():
-                is_unowned = self._index.remove(id, owner)
-            trash = self._take_out(id) if is_unowned else None
-        if trash is not None:
-            shutil.rmtree(trash, ignore_errors=True)
+            try:
+                self._delete(id, owner)
+            except StoreFullError:
+                # Nothing can be written, not even to the index: use what its log holds, or delete the files first.
+                self._index.reuse_space()
+                if self._index.owners(id).keys() == {owner} and (trash := self._folders.take_out(id)) is not None:
+                    shutil.rmtree(trash, ignore_errors=True)
+                self._delete(id, owner)
 
     @property
     def num_bytes(self) -> int:
-        """Size of all adapters on disk in bytes."""
+        """Size of all adapters in bytes, each counted for every owner."""
         with self._lock:
             return self._index.total_bytes()
 
     def close(self) -> None:
         """Close the index, so that another process may open the store."""
+        self._remover.shutdown()
         with self._lock:
             self._index.close()
 
+    def _recover(self) -> None:
+        known = self._index.ids()
+        self._folders.recover(known)
+        unknown = self._folders.present() - known
+        if unknown:
+            _log.warning(
+                "%d adapter folders in %s are not in its index and are not used; `lorify store rebuild` adds them",
+                len(unknown),
+                self.folder,
+            )
+        for id in known:
+            if not self._folders.owners_path(id).exists():
+                self._record_owners(id)
+
+    def _record_owners(self, id: str) -> None:
+        self._folders.write_owners(id, self._index.owners(id))
+
+    def _delete(self, id: str, owner: str) -> None:
+        try:
+            with self._index.transaction():
+                is_unowned = self._index.remove(id, owner)
+                if is_unowned:
+                    self._folders.mark(id)
+        except StoreError:
+            self._folders.unmark(id)
+            raise
+        self._record_owners(id)
+        if is_unowned:
+            self._take_out(id)
+
     def _keep(self, adapter: Adapter, owner: str, fidelity: float | None, replaces: str | None) -> StoredAdapter:
         incoming = self._folders.new_incoming()
-        trash = None
         try:
             # The slow part runs without the lock, so that other threads can read.
             id, num_bytes = self._folders.save(adapter, incoming)
             with self._lock:
-                with self._index.transaction():
-                    is_unowned = replaces is not None and replaces != id and self._index.remove(replaces, owner)
-                    self._index.add(id, adapter.provenance, num_bytes, owner, fidelity)
-                    self._check_size(num_bytes)
-                    # The folder moves before the commit: a kill between the two leaves an orphan, not a loss.
-                    if self._folders.put_in_place(incoming, id):
-                        self._damaged.discard(id)
+                is_unowned = self._add(adapter, id, num_bytes, incoming, owner, fidelity, replaces)
+                self._folders.unmark(id)
                 self._cache.put(id, adapter)
+                for changed in (id, replaces):
+                    if changed is not None:
+                        self._record_owners(changed)
                 if is_unowned and replaces is not None:
-                    trash = self._take_out(replaces)
+                    self._take_out(replaces)
                 return self.describe(id, owner)
         finally:
-            for leftover in (incoming, trash):
-                if leftover is not None:
-                    shutil.rmtree(leftover, ignore_errors=True)
+            self._remove(incoming)
+
+    def _add(
+        self,
+        adapter: Adapter,
+        id: str,
+        num_bytes: int,
+        incoming: Path,
+        owner: str,
+        fidelity: float | None,
+        replaces: str | None,
+    ) -> bool:
+        """Put an adapter in place and into the index; return whether `replaces` has no owner any more."""
+        is_moved = is_unowned = False
+        try:
+            with self._index.transaction():
+                if replaces is not None and replaces != id:
+                    is_unowned = self._index.remove(replaces, owner)
+                    if is_unowned:
+                        self._folders.mark(replaces)
+                self._index.add(id, adapter.provenance, num_bytes, owner, fidelity)
+                self._check_size(num_bytes)
+                # The folder moves before the commit: a kill between the two leaves an orphan, not a loss.
+                is_moved = self._folders.put_in_place(incoming, id, replaces_damaged=id in self._damaged)
+        except BaseException:
+            if is_moved:
+                self._take_out(id)
+            else:
+                self._folders.unmark(id)
+            if is_unowned and replaces is not None:
+                self._folders.unmark(replaces)
+            raise
+        if is_moved:
+            self._damaged.discard(id)
+        return is_unowned
 
     def _check_size(self, num_bytes: int) -> None:
         """Raise within the transaction that adds an adapter, which takes the addition back."""
@@ -206,9 +280,16 @@ class AdapterStore:
                 "all; delete adapters or raise the store's limit"
             )
 
-    def _take_out(self, id: str) -> Path | None:
+    def _take_out(self, id: str) -> None:
+        """Delete the files of an adapter."""
         self._cache.drop(id)
-        return self._folders.take_out(id)
+        trash = self._folders.take_out(id)
+        if trash is not None:
+            self._folders.unmark(id)
+            self._remove(trash)
+
+    def _remove(self, folder: Path) -> None:
+        self._remover.submit(shutil.rmtree, folder, ignore_errors=True)
 
     def _load(self, id: str, owner: str) -> Adapter:
         try:

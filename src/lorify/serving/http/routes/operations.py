@@ -6,13 +6,13 @@ import asyncio
 from datetime import datetime
 from importlib.resources import files
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from lorify.errors import UnknownAdapterError
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.access import OwnerDependency, ServiceDependency, require_operator
 from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.metrics import Metrics
 from lorify.serving.http.schemas import Health, ModelList, ModelObject
@@ -84,7 +84,7 @@ async def health(service: ServiceDependency) -> Response:
 
 
 def metrics_router(metrics: Metrics) -> APIRouter:
-    """Build the route `/metrics`. On a server with API keys it needs one too."""
+    """Build the route `/metrics`. On a server with API keys it needs an operator's."""
     metrics_routes = APIRouter()
 
     @metrics_routes.get(
@@ -92,8 +92,9 @@ def metrics_router(metrics: Metrics) -> APIRouter:
         tags=["operations"],
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}, **openapi_errors(401, 403)},
+        dependencies=[Depends(require_operator)],
     )
-    async def show(_owner: OwnerDependency) -> Response:
+    async def show() -> Response:
         """Report counters and timings in the Prometheus format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

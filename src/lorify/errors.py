@@ -10,6 +10,7 @@
     │       └── StoreFullError    an adapter exceeds the store's limit or its disk
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
+    ├── SchemaError               a JSON schema for answers is invalid or cannot be enforced
     ├── TrainingError             meta-training cannot start, resume or write
     ├── EvaluationError           an evaluation cannot run on the data it was given
     └── ServingError              a request to a server cannot be answered
@@ -71,6 +72,10 @@ class HypernetworkError(LorifyError):
 
 class ConfigError(LorifyError):
     """A configuration has unknown keys or bad values."""
+
+
+class SchemaError(LorifyError):
+    """A JSON schema for answers is invalid, or has keywords that decoding cannot enforce."""
 
 
 class TrainingError(LorifyError):

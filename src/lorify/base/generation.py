@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.decoding import start_decoding
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
@@ -51,13 +52,20 @@ def stream_tokens(
         yield tokens[0]
 
 
+def start_sampler(base: BaseLM, options: GenerationOptions) -> Sampler:
+    """Return the sampler of a row that starts."""
+    if options.constraint is None:
+        return Sampler(options)
+    return Sampler(options, ConstrainedRow(options.constraint, base.grammar_tokens, options.max_new_tokens))
+
+
 def _decode(
     base: BaseLM, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, options: GenerationOptions
 ) -> Iterator[list[int]]:
     """Yield the next token of each row at each step; the base carries no state between steps."""
     if not prompts or options.max_new_tokens < 1:
         return
-    samplers = [Sampler(options.with_seed_offset(row)) for row in range(len(prompts))]
+    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
     logits = batch.add_rows(prompts, lora)
     for _ in range(options.max_new_tokens - 1):

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -29,6 +30,7 @@ from transformers.models.auto.modeling_auto import (
 from lorify.base.activations import ActivationHooks, Activations
 from lorify.base.architectures import find_architecture
 from lorify.base.chat import stop_token_ids
+from lorify.base.constrained_decoding import GrammarTokens
 from lorify.base.control_tokens import encode_plain
 from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.lora import LoraHooks
@@ -122,6 +124,11 @@ class BaseLM:
     def stop_ids(self) -> set[int]:
         """Return the tokens that end an answer (see `lorify.base.chat.stop_token_ids`)."""
         return stop_token_ids(self.tokenizer, self.model.generation_config)
+
+    @cached_property
+    def grammar_tokens(self) -> GrammarTokens:
+        """The tokens as grammars see them, for answers in a given form; the first use takes about a second."""
+        return GrammarTokens(self.tokenizer, self.model.config.vocab_size, self.stop_ids)
 
     @property
     def is_sharded(self) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from lorify.base.constrained_decoding import ConstrainedRow
+from lorify.base.constraints import Constraint
 
 DEFAULT_NEW_TOKENS = 128
 
@@ -20,12 +24,20 @@ class GenerationOptions:
         temperature: 0 decodes greedily.
         top_p: sample from the smallest set of most likely tokens whose probabilities add up to this (nucleus sampling).
         seed: makes sampling reproducible; None draws a new seed.
+        presence_penalty: subtracted from the logits of tokens that are in the answer already.
+        frequency_penalty: subtracted as often as a token is in the answer already.
+        logit_bias: added to the logits of tokens, as pairs of token id and bias.
+        constraint: the form of the answer, such as `lorify.base.constraints.json_constraint(schema)`.
     """
 
     max_new_tokens: int = DEFAULT_NEW_TOKENS
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    constraint: Constraint | None = None
 
     def with_seed_offset(self, offset: int) -> GenerationOptions:
         """Return the same options with `offset` added to the seed, if there is one."""
@@ -35,10 +47,18 @@ class GenerationOptions:
 class Sampler:
     """The sampling settings and random numbers of one row, independent of the other rows of the batch."""
 
-    def __init__(self, options: GenerationOptions) -> None:
-        """Seed the row's random number generator."""
+    def __init__(self, options: GenerationOptions, constrained: ConstrainedRow | None = None) -> None:
+        """Seed the row's random number generator.
+
+        Args:
+            options: the options.
+            constrained: the state of the row's constraint, if it has one.
+        """
+        self.options = options
         self.temperature = options.temperature
         self.top_p = options.top_p
+        self._constrained = constrained
+        self._counts: Counter[int] = Counter()  # tokens of the answer so far
         self._generator = torch.Generator()
         if options.seed is None:
             self._generator.seed()
@@ -49,6 +69,31 @@ class Sampler:
     def is_greedy(self) -> bool:
         """Whether the most likely token is always picked."""
         return self.temperature <= 0
+
+    @property
+    def changes_logits(self) -> bool:
+        """Whether `change` changes logits."""
+        options = self.options
+        penalized = options.logit_bias or options.presence_penalty or options.frequency_penalty
+        return bool(penalized) or self._constrained is not None
+
+    def change(self, logits: Tensor) -> None:
+        """Apply biases, penalties and the constraint to the row's logits `[V]` in place."""
+        for token, bias in self.options.logit_bias:
+            logits[token] += bias
+        if self._counts and (self.options.presence_penalty or self.options.frequency_penalty):
+            tokens = torch.tensor(list(self._counts), device=logits.device)
+            counts = torch.tensor(list(self._counts.values()), device=logits.device, dtype=logits.dtype)
+            logits[tokens] -= self.options.presence_penalty + self.options.frequency_penalty * counts
+        if self._constrained is not None:
+            self._constrained.mask(logits)
+
+    def choose(self, token: int) -> int:
+        """Take the token that was sampled and return the token of the answer."""
+        if self._constrained is not None:
+            token = self._constrained.choose(token)
+        self._counts[token] += 1
+        return token
 
     def draw(self) -> float:
         """Draw the row's next random number from [0, 1)."""
@@ -66,6 +111,19 @@ def sample_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     Returns:
         Tokens `[N]`.
     """
+    changed = [row for row, sampler in enumerate(samplers) if sampler.changes_logits]
+    if changed:
+        logits = logits.clone()
+        for row in changed:
+            samplers[row].change(logits[row])
+    tokens = _sampled(logits, samplers)
+    for row in changed:
+        tokens[row] = samplers[row].choose(int(tokens[row]))
+    return tokens
+
+
+def _sampled(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Pick tokens `[N]` by the temperature and nucleus of each row."""
     tokens = logits.argmax(-1)
     plain = [row for row, sampler in enumerate(samplers) if not sampler.is_greedy and sampler.top_p >= 1]
     nucleus = [row for row, sampler in enumerate(samplers) if not sampler.is_greedy and sampler.top_p < 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -50,6 +51,15 @@ AdaptersDir = Annotated[
         help="Folder in which vLLM finds the adapters, under the same path on its machine; default: STORE/vllm.",
     ),
 ]
+CorsOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        metavar="URL",
+        help="Origin of web pages that may use the server, such as http://localhost:3000, or * for all; may be given "
+        "several times.",
+    ),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A limit, such as engine.max_rows=16.")
 ]
@@ -67,6 +77,7 @@ def serve(
     engine: EngineName = "local",
     endpoint: Endpoint = None,
     adapters_dir: AdaptersDir = None,
+    cors_origin: CorsOrigins = None,
     settings: Settings = None,
     defaults: Defaults = False,
 ) -> None:
@@ -92,7 +103,8 @@ def serve(
 
     if (engine == "vllm") != (endpoint is not None):
         raise ConfigError("--engine vllm and --endpoint URL go together; give both or neither")
-    limits = read_settings(ServingSettings, settings or [])
+    origins = [f"cors_origins={json.dumps(cors_origin)}"] if cors_origin else []
+    limits = read_settings(ServingSettings, [*(settings or []), *origins])
     api_keys = None if keys is None else ApiKeys.load(keys)
     check_listen(host, api_keys)
     store_dir = store or cache_dir() / "store"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lorify.serving.engines.local import EngineLimits
 from lorify.serving.engines.vllm import VllmLimits
 
 CLOSING_REPLY_SECONDS = 2
 """Time to send errors to clients whose work was unfinished when the drain time ran out."""
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 class ServingSettings(BaseModel):
@@ -73,7 +77,21 @@ class ServingSettings(BaseModel):
     parse_memory_bytes: int = Field(default=1 << 30, ge=1, description="Memory limit for parsing an uploaded file.")
     max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Limit on the size of all adapters on disk.")
     max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Limit on the adapters kept in memory.")
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="Origins of web pages that may use the server; `--cors-origin` gives them."
+    )
     drain_seconds: float = Field(default=30, ge=0, description="Time to finish running answers after SIGTERM.")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; give scheme, host and port without a path, such as "
+                    "http://localhost:3000, or * for every origin"
+                )
+        return origins
 
     @property
     def cut_seconds(self) -> int:

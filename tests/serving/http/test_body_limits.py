@@ -13,7 +13,7 @@ from serving.running import BASE, CHAT, RunningServer, serving
 from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
-from lorify.serving.http.schemas import ChatRequest
+from lorify.serving.http.chat_schemas import ChatRequest
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -10,8 +10,8 @@ from types import TracebackType
 from torch import Tensor
 
 from lorify.answering.text import AnswerText
+from lorify.base.generation import start_sampler
 from lorify.base.model import BaseLM
-from lorify.base.sampling import Sampler
 from lorify.errors import EngineError, LorifyError
 from lorify.serving.engines.jobs import FinishReason, Job, Piece, TokenChoice
 
@@ -59,7 +59,7 @@ class RunningJob:
             adapter_on: whether an adapter is on for this answer.
         """
         self.queued = queued
-        self.sampler = Sampler(queued.job.options)
+        self.sampler = start_sampler(base, queued.job.options)
         self.last_token = 0
         self.finished = False
         self._text = AnswerText(base.decode_text, queued.job.stops, trim=queued.job.trim)

@@ -214,6 +214,9 @@ class VllmEngine:
             "temperature": job.options.temperature,
             "top_p": max(job.options.top_p, 1e-6),  # vLLM refuses 0
             "seed": job.options.seed,
+            "presence_penalty": job.options.presence_penalty,
+            "frequency_penalty": job.options.frequency_penalty,
+            "logit_bias": {str(token): bias for token, bias in job.options.logit_bias} or None,
             "stop": list(job.stops),
             "stop_token_ids": self._stop_ids,
             "logprobs": job.top_logprobs,

@@ -11,12 +11,15 @@ from fastapi import FastAPI
 
 from lorify.serving.http.access import RequireKey
 from lorify.serving.http.body_limits import LimitBodies
+from lorify.serving.http.chat_schemas import ChatRequest
+from lorify.serving.http.cors import allow_origins
 from lorify.serving.http.errors import install_error_handlers
+from lorify.serving.http.generation_schemas import CompletionRequest
 from lorify.serving.http.guards import LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
-from lorify.serving.http.routes import adapters, generation, operations
-from lorify.serving.http.schemas import AdapterChange, ChatRequest, CompletionRequest, NewAdapter
+from lorify.serving.http.routes import absent, adapters, generation, operations
+from lorify.serving.http.schemas import AdapterChange, NewAdapter
 from lorify.serving.service import Service
 
 
@@ -32,15 +35,18 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
-    for router in (generation.router, adapters.router, operations.router, operations.metrics_router(metrics)):
+    routers = (generation.router, adapters.router, operations.router, operations.metrics_router(metrics), absent.router)
+    for router in routers:
         app.include_router(router)
     install_error_handlers(app)
     # The last one added sees a request first.
     app.add_middleware(LimitBodies, settings=service.settings, max_share=service.key_share)
     if service.keys is None:
-        app.add_middleware(LocalOnly)
+        app.add_middleware(LocalOnly, cors_origins=service.settings.cors_origins)
     else:
         app.add_middleware(RequireKey, keys=service.keys)
+    if service.settings.cors_origins:
+        allow_origins(app, service.settings.cors_origins)
     app.add_middleware(CountRequests, metrics=metrics)
     _correct_openapi(app)
     return app

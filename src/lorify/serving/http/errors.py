@@ -51,6 +51,17 @@ _CODE_BY_STATUS = {408: "timeout", 413: "too_large", 429: "busy"}
 MAX_MESSAGE_LENGTH = 2000
 """Messages can quote values of any length from a request."""
 
+_MESSAGES = {
+    "extra_forbidden": "this field is not supported; leave it out",
+    "missing": "this field is required",
+    "model_attributes_type": "expected an object",
+    "model_type": "expected an object",
+    "tuple_type": "expected a list",
+    "dict_type": "expected an object",
+    "none_required": "only null is supported",
+}
+"""Type of a problem that pydantic found -> the message, where pydantic's own names what is internal."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -132,18 +143,27 @@ def describe_validation(problems: Any) -> tuple[str, str | None]:
     Returns:
         All problems in one line (at most 10), and the first field at fault.
     """
-    lines, first = [], None
+    found: dict[str, str] = {}  # path of the field -> message
     for problem in problems:
         if problem["type"] == "json_invalid":
             reason = problem.get("ctx", {}).get("error", problem["msg"])
             if "hex escape" in reason:  # what pydantic's parser says to it does not help
                 reason += "; a lone surrogate, half of a character, is not valid Unicode"
             return f"the body is not valid JSON ({reason})", None
-        where = ".".join(str(part) for part in problem["loc"] if part != "body") or None
-        first = first or where
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        lines.append(f"{where}: {message}" if where else message)
-    return "; ".join(lines[:10]), first
+        where = ".".join(str(part) for part in problem["loc"] if part != "body")
+        # A list whose items have problems is reported as too short as well.
+        if where not in found and not any(path.startswith(f"{where}.") for path in found):
+            found[where] = _describe_problem(problem)
+    lines = [f"{where}: {message}" if where else message for where, message in found.items()]
+    return "; ".join(lines[:10]), next((where for where in found if where), None)
+
+
+def _describe_problem(problem: Any) -> str:
+    if problem["type"] == "too_short":
+        return "expected at least {min_length}, got {actual_length}".format(**problem["ctx"])
+    if problem["type"] == "too_long":
+        return "expected at most {max_length}, got {actual_length}".format(**problem["ctx"])
+    return _MESSAGES.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
 
 
 def openapi_errors(*statuses: int) -> Mapping[int | str, dict[str, Any]]:

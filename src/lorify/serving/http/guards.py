@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lorify.serving.http.cors import ANY_ORIGIN
 from lorify.serving.http.errors import error_response
 from lorify.serving.storage.keys import is_loopback
 
@@ -18,18 +20,28 @@ class LocalOnly:
     foreign `Origin`, or, with DNS rebinding, a foreign `Host`.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, cors_origins: Collection[str] = ()) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            cors_origins: origins whose pages may send requests; `*` stands for all.
+        """
         self._app = app
+        self._cors_origins = cors_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
-            foreign = origin is not None and origin.partition("://")[2] != host
+            allowed = origin in self._cors_origins or ANY_ORIGIN in self._cors_origins
+            foreign = origin is not None and origin.partition("://")[2] != host and not allowed
             if foreign or not is_loopback(_host_name(host)):
-                message = "a server without API keys only answers requests from this machine; start it with --keys"
+                message = (
+                    "a server without API keys only answers requests from this machine; start it with --keys, or for a "
+                    "web page of another origin with --cors-origin"
+                )
                 response = error_response(403, message, type="permission_error", code="not_local")
                 await response(scope, receive, send)
                 return

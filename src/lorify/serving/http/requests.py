@@ -14,7 +14,9 @@ from lorify.base.chat import Message
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import RequestError
 from lorify.serving.engines.jobs import Job
-from lorify.serving.http.schemas import MAX_SEED, ChatRequest, CompletionRequest, Prompt
+from lorify.serving.http.chat_messages import base_messages
+from lorify.serving.http.chat_schemas import ChatRequest
+from lorify.serving.http.generation_schemas import MAX_SEED, CompletionRequest, GenerationBody, Prompt
 from lorify.serving.service import Service
 from lorify.serving.text_sizes import Window
 
@@ -28,8 +30,9 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     """
     if body.top_logprobs is not None and not body.logprobs:
         raise RequestError("top_logprobs requires logprobs to be true", param="top_logprobs")
-    roles = {"developer": "system"}
-    messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in body.messages]
+    if body.tools or (body.response_format is not None and body.response_format.type != "text"):
+        raise RequestError("tools and formats other than text are not supported; leave them out", param="tools")
+    messages = base_messages(body.messages)
     try:
         with service.prompts.slot(owner):
             request = await service.prompts.run(partial(_chat_request, service, messages), owner)
@@ -39,7 +42,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
         request=replace(request, adapters=stack, only_if_relevant=body.only_if_relevant),
-        options=_options(body, _answer_tokens(service, len(request.prompt_ids), longest)),
+        options=_options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,
@@ -60,7 +63,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
         prompts = await service.prompts.run(partial(_prompts, service, body), owner)
     for prompt, text in prompts:
         request = AnswerRequest(prompt, stack, text, only_if_relevant=body.only_if_relevant)
-        options = _options(body, _answer_tokens(service, len(prompt), body.max_tokens))
+        options = _options(service, body, _answer_tokens(service, len(prompt), body.max_tokens))
         jobs.append(Job(request, options, body.stops, body.logprobs))
     return _repeated(service, jobs, body.n or 1)
 
@@ -72,20 +75,35 @@ def _chat_request(service: Service, messages: Sequence[Message]) -> AnswerReques
     return service.model.answerer.chat_request(messages, AdapterStack())
 
 
-def _scales(body: ChatRequest | CompletionRequest) -> list[tuple[str, float]]:
+def _scales(body: GenerationBody) -> list[tuple[str, float]]:
     ids = [adapter.id for adapter in body.adapters]
     if len(set(ids)) < len(ids):
         raise RequestError("an adapter is given twice; give each once, with its scale", param="adapters")
     return [(adapter.id, adapter.scale) for adapter in body.adapters]
 
 
-def _options(body: ChatRequest | CompletionRequest, max_new_tokens: int) -> GenerationOptions:
+def _options(service: Service, body: GenerationBody, max_new_tokens: int) -> GenerationOptions:
     return GenerationOptions(
         max_new_tokens,
         temperature=body.temperature or 0.0,
         top_p=1.0 if body.top_p is None else body.top_p,
         seed=body.seed,
+        presence_penalty=body.presence_penalty or 0.0,
+        frequency_penalty=body.frequency_penalty or 0.0,
+        logit_bias=_biases(body, service.model.base.model.config.vocab_size),
     )
+
+
+def _biases(body: GenerationBody, vocabulary_size: int) -> tuple[tuple[int, float], ...]:
+    biases = []
+    for token, bias in (body.logit_bias or {}).items():
+        if not (token.isascii() and token.isdecimal() and len(token) < 10 and int(token) < vocabulary_size):
+            raise RequestError(
+                f"token {token[:40]!r} is not in the vocabulary; give ids from 0 to {vocabulary_size - 1}",
+                param="logit_bias",
+            )
+        biases.append((int(token), bias))
+    return tuple(biases)
 
 
 def _repeated(service: Service, jobs: Sequence[Job], n: int) -> list[Job]:

@@ -1,160 +1,22 @@
-"""Bodies of requests and responses: OpenAI's, and lorify's own for adapters."""
+"""Bodies of requests and responses of lorify's own routes, and OpenAI's list of models and errors."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-MAX_ADAPTERS = 16
-MAX_SEED = 2**63 - 1
-
-T = TypeVar("T")
-# The first invalid item ends the validation: an error for each of many would take a lot of time and memory.
-Items = Annotated[tuple[T, ...], Field(fail_fast=True)]
-Prompt = str | Items[str] | Items[int] | Items[Items[int]]
-StopText = Annotated[str, Field(max_length=1000)]
+from lorify.serving.http.request_body import Items, RequestBody
 
 
-class _Request(BaseModel):
-    """A request body; unknown fields are an error rather than silently ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*")
-    @classmethod
-    def _check_text(cls, value: Any) -> Any:
-        # JSON can contain lone surrogates, which tokenizers cannot encode.
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and not _is_whole(text):
-                raise ValueError("the text contains a lone surrogate, half of a character; send valid Unicode")
-        return value
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()  # much faster than checking each character
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-class ScaledAdapter(_Request):
-    """An adapter to answer with, and its scale."""
-
-    id: str = Field(description="Id of one of your adapters.", max_length=64)
-    scale: float = Field(
-        default=1.0, ge=0, le=10, allow_inf_nan=False, description="1 applies the adapter as generated, 0 turns it off."
-    )
-
-
-class StreamOptions(_Request):
-    """Options of a streamed answer."""
-
-    include_usage: bool = Field(default=False, description="End the stream with the token counts.")
-    include_obfuscation: bool = Field(default=False, description="Accepted and ignored.")
-
-
-class _Generation(_Request):
-    """Fields shared by chats and completions."""
-
-    model: str = Field(
-        max_length=1000,
-        description="The base, or `base:adapter` for the base with an adapter; GET /v1/models lists them.",
-    )
-    adapters: Items[ScaledAdapter] = Field(
-        default=(), max_length=MAX_ADAPTERS, description="lorify: further adapters, each with a scale."
-    )
-    only_if_relevant: bool = Field(
-        default=True,
-        description="lorify: answer with the bare base if the question is not about the adapters' documents.",
-    )
-    temperature: float | None = Field(
-        default=None, ge=0, le=2, description="Sampling temperature; 0, the default, is greedy."
-    )
-    top_p: float | None = Field(default=None, ge=0, le=1, description="Nucleus sampling, 1 by default.")
-    seed: int | None = Field(default=None, ge=-MAX_SEED, le=MAX_SEED, description="Makes sampling reproducible.")
-    n: int | None = Field(default=None, ge=1, le=128, description="Number of answers, 1 by default.")
-    stop: StopText | Items[StopText] | None = Field(default=None, description="Up to 16 texts that end an answer.")
-    stream: bool | None = Field(default=None, description="Stream the answer as server-sent events.")
-    stream_options: StreamOptions | None = None
-    user: str | None = Field(default=None, description="Accepted and ignored.")
-    metadata: dict[str, Any] | None = Field(default=None, description="Accepted and ignored.")
-    presence_penalty: Literal[0] | None = Field(default=None, description="Only 0 is supported.")
-    frequency_penalty: Literal[0] | None = Field(default=None, description="Only 0 is supported.")
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        """The texts that end an answer."""
-        return (self.stop,) if isinstance(self.stop, str) else self.stop or ()
-
-    @model_validator(mode="after")
-    def _check_stops(self) -> _Generation:
-        if len(self.stops) > 16:
-            raise ValueError(f"stop has {len(self.stops)} texts; give at most 16")
-        return self
-
-
-class TextPart(_Request):
-    """A text part of a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-class Message(_Request):
-    """One turn of a chat."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[Items[TextPart], Field(min_length=1)]
-    name: str | None = Field(default=None, description="Accepted and ignored.")
-
-    @property
-    def text(self) -> str:
-        """The content as one string."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-
-
-class ChatRequest(_Generation):
-    """POST /v1/chat/completions."""
-
-    messages: Items[Message] = Field(min_length=1, description="The chat so far; the last turn is the user's.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Limit on the answer in tokens.")
-    max_completion_tokens: int | None = Field(
-        default=None, ge=1, description="Newer name of `max_tokens`; takes precedence."
-    )
-    logprobs: bool | None = Field(default=None, description="Return the log-probability of each token.")
-    top_logprobs: int | None = Field(
-        default=None, ge=0, le=20, description="Also return this many most likely tokens at each position."
-    )
-    response_format: dict[Literal["type"], Literal["text"]] | None = Field(
-        default=None, description="Only text is supported."
-    )
-
-
-class CompletionRequest(_Generation):
-    """POST /v1/completions."""
-
-    prompt: Prompt = Field(description="A text or a list of token ids, or a list of several.")
-    max_tokens: int | None = Field(default=16, ge=1, description="Limit on the answer in tokens.")
-    logprobs: int | None = Field(
-        default=None,
-        ge=0,
-        le=20,
-        description="Return the log-probability of each token and of this many most likely ones.",
-    )
-    echo: Literal[False] | None = Field(default=None, description="Only false is supported.")
-    best_of: Literal[1] | None = Field(default=None, description="Only 1 is supported.")
-
-
-class NewDocument(_Request):
+class NewDocument(RequestBody):
     """A document as text."""
 
     text: str = Field(min_length=1, description="Its text.")
     name: str = Field(default="document", min_length=1, max_length=200, description="Its name.")
 
 
-class NewAdapter(_Request):
+class NewAdapter(RequestBody):
     """POST /v1/adapters: exactly one of `text`, `documents` and `task`."""
 
     text: str | None = Field(default=None, min_length=1, description="A document as text.")
@@ -174,7 +36,7 @@ class NewAdapter(_Request):
         return self
 
 
-class AdapterChange(_Request):
+class AdapterChange(RequestBody):
     """PATCH /v1/adapters/{id}."""
 
     add: Items[NewDocument] = Field(

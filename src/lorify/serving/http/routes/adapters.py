@@ -46,6 +46,9 @@ _FILES = {
     "required": ["file"],
 }
 
+MAX_FORM_FIELDS = 100
+"""Limit on the fields of an upload that are no files."""
+
 _CHANGE_ERRORS = {**openapi_errors(413, 415, 429, 503, 507)}
 
 ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
@@ -200,11 +203,12 @@ async def _read(request: Request, service: Service, owner: str, texts: Sequence[
 
 async def _uploaded(request: Request, service: Service, owner: str) -> list[Document]:
     """Read documents sent as files."""
-    async with request.form(max_files=service.settings.max_documents, max_fields=0) as form:
-        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not files or any(name != "file" for name, _ in files):
+    async with request.form(max_files=service.settings.max_documents, max_fields=MAX_FORM_FIELDS) as form:
+        # Clients send other fields too, such as OpenAI's `purpose`, and some call the file `files` or `file[]`.
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not files:
             raise RequestError("the form has no file; send each document as a file in the field `file`", param="file")
-        sources = [partial(_parse, service.documents.parser, file) for _, file in files]
+        sources = [partial(_parse, service.documents.parser, file) for file in files]
         return await unless_disconnected(request, service.documents.read(sources, owner))
 
 

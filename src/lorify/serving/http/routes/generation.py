@@ -15,12 +15,13 @@ from lorify.errors import LorifyError
 from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
 from lorify.serving.engines.jobs import Job, Piece
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.chat_schemas import ChatRequest
 from lorify.serving.http.errors import lorify_error_response, openapi_errors
+from lorify.serving.http.generation_schemas import CompletionRequest
 from lorify.serving.http.json_bodies import body_schema, json_body
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.http.requests import chat_jobs, completion_jobs
 from lorify.serving.http.routes.content_types import require_json
-from lorify.serving.http.schemas import ChatRequest, CompletionRequest
 from lorify.serving.service import Service
 
 ERRORS = openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
@@ -43,7 +44,7 @@ router = APIRouter(
 async def chat(body: ChatBody, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
     """Answer a chat. Adapters supply the content of their documents; the prompt does not contain it."""
     jobs = await chat_jobs(service, body, owner)
-    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=_with_usage(body)))
+    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=body.with_usage))
 
 
 @router.post("/completions", openapi_extra=body_schema(CompletionRequest))
@@ -53,7 +54,7 @@ async def complete(
     """Continue one or several prompts."""
     jobs = await completion_jobs(service, body, owner)
     num_prompts = len(jobs) // (body.n or 1)
-    answer_format = CompletionFormat(body.model, jobs, num_prompts, with_usage=_with_usage(body))
+    answer_format = CompletionFormat(body.model, jobs, num_prompts, with_usage=body.with_usage)
     return await _answer(request, service, body, jobs, answer_format)
 
 
@@ -72,13 +73,9 @@ async def _answer(
     # The first piece is awaited before the response starts, so that early errors get their own status.
     first = await unless_disconnected(request, anext(pieces))
     return EventSourceResponse(
-        _events(first, pieces, answer_format, with_usage=_with_usage(body)),
+        _events(first, pieces, answer_format, with_usage=body.with_usage),
         shutdown_grace_period=service.settings.cut_seconds,
     )
-
-
-def _with_usage(body: ChatRequest | CompletionRequest) -> bool:
-    return body.stream_options is not None and body.stream_options.include_usage
 
 
 async def _events(

@@ -104,6 +104,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "notes.md").write_text("# Notes\n\nThe report is due on 3 May.\n")
     (tmp_path / "travel.md").write_text("Ada Lund approves travel.\n")
     (tmp_path / "mail.txt").write_text("The report is due on 3 May. Please send it to Ada Lund.\n")
+    (tmp_path / "name.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

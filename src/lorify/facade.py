@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -16,6 +17,7 @@ from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel, load_confidence_model
 from lorify.answering.plan import Query
 from lorify.base.chat import Message
+from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.files import DEFAULT_BASE
 from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
@@ -167,6 +169,7 @@ class Lorify:
         document: str | None = None,
         only_if_relevant: bool = True,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
+        schema: Mapping[str, Any] | None = None,
     ) -> str:
         """Answer a question with greedy decoding.
 
@@ -176,10 +179,15 @@ class Lorify:
             document: a document to put in the prompt (in-context learning, the baseline).
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
             max_new_tokens: maximum length of the answer, in tokens.
+            schema: JSON schema that the answer matches; an answer in JSON is complete within its maximum length.
+
+        Raises:
+            SchemaError: if the schema is invalid or cannot be enforced.
         """
         query = Query(question, AdapterStack.of(adapter), document, only_if_relevant=only_if_relevant)
         plan = self.answerer.plan_query(query)
-        return self.answerer.answer([plan], GenerationOptions(max_new_tokens))[0].text
+        options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
+        return self.answerer.answer([plan], options)[0].text
 
     def ask_batch(
         self,
@@ -243,6 +251,7 @@ class Lorify:
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Iterator[str]:
         """Answer a chat and yield the text piece by piece.
 
@@ -252,9 +261,11 @@ class Lorify:
             adapter: as for `ask`.
             max_new_tokens: maximum length of the answer, in tokens.
             temperature, top_p, seed: as for `GenerationOptions`.
+            schema: as for `ask`.
         """
         (plan,) = self.answerer.plan([self.answerer.chat_request(messages, AdapterStack.of(adapter))])
-        return self.answerer.stream(plan, GenerationOptions(max_new_tokens, temperature, top_p, seed))
+        options = GenerationOptions(max_new_tokens, temperature, top_p, seed, constraint=_constraint(schema))
+        return self.answerer.stream(plan, options)
 
     def save(self, adapter: Adapter, folder: Path | str) -> None:
         """Write an adapter to a folder (safetensors and JSON)."""
@@ -312,6 +323,10 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     To specialize for several tasks, call `load` once and use `Lorify.specialize`.
     """
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
+
+
+def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:
+    return None if schema is None else json_constraint(schema)
 
 
 def _load_adapter_for(base: BaseLM, folder: Path) -> Adapter:

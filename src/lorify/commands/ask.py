@@ -24,6 +24,7 @@ from lorify.commands.options import (
     read_contexts,
 )
 from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
+from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, print_json, print_line, stderr
 from lorify.errors import ContextError
@@ -56,6 +57,7 @@ def ask(
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
+    schema: Schema = None,
     as_json: Json = False,
 ) -> None:
     """Answer questions about documents, or do a task.
@@ -73,26 +75,28 @@ def ask(
     if not questions and "-" in documents:
         raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
     questions = read_questions(questions, required=compare or as_json or bool(choices))
-    choices = check_given_choices(choices, questions, compare=compare)
+    json_schema = read_schema(schema)
+    choices = check_given_choices(choices, questions, compare=compare, schema=schema is not None)
     contexts = read_contexts(documents)
     text = _prompt_text(contexts, task) if compare else None
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     adapters, timings = _make_adapters(model, contexts, task)
     stack = model.combine([(adapter, 1.0) for adapter in adapters])
+    options = generation_options(max_tokens, json_schema)
     if not questions:
-        chat_with(model, stack, max_tokens)
+        chat_with(model, stack, max_tokens, json_schema)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({**timings, "answers": results})
     elif compare or as_json:
-        results = [answer_json(model, stack, question, max_tokens, document=text) for question in questions]
+        results = [answer_json(model, stack, question, options, document=text) for question in questions]
         if as_json:
             print_json({**timings, "answers": results})
         else:
             _print_comparison(results)
     else:
-        stream_answers(model, stack, questions, max_tokens, sources=sources)
+        stream_answers(model, stack, questions, options, sources=sources)
 
 
 def _prompt_text(contexts: list[Context], task: str | None) -> str:

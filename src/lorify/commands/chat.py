@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from lorify.commands.options import (
     parse_scaled,
 )
 from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
+from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.terminal import print_json, stderr, write_stream
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def chat(
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
+    schema: Schema = None,
     as_json: Json = False,
 ) -> None:
     """Chat with adapters on. With -q: answer and exit.
@@ -53,24 +55,26 @@ def chat(
     from lorify.adapters.storage import load_adapter
 
     questions = read_questions(questions, required=as_json or bool(choices))
-    choices = check_given_choices(choices, questions)
+    json_schema = read_schema(schema)
+    choices = check_given_choices(choices, questions, schema=schema is not None)
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernetwork)
     stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
+    options = generation_options(max_tokens, json_schema)
     if not questions:
-        chat_with(model, stack, max_tokens)
+        chat_with(model, stack, max_tokens, json_schema)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({"answers": results})
     elif as_json:
-        print_json({"answers": [answer_json(model, stack, question, max_tokens) for question in questions]})
+        print_json({"answers": [answer_json(model, stack, question, options) for question in questions]})
     else:
-        stream_answers(model, stack, questions, max_tokens, sources=sources)
+        stream_answers(model, stack, questions, options, sources=sources)
 
 
-def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int) -> None:
+def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int, schema: Mapping[str, Any] | None = None) -> None:
     """Chat until the input ends, remembering the last turns that fit the base's window."""
     prompts, window = model.answerer.prompts, model.base.window_tokens
     messages: list[Message] = []
@@ -79,7 +83,7 @@ def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int) -> None:
         while len(messages) > 2 and len(prompts.chat_ids(messages)) + max_tokens > window:
             del messages[:2]
         try:
-            answer = write_stream(model.stream(messages, adapters, max_new_tokens=max_tokens))
+            answer = write_stream(model.stream(messages, adapters, max_new_tokens=max_tokens, schema=schema))
         except KeyboardInterrupt:
             sys.stdout.write("\n")
             del messages[-1]

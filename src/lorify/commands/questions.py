@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
     from lorify.answering.answerer import Answer
     from lorify.answering.plan import Query
+    from lorify.base.sampling import GenerationOptions
     from lorify.facade import Lorify
 
 
@@ -57,17 +58,16 @@ def is_interactive() -> bool:
 
 
 def stream_answers(
-    model: Lorify, adapters: AdapterStack, questions: list[str], max_tokens: int, *, sources: bool = False
+    model: Lorify, adapters: AdapterStack, questions: list[str], options: GenerationOptions, *, sources: bool = False
 ) -> None:
     """Write the answers to standard output while they are generated, each followed by its source if `sources`."""
     from lorify.answering.plan import Query
-    from lorify.base.sampling import GenerationOptions
 
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
         plan = model.answerer.plan_query(Query(question, adapters))
-        text = write_stream(model.answerer.stream(plan, GenerationOptions(max_tokens)))
+        text = write_stream(model.answerer.stream(plan, options))
         warn_if_doubtful(model, model.answerer.confidence(plan, text))
         source = model.answerer.find_source(adapters, question, text) if sources and plan.is_on else None
         if source is not None:
@@ -75,7 +75,7 @@ def stream_answers(
 
 
 def answer_json(
-    model: Lorify, adapters: AdapterStack, question: str, max_tokens: int, *, document: str | None = None
+    model: Lorify, adapters: AdapterStack, question: str, options: GenerationOptions, *, document: str | None = None
 ) -> dict[str, Any]:
     """Answer a question and return the answer with its time as JSON.
 
@@ -83,23 +83,24 @@ def answer_json(
         model: answers the question.
         adapters: the adapters to answer with.
         question: the question.
-        max_tokens: maximum length of the answer, in tokens.
+        options: length limit and form of the answer.
         document: also answer without adapters, and with this document in the prompt.
     """
     from lorify.answering.plan import Query
 
     with show_spinner(f"answering {question}"):
-        answer, seconds = _answer(model, Query(question, adapters), max_tokens)
+        answer, seconds = _answer(model, Query(question, adapters), options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
         source = model.answerer.find_source(adapters, question, answer.text) if answer.adapter_on else None
         result["sources"] = [source.as_dict()] if source is not None else []
         warn_if_doubtful(model, answer.confidence)
         if document is not None:
-            result["base_alone"] = _timed(*_answer(model, Query(question), max_tokens))
-            fits = len(model.base.tokenizer(document)["input_ids"]) + max_tokens < model.base.window_tokens
+            result["base_alone"] = _timed(*_answer(model, Query(question), options))
+            num_tokens = len(model.base.tokenizer(document)["input_ids"])
+            fits = num_tokens + options.max_new_tokens < model.base.window_tokens
             in_prompt = Query(question, document=document)
-            result["document_in_prompt"] = _timed(*_answer(model, in_prompt, max_tokens)) if fits else None
+            result["document_in_prompt"] = _timed(*_answer(model, in_prompt, options)) if fits else None
     return result
 
 
@@ -133,11 +134,14 @@ def choose_answers(
     return results
 
 
-def check_given_choices(choices: list[str] | None, questions: list[str], *, compare: bool = False) -> list[str]:
+def check_given_choices(
+    choices: list[str] | None, questions: list[str], *, compare: bool = False, schema: bool = False
+) -> list[str]:
     """Check the choices of `--choice` before a model is loaded; return them, empty if there are none.
 
     Raises:
-        RequestError: if they are not valid, there is no question to choose for, or answers are to be compared.
+        RequestError: if they are not valid, there is no question to choose for, or answers are to be compared or have
+            a schema.
     """
     if not choices:
         return []
@@ -148,16 +152,16 @@ def check_given_choices(choices: list[str] | None, questions: list[str], *, comp
         raise RequestError("--choice needs at least one question; give it with -q")
     if compare:
         raise RequestError("--compare writes free answers; leave out --choice or --compare")
+    if schema:
+        raise RequestError("--choice and --schema both say what an answer can be; leave one out")
     return choices
 
 
-def _answer(model: Lorify, query: Query, max_tokens: int) -> tuple[Answer, float]:
+def _answer(model: Lorify, query: Query, options: GenerationOptions) -> tuple[Answer, float]:
     """Answer one query; returns the answer and the seconds it took, not counting its confidence."""
-    from lorify.base.sampling import GenerationOptions
-
     started = time.perf_counter()
     plan = model.answerer.plan_query(query)
-    (answer,) = model.answerer.answer([plan], GenerationOptions(max_tokens))
+    (answer,) = model.answerer.answer([plan], options)
     seconds = time.perf_counter() - started
     return replace(answer, confidence=model.answerer.confidence(plan, answer.text)), seconds
 

@@ -27,8 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def client(server: RunningServer) -> OpenAI:
-    return server.client()
+def client(server: RunningServer) -> Iterator[OpenAI]:
+    with server.client() as opened:
+        yield opened
 
 
 HTTP = httpx2.Client(timeout=60)  # a client each would take longer than its request

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lorify.answering.plan import AnswerPlan, Planner, plan_as_requested
 from lorify.answering.text import AnswerText
 from lorify.base.model import BaseLM
-from lorify.errors import BusyError, ClosingError, EngineError, ServingError, TooSlowError
+from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
 from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
@@ -217,6 +217,7 @@ class VllmEngine:
             "presence_penalty": job.options.presence_penalty,
             "frequency_penalty": job.options.frequency_penalty,
             "logit_bias": {str(token): bias for token, bias in job.options.logit_bias} or None,
+            "structured_outputs": _structured_outputs(job),
             "stop": list(job.stops),
             "stop_token_ids": self._stop_ids,
             "logprobs": job.top_logprobs,
@@ -243,6 +244,16 @@ class _VllmAnswerStream:
             await self._pieces.aclose()  # closes the connection, which makes vLLM stop
         finally:
             self._end()
+
+
+def _structured_outputs(job: Job) -> dict[str, Any] | None:
+    """The form of an answer as vLLM takes it."""
+    constraint = job.options.constraint
+    if constraint is None:
+        return None
+    if constraint.json_schema is None:
+        raise RequestError("functions are called with the local engine only; leave out tools", param="tools")
+    return {"json": constraint.json_schema}
 
 
 def _choices(logprobs: Logprobs | None) -> tuple[TokenChoice, ...]:

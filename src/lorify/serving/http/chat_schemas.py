@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from lorify.base.constraints import ANY_OBJECT
 from lorify.serving.http.generation_schemas import GenerationBody, Ignored
 from lorify.serving.http.request_body import Items, OpenAIBody, expecting
 
@@ -115,6 +117,13 @@ class ResponseFormat(OpenAIBody):
         if (self.type == "json_schema") != (self.json_schema is not None):
             raise ValueError("json_schema goes with the type json_schema; give both or neither")
         return self
+
+    @property
+    def answer_schema(self) -> Mapping[str, Any] | None:
+        """JSON schema of the answer; None for any text."""
+        if self.json_schema is not None:
+            return self.json_schema.json_schema
+        return ANY_OBJECT if self.type == "json_object" else None
 
 
 class Function(OpenAIBody):

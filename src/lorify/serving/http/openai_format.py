@@ -10,14 +10,26 @@ from typing import Any
 from lorify.answering.text import UNFINISHED
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice
+from lorify.serving.http.chat_schemas import Function
+from lorify.serving.http.tools import CallBuffer
 
 
 class ChatFormat:
     """Formats one chat completion."""
 
-    def __init__(self, model: str, jobs: Sequence[Job], *, with_usage: bool) -> None:
-        """Assign the completion's id and time; `with_usage`: a stream ends with the token counts."""
+    def __init__(
+        self, model: str, jobs: Sequence[Job], *, with_usage: bool, functions: Sequence[Function] = ()
+    ) -> None:
+        """Assign the completion's id and time.
+
+        Args:
+            model: the requested model.
+            jobs: the job of each answer.
+            with_usage: whether a stream ends with the token counts.
+            functions: the functions that answers may call.
+        """
         self._jobs = jobs
+        self._buffers = [CallBuffer(functions) for _ in jobs]
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._started: set[int] = set()
@@ -25,30 +37,39 @@ class ChatFormat:
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
         """Return the response to a request that does not stream."""
         self._head["adapter_on"] = any(answer.adapter_on for answer in answers)
-        choices = [
-            {
-                "index": index,
-                "message": {"role": "assistant", "content": answer.text, "refusal": None},
-                "logprobs": self._logprobs(index, answer.choices),
-                "finish_reason": answer.finish_reason,
-            }
-            for index, answer in enumerate(answers)
-        ]
+        choices = [self._whole_choice(index, answer) for index, answer in enumerate(answers)]
         usage = usage_of(self._jobs, sum(answer.num_tokens for answer in answers), num_prompts=1)
         return {"object": "chat.completion", **self._head, "choices": choices, "usage": usage}
 
     def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
         """Return the chunk of one piece; the first chunk of each answer carries the role."""
-        delta = {"content": piece.text} if index in self._started else {"role": "assistant", "content": piece.text}
+        text, call = self._buffers[index].add(piece.text, last=piece.finish_reason is not None)
+        delta: dict[str, Any] = {"content": text}
+        if call is not None:
+            delta = {"tool_calls": [{"index": 0, **call}]}
+        if index not in self._started:
+            delta = {"role": "assistant", **delta}
         self._started.add(index)
         self._head["adapter_on"] = piece.adapter_on
         choice = {
             "index": index,
             "delta": delta,
             "logprobs": self._logprobs(index, piece.choices),
-            "finish_reason": piece.finish_reason,
+            "finish_reason": piece.finish_reason if call is None else "tool_calls",
         }
         return {"object": "chat.completion.chunk", **self._head, "choices": [choice], **self._chunk_usage}
+
+    def _whole_choice(self, index: int, answer: WholeAnswer) -> dict[str, Any]:
+        text, call = self._buffers[index].add(answer.text, last=True)
+        message: dict[str, Any] = {"role": "assistant", "content": text if call is None else None, "refusal": None}
+        if call is not None:
+            message["tool_calls"] = [call]
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": self._logprobs(index, answer.choices),
+            "finish_reason": answer.finish_reason if call is None else "tool_calls",
+        }
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
         """Return the last chunk, with the token counts."""

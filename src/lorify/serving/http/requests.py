@@ -11,18 +11,26 @@ from jinja2 import TemplateError
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import AnswerRequest
 from lorify.base.chat import Message
+from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.sampling import GenerationOptions
-from lorify.errors import RequestError
+from lorify.errors import RequestError, SchemaError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.http.chat_messages import base_messages
 from lorify.serving.http.chat_schemas import ChatRequest
 from lorify.serving.http.generation_schemas import MAX_SEED, CompletionRequest, GenerationBody, Prompt
+from lorify.serving.http.tools import Offer
 from lorify.serving.service import Service
 from lorify.serving.text_sizes import Window
 
 
-async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job]:
+async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offer | None) -> list[Job]:
     """Return a job for each of the `n` answers to a chat.
+
+    Args:
+        service: the service.
+        body: the request.
+        owner: whose adapters may be used.
+        offer: the functions that may be called.
 
     Raises:
         RequestError: if the request is invalid or its prompt too long.
@@ -30,19 +38,22 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str) -> list[Job
     """
     if body.top_logprobs is not None and not body.logprobs:
         raise RequestError("top_logprobs requires logprobs to be true", param="top_logprobs")
-    if body.tools or (body.response_format is not None and body.response_format.type != "text"):
-        raise RequestError("tools and formats other than text are not supported; leave them out", param="tools")
     messages = base_messages(body.messages)
+    if offer is not None:
+        messages = offer.with_instruction(messages)
     try:
         with service.prompts.slot(owner):
             request = await service.prompts.run(partial(_chat_request, service, messages), owner)
+            constraint = await service.prompts.run(partial(_constraint, service, body, offer), owner)
     except TemplateError as error:
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
     stack = await service.adapter_stack(body.model, _scales(body), owner)
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
         request=replace(request, adapters=stack, only_if_relevant=body.only_if_relevant),
-        options=_options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)),
+        options=replace(
+            _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)), constraint=constraint
+        ),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,
@@ -73,6 +84,19 @@ def _chat_request(service: Service, messages: Sequence[Message]) -> AnswerReques
     window.check_tokens(len(messages), "messages")  # each takes a token at least
     window.check_text("\n".join(message["content"] for message in messages), "messages")
     return service.model.answerer.chat_request(messages, AdapterStack())
+
+
+def _constraint(service: Service, body: ChatRequest, offer: Offer | None) -> Constraint | None:
+    """Return the form that a request asks for; raises a RequestError if it cannot be enforced."""
+    schema = None if body.response_format is None else body.response_format.answer_schema
+    if offer is None and schema is None:
+        return None
+    try:
+        constraint = json_constraint(schema or {}) if offer is None else offer.constraint(schema)
+    except SchemaError as error:
+        raise RequestError(str(error), param="response_format" if offer is None else "tools") from error
+    _ = service.model.base.grammar_tokens  # built here, as the engine's thread would hold up other answers
+    return constraint
 
 
 def _scales(body: GenerationBody) -> list[tuple[str, float]]:

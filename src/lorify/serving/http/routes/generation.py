@@ -22,6 +22,7 @@ from lorify.serving.http.json_bodies import body_schema, json_body
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.http.requests import chat_jobs, completion_jobs
 from lorify.serving.http.routes.content_types import require_json
+from lorify.serving.http.tools import offer_of
 from lorify.serving.service import Service
 
 ERRORS = openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
@@ -43,8 +44,11 @@ router = APIRouter(
 @router.post("/chat/completions", openapi_extra=body_schema(ChatRequest))
 async def chat(body: ChatBody, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
     """Answer a chat. Adapters supply the content of their documents; the prompt does not contain it."""
-    jobs = await chat_jobs(service, body, owner)
-    return await _answer(request, service, body, jobs, ChatFormat(body.model, jobs, with_usage=body.with_usage))
+    offer = offer_of(body)
+    jobs = await chat_jobs(service, body, owner, offer)
+    functions = () if offer is None else offer.functions
+    answer_format = ChatFormat(body.model, jobs, with_usage=body.with_usage, functions=functions)
+    return await _answer(request, service, body, jobs, answer_format)
 
 
 @router.post("/completions", openapi_extra=body_schema(CompletionRequest))

@@ -67,6 +67,9 @@ class Provenance(BaseModel):
     fidelity: float | None = Field(
         default=None, ge=0, le=1, description="Share of the documents' statements that it holds; null if not checked."
     )
+    needs_default_system_message: bool = Field(
+        default=False, description="Whether it has an effect only in chats with the base's default system message."
+    )
     created: str = Field(default_factory=utc_now, description="Time it was made, ISO form, UTC.")
     lorify_version: str = Field(description="Version of lorify that made it.")
 

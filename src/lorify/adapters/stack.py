@@ -35,6 +35,11 @@ class AdapterStack:
         """The adapters without their scales."""
         return tuple(adapter for adapter, _ in self.parts)
 
+    @property
+    def needs_default_system_message(self) -> bool:
+        """Whether an adapter has an effect only in chats that begin with the base's default system message."""
+        return any(adapter.provenance.needs_default_system_message for adapter in self.adapters)
+
     def __iter__(self) -> Iterator[tuple[Adapter, float]]:
         """Iterate over (adapter, scale)."""
         return iter(self.parts)

@@ -15,6 +15,7 @@ from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
+from lorify.base.turns import without_system
 from lorify.hypernets.internalizer import DocumentInternalizer
 
 
@@ -61,7 +62,7 @@ class Answerer:
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
         return AnswerRequest(
-            prompt_ids=self.prompts.chat_ids(query.messages),
+            prompt_ids=self._prompt_ids(query.messages, query.adapters),
             adapters=query.adapters,
             question=query.question,
             only_if_relevant=query.only_if_relevant,
@@ -78,7 +79,7 @@ class Answerer:
             adapters: the adapters to answer with.
             only_if_relevant: switch off adapters whose documents the question is not about.
         """
-        ids = self.prompts.chat_ids(messages)
+        ids = self._prompt_ids(messages, adapters)
         return AnswerRequest(ids, adapters, last_question(messages), only_if_relevant=only_if_relevant)
 
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
@@ -174,6 +175,12 @@ class Answerer:
             return None
         evidence = [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
         return find_source(evidence, text, self.base.decode_text)
+
+    def _prompt_ids(self, messages: Sequence[Message], adapters: AdapterStack) -> tuple[int, ...]:
+        # A chat's own system message would replace the default one, and with it the task that is written over it. In
+        # the user's turn it keeps its effect, and the task too (see docs/research-log.md, 2026-11-28).
+        chat = without_system(messages) if adapters.needs_default_system_message else messages
+        return self.prompts.chat_ids(chat)
 
     def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
         adapters = list(wanted.values())

@@ -33,6 +33,13 @@ def fold_system(messages: Sequence[Message], no_text: str) -> list[Message]:
     return [turns[1] | {"content": f"{system}{SEPARATION}{turns[1]['content']}"}, *turns[2:]]
 
 
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """Let the text of a first system turn open the turn that follows it; drop a system turn without text."""
+    if len(messages) > 1 and messages[0]["role"] == "system" and not messages[0]["content"].strip():
+        return list(messages[1:])
+    return fold_system(messages, "")
+
+
 def merge_after_system(messages: Sequence[Message], no_text: str) -> list[Message]:
     """Keep a first system turn and make user and assistant alternate after it."""
     turns = as_sent(messages, no_text)

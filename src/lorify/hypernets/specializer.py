@@ -7,7 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import nn
@@ -95,8 +95,10 @@ class EncoderSpecializer(ABC):
         encoder: embeds the descriptions.
         name: what the provenance calls the hypernetwork.
         digest: SHA-256 of its weights file.
+        overwrites_system_message: whether its adapters work only with the base's default system message.
     """
 
+    overwrites_system_message: ClassVar[bool] = False
     base: BaseLM
     config: DescriptionConfig
     hypernetwork: nn.Module
@@ -149,6 +151,7 @@ class EncoderSpecializer(ABC):
             hypernetwork=self.name,
             hypernetwork_digest=self.digest,
             documents=(DocumentRecord(name=task.name, digest=task.digest, num_tokens=num_tokens),),
+            needs_default_system_message=self.overwrites_system_message,
             lorify_version=lorify_version(),
         )
         return Adapter(weights=weights, lora_alpha=self.config.scaling * self.config.rank, provenance=provenance)

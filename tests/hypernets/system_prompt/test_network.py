@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_base, tiny_tokenizer
 
-from lorify.adapters import build_lora_batch
+from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
 from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
@@ -130,11 +133,18 @@ def test_what_is_written_are_the_tokens_states_then_the_embedding_and_descriptio
     assert 0.5 < written[:, -EMBEDDED:].square().mean() / together.default_states.square().mean() < 2
 
 
-def test_a_short_description_reads_the_same_as_one_that_fills_the_place():
+def test_a_short_description_is_filled_up_with_the_filler():
     config = shape_for(BASE)
     reader = DescriptionReader(BASE, ENCODER, config)
-    filled = "Say red." + "<|im_end|>" * (config.num_slots - EMBEDDED - 8)
-    torch.testing.assert_close(reader.read(["Say red."]).states, reader.read([filled]).states)
+    tokens = reader.tokens("Say red.")
+    row = [config.chat_start[0], *tokens, *[config.filler] * (config.num_slots - EMBEDDED - len(tokens))]
+    states = BASE.activations(torch.tensor([row]), None, layers=[WRITTEN + 1]).states[WRITTEN + 1]
+    torch.testing.assert_close(reader.read(["Say red."]).states, states[:, 1:].float())
+
+
+def test_control_tokens_in_a_description_are_plain_text():
+    reader = DescriptionReader(BASE, ENCODER, shape_for(BASE))
+    assert reader.config.filler not in reader.tokens("Say red.<|im_end|>")
 
 
 def test_a_long_description_loses_its_most_common_tokens_and_nothing_that_is_quoted():
@@ -193,3 +203,19 @@ def test_what_is_saved_is_read_again_and_damage_is_named(tmp_path):
     (tmp_path / "h" / "hypernetwork.safetensors").unlink()
     with pytest.raises(HypernetworkError, match=r"hypernetwork\.safetensors is missing"):
         SYSTEM_PROMPT.load(tmp_path / "h")
+
+
+@pytest.mark.parametrize("system", ["You work for a library.", " "])
+def test_a_chats_own_system_message_does_not_replace_the_task(system):
+    adapter = specializer().specialize("Say it twice.")
+    answerer = Answerer(BASE)
+    chat = [{"role": "system", "content": system}, {"role": "user", "content": "hot"}]
+    request = answerer.chat_request(chat, AdapterStack.of(adapter))
+    content = f"{system}\n\nhot" if system.strip() else "hot"
+    assert list(request.prompt_ids) == build_prompt_ids(BASE.tokenizer, question_messages(content))
+    assert (
+        answerer.request(Query("hot", AdapterStack.of(adapter), turns=tuple(chat[:1]))).prompt_ids == request.prompt_ids
+    )
+    other = replace(adapter, provenance=adapter.provenance.model_copy(update={"needs_default_system_message": False}))
+    bare = answerer.chat_request(chat, AdapterStack.of(other))
+    assert list(bare.prompt_ids) == build_prompt_ids(BASE.tokenizer, chat)

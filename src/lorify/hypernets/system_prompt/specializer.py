@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
@@ -21,6 +22,7 @@ from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessage
 class SystemMessageSpecializer(EncoderSpecializer):
     """A system message hypernetwork with the base and the description encoder it was made for."""
 
+    overwrites_system_message: ClassVar[bool] = True
     config: SystemMessageConfig
     hypernetwork: SystemMessageHypernetwork
 

@@ -41,16 +41,16 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     messages = base_messages(body.messages)
     if offer is not None:
         messages = offer.with_instruction(messages)
+    stack = await service.adapter_stack(body.model, _scales(body), owner)
     try:
         with service.prompts.slot(owner):
-            request = await service.prompts.run(partial(_chat_request, service, messages), owner)
+            request = await service.prompts.run(partial(_chat_request, service, messages, stack), owner)
             constraint = await service.prompts.run(partial(_constraint, service, body, offer), owner)
     except TemplateError as error:
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
-    stack = await service.adapter_stack(body.model, _scales(body), owner)
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
-        request=replace(request, adapters=stack, only_if_relevant=body.only_if_relevant),
+        request=replace(request, only_if_relevant=body.only_if_relevant),
         options=replace(
             _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)), constraint=constraint
         ),
@@ -79,11 +79,11 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     return _repeated(service, jobs, body.n or 1)
 
 
-def _chat_request(service: Service, messages: Sequence[Message]) -> AnswerRequest:
+def _chat_request(service: Service, messages: Sequence[Message], adapters: AdapterStack) -> AnswerRequest:
     window = Window(service.model.base)
     window.check_tokens(len(messages), "messages")  # each takes a token at least
     window.check_text("\n".join(message["content"] for message in messages), "messages")
-    return service.model.answerer.chat_request(messages, AdapterStack())
+    return service.model.answerer.chat_request(messages, adapters)
 
 
 def _constraint(service: Service, body: ChatRequest, offer: Offer | None) -> Constraint | None:

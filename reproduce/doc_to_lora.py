@@ -44,7 +44,7 @@ class Scale:
     """
 
     base: str = "smollm2-135m"
-    contexts: int = 6
+    contexts: int = 4
     questions: int = 2
     epochs: int = 3
     answer_tokens: int = 24
@@ -63,7 +63,8 @@ def commands(output: Path, scale: Scale) -> list[list[str]]:
 def _data(output: Path, scale: Scale) -> list[list[str]]:
     sets, data = output / "sets", output / "data"
     base = ["--prompts", "published", "--base", scale.base, "--limit", str(scale.contexts)]
-    texts = ["generate-data", f"{sets}/texts.jsonl", "-o", f"{data}/fineweb-edu", "--rounds", "2", "--questions", "2"]
+    base += ["--answer-tokens", str(2 * scale.answer_tokens)]
+    texts = ["generate-data", f"{sets}/texts.jsonl", "-o", f"{data}/fineweb-edu", "--rounds", "2", "--questions", "1"]
     return [
         [*texts, "--short", *base],
         *(

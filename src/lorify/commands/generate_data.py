@@ -47,6 +47,7 @@ _Prompts = Annotated[
         help="Wording of the requests: lorify, or published, as in Doc-to-LoRA, which also drops answers that are cut.",
     ),
 ]
+_AnswerTokens = Annotated[int, typer.Option("--answer-tokens", min=1, help="Longest answer, in tokens.")]
 _Batch = Annotated[int, typer.Option("--batch", min=1, help="Questions that the base answers at a time here.")]
 _Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint that serves the writer.")
@@ -88,6 +89,7 @@ def generate_data(
     questions: _Questions = 5,
     short: _Short = None,
     prompts: _Prompts = "lorify",
+    answer_tokens: _AnswerTokens = 256,
     batch: _Batch = 8,
 ) -> None:
     """Generate questions and answers to train on.
@@ -116,6 +118,7 @@ def generate_data(
         questions_per_round=questions,
         short_answers=_publishes_short_answers(dataset) if short is None else short,
         prompts=style,
+        max_new_tokens=answer_tokens,
     )
     with show_progress("generating", "documents") as advance:
         generate_self_generated(

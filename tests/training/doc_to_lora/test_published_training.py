@@ -112,3 +112,21 @@ def test_the_recipes_are_the_published_ones(stage):
     assert of.hypernetwork.chunk_tokens == (512 if chunks else None)
     assert of.data.max_question_tokens == (512 if chunks else 2048)
     assert of.init_from == (Path("runs/gemma-2-2b-it-main/last") if chunks else None)
+
+
+def test_held_out_questions_are_answered_by_generation_if_wanted():
+    plain, generating = objective(), objective(evaluation_answer_tokens=3)
+    metrics = generating.evaluate()
+    assert {name[3:] for name in metrics if name.startswith("f1/")} == {
+        name[5:] for name in metrics if name.startswith("loss/")
+    }
+    assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("f1/"))
+    assert not any(name.startswith("f1/") for name in plain.evaluate())
+    assert generating.score(metrics) == pytest.approx(plain.score(plain.evaluate()))
+
+
+def test_a_question_is_answered_with_the_adapter_of_its_context():
+    perceiver_objective = objective(evaluation_answer_tokens=4)
+    rows = perceiver_objective.heldout_batches.build(0)[:2]
+    together = perceiver_objective.generated_f1(rows)
+    assert together == [perceiver_objective.generated_f1([row])[0] for row in rows]

@@ -267,5 +267,9 @@ def answer_contexts(
         if not keep_cut and answer.ids[-1] not in base.stop_ids:
             continue
         text = cast(str, base.tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip()
-        answered[i].append(SelfGeneratedQuestion(question, (text,), answer.ids, answer.top_ids, answer.top_log_probs))
+        answered[i].append(
+            SelfGeneratedQuestion(
+                question, (text,), answer_ids=answer.ids, top_ids=answer.top_ids, top_log_probs=answer.top_log_probs
+            )
+        )
     return answered

@@ -266,9 +266,9 @@ def _read_question(
     return SelfGeneratedQuestion(
         _decode(tokenizer, prompt),
         (_decode(tokenizer, answer),),
-        answer,
-        tuple(top_ids.to_pylist()),
-        tuple(log_probs.to_numpy(zero_copy_only=False).astype("float32").tolist()),
+        answer_ids=answer,
+        top_ids=tuple(top_ids.to_pylist()),
+        top_log_probs=tuple(log_probs.to_numpy(zero_copy_only=False).astype("float32").tolist()),
         prompt_ids=prompt,
     )
 

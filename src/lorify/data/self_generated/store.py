@@ -291,7 +291,11 @@ def _parse_row(row: dict, top_k: int, path: Path) -> SelfGeneratedQuestion:
             f"{path} does not have {top_k} predictions per token; delete it and resume with `lorify generate-data`"
         )
     return SelfGeneratedQuestion(
-        row["question"], (row["answer"],), tuple(row["answer_ids"]), tuple(row["top_ids"]), tuple(row["top_log_probs"])
+        row["question"],
+        (row["answer"],),
+        answer_ids=tuple(row["answer_ids"]),
+        top_ids=tuple(row["top_ids"]),
+        top_log_probs=tuple(row["top_log_probs"]),
     )
 
 

@@ -30,8 +30,8 @@ class PaperTable:
 def paper_table(runs: Mapping[str, Path]) -> PaperTable:
     """Join runs into one table.
 
-    A data set's scores are divided by that of `icl` in any of the runs. A method that several runs have for the same
-    data set gets a row for each, which is named by its run.
+    A data set's scores are divided by that of `icl` in the first run that has it. Where several runs have the same
+    method and data set, the first one is in the method's row, and the others have rows with the names of their runs.
 
     Args:
         runs: run folders by the name that tells them apart.
@@ -47,11 +47,10 @@ def paper_table(runs: Mapping[str, Path]) -> PaperTable:
     for name, own in answers.items():
         for (method, column), chosen in group_answers(own, lambda a: (a.method, _column(a))).items():
             cells.setdefault((method, column), {})[name] = chosen
-    ambiguous = {method for (method, _), by_run in cells.items() if len(by_run) > 1}
     rows: dict[str, dict[str, list[AnswerRecord]]] = {}
     for (method, column), by_run in cells.items():
-        for name, chosen in by_run.items():
-            label = f"{method} ({name})" if method in ambiguous else method
+        for number, (name, chosen) in enumerate(by_run.items()):
+            label = f"{method} ({name})" if number else method
             rows.setdefault(label, {})[column] = chosen
     columns = list(dict.fromkeys(column for _, column in cells))
     references = {column: _reference(cells, column) for column in columns}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lorify.data.answers import normalize_answer
+from lorify.data.answers import normalize_answer, token_f1
 from lorify.data.tasks.schema import Metric
 from lorify.evaluation.scoring import free_answers
 from lorify.evaluation.scoring.published import word_overlap
@@ -32,18 +31,6 @@ _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
     """Return 1 if the prediction equals one of the answers after normalization, else 0."""
     return float(any(normalize_answer(prediction) == normalize_answer(answer) for answer in answers))
-
-
-def token_f1(prediction: str, answers: Sequence[str]) -> float:
-    """Compute the largest token F1 over the answers; 1 if neither side has a token (SQuAD 2.0)."""
-    return max(_f1(normalize_answer(prediction).split(), normalize_answer(answer).split()) for answer in answers)
-
-
-def _f1(predicted: list[str], expected: list[str]) -> float:
-    if not predicted or not expected:
-        return float(predicted == expected)
-    common = (Counter(predicted) & Counter(expected)).total()
-    return 2 * common / (len(predicted) + len(expected))
 
 
 @dataclass(frozen=True)

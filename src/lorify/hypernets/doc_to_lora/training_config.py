@@ -151,6 +151,9 @@ class PerceiverTrainingConfig(TrainingConfig):
     hypernetwork: PerceiverSettings = PerceiverSettings()  # pyright: ignore[reportCallIssue]
     data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]
     optimization: PerceiverOptimization = PerceiverOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
+    evaluation_answer_tokens: int = Field(
+        0, ge=0, description="Longest answer that is generated to held-out questions, for their F1; 0: none is."
+    )
     num_processes: int = Field(1, gt=0, description="Processes of the run, for --dry-run only.")
 
     @model_validator(mode="after")

@@ -22,9 +22,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import Chunk, EncodedContexts, ImageChunk, TextEncoder
+from lorify.data.answers import token_f1
 from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
@@ -161,6 +164,9 @@ class PerceiverObjective:
         for index in range(self.config.evaluation_batches):
             rows = self.heldout_batches.build(index)
             scores = self.score_contexts(rows)
+            if self.config.evaluation_answer_tokens:
+                for row, f1 in zip(rows, self.generated_f1(rows), strict=True):
+                    totals.setdefault(f"f1/{row.kind}", []).append(f1)
             for row, loss, exact in zip(rows, scores.loss.tolist(), scores.exact.tolist(), strict=True):
                 totals.setdefault(f"loss/{row.kind}", []).append(loss)
                 totals.setdefault(f"exact/{row.kind}", []).append(exact)
@@ -206,6 +212,21 @@ class PerceiverObjective:
         exact = mean_per_context((mean_per_segment(wrong, packed.segment, len(context_of)) == 0).float())
         num_tokens = packed.input_ids.numel() + sum(row.num_context_tokens for row in rows)
         return ContextScores(loss, per_token, exact, torch.stack(sizes).mean(), num_tokens)
+
+    def generated_f1(self, rows: Sequence[ContextRow]) -> list[float]:
+        """Answer the first question about each context by greedy decoding, and compute the answers' token F1."""
+        merged = merge_chunks(self.generate(rows), [len(row.chunks) for row in rows], self.hypernetwork.bias())
+        config = self.hypernetwork_config
+        answers = generate_batch(
+            self.base,
+            [row.segments[0].prompt for row in rows],
+            GenerationOptions(self.config.evaluation_answer_tokens),
+            lora=as_lora_batch(merged, config.scaling, first_layer=config.first_layer),
+            stop_ids=self.base.stop_ids,
+        )
+        texts = [self.base.decode_text(answer).strip() for answer in answers]
+        expected = [self.base.decode_text(row.segments[0].answer).strip() for row in rows]
+        return [token_f1(text, [answer]) for text, answer in zip(texts, expected, strict=True)]
 
     def generate(self, rows: Sequence[ContextRow]) -> dict[str, GeneratedLora]:
         """Generate the weights for all chunks of some contexts, in order, by module."""

@@ -20,6 +20,7 @@ from lorify.commands import (
     importing,
     internalize,
     models,
+    prepare_tasks,
     serve,
     show_data,
     specialize,
@@ -127,6 +128,7 @@ app.command("train")(train.train)
 app.command("augment-descriptions")(augment_descriptions.augment_descriptions)
 app.command("generate-data")(generate_data.generate_data)
 app.command("show-data")(show_data.show_data)
+app.command("prepare-tasks")(prepare_tasks.prepare_tasks)
 app.command("describe", hidden=True)(
     renamed(augment_descriptions.augment_descriptions, new_name="augment-descriptions")
 )

@@ -1,0 +1,74 @@
+"""`prepare-tasks`: task files of Text-to-LoRA's training data, with the authors' descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lorify.commands.options import Output
+from lorify.commands.terminal import print_line, show_progress
+from lorify.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from lorify.data.tasks.schema import Task
+
+HUB = "lots-of-loras"
+
+
+def prepare_tasks(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help=f"{HUB}: from the hub; or a folder of local copies of it, or of Super-NaturalInstructions.",
+        ),
+    ],
+    output: Output,
+    descriptions: Annotated[
+        Path | None,
+        typer.Option(
+            "--descriptions", metavar="PATH", help="The folder `tasks` of the authors' repository, or a metadata.yaml."
+        ),
+    ] = None,
+    tasks: Annotated[
+        str, typer.Option("--tasks", metavar="WHICH", help="training (479), all (500), or numbers such as 22,33.")
+    ] = "training",
+    split: Annotated[str, typer.Option("--split", help="Split of Lots-of-LoRAs: train, valid or test.")] = "train",
+) -> None:
+    """Write the tasks that Text-to-LoRA trains on as task files, with the descriptions of its authors.
+
+    Tasks already in the output folder are skipped, so running the same command again resumes.
+
+    Example: lorify prepare-tasks lots-of-loras -o data/t2l/tasks --descriptions text-to-lora/tasks
+    """
+    from lorify.data.tasks.authors_descriptions import find_descriptions, read_descriptions
+    from lorify.data.tasks.files import save_task
+    from lorify.data.tasks.lots_of_loras import select_names
+
+    names = select_names(tasks)
+    known = find_descriptions(names, read_descriptions(descriptions), descriptions) if descriptions is not None else {}
+    missing = [name for name in names if not (output / f"{name}.json").exists()]
+    with show_progress("preparing", "tasks") as advance:
+        advance(len(names) - len(missing), len(names))
+        for task in _read(source, missing, split):
+            save_task(replace(task, descriptions=known.get(task.name, task.descriptions)), output)
+            advance(1, len(names))
+    print_line(str(output))
+
+
+def _read(source: str, names: list[str], split: str) -> Iterator[Task]:
+    """Read tasks one after the other."""
+    from lorify.data.tasks.lots_of_loras import read_lots_of_loras
+    from lorify.data.tasks.sni import select_sni_tasks
+
+    folder = None if source == HUB else Path(source)
+    if folder is not None and not folder.is_dir():
+        raise EvaluationError(f"{source} is no folder; give {HUB}, or the folder of a local copy")
+    if folder is None or any((folder / name).is_dir() for name in names):
+        yield from (read_lots_of_loras(name, folder=folder, split=split) for name in names)
+    else:
+        yield from select_sni_tasks(folder, names)

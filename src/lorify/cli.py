@@ -26,6 +26,7 @@ from lorify.commands import (
     specialize,
     store,
     train,
+    watch,
 )
 from lorify.commands.evaluation.app import app as evaluation_app
 from lorify.commands.renamed import renamed
@@ -125,6 +126,7 @@ app.command("specialize")(specialize.specialize)
 app.command("chat")(chat.chat)
 app.add_typer(adapters.app, name="adapter")
 app.command("train")(train.train)
+app.command("watch")(watch.watch)
 app.command("augment-descriptions")(augment_descriptions.augment_descriptions)
 app.command("generate-data")(generate_data.generate_data)
 app.command("show-data")(show_data.show_data)

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.published_prompts import published_question
 
 NAME = "task022_cosmosqa_passage_inappropriate_binary"
 SNI = {"Definition": ["Say yes or no."], "Categories": ["c"], "Instances": [{"input": "a", "output": ["yes"]}]}
@@ -61,3 +62,16 @@ def test_descriptions_of_other_tasks_and_missing_tasks_are_named_before_anything
         refused = prepare(tmp_path / "sni", "-o", tmp_path / "out", *options)
         assert refused.exit_code == 2 and message in refused.output.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_training_items_of_benchmarks_become_tasks_with_the_published_prompts(tmp_path):
+    row = {"question": "How many?", "answer": "2 + 2 = 4\n#### 4"}
+    (tmp_path / "gsm8k.jsonl").write_text(json.dumps(row) + "\n")
+    done = prepare("benchmarks", "-o", tmp_path / "out", "--items", tmp_path, "--tasks", "gsm8k")
+    assert done.exit_code == 0, done.output
+    (task,) = load_tasks(tmp_path / "out")
+    assert task.instances[0].input == "Please answer the following question: How many?"
+    assert task.instances[0].outputs == ("Let's think step by step. 2 + 2 = 4\n#### 4",)
+    assert published_question(task, task.instances[0]) == task.instances[0].input
+    refused = prepare("benchmarks", "-o", tmp_path / "out", "--tasks", "humaneval")
+    assert refused.exit_code == 2 and "'humaneval' has no training items" in refused.output.replace("\n", " ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch
 from lorify.answering.confidence import ConfidenceModel, answer_signals
@@ -61,12 +61,14 @@ class Answerer:
 
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
+        prompts = self.prompts if query.chat_template is None else replace(self.prompts, template=query.chat_template)
         return AnswerRequest(
-            prompt_ids=self._prompt_ids(query.messages, query.adapters),
+            prompt_ids=prompts.chat_ids(_chat(query.messages, query.adapters), query.answer_prefix),
             adapters=query.adapters,
             question=query.question,
             only_if_relevant=query.only_if_relevant,
             focus=query.focus,
+            is_continued=bool(query.answer_prefix),
         )
 
     def chat_request(
@@ -79,7 +81,7 @@ class Answerer:
             adapters: the adapters to answer with.
             only_if_relevant: switch off adapters whose documents the question is not about.
         """
-        ids = self._prompt_ids(messages, adapters)
+        ids = self.prompts.chat_ids(_chat(messages, adapters))
         return AnswerRequest(ids, adapters, last_question(messages), only_if_relevant=only_if_relevant)
 
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
@@ -96,7 +98,10 @@ class Answerer:
                 for adapter in request.adapters.adapters
             }
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
-        return [AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared)) for request in requests]
+        return [
+            AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared), request.is_continued)
+            for request in requests
+        ]
 
     def plan_query(self, query: Query) -> AnswerPlan:
         """Plan one query alone."""
@@ -119,7 +124,7 @@ class Answerer:
             lora=build_lora_batch([plan.adapters for plan in plans], self.base),
             stop_ids=self.stop_ids,
         )
-        texts = [self.base.decode_text(ids).strip() for ids in answers]
+        texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         return [
             Answer(text, plan.is_on, self.confidence(plan, text) if with_confidence else None)
             for plan, text in zip(plans, texts, strict=True)
@@ -176,18 +181,19 @@ class Answerer:
         evidence = [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
         return find_source(evidence, text, self.base.decode_text)
 
-    def _prompt_ids(self, messages: Sequence[Message], adapters: AdapterStack) -> tuple[int, ...]:
-        # A chat's own system message would replace the default one, and with it the task that is written over it. In
-        # the user's turn it keeps its effect, and the task too (see docs/research-log.md, 2026-11-28).
-        chat = without_system(messages) if adapters.needs_default_system_message else messages
-        return self.prompts.chat_ids(chat)
-
     def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
         adapters = list(wanted.values())
         if self.internalizer is None or not adapters:
             return adapters
         questions = [key.question for key in wanted]
         return self.internalizer.prepare(adapters, questions, only_if_relevant=only_if_relevant, focus=focus)
+
+
+def _chat(messages: Sequence[Message], adapters: AdapterStack) -> Sequence[Message]:
+    """Return the turns of a chat as its adapters need them."""
+    # A chat's own system message would replace the default one, and with it the task that is written over it. In the
+    # user's turn it keeps its effect, and the task too (see docs/research-log.md, 2026-11-28).
+    return without_system(messages) if adapters.needs_default_system_message else messages
 
 
 @dataclass(frozen=True)

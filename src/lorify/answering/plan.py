@@ -20,6 +20,8 @@ class Query:
         turns: turns of the chat before the question.
         only_if_relevant: switch off adapters whose documents the question is not about.
         focus: rebuild adapters from the tokens of their documents that answer the question.
+        answer_prefix: beginning of the answer, which the base continues.
+        chat_template: chat template in place of the base's.
     """
 
     question: str
@@ -28,6 +30,8 @@ class Query:
     turns: tuple[Message, ...] = ()
     only_if_relevant: bool = True
     focus: bool = True
+    answer_prefix: str = ""
+    chat_template: str | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -50,6 +54,7 @@ class AnswerRequest:
         question: what the prompt asks.
         only_if_relevant: as for `Query`.
         focus: as for `Query`.
+        is_continued: whether the prompt ends in the beginning of the answer.
     """
 
     prompt_ids: tuple[int, ...]
@@ -57,6 +62,7 @@ class AnswerRequest:
     question: str = ""
     only_if_relevant: bool = True
     focus: bool = True
+    is_continued: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,15 +72,21 @@ class AnswerPlan:
     Attributes:
         prompt_ids: token ids of the prompt.
         adapters: the adapters that are on, focused on the question.
+        is_continued: whether the prompt ends in the beginning of the answer.
     """
 
     prompt_ids: tuple[int, ...]
     adapters: AdapterStack = field(default_factory=AdapterStack)
+    is_continued: bool = False
 
     @property
     def is_on(self) -> bool:
         """Whether any adapter is on."""
         return not self.adapters.is_empty
+
+    def clean(self, text: str) -> str:
+        """Remove the white space around an answer; a continued one may begin with an indentation, which is kept."""
+        return text.rstrip() if self.is_continued else text.strip()
 
 
 def plan_as_requested(requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lorify.data.tasks.schema import Task
 
 HUB = "lots-of-loras"
+BENCHMARKS = "benchmarks"
 
 
 def prepare_tasks(
@@ -24,7 +25,8 @@ def prepare_tasks(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help=f"{HUB}: from the hub; or a folder of local copies of it, or of Super-NaturalInstructions.",
+            help=f"{HUB}: from the hub; or a folder of local copies of it, or of Super-NaturalInstructions; "
+            f"{BENCHMARKS}: the training items of nine benchmarks.",
         ),
     ],
     output: Output,
@@ -35,9 +37,18 @@ def prepare_tasks(
         ),
     ] = None,
     tasks: Annotated[
-        str, typer.Option("--tasks", metavar="WHICH", help="training (479), all (500), or numbers such as 22,33.")
+        str,
+        typer.Option(
+            "--tasks",
+            metavar="WHICH",
+            help="training (479), all (500), or numbers such as 22,33; of benchmarks, names.",
+        ),
     ] = "training",
     split: Annotated[str, typer.Option("--split", help="Split of Lots-of-LoRAs: train, valid or test.")] = "train",
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="DIR", help=f"With {BENCHMARKS}: local copies, NAME.jsonl; default: the hub."),
+    ] = None,
 ) -> None:
     """Write the tasks that Text-to-LoRA trains on as task files, with the descriptions of its authors.
 
@@ -45,10 +56,13 @@ def prepare_tasks(
 
     Example: lorify prepare-tasks lots-of-loras -o data/t2l/tasks --descriptions text-to-lora/tasks
     """
+    from lorify.data.sources.lots_of_loras import select_names
     from lorify.data.tasks.authors_descriptions import find_descriptions, read_descriptions
     from lorify.data.tasks.files import save_task
-    from lorify.data.tasks.lots_of_loras import select_names
 
+    if source == BENCHMARKS:
+        _write_benchmarks(output, read_descriptions(descriptions) if descriptions is not None else {}, tasks, items)
+        return
     names = select_names(tasks)
     known = find_descriptions(names, read_descriptions(descriptions), descriptions) if descriptions is not None else {}
     missing = [name for name in names if not (output / f"{name}.json").exists()]
@@ -60,9 +74,29 @@ def prepare_tasks(
     print_line(str(output))
 
 
+def _write_benchmarks(
+    output: Path, descriptions: Mapping[str, tuple[str, ...]], wanted: str, items: Path | None
+) -> None:
+    """Write the tasks that the LoRAs of benchmarks are trained on."""
+    from lorify.data.benchmarks.published import published_benchmarks
+    from lorify.data.benchmarks.training_tasks import benchmark_task
+    from lorify.data.tasks.files import save_task
+
+    trained = {name: b for name, b in published_benchmarks().items() if b.training_source is not None}
+    names = list(trained) if wanted in ("training", "all") else [name.strip() for name in wanted.split(",")]
+    unknown = [name for name in names if name not in trained]
+    if unknown:
+        raise EvaluationError(f"benchmark {unknown[0]!r} has no training items; choose from {', '.join(trained)}")
+    with show_progress("preparing", "benchmarks") as advance:
+        for name in names:
+            save_task(benchmark_task(name, trained[name], descriptions.get(name), folder=items), output)
+            advance(1, len(names))
+    print_line(str(output))
+
+
 def _read(source: str, names: list[str], split: str) -> Iterator[Task]:
     """Read tasks one after the other."""
-    from lorify.data.tasks.lots_of_loras import read_lots_of_loras
+    from lorify.data.sources.lots_of_loras import read_lots_of_loras
     from lorify.data.tasks.sni import select_sni_tasks
 
     folder = None if source == HUB else Path(source)

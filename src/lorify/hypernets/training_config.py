@@ -101,6 +101,9 @@ class TrainingConfig(Section):
     evaluation_batches: int = Field(4, gt=0, description="Held-out batches for each evaluation.")
     checkpoint_every: int = Field(25, gt=0, description="Steps between checkpoints.")
     keep_last: bool = Field(False, description="Write the weights of the last step too, to the folder last.")
+    snapshots_every: int | None = Field(
+        None, gt=0, description="Steps between snapshots of what is trained, for `lorify watch`; null: none."
+    )
     sharded: bool = Field(False, description="Split trained weights and optimizer state over the processes.")
     sharded_base: bool = Field(
         False, description="Split the base's blocks over the processes; a block is gathered when it runs."

@@ -1,6 +1,7 @@
 import pytest
 
-from lorify.evaluation.benchmarks.programs import build_program, passes_tests
+from lorify.evaluation.benchmarks.programs import build_program
+from lorify.evaluation.scoring.programs import passes_tests
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def ask(model, suite, methods, **options):
 
 
 def test_every_method_answers_the_same_inputs_with_its_own_prompt(model, suite, trained, tmp_path):
-    methods = f"none,description,three_shot,adapter,mismatched,random,{trained}"
+    methods = f"none,description,three_shot,adapter,mismatched,random,hyperdecoders,{trained}"
     answers = ask(model, suite, methods)
     labels = [method.label for method in parse_methods(methods, "tasks")]
     assert [label.partition(":")[0] for label in labels] == ["none", *(m for m in methods_for("tasks") if m != "none")]
@@ -78,7 +78,10 @@ def test_every_method_answers_the_same_inputs_with_its_own_prompt(model, suite, 
         assert descriptions["mismatched", task.name] in other.descriptions
         assert len(descriptions["random", task.name]) > 40 and descriptions["none", task.name] is None
     assert len({a.description for a in answers if a.method == "adapter"}) == 4, "each seed has another description"
-    assert all((a.adapter_bytes > 0) == (a.method not in ("none", "description", "three_shot")) for a in answers)
+    assert all(
+        (a.adapter_bytes > 0) == (a.method not in ("none", "description", "three_shot", "hyperdecoders"))
+        for a in answers
+    )
 
     config = run_config(
         model, "tasks", suite.build(model), parse_methods(methods, "tasks"), max_new_tokens=4, timed=False

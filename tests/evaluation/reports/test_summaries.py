@@ -1,7 +1,7 @@
 import pytest
 from made_up_runs import ANSWERS, make_answer
 
-from lorify.evaluation.reports.summaries import summarize, summarize_lengths, summarize_pairs
+from lorify.evaluation.reports.summaries import summarize, summarize_benchmarks, summarize_lengths, summarize_pairs
 
 
 def test_scores_are_means_and_relative_to_the_document_in_the_prompt():
@@ -59,3 +59,19 @@ def test_pairs_are_compared_on_the_questions_that_both_answered():
     (row,) = summarize_pairs(ANSWERS)
     assert (row["first"], row["second"], row["questions"]) == ("icl", "adapter", 6)
     assert row["difference"] == 0.5 and row["p"] == pytest.approx(2 / 64, abs=0.01)
+
+
+def test_the_table_of_benchmarks_has_a_row_for_each_method_and_the_mean_of_its_benchmarks():
+    answers = [
+        make_answer(method=method, case=f"{family}/{i}", family=family, score=score, source="benchmarks")
+        for method, family, scores in (
+            ("none", "piqa", (1, 0, 0, 0)),
+            ("none", "boolq", (1,)),
+            ("adapter", "piqa", (1,)),
+        )
+        for i, score in enumerate(scores)
+    ]
+    assert summarize_benchmarks(answers) == [
+        {"method": "none", "piqa": 25.0, "boolq": 100.0, "average": 62.5},
+        {"method": "adapter", "piqa": 100.0, "boolq": None, "average": None},
+    ]

@@ -91,15 +91,22 @@ def evaluate_suite(
 
 def print_scores(run: Run, as_json: bool) -> None:
     """Print the scores and findings of a run."""
-    from lorify.evaluation.reports.summaries import summarize
+    from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+    from lorify.evaluation.reports.summaries import summarize, summarize_benchmarks
 
     rows = summarize(run.answers)
+    benchmarks = [answer for answer in run.answers if answer.source == BENCHMARKS_SOURCE]
     if as_json:
-        found = {"findings": {str(row["what"]): row["value"] for row in run.findings}} if run.findings else {}
+        found: dict[str, object] = (
+            {"findings": {str(row["what"]): row["value"] for row in run.findings}} if run.findings else {}
+        )
+        found |= {"benchmarks": summarize_benchmarks(benchmarks)} if benchmarks else {}
         print_json({"config": run.config.model_dump(mode="json"), "scores": rows, **found})
         return
     hidden = COLUMNS_HIDDEN_FOR_TASKS if any(row["tasks"] for row in rows) else ()
     shown = [key for key in SHOWN_COLUMNS if key not in hidden and any(row[key] not in (None, "") for row in rows)]
     print_table([{key: row[key] for key in shown} for row in rows])
+    if benchmarks:
+        print_table(summarize_benchmarks(benchmarks))
     for row in run.findings:
         print_line(f"{str(row['what']).replace('_', ' ')}: {row['value']}")

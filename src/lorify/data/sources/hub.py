@@ -48,8 +48,17 @@ def read_archive(hub_id: str, member: str) -> Iterable[Row]:
         return [json.loads(line) for line in files.read(member).splitlines() if line.strip()]
 
 
-def read_dataset(path: str, split: str, *, data_dir: str | None = None, streaming: bool = False) -> Iterator[Row]:
+def read_dataset(
+    path: str, split: str, *, name: str | None = None, data_dir: str | None = None, streaming: bool = False
+) -> Iterator[Row]:
     """Read a split of a data set, on the hub or in a folder, with the package `datasets`.
+
+    Args:
+        path: hub id or folder.
+        split: name of the split.
+        name: configuration of the data set; None: the only one.
+        data_dir: folder in the data set.
+        streaming: read the rows one by one, without fetching the whole data set.
 
     Raises:
         EvaluationError: if the package is not installed, or the data set cannot be fetched or read.
@@ -63,7 +72,7 @@ def read_dataset(path: str, split: str, *, data_dir: str | None = None, streamin
             "`pip install 'lorify[datasets]'`, or give a local copy in JSON lines"
         ) from error
     try:
-        yield from cast(Iterable[Row], load_dataset(path, data_dir=data_dir, split=split, streaming=streaming))
+        yield from cast(Iterable[Row], load_dataset(path, name, data_dir=data_dir, split=split, streaming=streaming))
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise _unreadable(path, error) from error
 

@@ -10,12 +10,18 @@ from lorify.base.model import BaseLM
 from lorify.base.published_chats import find_published_template
 from lorify.data.tasks.schema import Instance, Task
 
+BENCHMARKS_SOURCE = "benchmarks"
 REQUEST = " Please complete the task without any explanation."
 LIST_REQUEST = "\nThe answer should be a comma-separated list of possible completions."
 
 
 def published_question(task: Task, instance: Instance) -> str:
-    """Write the definition with a request for a bare answer, a blank line, and the input."""
+    """Write the definition with a request for a bare answer, a blank line, and the input.
+
+    The input of a benchmark is its whole prompt (`lorify prepare-tasks benchmarks`).
+    """
+    if task.source == BENCHMARKS_SOURCE:
+        return instance.input
     is_list = len(instance.outputs) > 1
     return f"{task.definition}{REQUEST}{LIST_REQUEST if is_list else ''}\n\n{instance.input}"
 

@@ -22,10 +22,15 @@ Metric = Literal[
     "word_recall",
     "key_points",
     "declined",
+    "choice",
+    "boolean",
+    "last_number",
+    "program",
 ]
 """Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
-F1; ROUGE-L; word F1 and ROUGE-L as in the evaluation of Doc-to-LoRA. The others are for answers in people's words; see
-`lorify.evaluation.scoring.free_answers`."""
+F1; ROUGE-L; word F1 and ROUGE-L as in the evaluation of Doc-to-LoRA. Others are for answers in people's words
+(`lorify.evaluation.scoring.free_answers`); the last four are those of Text-to-LoRA's benchmarks
+(`lorify.evaluation.scoring.benchmark_answers`)."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 from lorify.data.tasks.files import load_tasks
 from lorify.errors import EvaluationError
 from lorify.evaluation.benchmarks.names import PROGRAMS, data_path
-from lorify.evaluation.benchmarks.programs import build_program, passes_tests
+from lorify.evaluation.benchmarks.programs import build_program
 from lorify.evaluation.scoring.metrics import score_answer
+from lorify.evaluation.scoring.programs import passes_tests
 
 MAX_NEW_TOKENS = 512
 _HUB_NAMES = {"humaneval": "humaneval_instruct", "mbpp": "mbpp_instruct"}

@@ -1,15 +1,10 @@
-"""Running the programs that a model writes for HumanEval and MBPP."""
+"""The programs that a model writes for HumanEval and MBPP, joined with their tests."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from typing import Any
-
-TIMEOUT_SECONDS = 10.0
 
 
 def build_program(document: Mapping[str, Any], answer: str) -> str:
@@ -26,20 +21,3 @@ def build_program(document: Mapping[str, Any], answer: str) -> str:
     if f"def {document['entry_point']}" not in code:
         code = document["input"] + code
     return f"{code}\n{document['test']}\ncheck({document['entry_point']})\n"
-
-
-def passes_tests(program: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
-    """Run a program in its own process and temporary folder; return whether it exits without an error in time."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            run = subprocess.run(
-                [sys.executable, "-I", "-c", program],
-                cwd=folder,
-                timeout=timeout_seconds,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-    return run.returncode == 0

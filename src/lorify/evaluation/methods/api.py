@@ -53,10 +53,13 @@ class Method(Spec):
     Attributes:
         kinds: kinds of cases that it can answer.
         uses: kind of the loaded hypernetwork that it uses; None: none.
+        reads_description: whether its answers depend on the description of a task. Where they do not, and the cases of
+            a task have the same questions, one of them is answered.
     """
 
     kinds: ClassVar[tuple[CaseKind, ...]] = ("documents",)
     uses: ClassVar[CaseKind | None] = None
+    reads_description: ClassVar[bool] = False
 
     @property
     def needs(self) -> CaseKind | None:

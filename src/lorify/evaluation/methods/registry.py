@@ -10,7 +10,14 @@ from lorify.evaluation.methods.exported import Exported
 from lorify.evaluation.methods.in_prompt import InContext, NoContext, Retrieval
 from lorify.evaluation.methods.internalized import Internalized, OuterProducts
 from lorify.evaluation.methods.published_distillation import PublishedDistilled
-from lorify.evaluation.methods.specialized import FromDescription, FromInstruction, Mismatched, RandomText, Restored
+from lorify.evaluation.methods.specialized import (
+    FromDescription,
+    FromInstruction,
+    FromPrompt,
+    Mismatched,
+    RandomText,
+    Restored,
+)
 from lorify.evaluation.methods.tasks import Described, ThreeShot
 from lorify.evaluation.methods.trained import MultiTask, TaskLora
 from lorify.evaluation.specs import parse_spec
@@ -33,6 +40,7 @@ METHODS: tuple[type[Method], ...] = (
     FromDescription,
     Mismatched,
     RandomText,
+    FromPrompt,
     MultiTask,
     TaskLora,
     Restored,

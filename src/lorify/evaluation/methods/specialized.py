@@ -15,9 +15,11 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
+from lorify.evaluation.methods.tasks import with_examples
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify
 from lorify.hypernets.registry import load_specializer
+from lorify.hypernets.specializer import Specializer
 from lorify.hypernets.text_to_lora.library import load_descriptions
 
 QA_INSTRUCTION = "Answer the question about the document in as few words as possible."
@@ -27,7 +29,9 @@ class Specialized(Method):
     """Base class: the adapter that a task hypernetwork generates from a text."""
 
     kinds = ("tasks",)
+    reads_description = True
     hypernetwork: Path | None = Field(None, description="Folder of another task hypernetwork for the same base model.")
+    examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
 
     @property
     def needs(self) -> CaseKind | None:
@@ -41,17 +45,20 @@ class Specialized(Method):
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Load the description encoder, and the other hypernetwork if one is given."""
-        specializer = (
-            model.specializer if self.hypernetwork is None else load_specializer(model.base, self.hypernetwork)
-        )
+        specializer = self.load_specializer(model)
         describe = self.load_text()
 
         def ingest(case: Case) -> PreparedCase:
             text = describe(case)
             prepared = prepare_adapter(specializer.specialize(text), only_if_relevant=False)
-            return replace(prepared, description=text)
+            query_for = with_examples(prepared.query_for, case_task(case)) if self.examples else prepared.query_for
+            return replace(prepared, query_for=query_for, description=text)
 
         return ingest
+
+    def load_specializer(self, model: Lorify) -> Specializer:
+        """Load the other hypernetwork if one is given, else take the loaded one."""
+        return model.specializer if self.hypernetwork is None else load_specializer(model.base, self.hypernetwork)
 
     def load_text(self) -> Callable[[Case], str]:
         """Return a function that finds the text for a case."""
@@ -89,6 +96,25 @@ class RandomText(Specialized):
     def load_text(self) -> Callable[[Case], str]:
         """Return a function that finds the random characters of a case."""
         return lambda case: case_task(case).noise
+
+
+class FromPrompt(Specialized):
+    """Hyperdecoders: each question has an adapter of its own, generated from the question."""
+
+    name = "hyperdecoders"
+    reads_description = False
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the description encoder, and the other hypernetwork if one is given."""
+        specializer = self.load_specializer(model)
+
+        def query_for(question: str) -> Query:
+            return prepare_adapter(specializer.specialize(question), only_if_relevant=False).query_for(question)
+
+        def ingest(case: Case) -> PreparedCase:
+            return PreparedCase(with_examples(query_for, case_task(case)) if self.examples else query_for)
+
+        return ingest
 
 
 class Restored(Specialized):

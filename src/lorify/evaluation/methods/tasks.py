@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from lorify.answering.plan import Query
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
-from lorify.evaluation.suites.cases import Case
+from lorify.evaluation.suites.cases import Case, TaskContext
 from lorify.facade import Lorify
 
 
@@ -14,23 +17,37 @@ class Described(Method):
 
     name = "description"
     kinds = ("tasks",)
+    reads_description = True
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that takes the description of the task."""
 
         def ingest(case: Case) -> PreparedCase:
-            text = case_task(case).description
-            return PreparedCase(lambda question: Query(question, document=text), description=text)
+            task = case_task(case)
+            shown = task.description if task.shown_description is None else task.shown_description
+            return PreparedCase(lambda question: Query(question, document=shown or None), description=task.description)
 
         return ingest
 
 
 class ThreeShot(Method):
-    """Three examples in the prompt, as chat turns."""
+    """Three examples in the prompt, as chat turns, or as the suite shows them."""
 
     name = "three_shot"
     kinds = ("tasks",)
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that takes the examples of the task."""
-        return lambda case: PreparedCase(lambda question: Query(question, turns=case_task(case).examples))
+        return lambda case: PreparedCase(with_examples(Query, case_task(case)))
+
+
+def with_examples(query_for: Callable[[str], Query], task: TaskContext) -> Callable[[str], Query]:
+    """Add the examples of a task to the queries of a method."""
+
+    def query_with_examples(question: str) -> Query:
+        query, shown = query_for(question), task.example_text
+        if shown is None:
+            return replace(query, turns=(*task.examples, *query.turns))
+        return replace(query, document=shown.text or None, answer_prefix=shown.answer_prefix if shown.text else "")
+
+    return query_with_examples

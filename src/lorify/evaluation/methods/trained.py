@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.methods.specialized import missing_in_library
+from lorify.evaluation.methods.tasks import with_examples
 from lorify.evaluation.suites.cases import Case, TaskContext
 from lorify.facade import Lorify
 from lorify.hypernets.text_to_lora.library import load_library
@@ -23,6 +25,7 @@ class Trained(Method):
 
     kinds = ("tasks",)
     path: Path = Field(description="Folder of trained LoRAs (`best` of a run of kind lora).")
+    examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
 
     def load_loras(self) -> Callable[[TaskContext], Adapter]:
         """Load the LoRAs and return a function that finds the one for a task."""
@@ -33,9 +36,11 @@ class Trained(Method):
         find = self.load_loras()
 
         def ingest(case: Case) -> PreparedCase:
-            adapter = find(case_task(case))
+            task = case_task(case)
+            adapter = find(task)
             adapter.check_base(model.base)
-            return prepare_adapter(adapter, only_if_relevant=False)
+            prepared = prepare_adapter(adapter, only_if_relevant=False)
+            return replace(prepared, query_for=with_examples(prepared.query_for, task)) if self.examples else prepared
 
         return ingest
 

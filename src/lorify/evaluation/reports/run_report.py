@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
 from lorify.evaluation.reports.plots import write_plots
-from lorify.evaluation.reports.summaries import summarize, summarize_families, summarize_lengths, summarize_pairs
+from lorify.evaluation.reports.summaries import (
+    summarize,
+    summarize_benchmarks,
+    summarize_families,
+    summarize_lengths,
+    summarize_pairs,
+)
 from lorify.evaluation.reports.tables import Row, as_csv, as_markdown
 from lorify.evaluation.runs.folder import write_text
 from lorify.evaluation.runs.records import AnswerRecord, RunConfig
@@ -16,11 +23,13 @@ LENGTHS_NAME = "by-length.csv"
 PAIRS_NAME = "pairs.csv"
 FAMILIES_NAME = "by-family.csv"
 FINDINGS_NAME = "findings.csv"
+BENCHMARKS_NAME = "benchmarks.csv"
 REPORT_NAME = "report.md"
 TITLES = {
     TABLE_NAME: "Methods",
     LENGTHS_NAME: "By length of the documents (tokens, upper end of the bin)",
     FAMILIES_NAME: "By family of tasks",
+    BENCHMARKS_NAME: "Benchmarks (percent)",
     PAIRS_NAME: "Pairs of methods (score of the second minus the first, sign-flip test)",
     FINDINGS_NAME: "Findings",
 }
@@ -42,6 +51,8 @@ def write_report(
         tables[FAMILIES_NAME] = summarize_families(answers)
     else:
         tables[LENGTHS_NAME] = summarize_lengths(answers)
+    if any(a.source == BENCHMARKS_SOURCE for a in answers):
+        tables[BENCHMARKS_NAME] = summarize_benchmarks(answers)
     tables[PAIRS_NAME] = summarize_pairs(answers)
     if findings:
         tables[FINDINGS_NAME] = list(findings)

@@ -81,6 +81,27 @@ def summarize_families(answers: Sequence[AnswerRecord]) -> list[Row]:
     return rows
 
 
+def summarize_benchmarks(answers: Sequence[AnswerRecord]) -> list[Row]:
+    """Summarize Text-to-LoRA's benchmarks as its tables do: a row for each method, with scores in percent.
+
+    The score of a benchmark is the mean over its items and descriptions, `average` the mean over the benchmarks.
+    """
+    families = list(dict.fromkeys(a.family for a in answers))
+    rows: list[Row] = []
+    for method, chosen in group_answers(answers, lambda a: a.method).items():
+        by_family = group_answers(chosen, lambda a: a.family)
+        scores = {
+            family: 100 * mean([a.score for a in by_family[family]]) for family in families if family in by_family
+        }
+        average = mean(list(scores.values())) if len(scores) == len(families) else None
+        rows.append(
+            {"method": method}
+            | {family: round(scores[family], 2) if family in scores else None for family in families}
+            | {"average": None if average is None else round(average, 2)}
+        )
+    return rows
+
+
 def summarize_pairs(answers: Sequence[AnswerRecord]) -> list[Row]:
     """Compare each pair of methods within a source, on the questions that both answered.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.plan import AnswerPlan, Query
+from lorify.base.chat import with_system_turn
 from lorify.base.sampling import GenerationOptions
 from lorify.data.answers import contains_answer
 from lorify.data.examples import Question
@@ -57,7 +58,7 @@ def answer_block(
     rows: list[_Row] = []
     for case in block:
         with measured(answerer.base.device) as ingestion:
-            prepared = ingest(case)
+            prepared = _in_form(case, ingest(case))
         rows += [_Row(case, index, prepared, ingestion) for index in range(len(case.questions))]
     first = rows[0]
     answerer = first.prepared.answerer or answerer
@@ -66,6 +67,25 @@ def answer_block(
     texts = [alone.text] if alone is not None else []
     texts += _answer_together(answerer, rows[len(texts) :], max_new_tokens)
     return [_score(label, row, text, alone if row.index == 0 else None) for row, text in zip(rows, texts, strict=True)]
+
+
+def _in_form(case: Case, prepared: PreparedCase) -> PreparedCase:
+    """Write a case's prompts in its own form, if it has one."""
+    form = case.form
+    if form is None:
+        return prepared
+    prefixes = {q.text: prefix for q, prefix in zip(case.questions, form.answer_prefixes, strict=True)}
+
+    def query_for(question: str) -> Query:
+        query = prepared.query_for(question)
+        return replace(
+            query,
+            turns=tuple(with_system_turn(query.turns)),
+            chat_template=form.chat_template,
+            answer_prefix=query.answer_prefix or prefixes[question],
+        )
+
+    return replace(prepared, query_for=query_for)
 
 
 def _answer_together(answerer: Answerer, rows: Sequence[_Row], max_new_tokens: int) -> list[str]:

@@ -16,6 +16,7 @@ from lorify.evaluation.methods.contexts import case_contexts
 from lorify.evaluation.runs.block import answer_block
 from lorify.evaluation.runs.folder import append_answers, rewrite_answers
 from lorify.evaluation.runs.records import AnswerRecord
+from lorify.evaluation.runs.repeated_cases import RepeatedCases
 from lorify.evaluation.runs.timing import frozen_garbage
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
@@ -68,11 +69,13 @@ def answer_cases(
     if len(answers) == total:
         return answers
     ingest = {method.label: method.load(model, max_new_tokens) for method in methods}
+    repeated = {method.label: RepeatedCases(method) for method in methods}
     _warm_up(model, methods, cases[0])
     with frozen_garbage():
         for block, label in _turns(blocks, [method.label for method in methods]):
             if block[0].id not in complete[label]:
-                new = answer_block(model.answerer, block, label, ingest[label], max_new_tokens, timed=timed)
+                new = repeated[label].answer(block, answers)
+                new = new or answer_block(model.answerer, block, label, ingest[label], max_new_tokens, timed=timed)
                 if folder is not None:
                     append_answers(folder, new)
                 answers += new
@@ -106,7 +109,8 @@ def _blocks(cases: Sequence[Case]) -> Iterator[list[Case]]:
     for case in cases:
         block.append(case)
         num_questions = sum(len(c.questions) for c in block)
-        if num_questions >= BLOCK_QUESTIONS or sum(c.length_tokens for c in block) >= BLOCK_TOKENS:
+        is_full = num_questions >= BLOCK_QUESTIONS or sum(c.length_tokens for c in block) >= BLOCK_TOKENS
+        if is_full or case.form is not None:  # a case with a form may get the answers of an earlier one
             yield block
             block = []
     if block:

@@ -95,7 +95,7 @@ def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_
             ids.append(token)
     num_prompt_tokens = len(plan.prompt_ids)
     return TimedAnswer(
-        text=base.decode_text(ids).strip(),
+        text=plan.clean(base.decode_text(ids)),
         prompt_tokens=num_prompt_tokens,
         first_token_seconds=(first or time.perf_counter()) - started,
         seconds_per_token=(last - first) / (len(ids) - 1) if len(ids) > 1 else None,

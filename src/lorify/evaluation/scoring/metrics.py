@@ -19,6 +19,7 @@ import numpy as np
 from lorify.data.answers import normalize_answer, token_f1
 from lorify.data.tasks.schema import Metric
 from lorify.evaluation.scoring import free_answers
+from lorify.evaluation.scoring.benchmark_answers import passes, same_choice, same_last_number, same_truth
 from lorify.evaluation.scoring.published import word_overlap
 
 MEGABYTE = 1_000_000
@@ -97,6 +98,10 @@ _SCORERS: Mapping[Metric, Callable[[str, Sequence[str]], float]] = {
     "declined": free_answers.declined,
     "qa_f1": lambda prediction, answers: word_overlap(prediction, answers).f1,
     "rouge_l_stemmed": lambda prediction, answers: rouge_l(prediction, answers, stemmed=True).f1,
+    "choice": same_choice,
+    "boolean": same_truth,
+    "last_number": same_last_number,
+    "program": passes,
 }
 
 

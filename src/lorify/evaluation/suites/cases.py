@@ -18,6 +18,32 @@ CaseKind = Literal["documents", "tasks", "images"]
 
 
 @dataclass(frozen=True)
+class ExampleText:
+    """Examples as one text before the question.
+
+    Attributes:
+        text: the text; empty where none are shown.
+        answer_prefix: beginning of the answer, which the base continues.
+    """
+
+    text: str
+    answer_prefix: str
+
+
+@dataclass(frozen=True)
+class PromptForm:
+    """The form of a case's prompts, where it is not the base's.
+
+    Attributes:
+        chat_template: chat template in place of the base's; None: the base's.
+        answer_prefixes: beginning of each question's answer, which the base continues.
+    """
+
+    chat_template: str | None
+    answer_prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TaskContext:
     """A task whose inputs are the questions, with everything that a method may use to describe it.
 
@@ -29,6 +55,8 @@ class TaskContext:
         mismatched: a description of another task, from another family if possible; None if there is no other task.
         noise: random characters in place of a description.
         examples: chat turns that show inputs with their answers.
+        example_text: text that shows examples in place of these turns; None: the turns do.
+        shown_description: text that shows the description in the prompt; None: the description itself.
     """
 
     name: str
@@ -38,6 +66,8 @@ class TaskContext:
     mismatched: str | None
     noise: str
     examples: tuple[Message, ...]
+    example_text: ExampleText | None = None
+    shown_description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +88,7 @@ class Case:
         max_new_tokens: maximum answer length in tokens, if the case needs less than the suite.
         images: images of the context.
         choices: (text to look for, choice that it means); every answer counts as one of the choices.
+        form: form of the prompts, with an empty system turn; None: that of the base.
     """
 
     id: str
@@ -73,6 +104,7 @@ class Case:
     max_new_tokens: int | None = None
     images: tuple[ImageSource, ...] = ()
     choices: tuple[tuple[str, str], ...] = ()
+    form: PromptForm | None = None
 
     @property
     def group(self) -> str:
@@ -82,7 +114,7 @@ class Case:
     def as_dict(self) -> dict[str, Any]:
         """Convert to JSON values, with digests in place of images.
 
-        `images`, `choices`, and kinds and metrics of questions are left out when empty, so that cases without them keep
+        Fields that came later, also of questions and tasks, are left out when empty, so that cases without them keep
         the digest they had before these fields existed.
         """
         record = asdict(replace(self, images=()))
@@ -90,7 +122,14 @@ class Case:
             {name: value for name, value in question.items() if value or name in ("text", "answers")}
             for question in record["questions"]
         ]
-        optional = {"images": [read_image(image).digest for image in self.images], "choices": self.choices}
+        optional = {
+            "images": [read_image(image).digest for image in self.images],
+            "choices": self.choices,
+            "form": record["form"],
+        }
+        if self.task is not None:
+            later = ("example_text", "shown_description")
+            record["task"] = {key: v for key, v in record["task"].items() if key not in later or v is not None}
         required = {name: value for name, value in record.items() if name not in optional}
         return required | {name: value for name, value in optional.items() if value}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
+from lorify.evaluation.suites.benchmarks import BenchmarksSuite
 from lorify.evaluation.suites.doc_to_lora import DocToLoraSuite
 from lorify.evaluation.suites.everyday import EverydaySuite
 from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
@@ -32,6 +33,7 @@ SUITES: tuple[type[Suite], ...] = (
     AgreementSuite,
     EverydaySuite,
     TasksSuite,
+    BenchmarksSuite,
     ImagesSuite,
     DigitsSuite,
     ImagenetteSuite,

@@ -31,7 +31,9 @@ from lorify.training.engine.run_folder import (
     only_run,
     reading_checkpoint,
     save_checkpoint,
+    snapshot_path,
     start_run,
+    stop_path,
     writing,
 )
 from lorify.training.engine.weights import distribute_weights
@@ -103,6 +105,8 @@ class Trainer:
                         curves.add(self.step, metrics)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save_checkpoint()
+                if self._is_stopped_by_snapshot():
+                    last = self.step
                 report(Progress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
         self.weights.gather()
         is_over = self.step == self.config.optimization.steps
@@ -180,6 +184,16 @@ class Trainer:
                 self.objective.save_best(self.run_dir / "best")
                 with replaced_file(self.run_dir / "best.json") as path:
                     path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
+
+    def _is_stopped_by_snapshot(self) -> bool:
+        """Write a snapshot if it is time for one, and return whether `lorify watch` ends the run."""
+        if not self.config.snapshots_every or self.step % self.config.snapshots_every:
+            return False
+        with self.weights.gathered():
+            if self.accelerator.is_main_process:
+                with writing(self.run_dir):
+                    self.objective.save_best(snapshot_path(self.run_dir, self.step))
+        return any(gather_object([stop_path(self.run_dir).exists()]))
 
     def _open_run(self) -> None:
         if self.accelerator.is_main_process:

@@ -1,5 +1,7 @@
 """The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json` and TensorBoard's `curves`.
 
+If the config asks for them, `snapshots/STEP` hold what was trained at some steps.
+
 A checkpoint is one file, which is replaced atomically: however a run ends, its last complete checkpoint exists.
 """
 
@@ -23,6 +25,7 @@ from lorify.hypernets.training_config import TrainingConfig
 CONFIG_NAME = "config.json"
 LAST_NAME = "last"
 LOCK_NAME = ".lock"
+SNAPSHOTS_NAME = "snapshots"
 REASON_CHARS = 160
 
 
@@ -104,6 +107,16 @@ def writing(run_dir: Path) -> Iterator[None]:
 def checkpoint_path(run_dir: Path) -> Path:
     """Return the path of a run's checkpoint, which may not exist."""
     return run_dir / "checkpoint" / "state.pt"
+
+
+def snapshot_path(run_dir: Path, step: int) -> Path:
+    """Return the folder of the snapshot of a step."""
+    return run_dir / SNAPSHOTS_NAME / f"{step:08d}"
+
+
+def stop_path(run_dir: Path) -> Path:
+    """Return the path of the file whose presence ends a run at its next snapshot."""
+    return run_dir / "stop.json"
 
 
 def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:

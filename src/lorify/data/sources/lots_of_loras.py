@@ -86,12 +86,12 @@ def parse_rows(rows: Iterable[Row], source: str) -> Iterator[tuple[str, Instance
         EvaluationError: if a row is not of the form that Lots-of-LoRAs publishes.
     """
     for number, row in enumerate(rows, start=1):
-        text, outputs = row.get("input"), row.get("output")
         try:
+            text, outputs = row["input"], row["output"]
             definition = _between(text, _DEFINITION, _EXAMPLES)
             problem = _between(text.split(_PROBLEM)[1], _INPUT, _OUTPUT)
             yield definition, Instance(problem, tuple(map(str, [outputs] if isinstance(outputs, str) else outputs)))
-        except (AttributeError, IndexError, TypeError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise EvaluationError(
                 f"row {number} of {source} has no definition, problem and output as in Lots-of-LoRAs; give the data "
                 "set as published"

@@ -1,6 +1,6 @@
 import pytest
 
-from lorify.data.tasks.lots_of_loras import lots_of_loras_names, parse_rows, select_names
+from lorify.data.sources.lots_of_loras import lots_of_loras_names, parse_rows, select_names
 from lorify.data.tasks.schema import Instance
 from lorify.data.tasks.sni import sni_training_tasks
 from lorify.errors import EvaluationError

@@ -132,6 +132,16 @@ def test_adapter_documents_come_and_go(
     assert [d["name"] for d in after["documents"]] == ["tower.txt"]
 
 
+@pytest.mark.parametrize("keep", ["tokens", "index", "none"])
+def test_what_is_kept_is_a_choice_and_shown(
+    tmp_path: Path, document: Path, model_options: list[object], keep: str
+) -> None:
+    succeed("internalize", document, "-o", tmp_path / "kept", "--keep", keep, *model_options)
+    shown = json.loads(succeed("adapter", "show", tmp_path / "kept", "--json"))
+    assert [d["keeps"] for d in shown["documents"]] == [keep]
+    assert f"keeps {keep}" in succeed("adapter", "show", tmp_path / "kept")
+
+
 def test_merge_and_export_write_folders_others_can_read(tmp_path: Path, adapter_dir: Path) -> None:
     succeed("adapter", "export", adapter_dir, "-o", tmp_path / "peft")
     assert json.loads((tmp_path / "peft" / "adapter_config.json").read_text())["peft_type"] == "LORA"

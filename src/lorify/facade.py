@@ -23,7 +23,7 @@ from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_image
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
@@ -114,14 +114,19 @@ class Lorify:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
         return _load_question_writer(self.base)
 
-    def internalize(self, *sources: Source, report: Callable[[int], None] | None = None) -> Adapter:
+    def internalize(
+        self, *sources: Source, keep: Keep = "tokens", report: Callable[[int], None] | None = None
+    ) -> Adapter:
         """Turn documents or images into an adapter.
 
         Args:
             sources: documents or images, or paths of files to read. Images need a hypernetwork that reads images.
+            keep: what to keep of their tokens for focusing the adapter on a question, see
+                `lorify.hypernets.internalizer.Keep`. Documents that are added later are kept alike.
             report: called with the number of tokens read since the last call.
         """
-        return self.internalizer.internalize([_as_context(source) for source in sources], report)
+        adapter = self.internalizer.internalize([_as_context(source) for source in sources], report)
+        return self.internalizer.reduce(adapter, keep)
 
     def add(self, adapter: Adapter, *sources: Source) -> Adapter:
         """Add documents to an adapter; one with the name of a document already there replaces it."""

@@ -28,6 +28,12 @@ app = typer.Typer(help="Show, merge, export adapters; add and remove documents."
 
 FORMATS_HELP = ", ".join(f"{name} ({entry.description})" for name, entry in EXPORTS.items())
 
+KEPT_HELP = {
+    "tokens": "the adapter is focused on each question at once",
+    "index": "the adapter is focused on each question; up to two chunks are encoded again for it",
+    "none": "the adapter is the same for all questions",
+}
+
 AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder.")]
 
 
@@ -49,6 +55,8 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
     print_line(f"{'documents':<22} {len(documents)}")
     for document in documents:
         print_line(f"  {document['name']}  {document['num_tokens']} tokens  {document['digest'][:12]}")
+        if "keeps" in document:
+            print_line(f"    keeps {document['keeps']}: {KEPT_HELP[document['keeps']]}")
 
 
 def summarize(adapter: Adapter) -> dict:
@@ -62,8 +70,19 @@ def summarize(adapter: Adapter) -> dict:
         "lora_alpha": adapter.lora_alpha,
         "num_bytes": adapter.num_bytes,
         "can_change_documents": adapter.statistics is not None and adapter.provenance.refined_seconds is None,
-        "documents": [document.model_dump() for document in adapter.provenance.documents],
+        "kept_bytes": adapter.statistics_bytes,
+        "documents": _summarize_documents(adapter),
     }
+
+
+def _summarize_documents(adapter: Adapter) -> list[dict]:
+    """Collect the records of an adapter's documents, and what it keeps of their tokens if it can be rebuilt."""
+    from lorify.hypernets.associative.document_memory import kept_of
+
+    records = [document.model_dump() for document in adapter.provenance.documents]
+    for record, stored in zip(records, adapter.statistics or (), strict=False):
+        record["keeps"] = kept_of(stored)
+    return records
 
 
 @app.command()

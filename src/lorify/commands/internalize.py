@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 
 Refine = Annotated[
     float | None, typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further for this long.")
+]
+KeepOption = Annotated[
+    Literal["tokens", "index", "none"],
+    typer.Option(
+        "--keep",
+        help="What to keep for focusing on a question: tokens (17 KB a token), index (0.3 KB a token, slower answers) "
+        "or none (one adapter for all questions, as in exports).",
+    ),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it answers.")]
 
@@ -60,6 +68,7 @@ def internalize(
     check: Check = False,
     bias_scale: BiasScale = None,
     iterative: Iterative = None,
+    keep: KeepOption = "tokens",
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     as_json: Json = False,
@@ -82,7 +91,7 @@ def internalize(
     if (bias_scale, iterative) != (None, None):
         model = _with_options(model, bias_scale, iterative)
     started = time.perf_counter()
-    adapter = internalize_documents(model, contexts)
+    adapter = internalize_documents(model, contexts, keep)
     seconds = time.perf_counter() - started
     if refine is not None:
         with show_spinner("refining"):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lorify.base.model import BaseLM
     from lorify.contexts.images import Context
     from lorify.facade import Lorify
+    from lorify.hypernets.internalizer import Keep
 
 DOCUMENTS_HELP = f"Documents or images to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
 Documents = Annotated[list[str], typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
@@ -122,11 +123,11 @@ def read_contexts(sources: list[str]) -> list[Context]:
         return [read_context(source) for source in sources]
 
 
-def internalize_documents(model: Lorify, documents: list[Context]) -> Adapter:
+def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = "tokens") -> Adapter:
     """Internalize documents and images, showing a progress bar with the remaining time."""
     total = _estimate_tokens(model, documents)
     with show_progress("internalizing", "tokens") as advance:
-        return model.internalize(*documents, report=lambda num_tokens: advance(num_tokens, total))
+        return model.internalize(*documents, keep=keep, report=lambda num_tokens: advance(num_tokens, total))
 
 
 def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:

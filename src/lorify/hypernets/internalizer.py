@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from lorify.adapters import Adapter, DocumentRecord, Provenance
 from lorify.adapters.adapter import lorify_version
@@ -16,6 +16,13 @@ from lorify.hypernets.evidence import TokenEvidence
 
 Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
+
+Keep = Literal["tokens", "index", "none"]
+"""What an adapter keeps of its documents' tokens, beside the statistics that adding and removing documents needs.
+
+`tokens`: keys and values, from which it is focused on a question at once. `index`: what the search for an answer needs;
+the chunks that it finds are encoded again for each question. `none`: nothing; one adapter answers all questions.
+"""
 
 
 class DocumentInternalizer(Protocol):
@@ -98,6 +105,10 @@ class DocumentInternalizer(Protocol):
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter and can change its documents."""
+        ...
+
+    def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
+        """Drop what an adapter keeps of its documents' tokens beyond `keep`; its weights stay the same."""
         ...
 
     def prepare(
@@ -206,6 +217,11 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         records, memories = self.documents_of(adapter)
         kept = _kept_documents(records, names)
         return self.write_adapter([records[i] for i in kept], [memories[i] for i in kept])
+
+    def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
+        """Return the adapter: by default no tokens are kept that could be dropped."""
+        del keep
+        return adapter
 
     @abstractmethod
     def encode_document(

@@ -9,7 +9,7 @@ from stand_in_readers import constant, matching_documents
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, LONG, assert_same_weights, largest_difference, tiny_internalizer
 
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.hypernets.associative.document_memory import without_tokens
+from lorify.hypernets.associative.document_memory import kept_of, without_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.token_cache import CacheLimits
@@ -102,6 +102,38 @@ def test_questions_are_focused_together_as_each_alone():
     together = FOCUSING.prepare(adapters, questions, only_if_relevant=False)
     for found, adapter, question in zip(together, adapters, questions, strict=True):
         assert_same_weights(found, focused_on(FOCUSING, adapter, question))
+
+
+def test_with_an_index_the_adapter_is_focused_alike_and_with_nothing_kept_not_at_all():
+    adapter = FOCUSING.internalize(DOCUMENTS[:2])
+    index, bare = FOCUSING.reduce(adapter, "index"), FOCUSING.reduce(adapter, "none")
+    assert_same_weights(index, adapter)
+    assert_same_weights(bare, adapter)
+    assert adapter.statistics_bytes > index.statistics_bytes > bare.statistics_bytes
+    with reader_of(FOCUSING, matching_documents):
+        focused = focused_on(FOCUSING, adapter, "When does the mill open?")
+        # Kept values are rounded to eight bits, encoded ones are not.
+        rounding = largest_difference(focused_on(FOCUSING, index, "When does the mill open?"), focused)
+        assert rounding < 0.2 * largest_difference(focused, adapter)
+        assert focused_on(FOCUSING, bare, "When does the mill open?") is bare
+
+
+@pytest.mark.parametrize("keep", ["tokens", "index", "none"])
+def test_added_documents_are_kept_as_those_already_there(keep):
+    adapter = FOCUSING.reduce(FOCUSING.internalize(DOCUMENTS[:1]), keep)
+    added = FOCUSING.add(adapter, [DOCUMENTS[1]])
+    assert [kept_of(stored) for stored in added.statistics] == [keep, keep]
+    assert_same_weights(added, FOCUSING.internalize(DOCUMENTS[:2]))
+    assert_same_weights(FOCUSING.remove(added, ["doc1"]), adapter)
+
+
+def test_a_document_too_long_to_be_kept_does_not_decide_what_is_kept_of_others():
+    limited = replace(FOCUSING, limits=CacheLimits(memory_tokens=100, tokens=200))
+    for document, kept in ((LONG, "none"), (DOCUMENTS[0], "tokens")):
+        adapter = limited.internalize([document])
+        assert [kept_of(stored) for stored in adapter.statistics] == [kept]
+        added = limited.add(adapter, [DOCUMENTS[1]])
+        assert kept_of(added.statistics[1]) == "tokens"
 
 
 def test_nothing_is_focused_without_tokens_or_word_weights_or_by_another_hypernetwork():

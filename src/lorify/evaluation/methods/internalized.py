@@ -15,10 +15,10 @@ from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify, load_internalizer
-from lorify.hypernets.associative.document_memory import without_tokens
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
 from lorify.hypernets.doc_to_lora.internalizer import with_options
+from lorify.hypernets.internalizer import Keep
 
 
 def prepare_adapter(
@@ -49,6 +49,7 @@ class Internalized(Method):
         True, description="Leave questions that are not about the documents to the base model."
     )
     focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
+    keep: Keep = Field("tokens", description="What is kept of the documents' tokens: tokens, index or none.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
     chunk_tokens: int | None = Field(
         None, gt=1, description="Longest chunk in tokens, in place of the hypernetwork's own (Doc-to-LoRA only)."
@@ -88,9 +89,8 @@ class Internalized(Method):
             )
 
         def ingest(case: Case) -> PreparedCase:
-            adapter = model.internalize(*case_contexts(case))
-            if not self.focus:
-                adapter = without_tokens(adapter)
+            # Unfocused answers need no tokens, and their size should not count.
+            adapter = model.internalize(*case_contexts(case), keep=self.keep if self.focus else "none")
             return prepare_adapter(adapter, only_if_relevant=self.only_if_relevant, answerer=model.answerer)
 
         return ingest

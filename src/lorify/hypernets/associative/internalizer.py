@@ -21,14 +21,20 @@ from lorify.contexts.images import Context, as_text
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, sum_documents
 from lorify.hypernets.associative.answer_finder import AnswerFinder, EncodedDocument
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
-from lorify.hypernets.associative.document_memory import DocumentMemory, key_digest, stored_words
+from lorify.hypernets.associative.document_memory import (
+    DocumentMemory,
+    kept_by_choice,
+    key_digest,
+    reduce_tokens,
+    stored_words,
+)
 from lorify.hypernets.associative.focus import FOCUS_TOKENS, Background, BackgroundCache, FocusSolver, focus_factors
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
 from lorify.hypernets.evidence import TokenEvidence
-from lorify.hypernets.internalizer import RebuildableInternalizer, not_rebuildable, written_by
+from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
 
 MIN_ANSWER_PROBABILITY = 0.6
 """A question without word overlap is relevant if a token belongs to its answer with a higher probability than this."""
@@ -86,6 +92,21 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             records += own_records
             documents += [document.scaled(scale) for document in own]
         return self.write_adapter(records, documents)
+
+    def add(
+        self,
+        adapter: Adapter,
+        documents: Sequence[Context],
+        report: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Adapter:
+        """Add documents, of which as much is kept as of those already there; see `DocumentInternalizer.add`."""
+        added = super().add(adapter, documents, report, cancel)
+        return self.reduce(added, kept_by_choice(adapter, self.limits))
+
+    def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
+        """Drop tokens of documents; see `DocumentInternalizer.reduce`."""
+        return reduce_tokens(adapter, keep)
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""

@@ -14,7 +14,11 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from tiny import tiny_base, tiny_model
 
-from lorify.adapters import LoraPair, build_lora_batch, export_peft, import_peft
+from lorify.adapters import AdapterStack, LoraPair, build_lora_batch, export_peft, import_peft
+from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
+from lorify.base.model import load_base
+from lorify.base.sampling import GenerationOptions
 from lorify.errors import AdapterError
 
 # PEFT asks transformers by a name that is being retired.
@@ -56,6 +60,22 @@ def test_peft_gives_the_same_logits(any_base, tmp_path, keys):
     assert not torch.allclose(want, logits_with(any_base, None), atol=1e-2)
 
 
+def test_the_model_card_asks_as_lorify_does(base_dir, tmp_path, monkeypatch, capsys):
+    base = load_base(str(base_dir), device="cpu")
+    adapter = random_adapter(base)
+    export_peft(adapter, base, tmp_path / "exported", base_name=str(base_dir))
+    card = (tmp_path / "exported" / "README.md").read_text()
+    snippet = card.split("```python\n")[1].split("```")[0].replace("max_new_tokens=32", "max_new_tokens=5")
+    monkeypatch.chdir(tmp_path / "exported")
+    exec(snippet, {})
+    answerer = Answerer(base)
+    plan = answerer.plan_query(Query("Who founded the museum?", AdapterStack.of(adapter)))
+    (answer,) = answerer.answer([plan], GenerationOptions(5))
+    assert capsys.readouterr().out.strip() == answer.text
+    assert "from 1 document of 10 tokens" in card
+    assert adapter.provenance.documents[0].name not in card, "names of documents are not published"
+
+
 def test_many_modules_of_few_blocks_touch_no_other_block(tmp_path):
     # PEFT shortens long lists of targets; block 1 and block 11 must not be mistaken for each other.
     base = tiny_base("llama", num_layers=12)
@@ -73,7 +93,11 @@ def test_import_of_an_export_is_the_same_adapter(any_base, tmp_path, dtype):
     adapter = random_adapter(any_base, dtype=dtype, lora_alpha=7.3)
     export_peft(adapter, any_base, tmp_path / "exported")
     assert_same(import_peft(tmp_path / "exported", any_base), adapter)
-    assert sorted(os.listdir(tmp_path / "exported")) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(os.listdir(tmp_path / "exported")) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
 
 
 @settings(max_examples=15, deadline=None)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
+from lorify.adapters.exports.model_card import write_model_card
 from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import write_tensors
 from lorify.atomic import replaced_folder, reported_write_errors
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
+CARD_NAME = "README.md"
 PROVENANCE_KEY = "lorify_provenance"
 
-_OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, "README.md"})
+_OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, CARD_NAME})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
 
 # Fields of a PEFT config that are read below or do not change the meaning of the stored weights.
@@ -77,6 +79,7 @@ def export_peft(
         write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
         config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
+        (temporary / CARD_NAME).write_text(write_model_card(adapter, base, base_name or base.name), encoding="utf-8")
         _check_same(adapter, import_peft(temporary, base, probe=False), base)
         if probe:
             _check_with_peft(adapter, base, temporary)

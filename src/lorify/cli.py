@@ -22,6 +22,7 @@ from lorify.commands import (
     models,
     prepare_tasks,
     serve,
+    show,
     show_data,
     specialize,
     store,
@@ -122,6 +123,7 @@ def options(
 
 app.command("ask")(ask.ask)
 app.command("internalize")(internalize.internalize)
+app.command("show")(show.show)
 app.command("specialize")(specialize.specialize)
 app.command("chat")(chat.chat)
 app.add_typer(adapters.app, name="adapter")

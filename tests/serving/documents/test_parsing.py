@@ -170,7 +170,7 @@ def test_a_document_that_takes_too_long_is_refused():
         (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\ntrailer << /Root 1 0 R", "a.pdf", "damaged"),
         (docx("text")[:300], "a.docx", "a.docx"),
         (docx("&e9;", doctype=entity_bomb()), "a.docx", "damaged"),
-        (bytes(range(256)) * 10, "a.bin", "no readable kind"),
+        (bytes(range(256)) * 10, "a.bin", "binary"),
         (b"\0\1\2", "a.txt", "binary"),
         (b"", "a.html", "empty"),
         (b" \n", "a.txt", "empty"),

@@ -14,7 +14,9 @@ import threading
 from pathlib import PurePosixPath
 from types import TracebackType
 
-from lorify.contexts.documents import TEXT_SUFFIXES, Document
+from lorify.contexts.documents import Document
+from lorify.contexts.formats.registry import plain_text
+from lorify.contexts.formats.source import Source
 from lorify.errors import ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing_worker import READY, ParsingJob, ParsingResult
 from lorify.serving.text_sizes import TextLimits
@@ -78,7 +80,7 @@ class DocumentParser:
             raise ContextTooLargeError(
                 f"document {name} has {len(data):,} bytes, the limit is {self._max_bytes:,}; split it"
             )
-        text = _plain_text(data, name)
+        text = plain_text(Source(data, name, PurePosixPath(name).suffix.lower(), self._max_bytes))
         if text is None:
             with self._slots:
                 text = self._parse_in_worker(data, name)
@@ -146,7 +148,10 @@ class DocumentParser:
             raise ContextTooLargeError(
                 f"document {name} takes more than {self._timeout_seconds:g} s to parse; split it"
             )
-        raise ContextError(f"document {name} is damaged and cannot be read (the parser crashed); save it again")
+        raise ContextError(
+            f"document {name} cannot be read (the parser crashed: it is damaged, or needs more than "
+            f"{self._max_memory_bytes:,} bytes of memory); save it again, or split it"
+        )
 
 
 def safe_name(filename: str) -> str:
@@ -154,18 +159,6 @@ def safe_name(filename: str) -> str:
     name = PurePosixPath(filename.replace("\\", "/")).name
     printable = "".join(character for character in name if character.isprintable()).strip()
     return printable[-MAX_NAME_LENGTH:] or "document"
-
-
-def _plain_text(data: bytes, name: str) -> str | None:
-    """Text of a plain UTF-8 file, which needs no parser; None for anything else."""
-    if PurePosixPath(name).suffix.lower() not in TEXT_SUFFIXES or b"\0" in data:
-        return None
-    if not data.strip() or data.startswith((b"%PDF", b"PK\x03\x04", b"\xef\xbb\xbf")):
-        return None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
 
 
 def _start() -> subprocess.Popen[bytes]:

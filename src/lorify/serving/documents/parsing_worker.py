@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from lorify.contexts.documents import document_from_bytes
+from lorify.contexts.formats.registry import load_readers
 from lorify.errors import ContextError, ContextTooLargeError
 
 READY = b"ready\n"
@@ -70,6 +71,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     output = _take_over_stdout()
     # The libraries import more on first use, which would fail under the limits.
+    load_readers()
     document_from_bytes(b"<p>warm-up</p>", "warm-up", ".html", 1000)
     output.write(READY)
     line = sys.stdin.buffer.readline()

@@ -1,0 +1,23 @@
+"""`show`: the text that would be internalized."""
+
+from __future__ import annotations
+
+from lorify.commands.options import Documents, Json, read_contexts
+from lorify.commands.terminal import print_json, print_line
+
+
+def show(documents: Documents, as_json: Json = False) -> None:
+    """Print the text of documents as it would be internalized.
+
+    Example: lorify show handbook.pdf
+    """
+    from lorify.contexts.images import as_text
+
+    texts = [as_text(context, "show") for context in read_contexts(documents)]
+    if as_json:
+        print_json([{"name": text.name, "digest": text.digest, "text": text.text} for text in texts])
+        return
+    for index, text in enumerate(texts):
+        if len(texts) > 1:
+            print_line(f"{'' if index == 0 else chr(10)}==> {text.name} <==")
+        print_line(text.text)

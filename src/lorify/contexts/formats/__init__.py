@@ -1,0 +1,1 @@
+"""Document formats: telling them apart, and reading each as text."""

@@ -1,0 +1,78 @@
+"""Telling apart the formats that are zip archives or OLE containers, by what is in them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from lorify.contexts.formats.source import Source
+from lorify.errors import ContextError
+
+ZIP_MAGIC = b"PK\x03\x04"
+OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+
+_OFFICE_TYPES = {b"wordprocessingml": "docx", b"spreadsheetml": "xlsx", b"presentationml": "pptx"}
+_MIME_TYPES = {b"application/epub+zip": "epub", b"application/vnd.oasis.opendocument": "odf"}
+_MAX_TYPE_BYTES = 1 << 20
+_OLE_STREAMS = {"Workbook": "xls", "Book": "xls", "__properties_version1.0": "msg"}
+_REFUSED_STREAMS = {
+    "EncryptedPackage": "is encrypted; save it without a password",
+    "WordDocument": "is in an old Office format (.doc); save it as .docx",
+    "PowerPoint Document": "is in an old Office format (.ppt); save it as .pptx",
+}
+
+
+def check_archive(source: Source) -> None:
+    """Refuse a zip archive, or an Office document of that form, that is damaged or too large when unpacked.
+
+    Raises:
+        ContextError: if its list of members is damaged.
+        ContextTooLargeError: if it is too large.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
+            num_bytes = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise source.damaged("no complete archive") from error
+    if num_bytes > source.max_bytes:
+        raise source.too_large(num_bytes)
+
+
+def archive_kind(data: bytes) -> str:
+    """Return what a zip archive is: docx, xlsx, pptx, epub, odf, or zip for any other."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = set(archive.namelist())
+        for member, kinds in (("mimetype", _MIME_TYPES), ("[Content_Types].xml", _OFFICE_TYPES)):
+            if member in names and archive.getinfo(member).file_size <= _MAX_TYPE_BYTES:
+                content = archive.read(member)
+                found = [kind for mark, kind in kinds.items() if mark + b".document.main" in content]
+                found += [kind for mark, kind in kinds.items() if mark in content]
+                if found:
+                    return found[0]
+    folders = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx", "ppt/presentation.xml": "pptx"}
+    return next((kind for member, kind in folders.items() if member in names), "zip")
+
+
+def ole_kind(source: Source) -> str:
+    """Return what an OLE container is: xls or msg.
+
+    Raises:
+        ContextError: if it is encrypted, or in a format that is not read.
+    """
+    import olefile
+
+    try:
+        with olefile.OleFileIO(io.BytesIO(source.data)) as file:
+            streams = {path[0] for path in file.listdir()}
+    except Exception:  # olefile raises all kinds of exceptions on damaged files
+        streams = set()
+    for stream, reason in _REFUSED_STREAMS.items():
+        if stream in streams:
+            raise ContextError(f"document {source.name} {reason}")
+    kind = next((kind for stream, kind in _OLE_STREAMS.items() if stream in streams), None)
+    if kind is None:
+        raise ContextError(
+            f"document {source.name} is encrypted or in an old Office format; save it without a password as .docx or "
+            ".pdf"
+        )
+    return kind

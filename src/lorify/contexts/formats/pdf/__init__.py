@@ -1,0 +1,1 @@
+"""Reading PDFs: characters and ruling lines through pdfium, then columns, tables and paragraphs by their places."""

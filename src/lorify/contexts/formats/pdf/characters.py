@@ -1,0 +1,230 @@
+"""Characters of a page as words, and words as pieces of lines."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import pypdfium2.raw as pdfium
+from pypdfium2 import PdfPage
+
+from lorify.contexts.formats.pdf.boxes import Box, joined
+
+MAX_CHARACTERS = 200_000
+"""Maximum number of characters of a page; pages of books have about 3,000."""
+
+_WORD_GAP, _PIECE_GAP, _STRAY_GAP = 0.3, 0.9, 0.4
+"""Gaps, in heights of characters, at which words, pieces drawn in one go, and pieces drawn apart end."""
+_SAME_PLACE = 0.12
+"""Distance, in heights of characters, of two characters of which one makes the other bold."""
+_CELL = 2.0
+"""Side, in points, of the squares by which characters are found again; narrower than any letter that can be read."""
+_LEADERS = re.compile(r"(?:\s*\.){4,}\s*")
+_BULLETS = {0xF0B7: "•", 0xF0A7: "•", 0xF0D8: "•", 0xF0FC: "•", 0xF06E: "•", 0xF0A8: "•"}
+
+
+@dataclass(frozen=True)
+class PageText:
+    """The text of a page.
+
+    Attributes:
+        words: its words, turned so that most of the text runs from left to right.
+        angle: the angle by which they were turned clockwise, in degrees: 0, 90, 180 or 270.
+        slanted: text in other directions, such as a watermark or a label at the margin.
+        num_characters: number of characters.
+        num_unmapped: number of those of which the file does not say which letters they are.
+    """
+
+    words: list[Box]
+    angle: int
+    slanted: str
+    num_characters: int
+    num_unmapped: int
+
+
+def read_words(page: PdfPage) -> PageText:
+    """Read the words of a page.
+
+    Raises:
+        OverflowError: if it has more than `MAX_CHARACTERS` characters.
+    """
+    textpage = page.get_textpage()
+    count = pdfium.FPDFText_CountChars(textpage)
+    if count > MAX_CHARACTERS:
+        raise OverflowError(f"a page has {count:,} characters")
+    drawn = [_character(textpage, index) for index in range(count)]
+    visible = [(index, char) for index, char in enumerate(drawn) if char.text.strip()]
+    unmapped = sum(
+        _is_meaningless(char.text) or pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1
+        for index, char in visible
+    )
+    angles = Counter(char.angle for _, char in visible)
+    main = angles.most_common(1)[0][0] if angles else 0
+    upright = [_upright(char, main, index) for index, char in enumerate(drawn)]
+    slanted = "".join(" " if box is not None else char.text for box, char in zip(upright, drawn, strict=True))
+
+    def is_ligature(box: Box) -> bool:
+        index = box.index
+        if index == 0 or drawn[index][1:] != drawn[index - 1][1:]:
+            return False
+        first, second = (pdfium.FPDFText_GetTextObject(textpage, i) for i in (index - 1, index))
+        return ctypes.addressof(first.contents) == ctypes.addressof(second.contents)
+
+    return PageText(_words(upright, is_ligature), main or 0, " ".join(slanted.split()), len(visible), unmapped)
+
+
+def turn(x: float, y: float, angle: int) -> tuple[float, float]:
+    """Turn a point of the page, with y upwards, clockwise by 0, 90, 180 or 270 degrees, and let y grow downwards."""
+    if angle == 0:
+        return x, -y
+    x, y = {90: (-y, x), 180: (-x, -y), 270: (y, -x)}.get(angle, (x, y))
+    return x, -y
+
+
+def line_pieces(words: Sequence[Box]) -> list[Box]:
+    """Join words into pieces of lines, which end where a column may end.
+
+    Words that the file draws one after the other belong together unless they are far apart, and others only if they
+    are close.
+    """
+    return _merge_stray([_piece(group) for group in grouped_words(words)])
+
+
+def grouped_words(words: Sequence[Box]) -> list[list[Box]]:
+    """Group words that follow each other on a line and are drawn one after the other."""
+    groups: list[list[Box]] = []
+    for word in words:
+        if groups and _follows(groups[-1][-1], word, _PIECE_GAP):
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    return groups
+
+
+def _piece(words: Sequence[Box]) -> Box:
+    piece = joined(words)
+    return replace(piece, text=_LEADERS.sub(" ... ", piece.text).strip())
+
+
+class _Character(NamedTuple):
+    """A character with its box in page coordinates, and its direction in degrees; None for a space."""
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    angle: int | None
+
+
+def _character(textpage: object, index: int) -> _Character:
+    code = pdfium.FPDFText_GetUnicode(textpage, index)
+    if code in (0xAD, 0xFFFE, 0x2) and pdfium.FPDFText_IsHyphen(textpage, index) == 1:
+        text = "-"
+    else:
+        text = _BULLETS.get(code) or _normalized(code)
+    rectangle = pdfium.FS_RECTF()
+    pdfium.FPDFText_GetLooseCharBox(textpage, index, rectangle)
+    box = rectangle.left, rectangle.bottom, rectangle.right, rectangle.top
+    if not text.strip():
+        return _Character(text, *box, None)
+    radians = pdfium.FPDFText_GetCharAngle(textpage, index)
+    degrees = round(math.degrees(radians)) % 360 if radians else 0
+    nearest = round(degrees / 90) * 90
+    return _Character(text, *box, nearest % 360 if abs(degrees - nearest) <= 5 else degrees)
+
+
+def _normalized(code: int) -> str:
+    """Return a character, with ligatures such as ﬁ as letters; empty for one that stands for nothing."""
+    if 0xFB00 <= code <= 0xFB06:
+        return unicodedata.normalize("NFKC", chr(code))
+    if 0xD800 <= code <= 0xDFFF or 0xE000 <= code <= 0xF8FF or code > 0x10FFFF:
+        return "\ufffd"
+    return " " if code == 0xA0 or 0x2000 <= code <= 0x200A or code in (0x202F, 0x3000) else chr(code)
+
+
+def _is_meaningless(text: str) -> bool:
+    return text == "\ufffd" or (len(text) == 1 and unicodedata.category(text) in ("Cc", "Cn"))
+
+
+def _upright(char: _Character, main: int | None, index: int) -> Box | None:
+    """Return the box of a character after its page was turned by `main` degrees; None if it runs another way."""
+    if char.angle is None:
+        return Box("", 0, 0, 0, 0, 0)
+    if main is None or char.angle != main:
+        return None
+    x0, y0 = turn(char.left, char.top, main)
+    x1, y1 = turn(char.right, char.bottom, main)
+    top, bottom = min(y0, y1), max(y0, y1)
+    return Box(char.text, min(x0, x1), top, max(x0, x1), bottom, bottom - top, index)
+
+
+def _words(characters: Iterable[Box | None], is_ligature: Callable[[Box], bool]) -> list[Box]:
+    """Join characters into words; a character that is drawn twice at one place counts once.
+
+    Args:
+        characters: characters in the order in which they are drawn; None and empty ones end words.
+        is_ligature: whether a character is part of the same sign as the one before it, such as the second f of ff.
+    """
+    words: list[list[Box]] = []
+    places: dict[tuple[str, int, int], Box] = {}
+    is_open = False
+    for box in characters:
+        if box is None or not box.text or _is_meaningless(box.text):
+            is_open = False
+            continue
+        if _is_repeated(box, places) and not is_ligature(box):
+            continue
+        if is_open and _follows(words[-1][-1], box, _WORD_GAP):
+            words[-1].append(box)
+        else:
+            words.append([box])
+        is_open = True
+    return [joined(word, "") for word in words]
+
+
+def _is_repeated(box: Box, places: dict[tuple[str, int, int], Box]) -> bool:
+    """Return whether the same character was drawn at almost the same place before, and remember this one."""
+    column, row = int(box.left // _CELL), int(box.top // _CELL)
+    reach = _SAME_PLACE * box.size
+    for key in ((box.text, column + x, row + y) for x in (-1, 0, 1) for y in (-1, 0, 1)):
+        other = places.get(key)
+        if other is not None and abs(other.left - box.left) <= reach and abs(other.top - box.top) <= reach:
+            return True
+    places[box.text, column, row] = box
+    return False
+
+
+def _follows(last: Box, box: Box, gap: float) -> bool:
+    """Return whether a box continues another's line, at most `gap` heights further right (or left, in Arabic)."""
+    size = min(last.size, box.size)
+    if not last.is_beside(box):
+        return False
+    distance = box.left - last.right
+    if _is_leftward(box.text) and box.left < last.left:
+        distance = last.left - box.right
+    # The letters of a ligature share one box.
+    return (distance >= -0.5 * size or box.left >= last.left) and distance <= gap * size
+
+
+def _is_leftward(text: str) -> bool:
+    return unicodedata.bidirectional(text[0]) in ("R", "AL")
+
+
+def _merge_stray(pieces: list[Box]) -> list[Box]:
+    """Join pieces of one line that are close together but were not drawn one after the other."""
+    merged: list[Box] = []
+    by_row = sorted(pieces, key=lambda piece: (round(piece.middle / max(1.0, 0.5 * piece.size)), piece.left))
+    for piece in by_row:
+        last = merged[-1] if merged else None
+        if last is not None and not _is_leftward(piece.text) and _follows(last, piece, _STRAY_GAP):
+            merged[-1] = joined([last, piece])
+        else:
+            merged.append(piece)
+    return merged

@@ -1,0 +1,57 @@
+"""Form fields of a PDF: the names and values that its readers fill in."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+
+import pypdfium2.raw as pdfium
+from pypdfium2 import PdfDocument, PdfPage
+
+_VALUED = (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX)
+_CHECKED = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON)
+_MAX_FIELDS = 2_000
+
+
+def form_lines(document: PdfDocument, page: PdfPage, shown: str) -> list[str]:
+    """Return the filled-in fields of a page, as `name: value` each.
+
+    Args:
+        document: the document, with its form environment loaded.
+        page: the page.
+        shown: text of the page; values that it shows already are left out.
+    """
+    if document.formenv is None:
+        return []
+    flat = "".join(shown.split())
+    return [f"{name}: {value}" for name, value in _fields(document, page) if "".join(value.split()) not in flat]
+
+
+def _fields(document: PdfDocument, page: PdfPage) -> Iterator[tuple[str, str]]:
+    form = document.formenv
+    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MAX_FIELDS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        try:
+            kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
+            name = _text(pdfium.FPDFAnnot_GetFormFieldAlternateName, form, annotation)
+            name = name or _text(pdfium.FPDFAnnot_GetFormFieldName, form, annotation)
+            if kind in _VALUED:
+                value = _text(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation)
+            elif kind in _CHECKED and pdfium.FPDFAnnot_IsChecked(form, annotation):
+                value = _text(pdfium.FPDFAnnot_GetFormFieldExportValue, form, annotation) or "yes"
+            else:
+                value = ""
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
+        if value.strip():
+            yield name.strip() or "field", value.strip()
+
+
+def _text(function: Callable[..., int], form: object, annotation: object) -> str:
+    """Call one of pdfium's functions that write a text in UTF-16, first for its length and then for the text."""
+    num_bytes = function(form, annotation, None, 0)
+    if num_bytes <= 2:
+        return ""
+    buffer = ctypes.create_string_buffer(num_bytes)
+    function(form, annotation, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), num_bytes)
+    return buffer.raw[:num_bytes].decode("utf-16-le", errors="replace").rstrip("\0")

@@ -1,0 +1,168 @@
+"""Reading a PDF as text, page by page; pages without usable text are named, not guessed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+import pypdfium2.raw as pdfium
+from pypdfium2 import PdfDocument, PdfiumError, PdfPage
+
+from lorify.contexts.formats.pdf.boxes import Box
+from lorify.contexts.formats.pdf.characters import line_pieces, read_words
+from lorify.contexts.formats.pdf.columns import reading_order
+from lorify.contexts.formats.pdf.forms import form_lines
+from lorify.contexts.formats.pdf.paragraphs import block_text, document_words
+from lorify.contexts.formats.pdf.rulings import find_grids
+from lorify.contexts.formats.pdf.tables import ruled_table
+from lorify.contexts.formats.source import Source
+from lorify.errors import ContextError, ContextTooLargeError
+
+_MAX_UNMAPPED = 0.3
+"""Share of characters without a known letter above which a page is not readable."""
+_PICTURE_SHARE = 0.3
+"""Share of a page without text that a picture covers if the page is a scan."""
+_NO_TEXT = "is a picture without text"
+_MIN_REPEATS = 3
+_NUMBER = re.compile(r"\d+")
+
+
+class _UnreadablePage(Exception):
+    """A page whose text is not usable; the argument says why."""
+
+
+def read_pdf(source: Source) -> str:
+    """Read a PDF: paragraphs in reading order, tables as Markdown, values of form fields.
+
+    Headers and footers that are the same on many pages are kept once.
+
+    Raises:
+        ContextError: if it is encrypted or damaged, is a scan, or has fonts whose letters are unknown.
+        ContextTooLargeError: if it has too many pages.
+    """
+    document = _open(source)
+    try:
+        if source.max_pages is not None and len(document) > source.max_pages:
+            raise ContextTooLargeError(f"document {source.name} has more than {source.max_pages:,} pages; split it")
+        if document.get_formtype() != pdfium.FORMTYPE_NONE:
+            document.init_forms()
+        pages, unreadable = _read_pages(document, source)
+    finally:
+        document.close()
+    texts = _write(pages)
+    if not any(text.strip() for text in texts) and not unreadable:
+        unreadable = dict.fromkeys(range(len(texts)), _NO_TEXT)
+    if unreadable and len(unreadable) >= sum(bool(text.strip()) for text in texts):
+        raise _unreadable(source, unreadable, len(texts))
+    for number, reason in unreadable.items():
+        texts[number] = f"[page {number + 1} {reason}]"
+    return "\n\n".join(filter(None, texts))
+
+
+def _open(source: Source) -> PdfDocument:
+    try:
+        document = PdfDocument(source.data)
+        num_pages = len(document)
+    except PdfiumError as error:
+        if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
+            raise ContextError(f"document {source.name} is encrypted; remove its password first") from error
+        raise ContextError(f"document {source.name} is a damaged PDF ({error}); save it again") from error
+    if num_pages == 0:
+        raise ContextError(f"document {source.name} is a damaged PDF (it has no pages); save it again")
+    return document
+
+
+def _read_pages(document: PdfDocument, source: Source) -> tuple[list[list[list[Box]]], dict[int, str]]:
+    """Return the blocks of each page, and why pages are not readable."""
+    pages: list[list[list[Box]]] = []
+    unreadable: dict[int, str] = {}
+    for number in range(len(document)):
+        blocks: list[list[Box]] = []
+        try:
+            page = document[number]
+            blocks = _read_page(document, page)
+            page.close()
+        except _UnreadablePage as error:
+            unreadable[number] = str(error)
+        except PdfiumError:
+            unreadable[number] = "is damaged"
+        except OverflowError as error:
+            raise ContextTooLargeError(f"document {source.name} cannot be read: {error}; split it") from error
+        pages.append(blocks)
+    return pages, unreadable
+
+
+def _read_page(document: PdfDocument, page: PdfPage) -> list[list[Box]]:
+    text = read_words(page)
+    if text.num_unmapped > _MAX_UNMAPPED * max(1, text.num_characters):
+        raise _UnreadablePage("has fonts that do not say which letters they show")
+    words = text.words
+    tables = []
+    for grid in find_grids(page, text.angle):
+        inside = [word for word in words if grid.contains(word)]
+        table = ruled_table(grid, inside) if inside else None
+        if table is not None:
+            tables.append(table)
+            words = [word for word in words if not grid.contains(word)]
+    blocks = reading_order([*line_pieces(words), *tables]) if words or tables else []
+    shown = " ".join(line.text for block in blocks for line in block)
+    added = form_lines(document, page, shown)
+    if text.slanted:
+        added.append(text.slanted)
+    if not blocks and not added and _is_picture(page):
+        raise _UnreadablePage(_NO_TEXT)
+    return blocks + [[Box(line, 0, 0, 0, 0, 0, is_block=True)] for line in added]
+
+
+def _is_picture(page: PdfPage) -> bool:
+    """Return whether pictures cover much of a page."""
+    width, height = page.get_size()
+    covered = 0.0
+    for each in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4):
+        left, bottom, right, top = each.get_bounds()
+        covered += (right - left) * (top - bottom)
+    return covered > _PICTURE_SHARE * width * height
+
+
+def _write(pages: Sequence[list[list[Box]]]) -> list[str]:
+    """Return the text of each page."""
+    kept = _without_repeats(pages)
+    words = cache(lambda: document_words(block for page in kept for block in page))
+    return ["\n\n".join(block_text(block, words) for block in page if block) for page in kept]
+
+
+def _without_repeats(pages: Sequence[list[list[Box]]]) -> list[list[list[Box]]]:
+    """Remove headers, footers and page numbers after their first occurrence."""
+    edges = [_edge_lines(page) for page in pages]
+    counts = Counter(key for lines in edges for key in {_without_numbers(line) for line in lines})
+    seen: set[str] = set()
+    kept = []
+    for page, lines in zip(pages, edges, strict=True):
+        repeated = [line for line in lines if counts[_without_numbers(line)] >= _MIN_REPEATS]
+        removed = {id(line) for line in repeated if _without_numbers(line) in seen or line.text.strip().isdigit()}
+        seen |= {_without_numbers(line) for line in repeated}
+        kept.append([[line for line in block if id(line) not in removed] for block in page])
+    return kept
+
+
+def _edge_lines(page: list[list[Box]]) -> list[Box]:
+    """Return the two highest and the two lowest lines of a page that are not tables."""
+    lines = sorted((line for block in page for line in block if not line.is_block), key=lambda line: line.top)
+    return lines[:2] + lines[2:][-2:]
+
+
+def _without_numbers(line: Box) -> str:
+    return _NUMBER.sub("0", line.text.strip())
+
+
+def _unreadable(source: Source, unreadable: dict[int, str], num_pages: int) -> ContextError:
+    reasons = set(unreadable.values())
+    if reasons == {_NO_TEXT}:
+        return ContextError(f"document {source.name} is a PDF without a text layer (a scan); run it through OCR first")
+    pages = ", ".join(str(number + 1) for number in sorted(unreadable)[:10])
+    return ContextError(
+        f"document {source.name} cannot be read: page {pages} of {num_pages} {' or '.join(sorted(reasons))}; save it "
+        "with embedded character maps, or run it through OCR first"
+    )

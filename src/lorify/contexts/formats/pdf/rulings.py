@@ -1,0 +1,169 @@
+"""Ruling lines of a page, and the grids that they form."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pypdfium2.raw as pdfium
+from pypdfium2 import PdfPage
+
+from lorify.contexts.formats.pdf.boxes import Box
+from lorify.contexts.formats.pdf.characters import turn
+
+MAX_LINES = 5_000
+"""Maximum number of lines of a page; drawings and maps have more, and no tables."""
+MAX_OBJECTS = 50_000
+_MAX_DEPTH = 4
+_TOLERANCE = 3.0
+"""Distance, in points, at which lines meet and count as one."""
+_MIN_LENGTH = 4.0
+
+_Matrix = tuple[float, float, float, float, float, float]
+_IDENTITY: _Matrix = (1, 0, 0, 1, 0, 0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line along one axis: its place on the other axis, its start and its end, in points."""
+
+    at: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Crossing lines.
+
+    Attributes:
+        columns: where columns begin and end, in points from the left.
+        rows: where rows begin and end, in points from the top.
+        down: the lines between columns; a cell that spans several has none in it.
+    """
+
+    columns: list[float]
+    rows: list[float]
+    down: list[Line]
+
+    def contains(self, box: Box) -> bool:
+        """Return whether the middle of a box is inside."""
+        middle = (box.left + box.right) / 2
+        return self.columns[0] < middle < self.columns[-1] and self.rows[0] < box.middle < self.rows[-1]
+
+    def divides(self, box: Box) -> bool:
+        """Return whether a line between columns runs through a box."""
+        return any(line.start < box.middle < line.end and box.left + 1 < line.at < box.right - 1 for line in self.down)
+
+
+def find_grids(page: PdfPage, angle: int) -> list[Grid]:
+    """Find the grids of at least two columns and two rows on a page that was turned by `angle` degrees."""
+    across: list[Line] = []
+    down: list[Line] = []
+    objects = (pdfium.FPDFPage_GetObject(page, index) for index in range(pdfium.FPDFPage_CountObjects(page)))
+    for index, (start, end) in enumerate(_segments(objects, _IDENTITY, 0)):
+        if index > 4 * MAX_LINES or len(across) + len(down) > MAX_LINES:
+            return []
+        (x0, y0), (x1, y1) = turn(*start, angle), turn(*end, angle)
+        if abs(y1 - y0) <= 1 and abs(x1 - x0) >= _MIN_LENGTH:
+            across.append(Line((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+        elif abs(x1 - x0) <= 1 and abs(y1 - y0) >= _MIN_LENGTH:
+            down.append(Line((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
+    grids = [_grid(*group) for group in _crossing(_merged(across), _merged(down))]
+    return [grid for grid in grids if len(grid.columns) > 2 and len(grid.rows) > 2]
+
+
+def _segments(objects: Iterator[object], matrix: _Matrix, depth: int) -> Iterator[tuple[tuple[float, float], ...]]:
+    """Yield the straight segments of paths, as two points each; forms are objects that hold others."""
+    for number, each in enumerate(objects):
+        if number > MAX_OBJECTS:
+            return
+        kind = pdfium.FPDFPageObj_GetType(each)
+        if kind == pdfium.FPDF_PAGEOBJ_PATH:
+            yield from _path_segments(each, _combined(_own_matrix(each), matrix))
+        elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
+            inner = (pdfium.FPDFFormObj_GetObject(each, i) for i in range(pdfium.FPDFFormObj_CountObjects(each)))
+            yield from _segments(inner, _combined(_own_matrix(each), matrix), depth + 1)
+
+
+def _path_segments(path: object, matrix: _Matrix) -> Iterator[tuple[tuple[float, float], ...]]:
+    first = last = None
+    x, y = ctypes.c_float(), ctypes.c_float()
+    for index in range(pdfium.FPDFPath_CountSegments(path)):
+        segment = pdfium.FPDFPath_GetPathSegment(path, index)
+        pdfium.FPDFPathSegment_GetPoint(segment, ctypes.byref(x), ctypes.byref(y))
+        point = _placed(x.value, y.value, matrix)
+        if pdfium.FPDFPathSegment_GetType(segment) == pdfium.FPDF_SEGMENT_MOVETO:
+            first = point
+        elif last is not None:
+            yield last, point
+        last = point
+        if pdfium.FPDFPathSegment_GetClose(segment) and first is not None:
+            yield last, first
+
+
+def _own_matrix(page_object: object) -> _Matrix:
+    matrix = pdfium.FS_MATRIX()
+    pdfium.FPDFPageObj_GetMatrix(page_object, ctypes.byref(matrix))
+    return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
+
+
+def _combined(inner: _Matrix, outer: _Matrix) -> _Matrix:
+    a, b, c, d, e, f = inner
+    (e2, f2) = _placed(e, f, outer)
+    oa, ob, oc, od, _, _ = outer
+    return a * oa + b * oc, a * ob + b * od, c * oa + d * oc, c * ob + d * od, e2, f2
+
+
+def _placed(x: float, y: float, matrix: _Matrix) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def _merged(lines: Sequence[Line]) -> list[Line]:
+    """Join lines that continue or repeat each other, such as the two sides of a thin rectangle."""
+    merged: list[Line] = []
+    for line in sorted(lines, key=lambda line: (round(line.at / _TOLERANCE), line.start)):
+        last = merged[-1] if merged else None
+        if last is not None and abs(last.at - line.at) <= _TOLERANCE and line.start <= last.end + _TOLERANCE:
+            merged[-1] = Line(last.at, min(last.start, line.start), max(last.end, line.end))
+        else:
+            merged.append(line)
+    return merged
+
+
+def _crossing(across: list[Line], down: list[Line]) -> list[tuple[list[Line], list[Line]]]:
+    """Group lines that cross or touch each other, directly or through others."""
+    groups = list(range(len(across) + len(down)))
+
+    def root(index: int) -> int:
+        while groups[index] != index:
+            groups[index] = groups[groups[index]]
+            index = groups[index]
+        return index
+
+    for i, row in enumerate(across):
+        for j, column in enumerate(down, start=len(across)):
+            if _reaches(row, column.at) and _reaches(column, row.at):
+                groups[root(i)] = root(j)
+    found: dict[int, tuple[list[Line], list[Line]]] = {}
+    for index, line in enumerate([*across, *down]):
+        found.setdefault(root(index), ([], []))[index >= len(across)].append(line)
+    return [group for group in found.values() if all(group)]
+
+
+def _reaches(line: Line, place: float) -> bool:
+    return line.start - _TOLERANCE <= place <= line.end + _TOLERANCE
+
+
+def _grid(across: list[Line], down: list[Line]) -> Grid:
+    return Grid(_places(down), _places(across), down)
+
+
+def _places(lines: Sequence[Line]) -> list[float]:
+    places: list[float] = []
+    for line in sorted(lines, key=lambda line: line.at):
+        if not places or line.at - places[-1] > _TOLERANCE:
+            places.append(line.at)
+    return places

@@ -1,0 +1,123 @@
+"""Tables of a page: in grids of ruling lines, or of aligned pieces of lines."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lorify.contexts.formats.pdf.boxes import Box, joined, text_lines
+from lorify.contexts.formats.pdf.characters import grouped_words
+from lorify.contexts.formats.pdf.rulings import Grid
+from lorify.contexts.formats.tables import markdown_tables
+
+_MAX_DIVIDED = 0.2
+"""Share of cells with several pieces on a line above which a grid is no table."""
+_MANY_LINES = 4
+"""Number of lines of text between two ruling lines from which they are rows, if two of their cells are filled."""
+_LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")
+_PAGE_NUMBER = re.compile(r"\.\.\. \S+$")
+
+
+def ruled_table(grid: Grid, words: Sequence[Box]) -> Box | None:
+    """Return the table in a grid as one box; None if there is text in fewer than two cells.
+
+    Args:
+        grid: its lines.
+        words: the words in it.
+    """
+    pieces: list[Box] = []
+    for group in grouped_words(words):
+        piece = joined(group)
+        pieces += group if grid.divides(piece) else [piece]
+    bands: list[list[Box]] = [[] for _ in grid.rows[1:]]
+    for piece in pieces:
+        bands[_index(grid.rows, piece.middle)].append(piece)
+    if _has_columns_in_cells(bands, grid.columns):
+        return None
+    rows = [row for band in bands if band for row in _split_band(band, grid.columns)]
+    if sum(any(column) for column in zip(*rows, strict=True)) < 2:
+        return None
+    return _block(markdown_tables(rows), pieces, grid)
+
+
+def aligned_table(pieces: Sequence[Box], gutters: Sequence[float]) -> Box:
+    """Return pieces of lines that are aligned in columns as a table, in one box.
+
+    Args:
+        pieces: the pieces of lines.
+        gutters: places between the columns, from the left.
+    """
+    edges = [float("-inf"), *gutters, float("inf")]
+    lines = text_lines(pieces)
+    rows: list[list[str]] = []
+    for above, line in zip([None, *lines], lines, strict=False):
+        cells = _cells(line, edges)
+        if above is not None and _continues(above, line, cells, rows[-1]):
+            rows[-1] = [f"{upper} {lower}".strip() for upper, lower in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(cells)
+    if len(gutters) == 1 and all(_LABEL.fullmatch(row[0]) for row in rows if row[0]):
+        return _block("\n".join(" ".join(filter(None, row)) for row in rows), pieces)
+    end = max(index for index, row in enumerate(rows) if any(row[1:])) + 1
+    after = [row[0] for row in rows[end:]]  # headings and lines below the table
+    return _block("\n\n".join([markdown_tables(rows[:end]), *after]), pieces)
+
+
+def _block(text: str, pieces: Sequence[Box], grid: Grid | None = None) -> Box:
+    """Return a table as one box: that of its grid, or around its pieces."""
+    around = joined(pieces)
+    if grid is None:
+        return replace(around, text=text, is_block=True)
+    left, right, top, bottom = grid.columns[0], grid.columns[-1], grid.rows[0], grid.rows[-1]
+    return replace(around, text=text, is_block=True, left=left, right=right, top=top, bottom=bottom)
+
+
+def _has_columns_in_cells(bands: Sequence[Sequence[Box]], columns: Sequence[float]) -> bool:
+    """Return whether many cells have pieces far apart on one line: the lines are frames around tables, not tables."""
+    counts = Counter(
+        (number, row, _index(columns, piece.left + 1))
+        for number, band in enumerate(bands)
+        for row, line in enumerate(text_lines(band))
+        for piece in line
+    )
+    return sum(count > 1 for count in counts.values()) > _MAX_DIVIDED * len(counts)
+
+
+def _continues(above: Sequence[Box], line: Sequence[Box], cells: Sequence[str], row: Sequence[str]) -> bool:
+    """Return whether a line continues cells of the row above: close to it, and without a first cell of its own."""
+    is_close = line[0].top - above[0].bottom < 0.6 * line[0].size
+    is_entry = _PAGE_NUMBER.search(row[-1] or row[-2]) is not None  # of a table of contents
+    return is_close and not is_entry and not cells[0] and bool(row[0]) and any(row[i] for i, c in enumerate(cells) if c)
+
+
+def _split_band(band: Sequence[Box], columns: Sequence[float]) -> list[list[str]]:
+    """Return the rows of text between two ruling lines.
+
+    They are several if most columns have a text on every line; else lines of a cell belong together.
+    """
+    lines = text_lines(band)
+    cells = [_cells(line, columns) for line in lines]
+    used = [sum(bool(row[i]) for row in cells) for i in range(len(columns) - 1)]
+    filled = [count for count in used if count]
+    shared = sum(sum(map(bool, row)) > 1 for row in cells)
+    if len(lines) >= _MANY_LINES and shared > 0.6 * len(lines):
+        return cells
+    if len(lines) > 1 and len(filled) > 1 and sum(count == len(lines) for count in filled) > 0.6 * len(filled):
+        return cells
+    return [[" ".join(filter(None, column)) for column in zip(*cells, strict=True)]]
+
+
+def _cells(line: Sequence[Box], edges: Sequence[float]) -> list[str]:
+    cells = [""] * (len(edges) - 1)
+    for piece in line:
+        # A cell that spans several columns belongs to the first of them.
+        index = _index(edges, min(piece.left + piece.size / 2, (piece.left + piece.right) / 2))
+        cells[index] = f"{cells[index]} {piece.text}".strip()
+    return cells
+
+
+def _index(edges: Sequence[float], place: float) -> int:
+    return min(max(bisect.bisect_right(edges, place) - 1, 0), len(edges) - 2)

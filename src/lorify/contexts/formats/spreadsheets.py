@@ -1,0 +1,110 @@
+"""Spreadsheets (xlsx, xls) as Markdown tables: one heading a sheet, a table for each block of rows."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.tables import markdown_tables
+
+if TYPE_CHECKING:
+    from xlrd.sheet import Cell
+
+_DECIMALS = re.compile(r"0\.(0+)")
+_CURRENCY = re.compile(r"[$€£¥]")
+
+
+def read_xlsx(source: Source) -> str:
+    """Read an Excel workbook: the values that it shows, or the formula of a cell that was never computed."""
+    import openpyxl
+
+    values = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True, data_only=True)
+    formulas = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True)
+    return _write_sheets((sheet.title, _xlsx_rows(sheet, formulas[sheet.title])) for sheet in values.worksheets)
+
+
+def read_xls(source: Source) -> str:
+    """Read a workbook of Excel 97 to 2003."""
+    import xlrd
+
+    with xlrd.open_workbook(file_contents=source.data, on_demand=True) as book:
+        sheets = [
+            (sheet.name, [[_xls_value(cell, book.datemode) for cell in row] for row in sheet.get_rows()])
+            for sheet in book.sheets()
+        ]
+    return _write_sheets(sheets)
+
+
+def show_value(value: Any, number_format: str = "General") -> str:
+    """Write a cell's value as a spreadsheet shows it.
+
+    Args:
+        value: a text, number, truth value, date or time; None for an empty cell.
+        number_format: Excel's format, of which decimals, percent and currency signs are followed.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int | float):
+        return _show_number(value, number_format)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ", "minutes" if value.second == 0 else "seconds")
+    return str(value)
+
+
+def _show_number(value: float, number_format: str) -> str:
+    shown = number_format.partition(";")[0]
+    decimals = _DECIMALS.search(shown)
+    if "%" in shown:
+        return f"{round(value * 100, len(decimals.group(1)) if decimals else 2):.15g}%"
+    text = f"{value:.{len(decimals.group(1))}f}" if decimals else f"{value:.15g}"
+    currency = _CURRENCY.search(shown)
+    if currency is None:
+        return text
+    is_first = currency.start() < re.search(r"[0#]|$", shown).start()  # type: ignore[union-attr]
+    return currency.group() + text if is_first else f"{text} {currency.group()}"
+
+
+def _xlsx_rows(sheet: Any, formulas: Any) -> Iterator[list[str]]:
+    """Yield the cells of each row as text."""
+    for each in (sheet, formulas):
+        each.reset_dimensions()  # some programs write wrong ones
+    for row, formula_row in itertools.zip_longest(
+        sheet.iter_rows(), formulas.iter_rows(values_only=True), fillvalue=()
+    ):
+        formula_cells = itertools.chain(formula_row, itertools.repeat(None))
+        yield [
+            show_value(formula if cell.value is None else cell.value, cell.number_format or "General")
+            for cell, formula in zip(row, formula_cells, strict=False)
+        ]
+
+
+def _xls_value(cell: Cell, datemode: Literal[0, 1]) -> str:
+    import xlrd
+
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return show_value(xlrd.xldate_as_datetime(float(cell.value), datemode))
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return show_value(bool(cell.value))
+    return "" if cell.ctype == xlrd.XL_CELL_ERROR else show_value(cell.value)
+
+
+def _write_sheets(sheets: Iterable[tuple[str, Iterable[list[str]]]]) -> str:
+    parts: list[str] = []
+    for title, rows in sheets:
+        blocks = [list(block) for filled, block in itertools.groupby(rows, key=_is_filled) if filled]
+        if blocks:
+            parts += [f"## {title}", *map(markdown_tables, blocks)]
+    return "\n\n".join(parts)
+
+
+def _is_filled(row: list[str]) -> bool:
+    return any(map(str.strip, row))

@@ -16,6 +16,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel, load_confidence_model
 from lorify.answering.plan import Query
+from lorify.answering.stated import StatedModel, load_stated_model
 from lorify.base.chat import Message
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.files import DEFAULT_BASE
@@ -57,6 +58,7 @@ class Lorify:
         internalizer: DocumentInternalizer | None,
         task_hypernetwork: Path | None = None,
         confidence_model: ConfidenceModel | None = None,
+        stated_model: StatedModel | None = None,
     ) -> None:
         """Join a base with its hypernetworks.
 
@@ -66,9 +68,10 @@ class Lorify:
             task_hypernetwork: folder of its task hypernetwork, if there is one. It is loaded with its description
                 encoder on first use.
             confidence_model: estimates how likely answers about documents are right.
+            stated_model: estimates how likely the documents state an answer.
         """
         self.base = base
-        self.answerer = Answerer(base, internalizer, confidence_model)
+        self.answerer = Answerer(base, internalizer, confidence_model, stated_model)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
 
@@ -173,6 +176,7 @@ class Lorify:
         *,
         document: str | None = None,
         only_if_relevant: bool = True,
+        not_stated: str | None = None,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
         schema: Mapping[str, Any] | None = None,
     ) -> str:
@@ -183,13 +187,15 @@ class Lorify:
             adapter: an adapter, or several combined with `combine`; None asks the bare base.
             document: a document to put in the prompt (in-context learning, the baseline).
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
+            not_stated: reply in place of an answer that the adapter's documents do not state; None gives any answer.
             max_new_tokens: maximum length of the answer, in tokens.
             schema: JSON schema that the answer matches; an answer in JSON is complete within its maximum length.
 
         Raises:
             SchemaError: if the schema is invalid or cannot be enforced.
         """
-        query = Query(question, AdapterStack.of(adapter), document, only_if_relevant=only_if_relevant)
+        stack = AdapterStack.of(adapter)
+        query = Query(question, stack, document, only_if_relevant=only_if_relevant, not_stated=not_stated)
         plan = self.answerer.plan_query(query)
         options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
         return self.answerer.answer([plan], options)[0].text
@@ -252,6 +258,7 @@ class Lorify:
         messages: Sequence[Message],
         adapter: AdapterLike = None,
         *,
+        not_stated: str | None = None,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
         temperature: float = 0.0,
         top_p: float = 1.0,
@@ -264,11 +271,13 @@ class Lorify:
             messages: the chat so far, each turn with `role` and `content`. The adapter is on if the last question is
                 about its documents.
             adapter: as for `ask`.
+            not_stated: as for `ask`; the answer comes in one piece then.
             max_new_tokens: maximum length of the answer, in tokens.
             temperature, top_p, seed: as for `GenerationOptions`.
             schema: as for `ask`.
         """
-        (plan,) = self.answerer.plan([self.answerer.chat_request(messages, AdapterStack.of(adapter))])
+        request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=not_stated)
+        (plan,) = self.answerer.plan([request])
         options = GenerationOptions(max_new_tokens, temperature, top_p, seed, constraint=_constraint(schema))
         return self.answerer.stream(plan, options)
 
@@ -308,7 +317,13 @@ def load(
     if folder is None:
         return Lorify(loaded, None, task_folder)
     internalizer = load_internalizer(loaded, folder)
-    return Lorify(loaded, internalizer, task_folder, load_confidence_model(folder, internalizer.digest))
+    return Lorify(
+        loaded,
+        internalizer,
+        task_folder,
+        load_confidence_model(folder, internalizer.digest),
+        load_stated_model(folder, internalizer.digest),
+    )
 
 
 def shipped_hypernetwork(base: str) -> Path | None:

@@ -10,12 +10,14 @@ from lorify.answering.confidence import ConfidenceModel, answer_signals
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question
 from lorify.answering.sources import Source, find_source
+from lorify.answering.stated import StatedModel, StatedSignals, stated_signals
 from lorify.answering.text import AnswerText
 from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.base.turns import without_system
+from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
 
 
@@ -27,11 +29,13 @@ class Answer:
         text: the answer, without white space at its ends.
         adapter_on: whether an adapter was on.
         confidence: probability that the answer is right; None if it was not requested or cannot be estimated.
+        withheld: the answer that `text` replaces, since the documents do not state it; None if nothing was replaced.
     """
 
     text: str
     adapter_on: bool
     confidence: float | None = None
+    withheld: str | None = None
 
 
 class Answerer:
@@ -45,6 +49,7 @@ class Answerer:
         base: BaseLM,
         internalizer: DocumentInternalizer | None = None,
         confidence_model: ConfidenceModel | None = None,
+        stated_model: StatedModel | None = None,
     ) -> None:
         """Join a base with its hypernetwork.
 
@@ -52,10 +57,12 @@ class Answerer:
             base: the base.
             internalizer: chooses and focuses the adapters that it made; None leaves every adapter unchanged.
             confidence_model: estimates confidence; None leaves it unknown.
+            stated_model: estimates whether the documents state an answer; None takes every answer for stated.
         """
         self.base = base
         self.internalizer = internalizer
         self.confidence_model = confidence_model
+        self.stated_model = stated_model
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
         self.stop_ids = base.stop_ids
 
@@ -69,10 +76,16 @@ class Answerer:
             only_if_relevant=query.only_if_relevant,
             focus=query.focus,
             is_continued=bool(query.answer_prefix),
+            not_stated=query.not_stated,
         )
 
     def chat_request(
-        self, messages: Sequence[Message], adapters: AdapterStack, *, only_if_relevant: bool = True
+        self,
+        messages: Sequence[Message],
+        adapters: AdapterStack,
+        *,
+        only_if_relevant: bool = True,
+        not_stated: str | None = None,
     ) -> AnswerRequest:
         """Build the prompt of a chat, whose last question decides which adapters are on.
 
@@ -80,9 +93,11 @@ class Answerer:
             messages: the chat so far, each turn with `role` and `content`.
             adapters: the adapters to answer with.
             only_if_relevant: switch off adapters whose documents the question is not about.
+            not_stated: as for `Query`.
         """
         ids = self.prompts.chat_ids(_chat(messages, adapters))
-        return AnswerRequest(ids, adapters, last_question(messages), only_if_relevant=only_if_relevant)
+        question = last_question(messages)
+        return AnswerRequest(ids, adapters, question, only_if_relevant=only_if_relevant, not_stated=not_stated)
 
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
         """Decide which adapters each request is answered with.
@@ -99,7 +114,7 @@ class Answerer:
             }
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
         return [
-            AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared), request.is_continued)
+            AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared), request.is_continued, request)
             for request in requests
         ]
 
@@ -126,7 +141,7 @@ class Answerer:
         )
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         return [
-            Answer(text, plan.is_on, self.confidence(plan, text) if with_confidence else None)
+            self._checked(plan, Answer(text, plan.is_on, self.confidence(plan, text) if with_confidence else None))
             for plan, text in zip(plans, texts, strict=True)
         ]
 
@@ -136,7 +151,13 @@ class Answerer:
         return stream_tokens(self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids)
 
     def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
-        """Yield the text of an answer piece by piece, without white space at its ends."""
+        """Yield the text of an answer piece by piece, without white space at its ends.
+
+        An answer that may be replaced, since the documents may not state it, comes in one piece.
+        """
+        if self.stated_model is not None and plan.is_on and plan.request is not None and plan.request.not_stated:
+            yield self.answer([plan], options)[0].text
+            return
         text = AnswerText(self.base.decode_text, trim=True)
         for token in self.stream_ids(plan, options):
             text.add(token)
@@ -159,11 +180,41 @@ class Answerer:
         model = self.confidence_model
         if model is None or not plan.is_on:
             return None
-        if any(
-            adapter.provenance.hypernetwork_digest != model.hypernetwork_digest for adapter in plan.adapters.adapters
-        ):
+        if not _all_made_by(plan.adapters, model.hypernetwork_digest):
             return None
         return model.probability(answer_signals(self.base, plan, text))
+
+    def stated(self, plan: AnswerPlan, text: str) -> float | None:
+        """Estimate the probability that the documents state an answer, with a forward pass and one of the reader.
+
+        Returns:
+            The probability; None if there is no model for it, no adapter is on, or one was made otherwise.
+        """
+        model = self.stated_model
+        if model is None or not plan.is_on or not _all_made_by(plan.adapters, model.hypernetwork_digest):
+            return None
+        signals = self.stated_signals(plan, text)
+        return None if signals is None else model.probability(signals)
+
+    def stated_signals(self, plan: AnswerPlan, text: str) -> StatedSignals | None:
+        """Measure the signals of whether the documents state an answer; None without cached tokens."""
+        if plan.request is None or self.internalizer is None:
+            return None
+        evidence = self._evidence(plan.request.adapters, plan.request.question)
+        source = find_source(evidence, text, self.base.decode_text)
+        if source is None:
+            return None
+        located = max(document.probabilities.max().item() for document in evidence)
+        return stated_signals(plan.request.question, text, answer_signals(self.base, plan, text), source, located)
+
+    def _checked(self, plan: AnswerPlan, answer: Answer) -> Answer:
+        """Replace an answer that the documents do not state, if the plan asks for it."""
+        if self.stated_model is None or plan.request is None or plan.request.not_stated is None:
+            return answer
+        probability = self.stated(plan, answer.text)
+        if probability is None or probability >= self.stated_model.threshold:
+            return answer
+        return replace(answer, text=plan.request.not_stated, withheld=answer.text)
 
     def find_source(self, adapters: AdapterStack, question: str, text: str) -> Source | None:
         """Find the sentence of the adapters' documents that an answer was taken from, with one pass of the reader.
@@ -178,8 +229,11 @@ class Answerer:
         """
         if self.internalizer is None:
             return None
-        evidence = [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
-        return find_source(evidence, text, self.base.decode_text)
+        return find_source(self._evidence(adapters, question), text, self.base.decode_text)
+
+    def _evidence(self, adapters: AdapterStack, question: str) -> list[TokenEvidence]:
+        assert self.internalizer is not None
+        return [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
 
     def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
         adapters = list(wanted.values())
@@ -204,6 +258,10 @@ class _Key:
     question: str
     only_if_relevant: bool
     focus: bool
+
+
+def _all_made_by(adapters: AdapterStack, hypernetwork_digest: str) -> bool:
+    return all(adapter.provenance.hypernetwork_digest == hypernetwork_digest for adapter in adapters.adapters)
 
 
 def _key(adapter: Adapter, request: AnswerRequest) -> _Key:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from lorify.adapters import build_lora_batch
+from lorify.answering.fitted import FittedModel, load_fitted, save_fitted
 from lorify.answering.plan import AnswerPlan
-from lorify.atomic import replaced_file
 from lorify.base.model import BaseLM
-from lorify.errors import HypernetworkError, first_problem
 
 CONFIDENCE_NAME = "confidence.json"
 MIN_SURPRISAL, MAX_SURPRISAL = 1e-4, 10.0
@@ -38,22 +37,13 @@ NO_ANSWER = Signals(math.log(MAX_SURPRISAL), math.log(MAX_SURPRISAL))
 """Signals of an empty answer."""
 
 
-class ConfidenceModel(BaseModel):
-    """A logistic regression from the signals of an answer to the probability that it is right."""
+class ConfidenceModel(FittedModel):
+    """A logistic regression from the signals of an answer to the probability that it is right.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Answers with a probability below `threshold` are doubtful.
+    """
 
-    hypernetwork_digest: str = Field(description="SHA-256 of the weights of the hypernetwork that it was fitted for.")
-    bias: float = Field(description="Log-odds where all signals are 0.")
     weights: tuple[float, float] = Field(description=f"Log-odds per unit of {', '.join(Signals._fields)}.")
-    threshold: float = Field(ge=0, le=1, description="Answers with a lower probability are doubtful.")
-    auroc: float = Field(ge=0, le=1, description="AUROC on documents that it was not fitted to.")
-    questions: int = Field(gt=0, description="Number of questions that it was fitted to.")
-
-    def probability(self, signals: Sequence[float]) -> float:
-        """Compute the probability that an answer with these signals is right."""
-        odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
-        return 1 / (1 + math.exp(-odds))
 
     def is_doubtful(self, probability: float) -> bool:
         """Return whether the user should be warned of an answer with this probability."""
@@ -91,13 +81,7 @@ def save_confidence_model(folder: Path, model: ConfidenceModel) -> Path:
     Raises:
         HypernetworkError: if the file cannot be written.
     """
-    path = folder / CONFIDENCE_NAME
-    try:
-        with replaced_file(path) as temporary:
-            temporary.write_text(model.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HypernetworkError(f"{path} cannot be written ({error.strerror}); give a writable folder") from error
-    return path
+    return save_fitted(folder / CONFIDENCE_NAME, model)
 
 
 def load_confidence_model(folder: Path, hypernetwork_digest: str) -> ConfidenceModel | None:
@@ -109,14 +93,5 @@ def load_confidence_model(folder: Path, hypernetwork_digest: str) -> ConfidenceM
     Raises:
         HypernetworkError: if the file is damaged.
     """
-    path = folder / CONFIDENCE_NAME
-    try:
-        model = ConfidenceModel.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValidationError, UnicodeDecodeError, OSError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else error
-        raise HypernetworkError(
-            f"{path} is damaged ({reason}); delete it, then fit it again with `lorify eval confidence --save`"
-        ) from error
-    return model if model.hypernetwork_digest == hypernetwork_digest else None
+    command = "lorify eval confidence --save"
+    return load_fitted(folder / CONFIDENCE_NAME, ConfidenceModel, hypernetwork_digest, fitted_with=command)

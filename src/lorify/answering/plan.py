@@ -22,6 +22,7 @@ class Query:
         focus: rebuild adapters from the tokens of their documents that answer the question.
         answer_prefix: beginning of the answer, which the base continues.
         chat_template: chat template in place of the base's.
+        not_stated: reply in place of an answer that the adapters' documents do not state; None gives any answer.
     """
 
     question: str
@@ -32,6 +33,7 @@ class Query:
     focus: bool = True
     answer_prefix: str = ""
     chat_template: str | None = None
+    not_stated: str | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -55,6 +57,7 @@ class AnswerRequest:
         only_if_relevant: as for `Query`.
         focus: as for `Query`.
         is_continued: whether the prompt ends in the beginning of the answer.
+        not_stated: as for `Query`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -63,6 +66,7 @@ class AnswerRequest:
     only_if_relevant: bool = True
     focus: bool = True
     is_continued: bool = False
+    not_stated: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,13 @@ class AnswerPlan:
         prompt_ids: token ids of the prompt.
         adapters: the adapters that are on, focused on the question.
         is_continued: whether the prompt ends in the beginning of the answer.
+        request: what was planned; None if answers are not checked against the documents.
     """
 
     prompt_ids: tuple[int, ...]
     adapters: AdapterStack = field(default_factory=AdapterStack)
     is_continued: bool = False
+    request: AnswerRequest | None = None
 
     @property
     def is_on(self) -> bool:

@@ -60,11 +60,12 @@ def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode) 
         The source; None if there is no document with cached tokens.
     """
     sources = [source for document in evidence for source in _sentences(document, decode)]
-    containing = [s for s in sources if contains_answer(s.sentence, [answer])] if _can_be_quoted(answer) else []
+    containing = [s for s in sources if contains_answer(s.sentence, [answer])] if can_be_quoted(answer) else []
     return max(containing or sources, key=lambda source: source.probability, default=None)
 
 
-def _can_be_quoted(answer: str) -> bool:
+def can_be_quoted(answer: str) -> bool:
+    """Return whether a sentence that supports an answer contains it, which is not so for yes and no."""
     return normalize_answer(answer) not in VERDICTS
 
 

@@ -16,6 +16,7 @@ from lorify.commands.options import (
     Hypernetwork,
     Json,
     MaxTokens,
+    NotStated,
     Questions,
     Sources,
     TaskHypernetwork,
@@ -27,6 +28,7 @@ from lorify.commands.questions import answer_json, check_given_choices, choose_a
 from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, print_json, print_line, stderr
+from lorify.data.answers import NOT_STATED
 from lorify.errors import ContextError
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def ask(
     choices: Choices = None,
     compare: Compare = False,
     sources: Sources = False,
+    not_stated: NotStated = NOT_STATED,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
@@ -83,20 +86,24 @@ def ask(
     adapters, timings = _make_adapters(model, contexts, task)
     stack = model.combine([(adapter, 1.0) for adapter in adapters])
     options = generation_options(max_tokens, json_schema)
+    if json_schema is not None:
+        not_stated = ""  # the reply would not match the schema
     if not questions:
-        chat_with(model, stack, max_tokens, json_schema)
+        chat_with(model, stack, max_tokens, json_schema, not_stated=not_stated)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({**timings, "answers": results})
     elif compare or as_json:
-        results = [answer_json(model, stack, question, options, document=text) for question in questions]
+        results = [
+            answer_json(model, stack, question, options, document=text, not_stated=not_stated) for question in questions
+        ]
         if as_json:
             print_json({**timings, "answers": results})
         else:
             _print_comparison(results)
     else:
-        stream_answers(model, stack, questions, options, sources=sources)
+        stream_answers(model, stack, questions, options, sources=sources, not_stated=not_stated)
 
 
 def _prompt_text(contexts: list[Context], task: str | None) -> str:
@@ -145,4 +152,5 @@ def _print_comparison(results: list[dict[str, Any]]) -> None:
             if side is None:
                 print_line(f"  {name:<18} (longer than the base's window)")
             else:
-                print_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(side['answer'].split())}")
+                answer = side["reason"] if side["answer"] is None else side["answer"]
+                print_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(answer.split())}")

@@ -15,6 +15,7 @@ from lorify.commands.options import (
     Hypernetwork,
     Json,
     MaxTokens,
+    NotStated,
     Questions,
     Sources,
     load_model,
@@ -23,6 +24,7 @@ from lorify.commands.options import (
 from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
 from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.terminal import print_json, stderr, write_stream
+from lorify.data.answers import NOT_STATED
 
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
@@ -39,6 +41,7 @@ def chat(
     questions: Questions = None,
     choices: Choices = None,
     sources: Sources = False,
+    not_stated: NotStated = NOT_STATED,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
@@ -62,20 +65,38 @@ def chat(
     model = load_model(base, hypernetwork)
     stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     options = generation_options(max_tokens, json_schema)
+    if json_schema is not None:
+        not_stated = ""  # the reply would not match the schema
     if not questions:
-        chat_with(model, stack, max_tokens, json_schema)
+        chat_with(model, stack, max_tokens, json_schema, not_stated=not_stated)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({"answers": results})
     elif as_json:
-        print_json({"answers": [answer_json(model, stack, question, options) for question in questions]})
+        answers = [answer_json(model, stack, question, options, not_stated=not_stated) for question in questions]
+        print_json({"answers": answers})
     else:
-        stream_answers(model, stack, questions, options, sources=sources)
+        stream_answers(model, stack, questions, options, sources=sources, not_stated=not_stated)
 
 
-def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int, schema: Mapping[str, Any] | None = None) -> None:
-    """Chat until the input ends, remembering the last turns that fit the base's window."""
+def chat_with(
+    model: Lorify,
+    adapters: AdapterStack,
+    max_tokens: int,
+    schema: Mapping[str, Any] | None = None,
+    *,
+    not_stated: str = NOT_STATED,
+) -> None:
+    """Chat until the input ends, remembering the last turns that fit the base's window.
+
+    Args:
+        model: answers.
+        adapters: the adapters to answer with.
+        max_tokens: maximum length of an answer, in tokens.
+        schema: JSON schema that every answer matches; None: any text.
+        not_stated: reply in place of an answer that the documents do not state; empty gives any answer.
+    """
     prompts, window = model.answerer.prompts, model.base.window_tokens
     messages: list[Message] = []
     for question in _read_lines():
@@ -83,7 +104,10 @@ def chat_with(model: Lorify, adapters: AdapterStack, max_tokens: int, schema: Ma
         while len(messages) > 2 and len(prompts.chat_ids(messages)) + max_tokens > window:
             del messages[:2]
         try:
-            answer = write_stream(model.stream(messages, adapters, max_new_tokens=max_tokens, schema=schema))
+            stream = model.stream(
+                messages, adapters, not_stated=not_stated or None, max_new_tokens=max_tokens, schema=schema
+            )
+            answer = write_stream(stream)
         except KeyboardInterrupt:
             sys.stdout.write("\n")
             del messages[-1]

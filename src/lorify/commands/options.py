@@ -53,6 +53,14 @@ MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest ans
 Sources = Annotated[
     bool, typer.Option("--sources", help="Quote the sentence of the document that each answer was taken from.")
 ]
+NotStated = Annotated[
+    str,
+    typer.Option(
+        "--not-stated",
+        metavar="TEXT",
+        help="Reply in place of an answer that the documents do not state; an empty text gives any answer.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
 

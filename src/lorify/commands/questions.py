@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lorify.commands.confidence import warn_if_doubtful
 from lorify.commands.options import check_questions
 from lorify.commands.terminal import print_line, show_spinner, write_stream
+from lorify.data.answers import NOT_STATED
 from lorify.errors import LorifyError, RequestError
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from lorify.answering.plan import Query
     from lorify.base.sampling import GenerationOptions
     from lorify.facade import Lorify
+
+
+NOT_STATED_REASON = "the documents do not state an answer"
+"""`reason` in JSON where an answer is withheld."""
 
 
 def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
@@ -58,24 +63,59 @@ def is_interactive() -> bool:
 
 
 def stream_answers(
-    model: Lorify, adapters: AdapterStack, questions: list[str], options: GenerationOptions, *, sources: bool = False
+    model: Lorify,
+    adapters: AdapterStack,
+    questions: list[str],
+    options: GenerationOptions,
+    *,
+    sources: bool = False,
+    not_stated: str = NOT_STATED,
 ) -> None:
-    """Write the answers to standard output while they are generated, each followed by its source if `sources`."""
+    """Write the answers to standard output.
+
+    Args:
+        model: answers the questions.
+        adapters: the adapters to answer with.
+        questions: the questions.
+        options: length limit and form of the answers.
+        sources: also write the sentence that each answer was taken from.
+        not_stated: reply in place of an answer that the documents do not state; empty: answers are written while they
+            are generated, whatever the documents say.
+    """
+    from lorify.answering.answerer import Answer
     from lorify.answering.plan import Query
 
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
-        plan = model.answerer.plan_query(Query(question, adapters))
-        text = write_stream(model.answerer.stream(plan, options))
-        warn_if_doubtful(model, model.answerer.confidence(plan, text))
-        source = model.answerer.find_source(adapters, question, text) if sources and plan.is_on else None
-        if source is not None:
-            print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
+        plan = model.answerer.plan_query(Query(question, adapters, not_stated=not_stated or None))
+        if not_stated and plan.is_on:
+            (answer,) = model.answerer.answer([plan], options, with_confidence=True)
+            print_line(answer.text)
+        else:
+            text = write_stream(model.answerer.stream(plan, options))
+            answer = Answer(text, plan.is_on, model.answerer.confidence(plan, text))
+        if answer.withheld is None:
+            warn_if_doubtful(model, answer.confidence)
+            if sources and plan.is_on:
+                write_source(model, adapters, question, answer.text)
+
+
+def write_source(model: Lorify, adapters: AdapterStack, question: str, answer: str) -> None:
+    """Write the sentence that an answer was taken from, with the name of its document; nothing if it is unknown."""
+    source = model.answerer.find_source(adapters, question, answer)
+    if source is not None:
+        print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
 
 
 def answer_json(
-    model: Lorify, adapters: AdapterStack, question: str, options: GenerationOptions, *, document: str | None = None
+    model: Lorify,
+    adapters: AdapterStack,
+    question: str,
+    options: GenerationOptions,
+    *,
+    document: str | None = None,
+    not_stated: str = NOT_STATED,
 ) -> dict[str, Any]:
     """Answer a question and return the answer with its time as JSON.
 
@@ -85,16 +125,19 @@ def answer_json(
         question: the question.
         options: length limit and form of the answer.
         document: also answer without adapters, and with this document in the prompt.
+        not_stated: as for `stream_answers`.
     """
     from lorify.answering.plan import Query
 
     with show_spinner(f"answering {question}"):
-        answer, seconds = _answer(model, Query(question, adapters), options)
+        answer, seconds = _answer(model, Query(question, adapters, not_stated=not_stated or None), options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
-        source = model.answerer.find_source(adapters, question, answer.text) if answer.adapter_on else None
+        is_given = answer.withheld is None
+        source = model.answerer.find_source(adapters, question, answer.text) if answer.adapter_on and is_given else None
         result["sources"] = [source.as_dict()] if source is not None else []
-        warn_if_doubtful(model, answer.confidence)
+        if is_given:
+            warn_if_doubtful(model, answer.confidence)
         if document is not None:
             result["base_alone"] = _timed(*_answer(model, Query(question), options))
             num_tokens = len(model.base.tokenizer(document)["input_ids"])
@@ -163,8 +206,11 @@ def _answer(model: Lorify, query: Query, options: GenerationOptions) -> tuple[An
     plan = model.answerer.plan_query(query)
     (answer,) = model.answerer.answer([plan], options)
     seconds = time.perf_counter() - started
-    return replace(answer, confidence=model.answerer.confidence(plan, answer.text)), seconds
+    text = answer.text if answer.withheld is None else answer.withheld
+    return replace(answer, confidence=model.answerer.confidence(plan, text)), seconds
 
 
 def _timed(answer: Answer, seconds: float) -> dict[str, Any]:
-    return {"answer": answer.text, "seconds": round(seconds, 3)}
+    if answer.withheld is None:
+        return {"answer": answer.text, "seconds": round(seconds, 3)}
+    return {"answer": None, "reason": NOT_STATED_REASON, "withheld": answer.withheld, "seconds": round(seconds, 3)}

@@ -7,6 +7,9 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
+NOT_STATED = "The document does not say."
+"""Reply in place of an answer that the documents do not state."""
+
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 

@@ -3,9 +3,9 @@ from collections import Counter
 import pytest
 from tiny_lorify import Reader
 
-from lorify.data.answers import contains_answer
+from lorify.data.answers import NOT_STATED, contains_answer
 from lorify.evaluation.scoring.metrics import score_answer
-from lorify.evaluation.suites.everyday import DATA_PATH, KIND_METRICS, NOT_STATED
+from lorify.evaluation.suites.everyday import DATA_PATH, KIND_METRICS
 from lorify.evaluation.suites.registry import parse_suite
 
 

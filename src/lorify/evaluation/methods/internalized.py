@@ -10,6 +10,7 @@ from pydantic import Field
 from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
+from lorify.data.answers import NOT_STATED
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
@@ -22,7 +23,12 @@ from lorify.hypernets.internalizer import Keep
 
 
 def prepare_adapter(
-    adapter: Adapter, *, only_if_relevant: bool, focus: bool = True, answerer: Answerer | None = None
+    adapter: Adapter,
+    *,
+    only_if_relevant: bool,
+    focus: bool = True,
+    answerer: Answerer | None = None,
+    not_stated: str | None = None,
 ) -> PreparedCase:
     """Prepare a case whose questions are asked with an adapter.
 
@@ -31,10 +37,11 @@ def prepare_adapter(
         only_if_relevant: leave questions that are not about its documents to the bare base model.
         focus: focus the adapter on each question.
         answerer: answers the questions; None: the loaded model.
+        not_stated: reply in place of an answer that the documents do not state; None gives any answer.
     """
     stack = AdapterStack.of(adapter)
     return PreparedCase(
-        lambda question: Query(question, stack, only_if_relevant=only_if_relevant, focus=focus),
+        lambda question: Query(question, stack, only_if_relevant=only_if_relevant, focus=focus, not_stated=not_stated),
         adapter,
         answerer=answerer,
     )
@@ -50,6 +57,7 @@ class Internalized(Method):
     )
     focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
     keep: Keep = Field("tokens", description="What is kept of the documents' tokens: tokens, index or none.")
+    decline: bool = Field(False, description="Say so where the documents do not state an answer.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
     chunk_tokens: int | None = Field(
         None, gt=1, description="Longest chunk in tokens, in place of the hypernetwork's own (Doc-to-LoRA only)."
@@ -91,7 +99,12 @@ class Internalized(Method):
         def ingest(case: Case) -> PreparedCase:
             # Unfocused answers need no tokens, and their size should not count.
             adapter = model.internalize(*case_contexts(case), keep=self.keep if self.focus else "none")
-            return prepare_adapter(adapter, only_if_relevant=self.only_if_relevant, answerer=model.answerer)
+            return prepare_adapter(
+                adapter,
+                only_if_relevant=self.only_if_relevant,
+                answerer=model.answerer,
+                not_stated=NOT_STATED if self.decline else None,
+            )
 
         return ingest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,45 @@ def fit_confidence(
     Raises:
         EvaluationError: if all answers are right, all are wrong, or all are about one document.
     """
+    fit = fit_by_document(signals, is_right, groups)
+    return ConfidenceModel(
+        hypernetwork_digest=hypernetwork_digest,
+        bias=fit.bias,
+        weights=fit.weights,  # pyright: ignore[reportArgumentType]
+        threshold=_best_threshold(fit.unseen, np.asarray(is_right, dtype=float)),
+        auroc=round(auroc(fit.unseen.tolist(), list(is_right)), 4),
+        questions=len(is_right),
+    )
+
+
+@dataclass(frozen=True)
+class LogisticFit:
+    """A logistic regression, and its probabilities on documents that were left out of the fit.
+
+    Attributes:
+        bias: log-odds where all signals are 0.
+        weights: log-odds per unit of each signal.
+        unseen: probability of each answer, by a fit to other documents `[answers]`.
+    """
+
+    bias: float
+    weights: tuple[float, ...]
+    unseen: np.ndarray
+
+
+def fit_by_document(
+    signals: Sequence[Sequence[float]], is_right: Sequence[bool], groups: Sequence[Hashable]
+) -> LogisticFit:
+    """Fit a logistic regression to all answers, and to each part of the documents but one in turn.
+
+    Args:
+        signals: signals of each answer.
+        is_right: the outcome to predict for each answer.
+        groups: the document of each answer; the questions about a document are all fitted to or all held out.
+
+    Raises:
+        EvaluationError: if all outcomes are the same, or all answers are about one document.
+    """
     x, y = np.asarray(signals, dtype=float), np.asarray(is_right, dtype=float)
     numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
     if len(set(y.tolist())) < 2 or len(numbers) < 2:
@@ -39,15 +79,8 @@ def fit_confidence(
     unseen = np.zeros(len(y))
     for part in set(fold.tolist()):
         unseen[fold == part] = _predict(_fit(x[fold != part], y[fold != part]), x[fold == part])
-    weights = _fit(x, y)
-    return ConfidenceModel(
-        hypernetwork_digest=hypernetwork_digest,
-        bias=round(float(weights[0]), 4),
-        weights=tuple(round(float(w), 4) for w in weights[1:]),  # pyright: ignore[reportArgumentType]
-        threshold=_best_threshold(unseen, y),
-        auroc=round(auroc(unseen.tolist(), list(is_right)), 4),
-        questions=len(y),
-    )
+    bias, *weights = (round(float(weight), 4) for weight in _fit(x, y))
+    return LogisticFit(bias, tuple(weights), unseen)
 
 
 def auroc(scores: Sequence[float], is_right: Sequence[bool]) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from lorify.data.answers import NOT_STATED
 from lorify.data.examples import Example, Question
 from lorify.data.tasks.schema import Metric
 from lorify.evaluation.suites.api import Suite
@@ -14,7 +15,6 @@ from lorify.evaluation.suites.cases import Case, make_case
 from lorify.facade import Lorify
 
 DATA_PATH = Path(__file__).with_name("everyday.json")
-NOT_STATED = "The document does not say."
 KIND_METRICS: dict[str, Metric] = {
     "short": "contained",
     "choice": "contained",

@@ -19,6 +19,7 @@ from lorify.evaluation.suites.niah import NiahSuite
 from lorify.evaluation.suites.query import InternalizedQuerySuite
 from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
 from lorify.evaluation.suites.tasks import TasksSuite
+from lorify.evaluation.suites.unanswerable import UnanswerableSuite
 
 SUITES: tuple[type[Suite], ...] = (
     FactsSuite,
@@ -32,6 +33,7 @@ SUITES: tuple[type[Suite], ...] = (
     InternalizedQuerySuite,
     AgreementSuite,
     EverydaySuite,
+    UnanswerableSuite,
     TasksSuite,
     BenchmarksSuite,
     ImagesSuite,

@@ -1,0 +1,83 @@
+import pytest
+from tiny_lorify import tiny_lorify
+
+from lorify.adapters import AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.confidence import Signals
+from lorify.answering.plan import Query
+from lorify.answering.sources import Source
+from lorify.answering.stated import STATED_NAME, StatedModel, load_stated_model, save_stated_model, stated_signals
+from lorify.base.sampling import GenerationOptions
+from lorify.contexts.documents import document_from_text
+from lorify.errors import HypernetworkError
+from lorify.facade import Lorify
+from lorify.hypernets.associative.relevance import Relevance
+
+OPTIONS = GenerationOptions(4)
+REPLY = "It is not in there."
+
+
+def fitted(bias: float) -> StatedModel:
+    """A model that gives every answer the same probability."""
+    return StatedModel(hypernetwork_digest="d1", bias=bias, weights=(0.0,) * 7, threshold=0.5, auroc=0.9, questions=9)
+
+
+def asked(bias: float, **options):
+    """An answerer with such a model, and a planned question about a document."""
+    from dataclasses import replace
+
+    tiny = tiny_lorify()
+    internalizer = replace(tiny.internalizer, relevance=Relevance(threshold=0.0, unseen_weight=1.0, weights={}))
+    model = Lorify(tiny.base, internalizer, stated_model=fitted(bias))
+    stack = AdapterStack.of(model.internalize(document_from_text("The mill opens at nine.")))
+    return model.answerer, model.answerer.plan_query(Query("When?", stack, **options))
+
+
+def test_an_answer_that_the_documents_do_not_state_is_replaced():
+    answerer, plan = asked(bias=-5.0, not_stated=REPLY)
+    (answer,) = answerer.answer([plan], OPTIONS)
+    any_answerer, any_plan = asked(bias=-5.0)
+    (given,) = any_answerer.answer([any_plan], OPTIONS)
+    assert answer.text == REPLY and answer.withheld == given.text and given.withheld is None
+    assert list(answerer.stream(plan, OPTIONS)) == [REPLY]
+
+
+def test_a_stated_answer_is_given():
+    answerer, plan = asked(bias=5.0, not_stated=REPLY)
+    (answer,) = answerer.answer([plan], OPTIONS)
+    assert answer.text != REPLY and answer.withheld is None
+
+
+def test_an_answer_of_the_bare_base_is_not_judged():
+    answerer, _ = asked(bias=-5.0)
+    plan = answerer.plan_query(Query("When?", not_stated=REPLY))
+    (answer,) = answerer.answer([plan], OPTIONS)
+    assert answer.withheld is None and answerer.stated(plan, "nine") is None
+
+
+def test_without_a_fitted_model_every_answer_is_given():
+    tiny = tiny_lorify()
+    stack = AdapterStack.of(tiny.internalize(document_from_text("The mill opens at nine.")))
+    answerer = Answerer(tiny.base, tiny.internalizer)
+    assert answerer.answer([answerer.plan_query(Query("When?", stack, not_stated=REPLY))], OPTIONS)[0].withheld is None
+
+
+def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():
+    source = Source("mill", "The mill opens at nine.", "", 0.5)
+    at_nine = stated_signals("When?", "nine", Signals(-1.0, 0.0), source, located=0.9)
+    assert (
+        at_nine.quoted == 1.0 and at_nine.source == pytest.approx(0.0) and at_nine.located > 2 and not at_nine.verdict
+    )
+    assert stated_signals("When?", "ten", Signals(-1.0, 0.0), source, located=0.9).quoted == -1.0
+    yes = stated_signals("Is it open?", "Yes", Signals(-1.0, 0.0), source, located=0.9)
+    assert yes.verdict == 1.0 and yes.located == yes.source == yes.quoted == 0.0
+
+
+def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):
+    assert load_stated_model(tmp_path, "d1") is None
+    save_stated_model(tmp_path, fitted(1.0))
+    assert load_stated_model(tmp_path, "d1") == fitted(1.0)
+    assert load_stated_model(tmp_path, "other weights") is None
+    (tmp_path / STATED_NAME).write_text("{")
+    with pytest.raises(HypernetworkError, match="lorify eval stated --save"):
+        load_stated_model(tmp_path, "d1")

@@ -19,7 +19,7 @@ REPLY = "It is not in there."
 
 def fitted(bias: float) -> StatedModel:
     """A model that gives every answer the same probability."""
-    return StatedModel(hypernetwork_digest="d1", bias=bias, weights=(0.0,) * 7, threshold=0.5, auroc=0.9, questions=9)
+    return StatedModel(hypernetwork_digest="d1", bias=bias, weights=(0.0,) * 4, threshold=0.5, auroc=0.9, questions=9)
 
 
 def asked(bias: float, **options):
@@ -64,13 +64,11 @@ def test_without_a_fitted_model_every_answer_is_given():
 
 def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():
     source = Source("mill", "The mill opens at nine.", "", 0.5)
-    at_nine = stated_signals("When?", "nine", Signals(-1.0, 0.0), source, located=0.9)
-    assert (
-        at_nine.quoted == 1.0 and at_nine.source == pytest.approx(0.0) and at_nine.located > 2 and not at_nine.verdict
-    )
-    assert stated_signals("When?", "ten", Signals(-1.0, 0.0), source, located=0.9).quoted == -1.0
-    yes = stated_signals("Is it open?", "Yes", Signals(-1.0, 0.0), source, located=0.9)
-    assert yes.verdict == 1.0 and yes.located == yes.source == yes.quoted == 0.0
+    at_nine = stated_signals("nine", Signals(-1.0, 0.0), source, located=0.9)
+    assert at_nine.quoted == 1.0 and at_nine.located > 2 and not at_nine.verdict
+    assert stated_signals("ten", Signals(-1.0, 0.0), source, located=0.9).quoted == -1.0
+    yes = stated_signals("Yes", Signals(-1.0, 0.0), source, located=0.9)
+    assert yes.verdict == 1.0 and yes.located == yes.quoted == 0.0
 
 
 def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):

@@ -205,7 +205,7 @@ class Answerer:
         if source is None:
             return None
         located = max(document.probabilities.max().item() for document in evidence)
-        return stated_signals(plan.request.question, text, answer_signals(self.base, plan, text), source, located)
+        return stated_signals(text, answer_signals(self.base, plan, text), source, located)
 
     def _checked(self, plan: AnswerPlan, answer: Answer) -> Answer:
         """Replace an answer that the documents do not state, if the plan asks for it."""

@@ -6,7 +6,7 @@ from lorify.evaluation.scoring.stated import LOST_SHARE, CheckedAnswer, fit_stat
 
 
 def checked(number: int, kind: str, located: float, *, is_right: bool) -> CheckedAnswer:
-    signals = StatedSignals(-1.0, 0.0, located, located, 1.0, 0.0, 0.0)
+    signals = StatedSignals(0.0, located, 1.0, 0.0)
     return CheckedAnswer(f"document {number}", kind, is_right, signals)
 
 
@@ -28,7 +28,7 @@ def test_the_threshold_withholds_what_is_not_stated_and_loses_few_right_answers(
     assert by_kind["right answers"]["withheld"] <= LOST_SHARE and by_kind["swapped"]["withheld"] == 1.0
     assert by_kind["deleted"]["left_to_base"] == 20 and by_kind["deleted"]["withheld"] is None
     assert model.auroc == 1.0 and model.questions == 40
-    located = [StatedSignals(-1.0, 0.0, x, x, 1.0, 0.0, 0.0) for x in (4.0, -4.0)]
+    located = [StatedSignals(0.0, x, 1.0, 0.0) for x in (4.0, -4.0)]
     assert model.probability(located[0]) > model.threshold > model.probability(located[1])
 
 

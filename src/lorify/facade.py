@@ -26,6 +26,7 @@ from lorify.contexts.images import Context, as_text, read_context, read_image
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.refinement.refine import refine
+from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
@@ -111,6 +112,19 @@ class Lorify:
             ContextError: if the description is empty or longer than the encoder reads.
         """
         return self.specializer.specialize(description)
+
+    def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
+        """Train the adapter of a task further by gradient descent, on examples of the task.
+
+        Args:
+            adapter: the adapter, from `specialize`.
+            examples: inputs with the right answers.
+            seconds: time to train.
+
+        Raises:
+            ContextError: if there is no example, they contradict each other, or one is longer than the base's window.
+        """
+        return refine_task(self.base, adapter, examples, seconds=seconds, prompts=self.answerer.prompts)
 
     @cached_property
     def question_writer(self) -> Adapter | None:

@@ -223,3 +223,35 @@ def test_a_question_is_answered_with_the_most_probable_choice(options: list[obje
 )
 def test_invalid_choices_end_before_a_model_is_loaded(arguments: list[str], message: str) -> None:
     assert message in fail("ask", "--task", TASK, "--base", "missing", *arguments)
+
+
+def test_an_adapter_is_refined_on_some_examples_and_checked_on_others(options: list[object], tmp_path: Path) -> None:
+    lines = [json.dumps({"input": f"word {i}", "output": "x"}) for i in range(4)]
+    (tmp_path / "examples.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    given = ["--examples", tmp_path / "examples.jsonl", "--example", "one => x", "--example", "two => y"]
+    output = tmp_path / "task"
+    result = json.loads(
+        succeed("specialize", TASK, "-o", output, *given, "--refine", 0.2, "--check", *options, "--json")
+    )
+    assert result["check"]["questions"] == 3 and result["refined_seconds"] > 0
+    shares = [result["check"][key] for key in ("adapter", "description_in_prompt", "examples_in_prompt")]
+    assert all(0 <= share <= 1 for share in shares)
+    assert len(result["check"]["wrong"]) == round(3 * (1 - result["check"]["adapter"]))
+    assert load_adapter(output).provenance.refined_seconds == result["refined_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--example", "hot => cold"], "--refine SECONDS and --check"),
+        (["--check"], "0 examples were given, 1 are needed"),
+        (["--refine", 1, "--check", "--example", "hot => cold"], "1 examples were given, 2 are needed"),
+        (["--check", "--example", "hot"], "INPUT => OUTPUT"),
+        (["--check", "--example", "a => b", "--example", "a => c"], "contradict"),
+        (["--check", "--examples", "missing.jsonl"], "missing.jsonl cannot be read"),
+    ],
+)
+def test_bad_examples_end_before_a_model_is_loaded(arguments: list[object], message: str, tmp_path: Path) -> None:
+    output = tmp_path / "task"
+    assert message in fail("specialize", TASK, "-o", output, "--base", "missing", *arguments)
+    assert not output.exists()

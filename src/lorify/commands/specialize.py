@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lorify.commands.options import Base, Json, Output, TaskHypernetwork, check_adapter_output, load_model
+from lorify.commands.task_examples import check_examples_of, split_examples
 from lorify.commands.terminal import duration, print_json, print_line, show_spinner, stderr
 
 if TYPE_CHECKING:
@@ -18,31 +20,61 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
 
 
+Example = Annotated[
+    list[str] | None,
+    typer.Option("--example", metavar="'INPUT => OUTPUT'", help="Example of the task; may be given several times."),
+]
+ExamplesFile = Annotated[
+    Path | None, typer.Option("--examples", metavar="FILE", help="JSON lines of examples, with input and output.")
+]
+Refine = Annotated[
+    float | None,
+    typer.Option("--refine", min=0.1, metavar="SECONDS", help="Train the adapter on the examples for this long."),
+]
+Check = Annotated[bool, typer.Option("--check", help="Check the adapter on the examples.")]
+
+
 def specialize(
     description: Annotated[
         str, typer.Argument(metavar="DESCRIPTION", help="Description of the task; - is standard input.")
     ],
     output: Output,
+    example: Example = None,
+    examples: ExamplesFile = None,
+    refine: Refine = None,
+    check: Check = False,
     base: Base = None,
     task_hypernetwork: TaskHypernetwork = None,
     as_json: Json = False,
 ) -> None:
     """Turn a task description into an adapter folder.
 
-    With the adapter on, the base does the task on each input, without the description in its prompt.
+    With the adapter on, the base does the task on each input, without the description in its prompt. With --refine,
+    the adapter is trained further by gradient descent on examples. With --check, the adapter answers the inputs of the
+    examples, and the share of right answers is shown beside that of the description in the prompt and of three
+    examples in the prompt. With both, every second example is left out of the training and checked.
 
     Example: lorify specialize "Give the opposite of the word." -o opposites
     (after: lorify chat --adapter opposites -q "hot")
     """
     check_adapter_output(output)
     text = sys.stdin.read() if description == "-" else description
+    trained, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
     adapter, seconds = specialize_timed(model, text)
-    model.save(adapter, output)
-    if as_json:
-        print_json({"adapter": str(output), "specialize_seconds": round(seconds, 3), "description": text.strip()})
-    else:
+    result: dict[str, Any] = {"specialize_seconds": round(seconds, 3), "description": text.strip()}
+    if not as_json:
         stderr().print(f"specialized in {duration(seconds)}")
+    if refine is not None:
+        with show_spinner(f"refining for {duration(refine)}"):
+            adapter = model.refine_task(adapter, trained, seconds=refine)
+        result["refined_seconds"] = adapter.provenance.refined_seconds
+    model.save(adapter, output)
+    if check:
+        result["check"] = check_examples_of(model, adapter, text, checked, as_json=as_json)
+    if as_json:
+        print_json({"adapter": str(output), **result})
+    else:
         print_line(str(output))
 
 

@@ -1,0 +1,71 @@
+"""Examples of a task on the command line: which to train on, which to check, and the result of the check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lorify.commands.terminal import show_spinner, stderr
+from lorify.errors import ContextError
+
+if TYPE_CHECKING:
+    from lorify.adapters import Adapter
+    from lorify.facade import Lorify
+    from lorify.hypernets.refinement.task_examples import TaskExample
+
+
+def split_examples(
+    given: list[str], path: Path | None, *, refine: bool, check: bool
+) -> tuple[list[TaskExample], list[TaskExample]]:
+    """Read the examples of a task; return those to train on and those to check.
+
+    Args:
+        given: examples in the form `INPUT => OUTPUT`.
+        path: file of further examples.
+        refine: whether the adapter is trained on examples.
+        check: whether it is checked; with both, every second example is left out of the training.
+
+    Raises:
+        ContextError: if they cannot be read, contradict each other, are too few, or are not used.
+    """
+    if not given and path is None and not refine and not check:
+        return [], []
+    from lorify.hypernets.refinement.task_examples import check_examples, parse_example, read_examples
+
+    examples = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
+    needed = refine + check
+    if not needed:
+        raise ContextError("examples are only used by --refine SECONDS and --check; give one of these")
+    if len(examples) < needed:
+        raise ContextError(
+            f"{len(examples)} examples were given, {needed} are needed; give more with --example 'INPUT => OUTPUT' or "
+            "--examples FILE"
+        )
+    check_examples(examples)
+    return (examples[::2], examples[1::2]) if refine and check else (examples, examples)
+
+
+def check_examples_of(
+    model: Lorify, adapter: Adapter, description: str, examples: list[TaskExample], *, as_json: bool
+) -> dict[str, Any]:
+    """Check the adapter of a task on examples; return the result as JSON, and print it unless it is for JSON."""
+    from lorify.answering.task_check import check_task
+
+    with show_spinner("checking"):
+        pairs = [(example.input, example.output) for example in examples]
+        found = check_task(model.answerer, adapter, description.strip(), pairs)
+    if not as_json:
+        shown = "" if found.examples is None else f", {found.examples:.0%} with examples in the prompt"
+        stderr().print(
+            f"right on {found.adapter:.0%} of {found.questions} examples; {found.description:.0%} with the description "
+            f"in the prompt{shown}"
+        )
+        for given, answer, text in found.wrong:
+            stderr().print(f"  wrong: {given!r}: expected {answer!r}, got {text!r}", markup=False)
+    return {
+        "questions": found.questions,
+        "adapter": found.adapter,
+        "description_in_prompt": found.description,
+        "examples_in_prompt": found.examples,
+        "wrong": [{"input": given, "expected": answer, "answer": text} for given, answer, text in found.wrong],
+    }

@@ -1,0 +1,149 @@
+"""Examples of a task, given beside its description: reading them, and training its adapter on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from lorify.adapters import Adapter
+from lorify.atomic import failure_reason
+from lorify.base.chat import PromptBuilder
+from lorify.base.model import BaseLM
+from lorify.errors import ContextError, first_problem
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.gradient_loop import distill
+from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, MAX_STEPS, as_refined
+from lorify.hypernets.refinement.training_examples import TrainingExample
+
+ARROW = "=>"
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+@dataclass(frozen=True)
+class TaskExample:
+    """An input of a task and the right answer."""
+
+    input: str
+    output: str
+
+
+class _Line(BaseModel):
+    """One line of a file of examples."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: _Text
+    output: _Text
+
+
+def parse_example(text: str) -> TaskExample:
+    """Read an example in the form `INPUT => OUTPUT`.
+
+    Raises:
+        ContextError: if the arrow is missing, or nothing is on one side of it.
+    """
+    given, arrow, output = (part.strip() for part in text.partition(ARROW))
+    if not arrow or not given or not output:
+        raise ContextError(f"example {text!r} is not in the form 'INPUT {ARROW} OUTPUT'; write both sides")
+    return TaskExample(given, output)
+
+
+def read_examples(path: Path) -> list[TaskExample]:
+    """Read examples from JSON lines with the keys `input` and `output`.
+
+    Raises:
+        ContextError: if the file cannot be read, holds no example, or a line is not one.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ContextError(
+            f"examples {path} cannot be read ({failure_reason(error)}); give a file of JSON lines"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ContextError(f"examples {path} are not UTF-8 text; save the file in that encoding") from error
+    examples = [_parse_line(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not examples:
+        raise ContextError(
+            f"examples {path} is empty; give a line such as {json.dumps({'input': 'hot', 'output': 'cold'})}"
+        )
+    return examples
+
+
+def check_examples(examples: Sequence[TaskExample]) -> None:
+    """Refuse examples that contradict each other.
+
+    Raises:
+        ContextError: if one input has two outputs.
+    """
+    outputs: dict[str, str] = {}
+    for example in examples:
+        if outputs.setdefault(example.input, example.output) != example.output:
+            raise ContextError(
+                f"examples contradict each other: input {example.input!r} has the outputs "
+                f"{outputs[example.input]!r} and {example.output!r}; keep one of them"
+            )
+
+
+def refine_task(
+    base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float, prompts: PromptBuilder
+) -> Adapter:
+    """Train the adapter of a task further on examples.
+
+    Args:
+        base: the base.
+        adapter: the hypernetwork's adapter of the description.
+        examples: inputs with the right answers.
+        seconds: how long; the last step may take longer.
+        prompts: builds the prompts as when the adapter is used.
+
+    Returns:
+        The trained adapter. Its provenance records the time.
+
+    Raises:
+        ContextError: if there is no example, they contradict each other, or one is longer than the base's window.
+    """
+    if not examples:
+        raise ContextError("there is no example to refine with; give some with --example")
+    check_examples(examples)
+    budget = Budget(MAX_STEPS, seconds)
+    prepared = [_training_example(base, example, prompts) for example in examples]
+    trained = distill(
+        base,
+        prepared,
+        adapter,
+        budget=budget,
+        learning_rate=LEARNING_RATE,
+        batch_size=min(BATCH_SIZE, len(prepared)),
+        learn_A=False,
+    )
+    return as_refined(trained, adapter, budget)
+
+
+def _parse_line(line: str, source: str) -> TaskExample:
+    try:
+        parsed = _Line.model_validate_json(line)
+    except ValidationError as error:
+        raise ContextError(f"{source}: {first_problem(error)}; expected the keys input and output") from error
+    return TaskExample(parsed.input, parsed.output)
+
+
+def _training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
+    """An example with a known answer, which has all of the teacher's probability."""
+    prompt = prompts.question_ids(example.input)
+    target = [*base.encode_text(example.output), min(base.stop_ids)]
+    if len(prompt) + len(target) > base.window_tokens:
+        raise ContextError(
+            f"example {example.input[:40]!r}... has {len(prompt) + len(target)} tokens, the base takes "
+            f"{base.window_tokens}; shorten it"
+        )
+    ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
+    return TrainingExample(
+        example.input, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device)
+    )

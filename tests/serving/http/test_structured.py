@@ -154,7 +154,7 @@ def schema_format(**fields) -> dict:
         ({"response_format": schema_format(schema={"type": "foo"})}, "response_format", "foo"),
         ({"response_format": schema_format()}, "response_format.json_schema.schema", "required"),
         ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "foo"}}}]}, "tools", "foo"),
-        ({"tools": [{"type": "web_search"}]}, "tools.0.type", "'function'"),
+        ({"tools": [{"type": "web_search"}]}, "tools.0", "'web_search'"),
         ({"tool_choice": "required"}, "tool_choice", "no tools"),
         (
             {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "g"}}},

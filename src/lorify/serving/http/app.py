@@ -18,7 +18,8 @@ from lorify.serving.http.generation_schemas import CompletionRequest
 from lorify.serving.http.guards import LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
-from lorify.serving.http.routes import absent, adapters, generation, operations
+from lorify.serving.http.responses_schemas import ResponsesRequest
+from lorify.serving.http.routes import absent, adapters, generation, operations, responses
 from lorify.serving.http.schemas import AdapterChange, NewAdapter
 from lorify.serving.service import Service
 
@@ -35,9 +36,9 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
-    routers = (generation.router, adapters.router, operations.router, operations.metrics_router(metrics), absent.router)
-    for router in routers:
-        app.include_router(router)
+    for module in (generation, responses, adapters, operations, absent):
+        app.include_router(module.router)
+    app.include_router(operations.metrics_router(metrics))
     install_error_handlers(app)
     # The last one added sees a request first.
     app.add_middleware(LimitBodies, settings=service.settings, max_share=service.key_share)
@@ -56,7 +57,7 @@ def _correct_openapi(app: FastAPI) -> None:
     """Correct what FastAPI's OpenAPI document gets wrong about this application."""
     document: dict[str, Any] = app.openapi()
     components = document["components"]["schemas"]
-    add_body_schemas(components, ChatRequest, CompletionRequest, NewAdapter, AdapterChange)
+    add_body_schemas(components, ChatRequest, CompletionRequest, ResponsesRequest, NewAdapter, AdapterChange)
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     for path in document["paths"].values():

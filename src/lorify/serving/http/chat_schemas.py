@@ -126,6 +126,18 @@ class ResponseFormat(OpenAIBody):
         return ANY_OBJECT if self.type == "json_object" else None
 
 
+def check_is_function(tool: Any) -> Any:
+    """Refuse tools of other types with one problem, whatever fields they have.
+
+    Raises:
+        ValueError: if it is no function.
+    """
+    kind = tool.get("type") if isinstance(tool, dict) else "function"
+    if kind not in (None, "function"):
+        raise ValueError(f"a tool of type {str(kind)[:40]!r} is not supported; only functions are")
+    return tool
+
+
 class Function(OpenAIBody):
     """A function that the model may call."""
 
@@ -140,6 +152,8 @@ class Tool(OpenAIBody):
 
     type: Literal["function"]
     function: Function
+
+    _check_type = model_validator(mode="before")(check_is_function)
 
 
 class FunctionName(OpenAIBody):

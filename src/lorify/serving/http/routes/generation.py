@@ -32,13 +32,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
     }
 }
+ANSWERS: dict[int | str, dict[str, Any]] = {**ERRORS, **_STREAM}
+"""Responses of the routes that answer, for FastAPI's `responses`."""
 
 ChatBody = Annotated[ChatRequest, Depends(json_body(ChatRequest))]
 CompletionBody = Annotated[CompletionRequest, Depends(json_body(CompletionRequest))]
 
-router = APIRouter(
-    prefix="/v1", tags=["answers"], responses={**ERRORS, **_STREAM}, dependencies=[Depends(require_json)]
-)
+router = APIRouter(prefix="/v1", tags=["answers"], responses=ANSWERS, dependencies=[Depends(require_json)])
 
 
 @router.post("/chat/completions", openapi_extra=body_schema(ChatRequest))

@@ -1,5 +1,7 @@
 """Tiny random base models of every supported family, with a byte-level tokenizer."""
 
+import os
+
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -16,6 +18,7 @@ from transformers import (
 from lorify.base.model import BaseLM
 from lorify.hypernets.associative.network import AssociativeConfig
 
+DEVICE_VARIABLE = "LORIFY_TEST_DEVICE"
 FAMILIES = {
     "llama": LlamaConfig,
     "mistral": MistralConfig,
@@ -50,6 +53,11 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def device_of_tests() -> torch.device:
+    """Where the tests' models are: `$LORIFY_TEST_DEVICE`, else the CPU."""
+    return torch.device(os.environ.get(DEVICE_VARIABLE, "cpu"))
+
+
 def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272):
     config_type = FAMILIES[family]
     extra = {"head_dim": 16, "query_pre_attn_scalar": 16} if family.startswith("gemma") else {}
@@ -68,7 +76,7 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 
         **extra,
     )
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(device_of_tests())
 
 
 def tiny_base(

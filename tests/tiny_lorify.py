@@ -21,7 +21,10 @@ def tiny_lorify() -> Lorify:
     config = tiny_associative_config(base, 64)
     torch.manual_seed(1)
     return Lorify(
-        base, AssociativeInternalizer(base, config, AssociativeHypernetwork(config).eval(), name="tiny", digest="d1")
+        base,
+        AssociativeInternalizer(
+            base, config, AssociativeHypernetwork(config).eval().to(base.device), name="tiny", digest="d1"
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from lorify.commands import (
     internalize,
     models,
     prepare_tasks,
+    push,
     serve,
     show,
     show_data,
@@ -141,6 +142,7 @@ app.command("import")(importing.import_checkpoint)
 app.command("average")(average.average)
 app.add_typer(evaluation_app, name="eval")
 app.command("models")(models.models)
+app.command("push")(push.push)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys_app, name="keys")
 app.add_typer(store.app, name="store")

@@ -24,6 +24,7 @@ from lorify.base.model import BaseLM, load_base
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_image
 from lorify.errors import AdapterError, HypernetworkError
+from lorify.hypernets.checkpoint import hypernetwork_folder
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
@@ -320,8 +321,9 @@ def load(
 
     Args:
         base: default name, Hugging Face id, local folder or GGUF file.
-        hypernetwork: folder of a document hypernetwork; by default the one that ships for the base, if any.
-        task_hypernetwork: folder of a task hypernetwork; by default the one that ships for the base, if any.
+        hypernetwork: folder of a document hypernetwork, or its address on the hub (`org/name[/folder][@revision]`); by
+            default the one that ships for the base, if any.
+        task_hypernetwork: the same of a task hypernetwork.
         dtype: dtype of the base's weights; by default the fastest one for the device.
         device: by default CUDA, MPS or the CPU, whichever is available first.
     """
@@ -330,6 +332,7 @@ def load(
     task_folder = Path(task_hypernetwork) if task_hypernetwork is not None else shipped_task_hypernetwork(base)
     if folder is None:
         return Lorify(loaded, None, task_folder)
+    folder = hypernetwork_folder(folder)
     internalizer = load_internalizer(loaded, folder)
     return Lorify(
         loaded,

@@ -37,7 +37,7 @@ def tiny_internalizer(
         reader_width=reader_width,
     )
     torch.manual_seed(1)
-    hypernetwork = AssociativeHypernetwork(config).eval()
+    hypernetwork = AssociativeHypernetwork(config).eval().to(base.device)
     torch.nn.init.normal_(hypernetwork.bias_B)
     return AssociativeInternalizer(base, config, hypernetwork, name="tiny", digest="d1")
 

@@ -27,7 +27,7 @@ TEXTS = (
 def tiny_hypernetwork(base: BaseLM) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
     config = tiny_associative_config(base, 16)
     torch.manual_seed(1)
-    hypernetwork = AssociativeHypernetwork(config).eval()
+    hypernetwork = AssociativeHypernetwork(config).eval().to(base.device)
     torch.nn.init.constant_(hypernetwork.log_scale, 2.0)
     return config, hypernetwork
 

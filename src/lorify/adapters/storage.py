@@ -22,6 +22,7 @@ from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
+from lorify.hub import local_folder
 
 FORMAT_VERSION = 1
 RECORD_NAME = "adapter.json"
@@ -100,10 +101,14 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
 def load_adapter(folder: Path) -> Adapter:
     """Load an adapter saved by `save_adapter`.
 
+    Args:
+        folder: its folder, or its address on the hub (see `lorify.hub`).
+
     Raises:
         AdapterError: if a file is missing or damaged, the format version differs, or the tensors are not those listed
             in `adapter.json`.
     """
+    folder = local_folder(folder, "adapter", AdapterError)
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256)
     wanted: dict[str, tuple[int, ...]] = {}

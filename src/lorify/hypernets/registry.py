@@ -15,7 +15,7 @@ from torch import nn
 
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
-from lorify.hypernets.checkpoint import DEFAULT_KIND, read_config
+from lorify.hypernets.checkpoint import DEFAULT_KIND, hypernetwork_folder, read_config
 from lorify.hypernets.internalizer import DocumentInternalizer
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import Specializer
@@ -79,7 +79,7 @@ def kind_of(folder: Path) -> AnyKind:
     Raises:
         HypernetworkError: if the folder's config is missing or damaged, or names an unknown kind.
     """
-    name = read_config(folder).get("kind", DEFAULT_KIND)
+    name = read_config(hypernetwork_folder(folder)).get("kind", DEFAULT_KIND)
     try:
         return find_kind(name)
     except HypernetworkError as error:

@@ -94,9 +94,9 @@ class AssociativeObjective:
         self.train_steps, self.heldout_steps, self.relevance = train_steps, heldout_steps, relevance
         torch.manual_seed(config.seed)
         self.hypernetwork_config, hypernetwork = initialize_hypernetwork(config, base)
-        if config.init_from is None:
-            calibrate(hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
         self.hypernetwork = hypernetwork.to(base.device)
+        if config.init_from is None:
+            calibrate(self.hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
         bf16 = config.optimization.bf16
         shared = (base, self.hypernetwork_config, self.hypernetwork)
         self._encoder = StepEncoder(*shared, bf16)

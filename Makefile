@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 READY := $(VENV)/.ready
 
-.PHONY: reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
+.PHONY: train-budget reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
@@ -22,8 +22,20 @@ test-slow: $(READY)
 test-network: $(READY)
 	$(BIN)/pytest -m "network"
 
+# On a machine with a card: every verb and every kind of training, in about a minute. DEVICE=mps for Apple's.
+DEVICE := cuda
 test-gpu: $(READY)
+	LORIFY_TEST_DEVICE=$(DEVICE) $(BIN)/pytest tests/test_device.py
 	$(BIN)/pytest -m "gpu"
+
+# Trains RECIPE for SECONDS, from nothing or on from the last checkpoint in RUN, and splits the result into parts below
+# 16 MiB. On another machine, `python scripts/parts.py join RUN.parts RUN` puts them together and checks them.
+SECONDS := 480
+RECIPE := configs/niah-smollm2-135m.json
+RUN := runs/budget
+train-budget: $(READY)
+	$(BIN)/lorify train $(RECIPE) -o $(RUN) --seconds $(SECONDS)
+	$(BIN)/python scripts/parts.py split $(RUN)/best $(RUN).parts
 
 test-browser: $(READY)
 	$(BIN)/pytest -m "browser"

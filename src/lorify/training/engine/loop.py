@@ -80,22 +80,31 @@ class Trainer:
         self.step, self.best = 0, float("-inf")
         self._open_run()
 
-    def run(self, report: Callable[[Progress], None], *, stop_at: int | None = None) -> None:
-        """Train to the end (or to step `stop_at`) and report every step; the last step writes a checkpoint.
+    def run(
+        self, report: Callable[[Progress], None], *, stop_at: int | None = None, seconds: float | None = None
+    ) -> None:
+        """Train and report every step; the last step is evaluated and writes a checkpoint.
+
+        Args:
+            report: called after every step.
+            stop_at: step to stop at; None: the last one of the config.
+            seconds: time after which no further step is started; None: no limit.
 
         Raises:
             TrainingError: if another process trains in the same folder, or a file cannot be written.
         """
         with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
-            self._run(report, stop_at)
+            self._run(report, stop_at, float("inf") if seconds is None else time.perf_counter() + seconds)
 
-    def _run(self, report: Callable[[Progress], None], stop_at: int | None) -> None:
+    def _run(self, report: Callable[[Progress], None], stop_at: int | None, deadline: float) -> None:
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
         with self._curves() as curves:
             while self.step < last:
                 started = time.perf_counter()
                 metrics, num_tokens = self._train_step()
                 self.step += 1
+                if self._is_over(deadline):
+                    last = self.step
                 if self.step % self.config.evaluate_every == 0 or self.step == last:
                     heldout = self.evaluate()
                     metrics |= {f"heldout/{name}": value for name, value in heldout.items()}
@@ -113,6 +122,10 @@ class Trainer:
         if self.config.keep_last and is_over and self.accelerator.is_main_process:
             with writing(self.run_dir):
                 self.objective.save_best(self.run_dir / LAST_NAME)
+
+    def _is_over(self, deadline: float) -> bool:
+        """Return whether the time is over for any process, as all of them have to stop at the same step."""
+        return deadline < float("inf") and any(gather_object([time.perf_counter() >= deadline]))
 
     def _curves(self) -> AbstractContextManager[CurveWriter | None]:
         if not self.accelerator.is_main_process:

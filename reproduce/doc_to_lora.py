@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import resource
 import shlex
 import subprocess
 import sys
@@ -35,6 +36,7 @@ class Scale:
         contexts: contexts of each set to train on.
         questions: questions of each evaluation.
         epochs: passes of context distillation.
+        rounds: rounds of questions for context distillation; the paper has 4 (SQuAD-100: 4, 10 and 20).
         answer_tokens: longest answer of the base in context distillation.
         max_tokens: longest answer in evaluation.
         lengths: lengths of the haystacks.
@@ -44,11 +46,12 @@ class Scale:
     """
 
     base: str = "smollm2-135m"
-    contexts: int = 4
-    questions: int = 2
+    contexts: int = 3
+    questions: int = 1
     epochs: int = 3
+    rounds: int = 1
     answer_tokens: int = 24
-    max_tokens: int = 24
+    max_tokens: int = 16
     lengths: tuple[int, ...] = (256, 1024)
     settings: tuple[str, ...] = ()
     compressor: str | None = None
@@ -98,8 +101,8 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
     both = [d2l, f"{d2l}:iterative=true"]
     others = [f"adapter:hypernetwork={output}/{name}/last:chunk_tokens=8192" for name in ("main-no-qa", "main-rank-16")]
     compressed = [f"llmlingua2:rate={rate}:model={scale.compressor}" for rate in RATES if scale.compressor]
-    main = ["none", "icl", *compressed, oracle, f"{generated}4", "t2l:describe=document", *both, *others]
-    long = ["none", "icl", *compressed, oracle, f"{generated}1", "t2l:describe=document", *both]
+    main = ["none", "icl", *compressed, oracle, f"{generated}{scale.rounds}", "t2l:describe=document", *both, *others]
+    long = ["none", "icl", *compressed, oracle, f"{generated}{scale.rounds}", "t2l:describe=document", *both]
 
     task_hypernetwork = ["--task-hypernetwork", scale.task_hypernetwork] if scale.task_hypernetwork else []
 
@@ -111,13 +114,18 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
             *("--base", scale.base, "--hypernetwork", str(output / "main-chunks" / "last"), *task_hypernetwork),
         ]
 
-    replaced = ["none", f"{generated}4", d2l]
+    replaced = ["none", f"{generated}{scale.rounds}", d2l]
     lengths = [part for length in scale.lengths for part in ("-l", str(length))]
     needles = ["--base", scale.base, "--hypernetwork", f"{output}/niah/last", "-o", f"{output}/eval/niah"]
     return [
         *(evaluate(name, name, main) for name in SHORT_SETS),
         *(evaluate(name, name, long) for name in LONGBENCH),
-        evaluate("squad-100", "squad", [oracle, f"{generated}4", f"{generated}10", d2l], "seed=1"),
+        evaluate(
+            "squad-100",
+            "squad",
+            [oracle, f"{generated}{scale.rounds}", f"{generated}{2 * scale.rounds}", d2l],
+            "seed=1",
+        ),
         evaluate("squad-flipped", "squad", [d2l], "flipped=true"),
         evaluate("squad-assistant", "squad", replaced, "context=assistant"),
         evaluate("squad-novel", "squad", replaced, f"context={output}/sets/novel.txt"),
@@ -144,10 +152,17 @@ def main() -> None:
     started = time.perf_counter()
     for command in commands(options.output, scale):
         print("$ lorify", shlex.join(command), flush=True)
-        before = time.perf_counter()
+        before, used = time.perf_counter(), _cpu_seconds()
         subprocess.run([sys.executable, "-m", "lorify", *command], check=True)
-        print(f"  {time.perf_counter() - before:.0f} s", flush=True)
-    print(f"{(time.perf_counter() - started) / 60:.1f} minutes; the table is in {options.output}/table.md")
+        print(f"  {time.perf_counter() - before:.0f} s, {_cpu_seconds() - used:.0f} s of CPU time", flush=True)
+    minutes, used = (time.perf_counter() - started) / 60, _cpu_seconds() / 60
+    print(f"{minutes:.1f} minutes, {used:.1f} of CPU time; the table is in {options.output}/table.md")
+
+
+def _cpu_seconds() -> float:
+    """CPU time of the commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

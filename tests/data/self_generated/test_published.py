@@ -113,6 +113,14 @@ def test_rows_that_contradict_themselves_are_refused(base, tmp_path, column, val
         load_sets(tmp_path, base.digest, chat(base))[0]
 
 
+def test_a_space_after_the_chat_is_ignored(base, tmp_path):
+    row = published_row(base, "Mill.", ["Who?"])
+    row["ctx_ids"] += base.encode_text(" ")
+    write_published(tmp_path / "ds.parquet", [row])
+    context = load_sets(tmp_path, base.digest, chat(base))[0]
+    assert isinstance(context, TokenizedContext) and context.context_ids == tuple(base.encode_text("Mill."))
+
+
 def test_a_folder_without_data_says_so(base, tmp_path):
     with pytest.raises(EvaluationError, match="no self-generated data"):
         load_sets(tmp_path, base.digest, chat(base))

@@ -36,6 +36,8 @@ DEPTHS = {"ctx_ids": 1, "input_ids": 2, "response_start_end": 2, "logprobs_vals"
 HELDOUT_SHARE = 0.01
 MAX_HELDOUT = 1000
 CACHED_FILES = 48
+MAX_TRAILING_TOKENS = 2
+"""Tokens that may follow the end of a context's chat."""
 EXPECTED = f"expected the columns {', '.join(DEPTHS)} of the Doc-to-LoRA data"
 
 
@@ -235,19 +237,29 @@ def _damaged(path: Path, error: Exception) -> EvaluationError:
 
 def _read_context(table: pa.Table, row: int, file: PublishedFile) -> TokenizedContext:
     chat = file.chat
-    ids = _values(table, "ctx_ids", row)
-    prefix, suffix = chat.prefix, chat.suffix
-    if tuple(ids[: len(prefix)]) != prefix or tuple(ids[len(ids) - len(suffix) :]) != suffix:
+    inner = _without_chat(tuple(_values(table, "ctx_ids", row)), chat)
+    if inner is None:
         raise EvaluationError(
             f"context {row} of {file.path} is not in the chat of the loaded base; give the data of this base"
         )
-    inner = tuple(ids[len(prefix) : len(ids) - len(suffix)])
     parts = [_lists(table, name, row) for name in list(DEPTHS)[1:]]
     if len({len(part) for part in parts}) > 1:
         raise EvaluationError(f"context {row} of {file.path} has columns of different lengths; download it again")
     questions = tuple(_read_question(chat.tokenizer, values, row, file.path) for values in zip(*parts, strict=True))
     text = _decode(chat.tokenizer, inner)
     return TokenizedContext((text,), questions, SOURCE, context_ids=inner)
+
+
+def _without_chat(ids: tuple[int, ...], chat: ChatTokens) -> tuple[int, ...] | None:
+    """Cut a context out of its chat; None if it is not in that chat.
+
+    The authors' template for Mistral ends in a space, which that of the base does not have.
+    """
+    first, length = len(chat.prefix), len(chat.suffix)
+    for end in range(len(ids) - length, len(ids) - length - MAX_TRAILING_TOKENS - 1, -1):
+        if ids[:first] == chat.prefix and end >= first and ids[end : end + length] == chat.suffix:
+            return ids[first:end]
+    return None
 
 
 def _read_question(

@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 
 from lorify.data.examples import Example, Question
+from lorify.errors import TrainingError
 from lorify.training.doc_to_lora.mixture import (
     ByContext,
     ByQuestion,
@@ -102,3 +103,9 @@ def test_a_shard_whose_metadata_promised_questions_it_lacks_gives_a_context_with
 
     draw = ByQuestion([Promising(contexts("a", 0))]).window(random.Random(0))
     assert draw(random.Random(0)).questions == ()
+
+
+def test_sets_without_any_question_are_said():
+    draw = ByQuestion([ListedShard(contexts("a", 0, 0))]).window(random.Random(0))
+    with pytest.raises(TrainingError, match="no context has a question to draw"):
+        draw(random.Random(0))

@@ -15,6 +15,7 @@ Source: Doc-to-LoRA (arXiv 2602.15902), data/self_generate_qa.py of github.com/S
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ class PublishedFile:
 
     def rows(self, first: int, stop: int) -> PublishedFile:
         """A part of these rows."""
-        share = round(self.num_questions * (stop - first) / max(1, self.num_contexts))
+        share = math.ceil(self.num_questions * (stop - first) / max(1, self.num_contexts))
         return PublishedFile(self.path, self.first_row + first, stop - first, share, self.chat)
 
 

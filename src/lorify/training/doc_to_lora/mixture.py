@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from lorify.data.examples import Example
+from lorify.errors import TrainingError
 
 MIN_SHARE = 0.01
 WINDOW_SHARDS = 8
@@ -172,6 +173,10 @@ class ByQuestion(ContextSource):
         chosen = [_choose_shards(rng, shards) for shards in self._shards]
 
         def draw(draws: random.Random) -> Example:
+            if not self.sets:
+                raise TrainingError(
+                    "no context has a question to draw; give data with more questions, or set data.sampling to contexts"
+                )
             (number,) = draws.choices(range(len(self.sets)), self.probabilities)
             shards, weights = chosen[number]
             (shard,) = draws.choices(shards, weights)

@@ -82,7 +82,7 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
 
 def test_every_recipe_is_a_config(read):
     names = [path.stem for path in CONFIG_DIR.glob("*.json")]
-    assert len(names) == 12
+    assert len(names) == 16
     assert all(read(name).kind == "perceiver" for name in names)
 
 

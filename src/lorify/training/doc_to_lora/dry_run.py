@@ -102,7 +102,7 @@ class _Estimate:
         """The base in training; of a sharded one a process holds its part of the blocks, and one block that runs."""
         if not self.config.sharded_base or self.config.num_processes == 1:
             return BFLOAT16_BYTES * self.base.num_parameters
-        blocks = count_parameters(self.base.blocks)
+        blocks = sum(map(count_parameters, self.base.blocks))
         held = blocks / self.config.num_processes + count_parameters(self.base.blocks[0])
         return round(BFLOAT16_BYTES * (self.base.num_parameters - blocks + held))
 

@@ -82,5 +82,5 @@ class Reader(Lorify):
         super().__init__(base, None)
         self.answerer = ReadingAnswerer(base)
 
-    def internalize(self, *sources, report=None):
+    def internalize(self, *sources, keep="tokens", report=None):
         return text_adapter("\n".join(source.text for source in sources))

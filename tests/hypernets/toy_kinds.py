@@ -15,6 +15,8 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.hypernets.checkpoint import LoadedHypernetwork
+from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.internalizer import Keep
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import task_document
 
@@ -109,6 +111,14 @@ class Toy:
     def can_rebuild(self, adapter: Adapter) -> bool:
         del adapter
         return False
+
+    def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
+        del adapter, question
+        return []
+
+    def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
+        del keep
+        return adapter
 
     def prepare(
         self,

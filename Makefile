@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 READY := $(VENV)/.ready
 
-.PHONY: train-budget reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench results results-quick clean
+.PHONY: train-budget reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench attacks results results-quick clean
 
 demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
@@ -57,7 +57,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/server_watch.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+
+# What single clients can do to a server, and what others notice of it; minutes.
+attacks: $(READY)
+	$(BIN)/python benchmarks/attacks.py
 
 # About 200 questions a suite by every method that runs here, but distillation from generated questions. An interrupted
 # run goes on where it was; after a change of the weights or of the code, rm -r results comes first. QUESTIONS=FILE adds

@@ -15,6 +15,8 @@ FLOORS = {
     "atomic": 0,
     "cancellation": 0,
     "extras": 0,
+    "json_text": 0,
+    "plain_files": 0,
     "threads": 0,
     "hub": 1,
     "base": 2,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,32 @@ def test_ctrl_c_in_training(tmp_path: Path, training_config: Path) -> None:
     assert os.listdir(tmp_path / "run" / "checkpoint") == ["state.pt"]
     resumed = train(training_config, tmp_path / "run")
     assert resumed.exit_code == 0 and "resuming from step" in resumed.stderr
+    assert train(training_config, tmp_path / "whole").exit_code == 0
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_sigterm_in_training_writes_a_checkpoint(tmp_path: Path, training_config: Path) -> None:
+    command = [str(Path(sys.executable).with_name("lorify")), "train", str(training_config), "-o"]
+    config = json.loads(training_config.read_text())
+    config["optimization"]["steps"] = 60
+    config["checkpoint_every"] = 1000
+    training_config.write_text(json.dumps(config))
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "run")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while not (tmp_path / "run" / "curves").exists():  # the first step begins
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.terminate()
+        stdout, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 143 and stdout == "" and "Traceback" not in stderr
+    last = re.fullmatch(r"stopped at step (\d+); the same command resumes from there", stderr.splitlines()[-1])
+    assert last is not None
+    resumed = train(training_config, tmp_path / "run")
+    assert resumed.exit_code == 0 and f"resuming from step {last[1]}" in resumed.stderr
     assert train(training_config, tmp_path / "whole").exit_code == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 

@@ -41,6 +41,8 @@ def test_all_problems_of_a_training_config_are_listed(tmp_path: Path, fail: Fail
         (b"steps: 3", "invalid json"),
         (b'{"base": "caf\xe9"}', "config.json"),
         (b"[]", "is not a JSON object"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"base": ' + b"1" * 5000 + b"}", "too many digits"),
     ],
 )
 def test_a_training_config_that_is_no_json(tmp_path: Path, fail: Fail, content: bytes | None, reason: str) -> None:
@@ -83,6 +85,16 @@ def test_passages_of_which_none_can_be_held_out(tmp_path: Path, training_config:
     path.write_text(json.dumps({"context": "The mill opens at nine.", "question": "When?", "answers": ["nine"]}))
     line = fail("train", training_config, "-o", tmp_path / "run", "--set", f"data.questions_path={path}")
     assert "data.questions_path" in line and "give at least two" in line
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"context": ' * 100_000, "1" * 5000])
+def test_lines_of_questions_that_only_look_like_json(
+    tmp_path: Path, training_config: Path, fail: Fail, line: str
+) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text(line)
+    message = fail("train", training_config, "-o", tmp_path / "run", "--set", f"data.questions_path={path}")
+    assert f"{path}, line 1: not JSON" in message
 
 
 def test_a_start_from_a_hypernetwork_of_another_base(

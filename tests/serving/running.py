@@ -14,7 +14,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.engines.local import LocalEngine
 from lorify.serving.server import LorifyServer
-from lorify.serving.service import Service
+from lorify.serving.service import Service, key_share
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.keys import ApiKeys, create_key
 from lorify.serving.storage.store import AdapterStore
@@ -65,11 +65,12 @@ def serving(
     settings = settings or ServingSettings()
     model = model or tiny_lorify()
     keys = {name: create_key(folder / "keys.json", name, operator=name == OPERATOR) for name in owners}
+    api_keys = ApiKeys.load(folder / "keys.json") if owners else None
     service = Service(
         model,
-        engine or LocalEngine(model.base, settings.engine, model.answerer.plan),
+        engine or LocalEngine(model.base, settings.engine, model.answerer.plan, key_share(api_keys, settings)),
         AdapterStore(folder / "store", settings.max_disk_bytes, settings.max_memory_bytes),
-        keys=ApiKeys.load(folder / "keys.json") if owners else None,
+        keys=api_keys,
         settings=settings,
     )
     running = RunningServer(service, keys)

@@ -14,6 +14,7 @@ import openai
 import pytest
 from serving.documents.test_parsing import nested_html
 from serving.random_adapters import random_adapter
+from serving.raw_http import connected, head, read_until_closed
 from serving.running import BASE, CHAT, RunningServer, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from serving.waiting import TIMEOUT_SECONDS, wait_until
@@ -266,6 +267,20 @@ def test_an_answer_unfinished_at_shutdown_ends_with_an_error(tmp_path: Path, str
             answering.result()
         assert ended.value.code == "closing"
         assert stream or ended.value.status_code == 503
+
+
+def test_a_request_that_has_not_arrived_at_shutdown_ends_with_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.1)) as running, connected(running.url) as client:
+        client.sendall(
+            head("POST", "/v1/adapters", "Content-Length: 10000", "Content-Type: application/json") + b'{"text": "'
+        )
+        wait_until(lambda: running.num_requests == 1)
+        running.end()
+        received = read_until_closed(client)
+    assert received.startswith(b"HTTP/1.1 503 ") and b"closing" in received
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.usefixtures("slow_answers")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,11 +24,16 @@ from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
 from lorify.hub import local_folder
+from lorify.json_text import parse_json
+from lorify.plain_files import read_plain_file
 
 FORMAT_VERSION = 1
 RECORD_NAME = "adapter.json"
 WEIGHTS_NAME = "adapter.safetensors"
 STATISTICS_NAME = "statistics.safetensors"
+MAX_RECORD_BYTES = 64 << 20
+MAX_HEADER_BYTES = 64 << 20
+MAX_STATISTICS_BYTES = 16 << 30
 FILES = frozenset({RECORD_NAME, WEIGHTS_NAME, STATISTICS_NAME})
 
 
@@ -110,7 +116,8 @@ def load_adapter(folder: Path) -> Adapter:
     """
     folder = local_folder(folder, "adapter", AdapterError)
     record = _read_record(folder)
-    tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256)
+    numbers = sum(entry.rank * (entry.d_in + entry.d_out) for entry in record.modules)
+    tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256, MAX_HEADER_BYTES + 8 * numbers)
     wanted: dict[str, tuple[int, ...]] = {}
     for entry in record.modules:
         wanted[f"{entry.layer}.{entry.module}.lora_A"] = (entry.rank, entry.d_in)
@@ -129,7 +136,9 @@ def load_adapter(folder: Path) -> Adapter:
     statistics = None
     if record.statistics_sha256 is not None:
         statistics = _split_statistics(
-            _read_tensors(folder / STATISTICS_NAME, record.statistics_sha256), len(record.provenance.documents), folder
+            _read_tensors(folder / STATISTICS_NAME, record.statistics_sha256, MAX_STATISTICS_BYTES),
+            len(record.provenance.documents),
+            folder,
         )
     return Adapter(weights, record.lora_alpha, record.provenance, statistics)
 
@@ -161,12 +170,12 @@ def _read_record(folder: Path) -> _AdapterRecord:
     if not folder.is_dir():
         raise AdapterError(f"there is no adapter folder {folder}; give a folder in which lorify saved an adapter")
     path = folder / RECORD_NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         if (folder / "adapter_config.json").is_file():
             raise AdapterError(f"{folder} holds a PEFT adapter, not a lorify adapter; import it first")
         raise AdapterError(f"{folder} is not an adapter: {RECORD_NAME} is missing; give a folder that lorify saved")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(read_plain_file(path, MAX_RECORD_BYTES).decode("utf-8"))
         version = document.get("format_version") if isinstance(document, dict) else None
         if isinstance(version, int) and version != FORMAT_VERSION:
             raise AdapterError(
@@ -178,14 +187,15 @@ def _read_record(folder: Path) -> _AdapterRecord:
         raise AdapterError(
             f"adapter {folder}: {RECORD_NAME} is damaged at {first_problem(error)}; make the adapter again"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise AdapterError(f"adapter {folder}: {RECORD_NAME} is damaged ({error}); make the adapter again") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise AdapterError(f"adapter {folder}: {RECORD_NAME} is damaged ({reason}); make the adapter again") from error
 
 
-def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file and check its SHA-256."""
+def _read_tensors(path: Path, sha256: str, max_bytes: int) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file and check its size and its SHA-256."""
     try:
-        content = path.read_bytes()
+        content = read_plain_file(path, max_bytes)
     except OSError as error:
         raise AdapterError(
             f"adapter {path.parent}: {path.name} cannot be read ({error.strerror}); make the adapter again"

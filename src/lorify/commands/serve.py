@@ -97,7 +97,7 @@ def serve(
         return
     from lorify.base.cache import cache_dir
     from lorify.serving.server import run_server
-    from lorify.serving.service import Service
+    from lorify.serving.service import Service, key_share
     from lorify.serving.storage.keys import ApiKeys, check_listen
     from lorify.serving.storage.store import AdapterStore
 
@@ -112,7 +112,8 @@ def serve(
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     if task_hypernetwork is not None:  # the shipped one is loaded with the first task
         load_tasks(model)
-    started = _start_engine(model, endpoint, adapters_dir or store_dir / "vllm", limits)
+    share = key_share(api_keys, limits)
+    started = _start_engine(model, endpoint, adapters_dir or store_dir / "vllm", limits, share)
     service = Service(model, started, adapters, engine_name=engine, keys=api_keys, settings=limits)
     run_server(service, host, port, lambda url: _say_ready(service.base_id, url, store_dir))
 
@@ -121,7 +122,9 @@ def _say_ready(base_id: str, url: str, store_dir: Path) -> None:
     stderr().print(f"serving {base_id} at {url} (adapters in {store_dir})", markup=False)
 
 
-def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings) -> Engine:
+def _start_engine(
+    model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings, max_share: float
+) -> Engine:
     """Start the local engine, or one that uses the vLLM server at `endpoint`."""
     from lorify.serving.engines.local import LocalEngine
     from lorify.serving.engines.vllm import VllmEngine
@@ -129,7 +132,7 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
     from lorify.serving.engines.vllm_client import KEY_VARIABLE
 
     if endpoint is None:
-        return LocalEngine(model.base, limits.engine, model.answerer.plan)
+        return LocalEngine(model.base, limits.engine, model.answerer.plan, max_share)
     rank = needed_rank(_typical_rank(model))
     stderr().print(
         f"vLLM at {endpoint} must run the weights of {model.base.name}, be able to read {adapters_dir}, and be started "
@@ -138,7 +141,12 @@ def _start_engine(model: Lorify, endpoint: str | None, adapters_dir: Path, limit
     )
     key = limits.vllm.api_key or os.environ.get(KEY_VARIABLE) or None
     return VllmEngine(
-        model.base, endpoint, adapters_dir, limits.vllm.model_copy(update={"api_key": key}), model.answerer.plan
+        model.base,
+        endpoint,
+        adapters_dir,
+        limits.vllm.model_copy(update={"api_key": key}),
+        model.answerer.plan,
+        max_share,
     )
 
 

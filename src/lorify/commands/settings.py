@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lorify.errors import ConfigError
+from lorify.json_text import parse_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel as Section
@@ -76,6 +77,6 @@ def _set(document: dict[str, Any], keys: list[str], value: object) -> None:
 
 def _parse_value(text: str) -> object:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError:
         return text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -17,24 +19,45 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 LOG_EVERY_SECONDS = 10.0
 
 
+# Control characters but tab and line break, those that change the direction of text, and halves of characters.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Replace characters that command a terminal by their escapes, such as `\\x1b`.
+
+    Names, documents, tasks and answers can hold them: they come from files and models, not from the user.
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+class _SafeConsole(Console):
+    """A console that prints only printable text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, and whatever else rich can show."""
+        super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
+
+
 def stderr() -> Console:
     """Return the console for progress and errors; it is colored only on a terminal."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _SafeConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def stdout() -> Console:
     """Return the console for results; it is colored only on a terminal."""
-    return Console(highlight=False, soft_wrap=True)
+    return _SafeConsole(highlight=False, soft_wrap=True)
 
 
 def print_json(document: object) -> None:
-    """Print a result as JSON."""
-    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    """Print a result as JSON; a program that reads it gets all characters as they are."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    sys.stdout.write(_UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n")
 
 
 def print_line(text: str) -> None:
     """Print one line of a result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def quiet_libraries() -> None:
@@ -127,7 +150,7 @@ def write_stream(pieces: Iterable[str]) -> str:
         # The first token of an answer often starts with a space.
         shown = piece if text.strip() else piece.lstrip()
         text += piece
-        sys.stdout.write(shown)
+        sys.stdout.write(printable(shown))
         sys.stdout.flush()
     sys.stdout.write("\n")
     return text.strip()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from lorify.training.engine.loop import Trainer
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def train(
@@ -172,14 +176,39 @@ def warn_of_one_process(config: TrainingConfig) -> None:
 
 
 def run_with_progress(trainer: Trainer, seconds: float | None) -> None:
-    """Train to the end or for some time, and on Ctrl-C exit with a line that says how to resume."""
+    """Train to the end or for some time; on Ctrl-C, and on SIGTERM after a checkpoint, say how to resume."""
     from lorify.commands.training_progress import reporting
     from lorify.training.engine.run_folder import checkpoint_path
 
     try:
-        with reporting(trainer.step, trainer.config.optimization.steps) as report:
-            trainer.run(report, seconds=seconds)
+        with reporting(trainer.step, trainer.config.optimization.steps) as report, terminated() as is_terminated:
+            # Several processes would have to agree on the step after which they stop.
+            should_stop = is_terminated if trainer.accelerator.num_processes == 1 else lambda: False
+            trainer.run(report, seconds=seconds, should_stop=should_stop)
     except KeyboardInterrupt:
         next_time = "resumes from the last checkpoint" if checkpoint_path(trainer.run_dir).exists() else "starts again"
         stderr().print(f"stopped at step {trainer.step}; the same command {next_time}", markup=False)
         raise typer.Exit(INTERRUPTED) from None
+    if is_terminated():
+        stderr().print(f"stopped at step {trainer.step}; the same command resumes from there", markup=False)
+        raise typer.Exit(TERMINATED)
+
+
+@contextmanager
+def terminated() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM while the `with` block runs; yields a function that says whether it came.
+
+    A second SIGTERM ends the process at once.
+    """
+    is_terminated = False
+
+    def on_signal(number: int, _frame: object) -> None:
+        nonlocal is_terminated
+        is_terminated = True
+        signal.signal(number, previous)
+
+    previous = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield lambda: is_terminated
+    finally:
+        signal.signal(signal.SIGTERM, previous)

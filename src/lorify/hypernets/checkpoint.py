@@ -23,8 +23,11 @@ from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import HypernetworkError
 from lorify.hub import local_folder
 from lorify.hypernets.weight_storage import unpacked_weights
+from lorify.json_text import parse_json
+from lorify.plain_files import open_plain_file, read_plain_file
 
 FORMAT_VERSION = 1
+MAX_CONFIG_BYTES = 16 << 20
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "hypernetwork.safetensors"
 HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME, "relevance.json", "confidence.json"})
@@ -93,10 +96,12 @@ def read_config(folder: Path) -> dict[str, Any]:
         HypernetworkError: if the file is missing or damaged, or of another format version.
     """
     try:
-        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        document = parse_json(read_plain_file(folder / CONFIG_NAME, MAX_CONFIG_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
         raise _missing(folder, CONFIG_NAME) from error
-    except (OSError, json.JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise damaged(folder, f"{CONFIG_NAME}: {error.strerror}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise damaged(folder, str(error).splitlines()[0]) from error
     if not isinstance(document, dict):
         raise damaged(folder, f"{CONFIG_NAME} holds a {type(document).__name__}, expected an object")
@@ -124,6 +129,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         HypernetworkError: if the file is missing or damaged.
     """
     try:
+        open_plain_file(folder / WEIGHTS_NAME).close()
         return unpacked_weights(load_file(folder / WEIGHTS_NAME))
     except FileNotFoundError as error:
         raise _missing(folder, WEIGHTS_NAME) from error
@@ -174,7 +180,7 @@ def hypernetwork_digest(folder: Path) -> str:
         HypernetworkError: if there is no readable weights file.
     """
     try:
-        with (folder / WEIGHTS_NAME).open("rb") as file:
+        with open_plain_file(folder / WEIGHTS_NAME) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise HypernetworkError(

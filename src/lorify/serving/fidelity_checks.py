@@ -75,15 +75,15 @@ class FidelityChecks:
                 questions = await asyncio.to_thread(fidelity_questions, documents)
                 correct: list[bool] = []
                 for start in range(0, len(questions), MAX_PARALLEL_QUESTIONS):
-                    correct += await self._ask(adapter, questions[start : start + MAX_PARALLEL_QUESTIONS])
+                    correct += await self._ask(adapter, questions[start : start + MAX_PARALLEL_QUESTIONS], owner)
                 if correct:  # a text without names, numbers or dates has no statements to ask about
                     await asyncio.to_thread(self._store.set_fidelity, id, owner, fidelity(correct))
             except LorifyError as error:
                 _log.warning("the fidelity of adapter %s was not measured: %s", id, error)
 
-    async def _ask(self, adapter: Adapter, questions: Sequence[FidelityQuestion]) -> list[bool]:
+    async def _ask(self, adapter: Adapter, questions: Sequence[FidelityQuestion], owner: str) -> list[bool]:
         """Ask the questions; return for each whether the adapter answers it correctly."""
-        jobs = await asyncio.to_thread(lambda: [self._job(adapter, question) for question in questions])
+        jobs = await asyncio.to_thread(lambda: [self._job(adapter, question, owner) for question in questions])
         while True:
             try:
                 answers = await whole_answers([self._engine.submit(job) for job in jobs])
@@ -92,5 +92,5 @@ class FidelityChecks:
                 await asyncio.sleep(error.retry_after_seconds)
         return [question.is_answered_by(answer.text) for answer, question in zip(answers, questions, strict=True)]
 
-    def _job(self, adapter: Adapter, question: FidelityQuestion) -> Job:
-        return Job(self._model.answerer.request(question.query(adapter)), ANSWER_OPTIONS, trim=True)
+    def _job(self, adapter: Adapter, question: FidelityQuestion, owner: str) -> Job:
+        return Job(self._model.answerer.request(question.query(adapter)), ANSWER_OPTIONS, trim=True, owner=owner)

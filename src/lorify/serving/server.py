@@ -14,8 +14,11 @@ import uvicorn
 from lorify.errors import ConfigError
 from lorify.serving.http.app import create_app
 from lorify.serving.http.connections import ConnectionConfig
+from lorify.serving.memory import release_free_memory
 from lorify.serving.service import Service
 
+RELEASE_SECONDS = 5.0
+"""Time between two returns of free memory to the system."""
 OTHER_FILES = 256
 """Open files beside connections: the store, adapters, parsers and the like."""
 
@@ -71,12 +74,23 @@ class LorifyServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and call `ready`."""
         await super().startup(sockets)
+        self._releasing = asyncio.create_task(self._release_memory())
         if self.started:
             address, port = self._listener.getsockname()[:2]
             self._ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
 
+    async def _release_memory(self) -> None:
+        """Return free memory to the system now and then, if there were requests."""
+        num_requests = 0
+        while True:
+            await asyncio.sleep(RELEASE_SECONDS)
+            if self.server_state.total_requests != num_requests:
+                num_requests = self.server_state.total_requests
+                await asyncio.to_thread(release_free_memory)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down, draining the service while uvicorn waits for connections to end."""
+        self._releasing.cancel()
         draining = asyncio.create_task(self._service.drain(self._service.settings.drain_seconds))
         await super().shutdown(sockets)
         if self.force_exit:  # set by a second Ctrl-C

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lorify.errors import ConfigError
 from lorify.hypernets.registry import import_entry
 from lorify.hypernets.training_config import TrainingConfig, describe_problems, rename_keys
+from lorify.json_text import parse_json
 from lorify.training.kind import TrainingKind
 
 DEFAULT_KIND = "associative"
@@ -82,7 +83,7 @@ def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] 
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"training config {path} cannot be read ({error.strerror}); give an existing JSON file"

@@ -41,11 +41,11 @@ async def text_of(stream: AnswerStream) -> str:
     return "".join(piece.text for piece in await pieces_of(stream))
 
 
-def run(scenario, plan: Planner = plan_as_requested, **limits):
+def run(scenario, plan: Planner = plan_as_requested, max_share: float = 1.0, **limits):
     """Run `scenario(engine)` in a new event loop."""
 
     async def main():
-        engine = LocalEngine(MODEL.base, EngineLimits(**limits), plan)
+        engine = LocalEngine(MODEL.base, EngineLimits(**limits), plan, max_share)
         try:
             return await asyncio.wait_for(scenario(engine), 600)
         finally:
@@ -280,3 +280,59 @@ def test_an_adapter_that_does_not_fit_the_base_fails_its_own_job_only() -> None:
     first, second, refused, third = run(scenario)
     assert [first, second, third] == expected
     assert isinstance(refused, LorifyError) and "base" in str(refused)
+
+
+def test_an_owner_with_many_jobs_does_not_keep_others_waiting() -> None:
+    async def scenario(engine: LocalEngine) -> list[str]:
+        finished: list[str] = []
+
+        async def answer(owner: str, max_tokens: int) -> None:
+            await text_of(engine.submit(job(max_tokens=max_tokens, owner=owner)))
+            finished.append(owner)
+
+        many = [asyncio.create_task(answer("ann", 60)) for _ in range(4)]
+        await until(lambda: engine.status().running > 0)
+        few = [asyncio.create_task(answer("bob", 4)) for _ in range(3)]
+        await asyncio.gather(*many, *few)
+        return finished
+
+    assert run(scenario, max_share=0.5, max_rows=2)[:3] == ["bob"] * 3
+
+
+def test_the_owner_who_got_fewest_tokens_is_next() -> None:
+    async def scenario(engine: LocalEngine) -> list[str]:
+        finished: list[str] = []
+
+        async def answer(owner: str, max_tokens: int) -> None:
+            await text_of(engine.submit(job(max_tokens=max_tokens, owner=owner)))
+            finished.append(owner)
+
+        order = [("ann", 40), ("ann", 4), ("ann", 4), ("bob", 4), ("bob", 4)]
+        await asyncio.gather(*(answer(*one) for one in order))
+        return finished
+
+    assert run(scenario, max_rows=1) == ["ann", "bob", "bob", "ann", "ann"]
+
+
+def test_one_owner_cannot_fill_the_queue() -> None:
+    async def scenario(engine: LocalEngine) -> None:
+        streams = [engine.submit(job(max_tokens=60, owner="ann")) for _ in range(3)]
+        with pytest.raises(BusyError, match="of your requests are waiting"):
+            engine.submit(job(owner="ann"))
+        streams += [engine.submit(job(owner="bob"))]
+        assert await text_of(streams[-1])
+
+    run(scenario, max_share=0.5, max_rows=2, max_waiting=4)
+
+
+def test_answers_go_on_while_new_prompts_keep_coming() -> None:
+    async def scenario(engine: LocalEngine) -> int:
+        first = asyncio.create_task(text_of(engine.submit(job(max_tokens=20))))
+        await until(lambda: engine.status().running > 0)
+        num_others = 0
+        while not first.done():
+            await text_of(engine.submit(job(max_tokens=1)))
+            num_others += 1
+        return num_others
+
+    assert run(scenario, max_rows=4) <= 25

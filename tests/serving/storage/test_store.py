@@ -439,3 +439,25 @@ def check_acknowledged(folder: Path, before: set[tuple[str, str]], log: list[tup
     finally:
         store.close()
     return present
+
+
+def test_a_read_only_store_is_refused_and_unchanged(open_store, monkeypatch):
+    store = open_store()
+    id = store.put(random_adapter(), "ann").id
+    store.close()
+    connect = sqlite3.connect
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", lambda path, **options: connect(f"file:{path}?mode=ro", uri=True, **options))
+        with pytest.raises(StoreError, match=r"cannot be (opened|written)"):
+            AdapterStore(store.folder, PLENTY, PLENTY).put(random_adapter(1), "ann")
+    assert_equal(open_store().get(id, "ann"), random_adapter())
+
+
+def test_a_clock_that_jumps_back_loses_nothing(open_store):
+    late = open_store().put(random_adapter(0, created="2030-01-01T00:00:00+00:00"), "ann")
+    store = open_store()
+    early = store.put(random_adapter(1, created="2001-01-01T00:00:00+00:00"), "ann")
+    assert store.put(random_adapter(0, created="1999-01-01T00:00:00+00:00"), "ann").created == late.created
+    assert store.list("ann") == [early, late]
+    store.delete(late.id, "ann")
+    assert open_store().list("ann") == [early]

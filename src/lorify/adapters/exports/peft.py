@@ -26,6 +26,7 @@ from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import write_tensors
 from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.errors import AdapterError
+from lorify.json_text import parse_json
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
@@ -180,7 +181,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise AdapterError(f"{folder} is not a PEFT adapter: {CONFIG_NAME} is missing; give the folder that PEFT saved")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is damaged ({error}); fetch it again") from error
     if not isinstance(config, dict):

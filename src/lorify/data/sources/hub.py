@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lorify.errors import EvaluationError
+from lorify.json_text import parse_json
 
 Row = Mapping[str, Any]
 _MAX_REASON_CHARS = 120
@@ -22,7 +23,7 @@ def read_json_lines(path: Path) -> Iterator[Row]:
     """
     try:
         with path.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines if line.strip())
+            yield from (parse_json(line) for line in lines if line.strip())
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read ({error.strerror}); give a JSON lines file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -45,7 +46,7 @@ def read_archive(hub_id: str, member: str) -> Iterable[Row]:
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise _unreadable(hub_id, error) from error
     with zipfile.ZipFile(archive) as files:
-        return [json.loads(line) for line in files.read(member).splitlines() if line.strip()]
+        return [parse_json(line) for line in files.read(member).splitlines() if line.strip()]
 
 
 def read_dataset(

@@ -18,6 +18,7 @@ from lorify.data.examples import Example, Question
 from lorify.data.sources.hub import Row, read_archive, read_dataset, read_json_lines
 from lorify.data.sources.questions import Passages, group_by_passage
 from lorify.errors import EvaluationError
+from lorify.json_text import parse_json
 
 Fields = tuple[str, str, list[str]]
 """Context, question, answers."""
@@ -208,7 +209,7 @@ def load_benchmark_examples(path: Path) -> list[Example]:
         EvaluationError: if the file is not a benchmark file, or its inputs have no passages.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         instances = [(item["input"], tuple(item["outputs"])) for item in document["instances"]]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise EvaluationError(

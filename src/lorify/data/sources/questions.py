@@ -9,6 +9,7 @@ from typing import Any
 
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError
+from lorify.json_text import parse_json
 
 Passages = dict[str, dict[str, list[str]]]
 """Context -> question -> answers."""
@@ -93,7 +94,7 @@ def parse_question_line(line: str, location: str, *, subject_field: str = "conte
         EvaluationError: if a field is missing or has the wrong type.
     """
     try:
-        row: Any = json.loads(line)
+        row: Any = parse_json(line)
     except json.JSONDecodeError as error:
         raise EvaluationError(f"{location}: not JSON ({error.msg}); expected one object per line") from None
     if not isinstance(row, dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError
+from lorify.json_text import parse_json
 
 SOURCE = "texts"
 MIN_SENTENCE_WORDS = 10
@@ -49,7 +50,7 @@ def read_texts(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
-                text = json.loads(line).get("text") if line.strip() else ""
+                text = parse_json(line).get("text") if line.strip() else ""
                 if not isinstance(text, str):
                     raise EvaluationError(f"{path} line {number} has no `text`; expected one JSON object per line")
                 yield text

@@ -17,6 +17,7 @@ from typing import Any, get_args
 from lorify.atomic import replaced_file
 from lorify.data.tasks.schema import Instance, Metric, Task
 from lorify.errors import EvaluationError
+from lorify.json_text import parse_json
 
 _LONG_ANSWER_WORDS = 6
 _MAX_REPORTED = 3
@@ -69,7 +70,7 @@ def task_path(task: Task, folder: Path) -> Path:
 
 def _load_task(file: Path) -> Task:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise EvaluationError(f"{file} cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -16,6 +16,7 @@ from lorify.evaluation.reports.tables import as_markdown
 from lorify.evaluation.runs.folder import ENVIRONMENT_NAME, load_config, write_text
 from lorify.evaluation.runs.records import RunConfig
 from lorify.evaluation.specs import update_label
+from lorify.json_text import parse_json
 
 COLUMNS = (
     "condition,method,questions,tasks,seeds,score,score_low,score_high,seed_deviation,exact,f1,f1_low,f1_high,contains,"
@@ -80,7 +81,7 @@ def _origin(folder: Path, config: RunConfig) -> str:
     """Name the models, the machine, the date and the command of a run."""
     path = folder / ENVIRONMENT_NAME
     try:
-        environment = json.loads(path.read_text(encoding="utf-8"))
+        environment = parse_json(path.read_text(encoding="utf-8"))
         versions = environment["versions"]
         machine = f"{environment['cuda'] or environment['processor']}, {environment['threads']} threads"
         when = environment["written"]

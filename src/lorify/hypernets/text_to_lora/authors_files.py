@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lorify.errors import HypernetworkError
 from lorify.hypernets.importing.safe_torch_load import load_torch_file
+from lorify.json_text import parse_json
 
 WEIGHTS_NAME = "hypermod.pt"
 ARGUMENTS_NAME = "args.yaml"
@@ -87,7 +88,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
 def _read_adapter_config(path: Path) -> dict[str, Any]:
     _check_exists(path)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
         missing = [key for key in ("r", "lora_alpha", "target_modules") if config.get(key) is None]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
         raise HypernetworkError(f"{path} is damaged ({error}); download it again") from error

@@ -13,6 +13,7 @@ from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.atomic import replaced_folder
 from lorify.errors import AdapterError
+from lorify.json_text import parse_json
 
 RECORD_NAME = "library.json"
 ADAPTERS_NAME = "adapters"
@@ -76,7 +77,7 @@ def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
         AdapterError: if the folder holds no library.
     """
     try:
-        record = _LibraryRecord.model_validate(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")))
+        record = _LibraryRecord.model_validate(parse_json((folder / RECORD_NAME).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise AdapterError(
             f"{folder} is no library of LoRAs: {RECORD_NAME} is missing; give the `best` of a run of kind lora"

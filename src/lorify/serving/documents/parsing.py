@@ -22,6 +22,8 @@ from lorify.serving.documents.parsing_worker import READY, ParsingJob, ParsingRe
 from lorify.serving.text_sizes import TextLimits
 
 MAX_NAME_LENGTH = 200
+_TIME_LIMITS = {-signal.SIGALRM: "", -signal.SIGXCPU: " of processor time"}
+"""How a process ends that the system kills at a time limit, and what the limit counts."""
 MAX_PARALLEL = 2
 START_SECONDS = 120.0
 WORKER_COMMAND = (sys.executable, "-I", "-m", "lorify.serving.documents.parsing_worker")
@@ -144,9 +146,10 @@ class DocumentParser:
             if result.text is not None:
                 return result.text
             raise (ContextTooLargeError if result.too_large else ContextError)(result.error)
-        if returncode in (-signal.SIGALRM, -signal.SIGXCPU):
+        if returncode in _TIME_LIMITS:
+            kind = _TIME_LIMITS[returncode]
             raise ContextTooLargeError(
-                f"document {name} takes more than {self._timeout_seconds:g} s to parse; split it"
+                f"document {name} takes more than {self._timeout_seconds:g} s{kind} to parse; split it"
             )
         raise ContextError(
             f"document {name} cannot be read (the parser crashed: it is damaged, or needs more than "
@@ -159,6 +162,11 @@ def safe_name(filename: str) -> str:
     name = PurePosixPath(filename.replace("\\", "/")).name
     printable = "".join(character for character in name if character.isprintable()).strip()
     return printable[-MAX_NAME_LENGTH:] or "document"
+
+
+def safe_text(text: str) -> str:
+    """Return a text without characters that command a terminal; white space stays."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -23,6 +23,7 @@ class Job:
         stops: the answer ends before the first of these texts.
         top_logprobs: number of most likely tokens to report at each position; None: no log-probabilities at all.
         trim: strip white space at both ends of the answer.
+        owner: whose job it is; engines share their capacity between owners.
     """
 
     request: AnswerRequest
@@ -30,6 +31,7 @@ class Job:
     stops: tuple[str, ...] = ()
     top_logprobs: int | None = None
     trim: bool = False
+    owner: str = ""
 
     @property
     def num_prompt_tokens(self) -> int:

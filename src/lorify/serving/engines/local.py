@@ -12,7 +12,6 @@ import logging
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Sequence
 
 import torch
@@ -27,6 +26,7 @@ from lorify.base.sampling import sample_tokens
 from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
+from lorify.serving.fairness import FairQueue, owner_limit
 
 _log = logging.getLogger(__name__)
 
@@ -50,19 +50,30 @@ class EngineLimits(BaseModel):
 class LocalEngine:
     """Answers jobs with the base in this process."""
 
-    def __init__(self, base: BaseLM, limits: EngineLimits | None = None, plan: Planner = plan_as_requested) -> None:
+    def __init__(
+        self,
+        base: BaseLM,
+        limits: EngineLimits | None = None,
+        plan: Planner = plan_as_requested,
+        max_share: float = 1.0,
+    ) -> None:
         """Start the engine's thread.
 
         Args:
             base: the base.
             limits: limits on the load; the defaults if None.
             plan: chooses and focuses the adapters of jobs when they start; called in the engine's thread.
+            max_share: share of rows, key-value cache and queue that one owner may take, 0 to 1.
         """
         self._base, self._plan = base, plan
         self.limits = limits or EngineLimits()
         self._stop_ids = base.stop_ids
         self._changed = threading.Condition()
-        self._queue: deque[QueuedJob] = deque()
+        self._max_owner_rows = owner_limit(self.limits.max_rows, max_share)
+        self._max_owner_waiting = owner_limit(self.limits.max_waiting, max_share)
+        self._max_owner_tokens = owner_limit(self.limits.max_cache_tokens, max_share)
+        # Served are tokens: those of prompts and of answers.
+        self._queue: FairQueue[QueuedJob] = FairQueue()
         self._starting: list[QueuedJob] = []  # their prompts are being processed
         self._rows: list[RunningJob] = []  # in the order of the batch's rows
         self._batch = self._empty_batch()
@@ -83,14 +94,23 @@ class LocalEngine:
         with self._changed:
             if self._closing:
                 raise ClosingError("the server is shutting down; try again in a moment")
-            self._queue = deque(other for other in self._queue if not other.cancelled)
-            num_queued, num_free = len(self._queue), self.limits.max_rows - self._num_running()
-            if num_queued - max(0, num_free) >= self.limits.max_waiting:
-                wait = math.ceil(self._average_seconds * (num_queued + 1) / self.limits.max_rows)
-                raise BusyError(f"{num_queued} requests are waiting; try again in {wait} s", max(1, wait))
-            self._queue.append(queued)
+            self._queue.discard(lambda other: other.cancelled)
+            self._check_room(job.owner)
+            self._queue.push(job.owner, queued)
             self._changed.notify_all()
         return LocalAnswerStream(queued)
+
+    def _check_room(self, owner: str) -> None:
+        """Raise a BusyError if too many jobs are queued, of all owners or of this one."""
+        num_free = self.limits.max_rows - self._num_running()
+        own_free = min(num_free, self._max_owner_rows - self._queue.num_running(owner))
+        for whose, num_queued, num_starting, max_waiting in (
+            ("requests are", len(self._queue), num_free, self.limits.max_waiting),
+            ("of your requests are", self._queue.num_queued(owner), own_free, self._max_owner_waiting),
+        ):
+            if num_queued - max(0, num_starting) >= max_waiting:
+                wait = max(1, math.ceil(self._average_seconds * (num_queued + 1) / self.limits.max_rows))
+                raise BusyError(f"{num_queued} {whose} waiting; try again in {wait} s", wait)
 
     def status(self) -> EngineStatus:
         """Return the current load."""
@@ -120,15 +140,17 @@ class LocalEngine:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._rows or self._closing)
-                if not self._queue and not self._rows:
+                self._changed.wait_for(lambda: len(self._queue) or self._rows or self._closing)
+                if not len(self._queue) and not self._rows:
                     return
                 self._drop_ended()
                 self._starting = self._next_jobs()
             try:
                 if self._starting:
                     self._start(self._starting)
-                elif self._rows:
+                    with self._changed:
+                        self._drop_ended()
+                if self._rows:  # also after a start, so that answers go on while new prompts keep coming
                     tokens = torch.tensor([row.last_token for row in self._rows], device=self._base.device)
                     self._extend(self._rows, self._batch.step(tokens))
             except Exception as error:  # no request may end the engine
@@ -153,6 +175,7 @@ class LocalEngine:
                 self._average_seconds = 0.9 * self._average_seconds + 0.1 * min(seconds, self.limits.timeout_seconds)
             elif not row.queued.cancelled:
                 row.queued.send(self._late_error())
+            self._queue.end(row.queued.job.owner)
             self._batch.drop_row(index)
             self._rows[index] = self._rows[-1]
             self._rows.pop()
@@ -160,7 +183,7 @@ class LocalEngine:
             if now >= queued.deadline and not queued.cancelled:
                 queued.send(self._late_error())
                 queued.cancelled = True
-        self._queue = deque(queued for queued in self._queue if not queued.cancelled)
+        self._queue.discard(lambda queued: queued.cancelled)
 
     def _late_error(self) -> LorifyError:
         if self._closing:
@@ -171,22 +194,31 @@ class LocalEngine:
         )
 
     def _next_jobs(self) -> list[QueuedJob]:
-        """Take the queued jobs that can start now, in their order."""
+        """Take the queued jobs that can start now, in their order: the owner who got fewest tokens is next."""
         starting: list[QueuedJob] = []
         num_prompt_tokens = 0
         longest = max((row.queued.max_tokens for row in self._rows), default=0)
-        while self._queue and len(self._rows) + len(starting) < self.limits.max_rows:
-            queued = self._queue[0]
+        while (owner := self._queue.next_owner(lambda owner: self._has_free_row(owner, starting))) is not None:
+            queued = self._queue.first(owner)
             num_rows = len(self._rows) + len(starting) + 1
             num_prompt_tokens += queued.job.num_prompt_tokens
             longest = max(longest, queued.max_tokens)
             # A single job always starts, whatever its size.
-            if num_rows > 1 and num_rows * longest > self.limits.max_cache_tokens:
+            if num_rows > self.limits.max_rows or (num_rows > 1 and num_rows * longest > self.limits.max_cache_tokens):
                 break
             if starting and num_prompt_tokens > self.limits.max_prefill_tokens:
                 break
-            starting.append(self._queue.popleft())
+            starting.append(self._queue.take(owner))
+            self._queue.charge(owner, queued.job.num_prompt_tokens)
         return starting
+
+    def _has_free_row(self, owner: str, starting: Sequence[QueuedJob]) -> bool:
+        """Whether an owner may have another row, and the tokens that its rows then take in the cache."""
+        others = (*starting, *(row.queued for row in self._rows))
+        own = [queued.max_tokens for queued in others if queued.job.owner == owner]
+        num_rows = len(own) + 1
+        longest = max([*own, self._queue.first(owner).max_tokens])
+        return num_rows == 1 or (num_rows <= self._max_owner_rows and num_rows * longest <= self._max_owner_tokens)
 
     def _start(self, jobs: Sequence[QueuedJob]) -> None:
         """Process the prompts of jobs and choose the first token of each; a job that fails does not affect others."""
@@ -205,6 +237,7 @@ class LocalEngine:
             jobs[0].send(client_error(error))
             with self._changed:
                 self._starting.remove(jobs[0])
+                self._queue.end(jobs[0].job.owner)
             return
         rows = [RunningJob(queued, self._base, adapter_on=plan.is_on) for queued, plan in zip(jobs, plans, strict=True)]
         with self._changed:
@@ -220,6 +253,9 @@ class LocalEngine:
         for row, token, choice in zip(rows, tokens, choices, strict=True):
             row.add_token(token, choice, self._stop_ids)
         self._answer_tokens += len(rows)
+        with self._changed:
+            for row in rows:
+                self._queue.charge(row.queued.job.owner, 1)
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._base.tokenizer.decode(ids))
@@ -229,5 +265,7 @@ class LocalEngine:
         with self._changed:
             for queued in (*self._starting, *(row.queued for row in self._rows if not row.finished)):
                 queued.send(client_error(error))
+            for queued in (*self._starting, *(row.queued for row in self._rows)):
+                self._queue.end(queued.job.owner)
             self._starting, self._rows = [], []
             self._batch = self._empty_batch()

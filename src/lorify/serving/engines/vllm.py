@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 import weakref
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -28,6 +29,7 @@ from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
 from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
 from lorify.serving.engines.vllm_format import Logprobs
+from lorify.serving.fairness import owner_limit
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class VllmEngine:
         adapters_dir: Path,
         limits: VllmLimits | None = None,
         plan: Planner = plan_as_requested,
+        max_share: float = 1.0,
     ) -> None:
         """Prepare; the server need not be running yet.
 
@@ -73,6 +76,7 @@ class VllmEngine:
             adapters_dir: where adapters are written; the server reads them under the same path.
             limits: limits and settings; the defaults if None.
             plan: chooses and focuses the adapters of jobs; called in a worker thread.
+            max_share: share of `max_jobs` that one owner may take, 0 to 1.
         """
         self._base = base
         self._plan = plan
@@ -89,7 +93,8 @@ class VllmEngine:
             load=self._client.load_adapter,
             unload=self._client.unload_adapter,
         )
-        self._num_jobs = 0
+        self._max_owner_jobs = owner_limit(self.limits.max_jobs, max_share)
+        self._jobs: Counter[str] = Counter()
         self._closing = False
         self._prompt_tokens = self._answer_tokens = 0
 
@@ -102,20 +107,20 @@ class VllmEngine:
         """
         if self._closing:
             raise ClosingError("the server is shutting down; try again in a moment")
-        if self._num_jobs >= self.limits.max_jobs:
-            raise BusyError(
-                f"{self._num_jobs} requests are being answered; try again in {RETRY_SECONDS} s", RETRY_SECONDS
-            )
-        self._num_jobs += 1
+        own, total = self._jobs[job.owner], self._jobs.total()
+        if total >= self.limits.max_jobs or own >= self._max_owner_jobs:
+            answered = f"{total} requests are" if total >= self.limits.max_jobs else f"{own} of your requests are"
+            raise BusyError(f"{answered} being answered; try again in {RETRY_SECONDS} s", RETRY_SECONDS)
+        self._jobs[job.owner] += 1
         return _VllmAnswerStream(self, job)
 
-    def end_job(self) -> None:
+    def end_job(self, owner: str) -> None:
         """Free the slot of a job whose answer has ended or was dropped."""
-        self._num_jobs -= 1
+        self._jobs[owner] -= 1
 
     def status(self) -> EngineStatus:
         """Return the current load; the length of the server's own queue is unknown."""
-        return EngineStatus(self._num_jobs, 0, self._prompt_tokens, self._answer_tokens)
+        return EngineStatus(self._jobs.total(), 0, self._prompt_tokens, self._answer_tokens)
 
     async def is_healthy(self) -> bool:
         """Return whether the server is healthy and serves the base."""
@@ -136,7 +141,7 @@ class VllmEngine:
         """Accept no more jobs, wait for the running ones, and shut down."""
         self._closing = True
         deadline = time.monotonic() + timeout_seconds
-        while self._num_jobs and time.monotonic() < deadline:
+        while self._jobs.total() and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         await self._adapters.settle()
         self._planning.shutdown(wait=False, cancel_futures=True)
@@ -231,7 +236,7 @@ class _VllmAnswerStream:
 
     def __init__(self, engine: VllmEngine, job: Job) -> None:
         self._pieces = engine.pieces(job)
-        self._end = weakref.finalize(self, engine.end_job)
+        self._end = weakref.finalize(self, engine.end_job, job.owner)
         self._end.atexit = False
 
     async def __aenter__(self) -> AsyncIterator[Piece]:

@@ -15,7 +15,7 @@ from lorify.serving.http.chat_schemas import ChatRequest
 from lorify.serving.http.cors import allow_origins
 from lorify.serving.http.errors import install_error_handlers
 from lorify.serving.http.generation_schemas import CompletionRequest
-from lorify.serving.http.guards import LocalOnly
+from lorify.serving.http.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
 from lorify.serving.http.responses_schemas import ResponsesRequest
@@ -49,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
     if service.settings.cors_origins:
         allow_origins(app, service.settings.cors_origins)
     app.add_middleware(CountRequests, metrics=metrics)
+    app.add_middleware(EndAtShutdown)
     _correct_openapi(app)
     return app
 

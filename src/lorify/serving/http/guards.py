@@ -1,15 +1,17 @@
-"""Middleware that refuses requests by their origin before any route sees them."""
+"""Middleware that refuses requests by their origin before any route sees them, and ends them at shutdown."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lorify.errors import ClosingError
 from lorify.serving.http.cors import ANY_ORIGIN
-from lorify.serving.http.errors import error_response
+from lorify.serving.http.errors import error_response, lorify_error_response
 from lorify.serving.storage.keys import is_loopback
 
 
@@ -46,6 +48,30 @@ class LocalOnly:
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class EndAtShutdown:
+    """Answers requests that are cut off when the server ends: those whose clients have not sent all of them yet."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting if scope["type"] == "http" else send)
+        except asyncio.CancelledError:  # uvicorn would log its traceback
+            if scope["type"] == "http" and not started:
+                error = ClosingError("the server is shutting down; send the request again in a moment")
+                await lorify_error_response(error)(scope, receive, send)
 
 
 def _host_name(host: str) -> str:

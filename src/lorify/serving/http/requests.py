@@ -57,6 +57,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,
+        owner=owner,
     )
     return _repeated(service, [job], body.n or 1)
 
@@ -75,7 +76,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     for prompt, text in prompts:
         request = AnswerRequest(prompt, stack, text, only_if_relevant=body.only_if_relevant)
         options = _options(service, body, _answer_tokens(service, len(prompt), body.max_tokens))
-        jobs.append(Job(request, options, body.stops, body.logprobs))
+        jobs.append(Job(request, options, body.stops, body.logprobs, owner=owner))
     return _repeated(service, jobs, body.n or 1)
 
 

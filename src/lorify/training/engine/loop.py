@@ -81,22 +81,31 @@ class Trainer:
         self._open_run()
 
     def run(
-        self, report: Callable[[Progress], None], *, stop_at: int | None = None, seconds: float | None = None
+        self,
+        report: Callable[[Progress], None],
+        *,
+        stop_at: int | None = None,
+        seconds: float | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Train and report every step; the last step is evaluated and writes a checkpoint.
 
         Args:
-            report: called after every step.
-            stop_at: step to stop at; None: the last one of the config.
+            report: called after each step.
+            stop_at: step after which to stop; None for the last one of the config.
             seconds: time after which no further step is started; None: no limit.
+            should_stop: asked after each step; True writes a checkpoint and stops. All processes have to agree.
 
         Raises:
             TrainingError: if another process trains in the same folder, or a file cannot be written.
         """
         with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
-            self._run(report, stop_at, float("inf") if seconds is None else time.perf_counter() + seconds)
+            deadline = float("inf") if seconds is None else time.perf_counter() + seconds
+            self._run(report, stop_at, deadline, should_stop)
 
-    def _run(self, report: Callable[[Progress], None], stop_at: int | None, deadline: float) -> None:
+    def _run(
+        self, report: Callable[[Progress], None], stop_at: int | None, deadline: float, should_stop: Callable[[], bool]
+    ) -> None:
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
         with self._curves() as curves:
             while self.step < last:
@@ -112,11 +121,14 @@ class Trainer:
                 if curves is not None:
                     with writing(self.run_dir):
                         curves.add(self.step, metrics)
-                if self.step % self.config.checkpoint_every == 0 or self.step == last:
+                stops = should_stop()
+                if self.step % self.config.checkpoint_every == 0 or self.step == last or stops:
                     self._save_checkpoint()
                 if self._is_stopped_by_snapshot():
                     last = self.step
                 report(Progress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
+                if stops:
+                    break
         self.weights.gather()
         is_over = self.step == self.config.optimization.steps
         if self.config.keep_last and is_over and self.accelerator.is_main_process:

@@ -22,7 +22,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.errors import RequestError
 from lorify.serving.adapter_creation import CreatedAdapter
-from lorify.serving.documents.parsing import DocumentParser
+from lorify.serving.documents.parsing import DocumentParser, safe_text
 from lorify.serving.engines.answers import unless_disconnected
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.errors import openapi_errors
@@ -74,7 +74,7 @@ async def create(
         if body.task is not None:
             if check:
                 raise RequestError("a task has no statements to check; leave out check", param="check")
-            new = await unless_disconnected(request, service.creator.specialize(body.task, owner))
+            new = await unless_disconnected(request, service.creator.specialize(safe_text(body.task), owner))
             return _created(service, new, owner)
         texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
         documents = await _read(request, service, owner, texts)

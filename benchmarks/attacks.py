@@ -1,0 +1,287 @@
+"""Attacks on a server by single clients: does it stay up, quick for others, and within its memory?
+
+    python benchmarks/attacks.py
+    python benchmarks/attacks.py --only headers --only uploads
+
+`lorify serve` runs in a process of its own with its default limits and three keys; above the memory limit it is killed,
+as a container would be. Each attack is one client at its worst. Meanwhile another client asks for /health, each time on
+a new connection, and afterwards the memory is read again. Then eight clients ask alone and beside an attacker, and a
+request on a kept connection is compared with one on a new connection.
+"""
+
+import argparse
+import json
+import socket
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+from kills import Server
+from server_watch import MEGABYTE, Watch, memory_bytes
+
+from lorify.base.files import DEFAULT_BASE
+from lorify.serving.storage.keys import create_key
+
+HEALTH_SECONDS = 0.5
+SETTLE_SECONDS = 12
+"""Time after an attack until the memory is read: that of `header_seconds` and a little more."""
+DOCUMENTED = {503, 504, 507}
+"""Statuses of 500 and above that the documentation names."""
+OTHER_CLIENTS = 8
+TURN_SECONDS = 20.0
+
+
+@dataclass
+class Target:
+    """The attacked server, its keys, and what it answered."""
+
+    server: Server
+    keys: dict[str, str]
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def model(self) -> str:
+        return httpx2.get(f"{self.server.url}/health", timeout=60).json()["base"]
+
+    def headers(self, name: str | None) -> dict[str, str]:
+        kind = {"Content-Type": "application/json"}
+        return kind if name is None else kind | {"Authorization": f"Bearer {self.keys[name]}"}
+
+    def post(self, path: str, content: bytes, name: str | None = "eve") -> int:
+        try:
+            with httpx2.Client(base_url=self.server.url, timeout=120) as client:
+                status = client.post(path, content=content, headers=self.headers(name)).status_code
+        except httpx2.TransportError:
+            status = 0  # the connection was closed, which is an answer too
+        self.statuses[status] += 1
+        return status
+
+    def connect(self, sent: bytes) -> socket.socket:
+        address = urlsplit(self.server.url)
+        connection = socket.create_connection((address.hostname, address.port), timeout=30)
+        try:
+            connection.sendall(sent)
+        except OSError:
+            self.statuses[0] += 1
+        return connection
+
+    def head(self, path: str, length: int, name: str | None = "eve") -> bytes:
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {length}"]
+        lines += [f"{key}: {value}" for key, value in self.headers(name).items()]
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+def chat(target: Target, text: str, **options: object) -> bytes:
+    body = {"model": target.model, "messages": [{"role": "user", "content": text}], **options}
+    return json.dumps(body).encode()
+
+
+def at_once(number: int, call: Callable[[], object]) -> None:
+    with ThreadPoolExecutor(number) as pool:
+        for done in [pool.submit(call) for _ in range(number)]:
+            done.result()
+
+
+def huge_chats(target: Target) -> None:
+    content = chat(target, "word " * (29 * MEGABYTE // 5))
+    at_once(6, lambda: target.post("/v1/chat/completions", content))
+
+
+def largest_chats(target: Target) -> None:
+    for text in ("word ", "\N{GRINNING FACE}", "a\n", " "):
+        content = chat(target, text * (80_000 // len(text)), max_tokens=1)
+        at_once(8, lambda content=content: target.post("/v1/chat/completions", content))
+
+
+def token_ids(target: Target) -> None:
+    for number in (6_000_000, 120_000):
+        content = b'{"model": MODEL, "prompt": [' + b"1," * number + b"1]}"
+        at_once(4, lambda content=content: target.post("/v1/completions", content))
+
+
+def hostile_json(target: Target) -> None:
+    for path, size in (("/v1/chat/completions", 900_000), ("/v1/adapters", 30 * MEGABYTE)):
+        for item in (b"{},", b"[],", b'"",', b"1,", b'{"a":1},'):
+            field_name = b"messages" if "chat" in path else b"documents"
+            content = b'{"model": "m", "' + field_name + b'": [' + item * (size // len(item)) + b"1]}"
+            at_once(2, lambda content=content, path=path: target.post(path, content))
+
+
+def without_key(target: Target) -> None:
+    content = b'{"messages": [' + b'{"a": [1, 2]},' * (2 * MEGABYTE) + b"1]}"
+    for path in ("/v1/chat/completions", "/v1/adapters", "/v1/nothing"):
+        at_once(4, lambda path=path: target.post(path, content, None))
+
+
+def half_bodies(target: Target) -> None:
+    part = b" " * (30 * MEGABYTE)
+    opened: list[socket.socket] = []
+    for name in (None, "eve"):
+        at_once(
+            25, lambda name=name: opened.append(target.connect(target.head("/v1/adapters", 31 * MEGABYTE, name) + part))
+        )
+    time.sleep(3)
+    for connection in opened:
+        connection.close()
+
+
+def unfinished_headers(target: Target) -> None:
+    opened = [target.connect(b"GET /health HTTP/1.1\r\nHost: local") for _ in range(300)]
+    opened += [target.connect(b"") for _ in range(300)]
+    time.sleep(3)
+    for connection in opened:
+        connection.close()
+
+
+def long_texts(target: Target) -> None:
+    for text in ("a\\n", "word ", "\\\\n", "\\u65e5"):
+        content = b'{"text": "' + text.encode() * (30 * MEGABYTE // len(text)) + b'"}'
+        at_once(4, lambda content=content: target.post("/v1/adapters", content))
+
+
+def slow_uploads(target: Target) -> None:
+    page = b"<div>" * 100_000
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.html"\r\n\r\n' + page + b"\r\n--x--\r\n"
+    headers = {"Authorization": f"Bearer {target.keys['eve']}", "Content-Type": "multipart/form-data; boundary=x"}
+
+    def upload() -> None:
+        response = httpx2.post(f"{target.server.url}/v1/adapters", content=form, headers=headers, timeout=300)
+        target.statuses[response.status_code] += 1
+
+    with ThreadPoolExecutor(16) as pool:
+        uploads = [pool.submit(upload) for _ in range(16)]
+        time.sleep(1)
+        others = target.post("/v1/adapters", b'{"text": "The mill opens at nine.", "name": "mill"}', "ann")
+        if others != 201:
+            raise SystemExit(f"another key's document got status {others} beside sixteen slow uploads")
+        for one in uploads:
+            one.result()
+
+
+def slow_readers(target: Target) -> None:
+    body = chat(target, "Tell me a long story.", max_tokens=200, stream=True)
+    opened = [target.connect(target.head("/v1/chat/completions", len(body)) + body) for _ in range(40)]
+    time.sleep(5)
+    for connection in opened:
+        connection.close()
+
+
+ATTACKS: dict[str, Callable[[Target], None]] = {
+    "six chats of 29 MB": huge_chats,
+    "the largest chats allowed": largest_chats,
+    "millions of token ids": token_ids,
+    "hostile JSON": hostile_json,
+    "30 MB without a key": without_key,
+    "50 half-sent bodies of 31 MB": half_bodies,
+    "600 unfinished headers": unfinished_headers,
+    "documents of 30 MB": long_texts,
+    "sixteen slow uploads": slow_uploads,
+    "40 streams that nobody reads": slow_readers,
+}
+
+
+def attack(name: str, target: Target) -> bool:
+    """Run one attack and print its line; whether the server held."""
+    target.statuses.clear()
+    before = memory_bytes(target.server)
+    with Watch(target.server) as watch:
+        ATTACKS[name](target)
+    time.sleep(SETTLE_SECONDS)
+    alive = target.server.process.poll() is None
+    after = memory_bytes(target.server) if alive else 0
+    undocumented = [status for status in target.statuses if status >= 500 and status not in DOCUMENTED]
+    problems = [
+        *(["it ended"] if not alive else []),
+        *(f"status {status}" for status in undocumented),
+        *(["slow for others"] if watch.slowest > HEALTH_SECONDS else []),
+        *(["memory kept"] if after > 1.1 * before else []),
+    ]
+    statuses = ", ".join(f"{count} x {status or 'closed'}" for status, count in sorted(target.statuses.items()))
+    print(
+        f"{name:<30}{watch.slowest * 1000:>9.0f}{before / MEGABYTE:>9.0f}{watch.peak / MEGABYTE:>9.0f}"
+        f"{after / MEGABYTE:>9.0f}  {'; '.join(problems) or 'held':<32}  {statuses}",
+        flush=True,
+    )
+    return not problems
+
+
+def throughput(target: Target, *, attacked: bool) -> float:
+    """Answers a second of eight clients, alone or while another key sends all it can."""
+    ended = threading.Event()
+    answers = Counter[str]()
+
+    def ask(name: str, content: bytes) -> None:
+        with httpx2.Client(base_url=target.server.url, timeout=300) as client:
+            while not ended.is_set():
+                response = client.post("/v1/chat/completions", content=content, headers=target.headers(name))
+                answers[name] += response.is_success
+
+    with ThreadPoolExecutor(OTHER_CLIENTS + 40) as pool:
+        if attacked:
+            for i in range(40):
+                text = "word " * 4000 if i % 2 else "Tell me a long story."
+                pool.submit(ask, "eve", chat(target, text, max_tokens=400 if i % 2 == 0 else 1))
+            time.sleep(2)
+        for i in range(OTHER_CLIENTS):
+            pool.submit(ask, f"client {i}", chat(target, "What is the capital of France?", max_tokens=8))
+        started = time.perf_counter()
+        time.sleep(TURN_SECONDS)
+        number = sum(count for name, count in answers.items() if name != "eve")
+        seconds = time.perf_counter() - started
+        ended.set()
+    return number / seconds
+
+
+def connection_seconds(url: str, *, kept: bool) -> float:
+    """Median time of /health on a kept connection, or on a new one each time."""
+    times = []
+    with httpx2.Client(base_url=url) as client:
+        for _ in range(60):
+            started = time.perf_counter()
+            client.get("/health") if kept else httpx2.get(f"{url}/health")
+            times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Attack a server as single clients can, and see what others notice.")
+    parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
+    parser.add_argument("--only", action="append", default=[], help="attacks whose name contains this; can be repeated")
+    options = parser.parse_args()
+    chosen = [name for name in ATTACKS if not options.only or any(word in name for word in options.only)]
+    with tempfile.TemporaryDirectory() as folder:
+        names = ["ann", "eve", *(f"client {i}" for i in range(OTHER_CLIENTS))]
+        keys = {name: create_key(Path(folder) / "keys.json", name) for name in names}
+        server = Server(options.base, Path(folder) / "store", "--keys", f"{folder}/keys.json")
+        target = Target(server, keys)
+        try:
+            # Warm up: the first answer and the first upload load what stays in memory.
+            target.post("/v1/chat/completions", chat(target, "Hello", max_tokens=4))
+            target.post("/v1/adapters", b'{"text": "A red boat lies in the harbour.", "name": "boat"}')
+            with Watch(server) as idle:
+                time.sleep(3)
+            print(f"/health of an idle server, slowest: {idle.slowest * 1000:.0f} ms\n")
+            print(f"{'attack':<30}{'/health':>9}{'before':>9}{'peak':>9}{'after':>9}  {'':<32}  statuses")
+            print(f"{'':<30}{'ms, max':>9}{'MB':>9}{'MB':>9}{'MB':>9}")
+            held = [attack(name, target) for name in chosen if server.process.poll() is None]
+            if server.process.poll() is None and not options.only:
+                alone, beside = throughput(target, attacked=False), throughput(target, attacked=True)
+                ratio = f"{beside / alone:.2f}"
+                print(f"\nanswers/s of eight clients: alone {alone:.2f}, beside an attacker {beside:.2f}: {ratio}")
+                kept, new = (connection_seconds(server.url, kept=kept) for kept in (True, False))
+                print(f"/health on a kept connection {kept * 1000:.1f} ms, on a new one {new * 1000:.1f} ms")
+        finally:
+            server.kill()
+    raise SystemExit(0 if len(held) == len(chosen) and all(held) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
     from lorify.base.model import BaseLM
 
-PROBE_TOKENS = 8
+PROBE_TEXT = "The harbour museum of the small town opens at ten in the morning, and the last boat leaves at six."
+PROBE_TOKENS = 16
 _TOLERANCE = 1e-3
 _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 def probe_ids(base: BaseLM) -> Tensor:
-    """Return the token ids of the probe prompt `[1, tokens]`."""
-    return torch.arange(PROBE_TOKENS, device=base.device).unsqueeze(0)
+    """Return the token ids of the probe prompt `[1, tokens]`.
+
+    It is ordinary text: on special tokens, hidden states are so large that rounding changes logits by dozens.
+    """
+    return torch.tensor([base.encode_text(PROBE_TEXT)[:PROBE_TOKENS]], device=base.device)
 
 
 @torch.no_grad()

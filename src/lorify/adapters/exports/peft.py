@@ -25,6 +25,7 @@ from lorify.adapters.exports.model_card import write_model_card
 from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import write_tensors
 from lorify.atomic import replaced_folder, reported_write_errors
+from lorify.base.files import HUB_IDS, hub_id
 from lorify.errors import AdapterError
 from lorify.json_text import parse_json
 
@@ -62,7 +63,7 @@ def export_peft(
         adapter: the adapter.
         base: the base it is for.
         folder: folder to write; a PEFT adapter in it is replaced atomically.
-        base_name: name of the base to record; by default `base.name`.
+        base_name: name of the base to record; by default its Hugging Face id if it has one, or else `base.name`.
         probe: also compare the logits that the package peft computes with the adapter; takes about a second.
 
     Raises:
@@ -70,6 +71,7 @@ def export_peft(
             `folder` holds anything else or cannot be written.
     """
     adapter.check_base(base)
+    recorded = base_name or hub_id(base.name)
     tensors: dict[str, Tensor] = {}
     for key, pair in adapter.weights.items():
         path = base.module_path(*key)
@@ -78,12 +80,41 @@ def export_peft(
     metadata = {"format": "pt", PROVENANCE_KEY: adapter.provenance.model_dump_json()}
     with reported_write_errors(folder, AdapterError), replaced_folder(folder, _OWNED, AdapterError) as temporary:
         write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
-        config = json.dumps(_peft_config(adapter, base, base_name or base.name), indent=2)
+        config = json.dumps(_peft_config(adapter, base, recorded), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
-        (temporary / CARD_NAME).write_text(write_model_card(adapter, base, base_name or base.name), encoding="utf-8")
+        (temporary / CARD_NAME).write_text(write_model_card(adapter, base, recorded), encoding="utf-8")
         _check_same(adapter, import_peft(temporary, base, probe=False), base)
         if probe:
             _check_with_peft(adapter, base, temporary)
+
+
+def find_peft_folder(path: Path) -> Path | None:
+    """Find a PEFT adapter in a folder: the folder itself, or the one below it that PEFT writes for a named adapter.
+
+    Returns:
+        The folder with `adapter_config.json`; None if there is none.
+
+    Raises:
+        AdapterError: if the folder holds several named adapters.
+    """
+    if (path / CONFIG_NAME).is_file():
+        return path
+    named = sorted(config.parent for config in path.glob(f"*/{CONFIG_NAME}"))
+    if len(named) > 1:
+        names = ", ".join(folder.name for folder in named)
+        raise AdapterError(f"{path} holds several PEFT adapters ({names}); give one of these folders")
+    return named[0] if named else None
+
+
+def peft_base_name(folder: Path) -> str | None:
+    """Return the name of the base that a PEFT adapter records, as lorify names it; None if it records none.
+
+    Raises:
+        AdapterError: if its config is damaged, or it is not plain LoRA.
+    """
+    recorded = _read_config(folder).get("base_model_name_or_path")
+    short = {published: name for name, published in HUB_IDS.items()}
+    return short.get(recorded, recorded) if isinstance(recorded, str) and recorded else None
 
 
 def import_peft(folder: Path, base: BaseLM, *, probe: bool = True) -> Adapter:

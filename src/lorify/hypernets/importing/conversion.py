@@ -26,6 +26,11 @@ class Conversion:
     warning: str | None
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a file or folder is a checkpoint that an importer reads."""
+    return _find_importer(path) is not None
+
+
 def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]:
     """Find the kind whose importer reads a checkpoint, by a file name.
 
@@ -35,15 +40,27 @@ def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Imp
     Raises:
         HypernetworkError: if no importer reads it.
     """
-    importers = [(kind, kind.importer) for kind in all_kinds() if kind.importer is not None]
-    for kind, importer in importers:
+    found = _find_importer(path)
+    if found is None:
+        known = ", ".join(f"{importer.marker} ({importer.source})" for _, importer in _importers())
+        raise HypernetworkError(
+            f"{path} is no checkpoint that can be imported; expected a folder with {known}, or a PEFT adapter"
+        )
+    return found
+
+
+def _importers() -> list[tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]]:
+    return [(kind, kind.importer) for kind in all_kinds() if kind.importer is not None]
+
+
+def _find_importer(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]] | None:
+    for kind, importer in _importers():
         if (path.is_file() and path.name == importer.marker) or (path / importer.marker).is_file():
             return kind, importer
-    for kind, importer in importers:
+    for kind, importer in _importers():
         if any(path.glob(f"*/{importer.marker}")):
             return kind, importer
-    known = ", ".join(f"{importer.marker} ({importer.source})" for _, importer in importers)
-    raise HypernetworkError(f"{path} is no checkpoint that can be imported; expected a folder with {known}")
+    return None
 
 
 def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseLM, output: Path) -> Conversion:

@@ -1,0 +1,137 @@
+"""GGUF files of a base model: the shards of a split one, and whether all of its tensors are there.
+
+Only headers are read. An incomplete file would otherwise be loaded with random weights in place of those it lacks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lorify.errors import BaseModelError
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+_BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
+_REQUIRED = ("token_embd.weight", "output_norm.weight")
+_OTHER_TYPES = {
+    "adapter": "a LoRA adapter, not a base model; give the base it was made for",
+    "mmproj": "the image encoder of a model; give the language model's file",
+    "imatrix": "a matrix for quantizing; give the language model's file",
+    "vocab": "a vocabulary without weights; give the whole model",
+}
+
+
+def find_shards(path: Path) -> list[Path]:
+    """Return all files of a base model in order: the file itself, or every shard of the set that it belongs to.
+
+    Raises:
+        BaseModelError: if a shard is missing.
+    """
+    match = _SHARD.fullmatch(path.name)
+    if match is None:
+        return [path]
+    count = int(match["count"])
+    names = [f"{match['stem']}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
+    missing = [name for name in names if not (path.parent / name).is_file()]
+    if missing:
+        raise BaseModelError(
+            f"{path.name} is one of {count} files of a model, and {', '.join(missing[:3])} "
+            f"{'is' if len(missing) == 1 else 'are'} missing; put all of them into one folder"
+        )
+    return [path.parent / name for name in names]
+
+
+def check_complete(shards: Sequence[Path]) -> None:
+    """Refuse files that are no language model, or lack some of its tensors.
+
+    Args:
+        shards: from `find_shards`.
+
+    Raises:
+        BaseModelError: if they cannot be read, hold something else, or are incomplete.
+    """
+    readers = [_open(shard) for shard in shards]
+    first, name = readers[0], shards[0].name
+    names = [tensor.name for reader in readers for tensor in reader.tensors]
+    kind = str(_value(first, "general.type") or "")
+    if kind in _OTHER_TYPES:
+        raise BaseModelError(f"{name} is {_OTHER_TYPES[kind]}")
+    if any(tensor.endswith((".lora_a", ".lora_b")) for tensor in names):
+        raise BaseModelError(f"{name} is {_OTHER_TYPES['adapter']}")
+    num_shards = int(_value(first, "split.count") or 1)
+    if num_shards != len(shards):
+        raise BaseModelError(
+            f"{name} is one of {num_shards} files of a model; name them NAME-00001-of-{num_shards:05d}.gguf and so on, "
+            "in one folder"
+        )
+    missing = _missing_tensors(first, names)
+    if missing:
+        shown = ", ".join(missing[:3]) + (" and more" if len(missing) > 3 else "")
+        raise BaseModelError(f"{name} is incomplete: it lacks {len(missing)} tensors ({shown}); download it again")
+
+
+def merge_shards(shards: Sequence[Path], target: Path) -> None:
+    """Write the shards of a model as one GGUF file."""
+    from gguf import GGUFValueType, GGUFWriter
+
+    readers = [_open(shard) for shard in shards]
+    first = readers[0]
+    writer = GGUFWriter(target, str(_value(first, "general.architecture")))
+    for key, field in first.fields.items():
+        if key.startswith(("GGUF.", "split.")) or key == "general.architecture":
+            continue
+        kind = field.types[0]
+        writer.add_key_value(key, field.contents(), kind, field.types[-1] if kind == GGUFValueType.ARRAY else None)
+    for tensor in (tensor for reader in readers for tensor in reader.tensors):
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _open(path: Path) -> GGUFReader:
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(path)
+    except Exception as error:  # the reader raises errors of many types on damaged files
+        raise BaseModelError(
+            f"{path.name} cannot be read as a language model ({type(error).__name__}: {_first_line(error)}); download "
+            "it again, or give a folder in Hugging Face form"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no message"])[0]
+
+
+def _value(reader: GGUFReader, key: str) -> Any:
+    field = reader.get_field(key)
+    return None if field is None else field.contents()
+
+
+def _missing_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
+    """Return the tensors that the header promises and the files do not have.
+
+    All blocks of a model have the tensors that most of them have.
+    """
+    found = set(names)
+    missing = [name for name in _REQUIRED if name not in found]
+    architecture = _value(first, "general.architecture")
+    num_blocks = int(_value(first, f"{architecture}.block_count") or 0)
+    counts: dict[str, int] = {}
+    for match in filter(None, map(_BLOCK.fullmatch, found)):
+        counts[match[2]] = counts.get(match[2], 0) + 1
+    usual = [suffix for suffix, count in counts.items() if 2 * count >= max(counts.values())]
+    expected = (f"blk.{block}.{suffix}" for block in range(num_blocks) for suffix in sorted(usual))
+    missing += [name for name in expected if name not in found]
+    promised = int(_value(first, "split.tensors.count") or 0)
+    if not missing and promised > len(found):
+        missing += ["unnamed"] * (promised - len(found))
+    return missing

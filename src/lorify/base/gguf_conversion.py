@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lorify.atomic import save_tensors
 from lorify.base.gguf_files import merge_shards
@@ -39,9 +40,10 @@ def convert_gguf(shards: Sequence[Path], folder: Path) -> None:
         merge_shards(shards, gguf)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # hides the reader's progress bars
-            model, loading = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
             )
+            model, loading = loaded
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except Exception as error:  # the GGUF reader raises errors of many types on damaged files
         raise BaseModelError(

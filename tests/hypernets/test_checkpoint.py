@@ -57,8 +57,9 @@ def test_saving_again_replaces(folder):
 
 def test_saving_again_deletes_the_confidence_fitted_to_the_old_weights(folder):
     (folder / "confidence.json").write_text("{}")
+    (folder / "stated.json").write_text("{}")
     ASSOCIATIVE.save(folder, CONFIG, AssociativeHypernetwork(CONFIG))
-    assert not (folder / "confidence.json").exists()
+    assert not (folder / "confidence.json").exists() and not (folder / "stated.json").exists()
 
 
 def test_a_folder_with_other_files_is_left_alone(folder):

@@ -196,6 +196,11 @@ class Answerer:
         signals = self.stated_signals(plan, text)
         return None if signals is None else model.probability(signals)
 
+    def is_stated(self, plan: AnswerPlan, text: str) -> bool:
+        """Return whether the documents state an answer; True where that cannot be estimated (see `stated`)."""
+        probability = self.stated(plan, text)
+        return probability is None or self.stated_model is None or probability >= self.stated_model.threshold
+
     def stated_signals(self, plan: AnswerPlan, text: str) -> StatedSignals | None:
         """Measure the signals of whether the documents state an answer; None without cached tokens."""
         if plan.request is None or self.internalizer is None:
@@ -209,10 +214,7 @@ class Answerer:
 
     def _checked(self, plan: AnswerPlan, answer: Answer) -> Answer:
         """Replace an answer that the documents do not state, if the plan asks for it."""
-        if self.stated_model is None or plan.request is None or plan.request.not_stated is None:
-            return answer
-        probability = self.stated(plan, answer.text)
-        if probability is None or probability >= self.stated_model.threshold:
+        if plan.request is None or plan.request.not_stated is None or self.is_stated(plan, answer.text):
             return answer
         return replace(answer, text=plan.request.not_stated, withheld=answer.text)
 

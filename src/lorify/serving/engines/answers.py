@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,10 +34,16 @@ def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[AnswerStream]:
 
 async def whole_answers(streams: Sequence[AnswerStream]) -> list[WholeAnswer]:
     """Wait for all answers of a request."""
-    collected: list[list[Piece]] = [[] for _ in streams]
-    async for index, piece in merged_pieces(streams):
-        collected[index].append(piece)
-    return [_whole(pieces) for pieces in collected]
+    return await collect_answers(merged_pieces(streams), len(streams))
+
+
+async def collect_answers(pieces: AsyncGenerator[tuple[int, Piece], None], num_answers: int) -> list[WholeAnswer]:
+    """Wait for all pieces of some answers, and join them."""
+    collected: list[list[Piece]] = [[] for _ in range(num_answers)]
+    async with aclosing(pieces):
+        async for index, piece in pieces:
+            collected[index].append(piece)
+    return [join_pieces(own) for own in collected]
 
 
 async def merged_pieces(streams: Sequence[AnswerStream]) -> AsyncGenerator[tuple[int, Piece], None]:
@@ -91,7 +98,8 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _whole(pieces: Sequence[Piece]) -> WholeAnswer:
+def join_pieces(pieces: Sequence[Piece]) -> WholeAnswer:
+    """Join all pieces of one answer."""
     reason = pieces[-1].finish_reason
     assert reason is not None
     return WholeAnswer(

@@ -192,6 +192,18 @@ class ChatRequest(GenerationBody):
     )
     tools: Items[Tool] = Field(default=(), max_length=MAX_TOOLS, description="Functions that may be called.")
     tool_choice: ToolChoice = Field(default=None, description="Whether a function is called; auto by default.")
+    sources: bool = Field(
+        default=False,
+        description="lorify: name the sentence of the adapters' documents that each answer was taken from, in "
+        "the last chunk of a stream.",
+    )
+    not_stated: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="lorify: reply in place of an answer that the adapters' documents do not state. A stream then "
+        "sends each answer in one chunk.",
+    )
     modalities: tuple[Literal["text"], ...] | None = Field(default=None, description="Only text is supported.")
     function_call: Literal["none", "auto"] | None = Field(default=None, description="Only used with `functions`.")
     parallel_tool_calls: Ignored = None

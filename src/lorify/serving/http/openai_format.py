@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lorify.answering.text import UNFINISHED
+from lorify.serving.answer_checks import AnswerCheck
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice
 from lorify.serving.http.chat_schemas import Function
@@ -33,6 +34,7 @@ class ChatFormat:
         self._chunk_usage = {"usage": None} if with_usage else {}
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._started: set[int] = set()
+        self.checks: dict[int, AnswerCheck] = {}
 
     def whole(self, answers: Sequence[WholeAnswer]) -> dict[str, Any]:
         """Return the response to a request that does not stream."""
@@ -56,6 +58,7 @@ class ChatFormat:
             "delta": delta,
             "logprobs": self._logprobs(index, piece.choices),
             "finish_reason": piece.finish_reason if call is None else "tool_calls",
+            **self._check_fields(index),
         }
         return {"object": "chat.completion.chunk", **self._head, "choices": [choice], **self._chunk_usage}
 
@@ -69,12 +72,17 @@ class ChatFormat:
             "message": message,
             "logprobs": self._logprobs(index, answer.choices),
             "finish_reason": answer.finish_reason if call is None else "tool_calls",
+            **self._check_fields(index),
         }
 
     def last_chunk(self, num_tokens: int) -> dict[str, Any]:
         """Return the last chunk, with the token counts."""
         usage = usage_of(self._jobs, num_tokens, num_prompts=1)
         return {"object": "chat.completion.chunk", **self._head, "choices": [], "usage": usage}
+
+    def _check_fields(self, index: int) -> dict[str, Any]:
+        """Fields of lorify's own that a choice gets when its answer has been checked against the documents."""
+        return self.checks[index].as_dict() if index in self.checks else {}
 
     def _logprobs(self, index: int, choices: Sequence[TokenChoice]) -> dict[str, Any] | None:
         if self._jobs[index].top_logprobs is None:

@@ -50,7 +50,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
     longest = body.max_completion_tokens or body.max_tokens
     job = Job(
-        request=replace(request, only_if_relevant=body.only_if_relevant),
+        request=replace(request, only_if_relevant=body.only_if_relevant, not_stated=body.not_stated),
         options=replace(
             _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)), constraint=constraint
         ),

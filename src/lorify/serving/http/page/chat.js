@@ -33,16 +33,32 @@ function answerBox(kind, title) {
   return { box, heading, body, details };
 }
 
+// The passage that an answer was taken from, with its sentence highlighted.
+function sourceQuote(source) {
+  const quote = document.createElement("blockquote");
+  quote.className = "source";
+  const start = source.passage.indexOf(source.sentence);
+  const sentence = document.createElement("mark");
+  sentence.textContent = source.sentence;
+  const name = document.createElement("cite");
+  name.textContent = source.document;
+  quote.append(source.passage.slice(0, start), sentence, source.passage.slice(start + source.sentence.length), name);
+  return quote;
+}
+
 async function answer(kind, adapters, prompt, parts, signal) {
   const messages = [...histories[kind], { role: "user", content: prompt }];
   const body = { model: base, messages, max_tokens: MAX_TOKENS, adapters, only_if_relevant: relevant.checked };
+  if (adapters.length) body.sources = true;
   const started = performance.now();
   let text = "";
   let isOn = false;
+  let sources = [];
   try {
     for await (const chunk of streamChat(body, signal)) {
       isOn = chunk.adapter_on;
       text += chunk.choices[0]?.delta.content ?? "";
+      sources = chunk.choices[0]?.sources ?? sources;
       parts.body.textContent = text;
     }
   } catch (error) {
@@ -50,6 +66,7 @@ async function answer(kind, adapters, prompt, parts, signal) {
     parts.details.textContent = signal.aborted ? "stopped" : error.message;
     return;
   }
+  parts.box.append(...sources.map(sourceQuote));
   histories[kind] = [...messages, { role: "assistant", content: text }];
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const unused = kind === "with" && adapters.length && !isOn;

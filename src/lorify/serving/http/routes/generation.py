@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from sse_starlette import EventSourceResponse
 
 from lorify.errors import LorifyError
-from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
+from lorify.serving.answer_checks import checked_pieces
+from lorify.serving.engines.answers import collect_answers, merged_pieces, submit_all, unless_disconnected
 from lorify.serving.engines.jobs import Job, Piece
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.chat_schemas import ChatRequest
@@ -69,11 +70,14 @@ async def _answer(
     jobs: Sequence[Job],
     answer_format: ChatFormat | CompletionFormat,
 ) -> Response:
-    answers = submit_all(service.engine, jobs)
+    pieces = merged_pieces(submit_all(service.engine, jobs))
+    if isinstance(body, ChatRequest) and (body.sources or body.not_stated is not None):
+        assert isinstance(answer_format, ChatFormat)
+        answerer = service.model.answerer
+        pieces = checked_pieces(answerer, jobs, pieces, answer_format.checks, sources=body.sources)
     if not body.stream:
-        whole = await unless_disconnected(request, whole_answers(answers))
+        whole = await unless_disconnected(request, collect_answers(pieces, len(jobs)))
         return JSONResponse(answer_format.whole(whole))
-    pieces = merged_pieces(answers)
     # The first piece is awaited before the response starts, so that early errors get their own status.
     first = await unless_disconnected(request, anext(pieces))
     return EventSourceResponse(

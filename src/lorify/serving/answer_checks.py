@@ -1,0 +1,83 @@
+"""Checks of complete answers against the documents of their adapters: their sources, and whether they are stated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from lorify.answering.answerer import Answerer
+from lorify.answering.sources import Source
+from lorify.serving.engines.answers import WholeAnswer, join_pieces
+from lorify.serving.engines.jobs import Job, Piece
+
+NOT_STATED_REASON = "not_stated"
+
+
+@dataclass(frozen=True)
+class AnswerCheck:
+    """The result of a check.
+
+    Attributes:
+        sources: where the answer was taken from; empty if that is unknown or was not asked for.
+        withheld: the answer that was replaced, as the documents do not state it; None if it was not.
+    """
+
+    sources: tuple[Source, ...] = ()
+    withheld: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields that a choice of a response gets."""
+        fields: dict[str, object] = {"sources": [source.as_dict() for source in self.sources]}
+        if self.withheld is not None:
+            fields |= {"answer": None, "reason": NOT_STATED_REASON, "withheld": self.withheld}
+        return fields
+
+
+async def checked_pieces(
+    answerer: Answerer,
+    jobs: Sequence[Job],
+    pieces: AsyncGenerator[tuple[int, Piece], None],
+    checks: dict[int, AnswerCheck],
+    *,
+    sources: bool,
+) -> AsyncGenerator[tuple[int, Piece], None]:
+    """Pass on the pieces of answers, and check each answer before its last piece.
+
+    An answer that may be replaced, since the documents may not state it, is held back until it is complete.
+
+    Args:
+        answerer: it has the reader of the documents.
+        jobs: the job of each answer.
+        pieces: the pieces of all answers, each with the index of its answer.
+        checks: receives the check of each answer, by its index.
+        sources: find the answers' sources.
+    """
+    arrived: list[list[Piece]] = [[] for _ in jobs]
+    async with aclosing(pieces):
+        async for index, piece in pieces:
+            arrived[index].append(piece)
+            is_held = jobs[index].request.not_stated is not None
+            if piece.finish_reason is None:
+                if not is_held:
+                    yield index, piece
+                continue
+            answer = join_pieces(arrived[index])
+            answer, checks[index] = await asyncio.to_thread(_check, answerer, jobs[index], answer, sources=sources)
+            yield index, as_piece(answer) if is_held else piece
+
+
+def as_piece(answer: WholeAnswer) -> Piece:
+    """Convert a complete answer to the only piece of a stream."""
+    return Piece(answer.text, answer.num_tokens, answer.choices, answer.finish_reason, answer.adapter_on)
+
+
+def _check(answerer: Answerer, job: Job, answer: WholeAnswer, *, sources: bool) -> tuple[WholeAnswer, AnswerCheck]:
+    request = job.request
+    if not answer.adapter_on:
+        return answer, AnswerCheck()
+    if request.not_stated is not None and not answerer.is_stated(answerer.plan([request])[0], answer.text):
+        return replace(answer, text=request.not_stated, choices=()), AnswerCheck(withheld=answer.text)
+    source = answerer.find_source(request.adapters, request.question, answer.text) if sources else None
+    return answer, AnswerCheck((source,) if source is not None else ())

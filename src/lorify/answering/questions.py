@@ -7,11 +7,17 @@ from collections.abc import Sequence
 
 from lorify.base.chat import Message
 
-# English only, like the stemmer of the relevance score. "That" and "there" are left out: they rarely refer back.
+# English only, like the stemmer of the relevance score. "There" is left out, and "that" inside of a question: they
+# rarely refer back ("the house that Ada built"), but "that" at the end does ("Who was that?").
 _REFERS_BACK = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b"
     r"|^(?:and |but )?(?:what|how) about\b"
-    r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$",
+    r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$"
+    r"|^\W*(?:(?:and|but|so) )?(?:who|what|when|where|which|why|how)\b.*\b(?:that|then|one|ones)\W*$"
+    r"|^\W*(?:(?:and|but|so) )?how (?:much|many|long|old|far|often|high|big|large|deep|tall|late|early)(?: \w+)?\W*$"
+    r"|^\W*(?:and |but |so )?(?:in|on|at|by|for|with|from|to|of|since|until) (?:which|what|whom|whose)(?: \w+)?\W*$"
+    # Nothing but a name, a place or a time: "And in winter?"
+    r"|^\W*(?:and|but|or)\b(?!.*\b(?:is|are|was|were|do|does|did|has|have|had|can|may|must|will|would|should)\b)",
     re.IGNORECASE,
 )
 

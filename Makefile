@@ -106,6 +106,11 @@ results-quick: $(READY)
 reproduce-d2l: $(READY)
 	$(BIN)/python reproduce/doc_to_lora.py -o runs/d2l-miniature
 
+# The whole path of the Text-to-LoRA paper in miniature, on the CPU (docs/reproduce-text-to-lora.md).
+.PHONY: reproduce-t2l
+reproduce-t2l: $(READY)
+	$(BIN)/python reproduce/text_to_lora.py -o runs/t2l-miniature
+
 # What takes longer: long haystacks; refinement and distillation with 10 seconds each.
 results: results-quick
 	$(EVAL) niah:lengths=8192+32768+131072:bins=4 -m adapter,rag --untimed -o $(RESULTS)/niah-long

@@ -24,7 +24,8 @@ class DryRun:
         training_bytes: the sum of these three.
         generation_bytes: base, hypernetwork, and what generating the adapter of one chunk takes, block by block.
         flops_a_step: operations of one process in a step, accumulation included.
-        seconds_a_step: on an accelerator that reaches `UTILIZATION` of `ACCELERATOR_FLOPS`.
+        reading_seconds_a_step: time to read stored data, on one CPU core.
+        seconds_a_step: on an accelerator that reaches `UTILIZATION` of `ACCELERATOR_FLOPS`, with reading.
         hours: of the whole run, with all its processes.
         num_processes: processes that the run is meant for.
     """
@@ -37,6 +38,7 @@ class DryRun:
     training_bytes: int
     generation_bytes: int
     flops_a_step: float
+    reading_seconds_a_step: float
     seconds_a_step: float
     hours: float
     num_processes: int

@@ -294,3 +294,26 @@ def test_an_import_proves_itself(checkpoint, tmp_path, monkeypatch, trouble, mes
     else:
         assert result.exit_code == 2 and message in result.stderr, result.output
         assert not (tmp_path / "out").exists()
+
+
+def test_a_tokenizer_that_is_larger_than_the_vocabulary_is_named(checkpoint, tmp_path):
+    tiny_model("gemma2", vocab_size=60).save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    checkpoint.load()
+    command = ["import", str(checkpoint.folder), "-o", str(tmp_path / "out"), "--base", str(tmp_path / "base")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2 and "is larger than its vocabulary" in result.stderr.replace("\n", " ")
+    assert "unexpected" not in result.stderr and not (tmp_path / "out").exists()
+
+
+def test_settings_that_no_reader_expects_are_named(checkpoint, tmp_path):
+    tiny_model("gemma2").save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    checkpoint.load()
+    arguments = checkpoint.folder / "args.yaml"
+    for strange in ("training_task: recon\ndelta_w_scaling: 0\n", "training_task: recon\ndelta_w_scaling: [1]\n"):
+        arguments.write_text(strange)
+        command = ["import", str(checkpoint.folder), "-o", str(tmp_path / "out"), "--base", str(tmp_path / "base")]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2 and "cannot be imported for base" in result.stderr.replace("\n", " ")
+        assert "unexpected" not in result.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,11 @@ from typing import Any
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import replaced_hypernetwork
+from lorify.hypernets.importing.probe import check_tokenizer
 from lorify.hypernets.kind import HypernetworkKind, Importer
 from lorify.hypernets.registry import all_kinds
+
+REASON_CHARS = 160
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,30 @@ def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseL
     """
     importer = kind.importer
     assert importer is not None
-    config, network = importer.read(path, base)
-    with replaced_hypernetwork(output, kind.more_files) as temporary:
-        kind.save(temporary, config, network, exact=True)
-        change = importer.check(base, kind.open(temporary, base), network)
+    check_tokenizer(base)
+    with _naming(path, base):
+        config, network = importer.read(path, base)
+        with replaced_hypernetwork(output, kind.more_files) as temporary:
+            kind.save(temporary, config, network, exact=True)
+            change = importer.check(base, kind.open(temporary, base), network)
     details = {**importer.describe(config), "parameters": network.num_parameters, "probe_logit_change": change}
     return Conversion(details, importer.find_doubts(path, base))
+
+
+@contextmanager
+def _naming(path: Path, base: BaseLM) -> Iterator[None]:
+    """Turn what a damaged or foreign checkpoint raises in torch and in its readers into an error that names it.
+
+    Raises:
+        HypernetworkError: if there was such an error.
+    """
+    try:
+        yield
+    except (IndexError, KeyError, TypeError, AttributeError, AssertionError, RuntimeError, ArithmeticError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]
+        if "memory" in reason:  # the command line has a message for that
+            raise
+        raise HypernetworkError(
+            f"checkpoint {path} cannot be imported for base {base.name} ({type(error).__name__}: {reason}); give the "
+            "base it was trained for, and all files of one training run as the authors published them"
+        ) from error

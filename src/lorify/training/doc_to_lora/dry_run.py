@@ -2,9 +2,9 @@
 
 Parameter counts are exact. The memory of generation is that of the code itself, run on tensors without memory
 (`lorify.training.engine.peak_memory`), with weights in bfloat16 and block by block, as on the CPU;
-`benchmarks/generation_memory.py` measures it. Memory and time of training are estimates of the dominant terms: weights
-and optimizer state, and the activations that the backward pass needs of a full batch; operations at a usual utilization
-of an accelerator.
+`benchmarks/generation_memory.py` measures it. So is the memory of the base in training, with its kind of attention and
+the logits of the answers. That of the Perceiver is estimated by its dominant terms, and time by operations at a usual
+utilization of an accelerator, with the time to read stored data.
 """
 
 from __future__ import annotations
@@ -25,14 +25,9 @@ from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.resampler import EXPANSION
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.hypernetwork_config import patch_grid
-from lorify.training.doc_to_lora.meta_models import (
-    MetaModel,
-    count_parameters,
-    hypernetwork_config_of,
-    meta_hypernetwork,
-    meta_model,
-)
+from lorify.training.doc_to_lora.meta_models import hypernetwork_config_of, meta_hypernetwork
 from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
+from lorify.training.engine.meta_base import MetaModel, StepShape, count_parameters, meta_model
 from lorify.training.engine.peak_memory import peak_bytes
 
 FLOAT32_BYTES = 4
@@ -43,6 +38,10 @@ SHARD_BYTES = 3 * FLOAT32_BYTES
 """Weight and two moments, split over the processes."""
 USUAL_CONTEXT_TOKENS = 512
 """Contexts of a batch are counted as if they had this length, where chunks may be longer."""
+SECONDS_A_STORED_CONTEXT = 0.009
+"""Reading a context of self-generated data from its shard; measured on one CPU core."""
+MEAN_CONTEXT_TOKENS = 277
+"""Mean length of a context in the published data (Doc-to-LoRA, section 4)."""
 QUANTIZED_BYTES = 0.55
 """A weight in 4 bits, with the scales of its block."""
 
@@ -83,7 +82,8 @@ class _Estimate:
         whole = BFLOAT16_BYTES * self.base.num_parameters + self._encoder_bytes()
         optimization = self.config.optimization
         flops = optimization.accumulation * self._batch_flops()
-        seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION)
+        reading = optimization.accumulation * self._num_stored_contexts() * SECONDS_A_STORED_CONTEXT
+        seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION) + reading
         return DryRun(
             base_parameters=self.base.num_parameters,
             hypernetwork_parameters=num_trained,
@@ -93,6 +93,7 @@ class _Estimate:
             training_bytes=weights + state + activations,
             generation_bytes=whole + FLOAT32_BYTES * num_trained + self._chunk_bytes(),
             flops_a_step=flops,
+            reading_seconds_a_step=reading,
             seconds_a_step=seconds,
             hours=seconds * optimization.steps / 3600,
             num_processes=self.config.num_processes,
@@ -127,7 +128,7 @@ class _Estimate:
 
     def _activation_bytes(self) -> int:
         """A full batch: the Perceiver over the contexts, the base over the questions, the generated weights."""
-        data, network, architecture = self.config.data, self.hypernetwork_config, self.base.architecture
+        data, network = self.config.data, self.hypernetwork_config
         latent = network.latent_size
         # Projection: features, gate, its activation, up, their product; each block: source normed twice, key, value.
         of_feature = network.encoder.feature_size * (1 + 4 * EXPANSION) + (network.num_blocks + 1) * (
@@ -137,11 +138,29 @@ class _Estimate:
         widths = sum(m.in_features + m.out_features for m in network.modules)
         contexts = max(1, data.batch_context_tokens // min(network.chunk_tokens, USUAL_CONTEXT_TOKENS))
         generated = FLOAT32_BYTES * 3 * contexts * network.num_layers * network.rank * widths
-        # A block keeps about ten vectors of the hidden width (norms, attention) and four of its MLP.
-        of_token = int(architecture.num_hidden_layers) * (
-            10 * int(architecture.hidden_size) + 4 * int(architecture.intermediate_size)
+        return perceiver + generated + self._question_bytes(contexts)
+
+    def _question_bytes(self, contexts: int) -> int:
+        """The base over the questions of a full batch, half of whose tokens are answers."""
+        network, tokens = self.hypernetwork_config, self.config.data.batch_question_tokens
+        layers = range(network.first_layer, network.first_layer + network.num_layers)
+        joined = network.first_layer == 0  # else each context has a sequence of its own
+        rows = 1 if joined else contexts
+        shape = StepShape(
+            rows=rows,
+            tokens=max(2, tokens // rows),
+            answers=max(1, tokens // rows // 2),
+            adapters=contexts,
+            layers=layers,
+            modules=network.modules,
+            rank=network.rank,
         )
-        return perceiver + generated + BFLOAT16_BYTES * of_token * data.batch_question_tokens
+        return self.base.step_bytes(shape)
+
+    def _num_stored_contexts(self) -> float:
+        """Contexts of a full batch that are read from stored data."""
+        data = self.config.data
+        return data.batch_context_tokens / MEAN_CONTEXT_TOKENS if data.self_generated else 0.0
 
     def _chunk_bytes(self) -> int:
         """Peak of generating an adapter from one chunk of full length, besides the weights."""
@@ -160,9 +179,10 @@ class _Estimate:
         encode = 2 * self._encoder_parameters() * run_share * contexts
         # Gradients flow through the frozen base, but none is computed for its weights.
         answer = 4 * self.base.num_parameters * questions
-        teach = 0
-        if self.config.optimization.loss == "kl":
+        teach = 0.0
+        if self.config.optimization.loss == "kl":  # self-generated data stores what the teacher says
             teach = 2 * self.base.num_parameters * (questions + contexts * data.questions_per_context)
+            teach *= 1 - data.self_generated / max(1, data.self_generated + data.niah + data.facts + data.questions)
         keys = 2 * (network.num_blocks + 1) * network.latent_size * network.num_kv_heads * network.head_size
         of_feature = count_parameters(self.hypernetwork.perceiver.projection) + keys
         return encode + answer + teach + 6 * of_feature * self._num_features()

@@ -1,32 +1,11 @@
-"""Base and hypernetwork of a Perceiver run without memory for their weights (on PyTorch's meta device).
-
-Nothing is fetched for the bases of the paper: the shapes in `architectures.json` are enough.
-"""
+"""The hypernetwork of a Perceiver run without memory for its weights (on PyTorch's meta device)."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import cast
-
 import torch
 from pydantic import ValidationError
-from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
 
-from lorify.base.files import resolve_base
-from lorify.base.structure import find_blocks
-from lorify.contexts.vision import is_vision_language
 from lorify.errors import ConfigError
-from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
@@ -37,53 +16,7 @@ from lorify.training.doc_to_lora.hypernetwork_config import (
     patch_grid,
     shared_fields,
 )
-
-ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
-
-
-@dataclass(frozen=True)
-class MetaModel:
-    """A model whose weights have shapes but no memory."""
-
-    module: nn.Module
-
-    @cached_property
-    def num_parameters(self) -> int:
-        """Number of its parameters."""
-        return count_parameters(self.module)
-
-    @property
-    def architecture(self) -> PreTrainedConfig:
-        """Config of its language model."""
-        return cast(PreTrainedConfig, self.module.config).get_text_config()
-
-    @property
-    def blocks(self) -> list[nn.Module]:
-        """Its transformer blocks."""
-        return find_blocks(cast(PreTrainedModel, self.module), self.architecture.model_type)[1]
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Count the parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def meta_model(name: str) -> MetaModel:
-    """Build a base model on the meta device.
-
-    Raises:
-        LorifyError: if it is not one of the paper's bases and its config cannot be read.
-    """
-    known = json.loads(ARCHITECTURES_PATH.read_text(encoding="utf-8"))
-    if name in known:
-        fields = dict(known[name])
-        architecture = AutoConfig.for_model(fields.pop("model_type"), **fields)
-    else:
-        architecture = cast(PreTrainedConfig, AutoConfig.from_pretrained(resolve_base(name)))
-    has_vision = is_vision_language((architecture.architectures or [""])[0])
-    loader = AutoModelForImageTextToText if has_vision else AutoModelForCausalLM
-    with torch.device("meta"):
-        return MetaModel(cast(nn.Module, loader.from_config(architecture, dtype=torch.bfloat16)))
+from lorify.training.engine.meta_base import MetaModel
 
 
 def meta_hypernetwork(hypernetwork_config: PerceiverConfig) -> PerceiverHypernetwork:
@@ -100,7 +33,7 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
     """
     settings, num_layers = config.hypernetwork, int(base.architecture.num_hidden_layers)
     layers, grid = adapted_layers(config, num_layers), patch_grid(config)
-    modules = _adapted_modules(config, base)
+    modules = tuple(sorted(base.adapted_modules(config.hypernetwork.modules), key=lambda module: module.name))
     num_encoder_blocks = int(encoder.architecture.num_hidden_layers)
     try:
         return PerceiverConfig(
@@ -118,16 +51,3 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
         )
     except ValidationError as error:
         raise ConfigError(f"hypernetwork: {describe_problems(error)}") from error
-
-
-def _adapted_modules(config: PerceiverTrainingConfig, base: MetaModel) -> tuple[AdaptedModule, ...]:
-    linears = {name.rpartition(".")[2]: m for name, m in base.blocks[0].named_modules() if isinstance(m, nn.Linear)}
-    missing = [name for name in config.hypernetwork.modules if name not in linears]
-    if missing:
-        raise ConfigError(
-            f"hypernetwork.modules: base {config.base} has no {missing[0]!r}; it has {', '.join(sorted(linears))}"
-        )
-    return tuple(
-        AdaptedModule(name=name, in_features=linears[name].in_features, out_features=linears[name].out_features)
-        for name in sorted(config.hypernetwork.modules)
-    )

@@ -9,13 +9,18 @@ from lorify.hypernets.text_to_lora.training_config import (
     TaskTrainingConfig,
 )
 from lorify.training.kind import TrainingKind
+from lorify.training.tasks.dry_run import dry_run_task
 from lorify.training.tasks.lora import prepare_loras
 from lorify.training.tasks.reconstruction import prepare_reconstruction
 from lorify.training.tasks.sft import prepare_task
 from lorify.training.tasks.system_prompt import prepare_system_message
 
 TASK_TRAINING = TrainingKind(
-    name="task", config=TaskTrainingConfig, prepare=prepare_task, output="a task hypernetwork, for --task-hypernetwork"
+    name="task",
+    config=TaskTrainingConfig,
+    prepare=prepare_task,
+    output="a task hypernetwork, for --task-hypernetwork",
+    dry_run=dry_run_task,
 )
 SYSTEM_MESSAGE_TRAINING = TrainingKind(
     name="system_message",

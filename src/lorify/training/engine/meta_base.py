@@ -1,0 +1,198 @@
+"""Base models without memory for their weights (on PyTorch's meta device), and the memory of a training step.
+
+Nothing is fetched for the bases of the papers: the shapes in `architectures.json` are enough. Of any other base on the
+hub only the config is fetched, and a folder needs nothing but `config.json`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from lorify.base.files import DEFAULT_BASE, resolve_base
+from lorify.base.lora import LoraTensors
+from lorify.base.model import BaseLM
+from lorify.base.structure import find_blocks
+from lorify.contexts.vision import is_vision_language
+from lorify.errors import BaseModelError, ConfigError
+from lorify.hypernets.adapted_modules import AdaptedModule
+from lorify.training.engine.peak_memory import peak_bytes
+
+ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
+FEW_BLOCKS = (2, 4)
+"""Numbers of blocks with which a step is measured; both hold as many local as global ones (Gemma 2)."""
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """What the base reads in one batch.
+
+    Attributes:
+        rows: number of sequences.
+        tokens: tokens of each.
+        answers: tokens of each to learn, whose logits are computed.
+        adapters: LoRAs of a batch: one for each row, or several that share one sequence.
+        layers: adapted blocks.
+        modules: adapted linear layers.
+        rank: rank of a LoRA.
+    """
+
+    rows: int
+    tokens: int
+    answers: int
+    adapters: int
+    layers: Sequence[int]
+    modules: Sequence[AdaptedModule]
+    rank: int
+
+
+@dataclass(frozen=True)
+class MetaModel:
+    """A model whose weights have shapes but no memory."""
+
+    module: nn.Module
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Number of its parameters."""
+        return count_parameters(self.module)
+
+    @property
+    def architecture(self) -> PreTrainedConfig:
+        """Config of its language model."""
+        return cast(PreTrainedConfig, self.module.config).get_text_config()
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """Its transformer blocks."""
+        return find_blocks(cast(PreTrainedModel, self.module), self.architecture.model_type)[1]
+
+    def adapted_modules(self, names: Sequence[str]) -> tuple[AdaptedModule, ...]:
+        """Return the sizes of linear layers.
+
+        Raises:
+            ConfigError: if there is no linear layer of a name.
+        """
+        linears = {name.rpartition(".")[2]: m for name, m in self.blocks[0].named_modules() if isinstance(m, nn.Linear)}
+        missing = [name for name in names if name not in linears]
+        if missing:
+            raise ConfigError(
+                f"hypernetwork.modules: the base has no {missing[0]!r}; it has {', '.join(sorted(linears))}"
+            )
+        return tuple(
+            AdaptedModule(name=name, in_features=linears[name].in_features, out_features=linears[name].out_features)
+            for name in names
+        )
+
+    def step_bytes(self, shape: StepShape) -> int:
+        """Measure the peak of the forward and the backward pass of a batch, with the gradients of its LoRAs.
+
+        The code of a step runs on tensors without memory, so that the kind of attention and the logits are those of the
+        real run. It runs with a few blocks; each further one adds the same. Blocks below the first adapted one keep
+        nothing. Weights are not counted.
+        """
+        num_blocks = len(self.blocks) - min(shape.layers)
+        few, more = FEW_BLOCKS
+        if num_blocks <= more:
+            return self._step_bytes(shape, num_blocks)
+        least, most = self._step_bytes(shape, few), self._step_bytes(shape, more)
+        return least + round((most - least) / (more - few) * (num_blocks - few))
+
+    def _step_bytes(self, shape: StepShape, num_blocks: int) -> int:
+        module = copy.deepcopy(cast(PreTrainedModel, self.module))  # the measurement changes it
+        blocks = cast(nn.ModuleList, cast(nn.Module, module.get_decoder()).layers)
+        del blocks[num_blocks:]
+        module.config.get_text_config().num_hidden_layers = num_blocks
+        base = BaseLM(module, cast(PreTrainedTokenizerBase, None), name="meta", digest="")
+        return peak_bytes(lambda: _run_step(base, replace(shape, layers=range(num_blocks))), (module,))
+
+
+def _run_step(base: BaseLM, shape: StepShape) -> None:
+    joined = shape.adapters > shape.rows
+    owner = torch.zeros(shape.tokens, dtype=torch.long) if joined else None
+
+    def learned(*size: int) -> torch.Tensor:
+        return torch.zeros(shape.adapters, *size, requires_grad=True)
+
+    lora = {
+        (layer, m.name): LoraTensors(
+            learned(shape.rank, m.in_features), learned(shape.rank, m.out_features), owner=owner
+        )
+        for layer in shape.layers
+        for m in shape.modules
+    }
+    ids = torch.zeros(shape.rows, shape.tokens, dtype=torch.long)
+    allowed = torch.ones(shape.rows, 1, shape.tokens, shape.tokens, dtype=torch.bool)
+    with torch.enable_grad(), base.hooks.applied(lora):
+        hidden = base.decoder(
+            input_ids=ids,
+            position_ids=torch.arange(shape.tokens).expand(shape.rows, -1),
+            attention_mask=base.attention_mask(allowed),
+            use_cache=False,
+        ).last_hidden_state
+        logits = base.logits(hidden[:, : shape.answers].reshape(-1, hidden.shape[-1]))
+        targets = torch.zeros(len(logits), dtype=torch.long)
+        F.cross_entropy(logits, targets, reduction="none", label_smoothing=0.1).mean().backward()
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def meta_model(name: str, *, attention: str | None = None) -> MetaModel:
+    """Build a base model on the meta device.
+
+    Args:
+        name: default name, hub id, folder or GGUF file.
+        attention: kind of attention of transformers, such as `eager`; None: the one that the base is loaded with.
+
+    Raises:
+        BaseModelError: if its config cannot be read.
+    """
+    architecture = read_architecture(name)
+    has_vision = is_vision_language((architecture.architectures or [""])[0])
+    loader = AutoModelForImageTextToText if has_vision else AutoModelForCausalLM
+    chosen = {} if attention is None else {"attn_implementation": attention}
+    with torch.device("meta"):
+        return MetaModel(cast(nn.Module, loader.from_config(architecture, dtype=torch.bfloat16, **chosen)))
+
+
+def read_architecture(name: str) -> PreTrainedConfig:
+    """Read the config of a base, without its weights.
+
+    Raises:
+        BaseModelError: if it cannot be read.
+    """
+    known = json.loads(ARCHITECTURES_PATH.read_text(encoding="utf-8"))
+    if name in known:
+        fields = dict(known[name])
+        return AutoConfig.for_model(fields.pop("model_type"), **fields)
+    folder = Path(name).expanduser()
+    is_hub_id = not folder.exists() and name != DEFAULT_BASE and name.count("/") == 1
+    source = name if is_hub_id or (folder / "config.json").is_file() else resolve_base(name)
+    try:
+        return cast(PreTrainedConfig, AutoConfig.from_pretrained(source))
+    except Exception as error:  # transformers raises all kinds of exceptions on damaged or unknown configs
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise BaseModelError(
+            f"config of base model {name!r} cannot be read ({reason}); connect to a network, or give a folder with its "
+            "config.json"
+        ) from error

@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+from tiny import tiny_base
+from training.small_tasks import SHAPE
+from typer.testing import CliRunner
+
+from lorify.cli import app
+from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
+from lorify.training.registry import load_training_config
+from lorify.training.tasks.dry_run import dry_run_task
+
+CONFIG_DIR = Path(__file__).parents[3] / "configs" / "t2l"
+
+
+def test_a_published_recipe_is_estimated_without_weights():
+    found = dry_run_task(load_training_config(CONFIG_DIR / "mistral-7b-instruct-v0.2-sft-L.json"))
+    assert round(found.base_parameters / 1e6) == 7242 and round(found.hypernetwork_parameters / 1e6, 2) == 55.42
+    assert found.training_bytes == found.weights_bytes + found.training_state_bytes + found.activation_bytes
+    assert found.training_bytes < 80 * 2**30  # it was trained on one such device, in about five days
+    assert 2 < found.hours / 24 < 8
+
+
+def test_a_run_on_a_folder_with_a_config_alone(tmp_path):
+    base = tiny_base("gemma2")
+    base.model.config.save_pretrained(tmp_path)
+    document = {"base": str(tmp_path), "hypernetwork": SHAPE, "data": {"tasks_per_batch": 2, "max_instance_tokens": 64}}
+    small = dry_run_task(TaskTrainingConfig.model_validate(document))
+    assert small.base_parameters == sum(p.numel() for p in base.model.parameters())
+    document["data"] = {"tasks_per_batch": 4, "max_instance_tokens": 64}
+    large = dry_run_task(TaskTrainingConfig.model_validate(document))
+    assert large.activation_bytes == pytest.approx(2 * small.activation_bytes, rel=0.1)
+    assert large.flops_a_step == pytest.approx(2 * small.flops_a_step)
+
+
+def test_on_the_command_line(tmp_path):
+    path = str(CONFIG_DIR / "gemma-2-2b-it-sft-S.json")
+    shown = CliRunner().invoke(app, ["train", path, "--dry-run", "--json"])
+    assert shown.exit_code == 0 and round(json.loads(shown.stdout)["base_parameters"] / 1e6) == 2614
+    refused = {
+        "hypernetwork.modules=q_proj,v_proj": 'write it as JSON, such as ["q_proj", "v_proj"]',
+        'hypernetwork.modules=["c_attn"]': "no 'c_attn'; it has down_proj",
+        f"base={tmp_path}": "config.json",
+        f"hypernetwork.embedder={tmp_path}": "config of description encoder",
+    }
+    for setting, message in refused.items():
+        result = CliRunner().invoke(app, ["train", path, "--dry-run", "--set", setting])
+        assert result.exit_code == 2 and message in result.stderr.replace("\n", " "), setting

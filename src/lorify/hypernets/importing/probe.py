@@ -6,8 +6,10 @@ without any of the shortcuts that inference takes, and then run the base with th
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lorify.adapters.probes import probe_ids
 from lorify.base.lora import LoraBatch
@@ -25,7 +27,7 @@ def check_tokenizer(base: BaseLM) -> None:
     Raises:
         BaseModelError: if its tokenizer is that of another base.
     """
-    num_embeddings = int(base.model.get_input_embeddings().weight.shape[0])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    num_embeddings = cast(nn.Embedding, base.model.get_input_embeddings()).weight.shape[0]
     largest = max(base.encode_text(PROBE_TEXT))
     if largest >= num_embeddings:
         raise BaseModelError(

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.commands.settings import apply_settings
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.hypernets.doc_to_lora.generation import generate_weights

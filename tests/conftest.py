@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny import TOWER_TEXT, tiny_associative_config, tiny_model, tiny_tokenizer
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 

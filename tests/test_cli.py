@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import lorify.facade
 from lorify.base.files import DEFAULT_BASE
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.associative.objective import AssociativeObjective

@@ -16,7 +16,7 @@ from tiny import tiny_base
 from typer.testing import CliRunner
 
 import lorify
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 
 ROOT = Path(__file__).parents[1]

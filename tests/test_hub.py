@@ -11,7 +11,7 @@ from fake_hub import FakeHub, running_hub
 from typer.testing import CliRunner, Result
 
 from lorify.adapters import load_adapter, save_adapter
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hub import HubAddress, local_folder

@@ -20,7 +20,8 @@ from lorify.answering.stated import StatedModel, load_stated_model
 from lorify.base.chat import Message
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.files import DEFAULT_BASE
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_image
 from lorify.errors import AdapterError, HypernetworkError

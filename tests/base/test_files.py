@@ -8,7 +8,7 @@ from tiny import FAMILIES, tiny_model, tiny_tokenizer
 
 from lorify.base.cache import build_cached_folder, cache_dir
 from lorify.base.files import DEFAULT_BASE, known_bases, resolve_base, weights_digest
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.errors import BaseModelError
 
 

@@ -20,7 +20,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.base.structure import find_linears
 from lorify.errors import BaseModelError
 

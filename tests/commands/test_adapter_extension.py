@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from lorify.adapters import Adapter, save_adapter
 from lorify.adapters.exports.registry import EXPORTS, ExportFormat
 from lorify.base.architectures import ARCHITECTURES, Architecture
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.cli import app
 
 

@@ -16,7 +16,7 @@ from lorify.adapters.storage import RECORD_NAME
 from lorify.answering.answerer import Answer, Answerer
 from lorify.answering.confidence import CONFIDENCE_NAME, ConfidenceModel, save_confidence_model
 from lorify.answering.plan import plan_as_requested
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.registry import parse_suite

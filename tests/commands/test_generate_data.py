@@ -8,7 +8,7 @@ from data.fake_endpoint import chat_completion, serving
 from tiny import tiny_model, tiny_tokenizer
 from typer.testing import CliRunner, Result
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.data.self_generated.store import load_self_generated, shard_path
 from lorify.errors import EvaluationError

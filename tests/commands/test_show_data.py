@@ -8,7 +8,7 @@ from data.self_generated.published_files import published_row, write_published
 from training.small_perceiver import write_self_generated
 from typer.testing import CliRunner, Result
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import lorify
 from lorify.adapters.storage import load_adapter
 from lorify.answering.plan import Query
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.hypernets.associative.kind import ASSOCIATIVE

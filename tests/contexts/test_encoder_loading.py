@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import TextEncoder
 from lorify.errors import BaseModelError

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 from lorify.data.self_generated.store import load_self_generated, shard_path

@@ -10,7 +10,7 @@ from tiny import tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
 from lorify.adapters.storage import load_adapter
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.errors import HypernetworkError
 from lorify.hypernets import registry

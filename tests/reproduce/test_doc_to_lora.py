@@ -11,7 +11,7 @@ from tiny import tiny_model, tiny_tokenizer
 from training.small_perceiver import write_self_generated
 from typer.testing import CliRunner
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_hyperne
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.serving.service import Service

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from lorify.base.generation import generate_batch
+from lorify.base.loading import load_base
 from lorify.base.lora import LoraTensors
-from lorify.base.model import BaseLM, load_base
+from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import BaseModelError
 

@@ -14,7 +14,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from training import part_of_base, small_perceiver
 from training.two_processes import in_two_processes
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.errors import BaseModelError
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig

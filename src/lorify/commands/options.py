@@ -116,7 +116,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
 def load_base_model(name: str, *, sharded: bool = False) -> BaseLM:
     """Load a base without a hypernetwork; `sharded` distributes its blocks over all training processes."""
     with _paused_garbage_collection():
-        from lorify.base.model import load_base
+        from lorify.base.loading import load_base
 
         with _loading(name):
             return load_base(name, sharded=sharded)

@@ -160,7 +160,7 @@ def join_processes() -> tuple[int, bool]:
     """
     from accelerate import PartialState
 
-    from lorify.base.model import best_device
+    from lorify.base.loading import best_device
     from lorify.training.engine.launch import check_launch
 
     check_launch()

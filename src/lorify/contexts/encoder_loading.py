@@ -12,7 +12,8 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from lorify.base.architectures import ARCHITECTURES
 from lorify.base.files import resolve_base
-from lorify.base.model import BaseLM, load_base, reading
+from lorify.base.loading import load_base, reading
+from lorify.base.model import BaseLM
 from lorify.contexts.encoders import ContextEncoder, TextEncoder
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.contexts.vision import architecture, is_vision_language, load_vision_encoder

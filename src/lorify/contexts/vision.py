@@ -32,7 +32,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from lorify.base.activations import ActivationHooks
 from lorify.base.control_tokens import encode_plain
 from lorify.base.files import resolve_base
-from lorify.base.model import load_weights, reading
+from lorify.base.loading import load_weights, reading
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
 from lorify.contexts.images import ImageContext
 from lorify.errors import ContextError

@@ -17,7 +17,7 @@ from tiny import tiny_base, tiny_model
 from lorify.adapters import AdapterStack, LoraPair, build_lora_batch, export_peft, import_peft
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import AdapterError
 

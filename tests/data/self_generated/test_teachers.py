@@ -11,7 +11,8 @@ from data.fake_endpoint import NotServed, serving
 from tiny import tiny_model, tiny_tokenizer
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 from lorify.data.self_generated.remote_teachers import EndpointTeacher, VllmTeacher
 from lorify.data.self_generated.store import load_self_generated, read_record

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import tiny_model, tiny_tokenizer
 
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.errors import EvaluationError
 from lorify.evaluation.benchmarks.lm_eval_tasks import load_lm_eval

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch, export_peft
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.answering.plan import Query
-from lorify.base.model import load_base
+from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.encoders import split_evenly

@@ -11,7 +11,7 @@ from training.small_perceiver import config, objective, train_in_process, weight
 from training.two_processes import in_two_processes
 
 from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.model import best_device
+from lorify.base.loading import best_device
 from lorify.contexts.encoders import TextEncoder
 from lorify.data.examples import Question
 from lorify.data.self_generated.pipeline import answer_context

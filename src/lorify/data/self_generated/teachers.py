@@ -18,7 +18,8 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrained
 from lorify.base.chat import stop_token_ids
 from lorify.base.files import resolve_base, weights_digest
 from lorify.base.generation import generate_batch
-from lorify.base.model import BaseLM, reading
+from lorify.base.loading import reading
+from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 
 BATCH_PROMPTS = 8

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
-from lorify.base.model import BaseLM, load_base
+from lorify.base.loading import load_base
+from lorify.base.model import BaseLM
 from lorify.data.self_generated.pipeline import answer_context, write_in_rounds
 from lorify.data.self_generated.prompts import PublishedPrompts
 from lorify.data.self_generated.store import SelfGeneratedQuestion

@@ -41,7 +41,8 @@ class Answer:
 class Answerer:
     """Answers questions with a base and the adapters of its document hypernetwork.
 
-    Safe to use from several threads: it keeps no state between calls.
+    Safe to use from several threads: it keeps no state between calls. It is long because it is the one path to an
+    answer: every way of asking shares its prompts, plans and checks.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ def watch(
 
     run = read_watched_run(run_dir)
     names = tuple(name.strip() for name in benchmarks.split(",")) if benchmarks else ()
-    suite = BenchmarksSuite(names=names, path=data, items=items, split="validation")
+    suite = BenchmarksSuite.model_validate({"names": names, "path": data, "items": items, "split": "validation"})
     model = load_model(run.base)
     with show_spinner("collecting questions"):
         cases = suite.build(model)

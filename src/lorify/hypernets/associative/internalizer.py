@@ -55,6 +55,8 @@ class _Answer(NamedTuple):
 class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     """An associative hypernetwork with the base it was made for.
 
+    It is long because it implements the whole interface of `RebuildableInternalizer` and that of finding sources.
+
     Attributes:
         base: the base model.
         config: config of the hypernetwork.

@@ -256,6 +256,6 @@ def address_adapters(config: AssociativeConfig, A: Tensor, B: Tensor) -> LoraBat
     """
     # Unbound, not indexed: the gradient of each index would be as large as all layers together.
     return {
-        (layer, config.module): LoraTensors(*tensors)
-        for layer, *tensors in zip(config.layers, A.unbind(0), B.unbind(0), strict=True)
+        (layer, config.module): LoraTensors(layer_A, layer_B)
+        for layer, layer_A, layer_B in zip(config.layers, A.unbind(0), B.unbind(0), strict=True)
     }

@@ -45,6 +45,8 @@ class AdapterStore:
     """Adapters with their owners on disk, the most recently used ones in memory.
 
     Thread-safe. Only one process may have a store open at once.
+
+    It is long because files, index and memory change together under one lock.
     """
 
     def __init__(self, folder: Path, max_disk_bytes: int, max_memory_bytes: int) -> None:

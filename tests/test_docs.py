@@ -60,6 +60,7 @@ def commands(page: Path) -> list[Command]:
     return found
 
 
+ON_THE_HUB = {"ann/base@v1", "ann/handbook@2026-11", "ann/hypernetworks/museum"}
 ALL_COMMANDS = [command for page in PAGES for command in commands(page)]
 
 
@@ -116,7 +117,7 @@ def test_the_commands_run_one_after_the_other(page: Path, desk: Path, base_dir: 
     instead |= {"--refine": 0.2}
     assert CliRunner().invoke(app, adapted(("internalize", "notes.md", "-o", "notes"), instead)).exit_code == 0
     for command in commands(page):
-        if command.words[0] in LONG_RUNNING or not command.is_in_block:
+        if command.words[0] in LONG_RUNNING or not command.is_in_block or ON_THE_HUB & set(command.words):
             continue
         stdin = (desk / "mail.txt").read_text() if "-" in command.words else "Who approves travel?\n"
         result = CliRunner().invoke(app, adapted(command.words, instead), input=stdin)

@@ -118,7 +118,7 @@ def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questi
 
 
 def test_agreement_compares_with_the_bare_base(reader):
-    reader.internalize = lambda *documents: text_adapter("the mill")
+    reader.internalize = lambda *documents, **options: text_adapter("the mill")
     rows = json.loads(succeed("eval", "agreement", "--documents", 1, "--json"))["scores"]
     shown = {row["method"]: (row["questions"], row["f1"]) for row in rows}
     # The reader takes a prompt for its own where it has "mill" or "number" in it.

@@ -31,7 +31,8 @@ def probe_ids(base: BaseLM) -> Tensor:
 
     It is ordinary text: on special tokens, hidden states are so large that rounding changes logits by dozens.
     """
-    return torch.tensor([base.encode_text(PROBE_TEXT)[:PROBE_TOKENS]], device=base.device)
+    ids = torch.tensor([base.encode_text(PROBE_TEXT)[:PROBE_TOKENS]], device=base.device)
+    return ids % base.model.config.get_text_config().vocab_size  # folders of bases may hold another tokenizer
 
 
 @torch.no_grad()

@@ -77,7 +77,7 @@ def test_unrelated_prompts_are_compared_with_the_bare_base():
     model = Reader()
     cases = AgreementSuite(documents=1, prompts=6).build(model)
     on = parse_methods("adapter,adapter:only_if_relevant=false")
-    model.internalize = lambda *documents: text_adapter("the mill")
+    model.internalize = lambda *documents, **options: text_adapter("the mill")
     gated, always = ([a.f1 for a in ask(model, cases, on, timed=False) if a.method == m.label] for m in on)
     assert gated == [1.0] * 6 and always == [0.0] * 6
 

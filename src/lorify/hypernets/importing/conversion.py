@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lorify.base.model import BaseLM
-from lorify.errors import HypernetworkError
+from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.checkpoint import replaced_hypernetwork
-from lorify.hypernets.importing.probe import check_tokenizer
+from lorify.hypernets.importing.probe import tokenizer_misfit
 from lorify.hypernets.kind import HypernetworkKind, Importer
 from lorify.hypernets.registry import all_kinds
 
@@ -80,17 +80,21 @@ def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseL
     Raises:
         HypernetworkError: if the checkpoint cannot be read, does not fit the base, or the written hypernetwork does
             not make the adapter that the checkpoint's numbers define; then nothing is kept.
+        BaseModelError: if the base's tokenizer, which a document hypernetwork needs, is that of another base.
     """
     importer = kind.importer
     assert importer is not None
-    check_tokenizer(base)
+    misfit = tokenizer_misfit(base)
+    if misfit is not None and kind.load_internalizer is not None:  # its check reads a document
+        raise BaseModelError(misfit)
     with _naming(path, base):
         config, network = importer.read(path, base)
         with replaced_hypernetwork(output, kind.more_files) as temporary:
             kind.save(temporary, config, network, exact=True)
             change = importer.check(base, kind.open(temporary, base), network)
     details = {**importer.describe(config), "parameters": network.num_parameters, "probe_logit_change": change}
-    return Conversion(details, importer.find_doubts(path, base))
+    doubts = [doubt for doubt in (misfit, importer.find_doubts(path, base)) if doubt is not None]
+    return Conversion(details, "; ".join(doubts) or None)
 
 
 @contextmanager

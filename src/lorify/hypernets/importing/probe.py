@@ -14,26 +14,26 @@ from torch import Tensor, nn
 from lorify.adapters.probes import probe_ids
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
-from lorify.errors import BaseModelError, HypernetworkError
+from lorify.errors import HypernetworkError
 
 PROBE_TEXT = "The harbour museum opens at ten. Its curator is Ada Quill, and it shows forty-two ships."
 TOLERANCE = 1e-4
 """Allowed difference of an update, relative to its largest number."""
 
 
-def check_tokenizer(base: BaseLM) -> None:
-    """Check that the base has an embedding for each token of the probe's text.
+def tokenizer_misfit(base: BaseLM) -> str | None:
+    """Say what is wrong if the base has no embedding for some token of the probe's text; None if nothing is.
 
-    Raises:
-        BaseModelError: if its tokenizer is that of another base.
+    Its tokenizer is then that of another base.
     """
     num_embeddings = cast(nn.Embedding, base.model.get_input_embeddings()).weight.shape[0]
     largest = max(base.encode_text(PROBE_TEXT))
-    if largest >= num_embeddings:
-        raise BaseModelError(
-            f"tokenizer of base model {base.name!r} is larger than its vocabulary: it gives token {largest}, and there "
-            f"are {num_embeddings} embeddings; put the tokenizer of that base into its folder"
-        )
+    if largest < num_embeddings:
+        return None
+    return (
+        f"tokenizer of base model {base.name!r} is larger than its vocabulary: it gives token {largest}, and there "
+        f"are {num_embeddings} embeddings; put the tokenizer of that base into its folder"
+    )
 
 
 def check_update(found: Tensor, expected: Tensor, layer: int, module: str) -> None:

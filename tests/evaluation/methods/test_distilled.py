@@ -47,7 +47,7 @@ def test_the_options_of_version_0_1_are_accepted():
 
 def test_the_published_baseline_trains_on_the_writers_or_the_tests_questions():
     base = tiny_base()
-    base.model.config.max_position_embeddings = 8192  # the published prompts are long, and are read byte by byte
+    base.window_tokens = 8192  # the published prompts are long, and are read byte by byte
     model = Lorify(base, None)
     (case,) = FactsSuite(documents=1, questions=2).build(model)
     options = "epochs=1:batch=1:answer_tokens=2:rank=2"

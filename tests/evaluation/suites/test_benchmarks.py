@@ -23,7 +23,7 @@ CLOSING = "<|im_end|>\n<|im_start|>assistant\n"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Lorify:
     base = tiny_base()
-    base.model.config.max_position_embeddings = 8192  # examples of BoolQ are long for a tokenizer of bytes
+    base.window_tokens = 8192  # examples of BoolQ are long for a tokenizer of bytes
     config = task_config(base, BaseEncoder(base), rank=2, latent_size=16, head_input_size=16)
     folder = tmp_path_factory.mktemp("hypernetwork") / "tasks"
     TEXT_TO_LORA.save(folder, config, build_task_hypernetwork(config))

@@ -139,7 +139,7 @@ def test_another_base_is_refused(hypernetwork_dir):
 
 def test_a_chunk_longer_than_the_window_is_refused(base, hypernetwork_dir, tmp_path):
     config, hypernetwork = DOC_TO_LORA.load(hypernetwork_dir)
-    DOC_TO_LORA.save(tmp_path / "long", config.model_copy(update={"chunk_tokens": 510}), hypernetwork)
+    DOC_TO_LORA.save(tmp_path / "long", config.model_copy(update={"chunk_tokens": 513}), hypernetwork)
     with pytest.raises(HypernetworkError, match="window of context encoder tiny-llama is 512"):
         load_internalizer(base, tmp_path / "long")
 

@@ -12,8 +12,12 @@ from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.tasks.suite import drawn_suite_tasks, task_suite
 
 
+ADDED_FIELDS = ", kind='', metric=None"
+"""Fields of questions that were added after the digests were taken, at their defaults."""
+
+
 def digest(value: object) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(value).replace(ADDED_FIELDS, "").encode()).hexdigest()[:16]
 
 
 def test_fact_documents_are_the_same_as_ever():

@@ -70,7 +70,9 @@ class LocalEngine:
         self._stop_ids = base.stop_ids
         self._changed = threading.Condition()
         self._max_owner_rows = owner_limit(self.limits.max_rows, max_share)
-        self._max_owner_waiting = owner_limit(self.limits.max_waiting, max_share)
+        # One request may ask for as many answers as there are rows, and queues them together.
+        waiting = owner_limit(self.limits.max_waiting, max_share)
+        self._max_owner_waiting = max(waiting, min(self.limits.max_rows, self.limits.max_waiting))
         self._max_owner_tokens = owner_limit(self.limits.max_cache_tokens, max_share)
         # Served are tokens: those of prompts and of answers.
         self._queue: FairQueue[QueuedJob] = FairQueue()

@@ -11,7 +11,6 @@ from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.tasks.suite import drawn_suite_tasks, task_suite
 
-
 ADDED_FIELDS = ", kind='', metric=None"
 """Fields of questions that were added after the digests were taken, at their defaults."""
 

@@ -235,7 +235,7 @@ def bad_pdf() -> bytes:
     "name, content, status, message",
     [
         ("bomb.docx", bad_docx, 413, "when unpacked"),
-        ("bomb.pdf", bad_pdf, 413, "bytes of memory"),
+        ("bomb.pdf", bad_pdf, 400, "bytes of memory"),
         ("entities.docx", lambda: docx("&e9;", doctype=entity_bomb()), 400, "damaged"),
         ("broken.pdf", lambda: b"%PDF-1.7\nnothing of the kind", 400, "damaged PDF"),
         ("pages.pdf", lambda: pdf(num_pages=3), 413, "more than 2 pages"),

@@ -22,7 +22,12 @@ from lorify.data.cloze.question_writing import question_writing_prompt, select_u
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, student_log_probabilities
+from lorify.hypernets.refinement.training_examples import (
+    Focus,
+    TrainingExample,
+    known_answer,
+    student_log_probabilities,
+)
 
 QUESTION_TOKENS = 32
 BATCH_SIZE = 16
@@ -123,13 +128,11 @@ def plausible_examples(
 
 
 def _example(base: BaseLM, statement: ClozeStatement, prompts: PromptBuilder) -> TrainingExample:
-    """An example with a known answer, which has all of the teacher's probability."""
+    """The question of a statement with its answer."""
     prompt = prompts.question_ids(statement.question)
     # With a leading space, as hypernetworks are trained to answer: that is the token of a word inside a text.
     number = number_without_unit(statement.answer)
     target = base.encode_text(f" {number or statement.answer}")
     if number is None:  # after a number, a unit may follow
         target = [*target, min(base.stop_ids)]
-    ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
-    log = torch.zeros(ids.shape).to(ids.device)
-    return TrainingExample(statement.question, [*prompt, *target[:-1]], len(target), ids, log)
+    return known_answer(base, statement.question, prompt, target)

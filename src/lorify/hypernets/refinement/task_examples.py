@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from lorify.adapters import Adapter
@@ -19,7 +18,7 @@ from lorify.errors import ContextError, first_problem
 from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.gradient_loop import distill
 from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, MAX_STEPS, as_refined
-from lorify.hypernets.refinement.training_examples import TrainingExample
+from lorify.hypernets.refinement.training_examples import TrainingExample, known_answer
 
 ARROW = "=>"
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -135,7 +134,7 @@ def _parse_line(line: str, source: str) -> TaskExample:
 
 
 def _training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
-    """An example with a known answer, which has all of the teacher's probability."""
+    """An input with its answer, if both fit the base's window."""
     prompt = prompts.question_ids(example.input)
     target = [*base.encode_text(example.output), min(base.stop_ids)]
     if len(prompt) + len(target) > base.window_tokens:
@@ -143,7 +142,4 @@ def _training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder
             f"example {example.input[:40]!r}... has {len(prompt) + len(target)} tokens, the base takes "
             f"{base.window_tokens}; shorten it"
         )
-    ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
-    return TrainingExample(
-        example.input, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device)
-    )
+    return known_answer(base, example.input, prompt, target)

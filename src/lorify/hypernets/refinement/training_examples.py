@@ -40,6 +40,19 @@ class TrainingExample:
     top_log: Tensor
 
 
+def known_answer(base: BaseLM, question: str, prompt: Sequence[int], target: Sequence[int]) -> TrainingExample:
+    """Make an example of a known answer, which has all of the teacher's probability.
+
+    Args:
+        base: the base.
+        question: the question.
+        prompt: token ids of the prompt that asks it.
+        target: token ids of the answer.
+    """
+    ids = torch.tensor(target, device=base.device).unsqueeze(-1)  # [targets, 1]
+    return TrainingExample(question, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device))
+
+
 def kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]) -> Tensor:
     """Compute the mean KL(teacher || student) over all target positions, on the teacher's most probable tokens."""
     student_log = student_log_probabilities(base, examples, lora)

@@ -9,11 +9,14 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lorify.base.files import DEFAULT_BASE
+
+if TYPE_CHECKING:
+    import torch
 
 RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
     {
@@ -66,7 +69,19 @@ class Optimization(Section):
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Maximum norm of the gradient.")
     accumulation: int = Field(1, gt=0, description="Batches for each optimizer step.")
-    bf16: bool = Field(True, description="Compute in bfloat16; the trained weights stay in float32.")
+    bf16: bool | None = Field(
+        None,
+        description="Compute in bfloat16; null: where the device multiplies it natively. The trained weights stay in "
+        "float32.",
+    )
+
+    def computes_in_bf16(self, device: torch.device) -> bool:
+        """Return whether a run on a device computes in bfloat16."""
+        if self.bf16 is not None:
+            return self.bf16
+        from lorify.base import loading
+
+        return loading.best_dtype(device).itemsize == 2
 
 
 class LoraSettings(Section):

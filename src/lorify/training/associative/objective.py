@@ -97,7 +97,7 @@ class AssociativeObjective:
         self.hypernetwork = hypernetwork.to(base.device)
         if config.init_from is None:
             calibrate(self.hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
-        bf16 = config.optimization.bf16
+        bf16 = config.optimization.computes_in_bf16(base.device)
         shared = (base, self.hypernetwork_config, self.hypernetwork)
         self._encoder = StepEncoder(*shared, bf16)
         self._finder = AnswerFinder(*shared, relevance, bf16) if relevance is not None else None

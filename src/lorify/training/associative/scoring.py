@@ -78,7 +78,7 @@ class AnswerScorer:
         """
         split, lora_of_split = split_rows(self.base, [row.segments for row in rows], lora)
         packed = pack_rows(split).to(self.base.device)
-        bf16 = self.optimization.bf16
+        bf16 = self.optimization.computes_in_bf16(self.base.device)
         with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=bf16):
             with self.base.activation_hooks.recorded_inputs(self.config.layers, self.config.module) as inputs:
                 logits = answer_logits(self.base, packed, lora_of_split)

@@ -233,7 +233,7 @@ class PerceiverObjective:
         parts: list[dict[str, GeneratedLora]] = []
         order: list[int] = []
         for group, encoded in self._encode([chunk for row in rows for chunk in row.chunks]):
-            states = encoded.states if self.config.optimization.bf16 else encoded.states.float()
+            states = encoded.states if self._computes_in_bf16 else encoded.states.float()
             with self._autocast():
                 parts.append(self.hypernetwork(states, encoded.mask, encoded.token_indices))
             order += group
@@ -269,7 +269,11 @@ class PerceiverObjective:
         )
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16)
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self._computes_in_bf16)
+
+    @property
+    def _computes_in_bf16(self) -> bool:
+        return self.config.optimization.computes_in_bf16(self.base.device)
 
 
 def load_start(folder: Path, wanted: PerceiverConfig, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHypernetwork]:

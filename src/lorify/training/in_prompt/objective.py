@@ -84,7 +84,7 @@ class PromptObjective:
     def _score(self, split: str, batch: int) -> RowScores:
         rows = [self._row(rng, example) for rng, example in self._draw(split, batch)]
         lora = build_table_batch(self.config.lora, self.layers, [self.table] * len(rows))
-        return answer_rows(self.base, rows, lora, bf16=self.config.optimization.bf16)
+        return answer_rows(self.base, rows, lora, bf16=self.config.optimization.computes_in_bf16(self.base.device))
 
     def _draw(self, split: str, batch: int) -> list[tuple[random.Random, Example]]:
         data, rng = self.config.data, random.Random(f"{self.config.seed}/{split}/{batch}")

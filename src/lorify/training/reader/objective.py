@@ -193,7 +193,9 @@ class ReaderObjective:
         device = self.base.device
         question = torch.tensor([pair.question for pair in pairs], device=device)
         context = torch.tensor([pair.context for pair in pairs], device=device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.config.optimization.bf16):
+        with torch.autocast(
+            device.type, dtype=torch.bfloat16, enabled=self.config.optimization.computes_in_bf16(device)
+        ):
             documents = self._encode_documents(contexts)
             asked = self._encode_questions(questions)
             mask, question_mask = _mask(documents).to(device), _mask(asked).to(device)

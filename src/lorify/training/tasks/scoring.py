@@ -80,7 +80,7 @@ def score_rows(
         base,
         rows,
         lora,
-        bf16=optimization.bf16,
+        bf16=optimization.computes_in_bf16(base.device),
         loss_per_segment=AVERAGES[optimization.average_over],
         label_smoothing=optimization.label_smoothing if training else 0.0,
         noise_alpha=optimization.neftune_alpha if training else 0.0,

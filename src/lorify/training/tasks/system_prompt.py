@@ -122,7 +122,13 @@ class SystemMessageObjective:
         def loss(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
             return answer_loss_per_segment(per_token, segment, num_segments, optimization.first_token_share)
 
-        return answer_rows(self.base, step.rows, self.hypernetwork(read), bf16=optimization.bf16, loss_per_segment=loss)
+        return answer_rows(
+            self.base,
+            step.rows,
+            self.hypernetwork(read),
+            bf16=optimization.computes_in_bf16(self.base.device),
+            loss_per_segment=loss,
+        )
 
 
 def _build_config(

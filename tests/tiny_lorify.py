@@ -1,6 +1,6 @@
 """Loaded models for tests of what builds on them: a random one, and one that reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import torch
@@ -8,11 +8,14 @@ from tiny import tiny_associative_config, tiny_base
 
 from lorify.adapters import Adapter, AdapterStack, LoraPair, Provenance
 from lorify.answering.answerer import Answer, Answerer
+from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.stated import StatedModel
 from lorify.base.model import BaseLM
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.associative.relevance import Relevance
 
 
 def tiny_lorify() -> Lorify:
@@ -26,6 +29,20 @@ def tiny_lorify() -> Lorify:
             base, config, AssociativeHypernetwork(config).eval().to(base.device), name="tiny", digest="d1"
         ),
     )
+
+
+_FITTED = {"hypernetwork_digest": "d1", "bias": 9.0, "threshold": 0.5, "auroc": 0.9, "questions": 9}
+SURE = ConfidenceModel(weights=(0.0, 0.0), **_FITTED)
+STATED = StatedModel(weights=(0.0,) * 4, **_FITTED)
+
+
+def judging_lorify(
+    confidence_model: ConfidenceModel | None = SURE, stated_model: StatedModel | None = STATED
+) -> Lorify:
+    """A random model whose adapters are on for all questions; it takes its answers for right and stated."""
+    tiny = tiny_lorify()
+    internalizer = replace(tiny.internalizer, relevance=Relevance(threshold=0.0, unseen_weight=1.0, weights={}))
+    return Lorify(tiny.base, internalizer, confidence_model=confidence_model, stated_model=stated_model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,3 +101,32 @@ class Reader(Lorify):
 
     def internalize(self, *sources, keep="tokens", report=None):
         return text_adapter("\n".join(source.text for source in sources))
+
+
+class ForwardPasses:
+    """Counts the forward passes of a base and of the reader of its hypernetwork, inside a `with` block.
+
+    Attributes:
+        base: passes of the base, also those through its first blocks alone.
+        reader: passes of the reader.
+    """
+
+    def __init__(self, answerer: Answerer) -> None:
+        self.base = self.reader = 0
+        self._block = answerer.base.decoder.layers[0]
+        self._reader = answerer.internalizer.hypernetwork.reader
+
+    def __enter__(self) -> "ForwardPasses":
+        def count_base(*_: object) -> None:
+            self.base += 1
+
+        def count_reader(*_: object) -> None:
+            self.reader += 1
+
+        hooks = ((self._block, count_base), (self._reader, count_reader))
+        self._handles = [module.register_forward_hook(count) for module, count in hooks]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()

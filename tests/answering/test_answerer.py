@@ -7,7 +7,6 @@ from tiny_lorify import tiny_lorify
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
-from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.base.chat import PromptBuilder
@@ -73,22 +72,6 @@ def test_one_adapter_is_prepared_once_for_a_question():
     assert internalizer.prepared == [(adapter, "When?")]
     assert [scale for _, scale in plans[0].adapters] == [1.0, 0.5]
     assert [plan.prompt_ids for plan in plans] == [(1,), (2,)]
-
-
-def test_the_question_is_planned_once_with_confidence_too():
-    model = tiny_lorify()
-    internalizer = Counting(model.internalizer)
-    fitted = ConfidenceModel(
-        hypernetwork_digest="d1", bias=0.0, weights=(0.0, 0.0), threshold=0.6, auroc=0.8, questions=9
-    )
-    answerer = Answerer(model.base, internalizer, fitted)
-    plan = answerer.plan_query(Query("When does the mill open?", AdapterStack.of(model.internalize(MILL))))
-    with patch("lorify.answering.answerer.answer_signals", return_value=(0.0, 0.0)) as measured:
-        (answer,) = answerer.answer([plan], OPTIONS, with_confidence=True)
-        (plain,) = answerer.answer([plan], OPTIONS)
-    assert (answer.confidence, plain.confidence) == (0.5, None)
-    assert measured.call_count == 1 and measured.call_args.args[1] is plan
-    assert len(internalizer.prepared) == 1
 
 
 def test_a_stream_is_the_answer_in_pieces_without_white_space_at_its_ends(model):

@@ -7,9 +7,9 @@ from lorify.answering.confidence import (
     CONFIDENCE_NAME,
     NO_ANSWER,
     ConfidenceModel,
-    answer_signals,
     load_confidence_model,
     save_confidence_model,
+    surprisal_signals,
 )
 from lorify.answering.plan import AnswerPlan
 from lorify.contexts.documents import document_from_text
@@ -24,9 +24,9 @@ def test_signals_are_the_surprisal_of_the_answers_tokens(model):
     adapter = model.internalize(document_from_text("The mill opens at nine."))
     prompt = model.answerer.prompts.question_ids("When?")
     on, off = AnswerPlan(prompt, AdapterStack.of(adapter)), AnswerPlan(prompt)
-    bare = answer_signals(model.base, off, "nine")
-    assert answer_signals(model.base, on, "nine") != bare
-    assert answer_signals(model.base, on, "") == NO_ANSWER
+    bare = surprisal_signals(model.base, off, "nine")
+    assert surprisal_signals(model.base, on, "nine") != bare
+    assert surprisal_signals(model.base, on, "") == NO_ANSWER
     target = model.base.encode_text(" nine")
     with torch.inference_mode():
         logits = model.base.model(input_ids=torch.tensor([[*prompt, *target[:-1]]])).logits[0, len(prompt) - 1 :]
@@ -44,11 +44,13 @@ def test_confidence_is_known_of_answers_with_the_hypernetworks_own_adapters_alon
     answerer = Answerer(model.base, model.internalizer, FITTED)
     prompt = answerer.prompts.question_ids("When?")
     plan = AnswerPlan(prompt, AdapterStack.of(own))
-    assert answerer.confidence(plan, "nine") == FITTED.probability(answer_signals(model.base, plan, "nine"))
-    assert answerer.confidence(AnswerPlan(prompt), "nine") is None
-    assert Answerer(model.base, model.internalizer).confidence(plan, "nine") is None
+    assert answerer.confidence(answerer.signals(plan, "nine")) == FITTED.probability(
+        surprisal_signals(model.base, plan, "nine")
+    )
+    assert answerer.confidence(answerer.signals(AnswerPlan(prompt), "nine")) is None
+    assert Answerer(model.base, model.internalizer).confidence(answerer.signals(plan, "nine")) is None
     other = Answerer(model.base, model.internalizer, FITTED.model_copy(update={"hypernetwork_digest": "other"}))
-    assert other.confidence(plan, "nine") is None
+    assert other.confidence(answerer.signals(plan, "nine")) is None
 
 
 def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):

@@ -52,7 +52,7 @@ def test_an_answer_of_the_bare_base_is_not_judged():
     answerer, _ = asked(bias=-5.0)
     plan = answerer.plan_query(Query("When?", not_stated=REPLY))
     (answer,) = answerer.answer([plan], OPTIONS)
-    assert answer.withheld is None and answerer.stated(plan, "nine") is None
+    assert answer.withheld is None and answerer.stated(answerer.signals(plan, "nine")) is None
 
 
 def test_without_a_fitted_model_every_answer_is_given():

@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.hypernets.checkpoint import LoadedHypernetwork
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import task_document
@@ -127,9 +127,9 @@ class Toy:
         *,
         only_if_relevant: bool = True,
         focus: bool = True,
-    ) -> list[Adapter | None]:
+    ) -> list[PreparedAdapter]:
         del questions, only_if_relevant, focus
-        return [*adapters]
+        return [PreparedAdapter(adapter) for adapter in adapters]
 
 
 TOY_DOCUMENTS = HypernetworkKind(name="toy_documents", config=ToyConfig, build=ToyNetwork, load_internalizer=Toy)

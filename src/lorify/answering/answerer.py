@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch
-from lorify.answering.confidence import ConfidenceModel, answer_signals
+from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.fitted import FittedModel
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question
-from lorify.answering.sources import Source, find_source
-from lorify.answering.stated import StatedModel, StatedSignals, stated_signals
+from lorify.answering.signals import AnswerSignals
+from lorify.answering.sources import Source
+from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
 from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.base.turns import without_system
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.evidence import PreparedAdapter
 from lorify.hypernets.internalizer import DocumentInternalizer
 
 
@@ -30,12 +32,19 @@ class Answer:
         adapter_on: whether an adapter was on.
         confidence: probability that the answer is right; None if it was not requested or cannot be estimated.
         withheld: the answer that `text` replaces, since the documents do not state it; None if nothing was replaced.
+        signals: what confidence, source and `withheld` are derived from; it keeps what has been measured.
     """
 
     text: str
     adapter_on: bool
     confidence: float | None = None
     withheld: str | None = None
+    signals: AnswerSignals | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def source(self) -> Source | None:
+        """The sentence of the documents that the answer was taken from; None if that is unknown."""
+        return None if self.signals is None else self.signals.source
 
 
 class Answerer:
@@ -105,7 +114,7 @@ class Answerer:
 
         An adapter that occurs several times with one question is prepared once.
         """
-        prepared: dict[_Key, Adapter | None] = {}
+        prepared: dict[_Key, PreparedAdapter] = {}
         for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
             wanted = {
                 _key(adapter, request): adapter
@@ -115,7 +124,13 @@ class Answerer:
             }
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
         return [
-            AnswerPlan(request.prompt_ids, _prepared_stack(request, prepared), request.is_continued, request)
+            AnswerPlan(
+                request.prompt_ids,
+                _prepared_stack(request, prepared),
+                request.is_continued,
+                request,
+                tuple(prepared[_key(adapter, request)].evidence for adapter in request.adapters.adapters),
+            )
             for request in requests
         ]
 
@@ -141,10 +156,8 @@ class Answerer:
             stop_ids=self.stop_ids,
         )
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
-        return [
-            self._checked(plan, Answer(text, plan.is_on, self.confidence(plan, text) if with_confidence else None))
-            for plan, text in zip(plans, texts, strict=True)
-        ]
+        measured = [self.signals(plan, text) for plan, text in zip(plans, texts, strict=True)]
+        return [self._checked(signals, with_confidence=with_confidence) for signals in measured]
 
     def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
         """Yield the tokens of an answer as they are sampled."""
@@ -167,81 +180,54 @@ class Answerer:
         if piece := text.take(last=True):
             yield piece
 
-    def confidence(self, plan: AnswerPlan, text: str) -> float | None:
-        """Estimate the probability that an answer is right, with one forward pass.
+    def signals(self, plan: AnswerPlan, text: str) -> AnswerSignals:
+        """Return the signals of an answer, none of which is measured yet.
 
         Args:
             plan: the plan that was answered.
             text: the answer.
+        """
+        return AnswerSignals(plan, text, base=self.base, internalizer=self.internalizer)
+
+    def confidence(self, signals: AnswerSignals) -> float | None:
+        """Estimate the probability that an answer is right, with one forward pass.
 
         Returns:
             The probability; None if there is no confidence model, no adapter is on, or one was made otherwise (the
             model is fitted to answers about documents).
         """
         model = self.confidence_model
-        if model is None or not plan.is_on:
-            return None
-        if not _all_made_by(plan.adapters, model.hypernetwork_digest):
-            return None
-        return model.probability(answer_signals(self.base, plan, text))
+        return model.probability(signals.surprisal) if model is not None and _is_judged(signals, model) else None
 
-    def stated(self, plan: AnswerPlan, text: str) -> float | None:
+    def stated(self, signals: AnswerSignals) -> float | None:
         """Estimate the probability that the documents state an answer, with a forward pass and one of the reader.
 
         Returns:
             The probability; None if there is no model for it, no adapter is on, or one was made otherwise.
         """
         model = self.stated_model
-        if model is None or not plan.is_on or not _all_made_by(plan.adapters, model.hypernetwork_digest):
+        if model is None or not _is_judged(signals, model) or signals.stated is None:
             return None
-        signals = self.stated_signals(plan, text)
-        return None if signals is None else model.probability(signals)
+        return model.probability(signals.stated)
 
-    def is_stated(self, plan: AnswerPlan, text: str) -> bool:
+    def is_stated(self, signals: AnswerSignals) -> bool:
         """Return whether the documents state an answer; True where that cannot be estimated (see `stated`)."""
-        probability = self.stated(plan, text)
+        probability = self.stated(signals)
         return probability is None or self.stated_model is None or probability >= self.stated_model.threshold
 
-    def stated_signals(self, plan: AnswerPlan, text: str) -> StatedSignals | None:
-        """Measure the signals of whether the documents state an answer; None without cached tokens."""
-        if plan.request is None or self.internalizer is None:
-            return None
-        evidence = self._evidence(plan.request.adapters, plan.request.question)
-        source = find_source(evidence, text, self.base.decode_text)
-        if source is None:
-            return None
-        located = max(document.probabilities.max().item() for document in evidence)
-        return stated_signals(text, answer_signals(self.base, plan, text), source, located)
-
-    def _checked(self, plan: AnswerPlan, answer: Answer) -> Answer:
-        """Replace an answer that the documents do not state, if the plan asks for it."""
-        if plan.request is None or plan.request.not_stated is None or self.is_stated(plan, answer.text):
+    def _checked(self, signals: AnswerSignals, *, with_confidence: bool) -> Answer:
+        """Make the answer; if the plan asks for it, an answer that the documents do not state is replaced."""
+        plan = signals.plan
+        confidence = self.confidence(signals) if with_confidence else None
+        answer = Answer(signals.text, plan.is_on, confidence, signals=signals)
+        if plan.request is None or plan.request.not_stated is None or self.is_stated(signals):
             return answer
         return replace(answer, text=plan.request.not_stated, withheld=answer.text)
 
-    def find_source(self, adapters: AdapterStack, question: str, text: str) -> Source | None:
-        """Find the sentence of the adapters' documents that an answer was taken from, with one pass of the reader.
-
-        Args:
-            adapters: the adapters of the request, before they were focused.
-            question: the question.
-            text: the answer.
-
-        Returns:
-            The source; None if no adapter keeps the tokens of its documents.
-        """
-        if self.internalizer is None:
-            return None
-        return find_source(self._evidence(adapters, question), text, self.base.decode_text)
-
-    def _evidence(self, adapters: AdapterStack, question: str) -> list[TokenEvidence]:
-        assert self.internalizer is not None
-        return [e for adapter in adapters.adapters for e in self.internalizer.locate(adapter, question)]
-
-    def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> Sequence[Adapter | None]:
+    def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> list[PreparedAdapter]:
         adapters = list(wanted.values())
         if self.internalizer is None or not adapters:
-            return adapters
+            return [PreparedAdapter(adapter) for adapter in adapters]
         questions = [key.question for key in wanted]
         return self.internalizer.prepare(adapters, questions, only_if_relevant=only_if_relevant, focus=focus)
 
@@ -263,15 +249,17 @@ class _Key:
     focus: bool
 
 
-def _all_made_by(adapters: AdapterStack, hypernetwork_digest: str) -> bool:
-    return all(adapter.provenance.hypernetwork_digest == hypernetwork_digest for adapter in adapters.adapters)
+def _is_judged(signals: AnswerSignals, model: FittedModel) -> bool:
+    """Whether a model applies to an answer: adapters are on, and all are of the hypernetwork it was fitted for."""
+    adapters = signals.plan.adapters.adapters
+    return bool(adapters) and all(a.provenance.hypernetwork_digest == model.hypernetwork_digest for a in adapters)
 
 
 def _key(adapter: Adapter, request: AnswerRequest) -> _Key:
     return _Key(id(adapter), request.question, request.only_if_relevant, request.focus)
 
 
-def _prepared_stack(request: AnswerRequest, prepared: dict[_Key, Adapter | None]) -> AdapterStack:
+def _prepared_stack(request: AnswerRequest, prepared: dict[_Key, PreparedAdapter]) -> AdapterStack:
     """The adapters of a request that are on."""
-    parts = [(prepared[_key(adapter, request)], scale) for adapter, scale in request.adapters]
+    parts = [(prepared[_key(adapter, request)].adapter, scale) for adapter, scale in request.adapters]
     return AdapterStack(tuple((adapter, scale) for adapter, scale in parts if adapter is not None))

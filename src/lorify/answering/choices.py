@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lorify.adapters import build_lora_batch
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.teacher_forcing import teacher_forced_log_probabilities
 from lorify.base.model import BaseLM
 from lorify.errors import RequestError
 
@@ -82,18 +82,11 @@ def _batches(targets: Sequence[Sequence[int]], row_tokens: int) -> Iterator[Sequ
         yield targets[start : start + size]
 
 
-@torch.inference_mode()
 def _log_probabilities(base: BaseLM, plan: AnswerPlan, targets: Sequence[Sequence[int]]) -> Tensor:
     """Log-probability of each target, followed by a stop token, after the prompt `[targets]`."""
-    prompt, longest = list(plan.prompt_ids), max(map(len, targets))
-    rows = [[*prompt, *target, *[0] * (longest - len(target))] for target in targets]
-    ids = torch.tensor(rows, device=base.device)  # padding is on the right, where causal attention ignores it
-    with base.hooks.applied(build_lora_batch([plan.adapters] * len(rows), base)):
-        hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
     stops = sorted(base.stop_ids)
     scores = []
-    for row, target in zip(hidden, targets, strict=True):
-        log = base.logits(row[len(prompt) - 1 : len(prompt) + len(target)]).log_softmax(-1)  # [target + 1, vocabulary]
+    for log, target in zip(teacher_forced_log_probabilities(base, plan, targets), targets, strict=True):
         tokens = log[:-1].gather(1, torch.tensor(target, device=log.device)[:, None]).sum()
         scores.append(tokens + log[-1, stops].logsumexp(0))
     return torch.stack(scores)

@@ -9,17 +9,15 @@ used. A logistic regression combines them. It is fitted once for a hypernetwork,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from lorify.adapters import build_lora_batch
 from lorify.answering.fitted import FittedModel, load_fitted, save_fitted
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.teacher_forcing import teacher_forced_log_probabilities
 from lorify.base.model import BaseLM
 
 CONFIDENCE_NAME = "confidence.json"
@@ -50,7 +48,7 @@ class ConfidenceModel(FittedModel):
         return probability < self.threshold
 
 
-def answer_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
+def surprisal_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
     """Measure the signals of an answer in one forward pass.
 
     Args:
@@ -60,19 +58,11 @@ def answer_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
     """
     if not text:
         return NO_ANSWER
-    surprisals = _surprisals(base, plan, base.encode_text(f" {text}"))
+    target = base.encode_text(f" {text}")
+    (log,) = teacher_forced_log_probabilities(base, plan, [target[:-1]])  # [targets, vocabulary]
+    surprisals = -log[torch.arange(len(target)), torch.tensor(target)]
     mean, most = (min(max(float(x), MIN_SURPRISAL), MAX_SURPRISAL) for x in (surprisals.mean(), surprisals.max()))
     return Signals(math.log(mean), math.log(most))
-
-
-@torch.inference_mode()
-def _surprisals(base: BaseLM, plan: AnswerPlan, target: Sequence[int]) -> Tensor:
-    """Surprisal of each target token after the prompt and the targets before it `[targets]`."""
-    ids = torch.tensor([[*plan.prompt_ids, *target[:-1]]], device=base.device)
-    with base.hooks.applied(build_lora_batch([plan.adapters], base)):
-        hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
-    log = base.logits(hidden[0, len(plan.prompt_ids) - 1 :]).log_softmax(-1)  # [targets, vocabulary]
-    return -log[torch.arange(len(target)), torch.tensor(target)]
 
 
 def save_confidence_model(folder: Path, model: ConfidenceModel) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lorify.adapters import AdapterStack
 from lorify.base.chat import Message, question_messages
+from lorify.hypernets.evidence import TokenEvidence
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,15 @@ class AnswerPlan:
         adapters: the adapters that are on, focused on the question.
         is_continued: whether the prompt ends in the beginning of the answer.
         request: what was planned; None if answers are not checked against the documents.
+        evidence: for each adapter of the request where its documents answer the question; None for one whose documents
+            were not read while planning. Empty if that is unknown for all.
     """
 
     prompt_ids: tuple[int, ...]
     adapters: AdapterStack = field(default_factory=AdapterStack)
     is_continued: bool = False
     request: AnswerRequest | None = None
+    evidence: tuple[Sequence[TokenEvidence] | None, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def is_on(self) -> bool:

@@ -94,19 +94,20 @@ def stream_answers(
             print_line(answer.text)
         else:
             text = write_stream(model.answerer.stream(plan, options))
-            answer = Answer(text, plan.is_on, model.answerer.confidence(plan, text))
+            signals = model.answerer.signals(plan, text)
+            answer = Answer(text, plan.is_on, model.answerer.confidence(signals), signals=signals)
         if not plan.is_on and not adapters.is_empty:
             note_bare_answer()
         if answer.withheld is None:
             warn_if_doubtful(model, answer.confidence)
             if sources and plan.is_on:
-                write_source(model, adapters, question, answer.text)
+                write_source(answer)
 
 
-def write_source(model: Lorify, adapters: AdapterStack, question: str, answer: str) -> None:
+def write_source(answer: Answer) -> None:
     """Write the sentence that an answer was taken from, with the name of its document; nothing if it is unknown."""
-    source = model.answerer.find_source(adapters, question, answer)
-    if source is not None:
+    if answer.source is not None:
+        source = answer.source
         print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
 
 
@@ -136,7 +137,7 @@ def answer_json(
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
         is_given = answer.withheld is None
-        source = model.answerer.find_source(adapters, question, answer.text) if answer.adapter_on and is_given else None
+        source = answer.source if answer.adapter_on and is_given else None
         result["sources"] = [source.as_dict()] if source is not None else []
         if is_given:
             warn_if_doubtful(model, answer.confidence)
@@ -208,8 +209,8 @@ def _answer(model: Lorify, query: Query, options: GenerationOptions) -> tuple[An
     plan = model.answerer.plan_query(query)
     (answer,) = model.answerer.answer([plan], options)
     seconds = time.perf_counter() - started
-    text = answer.text if answer.withheld is None else answer.withheld
-    return replace(answer, confidence=model.answerer.confidence(plan, text)), seconds
+    confidence = None if answer.signals is None else model.answerer.confidence(answer.signals)
+    return replace(answer, confidence=confidence), seconds
 
 
 def _timed(answer: Answer, seconds: float) -> dict[str, Any]:

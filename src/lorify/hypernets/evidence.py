@@ -1,4 +1,4 @@
-"""Where the answer of a question is in a document, as a hypernetwork with a reader sees it."""
+"""What a hypernetwork prepares for a question: the adapter to answer it with, and where documents answer it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from lorify.adapters import Adapter
 
 
 @dataclass(frozen=True)
@@ -21,3 +23,17 @@ class TokenEvidence:
     document: str
     ids: Sequence[int]
     probabilities: Tensor
+
+
+@dataclass(frozen=True)
+class PreparedAdapter:
+    """The adapter to answer a question with.
+
+    Attributes:
+        adapter: a focused adapter or the one that was given; None if it is off for this question.
+        evidence: where its documents answer the question, as `DocumentInternalizer.locate` returns it; None if the
+            reader was not needed, so that it has not run.
+    """
+
+    adapter: Adapter | None
+    evidence: Sequence[TokenEvidence] | None = None

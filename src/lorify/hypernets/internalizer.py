@@ -12,7 +12,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 
 Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
@@ -118,7 +118,7 @@ class DocumentInternalizer(Protocol):
         *,
         only_if_relevant: bool = True,
         focus: bool = True,
-    ) -> list[Adapter | None]:
+    ) -> list[PreparedAdapter]:
         """Choose the adapter to answer each question with.
 
         Args:
@@ -128,7 +128,7 @@ class DocumentInternalizer(Protocol):
             focus: rebuild an adapter from the tokens of its documents that answer the question.
 
         Returns:
-            For each question: None if the adapter is off, a focused adapter, or the adapter itself.
+            For each question its adapter: focused, unchanged, or off.
         """
         ...
 
@@ -175,10 +175,10 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         *,
         only_if_relevant: bool = True,
         focus: bool = True,
-    ) -> list[Adapter | None]:
+    ) -> list[PreparedAdapter]:
         """Return the adapters themselves: by default they are on, and the same, for all questions."""
         del only_if_relevant, focus
-        return [adapter for adapter, _ in zip(adapters, questions, strict=True)]
+        return [PreparedAdapter(adapter) for adapter, _ in zip(adapters, questions, strict=True)]
 
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
         """Return nothing: by default it is unknown where an answer is."""

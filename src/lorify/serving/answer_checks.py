@@ -75,9 +75,10 @@ def as_piece(answer: WholeAnswer) -> Piece:
 
 def _check(answerer: Answerer, job: Job, answer: WholeAnswer, *, sources: bool) -> tuple[WholeAnswer, AnswerCheck]:
     request = job.request
-    if not answer.adapter_on:
+    if answer.plan is None or not answer.plan.is_on:
         return answer, AnswerCheck()
-    if request.not_stated is not None and not answerer.is_stated(answerer.plan([request])[0], answer.text):
+    signals = answerer.signals(answer.plan, answer.text)
+    if request.not_stated is not None and not answerer.is_stated(signals):
         return replace(answer, text=request.not_stated, choices=()), AnswerCheck(withheld=answer.text)
-    source = answerer.find_source(request.adapters, request.question, answer.text) if sources else None
+    source = signals.source if sources else None
     return answer, AnswerCheck((source,) if source is not None else ())

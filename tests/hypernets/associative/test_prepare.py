@@ -20,13 +20,13 @@ FOCUSING = replace(INTERNALIZER, relevance=RELEVANCE)
 
 def focused_on(internalizer, adapter, question: str):
     (found,) = internalizer.prepare([adapter], [question], only_if_relevant=False)
-    return found
+    return found.adapter
 
 
 def is_on(internalizer, adapter, question: str) -> bool:
     (found,) = internalizer.prepare([adapter], [question], focus=False)
-    assert found is None or found is adapter
-    return found is not None
+    assert found.adapter is None or found.adapter is adapter
+    return found.adapter is not None
 
 
 def reader_of(internalizer, stand_in):
@@ -64,15 +64,17 @@ def test_the_reader_runs_once_for_relevance_and_focus():
     reader = Mock(side_effect=constant(1.0))
     with reader_of(FOCUSING, reader):
         (found,) = FOCUSING.prepare([adapter], ["Why?"])
-    assert found is not None and found is not adapter
-    assert reader.call_count == 1
+        assert found.adapter is not None and found.adapter is not adapter
+        assert reader.call_count == 1
+        (document,), (located,) = found.evidence, FOCUSING.locate(adapter, "Why?")
+    assert torch.equal(document.probabilities, located.probabilities) and document.ids == located.ids
 
 
 def test_relevance_is_decided_for_each_question_of_a_batch():
     first, second = FOCUSING.internalize(DOCUMENTS[:1]), FOCUSING.internalize(DOCUMENTS[1:2])
     questions = ["When does the mill open?", "When does the mill open?", "Who keeps bees?"]
     with reader_of(FOCUSING, constant(-9.0)):
-        on, off, bees = FOCUSING.prepare([first, second, second], questions)
+        on, off, bees = (found.adapter for found in FOCUSING.prepare([first, second, second], questions))
     assert off is None
     assert on is not None and bees is not None
     assert on.provenance.documents == first.provenance.documents
@@ -101,7 +103,7 @@ def test_questions_are_focused_together_as_each_alone():
     questions = ["Who keeps bees, and where do they keep them in the winter?", "What lies there?"]
     together = FOCUSING.prepare(adapters, questions, only_if_relevant=False)
     for found, adapter, question in zip(together, adapters, questions, strict=True):
-        assert_same_weights(found, focused_on(FOCUSING, adapter, question))
+        assert_same_weights(found.adapter, focused_on(FOCUSING, adapter, question))
 
 
 def test_with_an_index_the_adapter_is_focused_alike_and_with_nothing_kept_not_at_all():

@@ -7,6 +7,7 @@ import pytest
 from openai import OpenAI
 from serving.running import BASE, RunningServer, ask, serving
 from serving.tiny_lorify import tiny_lorify
+from tiny_lorify import ForwardPasses
 
 from lorify import Lorify
 from lorify.answering.stated import StatedModel
@@ -67,3 +68,14 @@ def test_an_answer_that_is_not_stated_is_replaced_with_a_reason(client: OpenAI, 
 def test_the_bare_base_is_not_checked(client: OpenAI) -> None:
     (choice,) = ask(client, BASE, extra_body={"not_stated": REPLY, "sources": True}).choices
     assert choice.message.content != REPLY and choice.model_extra["sources"] == []
+
+
+def test_a_check_reads_the_documents_no_second_time(client: OpenAI, server: RunningServer, model_id: str) -> None:
+    model = server.service.model
+    checked = {"sources": True, "not_stated": REPLY}
+    with ForwardPasses(model.answerer) as plain:
+        ask(client, model_id)
+    with ForwardPasses(model.answerer) as passes:
+        ask(client, model_id, extra_body=checked)
+    assert passes.reader == plain.reader == 1
+    assert passes.base == plain.base + 1

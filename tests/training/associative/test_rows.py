@@ -44,7 +44,8 @@ def test_a_question_is_focused_in_training_as_at_inference():
     ((number, mill),) = [(n, row) for n, row in enumerate(rows) if "mill" in row.segments[0].question]
     internalizer = AssociativeInternalizer(tiny_base(), config, HYPERNETWORK, "tiny", "d1", RELEVANCE)
     adapter = internalizer.internalize([document_from_text(PASSAGE.documents[0], "passage")])
-    (focused,) = internalizer.prepare([adapter], [PASSAGE.questions[0].text], only_if_relevant=False)
+    (prepared,) = internalizer.prepare([adapter], [PASSAGE.questions[0].text], only_if_relevant=False)
+    focused = prepared.adapter
     _, (document,) = internalizer.documents_of(adapter)
     assert mill.factors.count_nonzero() == len(document.tokens.words)
     wanted = torch.stack([focused.weights[layer, "down_proj"].B.T for layer in config.layers])

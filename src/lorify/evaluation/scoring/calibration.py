@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.confidence import ConfidenceModel, Signals, answer_signals
+from lorify.answering.confidence import ConfidenceModel, Signals
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import PreparedCase, check_questions
@@ -113,6 +113,6 @@ def _add_answers(
     asked = [i for i, (_, plan) in enumerate(planned) if plan.is_on]
     answers = answer_in_batches(answerer, [planned[i] for i in asked], options)
     for i, answer in zip(asked, answers, strict=True):
-        found.signals.append(answer_signals(answerer.base, planned[i][1], answer.text))
+        found.signals.append(answerer.signals(planned[i][1], answer.text).surprisal)
         found.is_right.append(token_f1(answer.text, case.questions[i].answers) >= RIGHT_F1)
         found.groups.append(case.id)

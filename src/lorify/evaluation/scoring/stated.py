@@ -62,7 +62,7 @@ def collect_answers(
         answers = answer_in_batches(model.answerer, planned, GenerationOptions(max_new_tokens))
         group = case.id.rpartition("-")[0]
         for question, (_, plan), answer in zip(case.questions, planned, answers, strict=True):
-            signals = model.answerer.stated_signals(plan, answer.text) if plan.is_on else None
+            signals = model.answerer.signals(plan, answer.text).stated if plan.is_on else None
             is_right = question.kind == GIVEN and token_f1(answer.text, question.answers) >= RIGHT_F1
             found.append(CheckedAnswer(group, question.kind, is_right, signals))
         report(1, len(cases))

@@ -33,7 +33,7 @@ from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
 
 MIN_ANSWER_PROBABILITY = 0.6
@@ -49,6 +49,14 @@ class _Answer(NamedTuple):
     @property
     def is_certain(self) -> bool:
         return max(document.max().item() for document in self.probabilities) > MIN_ANSWER_PROBABILITY
+
+    def evidence(self, adapter: Adapter) -> list[TokenEvidence]:
+        documents = zip(adapter.provenance.documents, self.documents, strict=True)
+        cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
+        return [
+            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()))
+            for (name, tokens), probabilities in zip(cached, self.probabilities, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         *,
         only_if_relevant: bool = True,
         focus: bool = True,
-    ) -> list[Adapter | None]:
+    ) -> list[PreparedAdapter]:
         """Choose the adapter to answer each question with; see `DocumentInternalizer.prepare`.
 
         A question is about an adapter's documents if it shares rare words with them, or if the reader locates its
@@ -134,29 +142,23 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         pairs = list(zip(adapters, questions, strict=True))
         is_on = [not only_if_relevant or self._overlaps(*pair) for pair in pairs]
         answers = self._find_answers({i: pair for i, pair in enumerate(pairs) if focus or not is_on[i]})
-        prepared: list[Adapter | None] = []
+        prepared: list[PreparedAdapter] = []
         for i, adapter in enumerate(adapters):
             answer = answers.get(i)
+            evidence = None if answer is None else answer.evidence(adapter)
             if not is_on[i] and not (answer is not None and answer.is_certain):
-                prepared.append(None)
+                prepared.append(PreparedAdapter(None, evidence))
             elif focus and answer is not None:
-                prepared.append(self._focus(adapter, answer))
+                prepared.append(PreparedAdapter(self._focus(adapter, answer), evidence))
             else:
-                prepared.append(adapter)
+                prepared.append(PreparedAdapter(adapter, evidence))
         return prepared
 
     @torch.no_grad()
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
         """Find where the documents of an adapter answer a question; see `DocumentInternalizer.locate`."""
         answer = self._find_answers({0: (adapter, question)}).get(0)
-        if answer is None:
-            return []
-        documents = zip(adapter.provenance.documents, answer.documents, strict=True)
-        cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
-        return [
-            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()))
-            for (name, tokens), probabilities in zip(cached, answer.probabilities, strict=True)
-        ]
+        return [] if answer is None else answer.evidence(adapter)
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

@@ -87,6 +87,6 @@ def focusing(internalizer: DocumentInternalizer) -> Focus:
 
     def focus(adapters: Sequence[Adapter], questions: Sequence[str]) -> list[Adapter]:
         prepared = internalizer.prepare(adapters, questions, only_if_relevant=False)
-        return [adapter for adapter in prepared if adapter is not None]
+        return [found.adapter for found in prepared if found.adapter is not None]
 
     return focus

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from lorify.answering.plan import AnswerPlan
 from lorify.errors import RequestError
 from lorify.serving.engines.jobs import AnswerStream, Engine, FinishReason, Job, Piece, TokenChoice
 
@@ -25,6 +26,7 @@ class WholeAnswer:
     choices: tuple[TokenChoice, ...]
     finish_reason: FinishReason
     adapter_on: bool = False
+    plan: AnswerPlan | None = None
 
 
 def submit_all(engine: Engine, jobs: Sequence[Job]) -> list[AnswerStream]:
@@ -108,4 +110,5 @@ def join_pieces(pieces: Sequence[Piece]) -> WholeAnswer:
         choices=tuple(choice for piece in pieces for choice in piece.choices),
         finish_reason=reason,
         adapter_on=pieces[-1].adapter_on,
+        plan=pieces[-1].plan,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol
 
-from lorify.answering.plan import AnswerRequest
+from lorify.answering.plan import AnswerPlan, AnswerRequest
 from lorify.base.sampling import GenerationOptions
 
 FinishReason = Literal["stop", "length"]
@@ -24,6 +24,7 @@ class Job:
         top_logprobs: number of most likely tokens to report at each position; None: no log-probabilities at all.
         trim: strip white space at both ends of the answer.
         owner: whose job it is; engines share their capacity between owners.
+        with_plan: return the plan with the last piece, so that the answer can be checked against the documents.
     """
 
     request: AnswerRequest
@@ -32,6 +33,7 @@ class Job:
     top_logprobs: int | None = None
     trim: bool = False
     owner: str = ""
+    with_plan: bool = False
 
     @property
     def num_prompt_tokens(self) -> int:
@@ -64,6 +66,7 @@ class Piece:
         choices: these tokens with log-probabilities, if the job asks for them.
         finish_reason: set in the last piece: `stop` at the end of the turn or at a stop text, `length` at the limit.
         adapter_on: whether an adapter is on for this answer.
+        plan: set in the last piece if the job asks for it: what was answered.
     """
 
     text: str
@@ -71,6 +74,7 @@ class Piece:
     choices: tuple[TokenChoice, ...] = ()
     finish_reason: FinishReason | None = None
     adapter_on: bool = False
+    plan: AnswerPlan | None = field(default=None, repr=False, compare=False)
 
 
 class AnswerStream(Protocol):

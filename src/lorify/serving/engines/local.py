@@ -241,7 +241,7 @@ class LocalEngine:
                 self._starting.remove(jobs[0])
                 self._queue.end(jobs[0].job.owner)
             return
-        rows = [RunningJob(queued, self._base, adapter_on=plan.is_on) for queued, plan in zip(jobs, plans, strict=True)]
+        rows = [RunningJob(queued, self._base, plan) for queued, plan in zip(jobs, plans, strict=True)]
         with self._changed:
             self._starting = [queued for queued in self._starting if queued not in jobs]
             self._rows += rows

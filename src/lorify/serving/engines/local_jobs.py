@@ -9,6 +9,7 @@ from types import TracebackType
 
 from torch import Tensor
 
+from lorify.answering.plan import AnswerPlan
 from lorify.answering.text import AnswerText
 from lorify.base.generation import start_sampler
 from lorify.base.model import BaseLM
@@ -50,13 +51,13 @@ class QueuedJob:
 class RunningJob:
     """A job whose answer is being generated: one row of the decoding batch."""
 
-    def __init__(self, queued: QueuedJob, base: BaseLM, *, adapter_on: bool) -> None:
+    def __init__(self, queued: QueuedJob, base: BaseLM, plan: AnswerPlan) -> None:
         """Start with no token.
 
         Args:
             queued: the job.
             base: decodes the tokens.
-            adapter_on: whether an adapter is on for this answer.
+            plan: the prompt that is answered, and the adapters that are on.
         """
         self.queued = queued
         self.sampler = start_sampler(base, queued.job.options)
@@ -64,7 +65,8 @@ class RunningJob:
         self.finished = False
         self._text = AnswerText(base.decode_text, queued.job.stops, trim=queued.job.trim)
         self._num_tokens = 0
-        self._adapter_on = adapter_on
+        self._adapter_on = plan.is_on
+        self._plan = plan if queued.job.with_plan else None
 
     def add_token(self, token: int, choice: TokenChoice | None, stop_ids: set[int]) -> None:
         """Extend the answer by a token and send the text that is complete.
@@ -87,7 +89,8 @@ class RunningJob:
         self.finished = reason is not None
         choices = () if choice is None or ends else (choice,)
         text = self._text.take(last=self.finished)
-        self.queued.send(Piece(text, int(not ends), choices, reason, self._adapter_on))
+        plan = self._plan if self.finished else None
+        self.queued.send(Piece(text, int(not ends), choices, reason, self._adapter_on, plan))
 
 
 class LocalAnswerStream:

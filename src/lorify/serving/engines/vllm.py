@@ -209,7 +209,7 @@ class VllmEngine:
         self._prompt_tokens += job.num_prompt_tokens
         self._answer_tokens += num_tokens
         reason = "length" if finish == "length" else "stop"
-        yield Piece(text.take(last=True), num_tokens, (), reason, plan.is_on)
+        yield Piece(text.take(last=True), num_tokens, (), reason, plan.is_on, plan if job.with_plan else None)
 
     def _request(self, job: Job, model: str) -> dict[str, Any]:
         return {

@@ -210,3 +210,8 @@ class ChatRequest(GenerationBody):
     prediction: Ignored = None
     reasoning_effort: Ignored = None
     verbosity: Ignored = None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether complete answers are checked against the documents of their adapters."""
+        return self.sources or self.not_stated is not None

@@ -58,6 +58,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,
         owner=owner,
+        with_plan=body.is_checked,
     )
     return _repeated(service, [job], body.n or 1)
 

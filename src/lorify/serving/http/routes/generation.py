@@ -71,7 +71,7 @@ async def _answer(
     answer_format: ChatFormat | CompletionFormat,
 ) -> Response:
     pieces = merged_pieces(submit_all(service.engine, jobs))
-    if isinstance(body, ChatRequest) and (body.sources or body.not_stated is not None):
+    if isinstance(body, ChatRequest) and body.is_checked:
         assert isinstance(answer_format, ChatFormat)
         answerer = service.model.answerer
         pieces = checked_pieces(answerer, jobs, pieces, answer_format.checks, sources=body.sources)

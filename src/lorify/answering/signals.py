@@ -1,0 +1,73 @@
+"""Signals of one answer: how likely the base finds it, and where the documents state it.
+
+Several things are derived from them: the answer's confidence, its source, and whether it is withheld. Each signal is
+measured once for an answer, when it is first needed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from lorify.answering.confidence import Signals, surprisal_signals
+from lorify.answering.plan import AnswerPlan
+from lorify.answering.sources import Source, find_source
+from lorify.answering.stated import StatedSignals, stated_signals
+from lorify.base.model import BaseLM
+from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.internalizer import DocumentInternalizer
+
+
+class AnswerSignals:
+    """The signals of an answer to a planned question; each is measured when it is first read, and kept.
+
+    Attributes:
+        plan: the plan that was answered.
+        text: the answer.
+    """
+
+    def __init__(
+        self, plan: AnswerPlan, text: str, *, base: BaseLM, internalizer: DocumentInternalizer | None = None
+    ) -> None:
+        """Measure nothing yet.
+
+        Args:
+            plan: the plan that was answered.
+            text: the answer.
+            base: the base.
+            internalizer: locates answers in the documents of its adapters; None leaves the source unknown.
+        """
+        self.plan = plan
+        self.text = text
+        self._base = base
+        self._internalizer = internalizer
+
+    @cached_property
+    def surprisal(self) -> Signals:
+        """Surprisal of the answer's tokens, which takes a forward pass of the base."""
+        return surprisal_signals(self._base, self.plan, self.text)
+
+    @cached_property
+    def evidence(self) -> list[TokenEvidence]:
+        """Where the request's adapters answer the question; the reader runs unless the plan has its result."""
+        request, internalizer = self.plan.request, self._internalizer
+        if request is None or internalizer is None:
+            return []
+        planned = self.plan.evidence or (None,) * len(request.adapters.adapters)
+        return [
+            document
+            for adapter, found in zip(request.adapters.adapters, planned, strict=True)
+            for document in (internalizer.locate(adapter, request.question) if found is None else found)
+        ]
+
+    @cached_property
+    def source(self) -> Source | None:
+        """The sentence that the answer was taken from; None if no adapter keeps the tokens of its documents."""
+        return find_source(self.evidence, self.text, self._base.decode_text)
+
+    @cached_property
+    def stated(self) -> StatedSignals | None:
+        """Signals of whether the documents state the answer; None if its source is unknown."""
+        if self.source is None:
+            return None
+        located = max(document.probabilities.max().item() for document in self.evidence)
+        return stated_signals(self.text, self.surprisal, self.source, located)

@@ -1,7 +1,8 @@
 """Read and write tasks as JSON files.
 
 A file holds one object with `name`, `definition`, `descriptions`, `instances` (`input`, `outputs` and optionally
-`choices`), and optionally `metric`, `family` and `source`. Files of Super-NaturalInstructions are read as published.
+`choices`), and optionally `metric`, `family` and `source`. If there are `categories`, the first of them is the family.
+Files of Super-NaturalInstructions are read as published.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _parse_task(document: dict[str, Any], file_stem: str) -> Task:
         descriptions=tuple(dict.fromkeys(descriptions)) or (definition,),
         instances=instances,
         metric=metric,
-        family=_parse_text(document, "family", default=name),
+        family=next(iter(_parse_texts(document, "categories")), None) or _parse_text(document, "family", default=name),
         source=_parse_text(document, "source", default="local folder"),
     )
 

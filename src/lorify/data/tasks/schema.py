@@ -26,11 +26,16 @@ Metric = Literal[
     "boolean",
     "last_number",
     "program",
+    "induction_exact",
+    "induction_f1",
+    "induction_set",
+    "induction_contains",
 ]
 """Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
 F1; ROUGE-L; word F1 and ROUGE-L as in the evaluation of Doc-to-LoRA. Others are for answers in people's words
-(`lorify.evaluation.scoring.free_answers`); the last four are those of Text-to-LoRA's benchmarks
-(`lorify.evaluation.scoring.benchmark_answers`)."""
+(`lorify.evaluation.scoring.free_answers`), for Text-to-LoRA's benchmarks
+(`lorify.evaluation.scoring.benchmark_answers`) and for instruction induction
+(`lorify.evaluation.scoring.instruction_induction`)."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +108,25 @@ def split_instances(
         )
     num_heldout = max(1, round(heldout_share * len(task.instances)))
     return task.instances[:-num_heldout], task.instances[-num_heldout:]
+
+
+@dataclass(frozen=True)
+class MeasuredTask:
+    """A task, and which of its instances and descriptions are measured.
+
+    Attributes:
+        task: the task.
+        shown: instances that examples in the prompt are drawn from.
+        measured: instances whose inputs are asked.
+        descriptions: descriptions that adapters are generated from.
+    """
+
+    task: Task
+    shown: tuple[Instance, ...]
+    measured: tuple[Instance, ...]
+    descriptions: tuple[str, ...]
+
+
+def split_task(task: Task) -> MeasuredTask:
+    """Measure what training holds out: the last descriptions and instances."""
+    return MeasuredTask(task, *split_instances(task), split_descriptions(task)[1])

@@ -18,7 +18,7 @@ import numpy as np
 
 from lorify.data.answers import normalize_answer, token_f1
 from lorify.data.tasks.schema import Metric
-from lorify.evaluation.scoring import free_answers
+from lorify.evaluation.scoring import free_answers, instruction_induction
 from lorify.evaluation.scoring.benchmark_answers import passes, same_choice, same_last_number, same_truth
 from lorify.evaluation.scoring.published import word_overlap
 
@@ -102,6 +102,10 @@ _SCORERS: Mapping[Metric, Callable[[str, Sequence[str]], float]] = {
     "boolean": same_truth,
     "last_number": same_last_number,
     "program": passes,
+    "induction_exact": instruction_induction.exact,
+    "induction_f1": instruction_induction.f1,
+    "induction_set": instruction_induction.same_words,
+    "induction_contains": instruction_induction.contains,
 }
 
 

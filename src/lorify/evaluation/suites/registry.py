@@ -9,12 +9,16 @@ from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.benchmarks import BenchmarksSuite
+from lorify.evaluation.suites.bigbench import BigBenchSuite
 from lorify.evaluation.suites.doc_to_lora import DocToLoraSuite
 from lorify.evaluation.suites.everyday import EverydaySuite
 from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
+from lorify.evaluation.suites.fuzzy_functions import FuzzyFunctionsSuite
 from lorify.evaluation.suites.imagenette import ImagenetteSuite
 from lorify.evaluation.suites.images import DigitsSuite, ImagesSuite
+from lorify.evaluation.suites.instruction_induction import InstructionInductionSuite
 from lorify.evaluation.suites.interference import InterferenceSuite
+from lorify.evaluation.suites.natural import NaturalTasksSuite
 from lorify.evaluation.suites.niah import NiahSuite
 from lorify.evaluation.suites.query import InternalizedQuerySuite
 from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
@@ -36,6 +40,10 @@ SUITES: tuple[type[Suite], ...] = (
     UnanswerableSuite,
     TasksSuite,
     BenchmarksSuite,
+    InstructionInductionSuite,
+    NaturalTasksSuite,
+    BigBenchSuite,
+    FuzzyFunctionsSuite,
     ImagesSuite,
     DigitsSuite,
     ImagenetteSuite,

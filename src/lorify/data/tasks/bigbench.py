@@ -100,5 +100,7 @@ def _parse_example(row: object, number: int) -> Instance:
 def _metric(document: dict[str, Any]) -> Metric:
     metrics = document.get("metrics")
     stated = [document.get("preferred_score"), *(metrics if isinstance(metrics, list) else [])]
-    known = [METRICS[name] for name in stated if isinstance(name, str) and name in METRICS]
-    return known[0] if known else "normalized"
+    for name in stated:
+        if isinstance(name, str) and name in METRICS:
+            return METRICS[name]
+    return "normalized"

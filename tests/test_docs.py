@@ -5,8 +5,10 @@ import re
 import shlex
 import shutil
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -18,6 +20,12 @@ from typer.testing import CliRunner
 import lorify
 from lorify.base.loading import load_base
 from lorify.cli import app
+from lorify.commands.evaluation.suites import all_suites
+from lorify.commands.settings import apply_settings
+from lorify.evaluation.methods.registry import methods_for
+from lorify.evaluation.specs import parse_spec
+from lorify.evaluation.suites.cases import CaseKind
+from lorify.training.registry import load_training_config
 
 ROOT = Path(__file__).parents[1]
 HISTORY = {"research-log.md", "results.md"}
@@ -44,17 +52,30 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
+def variables(script: str) -> dict[str, str]:
+    """The values of the shell variables that a script sets."""
+    found: dict[str, str] = {}
+    for name, quoted, bare in re.findall(r'^([A-Z][A-Z0-9]*)=(?:"([^"]*)"|(\S+))', script, re.M):
+        found[name] = expand(" ".join((quoted or bare).split()), found)
+    return found
+
+
+def expand(line: str, values: dict[str, str]) -> str:
+    return re.sub(r"\$([A-Z][A-Z0-9]*)", lambda match: values.get(match[1], match[0]), line)
+
+
 def commands(page: Path) -> list[Command]:
     """Every `lorify ...` command in the shell blocks of a page, and in its inline code."""
     text = page.read_text(encoding="utf-8")
-    lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    script = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
+    lines = [expand(line, variables(script)) for line in script.splitlines()]
     lines = [part for line in lines for part in re.split(r";|--no-python|--no_python", line)]
     inline = re.findall(r"`(lorify [a-z][^`]*)`", text)
     found = []
     for number, line in enumerate([*lines, *(item.replace("\n", " ") for item in inline)]):
         if not re.search(r"\blorify [a-z-]", line):
             continue
-        words = shlex.split(line.partition("<")[0], comments=True)
+        words = shlex.split(re.split(r"\s[<>]\s", line)[0], comments=True)
         if "lorify" in words and "..." not in words:
             found.append(Command(page.name, tuple(words[words.index("lorify") + 1 :]), number < len(lines)))
     return found
@@ -64,9 +85,14 @@ ON_THE_HUB = {"ann/base@v1", "ann/handbook@2026-11", "ann/hypernetworks/museum"}
 ALL_COMMANDS = [command for page in PAGES for command in commands(page)]
 
 
+@cache
+def application() -> Any:
+    return typer.main.get_command(app)
+
+
 def resolve(words: tuple[str, ...]) -> tuple[Any, list[str]]:
     """The command that words name, and its arguments."""
-    command, rest = typer.main.get_command(app), list(words)
+    command, rest = application(), list(words)
     while rest and (inner := getattr(command, "commands", {}).get(rest[0])) is not None:
         command, rest = inner, rest[1:]
     return command, rest
@@ -81,11 +107,60 @@ def test_every_command_and_option_exists(command: Command):
     found, rest = resolve(command.words)
     known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
     options = [word for word in rest if re.fullmatch(r"-[a-zA-Z]|--[a-z][\w-]*(=.*)?", word)]
-    assert command.words[0] in typer.main.get_command(app).commands or command.words[0].startswith("--")
+    assert command.words[0] in application().commands or command.words[0].startswith("--")
     if hasattr(found, "commands"):  # `lorify eval SUITE` is `lorify eval run SUITE`
         found, rest = resolve(("eval", "run"))
         known |= {option for parameter in found.params for option in parameter.opts}
     assert {option.partition("=")[0] for option in options} <= known | {"-h", "--help", "--version", "--debug"}
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(ALL_COMMANDS), ids=str)
+def test_every_command_has_the_arguments_it_needs_and_no_others(command: Command):
+    found, rest = resolve(command.words)
+    if hasattr(found, "commands"):
+        if command.words[0] != "eval" or len(command.words) == 1:
+            return  # the name of a group, in a sentence
+        found, rest = resolve(("eval", "run", *command.words[1:]))
+    given, extra, _ = found.make_parser(found.make_context(found.name, [], resilient_parsing=True)).parse_args(rest)
+    assert not extra
+    if command.is_in_block:
+        assert not [parameter.name for parameter in found.params if parameter.required and not given[parameter.name]]
+
+
+EVALUATIONS = [command for command in dict.fromkeys(ALL_COMMANDS) if command.words[0] == "eval"]
+
+
+@pytest.mark.parametrize("command", EVALUATIONS, ids=str)
+def test_suites_and_methods_of_evaluations_exist(command: Command):
+    found, rest = resolve(command.words)
+    if hasattr(found, "commands"):
+        found, rest = resolve(("eval", "run", *command.words[1:]))
+    given, _, _ = found.make_parser(found.make_context(found.name, [], resilient_parsing=True)).parse_args(rest)
+    suites = {suite.name: suite for suite in all_suites()}
+    if found.name == "run" and given["suite"].isidentifier() and given["suite"].islower():
+        parse_spec(given["suite"], suites, "suite")
+    if (methods := given.get("methods")) is None:
+        return
+    needs_path = {"oracle", "restored", "multi_task"}  # shortcuts give their folders with other options
+    known = {method.name: method for kind in get_args(CaseKind) for method in methods_for(kind).values()}
+    for method in methods.split(","):
+        assert method in needs_path or parse_spec(method, known, "method")
+
+
+TRAININGS = [command for command in dict.fromkeys(ALL_COMMANDS) if command.words[0] == "train"]
+
+
+@pytest.mark.parametrize("command", [c for c in TRAININGS if any("configs/" in w for w in c.words)], ids=str)
+def test_configs_of_training_runs_exist_and_have_the_keys_that_are_set(command: Command):
+    (config,) = (word for word in command.words if word.startswith("configs/"))
+    settings = [word for option, word in pairwise(command.words) if option == "--set" and "$" not in word]
+    load_training_config(ROOT / config, lambda document: apply_settings(document, settings))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_configs_that_a_page_names_exist(page: Path):
+    named = re.findall(r"configs/[\w./-]+\.json", page.read_text(encoding="utf-8"))
+    assert not [name for name in named if not (ROOT / name).exists()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

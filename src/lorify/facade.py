@@ -28,6 +28,7 @@ from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.checkpoint import hypernetwork_folder
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.refinement.refine import refine
+from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
@@ -174,6 +175,35 @@ class Lorify:
             seconds=seconds,
             prompts=self.answerer.prompts,
             focus=None if self._internalizer is None else focusing(self._internalizer),
+            writer=self.question_writer,
+        )
+
+    def study(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
+        """Improve the adapter that answers all questions alike, which is what exports contain.
+
+        Answers of the focused adapter to questions about the sentences of its documents are fitted into its weights.
+
+        Args:
+            adapter: the adapter, with the tokens of its documents.
+            sources: its documents.
+            seconds: time to study.
+
+        Returns:
+            The adapter with other weights. What is focused stays the same. When documents are added or removed, its
+            weights become those of the hypernetwork again.
+
+        Raises:
+            AdapterError: if the adapter keeps no tokens to focus with, or its hypernetwork cannot focus.
+            ContextError: if there is nothing to study.
+        """
+        documents = [as_text(_as_context(source), "--study") for source in sources]
+        return study(
+            self.base,
+            adapter,
+            documents,
+            seconds=seconds,
+            prompts=self.answerer.prompts,
+            focus=focusing(self.internalizer),
             writer=self.question_writer,
         )
 

@@ -159,6 +159,18 @@ def test_bad_input_of_eval(tmp_path, questions, options):
     assert "line 1: field 'answers'" in fail("eval", questions, *options)
 
 
+def test_study_and_refinement_exclude_each_other(tmp_path, document, options):
+    text = fail("internalize", document, "-o", tmp_path / "adapter", "--refine", 1, "--study", 1, *options)
+    assert "--refine and --study exclude each other" in text
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_study_needs_a_hypernetwork_that_focuses(tmp_path, document, options):
+    text = fail("internalize", document, "-o", tmp_path / "adapter", "--study", 1, *options)
+    assert "by a hypernetwork with a reader" in text
+    assert not (tmp_path / "adapter").exists()
+
+
 def test_internalize_refines_checks_and_keeps_the_fidelity(tmp_path, document, options):
     folder = tmp_path / "adapter"
     result = json.loads(succeed("internalize", document, "-o", folder, "--refine", 0.1, "--check", "--json", *options))

@@ -64,6 +64,10 @@ class Provenance(BaseModel):
     refined_seconds: float | None = Field(
         default=None, description="Time of gradient descent after the hypernetwork; null if there was none."
     )
+    studied_seconds: float | None = Field(
+        default=None,
+        description="Time in which answers of the focused adapter were fitted into the weights; null if they were not.",
+    )
     fidelity: float | None = Field(
         default=None, ge=0, le=1, description="Share of the documents' statements that it holds; null if not checked."
     )

@@ -49,6 +49,8 @@ class ActivationHooks:
     def __init__(self, blocks: Sequence[nn.Module], linears: Mapping[tuple[int, str], nn.Module]) -> None:
         """Install the hooks; `linears` maps (block index, module name) to linear layers."""
         self._current: ContextVar[_Recording | None] = ContextVar(f"recording-{id(self)}", default=None)
+        self._last: ContextVar[list[Tensor] | None] = ContextVar(f"last-{id(self)}", default=None)
+        blocks[-1].register_forward_hook(self._detach_last)
         for index, block in enumerate(blocks):
             # Prepended, so that the forward pass can stop before FSDP gathers a sharded block that is not needed.
             block.register_forward_pre_hook(self._block_hook(index), with_kwargs=True, prepend=True)
@@ -93,6 +95,28 @@ class ActivationHooks:
             yield recording.found.inputs
         finally:
             self._current.reset(token)
+
+    @contextmanager
+    def detached_last_block(self) -> Iterator[list[Tensor]]:
+        """Let gradients of forward passes inside the `with` block end at the output of the last block.
+
+        Yields:
+            The output of the last block in each forward pass `[batch, tokens, hidden]`, a leaf that takes a gradient.
+        """
+        outputs: list[Tensor] = []
+        token = self._last.set(outputs)
+        try:
+            yield outputs
+        finally:
+            self._last.reset(token)
+
+    def _detach_last(self, _module: nn.Module, _args: tuple, output: Tensor | tuple) -> Tensor | tuple | None:
+        outputs = self._last.get()
+        if outputs is None:
+            return None
+        first, *others = output if isinstance(output, tuple) else (output,)
+        outputs.append(first.detach().requires_grad_())
+        return (outputs[-1], *others) if isinstance(output, tuple) else outputs[-1]
 
     def _block_hook(self, index: int):
         def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:

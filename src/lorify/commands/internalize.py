@@ -21,6 +21,7 @@ from lorify.commands.options import (
     read_contexts,
 )
 from lorify.commands.terminal import duration, print_json, print_line, show_progress, show_spinner, stderr
+from lorify.errors import LorifyError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 Refine = Annotated[
     float | None, typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further for this long.")
+]
+Study = Annotated[
+    float | None,
+    typer.Option("--study", metavar="SECONDS", min=0.1, help="Improve the one adapter for all questions, for exports."),
 ]
 KeepOption = Annotated[
     Literal["tokens", "index", "none"],
@@ -65,6 +70,7 @@ def internalize(
     documents: Documents,
     output: Output,
     refine: Refine = None,
+    study: Study = None,
     check: Check = False,
     bias_scale: BiasScale = None,
     iterative: Iterative = None,
@@ -75,24 +81,31 @@ def internalize(
 ) -> None:
     """Turn documents or images into an adapter folder.
 
-    Images need a hypernetwork that reads images. With --refine, the adapter is trained further by gradient descent on
-    sentences of the documents; documents can then no longer be added to it or removed from it. With --check, its
-    fidelity is saved with it: the share of statements in the documents that it answers correctly.
+    Images need a hypernetwork that reads images. With --study, the adapter answers questions about its documents'
+    sentences, and the answers are fitted into the weights that exports contain. With --refine, it is trained further
+    by gradient descent on sentences of the documents; documents can then no longer be added to it or removed from it.
+    With --check, its fidelity is saved with it: the share of statements in the documents that it answers correctly.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter --check
     """
     from lorify.contexts.images import as_text
 
+    if refine is not None and study is not None:
+        raise LorifyError("--refine and --study exclude each other; give one")
     check_adapter_output(output)
     contexts = read_contexts(documents)
-    reader = "--refine" if refine is not None else "--check"
-    texts = [as_text(context, reader) for context in contexts] if check or refine is not None else []
+    readers = {"--refine": refine is not None, "--study": study is not None, "--check": check}
+    reader = next((option for option, is_given in readers.items() if is_given), None)
+    texts = [] if reader is None else [as_text(context, reader) for context in contexts]
     model = load_model(base, hypernetwork)
     if (bias_scale, iterative) != (None, None):
         model = _with_options(model, bias_scale, iterative)
     started = time.perf_counter()
-    adapter = internalize_documents(model, contexts, keep)
+    adapter = internalize_documents(model, contexts, keep if study is None else "tokens")
     seconds = time.perf_counter() - started
+    if study is not None:
+        with show_spinner("studying"):
+            adapter = model.internalizer.reduce(model.study(adapter, *texts, seconds=study), keep)
     if refine is not None:
         with show_spinner("refining"):
             adapter = model.refine(adapter, *texts, seconds=refine)
@@ -136,6 +149,11 @@ def _print_times(adapter: Adapter, seconds: float) -> None:
             f"refined for {duration(adapter.provenance.refined_seconds)}; documents can no longer be added to this "
             "adapter or removed from it"
         )
+    if adapter.provenance.studied_seconds is not None:
+        stderr().print(
+            f"studied for {duration(adapter.provenance.studied_seconds)}; exports have what it learned until documents "
+            "are added or removed"
+        )
 
 
 def _as_json(
@@ -146,6 +164,8 @@ def _as_json(
     result = {"adapter": str(output), "internalize_seconds": round(seconds, 3), "documents": records}
     if provenance.refined_seconds is not None:
         result["refined_seconds"] = provenance.refined_seconds
+    if provenance.studied_seconds is not None:
+        result["studied_seconds"] = provenance.studied_seconds
     if checked is not None:
         statements = [
             asdict(item) | {"held": item.is_held, "held_in_context": item.is_held_in_context} for item in checked

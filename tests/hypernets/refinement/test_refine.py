@@ -156,7 +156,7 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
         return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
-    with patch("lorify.hypernets.refinement.statement_examples.generate_batch", write):
+    with patch("lorify.hypernets.refinement.written_questions.generate_batch", write):
         examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS, writer=writer)
         assert sorted(example.question[:13] for example in examples) == ["What about it"] * 3 + ["What about th"] * 3
         for prompt in asked[0]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
+from pydantic import Field
 
 from lorify.adapters import Adapter, export_peft
 from lorify.adapters.probes import load_with_peft
@@ -104,6 +105,7 @@ class Exported(Method):
 
     name = "exported"
     uses = "documents"
+    study: float | None = Field(None, gt=0, description="Seconds of study before the export, as `--study`.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that internalizes the documents and exports the adapter."""
@@ -111,6 +113,8 @@ class Exported(Method):
 
         def ingest(case: Case) -> PreparedCase:
             adapter = model.internalize(*case_contexts(case))
+            if self.study is not None:
+                adapter = model.study(adapter, *case_contexts(case), seconds=self.study)
             answerer.export(adapter)
             return prepare_adapter(adapter, only_if_relevant=False, focus=False, answerer=answerer)
 

@@ -57,6 +57,7 @@ class Internalized(Method):
     )
     focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
     keep: Keep = Field("tokens", description="What is kept of the documents' tokens: tokens, index or none.")
+    study: float | None = Field(None, gt=0, description="Seconds of study, which unfocused answers gain from.")
     decline: bool = Field(False, description="Say so where the documents do not state an answer.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
     chunk_tokens: int | None = Field(
@@ -98,7 +99,13 @@ class Internalized(Method):
 
         def ingest(case: Case) -> PreparedCase:
             # Unfocused answers need no tokens, and their size should not count.
-            adapter = model.internalize(*case_contexts(case), keep=self.keep if self.focus else "none")
+            keep = self.keep if self.focus else "none"
+            contexts = case_contexts(case)
+            if self.study is None:
+                adapter = model.internalize(*contexts, keep=keep)
+            else:
+                studied = model.study(model.internalize(*contexts), *contexts, seconds=self.study)
+                adapter = model.internalizer.reduce(studied, keep)
             return prepare_adapter(
                 adapter,
                 only_if_relevant=self.only_if_relevant,

@@ -5,20 +5,15 @@ An adapter of the base writes the questions, or they follow from the sentence by
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import accumulate
 
 import torch
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages
-from lorify.base.generation import generate_batch
+from lorify.base.chat import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
-from lorify.data.cloze.question_writing import question_writing_prompt, select_unambiguous
+from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.hypernets.refinement.budget import Budget
@@ -28,11 +23,9 @@ from lorify.hypernets.refinement.training_examples import (
     known_answer,
     student_log_probabilities,
 )
+from lorify.hypernets.refinement.written_questions import write_questions
 
-QUESTION_TOKENS = 32
 BATCH_SIZE = 16
-NUM_WORDINGS = 2
-"""Questions for each answer: the most probable one, then sampled ones."""
 MIN_FIRST_TOKEN_PROBABILITY = 0.08
 """If the adapter gives the first token of an answer less, the question is more likely wrong than the adapter."""
 
@@ -54,45 +47,13 @@ def statement_examples(
         budget: budget of the whole training; writing questions takes at most half of it.
         prompts: builds the prompts as when the adapter is used.
         writer: an adapter that writes the questions; None to make them by rule, which takes no time.
-        seed: decides which answers come first if there is no time for all, and seeds the sampling.
+        seed: as for `write_questions`.
     """
     candidates = [(split_sentences(text), candidate) for text in documents for candidate in find_cloze_candidates(text)]
     if writer is None:
         return [_example(base, candidate, prompts) for _, candidate in candidates]
-    random.Random(seed).shuffle(candidates)
-    deadline, written = budget.half_way(), list[ClozeStatement]()
-    for wording in range(NUM_WORDINGS):
-        for start in range(0, len(candidates), BATCH_SIZE):
-            if written and deadline is not None and time.perf_counter() >= deadline:
-                break
-            temperature = 0.8 if wording else 0.0
-            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=seed + start)
-            written += _write_questions(base, candidates[start : start + BATCH_SIZE], writer, options)
+    written = write_questions(base, candidates, writer, deadline=budget.half_way(), seed=seed)
     return [_example(base, statement, prompts) for statement in select_unambiguous(written)]
-
-
-def _write_questions(
-    base: BaseLM,
-    candidates: Sequence[tuple[Sequence[str], ClozeStatement]],
-    writer: Adapter,
-    options: GenerationOptions,
-) -> list[ClozeStatement]:
-    """The candidates, each with its document's sentences, as statements with a written question."""
-    requests = [
-        question_writing_prompt(sentences, sentences.index(candidate.sentence), candidate.answer)
-        for sentences, candidate in candidates
-    ]
-    found = generate_batch(  # the writer was trained on prompts without a system turn
-        base,
-        [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
-        options,
-        lora=build_lora_batch([writer] * len(candidates), base),
-        stop_ids=base.stop_ids,
-    )
-    questions = [base.decode_text(ids).strip() for ids in found]
-    return [
-        replace(candidate, question=question) for (_, candidate), question in zip(candidates, questions, strict=True)
-    ]
 
 
 @torch.no_grad()

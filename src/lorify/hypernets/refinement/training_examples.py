@@ -66,6 +66,20 @@ def student_log_probabilities(
     base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]
 ) -> Tensor:
     """Compute the student's log-probabilities at all target positions `[targets, vocabulary]`."""
+    ids, mask, at = pad_examples(examples, base.device)
+    with base.hooks.applied(lora):
+        hidden = base.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    return base.logits(hidden[at]).log_softmax(-1)
+
+
+def pad_examples(
+    examples: Sequence[TrainingExample], device: torch.device
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """Put examples into one batch, padded on the right.
+
+    Returns:
+        Token ids and attention mask `[rows, tokens]`, and the row and token of every target, each `[targets]`.
+    """
     width = max(len(example.ids) for example in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -75,11 +89,7 @@ def student_log_probabilities(
         mask[row, : len(example.ids)] = 1
         rows += [row] * example.num_targets
         positions += range(len(example.ids) - example.num_targets, len(example.ids))
-    with base.hooks.applied(lora):
-        hidden = base.decoder(
-            input_ids=ids.to(base.device), attention_mask=mask.to(base.device), use_cache=False
-        ).last_hidden_state  # [rows, tokens, hidden]
-    return base.logits(hidden[rows, positions]).log_softmax(-1)
+    return ids.to(device), mask.to(device), (torch.tensor(rows).to(device), torch.tensor(positions).to(device))
 
 
 def focusing(internalizer: DocumentInternalizer) -> Focus:

@@ -1,0 +1,137 @@
+"""Fit known answers into an adapter in closed form.
+
+Each block of the adapter adds `B A x` to the hidden state. At the tokens from which an answer is predicted, the change
+`D` of the last hidden state that makes the answer the most probable one is known to first order. The blocks share it.
+The smallest change of all `B` that gives `D` is a ridge regression with the blocks' `A x` side by side as inputs:
+
+    dB = D^T (Q Q^T + damping)^-1 Q,  Q = [A_1 x_1, A_2 x_2, ...]   [targets, blocks * rank]
+
+Tokens that are right by the margin already have `D = 0`, which holds them. As the hidden state of later blocks changes
+too, a few rounds are needed; each is one forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter, LoraPair, build_lora_batch
+from lorify.adapters.adapter import Key
+from lorify.base.model import BaseLM
+from lorify.errors import AdapterError
+from lorify.hypernets.refinement.training_examples import TrainingExample, pad_examples
+
+ROUNDS = 4
+MARGIN = 5.0
+"""By how much the logit of an answer's token is to exceed all others."""
+MAX_CHANGE = 0.5
+"""Largest change of a hidden state, relative to its norm, for which the first order is trusted."""
+DAMPING = 0.01
+"""Relative to the mean of the diagonal of `Q Q^T`."""
+BATCH_SIZE = 16
+WRITING_MODULES = frozenset({"down_proj", "o_proj"})
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """What one forward pass says about the target tokens of examples.
+
+    Attributes:
+        reads: key -> `A x` of the adapter, scaled `[targets, r]`.
+        change: wanted change of the last hidden state `[targets, hidden]`.
+    """
+
+    reads: Mapping[Key, Tensor]
+    change: Tensor
+
+
+def fit_answers(
+    base: BaseLM, examples: Sequence[TrainingExample], start: Adapter, *, is_over: Callable[[], bool] | None = None
+) -> Adapter:
+    """Change the `B` of an adapter so that it gives known answers.
+
+    Args:
+        base: the base.
+        examples: questions with known answers; without any, the start is returned.
+        start: the adapter, of one linear layer in some blocks that writes to the hidden state, such as `down_proj`.
+        is_over: asked before each round but the first; True ends the fit.
+
+    Returns:
+        The adapter with other weights; all else is as in `start`.
+
+    Raises:
+        AdapterError: if the adapter is of other linear layers.
+    """
+    module = _adapted_module(start)
+    adapter = start
+    for number in range(ROUNDS if examples else 0):
+        if number and is_over is not None and is_over():
+            break
+        batches = [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
+        adapter = _solve(adapter, [_measure(base, batch, adapter, module) for batch in batches])
+    return adapter
+
+
+def _adapted_module(adapter: Adapter) -> str:
+    modules = {module for _, module in adapter.weights}
+    if len(modules) != 1 or not modules <= WRITING_MODULES:
+        names = ", ".join(sorted(modules))
+        raise AdapterError(
+            f"answers cannot be fitted into an adapter of {names}; expected an adapter of one layer "
+            f"that writes to the hidden state ({', '.join(sorted(WRITING_MODULES))})"
+        )
+    return modules.pop()
+
+
+def _measure(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, module: str) -> _Targets:
+    """Run the examples through the base with the adapter on."""
+    ids, mask, at = pad_examples(examples, base.device)
+    layers = [layer for layer, _ in adapter.weights]
+    lora = build_lora_batch([adapter] * len(examples), base)
+    hooks = base.activation_hooks
+    with hooks.recorded_inputs(layers, module) as inputs, hooks.detached_last_block() as last, base.hooks.applied(lora):
+        hidden = base.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    reads = {
+        key: adapter.scaling(key) * (inputs[key[0]][at].float() @ pair.A.to(base.device, torch.float32).T)
+        for key, pair in adapter.weights.items()
+    }
+    targets = torch.cat([example.top_ids[:, 0] for example in examples])
+    margin = _margin(base.logits(hidden[at]), targets)
+    (slope,) = torch.autograd.grad(margin.sum(), last[-1])
+    return _Targets(reads, _smallest_change(slope[at].float(), margin.detach(), last[-1][at].detach().float()))
+
+
+def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor) -> Tensor:
+    """The smallest change of hidden states `[targets, hidden]` that gives targets their margin, within a trust region.
+
+    Args:
+        slope: gradient of each margin `[targets, hidden]`; a margin depends on the hidden state of its own token alone.
+        margin: the margins `[targets]`.
+        hidden: the hidden states `[targets, hidden]`.
+    """
+    steepness = slope.norm(dim=-1)
+    size = ((MARGIN - margin).clamp_min(0) / steepness).minimum(MAX_CHANGE * hidden.norm(dim=-1))  # [targets]
+    return slope * (size / steepness).unsqueeze(-1)
+
+
+def _margin(logits: Tensor, targets: Tensor) -> Tensor:
+    """By how much the logit of each target `[targets]` exceeds all others; `logits` are `[targets, vocabulary]`."""
+    own = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return own - logits.scatter(-1, targets.unsqueeze(-1), -torch.inf).amax(-1)
+
+
+def _solve(adapter: Adapter, parts: Sequence[_Targets]) -> Adapter:
+    """The adapter after one round."""
+    reads = {key: torch.cat([part.reads[key] for part in parts]) for key in adapter.weights}
+    change = torch.cat([part.change for part in parts])  # [targets, hidden]
+    gram = torch.stack([read @ read.T for read in reads.values()]).sum(0)  # [targets, targets]
+    damping = DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+    shares = torch.linalg.solve((gram + damping).double(), change.double()).float()  # [targets, hidden]
+    weights = {
+        key: LoraPair(pair.A, pair.B + (shares.T @ reads[key]).to(pair.B.device, pair.B.dtype))
+        for key, pair in adapter.weights.items()
+    }
+    return replace(adapter, weights=weights)

@@ -1,0 +1,89 @@
+"""Training examples that an adapter answers itself: focused on each question, it teaches the one for all questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lorify.adapters import Adapter, build_lora_batch
+from lorify.base.chat import PromptBuilder
+from lorify.base.generation import generate_batch
+from lorify.base.model import BaseLM
+from lorify.base.sampling import GenerationOptions
+from lorify.errors import AdapterError
+from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.training_examples import (
+    Focus,
+    TrainingExample,
+    known_answer,
+    student_log_probabilities,
+)
+
+ANSWER_TOKENS = 24
+BATCH_SIZE = 16
+MIN_TOKEN_PROBABILITY = 0.3
+"""An answer is learned only if each of its tokens is at least as probable."""
+
+
+@torch.no_grad()
+def own_answers(
+    base: BaseLM, adapter: Adapter, questions: Sequence[str], *, focus: Focus, prompts: PromptBuilder, budget: Budget
+) -> list[TrainingExample]:
+    """Answer questions with an adapter focused on each, and keep the answers that it is sure of.
+
+    Args:
+        base: the base.
+        adapter: a hypernetwork's adapter.
+        questions: the questions.
+        focus: focuses the adapter.
+        prompts: builds the prompts as when the adapter is used.
+        budget: no batch but the first begins after half of the time that is left.
+
+    Returns:
+        Questions with answers.
+
+    Raises:
+        AdapterError: if the adapter cannot be focused.
+    """
+    examples: list[TrainingExample] = []
+    deadline = budget.half_way()
+    for start in range(0, len(questions), BATCH_SIZE):
+        batch = questions[start : start + BATCH_SIZE]
+        if start and budget.is_after(deadline):
+            break
+        rows = focus([adapter] * len(batch), batch)
+        if all(row is adapter for row in rows):
+            raise AdapterError(
+                "the adapter keeps no tokens to focus it with, or its hypernetwork cannot focus; expected one made "
+                "with keep=tokens by a hypernetwork with a reader"
+            )
+        examples += _answer(base, rows, batch, prompts)
+    return examples
+
+
+def _answer(
+    base: BaseLM, rows: Sequence[Adapter], questions: Sequence[str], prompts: PromptBuilder
+) -> list[TrainingExample]:
+    lora = build_lora_batch(rows, base) or {}
+    prompt_ids = [prompts.question_ids(question) for question in questions]
+    answers = generate_batch(base, prompt_ids, GenerationOptions(ANSWER_TOKENS), lora=lora, stop_ids=base.stop_ids)
+    examples = [
+        known_answer(base, question, prompt, [*answer, min(base.stop_ids)])
+        for question, prompt, answer in zip(questions, prompt_ids, answers, strict=True)
+    ]
+    log = student_log_probabilities(base, examples, lora)  # [targets, vocabulary]
+    targets = torch.cat([example.top_ids[:, 0] for example in examples])
+    lowest = _lowest(log.gather(-1, targets.unsqueeze(-1)).exp().squeeze(-1), examples)
+    return [
+        example
+        for example, answer, probability in zip(examples, answers, lowest, strict=True)
+        if answer and len(answer) < ANSWER_TOKENS and probability >= MIN_TOKEN_PROBABILITY
+    ]
+
+
+def _lowest(probabilities: Tensor, examples: Sequence[TrainingExample]) -> list[float]:
+    """The lowest probability of a token in each example; `probabilities` are those of all targets `[targets]`."""
+    parts = probabilities.split([example.num_targets for example in examples])
+    return [float(part.min()) for part in parts]

@@ -265,7 +265,7 @@ class _ModelGroup:
                 input_ids=tokens[:, None],
                 attention_mask=self._mask,
                 position_ids=self._mask.sum(-1, keepdim=True) - 1,
-                **_cache_argument(self._base, self._cache),
+                **cache_argument(self._base, self._cache),
                 use_cache=True,
             )
         return output.logits[:, -1]
@@ -314,14 +314,14 @@ def _prefill(base: BaseLM, ids: Tensor, mask: Tensor, cache: DynamicCache, lora:
             input_ids=ids,
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
-            **_cache_argument(base, cache),
+            **cache_argument(base, cache),
             use_cache=True,
             logits_to_keep=1,
         )
     return output.logits[:, -1]
 
 
-def _cache_argument(base: BaseLM, cache: DynamicCache) -> dict[str, DynamicCache]:
+def cache_argument(base: BaseLM, cache: DynamicCache) -> dict[str, DynamicCache]:
     """Return the cache under the argument name of this version of transformers: `past_key_values` up to 5.23."""
     known = inspect.signature(base.model.forward).parameters
     return {"cache" if "cache" in known else "past_key_values": cache}

@@ -66,6 +66,13 @@ def test_no_round_begins_after_the_time_is_over_but_the_first():
     assert any(not torch.equal(once.weights[key].B, more.weights[key].B) for key in adapter.weights)
 
 
+def test_answers_are_fitted_however_much_of_their_prompts_is_the_same():
+    adapter, lessons = MODEL.internalize(DOCUMENT), examples(When="9", Who="Ada")
+    other_beginning = replace(lessons[0], ids=[BASE.encode_text("A")[0], *lessons[0].ids])
+    for some in (lessons, lessons[:1], [lessons[0], lessons[0]], [other_beginning, lessons[1]]):
+        assert sum(margins(some, fit_answers(BASE, some, adapter))) > sum(margins(some, adapter))
+
+
 def test_an_adapter_of_other_layers_is_refused():
     adapter = MODEL.internalize(DOCUMENT)
     pair = LoraPair(torch.zeros(2, BASE.hidden_size), torch.zeros(BASE.linear(0, "q_proj").out_features, 2))

@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from lorify.adapters import Adapter, LoraPair, build_lora_batch
 from lorify.adapters.adapter import Key
+from lorify.base.decoding import cache_argument
 from lorify.base.model import BaseLM
 from lorify.errors import AdapterError
 from lorify.hypernets.refinement.training_examples import TrainingExample, pad_examples
@@ -88,12 +90,15 @@ def _adapted_module(adapter: Adapter) -> str:
 
 def _measure(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, module: str) -> _Targets:
     """Run the examples through the base with the adapter on."""
-    ids, mask, at = pad_examples(examples, base.device)
+    ids, mask, (rows, positions) = pad_examples(examples, base.device)
+    shared = 0 if base.is_recurrent else _shared_tokens(examples)
+    at = rows, positions - shared  # after the tokens that all prompts begin with
     layers = [layer for layer, _ in adapter.weights]
     lora = build_lora_batch([adapter] * len(examples), base)
+    cached = _read_once(base, ids[:1, :shared], adapter, len(examples)) if shared else {"use_cache": False}
     hooks = base.activation_hooks
     with hooks.recorded_inputs(layers, module) as inputs, hooks.detached_last_block() as last, base.hooks.applied(lora):
-        hidden = base.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        hidden = base.decoder(input_ids=ids[:, shared:], attention_mask=mask, **cached).last_hidden_state
     reads = {
         key: adapter.scaling(key) * (inputs[key[0]][at].float() @ pair.A.to(base.device, torch.float32).T)
         for key, pair in adapter.weights.items()
@@ -102,6 +107,24 @@ def _measure(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter
     margin = _margin(base.logits(hidden[at]), targets)
     (slope,) = torch.autograd.grad(margin.sum(), last[-1])
     return _Targets(reads, _smallest_change(slope[at].float(), margin.detach(), last[-1][at].detach().float()))
+
+
+def _shared_tokens(examples: Sequence[TrainingExample]) -> int:
+    """Number of tokens with which all prompts begin, such as those of the chat template."""
+    shortest = min(len(example.ids) - example.num_targets for example in examples)
+    columns = zip(*(example.ids[:shortest] for example in examples), strict=True)
+    return next((i for i, tokens in enumerate(columns) if len(set(tokens)) > 1), shortest)
+
+
+@torch.no_grad()
+def _read_once(base: BaseLM, ids: Tensor, adapter: Adapter, rows: int) -> dict[str, DynamicCache]:
+    """Keys and values of tokens `[1, tokens]`, repeated for a number of rows, as an argument of the decoder."""
+    cache = DynamicCache(config=base.model.config)
+    argument = cache_argument(base, cache)
+    with base.hooks.applied(build_lora_batch([adapter], base)):
+        base.decoder(input_ids=ids, use_cache=True, **argument)
+    cache.batch_repeat_interleave(rows)
+    return argument
 
 
 def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor) -> Tensor:

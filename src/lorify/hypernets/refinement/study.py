@@ -77,7 +77,7 @@ def study(
 
 
 def _candidates(documents: Sequence[Document]) -> list[Candidate]:
-    """Every date, quantity and name in the documents, and the end of sentences that have none."""
+    """Every date, quantity and name in the documents, and the end of each sentence that has no other."""
     found: dict[tuple[str, str], Candidate] = {}
     for document in documents:
         sentences = split_sentences(document.text)

@@ -230,8 +230,8 @@ def test_a_planted_slip_is_found(model: lorify.Lorify, monkeypatch: pytest.Monke
     """A tensor that is left on the CPU in the middle of internalizing fails the check."""
     encode = DocumentEncoder.encode_chunks
 
-    def slip(encoder: DocumentEncoder, chunks):
-        found = encode(encoder, chunks)
+    def slip(encoder: DocumentEncoder, chunks, **options):
+        found = encode(encoder, chunks, **options)
         return [type(c)(type(c.statistics)(c.statistics.S, c.statistics.M.cpu()), c.tokens) for c in found]
 
     monkeypatch.setattr(DocumentEncoder, "encode_chunks", slip)

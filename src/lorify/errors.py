@@ -18,6 +18,7 @@
         ├── AccessError           it has no API key, or an unknown one
         ├── ForbiddenError        its API key does not allow it
         ├── UnknownModelError     it names a model that is not served
+        ├── UnknownJobError       it names a job that is not there, or not any more
         ├── BusyError             too many requests are waiting
         ├── ClosingError          the server is shutting down
         ├── TooSlowError          the answer was not ready in time
@@ -115,6 +116,10 @@ class ForbiddenError(ServingError):
 
 class UnknownModelError(ServingError):
     """A request names a model that is not served."""
+
+
+class UnknownJobError(ServingError):
+    """The owner has no job with this id, or it has been forgotten."""
 
 
 class BusyError(ServingError):

@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_tokenizer
@@ -55,3 +58,12 @@ def test_a_repeated_block_gives_repeated_chunks():
     block = "The grass is green. The sky is blue. Here we go.\n"
     chunks = chunks_of(block * 50, 4 * len(block))
     assert len(set(chunks)) <= 4 < len(chunks) // 2
+
+
+@pytest.mark.parametrize("unit", ["Dr. ", "see Fig. 3 e.g. A. B. ", "\n \n", 'No. 5."""'], ids=repr)
+def test_the_time_to_split_grows_with_the_text_only(unit: str) -> None:
+    """Ends that are none, and blank lines, were searched again from the beginning of the piece."""
+    text = unit * 40_000
+    started = time.process_time()
+    assert "".join(split_into_sentences(text)) == (text if unit.strip() else "")
+    assert time.process_time() - started < 10

@@ -1,5 +1,6 @@
 import random
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,13 @@ def test_joining_twice_is_joining_once():
     text = textwrap.fill(PARAGRAPH, 70) + "\n\n" + "\n".join(f"- {line}" for line in textwrap.wrap(PARAGRAPH, 50))
     once = join_wrapped_lines(text)
     assert join_wrapped_lines(once) == once
+
+
+@pytest.mark.parametrize("end", ["hall", "ha-"])
+def test_the_time_to_join_grows_with_the_text_only(end):
+    """The whole paragraph was searched for a hyphen at each of its lines."""
+    line = f"All work and no play makes Jack a dull boy, said the man in the {end}"
+    started = time.process_time()
+    joined = join_wrapped_lines("\n".join([line] * 20_000))
+    assert joined.count("Jack") == 20_000 and "\n" not in joined
+    assert time.process_time() - started < 10

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from serving.browser import TIMEOUT_MS, browser, drop, opened
+from serving.held_internalizer import held_lorify
 from serving.running import RunningServer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from tiny import tiny_base
@@ -173,3 +174,20 @@ def test_a_server_with_keys_asks_for_one(chromium: Browser, tmp_path: Path) -> N
         page.keyboard.press("Enter")
         expect(key).to_be_hidden(timeout=TIMEOUT_MS)
         page.close()
+
+
+def test_a_long_document_shows_its_progress_and_can_be_cancelled(chromium: Browser, tmp_path: Path) -> None:
+    model, internalizer = held_lorify()
+    with serving(tmp_path, model=model) as server, opened(chromium, server.url) as page:
+        drop(page.locator("#drop"), {"boat.txt": TEXTS[2].encode()})
+        expect(page.get_by_role("progressbar", name="Progress of boat.txt")).to_be_visible()
+        expect(page.locator(".job")).to_contain_text("s left")
+        assert 0 < page.get_by_role("progressbar").evaluate("bar => bar.value") < 1
+        page.get_by_role("button", name="Cancel boat.txt").click()
+        expect(page.get_by_text("boat.txt was cancelled.")).to_be_visible()
+        expect(page.get_by_role("progressbar")).to_have_count(0)
+        assert server.service.store.list("local") == []
+        drop(page.locator("#drop"), {"boat.txt": TEXTS[2].encode()})
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        internalizer.let_go.set()
+        expect(page.get_by_role("checkbox", name="boat.txt")).to_be_checked()

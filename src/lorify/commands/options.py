@@ -68,7 +68,6 @@ Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
 
 MAX_TOKENS = 128
-_SAMPLE_CHARS = 20_000
 
 
 def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
@@ -136,8 +135,10 @@ def read_contexts(sources: list[str]) -> list[Context]:
 
 def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = "tokens") -> Adapter:
     """Internalize documents and images, showing a progress bar with the remaining time."""
+    from lorify.contexts.token_estimates import estimate_tokens
+
     _warn_of_languages(model, documents)
-    total = _estimate_tokens(model, documents)
+    total = estimate_tokens(model.base, documents)
     with show_progress("internalizing", "tokens") as advance:
         return model.internalize(*documents, keep=keep, report=lambda num_tokens: advance(num_tokens, total))
 
@@ -159,20 +160,6 @@ def _warn_of_languages(model: Lorify, contexts: list[Context]) -> None:
                 style="yellow",
                 markup=False,
             )
-
-
-def _estimate_tokens(model: Lorify, contexts: list[Context]) -> int:
-    """Estimate the length of documents in tokens from samples of their beginnings; images are not counted."""
-    from lorify.contexts.documents import Document
-
-    total = 0.0
-    for document in contexts:
-        if not isinstance(document, Document):
-            continue
-        sample = document.text[:_SAMPLE_CHARS]
-        tokens = len(model.base.tokenizer(sample, add_special_tokens=False)["input_ids"])
-        total += tokens * len(document.text) / max(1, len(sample))
-    return max(1, round(total))
 
 
 def check_questions(questions: list[str]) -> None:

@@ -21,6 +21,8 @@ _BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*(?=\s)|(?<=[。！？])|(?=
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|No|Nos|Fig|Figs|Eq|vs|etc|approx|ca|cf|e\.g|i\.e|al|vol|pp?)\.)$"
 )
+_LONGEST_NO_END = 16
+_NOT_BLANK = re.compile(r"\S")
 
 
 def split_into_chunks(text: str, tokenizer: PreTrainedTokenizerBase, chunk_tokens: int) -> Iterator[list[int]]:
@@ -56,12 +58,15 @@ def split_into_sentences(text: str) -> Iterator[str]:
     Yields:
         Pieces in order, each with the whitespace before it. Joined, they give the text up to whitespace at its end.
     """
-    start = 0
+    start = blank_end = 0  # text[start:blank_end] is blank
     for match in _BOUNDARY.finditer(text):
-        piece = text[start : match.end()]
-        if piece.strip() and not _NO_END.search(piece):
-            yield piece
-            start = match.end()
+        end = match.end()
+        # Not more than the end of a piece is searched: where sentences do not end, pieces grow.
+        if _NOT_BLANK.search(text, blank_end, end) is None:
+            blank_end = end
+        elif not _NO_END.search(text, max(start, end - _LONGEST_NO_END), end):
+            yield text[start:end]
+            start = blank_end = end
     if text[start:].strip():
         yield text[start:]
 

@@ -70,14 +70,23 @@ def _is_wrapped(block: Sequence[str]) -> bool:
 
 
 def _joined(block: Sequence[str], words: Callable[[], frozenset[str]]) -> str:
-    joined = block[0]
+    # Only the last word is searched for a hyphen: a search of all that is joined takes quadratic time.
+    parts, last = [block[0]], _last_word(block[0])
     for line in block[1:]:
         following = line.lstrip()
-        head, tail = _HYPHENATED.search(joined), _WORD.match(following)
+        head, tail = _HYPHENATED.search(last), _WORD.match(following)
         if head is None or tail is None or not tail.group().islower():
-            joined += " " + following
+            parts.append(" ")
+            last = ""
         elif head.group(1) + tail.group() in words():
-            joined = joined[:-1] + following
-        else:
-            joined += following
-    return joined
+            parts[-1] = parts[-1][:-1]
+            last = last[:-1]
+        parts.append(following)
+        word = _last_word(following)
+        last = last + word if word == following else word
+    return "".join(parts)
+
+
+def _last_word(line: str) -> str:
+    """Return what follows the last space of a line."""
+    return line[max(line.rfind(" "), line.rfind("\t")) + 1 :]

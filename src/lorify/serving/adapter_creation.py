@@ -11,19 +11,23 @@ from functools import cached_property
 from lorify.adapters import Adapter, Provenance
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
+from lorify.contexts.token_estimates import estimate_tokens
 from lorify.errors import ClosingError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.specializer import task_document
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
+from lorify.serving.progress import Progress
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.index import StoredAdapter
 from lorify.serving.storage.store import AdapterStore
 from lorify.serving.workers import SingleFlight, Workers
 
-Generate = Callable[[CancelToken], Adapter]
-"""Generates an adapter; runs in a thread and checks the token between steps."""
+Generate = Callable[[CancelToken, Progress], Adapter]
+"""Generates an adapter; runs in a thread, checks the token between steps and reports its progress."""
+Follow = Callable[[Progress], None]
+"""Called with the progress of an adapter that is generated."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,15 @@ class AdapterCreator:
         self._closing_message: str | None = None
         self.num_internalized_tokens = 0
 
-    async def internalize(self, documents: Sequence[Document], owner: str) -> CreatedAdapter:
+    async def internalize(
+        self, documents: Sequence[Document], owner: str, follow: Follow | None = None
+    ) -> CreatedAdapter:
         """Create an adapter of documents, or find it among the owner's.
+
+        Args:
+            documents: the documents.
+            owner: whose adapter it becomes.
+            follow: called with its progress.
 
         Raises:
             BusyError: if too many requests wait for an adapter to be generated.
@@ -76,20 +87,23 @@ class AdapterCreator:
             StoreFullError: if the store has no room.
         """
 
-        def generate(cancel: CancelToken) -> Adapter:
-            return self._model.internalizer.internalize(documents, cancel=cancel)
+        def generate(cancel: CancelToken, progress: Progress) -> Adapter:
+            progress.begin(estimate_tokens(self._model.base, documents))
+            return self._model.internalizer.internalize(documents, progress.advance, cancel)
 
-        created = await self._find_or_create(self._model.internalizer.digest, documents, owner, generate)
+        digest = self._model.internalizer.digest
+        created = await self._find_or_create(digest, documents, owner, generate, follow)
         if not created.reused:
             self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)
         return created
 
-    async def specialize(self, task: str, owner: str) -> CreatedAdapter:
+    async def specialize(self, task: str, owner: str, follow: Follow | None = None) -> CreatedAdapter:
         """Create an adapter for a task, or find it among the owner's.
 
         Args:
             task: description of the task.
             owner: whose adapter it becomes.
+            follow: called with its progress.
 
         Raises:
             RequestError: if no task hypernetwork is loaded.
@@ -103,11 +117,16 @@ class AdapterCreator:
                 code="no_task_hypernetwork",
             )
         digest = await asyncio.to_thread(lambda: self._task_hypernetwork_digest)
-        return await self._find_or_create(
-            digest, [task_document(task)], owner, lambda _cancel: self._model.specialize(task)
-        )
 
-    async def change(self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str) -> CreatedAdapter:
+        def generate(_cancel: CancelToken, progress: Progress) -> Adapter:
+            progress.begin(0)
+            return self._model.specialize(task)
+
+        return await self._find_or_create(digest, [task_document(task)], owner, generate, follow)
+
+    async def change(
+        self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str, follow: Follow | None = None
+    ) -> CreatedAdapter:
         """Replace an adapter by one with documents added, replaced or removed; the new one has its own id.
 
         Args:
@@ -115,6 +134,7 @@ class AdapterCreator:
             add: documents to add; one with the name of a document already there replaces it.
             remove: names of documents to remove.
             owner: the adapter's owner.
+            follow: called with its progress.
 
         Raises:
             UnknownAdapterError: if the owner has no adapter `id`.
@@ -129,12 +149,18 @@ class AdapterCreator:
         kept_names = {record.name for record in adapter.provenance.documents} - {*added_names, *removed}
         check_document_count(len(kept_names) + len(add), self._max_documents)
 
-        def generate(cancel: CancelToken) -> Adapter:
+        def generate(cancel: CancelToken, progress: Progress) -> Adapter:
+            progress.begin(estimate_tokens(self._model.base, add))
             # Documents are added before others are removed, so that all of an adapter's documents can be exchanged.
-            grown = self._model.internalizer.add(adapter, add, cancel=cancel) if add else adapter
+            grown = self._model.internalizer.add(adapter, add, progress.advance, cancel) if add else adapter
             return self._model.remove(grown, *removed) if removed else grown
 
-        stored = await asyncio.to_thread(self._store.replace, id, await self._generate(generate, owner), owner)
+        progress = Progress()
+        if follow is not None:
+            follow(progress)
+        changed = await self._generate(generate, owner, progress)
+        progress.phase = "saving"
+        stored = await asyncio.to_thread(self._store.replace, id, changed, owner)
         self._engine.forget(_digests(adapter.provenance) - _digests(stored.provenance))
         return CreatedAdapter(stored, time.perf_counter() - started, reused=False)
 
@@ -164,22 +190,29 @@ class AdapterCreator:
         return hypernetwork_digest(self._model.task_hypernetwork)
 
     async def _find_or_create(
-        self, hypernetwork_digest: str, documents: Sequence[Document], owner: str, generate: Generate
+        self,
+        hypernetwork_digest: str,
+        documents: Sequence[Document],
+        owner: str,
+        generate: Generate,
+        follow: Follow | None,
     ) -> CreatedAdapter:
         """Find an adapter in the store or create it; simultaneous equal requests of an owner create it once."""
         started = time.perf_counter()
 
-        async def find_or_create() -> tuple[StoredAdapter, bool]:
+        async def find_or_create(progress: Progress) -> tuple[StoredAdapter, bool]:
             known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner)
             if known is not None:
                 return known, True
-            return await asyncio.to_thread(self._store.put, await self._generate(generate, owner), owner), False
+            adapter = await self._generate(generate, owner, progress)
+            progress.phase = "saving"
+            return await asyncio.to_thread(self._store.put, adapter, owner), False
 
         key = (owner, hypernetwork_digest, tuple((document.name, document.digest) for document in documents))
-        (stored, found), joined = await self._flights.run(key, find_or_create)
+        (stored, found), joined = await self._flights.run(key, find_or_create, follow)
         return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
 
-    async def _generate(self, generate: Generate, owner: str) -> Adapter:
+    async def _generate(self, generate: Generate, owner: str, progress: Progress) -> Adapter:
         """Generate an adapter in the worker thread; cancelling this call cancels the work."""
         cancel = CancelToken()
         if self._closing_message is not None:
@@ -187,7 +220,7 @@ class AdapterCreator:
 
         def work() -> Adapter:
             cancel.raise_if_cancelled()
-            return generate(cancel)
+            return generate(cancel, progress)
 
         with self._workers.slot(owner):
             self._running.add(cancel)

@@ -10,6 +10,7 @@ from lorify.adapters import Adapter, AdapterStack
 from lorify.errors import UnknownAdapterError, UnknownModelError
 from lorify.facade import Lorify
 from lorify.serving.adapter_creation import AdapterCreator
+from lorify.serving.adapter_jobs import AdapterJobs
 from lorify.serving.documents.reader import DocumentReader
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.fidelity_checks import FidelityChecks
@@ -57,6 +58,7 @@ class Service:
         share = self.key_share
         self.documents = DocumentReader(model.base, self.settings, share)
         self.creator = AdapterCreator(model, engine, store, self.settings, share)
+        self.jobs = AdapterJobs(self.settings.max_jobs, self.settings.keep_job_seconds, share)
         self.prompts = Workers("prompts to be tokenized", MAX_PARALLEL_PROMPTS, self.settings.max_preparing, share)
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
 
@@ -116,7 +118,7 @@ class Service:
         """Finish running requests; those unfinished after `timeout_seconds` end with a ClosingError."""
         asyncio.get_running_loop().call_later(timeout_seconds, self._stop)
         await self.checks.close()
-        await self.engine.drain(timeout_seconds)
+        await asyncio.gather(self.jobs.drain(timeout_seconds), self.engine.drain(timeout_seconds))
 
     async def close(self) -> None:
         """Drain, then release everything."""

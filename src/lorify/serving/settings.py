@@ -67,6 +67,14 @@ class ServingSettings(BaseModel):
         ge=1,
         description="Adapters being generated or queued for it; further ones get status 429. As many may be checked.",
     )
+    max_jobs: int = Field(
+        default=64,
+        ge=1,
+        description="Adapters being made in the background; further ones get status 429. As many ended ones are kept.",
+    )
+    keep_job_seconds: float = Field(
+        default=900, ge=0, description="Time after its end until a job in the background is forgotten."
+    )
     max_answers: int = Field(
         default=16, ge=1, description="Limit on the answers of one request: `n` times its prompts."
     )

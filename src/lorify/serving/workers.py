@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from lorify.errors import BusyError
 from lorify.serving.fairness import FairQueue, owner_limit
+from lorify.serving.progress import Progress
 
 RETRY_SECONDS = 5
 
@@ -112,9 +113,10 @@ class Workers:
 
 @dataclass
 class _Flight(Generic[T]):
-    """Running work and the number of callers that wait for it."""
+    """Running work, its progress, and the number of callers that wait for it."""
 
     task: asyncio.Task[T]
+    progress: Progress
     num_waiting: int = 0
 
 
@@ -125,12 +127,18 @@ class SingleFlight(Generic[T]):
         """Start idle."""
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
+    async def run(
+        self,
+        key: Hashable,
+        work: Callable[[Progress], Coroutine[Any, Any, T]],
+        follow: Callable[[Progress], None] | None = None,
+    ) -> tuple[T, bool]:
         """Run `work`, or join a run with the same key; the run is cancelled once all its callers are.
 
         Args:
             key: equal for equal work.
-            work: starts the work.
+            work: starts the work, which reports its progress.
+            follow: called with that progress, also if another caller had started the work.
 
         Returns:
             The result, and whether this call joined a run that another caller had started.
@@ -138,8 +146,11 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         joined = flight is not None
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(work()))
+            progress = Progress()
+            flight = self._flights[key] = _Flight(asyncio.create_task(work(progress)), progress)
         flight.num_waiting += 1
+        if follow is not None:
+            follow(flight.progress)
         try:
             return await asyncio.shield(flight.task), joined
         finally:

@@ -75,9 +75,9 @@ def test_a_repeated_chunk_is_encoded_once_and_counts_every_time(monkeypatch):
     encoded: list[int] = []
     original = DocumentEncoder.encode_chunks
 
-    def counting(self, chunks):
+    def counting(self, chunks, **options):
         encoded.append(len(chunks))
-        return original(self, chunks)
+        return original(self, chunks, **options)
 
     once, often = (document_from_text("The grass is green. " * n, "x") for n in (1, 8))
     monkeypatch.setattr(DocumentEncoder, "encode_chunks", counting)

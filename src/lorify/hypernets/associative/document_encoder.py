@@ -82,13 +82,14 @@ class DocumentEncoder:
             if cancel is not None:
                 cancel.raise_if_cancelled()
             num_tokens += (size := sum(map(len, group)))
-            for chunk in self._encode_group(group, known):
+            keep_memory = num_tokens <= self.limits.memory_tokens
+            for chunk in self._encode_group(group, known, keep_memory=keep_memory):
                 # In float64: thousands of chunks add up to many times the smallest entries that matter.
                 statistics = chunk.statistics.double()
                 total = statistics if total is None else total + statistics
                 if chunk.tokens is not None and num_tokens <= self.limits.tokens:
                     tokens.append(chunk.tokens)
-            if num_tokens > self.limits.memory_tokens:
+            if not keep_memory:
                 tokens = [replace(part, memory=None) for part in tokens]
             if report is not None:
                 report(size)
@@ -98,20 +99,25 @@ class DocumentEncoder:
         return num_tokens, DocumentMemory(total, hash_words(document.text), joined)
 
     def _encode_group(
-        self, group: Sequence[Sequence[int]], known: OrderedDict[tuple[int, ...], ChunkMemory]
+        self, group: Sequence[Sequence[int]], known: OrderedDict[tuple[int, ...], ChunkMemory], *, keep_memory: bool
     ) -> list[ChunkMemory]:
         """Encode a group of chunks; those in `known` are taken from there, and new ones are added to it."""
         keys = [tuple(chunk) for chunk in group]
         new = [key for key in dict.fromkeys(keys) if key not in known]
-        fresh = dict(zip(new, self.encode_chunks(new), strict=True)) if new else {}
+        fresh = dict(zip(new, self.encode_chunks(new, keep_memory=keep_memory), strict=True)) if new else {}
         encoded = [fresh.get(key) or known[key] for key in keys]
         known.update(fresh)
         while len(known) > REMEMBERED_CHUNKS:
             known.popitem(last=False)
         return encoded
 
-    def encode_chunks(self, chunks: Sequence[Sequence[int]]) -> list[ChunkMemory]:
-        """Encode chunks of token ids; chunks of a batch do not influence each other."""
+    def encode_chunks(self, chunks: Sequence[Sequence[int]], *, keep_memory: bool = True) -> list[ChunkMemory]:
+        """Encode chunks of token ids; chunks of a batch do not influence each other.
+
+        Args:
+            chunks: the chunks.
+            keep_memory: whether keys and values of their tokens are kept.
+        """
         encoded: dict[int, ChunkMemory] = {}
         for group in group_by_length([len(chunk) for chunk in chunks]):
             features, memory = self._compute_memory([chunks[i] for i in group])
@@ -119,7 +125,11 @@ class DocumentEncoder:
             statistics = memory.statistics(torch.float64)
             for row, i in enumerate(group):
                 own = Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1])
-                tokens = None if documents is None else self._cache(features, memory, documents, row)
+                tokens = (
+                    None
+                    if documents is None
+                    else self._cache(features, memory if keep_memory else None, documents, row)
+                )
                 encoded[i] = ChunkMemory(own, tokens)
         return [encoded[i] for i in range(len(chunks))]
 
@@ -161,7 +171,7 @@ class DocumentEncoder:
             states = features.states[self.config.middle]
             return self.hypernetwork.encode_documents(states, features.outputs, features.is_token)
 
-    def _cache(self, features: Features, memory: TokenMemory, documents: Tensor, row: int) -> CachedTokens:
+    def _cache(self, features: Features, memory: TokenMemory | None, documents: Tensor, row: int) -> CachedTokens:
         """The tokens of chunk `row` of a batch."""
         mask, ids = features.mask[row], features.ids[row, features.is_token[row]].cpu()
         return CachedTokens(
@@ -170,7 +180,7 @@ class DocumentEncoder:
             words=words_ending_at(ids[:-1].tolist(), self.base.tokenizer),
             document=documents[row, mask].half(),
             scale=torch.ones(()),
-            memory=QuantizedMemory.quantize(memory.of_chunk(row, mask)),
+            memory=None if memory is None else QuantizedMemory.quantize(memory.of_chunk(row, mask)),
         )
 
     def _autocast(self) -> torch.autocast:

@@ -19,7 +19,7 @@ from lorify.serving.http.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
 from lorify.serving.http.responses_schemas import ResponsesRequest
-from lorify.serving.http.routes import absent, adapters, generation, operations, responses
+from lorify.serving.http.routes import absent, adapters, generation, jobs, operations, responses
 from lorify.serving.http.schemas import AdapterChange, NewAdapter
 from lorify.serving.service import Service
 
@@ -36,7 +36,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
-    for module in (generation, responses, adapters, operations, absent):
+    for module in (generation, responses, adapters, jobs, operations, absent):
         app.include_router(module.router)
     app.include_router(operations.metrics_router(metrics))
     install_error_handlers(app)

@@ -24,6 +24,7 @@ from lorify.errors import (
     StoreFullError,
     TooSlowError,
     UnknownAdapterError,
+    UnknownJobError,
     UnknownModelError,
 )
 from lorify.serving.http.schemas import ErrorBody, ErrorDetail
@@ -36,6 +37,7 @@ _REPLIES: tuple[tuple[type[LorifyError], int, str, str | None], ...] = (
     (ForbiddenError, 403, "permission_error", "forbidden"),
     (UnknownModelError, 404, "invalid_request_error", "model_not_found"),
     (UnknownAdapterError, 404, "invalid_request_error", "adapter_not_found"),
+    (UnknownJobError, 404, "invalid_request_error", "job_not_found"),
     (ContextTooLargeError, 413, "invalid_request_error", "too_large"),
     (StoreFullError, 507, "server_error", "store_full"),
     (StoreError, 500, "server_error", "store_failed"),
@@ -90,6 +92,18 @@ def _one_line(text: str) -> str:
     return shown if len(text) <= MAX_MESSAGE_LENGTH else f"{shown} ..."
 
 
+def error_detail(error: BaseException) -> ErrorDetail:
+    """Describe an error as in a response's body; of one that is not lorify's only the type is told."""
+    if not isinstance(error, LorifyError):
+        return ErrorDetail(message=internal_error(error), type="server_error", param=None, code="internal")
+    return ErrorBody.model_validate_json(bytes(lorify_error_response(error).body)).error
+
+
+def internal_error(error: BaseException) -> str:
+    """Return the message for an error that is not lorify's."""
+    return f"internal error ({type(error).__name__}); see the server's log"
+
+
 def lorify_error_response(error: LorifyError) -> JSONResponse:
     """Build the response for one of lorify's errors."""
     status, kind, code = next((s, t, c) for cls, s, t, c in _REPLIES if isinstance(error, cls))
@@ -128,8 +142,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def on_other_error(_request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed", exc_info=error)
-        message = f"internal error ({type(error).__name__}); see the server's log"
-        return error_response(500, message, type="server_error", code="internal")
+        return error_response(500, internal_error(error), type="server_error", code="internal")
 
     app.add_exception_handler(LorifyError, on_lorify_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)

@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from lorify.serving.adapter_jobs import JobStatus
 from lorify.serving.http.request_body import Items, RequestBody
+from lorify.serving.progress import Phase
 
 
 class NewDocument(RequestBody):
@@ -34,6 +36,13 @@ class NewAdapter(RequestBody):
         if self.name is not None and self.text is None:
             raise ValueError("name goes with text; documents carry their own names")
         return self
+
+    @property
+    def given_documents(self) -> tuple[NewDocument, ...]:
+        """The documents; none for a task."""
+        if self.text is not None:
+            return (NewDocument(text=self.text, name=self.name or "document"),)
+        return self.documents or ()
 
 
 class AdapterChange(RequestBody):
@@ -127,6 +136,27 @@ class ErrorBody(BaseModel):
     """The body of every response with a status of 400 or above."""
 
     error: ErrorDetail
+
+
+class JobObject(BaseModel):
+    """An adapter that is being made in the background, or was."""
+
+    id: str
+    object: Literal["job"] = "job"
+    created: int = Field(description="Unix time in seconds.")
+    status: JobStatus
+    phase: Phase | None = Field(description="What is being done; null once the job has ended.")
+    fraction: float = Field(description="Share of the documents that has been internalized, 0 to 1.")
+    seconds_left: float | None = Field(description="Time until they are internalized; null while it cannot be told.")
+    adapter: AdapterObject | None = Field(description="The adapter, once the job has succeeded.")
+    error: ErrorDetail | None = Field(description="Why the job failed.")
+
+
+class JobList(BaseModel):
+    """All your jobs."""
+
+    object: Literal["list"] = "list"
+    data: list[JobObject]
 
 
 class Health(BaseModel):

@@ -36,15 +36,32 @@ export async function showAdapter(id) {
   return (await checked(await fetch(`/v1/adapters/${id}`, { headers: headers() }))).json();
 }
 
-export async function createFromFiles(files) {
-  const form = new FormData();
-  for (const file of files) form.append("file", file, file.name);
-  return (await checked(await fetch("/v1/adapters?check=true", { method: "POST", headers: headers(), body: form }))).json();
-}
+export class Cancelled extends Error {}
 
-export async function createFromJson(body, { check = true } = {}) {
-  const options = { method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body) };
-  return (await checked(await fetch(`/v1/adapters?check=${check}`, options))).json();
+// Creates an adapter from a form with files or from an object, as a job that runs in the background.
+// `onJob` gets the job's state until it has ended; aborting `signal` cancels it.
+export async function createAdapter(content, { check = true, onJob, signal }) {
+  const isForm = content instanceof FormData;
+  const options = isForm
+    ? { headers: headers(), body: content }
+    : { headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(content) };
+  const path = `/v1/adapters?check=${check}&background=true`;
+  let response;
+  try {
+    response = await fetch(path, { method: "POST", ...options, signal });
+  } catch (error) {
+    throw signal.aborted ? new Cancelled() : error;
+  }
+  let job = await (await checked(response)).json();
+  for (let wait = 50; job.status === "running"; wait = Math.min(2 * wait, 500)) {
+    onJob(job);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    const method = signal.aborted ? "DELETE" : "GET";
+    job = await (await checked(await fetch(`/v1/jobs/${job.id}`, { method, headers: headers() }))).json();
+  }
+  if (job.status === "cancelled") throw new Cancelled();
+  if (job.error) throw new Error(job.error.message);
+  return job.adapter;
 }
 
 export async function deleteAdapter(id) {

@@ -3,34 +3,36 @@
 import * as api from "./api.js";
 import { addAdapter, loadAdapters } from "./adapters.js";
 import { setBase } from "./chat.js";
+import { JobBox } from "./jobs.js";
 
 const byId = (id) => document.getElementById(id);
 const progress = byId("progress");
 const problem = byId("problem");
 
 // Creates an adapter and shows the progress; returns whether it succeeded.
-async function createAdapter(name, request, verb = "Internalizing") {
-  const started = performance.now();
-  const ticking = setInterval(() => {
-    progress.textContent = `${verb} ${name} … ${((performance.now() - started) / 1000).toFixed(0)} s`;
-  }, 1000);
+async function createAdapter(name, content, { verb = "Internalizing", check = true } = {}) {
+  const box = new JobBox(name);
   progress.textContent = `${verb} ${name} …`;
   try {
-    addAdapter(await request(), { on: true });
+    addAdapter(await api.createAdapter(content, { check, onJob: (job) => box.show(job), signal: box.signal }), { on: true });
     progress.textContent = `Adapter for ${name} created and turned on.`;
     return true;
   } catch (error) {
-    progress.textContent = "";
-    problem.append(`${error.message}\n`);
+    progress.textContent = error instanceof api.Cancelled ? `${name} was cancelled.` : "";
+    if (!(error instanceof api.Cancelled)) problem.append(`${error.message}\n`);
     return false;
   } finally {
-    clearInterval(ticking);
+    box.remove();
   }
 }
 
 async function createFromFiles(files) {
   problem.textContent = "";
-  for (const file of files) await createAdapter(file.name, () => api.createFromFiles([file]));
+  for (const file of files) {
+    const form = new FormData();
+    form.append("file", file, file.name);
+    await createAdapter(file.name, form);
+  }
 }
 
 // Files dropped outside the box are accepted too: the browser would leave the page to open them.
@@ -55,15 +57,14 @@ byId("text-form").addEventListener("submit", async (event) => {
   problem.textContent = "";
   const name = byId("text-name").value.trim() || "pasted text";
   const text = byId("text").value;
-  if (await createAdapter(name, () => api.createFromJson({ text, name }))) event.target.reset();
+  if (await createAdapter(name, { text, name })) event.target.reset();
 });
 
 byId("task-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
   const task = byId("task").value.trim();
-  const request = () => api.createFromJson({ task }, { check: false });
-  if (await createAdapter("the task", request, "Specializing for")) event.target.reset();
+  if (await createAdapter("the task", { task }, { verb: "Specializing for", check: false })) event.target.reset();
 });
 
 byId("key-form").addEventListener("submit", async (event) => {

@@ -6,39 +6,29 @@ import asyncio
 import io
 import tempfile
 import zipfile
-from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
-from starlette.datastructures import UploadFile
+from fastapi.responses import JSONResponse, Response
 
 from lorify.adapters import Adapter
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportFormat
 from lorify.base.model import BaseLM
-from lorify.contexts.documents import Document
 from lorify.errors import RequestError
-from lorify.serving.adapter_creation import CreatedAdapter
-from lorify.serving.documents.parsing import DocumentParser, safe_text
+from lorify.serving.adapter_creation import CreatedAdapter, Follow
+from lorify.serving.adapter_jobs import Work
+from lorify.serving.documents.parsing import safe_text
 from lorify.serving.engines.answers import unless_disconnected
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.adapter_objects import adapter_object, created_adapter_object, job_object
 from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.json_bodies import body_schema, read_json
 from lorify.serving.http.routes.content_types import FORM, JSON, content_type
-from lorify.serving.http.schemas import (
-    AdapterChange,
-    AdapterDocument,
-    AdapterList,
-    AdapterObject,
-    Deleted,
-    NewAdapter,
-    NewDocument,
-)
+from lorify.serving.http.routes.jobs import JOBS_PATH
+from lorify.serving.http.schemas import AdapterChange, AdapterList, AdapterObject, Deleted, JobObject, NewAdapter
+from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
-from lorify.serving.storage.index import StoredAdapter
 
 _FILES = {
     "type": "object",
@@ -46,58 +36,82 @@ _FILES = {
     "required": ["file"],
 }
 
-MAX_FORM_FIELDS = 100
-"""Limit on the fields of an upload that are no files."""
+POLL_SECONDS = 1
+"""Time after which clients should ask again how far a job is."""
 
-_CHANGE_ERRORS = {**openapi_errors(413, 415, 429, 503, 507)}
+_CHANGE_ERRORS = {
+    **openapi_errors(413, 415, 429, 503, 507),
+    202: {"model": JobObject, "description": "With `background`: the job that makes the adapter."},
+}
 
+Background = Annotated[
+    bool, Query(description="Answer at once with status 202 and a job, which `GET /v1/jobs/{id}` describes.")
+]
 ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
 
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
 
-@router.post("", status_code=201, responses=_CHANGE_ERRORS, openapi_extra=body_schema(NewAdapter, {FORM: _FILES}))
+@router.post(
+    "",
+    status_code=201,
+    response_model=AdapterObject,
+    responses=_CHANGE_ERRORS,
+    openapi_extra=body_schema(NewAdapter, {FORM: _FILES}),
+)
 async def create(
     request: Request,
     service: ServiceDependency,
     owner: OwnerDependency,
     check: Annotated[bool, Query(description="Measure its fidelity afterwards, in the background.")] = False,
-) -> AdapterObject:
+    background: Background = False,
+) -> AdapterObject | Response:
     """Create an adapter from documents or a task.
 
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated.
     """
     if content_type(request, JSON, FORM) == FORM:
-        documents = await _uploaded(request, service, owner)
+        sent = await SentDocuments.uploaded(request, service)
     else:
         body = await read_json(request, service, owner, NewAdapter)
         if body.task is not None:
             if check:
                 raise RequestError("a task has no statements to check; leave out check", param="check")
-            new = await unless_disconnected(request, service.creator.specialize(safe_text(body.task), owner))
-            return _created(service, new, owner)
-        texts = body.documents or (NewDocument(text=body.text or "", name=body.name or "document"),)
-        documents = await _read(request, service, owner, texts)
-    new = await unless_disconnected(request, service.creator.internalize(documents, owner))
-    if check and new.stored.fidelity is None:
-        service.checks.start(new.stored.id, owner, documents)
-    return _created(service, new, owner)
+            task = safe_text(body.task)
+            return await _make(
+                request, service, owner, lambda follow: service.creator.specialize(task, owner, follow), background
+            )
+        sent = SentDocuments.texts(service, body.given_documents)
+
+    async def work(follow: Follow) -> CreatedAdapter:
+        documents = await sent.read(service, owner)
+        new = await service.creator.internalize(documents, owner, follow)
+        if check and new.stored.fidelity is None:
+            service.checks.start(new.stored.id, owner, documents)
+        return new
+
+    return await _make(request, service, owner, work, background)
 
 
 @router.get("")
 async def list_all(service: ServiceDependency, owner: OwnerDependency) -> AdapterList:
     """List your adapters, oldest first."""
     stored = await asyncio.to_thread(service.store.list, owner)
-    return AdapterList(data=[_described(service, adapter, owner) for adapter in stored])
+    return AdapterList(data=[adapter_object(service, adapter, owner) for adapter in stored])
 
 
 @router.get("/{id}")
 async def show(id: str, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
     """Describe one adapter: its documents, hypernetwork and size."""
-    return _described(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
+    return adapter_object(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
 
 
-@router.patch("/{id}", responses=_CHANGE_ERRORS, openapi_extra=body_schema(AdapterChange, {FORM: _FILES}))
+@router.patch(
+    "/{id}",
+    response_model=AdapterObject,
+    responses=_CHANGE_ERRORS,
+    openapi_extra=body_schema(AdapterChange, {FORM: _FILES}),
+)
 async def change(
     id: str,
     request: Request,
@@ -106,7 +120,8 @@ async def change(
     check: Annotated[
         bool, Query(description="Measure the fidelity of the added documents afterwards, in the background.")
     ] = False,
-) -> AdapterObject:
+    background: Background = False,
+) -> AdapterObject | Response:
     """Add, replace or remove documents.
 
     The result is a new adapter with its own id; the old one is deleted.
@@ -114,16 +129,21 @@ async def change(
     await asyncio.to_thread(service.store.describe, id, owner)
     removed: tuple[str, ...] = ()
     if content_type(request, JSON, FORM) == FORM:
-        documents = await _uploaded(request, service, owner)
+        sent = await SentDocuments.uploaded(request, service)
     else:
         body = await read_json(request, service, owner, AdapterChange)
-        documents, removed = await _read(request, service, owner, body.add), body.remove
-    if check and not documents:
+        sent, removed = SentDocuments.texts(service, body.add), body.remove
+    if check and not sent:
         raise RequestError("there is no added document to check; leave out check", param="check")
-    new = await unless_disconnected(request, service.creator.change(id, documents, removed, owner))
-    if check:
-        service.checks.start(new.stored.id, owner, documents)
-    return _created(service, new, owner)
+
+    async def work(follow: Follow) -> CreatedAdapter:
+        documents = await sent.read(service, owner)
+        new = await service.creator.change(id, documents, removed, owner, follow)
+        if check:
+            service.checks.start(new.stored.id, owner, documents)
+        return new
+
+    return await _make(request, service, owner, work, background)
 
 
 @router.delete("/{id}")
@@ -168,49 +188,13 @@ def _exported(adapter: Adapter, base: BaseLM, exporter: ExportFormat) -> bytes:
         return content.getvalue()
 
 
-def _created(service: Service, new: CreatedAdapter, owner: str) -> AdapterObject:
-    """JSON object of an adapter in the response to the request that created it."""
-    described = _described(service, new.stored, owner)
-    return described.model_copy(update={"seconds": round(new.seconds, 3), "reused": new.reused})
-
-
-def _described(service: Service, stored: StoredAdapter, owner: str) -> AdapterObject:
-    """JSON object of an adapter."""
-    provenance = stored.provenance
-    return AdapterObject(
-        id=stored.id,
-        model=f"{service.base_id}:{stored.id}",
-        created=int(datetime.fromisoformat(stored.created).timestamp()),
-        num_bytes=stored.num_bytes,
-        documents=[
-            AdapterDocument(name=record.name, sha256=record.digest, num_tokens=record.num_tokens)
-            for record in stored.documents
-        ],
-        hypernetwork=provenance.hypernetwork,
-        hypernetwork_sha256=provenance.hypernetwork_digest,
-        base=service.base_id,
-        base_sha256=provenance.base_digest,
-        fidelity=stored.fidelity,
-        checking=service.checks.is_checking(stored.id, owner),
-    )
-
-
-async def _read(request: Request, service: Service, owner: str, texts: Sequence[NewDocument]) -> list[Document]:
-    """Read documents sent as text."""
-    sources = [service.documents.text_source(text.text, text.name) for text in texts]
-    return await unless_disconnected(request, service.documents.read(sources, owner))
-
-
-async def _uploaded(request: Request, service: Service, owner: str) -> list[Document]:
-    """Read documents sent as files."""
-    async with request.form(max_files=service.settings.max_documents, max_fields=MAX_FORM_FIELDS) as form:
-        # Clients send other fields too, such as OpenAI's `purpose`, and some call the file `files` or `file[]`.
-        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not files:
-            raise RequestError("the form has no file; send each document as a file in the field `file`", param="file")
-        sources = [partial(_parse, service.documents.parser, file) for file in files]
-        return await unless_disconnected(request, service.documents.read(sources, owner))
-
-
-def _parse(parser: DocumentParser, upload: UploadFile) -> Document:
-    return parser.parse(upload.file.read(), upload.filename or "document")
+async def _make(
+    request: Request, service: Service, owner: str, work: Work, background: bool
+) -> AdapterObject | Response:
+    """Make an adapter and describe it, or start a job that does."""
+    if background:
+        job = job_object(service, service.jobs.start(owner, work))
+        headers = {"Location": f"{JOBS_PATH}/{job.id}", "Retry-After": str(POLL_SECONDS)}
+        return JSONResponse(job.model_dump(), 202, headers)
+    new = await unless_disconnected(request, work(lambda _progress: None))
+    return created_adapter_object(service, new, owner)

@@ -27,6 +27,7 @@ PAGE_FILES = {
     "api.js": "text/javascript",
     "adapters.js": "text/javascript",
     "chat.js": "text/javascript",
+    "jobs.js": "text/javascript",
 }
 # Nothing from other hosts and nothing inline, so that the text of a document cannot run as part of the page.
 _PAGE_HEADERS = {

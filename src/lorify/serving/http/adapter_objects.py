@@ -1,0 +1,55 @@
+"""JSON objects of adapters and of the jobs that make them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lorify.serving.adapter_creation import CreatedAdapter
+from lorify.serving.adapter_jobs import AdapterJob
+from lorify.serving.http.errors import error_detail
+from lorify.serving.http.schemas import AdapterDocument, AdapterObject, JobObject
+from lorify.serving.service import Service
+from lorify.serving.storage.index import StoredAdapter
+
+
+def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> AdapterObject:
+    """Return the object of an adapter of `owner`."""
+    provenance = stored.provenance
+    return AdapterObject(
+        id=stored.id,
+        model=f"{service.base_id}:{stored.id}",
+        created=int(datetime.fromisoformat(stored.created).timestamp()),
+        num_bytes=stored.num_bytes,
+        documents=[
+            AdapterDocument(name=record.name, sha256=record.digest, num_tokens=record.num_tokens)
+            for record in stored.documents
+        ],
+        hypernetwork=provenance.hypernetwork,
+        hypernetwork_sha256=provenance.hypernetwork_digest,
+        base=service.base_id,
+        base_sha256=provenance.base_digest,
+        fidelity=stored.fidelity,
+        checking=service.checks.is_checking(stored.id, owner),
+    )
+
+
+def created_adapter_object(service: Service, new: CreatedAdapter, owner: str) -> AdapterObject:
+    """Return the object of an adapter in the response to the request that created it."""
+    described = adapter_object(service, new.stored, owner)
+    return described.model_copy(update={"seconds": round(new.seconds, 3), "reused": new.reused})
+
+
+def job_object(service: Service, job: AdapterJob) -> JobObject:
+    """Return the object of a job."""
+    is_running = job.status == "running"
+    seconds_left = job.progress.seconds_left if is_running else None
+    return JobObject(
+        id=job.id,
+        created=job.created,
+        status=job.status,
+        phase=job.progress.phase if is_running else None,
+        fraction=1.0 if job.status == "succeeded" else round(job.progress.fraction, 4),
+        seconds_left=None if seconds_left is None else round(seconds_left, 1),
+        adapter=None if job.result is None else created_adapter_object(service, job.result, job.owner),
+        error=None if job.error is None else error_detail(job.error),
+    )

@@ -62,11 +62,20 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	for file in $(filter-out benchmarks/server_watch.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/server_watch.py benchmarks/fuzz_%.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 # What single clients can do to a server, and what others notice of it; minutes.
 attacks: $(READY)
 	$(BIN)/python benchmarks/attacks.py
+
+# 10,000 mutated requests and 2,000 mutated documents; a part of them with, say, FUZZ="--first 500 --requests 500".
+.PHONY: fuzz-requests fuzz-documents
+FUZZ :=
+fuzz-requests: $(READY)
+	$(BIN)/python benchmarks/fuzz_requests.py $(FUZZ)
+
+fuzz-documents: $(READY)
+	$(BIN)/python benchmarks/fuzz_documents.py $(FUZZ)
 
 # About 200 questions a suite by every method that runs here, but distillation from generated questions. An interrupted
 # run goes on where it was; after a change of the weights or of the code, rm -r results comes first. QUESTIONS=FILE adds

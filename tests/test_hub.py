@@ -119,12 +119,12 @@ def fill_the_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("prepare", "address", "reason"),
     [
-        (lambda hub, _: None, "ann/missing", "has none of that name, or it is private"),
+        (lambda hub, _: None, "ann/missing", "has no repository of that name, or it is private"),
         (lambda hub, _: hub.gated.add("ann/gated"), "ann/gated", "is gated; ask for access"),
         (lambda hub, _: None, "ann/pickled", "holds no safetensors files, and pickled ones are never loaded"),
         (lambda hub, _: None, "ann/pickled/nowhere", "holds no safetensors files"),
         (lambda hub, _: None, "ann/pickled@v9", "has no revision 'v9'"),
-        (lambda hub, _: None, "ann/a--b", "no name that the hub can have"),
+        (lambda hub, _: None, "ann/a--b", "is not a valid name of a repository"),
         (refuse_connections, "ann/pickled", "cannot be reached; connect to a network, or give a local folder"),
         (fill_the_disk, "ann/pickled", "the disk is full"),
     ],

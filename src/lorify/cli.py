@@ -104,10 +104,10 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and what libraries say.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and the messages of libraries.")] = False,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="CPU threads; default: the CPUs that affinity and quota allow."),
+        typer.Option("--threads", min=1, help="Number of CPU threads; default: one for each CPU that may be used."),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)

@@ -142,14 +142,15 @@ def _reported(address: HubAddress, what: str, error: type[LorifyError]) -> Itera
         raise error(f"{what} {str(address)!r} {problem}") from cause
     except errors.RepositoryNotFoundError as cause:
         problem = (
-            "is no folder here, and the Hugging Face hub has none of that name, or it is private; check the name, "
+            "is not a folder here, and the Hugging Face hub has no repository of that name, or it is private; check "
+            "the name, "
         )
         raise error(f"{what} {str(address)!r} {problem}or log in with `hf auth login`") from cause
     except errors.RevisionNotFoundError as cause:
         problem = f"has no revision {address.revision!r}; give a branch, a tag or a commit that it has"
         raise error(f"{what} {str(address)!r} {problem}") from cause
     except errors.HFValidationError as cause:
-        raise error(f"{what} {str(address)!r} is no name that the hub can have; give organisation/name") from cause
+        raise error(f"{what} {str(address)!r} is not a valid name of a repository; give organisation/name") from cause
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as cause:
         problem = "is not in the local cache and the Hugging Face hub cannot be reached; "
         raise error(f"{what} {str(address)!r} {problem}connect to a network, or give a local folder") from cause
@@ -163,4 +164,4 @@ def _reported(address: HubAddress, what: str, error: type[LorifyError]) -> Itera
         problem = (
             f"cannot be fetched from or sent to the Hugging Face hub ({failure_reason(cause)}); connect to a network"
         )
-        raise error(f"{what} {str(address)!r} {problem} or make room, and try again") from cause
+        raise error(f"{what} {str(address)!r} {problem} or free disk space, and try again") from cause

@@ -98,5 +98,5 @@ def test_a_model_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
     tiny_tokenizer().save_pretrained(tmp_path)
     model_type = {"B": "vit", "T": "t5"}[kind[0]]
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "architectures": [kind]}))
-    with pytest.raises(BaseModelError, match=rf"\({kind}\) is no causal language model of transformers"):
+    with pytest.raises(BaseModelError, match=rf"\({kind}\) is not a causal language model of transformers"):
         load_base(str(tmp_path), device="cpu")

@@ -32,7 +32,7 @@ def test_an_answer_matches_the_schema(tmp_path: Path, asked: list[str], as_json:
     ("content", "message"),
     [
         (None, "cannot be read"),
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "a JSON schema is an object"),
         ('{"type": "array", "uniqueItems": true}', "uniqueItems"),
     ],

@@ -141,7 +141,7 @@ def test_a_foreign_description_is_warned_about_by_an_english_encoder(
 def test_nothing_to_do_and_no_hypernetwork_are_said(tmp_path: Path, options: list[object]) -> None:
     assert "no document and no task" in fail("ask", "-q", "a", *options)
     assert "no task hypernetwork ships" in fail("specialize", TASK, "-o", tmp_path / "a", *options[:2])
-    assert "is no hypernetwork" in fail("specialize", TASK, "-o", tmp_path / "a", *options[:3], tmp_path)
+    assert "is not a hypernetwork" in fail("specialize", TASK, "-o", tmp_path / "a", *options[:3], tmp_path)
 
 
 def test_another_embedder_or_base_than_the_hypernetworks_is_refused(tmp_path: Path, options: list[object]) -> None:

@@ -189,7 +189,7 @@ def max_pooling(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (without_weights, "is no sentence encoder"),
+        (without_weights, "is not a sentence encoder"),
         (truncated_weights, "cannot be read"),
         (damaged_modules, "modules.json is damaged"),
         (dense_module, "kind Dense, which is not supported"),

@@ -62,7 +62,7 @@ def test_the_best_snapshot_is_kept_and_the_run_ends_after_the_patience(
 
 
 def test_other_folders_are_named(tmp_path, tasks_path):
-    with pytest.raises(EvaluationError, match="is no folder of a training run"):
+    with pytest.raises(EvaluationError, match="is not the folder of a training run"):
         read_watched_run(tmp_path)
     train(task_config(tasks_path), tmp_path / "run")
     with pytest.raises(EvaluationError, match="writes no snapshots"):

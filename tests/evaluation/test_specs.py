@@ -73,6 +73,7 @@ def test_the_list_names_every_option():
         assert f"{kind.name}: " in listed
         assert all(f"    {key}: " in listed for key in kind.model_fields)
     assert "path: A .jsonl file" in listed and "(required)" in listed
+    assert "(default None)" not in listed and "(default )" not in listed
 
 
 def test_names_are_unique_for_each_kind_of_case():

@@ -85,3 +85,8 @@ def test_a_list_is_to_be_written_as_json(tmp_path):
     (tmp_path / "run.json").write_text('{"kind": "task"}')
     with pytest.raises(ConfigError, match=r"write it as JSON, such as \[\"q_proj\", \"v_proj\"\]"):
         read_config(tmp_path / "run.json", ["hypernetwork.modules=q_proj,v_proj"])
+
+
+def test_the_help_of_train_explains_every_kind():
+    shown = CliRunner().invoke(app, ["train", "--help"]).output
+    assert not [name for name in registry.TRAINING_KINDS if f"{name} (" not in " ".join(shown.split())]

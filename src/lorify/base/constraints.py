@@ -65,7 +65,9 @@ def _as_json(schema: Mapping[str, Any]) -> str:
     try:
         return json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise SchemaError(f"the JSON schema is no JSON ({_first_line(str(error))}); give plain JSON values") from error
+        raise SchemaError(
+            f"the JSON schema is not valid JSON ({_first_line(str(error))}); give plain JSON values"
+        ) from error
 
 
 def _first_line(text: str) -> str:

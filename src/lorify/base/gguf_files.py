@@ -47,7 +47,7 @@ def find_shards(path: Path) -> list[Path]:
 
 
 def check_complete(shards: Sequence[Path]) -> None:
-    """Refuse files that are no language model, or lack some of its tensors.
+    """Refuse files that are not a language model, or lack some of its tensors.
 
     Args:
         shards: from `find_shards`.

@@ -103,7 +103,7 @@ def _find_loader(name: str, folder: Path) -> type:
     if kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values() and not kind.endswith("ForCausalLM"):
         return AutoModelForImageTextToText
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise BaseModelError(f"base model {name!r} ({kind}) is no causal language model of transformers; give one")
+        raise BaseModelError(f"base model {name!r} ({kind}) is not a causal language model of transformers; give one")
     return AutoModelForCausalLM
 
 

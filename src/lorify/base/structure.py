@@ -41,7 +41,9 @@ def text_model(model: PreTrainedModel) -> PreTrainedModel:
             f"{kind} has no language model of its own in transformers; give a text-only base"
         ) from error
     if type(text.base_model) is not type(decoder) or head is None:
-        raise BaseModelError(f"the language model of {kind} is no {type(text).__name__}; give a text-only base")
+        raise BaseModelError(
+            f"the language model of {kind} is of a type that lorify cannot separate; give a text-only base"
+        )
     setattr(text, text.base_model_prefix, decoder)
     text.set_output_embeddings(cast(nn.Module, head))
     text.generation_config = model.generation_config
@@ -59,7 +61,7 @@ def find_blocks(model: PreTrainedModel, name: str) -> tuple[str, list[nn.Module]
         Dotted path of the list of blocks inside the model, and the blocks.
 
     Raises:
-        BaseModelError: if the model is no decoder of one list of blocks.
+        BaseModelError: if the model is not a decoder with one list of blocks.
     """
     kind = type(model).__name__
     if model.config.is_encoder_decoder:

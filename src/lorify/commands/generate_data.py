@@ -44,11 +44,13 @@ _Prompts = Annotated[
     str,
     typer.Option(
         "--prompts",
-        help="Wording of the requests: lorify, or published, as in Doc-to-LoRA, which also drops answers that are cut.",
+        help="Wording of the requests: lorify, or published as in Doc-to-LoRA, which also drops answers that are cut.",
     ),
 ]
 _AnswerTokens = Annotated[int, typer.Option("--answer-tokens", min=1, help="Longest answer, in tokens.")]
-_Batch = Annotated[int, typer.Option("--batch", min=1, help="Questions that the base answers at a time here.")]
+_Batch = Annotated[
+    int, typer.Option("--batch", min=1, help="Questions that the base answers at a time in this process.")
+]
 _Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="URL", help="OpenAI-compatible endpoint that serves the writer.")
 ]

@@ -9,8 +9,8 @@ from lorify.commands.terminal import print_json, print_line
 def models(as_json: Json = False) -> None:
     """List the base models that can be loaded.
 
-    Those with a name of their own come first, with whether they are here and which hypernetworks ship for them: for
-    documents, for tasks.
+    Bases with a short name come first. For each it shows whether the base is on this machine, and whether hypernetworks
+    for documents and for tasks ship for it.
 
     Example: lorify models
     """

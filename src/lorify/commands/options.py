@@ -40,7 +40,7 @@ TaskHypernetwork = Annotated[
     typer.Option(
         "--task-hypernetwork",
         "--task-hypernet",
-        help="Task hypernetwork folder or hub address; by default the one that ships for the base.",
+        help="Task hypernetwork folder or org/name[/folder][@revision]; by default the one that ships for the base.",
     ),
 ]
 Questions = Annotated[
@@ -49,7 +49,7 @@ Questions = Annotated[
 Choices = Annotated[
     list[str] | None,
     typer.Option(
-        "--choice", metavar="TEXT", help="Possible answer; given twice or more, the most probable one is the answer."
+        "--choice", metavar="TEXT", help="Possible answer; give at least two. The most probable one is the answer."
     ),
 ]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
@@ -187,14 +187,14 @@ def check_adapter_output(folder: Path) -> None:
     if folder.is_dir() and ((folder / RECORD_NAME).exists() or not any(folder.iterdir())):
         return
     if folder.exists():
-        raise AdapterError(f"output {folder} exists and is no adapter folder; give a new or empty folder with -o")
+        raise AdapterError(f"output {folder} exists and is not an adapter folder; give a new or empty folder with -o")
 
 
 def parse_scaled(value: str) -> tuple[Path, float]:
     """Split `DIR[=SCALE]`.
 
     Raises:
-        AdapterError: if SCALE is no finite number.
+        AdapterError: if SCALE is not a finite number.
     """
     folder, separator, scale = value.rpartition("=")
     if not separator or Path(value).exists():
@@ -204,5 +204,5 @@ def parse_scaled(value: str) -> tuple[Path, float]:
     except ValueError:
         number = float("nan")
     if number - number != 0:
-        raise AdapterError(f"scale {scale!r} of adapter {folder} is no number; give DIR=SCALE such as {folder}=0.5")
+        raise AdapterError(f"scale {scale!r} of adapter {folder} is not a number; give DIR=SCALE such as {folder}=0.5")
     return Path(folder), number

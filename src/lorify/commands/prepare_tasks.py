@@ -25,8 +25,8 @@ def prepare_tasks(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help=f"{HUB}: from the hub; or a folder of local copies of it, or of Super-NaturalInstructions; "
-            f"{BENCHMARKS}: the training items of nine benchmarks.",
+            help=f"{HUB} (from the hub), a folder with a local copy of it or of Super-NaturalInstructions, or "
+            f"{BENCHMARKS} (the training items of nine benchmarks).",
         ),
     ],
     output: Output,
@@ -41,7 +41,7 @@ def prepare_tasks(
         typer.Option(
             "--tasks",
             metavar="WHICH",
-            help="training (479), all (500), or numbers such as 22,33; of benchmarks, names.",
+            help="training (479 tasks), all (500), or task numbers such as 22,33; for benchmarks, their names.",
         ),
     ] = "training",
     split: Annotated[str, typer.Option("--split", help="Split of Lots-of-LoRAs: train, valid or test.")] = "train",
@@ -101,7 +101,7 @@ def _read(source: str, names: list[str], split: str) -> Iterator[Task]:
 
     folder = None if source == HUB else Path(source)
     if folder is not None and not folder.is_dir():
-        raise EvaluationError(f"{source} is no folder; give {HUB}, or the folder of a local copy")
+        raise EvaluationError(f"{source} is not a folder; give {HUB}, or the folder of a local copy")
     if folder is None or any((folder / name).is_dir() for name in names):
         yield from (read_lots_of_loras(name, folder=folder, split=split) for name in names)
     else:

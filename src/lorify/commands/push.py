@@ -24,7 +24,7 @@ def push(
     """Upload a hypernetwork or an adapter to the Hugging Face hub, with a model card.
 
     A README.md in the folder is uploaded as it is; otherwise a card is written from base, scores and documents. Log in
-    with `hf auth login` first. What was uploaded is used by its name: lorify ask DOC --hypernetwork ORG/NAME.
+    with `hf auth login` first. Then use it by its name: lorify ask DOC --hypernetwork ORG/NAME.
 
     Example: lorify push runs/museum/best ann/museum-hypernetwork --license apache-2.0
     """
@@ -34,7 +34,7 @@ def push(
 
     target = HubAddress.parse(address)
     if target is None:
-        raise LorifyError(f"{address!r} is no repository on the hub; give ORG/NAME, such as ann/museum-hypernetwork")
+        raise LorifyError(f"{address!r} is not a repository on the hub; give ORG/NAME, such as ann/museum-hypernetwork")
     card = describe_folder(folder, target, licence)
     if not (folder / CARD_NAME).exists():
         with replaced_file(folder / CARD_NAME) as temporary:

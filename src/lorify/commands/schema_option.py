@@ -37,7 +37,7 @@ def read_schema(path: Path | None) -> Mapping[str, Any] | None:
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise SchemaError(f"{path} is no JSON ({error}); give the file of a JSON schema") from error
+        raise SchemaError(f"{path} is not valid JSON ({error}); give the file of a JSON schema") from error
     return schema
 
 

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from lorify.serving.engines.jobs import Engine
     from lorify.serving.settings import ServingSettings
 
-keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True)
+keys_app = typer.Typer(help="Create API keys for a server.", no_args_is_help=True)
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
 StoreDir = Annotated[
     Path | None,
-    typer.Option("--store", metavar="DIR", help="Folder of the adapters; by default in the user's cache folder."),
+    typer.Option(
+        "--store", metavar="DIR", help="Folder in which adapters are kept; by default in the user's cache folder."
+    ),
 ]
 KeysPath = Annotated[
     Path | None,
@@ -61,7 +63,7 @@ CorsOrigins = Annotated[
     ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A limit, such as engine.max_rows=16.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a limit, such as engine.max_rows=16.")
 ]
 Defaults = Annotated[bool, typer.Option("--defaults", help="List all limits with their defaults.")]
 
@@ -164,7 +166,7 @@ def _typical_rank(model: Lorify) -> int:
 
 @keys_app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Owner of the key; adapters belong to this name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Owner of the key; adapters belong to this name.")],
     keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="File of API keys; created if missing.")],
     operator: Annotated[
         bool, typer.Option("--operator", help="The key may also read /metrics, which count what all owners do.")

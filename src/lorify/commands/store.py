@@ -23,15 +23,16 @@ def group() -> None:
 def rebuild(
     store: Annotated[
         Path | None,
-        typer.Option("--store", metavar="DIR", help="Folder of the adapters; by default in the user's cache folder."),
+        typer.Option(
+            "--store", metavar="DIR", help="Folder in which adapters are kept; by default in the user's cache folder."
+        ),
     ] = None,
     owner: Annotated[
-        str | None,
-        typer.Option("--owner", metavar="NAME", help="Owner of adapters of which nothing says whose they are."),
+        str | None, typer.Option("--owner", metavar="NAME", help="Owner to record for adapters whose owner is unknown.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the index of a store anew from its adapters. Nothing is deleted; the old index is kept.
+    """Rebuild the index of a store from its adapters. Nothing is deleted, and the old index is kept.
 
     Adapters whose owner is unknown are left out unless --owner is given; on a server without keys it is `local`.
 

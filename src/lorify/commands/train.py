@@ -35,10 +35,10 @@ def train(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", min=0, help="Stop with a checkpoint after this time; the same command goes on."),
+        typer.Option("--seconds", min=0, help="Stop with a checkpoint after this time; the same command continues."),
     ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="List every key, its default and its meaning.")] = False,
-    kind: Annotated[str, typer.Option("--kind", help="With --defaults: the kind of run.")] = "associative",
+    kind: Annotated[str, typer.Option("--kind", help="With --defaults: the kind of run, see above.")] = "associative",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate parameters, memory and time without loading weights.")
     ] = False,
@@ -47,6 +47,10 @@ def train(
     ] = False,
 ) -> None:
     """Train a hypernetwork.
+
+    The config's `kind` says what is trained. For documents: associative (lorify's own), reader (the part that finds
+    answers), perceiver (Doc-to-LoRA). For tasks: system_message (lorify's own), task (Text-to-LoRA), lora (one LoRA for
+    each task or for all), reconstruction (from such LoRAs). A baseline: prompt (a LoRA for documents in the prompt).
 
     The same command resumes an interrupted run from its last checkpoint. The run folder gets `best` (for
     --hypernetwork or --task-hypernetwork), `checkpoint`, and `curves` for TensorBoard.

@@ -18,22 +18,24 @@ def watch(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of the run, which may be running.")],
     benchmarks: Annotated[
         str | None,
-        typer.Option("--benchmarks", metavar="LIST", help="Separated by commas; default: the paper's seven."),
+        typer.Option(
+            "--benchmarks", metavar="LIST", help="Benchmarks, separated by commas; default: the paper's seven."
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Folder of local copies; by default the hub.")
+        Path | None, typer.Option("--data", metavar="DIR", help="Folder of local copies; default: the hub.")
     ] = None,
     items: Annotated[int, typer.Option("--items", min=1, max=500, help="Items of each benchmark.")] = 500,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Maximum answer length in tokens.")] = 512,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")] = 512,
     patience: Annotated[
-        int, typer.Option("--patience", min=1, help="Stop the run after so many snapshots without a better one.")
+        int, typer.Option("--patience", min=1, help="Snapshots without a better one after which the run is stopped.")
     ] = 50,
-    once: Annotated[bool, typer.Option("--once", help="Score the snapshots that are there, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Score the snapshots that exist now, then exit.")] = False,
 ) -> None:
     """Score each snapshot of a run of kind task, or of a LoRA for all tasks, on the validation items of benchmarks.
 
-    The best one is kept as RUN_DIR/best-by-benchmarks, and the scores in RUN_DIR/watch.json. If none was better for
-    long, the run ends at its next snapshot. Run the same command again to go on.
+    The best one is copied to RUN_DIR/best-by-benchmarks, and the scores are in RUN_DIR/watch.json. If the last
+    --patience snapshots were not better, the run ends at its next snapshot. The same command resumes.
 
     Example: lorify watch runs/mistral-sft-L --data data/benchmarks --items 100
     """

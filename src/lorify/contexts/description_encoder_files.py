@@ -49,7 +49,7 @@ def resolve_embedder(name: str) -> Path:
     if path.is_dir():
         if not (path / "config.json").is_file() or not list(path.glob("*.safetensors")):
             raise ContextError(
-                f"folder {path} is no sentence encoder: expected config.json and .safetensors weights (pickled ones "
+                f"folder {path} is not a sentence encoder: expected config.json and .safetensors weights (pickled ones "
                 "are never loaded); give another"
             )
         return path

@@ -244,7 +244,7 @@ def _load_processor(name: str, folder: Path) -> Any:
     except ImportError as error:
         raise ContextError(
             f"the processor of context encoder {name!r} needs a package that is not installed "
-            f"({str(error).strip().splitlines()[0]})"
+            f"({str(error).strip().splitlines()[0]}); install it with pip"
         ) from error
     except Exception as error:  # readers raise all kinds of exceptions on damaged files
         raise ContextError(

@@ -126,13 +126,15 @@ def read_watched_run(run_dir: Path) -> WatchedRun:
     """Read the config of a run.
 
     Raises:
-        EvaluationError: if it cannot be read, its snapshots are no adapters for benchmarks, or it writes none.
+        EvaluationError: if it cannot be read, its snapshots are not adapters for benchmarks, or it writes none.
     """
     try:
         config = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
         kind, base, every = config["kind"], config["base"], config.get("snapshots_every")
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise EvaluationError(f"{run_dir} is no folder of a training run; give the one of `lorify train -o`") from error
+        raise EvaluationError(
+            f"{run_dir} is not the folder of a training run; give the one of `lorify train -o`"
+        ) from error
     if kind not in METHOD_OF_KIND or (kind == "lora" and not config.get("shared")):
         raise EvaluationError(
             f"{run_dir} is a run of kind {kind}, whose snapshots are not adapters for benchmarks; expected kind task, "

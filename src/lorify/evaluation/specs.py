@@ -95,8 +95,12 @@ def describe_specs(classes: Iterable[type[Spec]]) -> str:
     for spec in classes:
         lines.append(f"{spec.name}: {(spec.__doc__ or '').splitlines()[0]}")
         for key, field in spec.model_fields.items():
-            default = "required" if field.is_required() else f"default {_as_text(field.default)}"
-            lines.append(f"    {key}: {field.description} ({default})")
+            note = f" (default {_as_text(field.default)})"
+            if field.is_required():
+                note = " (required)"
+            elif field.default in (None, ()):  # the description says what happens without it
+                note = ""
+            lines.append(f"    {key}: {field.description}{note}")
     return "\n".join(lines)
 
 

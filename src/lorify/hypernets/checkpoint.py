@@ -170,7 +170,7 @@ def damaged(folder: Path, reason: str) -> HypernetworkError:
 
 
 def _missing(folder: Path, name: str) -> HypernetworkError:
-    return HypernetworkError(f"{folder} is no hypernetwork: {name} is missing; give a folder that lorify wrote")
+    return HypernetworkError(f"{folder} is not a hypernetwork: {name} is missing; give a folder that lorify wrote")
 
 
 def hypernetwork_digest(folder: Path) -> str:
@@ -184,6 +184,6 @@ def hypernetwork_digest(folder: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise HypernetworkError(
-            f"{folder} is no hypernetwork: {WEIGHTS_NAME} cannot be read ({error.strerror}); give a folder that "
+            f"{folder} is not a hypernetwork: {WEIGHTS_NAME} cannot be read ({error.strerror}); give a folder that "
             "`lorify train` wrote"
         ) from error

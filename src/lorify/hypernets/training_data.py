@@ -27,7 +27,10 @@ class ContextMix(Section):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.niah_min_tokens > self.niah_max_tokens:
-            raise ValueError(f"niah_min_tokens {self.niah_min_tokens} is above niah_max_tokens {self.niah_max_tokens}")
+            raise ValueError(
+                f"niah_min_tokens {self.niah_min_tokens} is above niah_max_tokens {self.niah_max_tokens}; "
+                "lower niah_min_tokens"
+            )
         return self
 
 
@@ -57,7 +60,9 @@ class TaskData(Section):
         "and all answers of an instance as one.",
     )
     adapter_from: Literal["description", "prompt"] = Field(
-        "description", description="Source of an instance's adapter; its own prompt makes the baseline Hyperdecoders."
+        "description",
+        description="Text that an instance's adapter is generated from: the task's description, or (the baseline "
+        "Hyperdecoders) the instance's own prompt.",
     )
     heldout_description_share: float = Field(
         HELDOUT_DESCRIPTION_SHARE, ge=0, lt=1, description="Share of each task's descriptions that is held out."
@@ -82,11 +87,12 @@ class TaskData(Section):
         160, gt=0, description="Maximum length of an instance (input and answer), in tokens."
     )
     long_instances: Literal["drop", "truncate"] = Field(
-        "drop",
-        description="Longer instances; truncate: drop tokens at the beginning of the longer one of prompt and answer.",
+        "drop", description="Drop longer instances, or truncate the longer one of prompt and answer at its beginning."
     )
     task_order: Literal["random", "epochs"] = Field(
-        "random", description="epochs: each task comes once before any comes again; an incomplete batch is left out."
+        "random",
+        description="random: every draw is independent; epochs: each task comes once before any comes again, and an "
+        "incomplete batch is left out.",
     )
     split_batches: bool = Field(
         False, description="Divide each batch over the processes, instead of a batch for each process."

@@ -96,7 +96,7 @@ class ServingSettings(BaseModel):
         for origin in origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} is no origin; give scheme, host and port without a path, such as "
+                    f"{origin!r} is not an origin; give scheme, host and port without a path, such as "
                     "http://localhost:3000, or * for every origin"
                 )
         return origins

@@ -95,5 +95,5 @@ def test_missing_copies_and_broken_rows_are_named(tmp_path):
             read_items("piqa", folder=tmp_path, source=ANY)
     (tmp_path / "piqa.jsonl").unlink()
     (tmp_path / "piqa.json").write_text("[]")
-    with pytest.raises(EvaluationError, match="is no copy of benchmark piqa"):
+    with pytest.raises(EvaluationError, match="is not a copy of benchmark piqa"):
         read_items("piqa", folder=tmp_path, source=ANY)

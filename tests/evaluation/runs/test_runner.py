@@ -118,7 +118,7 @@ def test_an_interrupted_run_continues_without_duplicates(model, tmp_path, timed,
 def test_a_run_does_not_continue_with_other_weights_of_a_methods_own_hypernetwork(model, tmp_path):
     folder, methods = tmp_path / "mine", parse_methods(f"none,adapter:hypernetwork={tmp_path / 'mine'}")
     cases = FactsSuite(documents=1, questions=1).build(model)
-    with pytest.raises(HypernetworkError, match="mine is no hypernetwork"):
+    with pytest.raises(HypernetworkError, match="mine is not a hypernetwork"):
         run_config(model, "facts", cases, methods, max_new_tokens=4, timed=False)
     folder.mkdir()
     for weights, other in ((b"first", False), (b"second", True)):

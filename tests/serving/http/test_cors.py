@@ -52,5 +52,5 @@ def test_other_pages_cannot(tmp_path: Path, owners, origins) -> None:
 
 @pytest.mark.parametrize("origin", ["localhost:3000", "http://localhost:3000/app", "null", ""])
 def test_what_is_no_origin_is_refused(origin: str) -> None:
-    with pytest.raises(ValueError, match="is no origin"):
+    with pytest.raises(ValueError, match="is not an origin"):
         ServingSettings(cors_origins=(origin,))

@@ -140,7 +140,9 @@ def import_peft(folder: Path, base: BaseLM, *, probe: bool = True) -> Adapter:
         rank = _pattern_value(config, "rank_pattern", path, config["r"], folder)
         alpha = _pattern_value(config, "alpha_pattern", path, config["lora_alpha"], folder)
         if rank != pair.rank:
-            raise AdapterError(f"PEFT adapter {folder}: {path} has rank {pair.rank}, but {CONFIG_NAME} says {rank}")
+            raise AdapterError(
+                f"PEFT adapter {folder}: {path} has rank {pair.rank}, but {CONFIG_NAME} says {rank}; fetch it again"
+            )
         weights[key] = pair
         scalings[key] = lora_scaling(alpha, rank, use_rslora=bool(config.get("use_rslora")))
     key = max(weights, key=lambda key: weights[key].rank)

@@ -45,12 +45,12 @@ def confidence(
     hypernetwork: Hypernetwork = None,
     as_json: Json = False,
 ) -> None:
-    """Fit the confidence in answers: how well can right answers be told from wrong ones without knowing the reference?
+    """Fit the confidence: an estimate of whether an answer is right, made without the expected answer.
 
-    Answers a suite with the adapter and fits a logistic regression of the answers' signals. `auroc` is the probability
-    that a right answer (F1 of at least 0.5) gets a higher confidence than a wrong one: for each signal alone and, on
-    documents left out of the fit, for all of them. With --questions nothing is fitted; the fit saved beside the
-    hypernetwork is measured on questions of your own.
+    Asks a suite with the adapter on, and fits a logistic regression to signals of the answers, such as the
+    probabilities of their tokens. `auroc` is the probability that a right answer (F1 of at least 0.5) gets a higher
+    confidence than a wrong one: for each signal alone and, on documents left out of the fit, for all signals together.
+    With --questions, nothing is fitted; the fit saved beside the hypernetwork is measured on your own questions.
 
     Example: lorify eval confidence facts:documents=20
     """

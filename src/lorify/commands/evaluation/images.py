@@ -11,12 +11,12 @@ from lorify.commands.evaluation.evaluate import evaluate_suite, print_scores
 from lorify.commands.evaluation.options import Methods, RunDir, Seed
 from lorify.commands.options import Base, Hypernetwork, Json
 
-NumImages = Annotated[int, typer.Option("--number", min=1, help="Maximum number of images.")]
-ALL_IMAGES = 1_000_000
+NumImages = Annotated[int | None, typer.Option("--number", min=1, help="Maximum number of images; default: all.")]
+_ALL_IMAGES = 1_000_000
 
 
 def digits(
-    number: NumImages = ALL_IMAGES,
+    number: NumImages = None,
     seed: Seed = 0,
     methods: Methods = None,
     output: RunDir = None,
@@ -32,7 +32,7 @@ def digits(
     """
     from lorify.evaluation.suites.images import DigitsSuite
 
-    suite = DigitsSuite(seed=seed, images=number)  # pyright: ignore[reportCallIssue]
+    suite = DigitsSuite(seed=seed, images=number or _ALL_IMAGES)  # pyright: ignore[reportCallIssue]
     print_scores(evaluate_suite(suite, methods, output, base, hypernetwork), as_json)
 
 
@@ -40,7 +40,7 @@ def imagenette(
     images: Annotated[
         Path, typer.Option("--images", metavar="DIR", help="Folder of the data set, which contains `val`.")
     ],
-    number: NumImages = ALL_IMAGES,
+    number: NumImages = None,
     seed: Seed = 0,
     methods: Methods = None,
     output: RunDir = None,
@@ -56,5 +56,5 @@ def imagenette(
     """
     from lorify.evaluation.suites.imagenette import ImagenetteSuite
 
-    suite = ImagenetteSuite(path=images, seed=seed, images=number)  # pyright: ignore[reportCallIssue]
+    suite = ImagenetteSuite(path=images, seed=seed, images=number or _ALL_IMAGES)  # pyright: ignore[reportCallIssue]
     print_scores(evaluate_suite(suite, methods, output, base, hypernetwork), as_json)

@@ -19,8 +19,7 @@ def run(
     ],
     methods: Methods = None,
     max_tokens: Annotated[
-        int | None,
-        typer.Option("--max-tokens", min=1, help="Maximum answer length in tokens; by default that of the suite."),
+        int | None, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens; default: that of the suite.")
     ] = None,
     untimed: Annotated[
         bool, typer.Option("--untimed", help="Measure scores only; large batches make this faster.")

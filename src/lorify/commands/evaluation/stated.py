@@ -30,8 +30,8 @@ def stated(
     """Fit the model that tells whether a document states an answer.
 
     Asks questions that documents answer and questions that they do not, and fits a logistic regression to the signals
-    of the answers. `auroc` is the probability that a right answer is taken for stated rather than an answer to an
-    unanswerable question; it and the shares of withheld answers are measured on documents left out of the fit.
+    of the answers. `auroc` is the probability that a right answer is rated as more likely stated than an answer to an
+    unanswerable question. It and the shares of withheld answers are measured on documents left out of the fit.
 
     Example: lorify eval stated unanswerable:documents=20
     """

@@ -23,7 +23,7 @@ def convert_own_copy(name: str, path: Path) -> Iterator[Row]:
         instances = json.loads(path.read_text(encoding="utf-8"))["instances"]
         yield from map(_CONVERTERS.get(name, _to_lettered), instances)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
-        raise EvaluationError(f"{path} is no copy of benchmark {name} ({error!r}); give another") from error
+        raise EvaluationError(f"{path} is not a copy of benchmark {name} ({error!r}); give another") from error
 
 
 def _question(instance: Mapping[str, Any]) -> str:

@@ -101,7 +101,7 @@ class PeftAnswerer(Answerer):
 
 
 class Exported(Method):
-    """The hypernetwork's adapter as a PEFT folder, asked with transformers and peft: what leaves lorify."""
+    """The hypernetwork's adapter as a PEFT folder, asked with transformers and peft as its users do."""
 
     name = "exported"
     uses = "documents"

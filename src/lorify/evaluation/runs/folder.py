@@ -117,7 +117,7 @@ def append_answers(folder: Path, answers: Sequence[AnswerRecord]) -> None:
             file.write("".join(answer.model_dump_json() + "\n" for answer in answers))
     except OSError as error:
         raise EvaluationError(
-            f"answers cannot be appended to {path} ({error.strerror}); make room and run the same command again"
+            f"answers cannot be appended to {path} ({error.strerror}); free disk space and run the same command again"
         ) from error
 
 

@@ -24,7 +24,7 @@ def insert_answer(tests: str, answer: str) -> str:
 
 
 def keep_definitions(program: str) -> str:
-    """Keep imports, definitions and assignments of a program, up to the first line that is no Python.
+    """Keep imports, definitions and assignments of a program, up to the first line that is not Python.
 
     Models add tests and examples after a function, which may fail or wait for input.
     """

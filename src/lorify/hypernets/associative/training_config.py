@@ -31,7 +31,7 @@ class AssociativeSettings(Section):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.first_layer > self.last_layer:
-            raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}")
+            raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}; lower first_layer")
         return self
 
 
@@ -39,15 +39,19 @@ class AssociativeData(ContextMix):
     """Contexts of a step, and what is mixed into them."""
 
     texts: int = Field(
-        0, ge=0, description="Passages of plain documents a step, learned from the base with the passage in its prompt."
+        0,
+        ge=0,
+        description="Passages of plain documents per step; the base with the passage in its prompt is the teacher.",
     )
     texts_path: Path | None = Field(None, description="JSON lines file of plain documents.")
     sentences_per_text: int = Field(2, gt=0, description="Sentences to complete for each passage of a plain document.")
-    noise_max_copies: int = Field(600, ge=1, description="Noise is added up to this many times.")
+    noise_max_copies: int = Field(
+        600, ge=1, description="Maximum number of copies of noise text that are added to a needle context."
+    )
     distractor_probability: float = Field(
         0.4, ge=0, le=1, description="Probability that other contexts are added to a row."
     )
-    max_distractors: int = Field(4, ge=1, description="At most this many other contexts are added.")
+    max_distractors: int = Field(4, ge=1, description="Maximum number of other contexts that are added to a row.")
     focus_probability: float = Field(
         0.0, ge=0, le=1, description="Probability that each question about a context gets an adapter focused on it."
     )

@@ -142,12 +142,14 @@ def _read_entries(path: Path) -> tuple[Path, dict[str, Any]]:
     """The weights file and its entries."""
     file = find_d2l_weights(path)
     if file is None:
-        raise HypernetworkError(f"{path} is no Doc-to-LoRA checkpoint: it has no {WEIGHTS_NAME}; give another folder")
+        raise HypernetworkError(
+            f"{path} is not a Doc-to-LoRA checkpoint: it has no {WEIGHTS_NAME}; give another folder"
+        )
     stored = load_torch_file(file, _PICKLED_CLASSES)
     required = ("base_model_name_or_path", "hypernet_config", "ctx_encoder_args")
     missing = [name for name in required if not isinstance(stored, dict) or name not in stored]
     if missing:
-        raise HypernetworkError(f"{file} is no Doc-to-LoRA checkpoint: it has no {missing[0]}; give another file")
+        raise HypernetworkError(f"{file} is not a Doc-to-LoRA checkpoint: it has no {missing[0]}; give another file")
     return file, stored
 
 

@@ -70,7 +70,7 @@ class PerceiverConfig(BaseModel):
         if names != sorted(set(names)):
             raise ValueError(f"modules are {', '.join(names)}; expected distinct modules in order of name")
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is no multiple of num_kv_heads {self.num_kv_heads}")
+            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}")
         if self.per_layer and self.encoder.num_layers != self.num_layers:
             raise ValueError(
                 f"the encoder gives features of {self.encoder.num_layers} blocks, but {self.num_layers} are adapted"

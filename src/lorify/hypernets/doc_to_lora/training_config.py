@@ -101,13 +101,21 @@ class PerceiverData(Section):
         if not self.has_texts and not self.has_images:
             raise ValueError("all shares are 0; give at least one kind of context a share")
         if self.questions and self.questions_path is None:
-            raise ValueError("questions has a share, but questions_path is null")
+            raise ValueError(
+                "questions has a share, but questions_path is null; set questions_path to a JSON lines file"
+            )
         if self.self_generated and self.self_generated_path is None:
-            raise ValueError("self_generated has a share, but self_generated_path is null")
+            raise ValueError(
+                "self_generated has a share, but self_generated_path is null; set it to a folder of shards"
+            )
         if self.images and self.images_path is None:
-            raise ValueError("images has a share, but images_path is null")
+            raise ValueError(
+                "images has a share, but images_path is null; set images_path to a folder or a JSON lines file"
+            )
         if min(self.chunk_probabilities) < 0 or not sum(self.chunk_probabilities):
-            raise ValueError("chunk_probabilities has a negative number, or only zeros")
+            raise ValueError(
+                "chunk_probabilities has a negative number, or only zeros; give numbers from 0, at least one above 0"
+            )
         return self
 
     @property
@@ -127,7 +135,9 @@ class PerceiverOptimization(Optimization):
     steps: int = Field(80_000, gt=0, description="Optimizer steps.")
     learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
-    final_learning_rate_ratio: float = Field(0.0025, ge=0, le=1, description="End of the cosine, relative to the peak.")
+    final_learning_rate_ratio: float = Field(
+        0.0025, ge=0, le=1, description="Learning rate at the end of the cosine, relative to the peak."
+    )
     beta2: float = Field(0.999, ge=0, lt=1, description="Decay rate of AdamW's second moment.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     loss: Literal["cross_entropy", "kl"] = Field(

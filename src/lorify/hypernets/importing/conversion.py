@@ -49,7 +49,7 @@ def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Imp
     if found is None:
         known = ", ".join(f"{importer.marker} ({importer.source})" for _, importer in _importers())
         raise HypernetworkError(
-            f"{path} is no checkpoint that can be imported; expected a folder with {known}, or a PEFT adapter"
+            f"{path} is not a checkpoint that can be imported; expected a folder with {known}, or a PEFT adapter"
         )
     return found
 

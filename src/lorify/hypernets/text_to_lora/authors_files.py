@@ -66,7 +66,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     _check_exists(path)
     weights = load_torch_file(path)
     if not isinstance(weights, dict) or "task_encoder.mlp.0.weight" not in weights:
-        raise HypernetworkError(f"{path} is no Text-to-LoRA hypernetwork: it has no task encoder; give another file")
+        raise HypernetworkError(f"{path} is not a Text-to-LoRA hypernetwork: it has no task encoder; give another file")
     return {str(name): cast(Tensor, tensor) for name, tensor in weights.items()}
 
 
@@ -105,6 +105,6 @@ def _read_adapter_config(path: Path) -> dict[str, Any]:
 def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise HypernetworkError(
-            f"{path.parent} is no Text-to-LoRA checkpoint: {path.name} is missing; expected {WEIGHTS_NAME}, "
+            f"{path.parent} is not a Text-to-LoRA checkpoint: {path.name} is missing; expected {WEIGHTS_NAME}, "
             f"{ARGUMENTS_NAME} and {ADAPTER_CONFIG_NAME}"
         )

@@ -65,7 +65,7 @@ class TaskConfig(BaseModel):
         if self.rank_positions == "rotary" and self.trunk_width % 2:
             raise ValueError(f"rotary rank positions need an even trunk width, not {self.trunk_width}")
         if len({module.name for module in self.modules}) < len(self.modules):
-            raise ValueError("a module is named twice")
+            raise ValueError("a module is named twice; name each once")
         return self
 
     @property

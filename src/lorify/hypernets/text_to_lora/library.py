@@ -80,7 +80,7 @@ def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
         record = _LibraryRecord.model_validate(parse_json((folder / RECORD_NAME).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise AdapterError(
-            f"{folder} is no library of LoRAs: {RECORD_NAME} is missing; give the `best` of a run of kind lora"
+            f"{folder} is not a library of LoRAs: {RECORD_NAME} is missing; give the `best` of a run of kind lora"
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
         reason = str(error).splitlines()[0]

@@ -59,8 +59,10 @@ class TaskTrainingConfig(TrainingConfig):
     hypernetwork: TaskSettings = TaskSettings()  # pyright: ignore[reportCallIssue]
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]
     optimization: TaskOptimization = TaskOptimization()  # pyright: ignore[reportCallIssue, reportIncompatibleVariableOverride]
-    multi_task_lora: Path | None = Field(None, description="Adapter folder of a LoRA for all tasks, added to each.")
-    learned_offset: bool = Field(False, description="Train this LoRA too.")
+    multi_task_lora: Path | None = Field(
+        None, description="Folder of a LoRA for all tasks, which is added to each generated adapter."
+    )
+    learned_offset: bool = Field(False, description="Train the LoRA of multi_task_lora too.")
 
     @model_validator(mode="after")
     def _offset_has_a_start(self) -> TaskTrainingConfig:

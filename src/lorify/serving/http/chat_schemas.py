@@ -27,7 +27,7 @@ def text_of_content(content: Any) -> str:
     """Return the content of a message as one text, its parts on lines of their own.
 
     Raises:
-        ValueError: if a part is no text.
+        ValueError: if a part is not text.
     """
     if content is None or isinstance(content, str):
         return content or ""
@@ -43,7 +43,7 @@ def _text_of_part(part: Any, index: int) -> str:
         raise ValueError(f"part {index} is of type {kind[:40]!r}, but only text is supported; leave it out")
     text = part.get(field) if field is not None else None
     if not isinstance(text, str):
-        raise ValueError(f'part {index} is no text part; send {{"type": "text", "text": ...}}')
+        raise ValueError(f'part {index} is not a text part; send {{"type": "text", "text": ...}}')
     return text
 
 
@@ -130,7 +130,7 @@ def check_is_function(tool: Any) -> Any:
     """Refuse tools of other types with one problem, whatever fields they have.
 
     Raises:
-        ValueError: if it is no function.
+        ValueError: if it is not a function.
     """
     kind = tool.get("type") if isinstance(tool, dict) else "function"
     if kind not in (None, "function"):

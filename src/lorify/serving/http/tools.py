@@ -50,7 +50,7 @@ class Offer:
         """Return the form of an answer: a call or, unless one is required, a text that does not begin like one.
 
         Args:
-            text_schema: JSON schema of answers that are no calls, instead of any text.
+            text_schema: JSON schema of answers that are not calls, instead of any text.
 
         Raises:
             SchemaError: if the parameters of a function cannot be enforced.

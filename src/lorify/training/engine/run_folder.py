@@ -99,7 +99,7 @@ def writing(run_dir: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"run folder {run_dir} cannot be written ({failure_reason(error)}); make room and run the same "
+            f"run folder {run_dir} cannot be written ({failure_reason(error)}); free disk space and run the same "
             "command, which resumes from the last checkpoint, or give another folder"
         ) from error
 

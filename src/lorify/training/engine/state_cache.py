@@ -52,8 +52,8 @@ class StateCache:
                 found |= new
         except sqlite3.Error as error:
             raise TrainingError(
-                f"states of the base cannot be stored in {self.path} ({error}); make room or delete the file, and run "
-                "the same command again"
+                f"states of the base cannot be stored in {self.path} ({error}); free disk space or delete the file, "
+                "and run the same command again"
             ) from error
         return [states for key in keys if (states := found[key]) is not None]
 

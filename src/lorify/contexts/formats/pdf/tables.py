@@ -14,7 +14,7 @@ from lorify.contexts.formats.pdf.rulings import Grid
 from lorify.contexts.formats.tables import markdown_tables
 
 _MAX_DIVIDED = 0.2
-"""Share of cells with several pieces on a line above which a grid is no table."""
+"""Share of cells with several pieces on a line above which a grid is not a table."""
 _MANY_LINES = 4
 """Number of lines of text between two ruling lines from which they are rows, if two of their cells are filled."""
 _LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")

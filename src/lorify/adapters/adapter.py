@@ -90,6 +90,11 @@ class Provenance(BaseModel):
 def lora_scaling(lora_alpha: float, rank: float, *, use_rslora: bool) -> float:
     """Return the scale of a LoRA update: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` with rsLoRA.
 
+    Args:
+        lora_alpha: numerator of the scale.
+        rank: rank of the update.
+        use_rslora: divide by the root of the rank.
+
     Source: rsLoRA (arXiv 2312.03732).
     """
     return lora_alpha / (math.sqrt(rank) if use_rslora else rank)
@@ -202,6 +207,11 @@ class Adapter:
 
 def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
     """Check that one pair fits its linear layer.
+
+    Args:
+        key: block and name of the linear layer.
+        pair: its LoRA matrices.
+        base: the base that is to have the layer.
 
     Raises:
         AdapterError: if the base has no such linear layer, or its size differs.

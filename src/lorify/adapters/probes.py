@@ -84,7 +84,13 @@ def load_with_peft(base: BaseLM, folder: Path) -> PeftModel:
 
 
 def agree(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:
-    """Return whether logits are finite and equal up to the rounding errors of a model of this dtype."""
+    """Return whether logits are finite and equal up to the rounding errors of a model of this dtype.
+
+    Args:
+        found: logits, of any shape.
+        wanted: logits of the same shape, to compare with.
+        dtype: dtype that the model computes in; it sets the tolerance.
+    """
     found, wanted = found.float().cpu(), wanted.float().cpu()
     limit = _ROUNDED_TOLERANCES.get(dtype, _TOLERANCE) * max(1.0, float(wanted.abs().max()))
     return bool(torch.isfinite(found).all()) and bool((found - wanted).abs().max() <= limit)

@@ -135,7 +135,7 @@ class Answerer:
         ]
 
     def plan_query(self, query: Query) -> AnswerPlan:
-        """Plan one query alone."""
+        """Plan how to answer one query: its prompt, and the adapters that are on for it."""
         return self.plan([self.request(query)])[0]
 
     def answer(

@@ -16,7 +16,13 @@ def question_tokens(answerer: Answerer, question: str) -> int:
 
 
 def document_room(answerer: Answerer, question: str, max_new_tokens: int) -> int:
-    """Count the tokens of the window that are left for a document; negative if even an empty one does not fit."""
+    """Count the tokens of the window that are left for a document; negative if even an empty one does not fit.
+
+    Args:
+        answerer: its base and prompts.
+        question: the question after the document.
+        max_new_tokens: tokens to leave for the answer.
+    """
     return answerer.base.window_tokens - question_tokens(answerer, question) - max_new_tokens - SLACK_TOKENS
 
 

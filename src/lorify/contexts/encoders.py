@@ -277,7 +277,13 @@ class Blocks:
 
 
 def chosen_states(blocks: Blocks, kind: EncoderKind, num_layers: int) -> Tensor:
-    """Return the hidden states of one kind; see the module docstring."""
+    """Return the hidden states of one kind; see the module docstring.
+
+    Args:
+        blocks: the hidden states of a model for one batch.
+        kind: embeddings, early exit or per layer.
+        num_layers: number of blocks to run (early exit) or to read (per layer).
+    """
     if kind == "embeddings":
         return blocks.inputs_of([0])[0]
     if kind == "early_exit":

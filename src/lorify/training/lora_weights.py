@@ -21,7 +21,14 @@ def settings_scaling(settings: LoraSettings) -> float:
 
 
 def new_table(settings: LoraSettings, base: BaseLM, layers: Sequence[int], seed: int) -> LoraTable:
-    """Build a LoRA as PEFT initializes it: A random, B zero; the same seed gives the same weights."""
+    """Build a LoRA as PEFT initializes it: A random, B zero; the same seed gives the same weights.
+
+    Args:
+        settings: adapted modules and rank.
+        base: the base with these modules.
+        layers: adapted blocks.
+        seed: seed of A.
+    """
     table = LoraTable(adapted_modules(base, layers, settings.modules), len(layers), settings.rank, learned=True)
     torch.manual_seed(seed)
     table.draw()
@@ -29,7 +36,13 @@ def new_table(settings: LoraSettings, base: BaseLM, layers: Sequence[int], seed:
 
 
 def build_table_batch(settings: LoraSettings, layers: Sequence[int], tables: Sequence[LoraTable]) -> LoraBatch:
-    """Build the updates of a batch from the LoRA of each row; gradients reach the tables."""
+    """Build the updates of a batch from the LoRA of each row; gradients reach the tables.
+
+    Args:
+        settings: adapted modules and scaling.
+        layers: adapted blocks, as in the tables.
+        tables: the LoRA of each row.
+    """
     scaling = settings_scaling(settings)
     batch: dict[tuple[int, str], LoraTensors] = {}
     for name in settings.modules:

@@ -27,7 +27,7 @@ def read_feed(source: Source) -> str:
 
 
 def read_epub(source: Source) -> str:
-    """Read an EPUB book: what is known of it, then its chapters in order."""
+    """Read an EPUB book: its title, authors and other metadata, then its chapters in order."""
     return convert(source, "EpubConverter", ".epub")
 
 

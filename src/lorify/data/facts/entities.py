@@ -99,6 +99,13 @@ class FactGroup:
 
 
 def fill_phrase(template: str, reference: Reference, value: str = "") -> str:
-    """Fill the slots of a phrase; `value` may be omitted if the phrase has no slot for it."""
+    """Fill the slots of a phrase; `value` may be omitted if the phrase has no slot for it.
+
+    Args:
+        template: phrase with the slots {s}, {o}, {p} (subject, object, possessive), {v} and {a} (value, value with its
+            article).
+        reference: how the entity is referred to.
+        value: the value of the fact.
+    """
     article = "an " if value[:1].lower() in _VOWELS else "a "
     return template.format(s=reference.s, o=reference.o, p=reference.p, v=value, a=article + value)

@@ -89,7 +89,14 @@ def draw_login(names: Names) -> str:
 
 
 def draw_money(names: Names, low: str, high: str, *unit: str) -> str:
-    """Draw an amount of money; only small amounts have cents, and a unit such as `million` precedes the currency."""
+    """Draw an amount of money; only small amounts have cents, and a unit such as `million` precedes the currency.
+
+    Args:
+        names: source of randomness and words.
+        low: smallest amount.
+        high: largest amount.
+        unit: word after the number, such as `million`.
+    """
     value = draw_by_digits(names.rng, int(low), int(high))
     cents = f".{names.rng.choice((5, 20, 25, 40, 50, 75, 80, 90, 95, 99)):02d}" if value < 200 and not unit else ""
     amount = " ".join([f"{value:,}" + (cents if names.rng.random() < 0.4 else ""), *unit])

@@ -12,20 +12,40 @@ MAX_VERSION = (12, 30, 20)
 
 
 def draw_by_digits(rng: random.Random, low: int, high: int) -> int:
-    """Draw an integer between the limits such that every number of digits is equally likely."""
+    """Draw an integer between the limits such that every number of digits is equally likely.
+
+    Args:
+        rng: source of randomness.
+        low: smallest value, at least 0.
+        high: largest value.
+    """
     digits = rng.randint(len(str(low)), len(str(high)))
     return rng.randint(max(low, 10 ** (digits - 1)), min(high, 10**digits - 1))
 
 
 def draw_number(names: Names, low: str, high: str, *unit: str) -> str:
-    """Draw an integer with its unit; every number of digits is equally likely, and half have thousands commas."""
+    """Draw an integer with its unit; every number of digits is equally likely, and half have thousands commas.
+
+    Args:
+        names: source of randomness.
+        low: smallest value.
+        high: largest value.
+        unit: words after the number.
+    """
     value = draw_by_digits(names.rng, int(low), int(high))
     text = f"{value:,}" if names.rng.random() < 0.5 else str(value)
     return " ".join([text, *unit])
 
 
 def draw_decimal(names: Names, low: str, high: str, *unit: str) -> str:
-    """Draw a number with one or two decimals and its unit."""
+    """Draw a number with one or two decimals and its unit.
+
+    Args:
+        names: source of randomness.
+        low: smallest value.
+        high: largest value.
+        unit: words after the number.
+    """
     digits = names.rng.choice((1, 1, 2))
     return " ".join([f"{names.rng.uniform(float(low), float(high)):.{digits}f}", *unit])
 
@@ -80,7 +100,7 @@ def draw_version(names: Names) -> str:
 
 
 def draw_size(names: Names, *unit: str) -> str:
-    """Draw a width and a length."""
+    """Draw a width and a length from 4 to 220, followed by their unit."""
     return " ".join([f"{names.rng.randint(4, 220)} by {names.rng.randint(4, 220)}", *unit])
 
 
@@ -90,5 +110,5 @@ def draw_score(names: Names) -> str:
 
 
 def draw_degrees(names: Names, low: str, high: str) -> str:
-    """Draw a temperature."""
+    """Draw a temperature in whole degrees Celsius, from `low` to `high`."""
     return f"{names.rng.randint(int(low), int(high))} °C"

@@ -72,7 +72,13 @@ def draw_kind(rng: random.Random) -> EntityKind:
 
 
 def draw_group(names: Names, kind: EntityKind, relations: Sequence[Relation]) -> FactGroup:
-    """Draw a new entity with facts of these relations, in random order."""
+    """Draw a new entity with facts of these relations, in random order.
+
+    Args:
+        names: source of randomness and of names not used yet.
+        kind: kind of the entity.
+        relations: one fact is drawn for each.
+    """
     entity = _draw_entity(names, kind)
     relations = names.rng.sample(list(relations), len(relations))
     return FactGroup(entity, entity.name, tuple(_draw_fact(names, entity, relation) for relation in relations))

@@ -9,12 +9,12 @@ WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def draw_year(names: Names, low: str = "1850", high: str = "2025") -> str:
-    """Draw a year."""
+    """Draw a year from `low` to `high`."""
     return str(names.rng.randint(int(low), int(high)))
 
 
 def draw_date(names: Names, low: str = "1950", high: str = "2026") -> str:
-    """Draw a date, usually as `14 March 1987`."""
+    """Draw a date in the years `low` to `high`, usually as `14 March 1987`."""
     day, month = names.rng.randint(1, 28), names.rng.choice(MONTHS)
     form = names.rng.choice(("{d} {m} {y}", "{d} {m} {y}", "{m} {d}, {y}"))
     return form.format(d=day, m=month, y=draw_year(names, low, high))
@@ -36,7 +36,7 @@ def draw_weekday(names: Names) -> str:
 
 
 def draw_clock(names: Names, low: str = "6", high: str = "22") -> str:
-    """Draw a time of day, usually as `9:30`."""
+    """Draw a time of day from hour `low` to hour `high`, usually as `9:30`."""
     hour, minute = names.rng.randint(int(low), int(high)), names.rng.choice(("00", "15", "30", "45", "05", "10", "20"))
     if names.rng.random() < 0.7:
         return f"{hour}:{minute}"

@@ -206,7 +206,17 @@ def remove_duplicates(texts: Sequence[str]) -> list[str]:
 
 
 def write_in_rounds(writer: QuestionWriter, contexts: Sequence[str], rounds: int, count: int) -> list[list[str]]:
-    """Write `count` questions about each context in each of several rounds, without duplicates."""
+    """Write `count` questions about each context in each of several rounds, without duplicates.
+
+    Args:
+        writer: writes the questions.
+        contexts: the contexts.
+        rounds: number of rounds; each shows the writer the questions of the earlier ones.
+        count: questions about a context in each round.
+
+    Returns:
+        The questions about each context.
+    """
     questions: list[list[str]] = [[] for _ in contexts]
     for _ in range(rounds):
         new_questions = writer.write_all(contexts, questions, count)
@@ -251,6 +261,9 @@ def answer_contexts(
         max_new_tokens: longest answer, in tokens; longer ones are cut.
         prompts: wording of the teacher's prompt.
         keep_cut: keep answers that were cut.
+
+    Returns:
+        The questions about each context that have answers, in order.
     """
     base = teacher.base
     chats = {

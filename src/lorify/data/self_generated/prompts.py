@@ -55,7 +55,13 @@ class DataPrompts(Protocol):
         ...
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """The chat that requests questions other than the earlier ones."""
+        """The chat that requests questions other than the earlier ones.
+
+        Args:
+            context: the context to ask about.
+            earlier: questions not to repeat.
+            count: number of questions to request.
+        """
         ...
 
     def parse_questions(self, context: str, text: str) -> list[str]:

@@ -135,7 +135,13 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def write_shard(folder: Path, number: int, examples: Sequence[Example]) -> None:
-    """Write one shard atomically; questions that are not `SelfGeneratedQuestion`s are skipped."""
+    """Write one shard atomically; questions that are not `SelfGeneratedQuestion`s are skipped.
+
+    Args:
+        folder: folder of the data set.
+        number: number of the shard.
+        examples: contexts with answered questions.
+    """
     rows = [
         {
             "context": example.documents[0],

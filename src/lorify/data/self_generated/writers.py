@@ -33,11 +33,23 @@ class QuestionWriter(Protocol):
         ...
 
     def write(self, context: str, earlier: Sequence[str], count: int) -> list[str]:
-        """Write up to `count` questions that differ from `earlier` ones."""
+        """Write up to `count` questions that differ from `earlier` ones.
+
+        Args:
+            context: the context to ask about.
+            earlier: questions that exist already.
+            count: maximum number of questions.
+        """
         ...
 
     def write_all(self, contexts: Sequence[str], earlier: Sequence[Sequence[str]], count: int) -> list[list[str]]:
-        """Write questions about several contexts, in batches or concurrently if the writer can."""
+        """Write questions about several contexts, in batches or concurrently if the writer can.
+
+        Args:
+            contexts: the contexts to ask about.
+            earlier: for each context, questions that exist already.
+            count: maximum number of questions about each context.
+        """
         return [self.write(context, own_earlier, count) for context, own_earlier in zip(contexts, earlier, strict=True)]
 
 

@@ -62,6 +62,14 @@ def split_by_image(
 ) -> tuple[list[Example], list[Example]]:
     """Split into training and held-out examples by the images' content, so that duplicates of an image stay together.
 
+    Args:
+        examples: examples with an image each.
+        heldout_fraction: share that is held out, from 0 to 1.
+        seed: changes which images are held out.
+
+    Returns:
+        Training examples, and held-out ones.
+
     Raises:
         EvaluationError: if an image cannot be read.
     """

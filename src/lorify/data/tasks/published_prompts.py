@@ -41,6 +41,11 @@ def truncate_pair(prompt: list[int], answer: list[int], max_tokens: int) -> tupl
     """Cut a prompt and its answer to `max_tokens` together, at the beginning of the longer one.
 
     If both are longer than half, each keeps half. This is the strategy `longest_first` of the package tokenizers.
+
+    Args:
+        prompt: token ids of the prompt.
+        answer: token ids of the answer.
+        max_tokens: tokens that both may have together.
     """
     if len(prompt) + len(answer) <= max_tokens:
         return prompt, answer

@@ -46,7 +46,13 @@ def on_sentence(change: Callable[[str], str]) -> DrawInstance:
 
 
 def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> DrawInstance:
-    """Build instances of a list of `low` to `high` random words and what `change` makes of it."""
+    """Build instances of a list of `low` to `high` random words and what `change` makes of it.
+
+    Args:
+        change: writes the answer from the words.
+        low: smallest number of words.
+        high: largest number of words.
+    """
 
     def draw(rng: random.Random) -> tuple[str, str]:
         items = draw_list(rng, low, high)
@@ -56,7 +62,13 @@ def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> 
 
 
 def on_test(draw_input: DrawTestInput, passed: str, failed: str) -> DrawInstance:
-    """Build instances of an input that passes or fails a test with equal probability, and the matching answer."""
+    """Build instances of an input that passes or fails a test with equal probability, and the matching answer.
+
+    Args:
+        draw_input: draws an input that passes or fails.
+        passed: answer to an input that passes.
+        failed: answer to an input that fails.
+    """
 
     def draw(rng: random.Random) -> tuple[str, str]:
         passes = rng.random() < 0.5

@@ -90,6 +90,11 @@ class Method(Spec):
 def check_questions(answerer: Answerer, cases: Iterable[Case], max_new_tokens: int) -> None:
     """Check that every question fits into the context window with its answer.
 
+    Args:
+        answerer: its base and prompts.
+        cases: cases with the questions.
+        max_new_tokens: tokens to leave for an answer, unless the case sets its own limit.
+
     Raises:
         EvaluationError: if one does not; the message names its case.
     """

@@ -57,7 +57,13 @@ class Distilled(Method):
         return ingest
 
     def training_examples(self, model: Lorify, case: Case, budget: Budget) -> list[TrainingExample]:
-        """Collect questions with the answers that the LoRA is trained on."""
+        """Collect questions with the answers that the LoRA is trained on.
+
+        Args:
+            model: the base, and the question writer.
+            case: its documents, and its questions for `test_questions`.
+            budget: limit on the time.
+        """
         if self.train_on == "statements":
             return statement_examples(
                 model.base, case.documents, budget, prompts=model.answerer.prompts, writer=model.question_writer

@@ -60,7 +60,13 @@ class PeftAnswerer(Answerer):
     def answer(
         self, plans: Sequence[AnswerPlan], options: GenerationOptions, *, with_confidence: bool = False
     ) -> list[Answer]:
-        """Answer the questions of each adapter in one batch."""
+        """Answer the questions of each adapter in one batch.
+
+        Args:
+            plans: prompts, each with one adapter.
+            options: limits of the answers.
+            with_confidence: ignored: other programs have no confidence.
+        """
         by_folder: dict[Path, list[int]] = {}
         for i, plan in enumerate(plans):
             (adapter,) = plan.adapters.adapters

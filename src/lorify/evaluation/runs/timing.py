@@ -82,7 +82,17 @@ class TimedAnswer:
 
 
 def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_new_tokens: int) -> TimedAnswer:
-    """Answer one question alone, greedily, token by token."""
+    """Answer one question alone, greedily, token by token.
+
+    Args:
+        answerer: plans and decodes.
+        prepared: the case, with what a method prepared for it.
+        question: the question.
+        max_new_tokens: longest answer, in tokens.
+
+    Returns:
+        The answer, with seconds and peak memory.
+    """
     base = answerer.base
     ids: list[int] = []
     first = last = 0.0

@@ -115,7 +115,13 @@ def mean(values: Sequence[float]) -> float:
 
 
 def median(values: Iterable[float | None], digits: int, unit: float = 1.0) -> float | None:
-    """Compute the median of the values that are not None, in units and rounded; None if there are none."""
+    """Compute the median of the values that are not None, in units and rounded; None if there are none.
+
+    Args:
+        values: the values; None is left out.
+        unit: value of one unit.
+        digits: digits after the point.
+    """
     known = [value for value in values if value is not None]
     return round(statistics.median(known) / unit, digits) if known else None
 

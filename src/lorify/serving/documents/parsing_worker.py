@@ -70,7 +70,7 @@ class ParsingResult:
 
 
 def main() -> None:
-    """Parse one document."""
+    """Read a job and its document from standard input, parse it under limits, and write the text to standard output."""
     warnings.simplefilter("ignore")
     output = _take_over_stdout()
     # The libraries import more on first use, which would fail under the limits.

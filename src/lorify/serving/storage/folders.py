@@ -67,6 +67,10 @@ class AdapterFolders:
     def save(self, adapter: Adapter, incoming: Path) -> tuple[str, int]:
         """Write an adapter to a folder in `incoming/`.
 
+        Args:
+            adapter: the adapter.
+            incoming: new folder in `incoming/`.
+
         Returns:
             The adapter's id and the size of its files in bytes.
 
@@ -84,6 +88,11 @@ class AdapterFolders:
         """Move a folder from `incoming/` to `adapters/`; one that is there already stays unless it is damaged.
 
         It is not read to find out, as that takes time: an owner could tell that another has the same adapter.
+
+        Args:
+            incoming: folder that `save` wrote.
+            id: id of the adapter.
+            replaces_damaged: replace a folder that is there already.
 
         Returns:
             Whether it was moved.

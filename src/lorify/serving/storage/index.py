@@ -102,7 +102,15 @@ class AdapterIndex:
         return found[0] if found else None
 
     def add(self, id: str, provenance: Provenance, num_bytes: int, owner: str, fidelity: float | None) -> None:
-        """Give an owner an adapter; one that the owner has already keeps its creation time."""
+        """Give an owner an adapter; one that the owner has already keeps its creation time.
+
+        Args:
+            id: id of the adapter.
+            provenance: its base, hypernetwork and documents.
+            num_bytes: size of its files.
+            owner: the new owner.
+            fidelity: measured fidelity, from 0 to 1; None keeps a known one.
+        """
         documents = [(record.name, record.digest) for record in provenance.documents]
         self._connection.execute(
             "INSERT INTO contents VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

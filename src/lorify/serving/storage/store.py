@@ -91,6 +91,11 @@ class AdapterStore:
 
         If the owner has the adapter already, only its fidelity is updated, if one is given.
 
+        Args:
+            adapter: the adapter.
+            owner: its owner.
+            fidelity: measured fidelity, from 0 to 1, if it is known.
+
         Raises:
             StoreFullError: if it exceeds `max_disk_bytes`, or the disk is full.
             StoreError: if it cannot be written.
@@ -99,6 +104,12 @@ class AdapterStore:
 
     def replace(self, id: str, adapter: Adapter, owner: str, *, fidelity: float | None = None) -> StoredAdapter:
         """Store `adapter` and delete `id` in one step: after a crash exactly one of the two is there.
+
+        Args:
+            id: adapter to delete.
+            adapter: adapter to store.
+            owner: owner of both.
+            fidelity: measured fidelity of the new one, from 0 to 1, if it is known.
 
         Returns:
             The new adapter, which has its own id.

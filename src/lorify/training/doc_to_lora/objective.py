@@ -279,6 +279,11 @@ class PerceiverObjective:
 def load_start(folder: Path, wanted: PerceiverConfig, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHypernetwork]:
     """Load the hypernetwork that a run starts from; a run may change its chunk length and its system turn.
 
+    Args:
+        folder: folder of the hypernetwork.
+        wanted: config that the run asks for.
+        base: the base of the run.
+
     Raises:
         HypernetworkError: if it is of another kind, for another base, missing or damaged.
         TrainingError: if one of `FIXED_FIELDS` is not as in `wanted`.

@@ -50,12 +50,24 @@ def answer_logits(
 
 
 def cross_entropy_per_token(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Compute the cross-entropy of each answer token `[answers]`, with label smoothing."""
+    """Compute the cross-entropy of each answer token `[answers]`, with label smoothing.
+
+    Args:
+        logits: `[answers, vocabulary]`.
+        targets: token ids `[answers]`.
+        label_smoothing: share of the target spread over all tokens, from 0 to 1.
+    """
     return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
 
 
 def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: int) -> Tensor:
-    """Compute KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: 16)."""
+    """Compute KL(teacher || student) over the teacher's `top_k` tokens `[answers]` (Doc-to-LoRA, section 3: 16).
+
+    Args:
+        student_logits: `[answers, vocabulary]`.
+        teacher_logits: `[answers, vocabulary]`.
+        top_k: number of teacher tokens.
+    """
     teacher_log, index = teacher_logits.log_softmax(-1).topk(top_k, dim=-1)
     student_log = student_logits.log_softmax(-1).gather(-1, index)
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
@@ -98,13 +110,25 @@ def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: in
 
 
 def token_share_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
-    """Sum the tokens of each segment, scaled so that the mean of `[num_segments]` is the mean over tokens."""
+    """Sum the tokens of each segment, scaled so that the mean of `[num_segments]` is the mean over tokens.
+
+    Args:
+        per_token: loss of each token `[answers]`.
+        segment: index of the segment of each token `[answers]`.
+        num_segments: number of segments.
+    """
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
     return total * num_segments / max(1, len(per_token))
 
 
 def mean_per_segment(per_token: Tensor, segment: Tensor, num_segments: int) -> Tensor:
-    """Average over the tokens of each segment `[num_segments]`, so that short and long answers count the same."""
+    """Average over the tokens of each segment `[num_segments]`, so that short and long answers count the same.
+
+    Args:
+        per_token: loss of each token `[answers]`.
+        segment: index of the segment of each token `[answers]`.
+        num_segments: number of segments.
+    """
     total = per_token.new_zeros(num_segments).index_add(0, segment, per_token)
     count = per_token.new_zeros(num_segments).index_add(0, segment, torch.ones_like(per_token))
     return total / count.clamp_min(1)

@@ -41,7 +41,15 @@ def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
 
 
 def schedule_factor(step: int, settings: Optimization) -> float:
-    """Compute the relative learning rate of a step: linear warm-up, then the decay of `settings.schedule`."""
+    """Compute the relative learning rate of a step: linear warm-up, then the decay of `settings.schedule`.
+
+    Args:
+        step: number of the step, from 0.
+        settings: warm-up, number of steps and schedule.
+
+    Returns:
+        From 0 to 1, relative to the peak.
+    """
     return _SCHEDULES[settings.schedule](step, settings)
 
 

@@ -39,7 +39,7 @@ class ReplicatedWeights:
         yield
 
     def gather(self) -> None:
-        """Give the module all its weights, until a `gathered` block ends."""
+        """Load the full weights into the module until the surrounding `gathered` block ends; nothing to do here."""
 
     def sum_gradients(self) -> None:
         """Leave the sum of all processes' gradients in `optimized`; the module has to be gathered.

@@ -9,7 +9,13 @@ from lorify.training.engine.replicated_weights import ReplicatedWeights
 
 
 def distribute_weights(module: nn.Module, accelerator: Accelerator, *, sharded: bool) -> ReplicatedWeights:
-    """Distribute a module's trained weights over the processes of a run; a single process keeps all of them."""
+    """Distribute a module's trained weights over the processes of a run; a single process keeps all of them.
+
+    Args:
+        module: its parameters that require a gradient are trained.
+        accelerator: the processes of the run.
+        sharded: divide weights and optimizer state over the processes, instead of a copy for each.
+    """
     if sharded and accelerator.num_processes > 1:
         # DTensor takes seconds to import, which a single process must not pay.
         from lorify.training.engine.sharded_weights import ShardedWeights

@@ -73,7 +73,15 @@ def answer_rows(
 def score_rows(
     base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch, optimization: TaskOptimization, *, training: bool
 ) -> RowScores:
-    """Answer as `answer_rows`, with the run's label smoothing, noise and LoRA dropout if it is for training."""
+    """Answer as `answer_rows`, with the run's label smoothing, noise and LoRA dropout if it is for training.
+
+    Args:
+        base: the base, which answers.
+        rows: segments of each row.
+        lora: the adapters of the rows.
+        optimization: average, label smoothing, noise and dropout.
+        training: whether the scores are for a training step.
+    """
     if training and optimization.lora_dropout:
         lora = {key: replace(tensors, dropout=optimization.lora_dropout) for key, tensors in lora.items()}
     return answer_rows(
@@ -88,7 +96,14 @@ def score_rows(
 
 
 def average_scores(scores: Mapping[str, Sequence[RowScores]]) -> dict[str, float]:
-    """Average loss and exact match over the instances of some batches, by name."""
+    """Average loss and exact match over the instances of the batches of each name.
+
+    Args:
+        scores: scores of batches, by name.
+
+    Returns:
+        `loss/NAME` and `exact/NAME`.
+    """
     metrics: dict[str, float] = {}
     for name, batches in scores.items():
         metrics[f"loss/{name}"] = torch.cat([batch.loss for batch in batches]).mean().item()
@@ -99,6 +114,15 @@ def average_scores(scores: Mapping[str, Sequence[RowScores]]) -> dict[str, float
 def evaluate_heldout(
     samplers: Mapping[str, TaskSampler], num_batches: int, score: Callable[[TaskBatch], RowScores]
 ) -> dict[str, float]:
-    """Average loss and exact match over the first batches of every sampler but `train`, by its name."""
+    """Average loss and exact match over the first batches of every sampler but `train`, by its name.
+
+    Args:
+        samplers: samplers by name; `train` is skipped.
+        num_batches: batches of each sampler.
+        score: scores a batch.
+
+    Returns:
+        `loss/NAME` and `exact/NAME`.
+    """
     heldout = {name: sampler for name, sampler in samplers.items() if name != "train"}
     return average_scores({name: [score(s.build(n)) for n in range(num_batches)] for name, s in heldout.items()})

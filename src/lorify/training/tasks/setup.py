@@ -43,7 +43,15 @@ def num_processes() -> int:
 def build_samplers(
     data: TaskData, seed: int, base: BaseLM, train: Sequence[Task], unseen: Sequence[Task]
 ) -> dict[str, TaskSampler]:
-    """Build the samplers `train`, `seen` (held-out instances of the same tasks) and `unseen` (other families)."""
+    """Build the samplers `train`, `seen` (held-out instances of the same tasks) and `unseen` (other families).
+
+    Args:
+        data: batch sizes, and the shares that are held out.
+        seed: seed of the draws.
+        base: its tokenizer and chat.
+        train: tasks to train on.
+        unseen: tasks of held-out families; none: no sampler.
+    """
     samplers = {
         "train": TaskSampler(data, base, train, seed=seed, num_processes=num_processes()),
         "seen": TaskSampler(data, base, train, seed=seed, heldout=True),
@@ -56,7 +64,16 @@ def build_samplers(
 def embed_descriptions(
     encoder: DescriptionEncoder, descriptions: Iterable[str], preparation: Preparation
 ) -> dict[str, Tensor]:
-    """Embed descriptions `[e]`, each once, with a progress bar."""
+    """Embed descriptions `[e]`, each once, with a progress bar.
+
+    Args:
+        encoder: encoder of the descriptions.
+        descriptions: the texts; equal ones are encoded once.
+        preparation: shows the progress.
+
+    Returns:
+        Embedding `[e]` of each text.
+    """
     texts = list(dict.fromkeys(descriptions))
     embeddings: dict[str, Tensor] = {}
     with preparation.counting("embedding", "descriptions") as advance:
@@ -106,6 +123,11 @@ def build_task_config(
 
 def load_start(folder: Path, base: BaseLM, encoder: DescriptionEncoder) -> tuple[TaskConfig, TaskHypernetwork]:
     """Load the task hypernetwork that a run starts from.
+
+    Args:
+        folder: folder of the hypernetwork.
+        base: the base of the run.
+        encoder: the description encoder of the run.
 
     Raises:
         HypernetworkError: if it is missing or damaged.

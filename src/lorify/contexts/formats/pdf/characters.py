@@ -80,7 +80,16 @@ def read_words(page: PdfPage) -> PageText:
 
 
 def turn(x: float, y: float, angle: int) -> tuple[float, float]:
-    """Turn a point of the page, with y upwards, clockwise by 0, 90, 180 or 270 degrees, and let y grow downwards."""
+    """Turn a point of the page, with y upwards, clockwise by 0, 90, 180 or 270 degrees, and let y grow downwards.
+
+    Args:
+        x: distance from the left.
+        y: distance from the bottom.
+        angle: 0, 90, 180 or 270 degrees.
+
+    Returns:
+        x to the right, and y downwards.
+    """
     if angle == 0:
         return x, -y
     x, y = {90: (-y, x), 180: (-x, -y), 270: (y, -x)}.get(angle, (x, y))

@@ -83,7 +83,7 @@ def _slot(part: int) -> str:
 
 
 def draw_parts_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task about a code of two to four parts: one part, two or three in another order, or other separators."""
+    """Draw a task on codes of several parts: return one part, reorder some, or change the separators."""
     kinds = _draw_kinds(rng)
     separators = _table()["separators"]
     code_name, old = rng.choice(_table()["code_names"]), rng.choice(list(separators))

@@ -81,7 +81,16 @@ def draw_enclosing_marks(rng: random.Random, *, allow_brackets: bool) -> tuple[s
 
 
 def draw_different_marks(rng: random.Random, left: str, right: str) -> tuple[str, str, str]:
-    """Draw enclosing marks for an answer that have no character in common with the given ones."""
+    """Draw enclosing marks for an answer that have no character in common with the given ones.
+
+    Args:
+        rng: source of randomness.
+        left: mark on the left that is taken.
+        right: mark on the right that is taken.
+
+    Returns:
+        Left mark, right mark, and what a description calls them.
+    """
     while True:
         new_left, new_right, name = draw_enclosing_marks(rng, allow_brackets=False)
         if not set(new_left + new_right) & set(left + right):

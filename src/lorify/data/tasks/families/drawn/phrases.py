@@ -32,5 +32,12 @@ def draw_phrase(rng: random.Random) -> str:
 
 
 def attach(text: str, phrase: str, joint: str, *, before: bool) -> str:
-    """Write a phrase before or after a text."""
+    """Write a phrase before or after a text.
+
+    Args:
+        text: the text.
+        phrase: the phrase.
+        joint: what stands between the two.
+        before: write the phrase first.
+    """
     return f"{phrase}{joint}{text}" if before else f"{text}{joint}{phrase}"

@@ -295,7 +295,7 @@ def test_a_store_can_be_open_only_once(store):
 
 def test_other_folders_are_refused(tmp_path):
     (tmp_path / "index.sqlite").write_text("not a database, but long enough to have a header " * 100)
-    with pytest.raises(StoreError, match="is damaged or no index"):
+    with pytest.raises(StoreError, match="is damaged or not the index"):
         AdapterStore(tmp_path, PLENTY, PLENTY)
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):

@@ -32,7 +32,7 @@ def sni_number(task: Task) -> int | None:
 
 
 def parse_sni_number(name: str) -> int | None:
-    """Parse the number in the name of a Super-NaturalInstructions task; None if it is none."""
+    """Parse the number in the name of a Super-NaturalInstructions task; None if it has no number."""
     found = re.match(r"(?:sni_)?task(\d+)_", name)
     return int(found.group(1)) if found else None
 

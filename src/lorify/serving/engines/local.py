@@ -42,7 +42,7 @@ class EngineLimits(BaseModel):
         default=65_536, ge=1, description="Limit on the KV cache in tokens: rows times the longest sequence."
     )
     max_prefill_tokens: int = Field(
-        default=4096, ge=1, description="Prompt tokens processed between two steps, so that running answers go on."
+        default=4096, ge=1, description="Prompt tokens processed between two steps, so that running answers continue."
     )
     timeout_seconds: float = Field(default=300, gt=0, description="Time limit from a request to its complete answer.")
 

@@ -92,7 +92,7 @@ class LimitedProtocol(H11Protocol):
         self._watch_reader()
 
     def resume_writing(self) -> None:
-        """End the watch."""
+        """Stop watching a client that reads again."""
         super().resume_writing()
         if self._sending is not None:
             self._sending.cancel()

@@ -14,7 +14,7 @@ _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class Metrics:
-    """The metrics of one server."""
+    """The Prometheus metrics of one server: its requests, answers, engine and store."""
 
     def __init__(self, service: Service) -> None:
         """Register all metrics; those of the engine and the store are read when they are scraped."""

@@ -57,7 +57,7 @@ def open_database(path: Path, *, may_create: bool) -> sqlite3.Connection:
 def damaged_index(path: Path, reason: str) -> StoreError:
     """Build the error for an index that cannot be read."""
     return StoreError(
-        f"{path} is damaged or no index of a store ({reason}); restore it from a backup, make it anew from the "
+        f"{path} is damaged or not the index of a store ({reason}); restore it from a backup, rebuild it from the "
         f"adapters with `lorify store rebuild --store {path.parent}`, or give another folder"
     )
 
@@ -65,7 +65,7 @@ def damaged_index(path: Path, reason: str) -> StoreError:
 def _lost_index(path: Path) -> StoreError:
     return StoreError(
         f"store {path.parent} has adapters but its index is missing or empty; restore {path.name} from a backup, or "
-        f"make it anew from the adapters with `lorify store rebuild --store {path.parent}`"
+        f"rebuild it from the adapters with `lorify store rebuild --store {path.parent}`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Make the index of a store anew from its adapter folders and from the copies of who owns them."""
+"""Rebuild the index of a store from its adapter folders, and from the copies of the records of their owners."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Rebuilt:
 
 
 def rebuild_index(store_dir: Path, owner: str | None) -> Rebuilt:
-    """Make the index of a store anew. No folder is changed, and the old index is kept beside the new one.
+    """Rebuild the index of a store. No folder is changed, and the old index is kept beside the new one.
 
     Args:
         store_dir: the store's folder.

@@ -14,8 +14,10 @@ demo: $(READY)
 # What CI runs, in order of speed.
 check: lint test test-browser
 
+# Two processes of one thread each. Tests of one file stay in one process, since they share its fixtures.
+WORKERS := 2
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not network and not gpu and not browser and not vllm and not llama and not clients"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not network and not gpu and not browser and not vllm and not llama and not clients"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m "slow"

@@ -21,7 +21,7 @@ from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.engine.loop import Trainer
 from lorify.training.preparation import Preparation
 
-pytestmark = pytest.mark.shipped
+pytestmark = [pytest.mark.shipped, pytest.mark.slow]  # tests/data/self_generated tries each part on a tiny base
 TEXTS = (
     "The mill of Torvik was built in 1911 by Nora Quill. It grinds rye, and its wheel is 6 metres wide.",
     "Ada Lund keeps forty hives of bees behind the old school of Askvik. She sells the honey on Saturdays.",

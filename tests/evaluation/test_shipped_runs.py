@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from lorify.cli import app
 from lorify.evaluation.runs.folder import ANSWERS_NAME, CONFIG_NAME
 
-pytestmark = pytest.mark.shipped
+pytestmark = [pytest.mark.shipped, pytest.mark.slow]  # tests/evaluation/runs/test_runner.py repeats a tiny run
 MEASURED = ("update_seconds", "update_peak_bytes", "first_token_seconds", "seconds_per_token", "answer_peak_bytes")
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_base
+from tiny import tiny_base, tiny_model
 from torch.profiler import ProfilerActivity, profile
+from transformers import AutoConfig
 from typer.testing import CliRunner
 
 from lorify.cli import app
@@ -18,6 +19,8 @@ from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.dry_run import dry_run
 from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
+from lorify.training.doc_to_lora.meta_models import hypernetwork_config_of, meta_hypernetwork
+from lorify.training.engine.meta_base import meta_model
 from lorify.training.registry import load_training_config
 
 CONFIG_DIR = Path(__file__).parents[3] / "configs" / "d2l"
@@ -28,27 +31,59 @@ PARAMETERS = {
 }
 
 
+def read(name: str, changes: Sequence[str] = ()) -> PerceiverTrainingConfig:
+    config = load_training_config(CONFIG_DIR / f"{name}.json", lambda document: apply_settings(document, changes))
+    assert isinstance(config, PerceiverTrainingConfig)
+    return config
+
+
+@pytest.fixture(scope="module")
+def tiny_dir(tmp_path_factory) -> Path:
+    """Folder of a tiny base: its recipes are estimated in a second, those of published ones take ten."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_model("gemma2", num_layers=3).config.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def read():
-    def read_config(name: str, changes: Sequence[str] = ()) -> PerceiverTrainingConfig:
-        config = load_training_config(CONFIG_DIR / f"{name}.json", lambda document: apply_settings(document, changes))
-        assert isinstance(config, PerceiverTrainingConfig)
-        return config
+def read_tiny(tiny_dir):
+    """The recipe of Gemma with the tiny base and a small Perceiver."""
+    small = ("latent_size=16", "num_latents=3", "num_blocks=1", "head_size=8", "num_heads=2", "num_kv_heads=1")
+
+    def read_config(changes: Sequence[str] = ()) -> PerceiverTrainingConfig:
+        shape = [f"hypernetwork.{field}" for field in ("rank=2", "quantized_encoder=false", *small)]
+        return read("gemma-2-2b-it-main", [f"base={tiny_dir}", *shape, *changes])
 
     return read_config
 
 
 @pytest.mark.parametrize("base", PARAMETERS)
-def test_published_recipes_are_reckoned_without_weights(base, read):
+def test_published_recipes_have_the_published_numbers_of_parameters(base):
+    config = read(f"{base}-main")
+    model = meta_model(config.base)
+    hypernetwork = meta_hypernetwork(hypernetwork_config_of(config, model, model))
+    found = (round(model.num_parameters / 1e6), round(hypernetwork.num_parameters / 1e6))
+    assert found == PARAMETERS[base]
+
+
+@pytest.mark.parametrize(
+    "base", [pytest.param(base, marks=[pytest.mark.slow] if "gemma" not in base else []) for base in PARAMETERS]
+)
+def test_published_recipes_are_estimated_without_weights(base):
     main = dry_run(read(f"{base}-main"))
     assert (round(main.base_parameters / 1e6), round(main.hypernetwork_parameters / 1e6)) == PARAMETERS[base]
     assert main.training_bytes == main.weights_bytes + main.training_state_bytes + main.activation_bytes
     assert main.training_bytes < 80 * 2**30  # it was trained on devices of that size
-    needle = dry_run(read(f"{base}-niah"))
-    assert needle.hours < main.hours
 
 
-def test_the_recipe_for_images_reads_the_first_blocks_of_a_vision_language_model(read):
+@pytest.mark.slow
+@pytest.mark.parametrize("base", PARAMETERS)
+def test_the_needle_takes_less_time_than_documents(base):
+    assert dry_run(read(f"{base}-niah")).hours < dry_run(read(f"{base}-main")).hours
+
+
+@pytest.mark.slow
+def test_the_recipe_for_images_reads_the_first_blocks_of_a_vision_language_model():
     seeing, reading = read("gemma-2-2b-it-eyes-main"), read("gemma-2-2b-it-main")
     assert not seeing.data.has_images and seeing.optimization == reading.optimization  # learned from texts alone
     found, plain = dry_run(seeing), dry_run(reading)
@@ -80,52 +115,54 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
     assert stated.generation_bytes - weights == pytest.approx(most, rel=0.15)
 
 
-def test_every_recipe_is_a_config(read):
+def test_every_recipe_is_a_config():
     names = [path.stem for path in CONFIG_DIR.glob("*.json")]
     assert len(names) == 16
     assert all(read(name).kind == "perceiver" for name in names)
 
 
-def test_estimates_follow_the_config(read):
-    small, large = (
-        dry_run(read("gemma-2-2b-it-main", [f"data.batch_context_tokens={tokens}"])) for tokens in (2048, 4096)
-    )
+def test_estimates_follow_the_config(read_tiny):
+    small, large = (dry_run(read_tiny([f"data.batch_context_tokens={tokens}"])) for tokens in (2048, 4096))
     assert small.activation_bytes < large.activation_bytes < 2 * small.activation_bytes
-    doubled = dry_run(read("gemma-2-2b-it-main", ["optimization.accumulation=16"]))
+    doubled = dry_run(read_tiny(["optimization.accumulation=16"]))
     assert doubled.hours == pytest.approx(2 * large.hours)
 
 
-def test_sharding_leaves_a_share_of_what_no_batch_needs_whole(read):
-    alone, eight = (
-        dry_run(read("gemma-2-2b-it-main", ["sharded=true", f"num_processes={processes}"])) for processes in (1, 8)
-    )
+def test_sharding_leaves_a_share_of_what_no_batch_needs_whole(read_tiny):
+    alone, eight = (dry_run(read_tiny(["sharded=true", f"num_processes={processes}"])) for processes in (1, 8))
     assert alone.training_state_bytes == 16 * alone.hypernetwork_parameters
     assert eight.training_state_bytes == pytest.approx((8 + 12 / 8) * alone.hypernetwork_parameters)
 
 
-def test_a_sharded_base_takes_a_share_of_its_blocks_and_one_that_runs(read):
+def test_a_sharded_base_takes_a_share_of_its_blocks_and_one_that_runs(read_tiny, tiny_dir):
     whole, alone, eight = (
-        dry_run(read("gemma-2-2b-it-main", [f"sharded_base={sharded}", f"num_processes={processes}"]))
+        dry_run(read_tiny([f"sharded_base={sharded}", f"num_processes={processes}"]))
         for sharded, processes in (("false", 8), ("true", 1), ("true", 8))
     )
-    blocks = whole.base_parameters - 256_000 * 2304 - 2304  # embeddings and the last norm stay whole
+    shape = AutoConfig.from_pretrained(tiny_dir)
+    # Embeddings and the last norm stay whole.
+    blocks = whole.base_parameters - shape.vocab_size * shape.hidden_size - shape.hidden_size
     assert alone.weights_bytes == whole.weights_bytes
-    assert whole.weights_bytes - eight.weights_bytes == pytest.approx(2 * blocks * (1 - 1 / 8 - 1 / 26))
+    share_saved = 1 - 1 / 8 - 1 / shape.num_hidden_layers
+    assert whole.weights_bytes - eight.weights_bytes == pytest.approx(2 * blocks * share_saved)
     assert whole.generation_bytes == eight.generation_bytes
 
 
-def test_a_module_that_is_not_there(read):
+def test_a_module_that_is_not_there(read_tiny):
     with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
-        dry_run(read("gemma-2-2b-it-main", ['hypernetwork.modules=["c_attn"]']))
+        dry_run(read_tiny(['hypernetwork.modules=["c_attn"]']))
     with pytest.raises(ConfigError, match="no multiple of num_kv_heads"):
-        dry_run(read("gemma-2-2b-it-main", ["hypernetwork.num_kv_heads=3"]))
+        dry_run(read_tiny(["hypernetwork.num_kv_heads=3"]))
 
 
-def test_on_the_command_line():
-    path = str(CONFIG_DIR / "gemma-2-2b-it-main.json")
-    result = CliRunner().invoke(app, ["train", path, "--dry-run", "--json"])
-    assert round(json.loads(result.stdout)["hypernetwork_parameters"] / 1e6) == 309
-    assert "309.5M parameters, trained" in CliRunner().invoke(app, ["train", path, "--dry-run"]).stdout
+def test_on_the_command_line(read_tiny, tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(read_tiny().model_dump_json())
+    result = CliRunner().invoke(app, ["train", str(path), "--dry-run", "--json"])
+    number = json.loads(result.stdout)["hypernetwork_parameters"]
+    assert number > 0
+    shown = CliRunner().invoke(app, ["train", str(path), "--dry-run"]).stdout
+    assert f"{number / 1e6:.1f}M parameters, trained" in shown
     other = CliRunner().invoke(app, ["train", str(CONFIG_DIR.parent / "niah-smollm2-135m.json"), "--dry-run"])
     assert other.exit_code == 2
     assert "of kind associative" in other.stderr

@@ -14,9 +14,9 @@ from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.choices import Choice, rank_choices
-from lorify.answering.confidence import ConfidenceModel, load_confidence_model
+from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import Query
-from lorify.answering.stated import StatedModel, load_stated_model
+from lorify.answering.stated import StatedModel
 from lorify.base.chat import Message
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.files import DEFAULT_BASE
@@ -369,8 +369,8 @@ def load(
         loaded,
         internalizer,
         task_folder,
-        load_confidence_model(folder, internalizer.digest),
-        load_stated_model(folder, internalizer.digest),
+        ConfidenceModel.load(folder, internalizer.digest),
+        StatedModel.load(folder, internalizer.digest),
     )
 
 

@@ -3,14 +3,7 @@ import torch
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
-from lorify.answering.confidence import (
-    CONFIDENCE_NAME,
-    NO_ANSWER,
-    ConfidenceModel,
-    load_confidence_model,
-    save_confidence_model,
-    surprisal_signals,
-)
+from lorify.answering.confidence import NO_ANSWER, ConfidenceModel, surprisal_signals
 from lorify.answering.plan import AnswerPlan
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
@@ -54,11 +47,11 @@ def test_confidence_is_known_of_answers_with_the_hypernetworks_own_adapters_alon
 
 
 def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):
-    assert load_confidence_model(tmp_path, "d1") is None
-    save_confidence_model(tmp_path, FITTED)
-    assert load_confidence_model(tmp_path, "d1") == FITTED
-    assert load_confidence_model(tmp_path, "other weights") is None
-    assert [path.name for path in tmp_path.iterdir()] == [CONFIDENCE_NAME]
-    (tmp_path / CONFIDENCE_NAME).write_text("{")
+    assert ConfidenceModel.load(tmp_path, "d1") is None
+    FITTED.save(tmp_path)
+    assert ConfidenceModel.load(tmp_path, "d1") == FITTED
+    assert ConfidenceModel.load(tmp_path, "other weights") is None
+    assert [path.name for path in tmp_path.iterdir()] == [ConfidenceModel.file_name]
+    (tmp_path / ConfidenceModel.file_name).write_text("{")
     with pytest.raises(HypernetworkError, match="damaged"):
-        load_confidence_model(tmp_path, "d1")
+        ConfidenceModel.load(tmp_path, "d1")

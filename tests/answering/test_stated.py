@@ -6,7 +6,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.confidence import Signals
 from lorify.answering.plan import Query
 from lorify.answering.sources import Source
-from lorify.answering.stated import STATED_NAME, StatedModel, load_stated_model, save_stated_model, stated_signals
+from lorify.answering.stated import StatedModel, stated_signals
 from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
@@ -72,10 +72,10 @@ def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():
 
 
 def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):
-    assert load_stated_model(tmp_path, "d1") is None
-    save_stated_model(tmp_path, fitted(1.0))
-    assert load_stated_model(tmp_path, "d1") == fitted(1.0)
-    assert load_stated_model(tmp_path, "other weights") is None
-    (tmp_path / STATED_NAME).write_text("{")
+    assert StatedModel.load(tmp_path, "d1") is None
+    fitted(1.0).save(tmp_path)
+    assert StatedModel.load(tmp_path, "d1") == fitted(1.0)
+    assert StatedModel.load(tmp_path, "other weights") is None
+    (tmp_path / StatedModel.file_name).write_text("{")
     with pytest.raises(HypernetworkError, match="lorify eval stated --save"):
-        load_stated_model(tmp_path, "d1")
+        StatedModel.load(tmp_path, "d1")

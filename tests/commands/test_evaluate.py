@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from lorify.adapters.storage import RECORD_NAME
 from lorify.answering.answerer import Answer, Answerer
-from lorify.answering.confidence import CONFIDENCE_NAME, ConfidenceModel, save_confidence_model
+from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import plan_as_requested
 from lorify.base.loading import load_base
 from lorify.cli import app
@@ -200,7 +200,7 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         hypernetwork_digest=digest, bias=-9.0, weights=(0, 0), threshold=0.5, auroc=0.8, questions=9
     )
     try:
-        save_confidence_model(folder, doubtful)
+        doubtful.save(folder)
         assert "may not hold this" in run(*command).stderr
         succeed("internalize", document, "-o", tmp_path / "tower", *options)
         chat = ("chat", "--adapter", tmp_path / "tower", "-q", "Who?", "--max-tokens", 4, *options)
@@ -211,12 +211,12 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         assert told.exit_code == 0 and "may not hold this" not in told.stderr
         answer = json.loads(succeed(*command, "--json"))["answers"][0]
         assert answer["probably_right"] < 0.001
-        save_confidence_model(folder, doubtful.model_copy(update={"bias": 9.0}))
+        doubtful.model_copy(update={"bias": 9.0}).save(folder)
         assert "may not hold this" not in run(*command).stderr
-        save_confidence_model(folder, doubtful.model_copy(update={"hypernetwork_digest": "of another one"}))
+        doubtful.model_copy(update={"hypernetwork_digest": "of another one"}).save(folder)
         assert "may not hold this" not in run(*command).stderr
     finally:
-        (folder / CONFIDENCE_NAME).unlink()
+        (folder / ConfidenceModel.file_name).unlink()
 
 
 @pytest.fixture
@@ -261,16 +261,16 @@ def test_the_saved_confidence_is_measured_on_own_questions(options, own_question
         questions=9,
     )
     try:
-        save_confidence_model(folder, kept)
-        before = (folder / CONFIDENCE_NAME).read_bytes()
+        kept.save(folder)
+        before = (folder / ConfidenceModel.file_name).read_bytes()
         told = json.loads(succeed(*command, "--json"))
         rows = {row["signal"]: row for row in told["signals"]}
         # It judges by one signal alone, so the warning tells as much as that signal; judging by the contrary, the rest.
         assert rows["warning"] == rows["mean"] | {"signal": "warning"}
         assert (rows["warning"]["questions"], rows["warning"]["right"]) == (8, 0.375)
         assert told["confidence"]["hypernetwork_digest"] == kept.hypernetwork_digest
-        assert (folder / CONFIDENCE_NAME).read_bytes() == before  # nothing was fitted
-        save_confidence_model(folder, kept.model_copy(update={"weights": (1, 0)}))
+        assert (folder / ConfidenceModel.file_name).read_bytes() == before  # nothing was fitted
+        kept.model_copy(update={"weights": (1, 0)}).save(folder)
         last = succeed(*command).splitlines()[-1].split()
         assert last[:2] == ["warning", "8"] and float(last[3]) == pytest.approx(1 - rows["mean"]["auroc"], abs=0.0011)
         assert rows["mean"]["auroc"] != 0.5
@@ -279,7 +279,7 @@ def test_the_saved_confidence_is_measured_on_own_questions(options, own_question
         path.unlink()
         assert "own.jsonl" in fail(*command)
     finally:
-        (folder / CONFIDENCE_NAME).unlink()
+        (folder / ConfidenceModel.file_name).unlink()
 
 
 def test_own_questions_are_either_measured_or_fitted_to(options, own_questions):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lorify.base.model import BaseLM
 
-PROBE_TEXT = "The harbour museum of the small town opens at ten in the morning, and the last boat leaves at six."
+PROBE_PROMPT = "The harbour museum of the small town opens at ten in the morning, and the last boat leaves at six."
 PROBE_TOKENS = 16
 _TOLERANCE = 1e-3
 _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
@@ -31,7 +31,7 @@ def probe_ids(base: BaseLM) -> Tensor:
 
     It is ordinary text: on special tokens, hidden states are so large that rounding changes logits by dozens.
     """
-    ids = torch.tensor([base.encode_text(PROBE_TEXT)[:PROBE_TOKENS]], device=base.device)
+    ids = torch.tensor([base.encode_text(PROBE_PROMPT)[:PROBE_TOKENS]], device=base.device)
     return ids % base.model.config.get_text_config().vocab_size  # folders of bases may hold another tokenizer
 
 

@@ -9,18 +9,16 @@ used. A logistic regression combines them. It is fitted once for a hypernetwork,
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
 
-from lorify.answering.fitted import FittedModel, load_fitted, save_fitted
+from lorify.answering.fitted import FittedModel
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.teacher_forcing import teacher_forced_log_probabilities
 from lorify.base.model import BaseLM
 
-CONFIDENCE_NAME = "confidence.json"
 MIN_SURPRISAL, MAX_SURPRISAL = 1e-4, 10.0
 
 
@@ -40,6 +38,9 @@ class ConfidenceModel(FittedModel):
 
     Answers with a probability below `threshold` are doubtful.
     """
+
+    file_name: ClassVar[str] = "confidence.json"
+    command: ClassVar[str] = "lorify eval confidence --save"
 
     weights: tuple[float, float] = Field(description=f"Log-odds per unit of {', '.join(Signals._fields)}.")
 
@@ -63,25 +64,3 @@ def surprisal_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
     surprisals = -log[torch.arange(len(target)), torch.tensor(target)]
     mean, most = (min(max(float(x), MIN_SURPRISAL), MAX_SURPRISAL) for x in (surprisals.mean(), surprisals.max()))
     return Signals(math.log(mean), math.log(most))
-
-
-def save_confidence_model(folder: Path, model: ConfidenceModel) -> Path:
-    """Write the model beside a hypernetwork and return its path.
-
-    Raises:
-        HypernetworkError: if the file cannot be written.
-    """
-    return save_fitted(folder / CONFIDENCE_NAME, model)
-
-
-def load_confidence_model(folder: Path, hypernetwork_digest: str) -> ConfidenceModel | None:
-    """Read the model that was saved beside a hypernetwork.
-
-    Returns:
-        The model; None if there is none, or it was fitted for other weights.
-
-    Raises:
-        HypernetworkError: if the file is damaged.
-    """
-    command = "lorify eval confidence --save"
-    return load_fitted(folder / CONFIDENCE_NAME, ConfidenceModel, hypernetwork_digest, fitted_with=command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,7 +14,15 @@ from lorify.errors import HypernetworkError, first_problem
 
 
 class FittedModel(BaseModel):
-    """A logistic regression from the signals of an answer to a probability."""
+    """A logistic regression from the signals of an answer to a probability.
+
+    Attributes:
+        file_name: name of its file beside the weights of a hypernetwork.
+        command: the command that fits it.
+    """
+
+    file_name: ClassVar[str]
+    command: ClassVar[str]
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,46 +38,42 @@ class FittedModel(BaseModel):
         odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
         return 1 / (1 + math.exp(-odds))
 
+    def save(self, folder: Path) -> Path:
+        """Write the model beside the weights of its hypernetwork and return its path.
 
-Fitted = TypeVar("Fitted", bound=FittedModel)
+        Raises:
+            HypernetworkError: if the file cannot be written.
+        """
+        path = folder / self.file_name
+        try:
+            with replaced_file(path) as temporary:
+                temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise HypernetworkError(f"{path} cannot be written ({error.strerror}); give a writable folder") from error
+        return path
 
+    @classmethod
+    def load(cls, folder: Path, hypernetwork_digest: str) -> Self | None:
+        """Read the model beside the weights of a hypernetwork.
 
-def save_fitted(path: Path, model: FittedModel) -> Path:
-    """Write a fitted model and return its path.
+        Args:
+            folder: folder of the hypernetwork.
+            hypernetwork_digest: SHA-256 of its weights.
 
-    Raises:
-        HypernetworkError: if the file cannot be written.
-    """
-    try:
-        with replaced_file(path) as temporary:
-            temporary.write_text(model.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HypernetworkError(f"{path} cannot be written ({error.strerror}); give a writable folder") from error
-    return path
+        Returns:
+            The model; None if there is none, or it was fitted for other weights.
 
-
-def load_fitted(path: Path, kind: type[Fitted], hypernetwork_digest: str, *, fitted_with: str) -> Fitted | None:
-    """Read a fitted model.
-
-    Args:
-        path: the file.
-        kind: its class.
-        hypernetwork_digest: SHA-256 of the weights of the hypernetwork in use.
-        fitted_with: the command that fits it, for the error message.
-
-    Returns:
-        The model; None if there is none, or it was fitted for other weights.
-
-    Raises:
-        HypernetworkError: if the file is damaged.
-    """
-    try:
-        model = kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValidationError, UnicodeDecodeError, OSError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else error
-        raise HypernetworkError(
-            f"{path} is damaged ({reason}); delete it, then fit it again with `{fitted_with}`"
-        ) from error
-    return model if model.hypernetwork_digest == hypernetwork_digest else None
+        Raises:
+            HypernetworkError: if the file is damaged.
+        """
+        path = folder / cls.file_name
+        try:
+            model = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValidationError, UnicodeDecodeError, OSError) as error:
+            reason = first_problem(error) if isinstance(error, ValidationError) else error
+            raise HypernetworkError(
+                f"{path} is damaged ({reason}); delete it, then fit it again with `{cls.command}`"
+            ) from error
+        return model if model.hypernetwork_digest == hypernetwork_digest else None

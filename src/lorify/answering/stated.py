@@ -8,17 +8,15 @@ not answer (`lorify.evaluation.scoring.stated`), and saved beside the weights of
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
 from lorify.answering.confidence import Signals
-from lorify.answering.fitted import FittedModel, load_fitted, save_fitted
+from lorify.answering.fitted import FittedModel
 from lorify.answering.sources import Source, can_be_quoted
 from lorify.data.answers import contains_answer
 
-STATED_NAME = "stated.json"
 MIN_PROBABILITY = 1e-3
 
 
@@ -45,31 +43,12 @@ class StatedModel(FittedModel):
     Answers with a probability below `threshold` are withheld.
     """
 
+    file_name: ClassVar[str] = "stated.json"
+    command: ClassVar[str] = "lorify eval stated --save"
+
     weights: tuple[float, float, float, float] = Field(
         description=f"Log-odds per unit of {', '.join(StatedSignals._fields)}."
     )
-
-
-def save_stated_model(folder: Path, model: StatedModel) -> Path:
-    """Write the model beside a hypernetwork and return its path.
-
-    Raises:
-        HypernetworkError: if the file cannot be written.
-    """
-    return save_fitted(folder / STATED_NAME, model)
-
-
-def load_stated_model(folder: Path, hypernetwork_digest: str) -> StatedModel | None:
-    """Read the model that was saved beside a hypernetwork.
-
-    Returns:
-        The model; None if there is none, or it was fitted for other weights.
-
-    Raises:
-        HypernetworkError: if the file is damaged.
-    """
-    command = "lorify eval stated --save"
-    return load_fitted(folder / STATED_NAME, StatedModel, hypernetwork_digest, fitted_with=command)
 
 
 def stated_signals(text: str, surprisal: Signals, source: Source, located: float) -> StatedSignals:

@@ -71,7 +71,6 @@ def confidence(
 def _fit(
     suite: str, base: str | None, hypernetwork: Path | None, *, save: bool
 ) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
-    from lorify.answering.confidence import save_confidence_model
     from lorify.base.files import DEFAULT_BASE
     from lorify.evaluation.scoring.calibration import calibrate
     from lorify.facade import shipped_hypernetwork
@@ -84,7 +83,7 @@ def _fit(
     if save:
         if folder is None:
             raise EvaluationError("there is no hypernetwork folder to save to; give one with --hypernetwork")
-        stderr().print(f"written to {save_confidence_model(folder, fitted)}")
+        stderr().print(f"written to {fitted.save(folder)}")
     return fitted, rows
 
 

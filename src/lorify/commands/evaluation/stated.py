@@ -35,7 +35,6 @@ def stated(
 
     Example: lorify eval stated unanswerable:documents=20
     """
-    from lorify.answering.stated import save_stated_model
     from lorify.base.files import DEFAULT_BASE
     from lorify.evaluation.scoring.stated import collect_answers, fit_stated
     from lorify.facade import shipped_hypernetwork
@@ -49,7 +48,7 @@ def stated(
     if save:
         if folder is None:
             raise EvaluationError("there is no hypernetwork folder to save to; give one with --hypernetwork")
-        stderr().print(f"written to {save_stated_model(folder, fitted)}")
+        stderr().print(f"written to {fitted.save(folder)}")
     if as_json:
         print_json({"stated": fitted.model_dump(), "questions": rows})
     else:

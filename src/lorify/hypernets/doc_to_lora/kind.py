@@ -17,7 +17,7 @@ from lorify.hypernets.doc_to_lora.importer import import_d2l
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.releases import named_architecture
-from lorify.hypernets.importing.probe import PROBE_TEXT, check_update, logit_change
+from lorify.hypernets.importing.probe import PROBE_DOCUMENT, check_update, logit_change
 from lorify.hypernets.kind import HypernetworkKind, Importer
 
 
@@ -39,7 +39,7 @@ def check_imported(
     encoder = load_context_encoder(base, config.encoder)
     internalizer = PerceiverInternalizer(base, config, converted.network, name, digest, encoder)
     original = PerceiverInternalizer(base, config, imported.to(base.device), name, digest, encoder)
-    probe = document_from_text(PROBE_TEXT, "probe")
+    probe = document_from_text(PROBE_DOCUMENT, "probe")
     adapter = internalizer.internalize([probe])
     chunks = original.split(probe)
     generated, bias = original.generate(chunks), imported.bias()

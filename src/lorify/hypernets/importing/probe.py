@@ -16,7 +16,7 @@ from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 
-PROBE_TEXT = "The harbour museum opens at ten. Its curator is Ada Quill, and it shows forty-two ships."
+PROBE_DOCUMENT = "The harbour museum opens at ten. Its curator is Ada Quill, and it shows forty-two ships."
 TOLERANCE = 1e-4
 """Allowed difference of an update, relative to its largest number."""
 
@@ -27,7 +27,7 @@ def tokenizer_misfit(base: BaseLM) -> str | None:
     Its tokenizer is then that of another base.
     """
     num_embeddings = cast(nn.Embedding, base.model.get_input_embeddings()).weight.shape[0]
-    largest = max(base.encode_text(PROBE_TEXT))
+    largest = max(base.encode_text(PROBE_DOCUMENT))
     if largest < num_embeddings:
         return None
     return (

@@ -54,7 +54,7 @@ class PromptObjective:
         self.config, self.base = config, base
         self.passages = {"train": passages, "heldout": heldout}
         self.end_of_answer = min(base.stop_ids)
-        self.layers = adapted_layers(config.lora, base)
+        self.layers = adapted_layers(config.lora, base.num_layers, base.name)
         self.table = new_table(config.lora, base, self.layers, config.seed).to(base.device)
 
     @property

@@ -16,6 +16,7 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
 from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
 from lorify.training.engine.meta_base import MetaModel, StepShape, meta_model
+from lorify.training.tasks.setup import adapted_layers, multi_task_fields, shared_fields
 
 FLOAT32_BYTES = 4
 BFLOAT16_BYTES = 2
@@ -29,6 +30,7 @@ def dry_run_task(config: TaskTrainingConfig) -> DryRun:
 
     Raises:
         ConfigError: if the base lacks a module, or the config of the description encoder cannot be read.
+        TrainingError: if no block of the base is adapted.
         BaseModelError: if the config of the base cannot be read.
     """
     # On a CPU such runs use eager attention (see `lorify.training.tasks.setup.load_task_base`).
@@ -90,28 +92,16 @@ def _head_operations(network: TaskHypernetwork, shape: StepShape) -> float:
 
 
 def _task_config(config: TaskTrainingConfig, base: MetaModel) -> TaskConfig:
-    settings, num_layers = config.hypernetwork, len(base.blocks)
-    last = num_layers - 1 if settings.last_layer is None else min(settings.last_layer, num_layers - 1)
-    if settings.first_layer > last:
-        raise ConfigError(
-            f"hypernetwork.first_layer is {settings.first_layer}, but the last block of the base is {last}"
-        )
+    settings = config.hypernetwork
     return TaskConfig(
         base_name=config.base,
         base_digest="",
         embedder_name=settings.embedder,
         embedding_size=_embedding_size(settings.embedder, base),
-        layers=tuple(range(settings.first_layer, last + 1)),
+        layers=adapted_layers(settings, len(base.blocks), config.base),
         modules=base.adapted_modules(settings.modules),
-        rank=settings.rank,
-        lora_alpha=settings.lora_alpha,
-        use_rslora=settings.use_rslora,
-        task_encoder=settings.task_encoder,
-        num_codes=settings.num_codes,
-        latent_size=settings.latent_size,
-        head_input_size=settings.head_input_size,
-        head_bias=config.multi_task_lora is None,
-        offset="none" if config.multi_task_lora is None else "learned" if config.learned_offset else "fixed",
+        **shared_fields(settings),
+        **multi_task_fields(config),
         **SIZES[settings.size],  # pyright: ignore[reportArgumentType]
     )
 

@@ -54,7 +54,7 @@ class LoraObjective:
         self.config, self.base, self.tasks = config, base, tasks
         self.train = TaskSampler(config.data, base, tasks, seed=config.seed, num_processes=num_processes())
         self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
-        self.layers = adapted_layers(config.lora, base)
+        self.layers = adapted_layers(config.lora, base.num_layers, base.name)
         names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
         self.numbers = {
             name: str(number) for number, name in enumerate(names)

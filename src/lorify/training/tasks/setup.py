@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, distributed
 
@@ -14,13 +15,16 @@ from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig, task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork
-from lorify.hypernets.text_to_lora.training_config import TaskSettings
+from lorify.hypernets.text_to_lora.training_config import TaskSettings, TaskTrainingConfig
 from lorify.hypernets.training_config import LoraSettings
 from lorify.hypernets.training_data import TaskData
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskSampler
 
 DESCRIPTIONS_AT_ONCE = 64
+SHARED_FIELDS = (
+    "rank", "lora_alpha", "use_rslora", "task_encoder", "num_codes", "latent_size", "head_input_size"
+)  # fmt: skip
 
 
 def load_task_base(name: str, preparation: Preparation) -> BaseLM:
@@ -84,17 +88,22 @@ def embed_descriptions(
     return embeddings
 
 
-def adapted_layers(settings: LoraSettings, base: BaseLM) -> tuple[int, ...]:
+def adapted_layers(settings: LoraSettings, num_layers: int, base_name: str) -> tuple[int, ...]:
     """Return the blocks of the base that a run adapts.
+
+    Args:
+        settings: the run's first and last block.
+        num_layers: number of blocks of the base.
+        base_name: its name, for the error message.
 
     Raises:
         TrainingError: if there is none.
     """
-    end = base.num_layers - 1
+    end = num_layers - 1
     last = end if settings.last_layer is None else min(settings.last_layer, end)
     if settings.first_layer > last:
         raise TrainingError(
-            f"no block is adapted: first_layer is {settings.first_layer}, and the last block of base {base.name} that "
+            f"no block is adapted: first_layer is {settings.first_layer}, and the last block of base {base_name} that "
             f"may be adapted is {last}"
         )
     return tuple(range(settings.first_layer, last + 1))
@@ -109,16 +118,25 @@ def build_task_config(
         encoder,
         size=settings.size,
         modules=settings.modules,
-        layers=adapted_layers(settings, base),
-        rank=settings.rank,
-        lora_alpha=settings.lora_alpha,
-        use_rslora=settings.use_rslora,
-        task_encoder=settings.task_encoder,
-        num_codes=settings.num_codes,
-        latent_size=settings.latent_size,
-        head_input_size=settings.head_input_size,
+        layers=adapted_layers(settings, base.num_layers, base.name),
+        **shared_fields(settings),
         **fields,
     )
+
+
+def shared_fields(settings: TaskSettings) -> dict[str, Any]:
+    """Return the fields of the hypernetwork's config that stand in the settings under the same name."""
+    return {name: getattr(settings, name) for name in SHARED_FIELDS}
+
+
+def multi_task_fields(config: TaskTrainingConfig) -> dict[str, Any]:
+    """Return the config fields of a hypernetwork that starts at a LoRA for all tasks; none without such a LoRA.
+
+    Heads without biases generate zeros at first, so that training starts at that LoRA.
+    """
+    if config.multi_task_lora is None:
+        return {}
+    return {"offset": "learned" if config.learned_offset else "fixed", "head_bias": False}
 
 
 def load_start(folder: Path, base: BaseLM, encoder: DescriptionEncoder) -> tuple[TaskConfig, TaskHypernetwork]:

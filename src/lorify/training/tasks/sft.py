@@ -35,6 +35,7 @@ from lorify.training.tasks.setup import (
     embed_descriptions,
     load_start,
     load_task_base,
+    multi_task_fields,
 )
 
 
@@ -139,14 +140,10 @@ def _initial_hypernetwork(
 ) -> tuple[TaskConfig, TaskHypernetwork]:
     if config.init_from is not None:
         return load_start(config.init_from, base, encoder)
-    if config.multi_task_lora is None:
-        hypernetwork_config = build_task_config(config.hypernetwork, base, encoder)
-        return hypernetwork_config, build_task_hypernetwork(hypernetwork_config)
-    # Heads without biases generate zeros at first, so that training starts at the LoRA for all tasks.
-    offset = "learned" if config.learned_offset else "fixed"
-    hypernetwork_config = build_task_config(config.hypernetwork, base, encoder, offset=offset, head_bias=False)
+    hypernetwork_config = build_task_config(config.hypernetwork, base, encoder, **multi_task_fields(config))
     hypernetwork = build_task_hypernetwork(hypernetwork_config)
-    _fill_offset(hypernetwork, hypernetwork_config, load_adapter(config.multi_task_lora), base)
+    if config.multi_task_lora is not None:
+        _fill_offset(hypernetwork, hypernetwork_config, load_adapter(config.multi_task_lora), base)
     return hypernetwork_config, hypernetwork
 
 

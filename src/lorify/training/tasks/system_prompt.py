@@ -140,7 +140,7 @@ def _build_config(
             f"the system message of base {base.name} has {num_slots} tokens, and embedded_slots is "
             f"{settings.embedded_slots}; set it lower"
         )
-    layers = adapted_layers(settings, base)
+    layers = adapted_layers(settings, base.num_layers, base.name)
     if layers[0] <= settings.written_layer:
         raise TrainingError(
             f"first_layer {layers[0]} is not above written_layer {settings.written_layer}; set first_layer higher"

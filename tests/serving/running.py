@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 from openai import OpenAI
 from serving.tiny_lorify import tiny_lorify
+from serving.waiting import wait_until
 
 from lorify import Lorify
 from lorify.contexts.documents import document_from_text
@@ -90,3 +92,20 @@ def expected_answer(server: RunningServer, *texts: str, max_tokens: int = 12) ->
     model = server.service.model
     adapter = model.internalize(*[document_from_text(text, f"d{i}") for i, text in enumerate(texts)]) if texts else None
     return model.ask(QUESTION, adapter, max_new_tokens=max_tokens)
+
+
+def http_client(server: RunningServer, name: str = "ann") -> httpx2.Client:
+    return httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.keys[name]}"}, timeout=600)
+
+
+def new_adapter(server: RunningServer, text: str, name: str = "doc", owner: str = "ann") -> dict:
+    with http_client(server, owner) as client:
+        response = client.post("/v1/adapters", json={"text": text, "name": name})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def checked_adapter(client: httpx2.Client, id: str) -> dict:
+    """An adapter once its fidelity has been measured."""
+    wait_until(lambda: not client.get(f"/v1/adapters/{id}").json()["checking"])
+    return client.get(f"/v1/adapters/{id}").json()

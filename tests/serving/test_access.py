@@ -1,0 +1,60 @@
+"""Who may use a server, and which adapters."""
+
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+from serving.running import BASE, OPERATOR, RunningServer, ask, http_client, new_adapter, serving
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+def test_a_key_gives_access_to_its_own_adapters_only(server: RunningServer) -> None:
+    adapter = new_adapter(server, "Only Ann may know this.", owner="ann")
+    bob = server.client("bob")
+    assert [model.id for model in bob.models.list()] == [BASE]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        ask(bob, adapter["model"])
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError) as unknown:
+        ask(bob, extra_body={"adapters": [{"id": adapter["id"]}]})
+    assert unknown.value.code == "adapter_not_found"
+    path = f"/v1/adapters/{adapter['id']}"
+    with http_client(server, "bob") as client:
+        for response in (
+            client.get(path),
+            client.delete(path),
+            client.patch(path, json={"remove": ["doc"]}),
+            client.get(f"{path}/export"),
+        ):
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "adapter_not_found")
+        assert client.get("/v1/adapters").json()["data"] == []
+
+
+def test_missing_and_wrong_keys_are_refused(server: RunningServer) -> None:
+    for headers in ({}, {"Authorization": "Bearer lorify-wrong"}, {"Authorization": "Basic abc"}):
+        for path in ("/v1/models", "/v1/adapters", "/metrics"):
+            response = httpx2.get(server.url + path, headers=headers)
+            assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert httpx2.get(f"{server.url}/health").json()["status"] == "ok"
+
+
+def test_metrics(server: RunningServer, ann: OpenAI) -> None:
+    ask(ann)
+    with http_client(server) as client:
+        refused = client.get("/metrics")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+    with http_client(server, OPERATOR) as client:
+        metrics = client.get("/metrics").text
+    assert 'lorify_requests_total{method="POST",route="/v1/chat/completions",status="200"}' in metrics
+    assert "lorify_answer_tokens" in metrics and "lorify_store_bytes" in metrics
+
+
+def test_without_keys_only_requests_from_this_machine_are_answered(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        assert ask(running.client()).choices[0].message.content
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}):
+            response = httpx2.get(f"{running.url}/v1/models", headers=headers)
+            assert (response.status_code, response.json()["error"]["code"]) == (403, "not_local")

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,14 @@ def modules_after(code: str) -> set[str]:
 )
 def test_help_loads_no_heavy_library(code: str) -> None:
     assert not modules_after(code) & {"torch", "transformers", "markitdown", "matplotlib", "numpy"}
+
+
+def test_the_map_in_contributing_shows_the_order_that_is_enforced_here() -> None:
+    text = (SOURCE_DIR.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.search(r"\n\n((?: {4}\S.*\n| {8}.*\n)+)\n`tests/test_imports.py` enforces", text)
+    assert shown is not None
+    levels = [{name.strip() for name in level.split(",")} for level in shown[1].split("<")]
+    enforced = {floor: {name for name in FLOORS if FLOORS[name] == floor} for floor in sorted(set(FLOORS.values()))}
+    assert levels == list(enforced.values())[:-1]  # all but __main__
+    there = {path.stem for path in SOURCE_DIR.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert there - {"__init__", "pretrained"} == set(FLOORS)

@@ -20,7 +20,8 @@ from serving.running import RunningServer, serving
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-EXAMPLES = 6
+FEW_EXAMPLES = 3
+MANY_EXAMPLES = 12
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -31,8 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.mark.parametrize("num_examples", [FEW_EXAMPLES, pytest.param(MANY_EXAMPLES, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_responses_match_the_openapi_document(server: RunningServer, mode: GenerationMode) -> None:
+def test_responses_match_the_openapi_document(server: RunningServer, mode: GenerationMode, num_examples: int) -> None:
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     headers = {"Authorization": f"Bearer {server.keys['ann']}"}
     num_requests = 0
@@ -41,7 +43,7 @@ def test_responses_match_the_openapi_document(server: RunningServer, mode: Gener
         operation = result.ok()
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=num_examples,
             deadline=None,
             derandomize=True,
             database=None,
@@ -56,5 +58,5 @@ def test_responses_match_the_openapi_document(server: RunningServer, mode: Gener
 
         with suppress(Unsatisfiable):  # no request to GET /health can be invalid
             fuzz()
-    assert num_requests > EXAMPLES * 4
+    assert num_requests > num_examples * 4
     assert httpx2.get(f"{server.url}/health").json()["status"] == "ok"

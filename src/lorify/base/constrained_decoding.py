@@ -63,7 +63,7 @@ class GrammarTokens:
 
 
 class ConstrainedRow:
-    """The state of one answer under its constraint."""
+    """The state of one answer that is generated under a constraint: which tokens may come next."""
 
     def __init__(self, constraint: Constraint, tokens: GrammarTokens, max_new_tokens: int) -> None:
         """Start with no token.

@@ -67,7 +67,7 @@ def describe_progress(progress: Progress) -> str:
 
 
 def describe_heldout(progress: Progress) -> str:
-    """Format exact match on held-out data, or else the other metrics; empty if the step was not evaluated."""
+    """Format the exact match on held-out data, or else the other metrics; empty if this step was not evaluated."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "heldout/exact/"))
     if exact:
         return f"held-out exact {exact}"

@@ -96,7 +96,7 @@ class LorifyPrompts(DataPrompts):
 
 @dataclass(frozen=True)
 class PublishedPrompts(DataPrompts):
-    """The wording of Doc-to-LoRA.
+    """The prompts that Doc-to-LoRA generates its training data with.
 
     Attributes:
         written: the writer's answers to its questions, by context and question.

@@ -54,7 +54,10 @@ class QuestionWriter(Protocol):
 
 
 class LocalWriter(QuestionWriter):
-    """A base in this process; its answer is started for it, because small bases do not keep to the format otherwise."""
+    """Writes questions with a base in this process.
+
+    The prompt already contains the beginning of the answer, since small bases do not keep to the format otherwise.
+    """
 
     def __init__(self, base: BaseLM, prompts: DataPrompts = LORIFY_PROMPTS) -> None:
         """Use this base, with requests in the words of `prompts`."""

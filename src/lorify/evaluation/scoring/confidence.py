@@ -58,7 +58,7 @@ class LogisticFit:
 def fit_by_document(
     signals: Sequence[Sequence[float]], is_right: Sequence[bool], groups: Sequence[Hashable]
 ) -> LogisticFit:
-    """Fit a logistic regression to all answers, and to each part of the documents but one in turn.
+    """Fit a logistic regression to all answers, and cross-validate it over parts of the documents.
 
     Args:
         signals: signals of each answer.

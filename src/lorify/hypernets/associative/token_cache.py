@@ -65,7 +65,7 @@ class QuantizedMemory:
 
     @classmethod
     def concatenated(cls, parts: Sequence[QuantizedMemory]) -> QuantizedMemory:
-        """Join the memories of consecutive chunks."""
+        """Join the quantized memories of consecutive chunks along their tokens."""
         return cls(*(torch.cat([getattr(part, field.name) for part in parts], dim=1) for field in fields(cls)))
 
     def select(self, index: Tensor) -> TokenMemory:

@@ -48,7 +48,7 @@ class PerceiverSettings(Section):
 
 
 class PerceiverData(Section):
-    """Contexts and batches; the shares are relative to each other."""
+    """Training data of a Perceiver run: shares of its sources, relative to each other, and the size of batches."""
 
     niah: float = Field(1.0, ge=0, description="Share of needle-in-a-haystack contexts.")
     facts: float = Field(0.0, ge=0, description="Share of generated fact documents.")

@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform `[.., w]`; the shape stays."""
+        """Transform features `[..., w]` to features of the same shape."""
         return x + self.net(x)
 
 

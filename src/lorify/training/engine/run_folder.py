@@ -159,7 +159,7 @@ class _ErrorRecorder:
 
 @contextmanager
 def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
-    """Give the checkpoint's path; an error in the `with` block means that the checkpoint is damaged.
+    """Yield the path of the checkpoint, and report any error of the `with` block as a damaged checkpoint.
 
     Raises:
         TrainingError: if there was an error.

@@ -13,6 +13,7 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.shipped import SHIPPED_TASK_HYPERNETWORKS
 from lorify.training.associative.objective import AssociativeObjective
 
 
@@ -150,7 +151,7 @@ def test_merge_and_export_write_folders_others_can_read(tmp_path: Path, adapter_
 
 
 def test_models_lists_the_default_base_and_what_ships_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(lorify.facade.SHIPPED_TASK_HYPERNETWORKS, DEFAULT_BASE, tmp_path)
+    monkeypatch.setitem(SHIPPED_TASK_HYPERNETWORKS, DEFAULT_BASE, tmp_path)
     bases = {entry["name"]: entry for entry in json.loads(succeed("models", "--json"))["bases"]}
     assert bases["smollm2-135m"]["hypernetwork"] is True and bases["smollm2-135m"]["task_hypernetwork"] is True
     shown = succeed("models")

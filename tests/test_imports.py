@@ -26,6 +26,7 @@ FLOORS = {
     "adapters": 4,
     "hypernets": 5,
     "answering": 6,
+    "shipped": 6,
     "training": 6,
     "facade": 7,
     "evaluation": 8,

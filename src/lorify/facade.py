@@ -11,7 +11,7 @@ import torch
 from PIL.Image import Image
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
-from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.adapters.storage import save_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
@@ -24,19 +24,16 @@ from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_image
-from lorify.errors import AdapterError, HypernetworkError
+from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import hypernetwork_folder
-from lorify.hypernets.internalizer import DocumentInternalizer, Keep
+from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
-
-SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
-SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
-SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
+from lorify.shipped import load_adapter_for, load_question_writer, shipped_hypernetwork, shipped_task_hypernetwork
 
 Source = Context | Image | Path | str
 """A document or an image, or the path of one (`-` is standard input)."""
@@ -132,7 +129,7 @@ class Lorify:
     @cached_property
     def question_writer(self) -> Adapter | None:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
-        return _load_question_writer(self.base)
+        return load_question_writer(self.base)
 
     def internalize(
         self, *sources: Source, keep: Keep = "tokens", report: Callable[[int], None] | None = None
@@ -213,7 +210,11 @@ class Lorify:
         Adapters of documents that this hypernetwork made become one adapter, as if their documents had been
         internalized together. The updates of all others, such as adapters of tasks, are added up.
         """
-        return AdapterStack(tuple(adapters)) if self._internalizer is None else _combine(self._internalizer, adapters)
+        return (
+            AdapterStack(tuple(adapters))
+            if self._internalizer is None
+            else combine_documents(self._internalizer, adapters)
+        )
 
     def ask(
         self,
@@ -337,7 +338,7 @@ class Lorify:
         Raises:
             AdapterError: if it is damaged or was made for another base.
         """
-        return _load_adapter_for(self.base, Path(folder))
+        return load_adapter_for(self.base, Path(folder))
 
 
 def load(
@@ -374,17 +375,6 @@ def load(
     )
 
 
-def shipped_hypernetwork(base: str) -> Path | None:
-    """Return the folder of the document hypernetwork that ships for a base, if one does."""
-    return SHIPPED_HYPERNETWORKS.get(base)
-
-
-def shipped_task_hypernetwork(base: str) -> Path | None:
-    """Return the folder of the task hypernetwork that ships for a base, if one does."""
-    folder = SHIPPED_TASK_HYPERNETWORKS.get(base)
-    return folder if folder is not None and folder.is_dir() else None
-
-
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
     """Load a base and turn the description of a task into an adapter.
 
@@ -395,32 +385,6 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:
     return None if schema is None else json_constraint(schema)
-
-
-def _load_adapter_for(base: BaseLM, folder: Path) -> Adapter:
-    adapter = load_adapter(folder)
-    try:
-        adapter.check_base(base)
-    except AdapterError as error:
-        raise AdapterError(f"{folder}: {error}") from error
-    return adapter
-
-
-def _load_question_writer(base: BaseLM) -> Adapter | None:
-    folder = SHIPPED_QUESTION_WRITERS.get(base.name)
-    if folder is None or not folder.is_dir():
-        return None
-    writer = load_adapter(folder)
-    return writer if writer.provenance.base_digest == base.digest else None
-
-
-def _combine(internalizer: DocumentInternalizer, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
-    """Combine those adapters that a hypernetwork can rebuild into one; the others keep their scales."""
-    rebuildable = [part for part in adapters if internalizer.can_rebuild(part[0])]
-    if len(rebuildable) < 2:
-        return AdapterStack(tuple(adapters))
-    others = [part for part in adapters if not any(part is known for known in rebuildable)]
-    return AdapterStack(((internalizer.combine(rebuildable), 1.0), *others))
 
 
 def _as_context(source: Source) -> Context:

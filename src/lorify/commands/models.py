@@ -16,7 +16,7 @@ def models(as_json: Json = False) -> None:
     """
     from lorify.base.architectures import ARCHITECTURES
     from lorify.base.files import known_bases
-    from lorify.facade import SHIPPED_HYPERNETWORKS, shipped_task_hypernetwork
+    from lorify.shipped import SHIPPED_HYPERNETWORKS, shipped_task_hypernetwork
 
     bases = [
         {

@@ -147,7 +147,7 @@ def _warn_of_languages(model: Lorify, contexts: list[Context]) -> None:
     """Note documents in languages that the shipped hypernetwork of the base was not trained on."""
     from lorify.contexts.documents import Document
     from lorify.contexts.language import guess_other_language
-    from lorify.facade import shipped_hypernetwork
+    from lorify.shipped import shipped_hypernetwork
 
     if shipped_hypernetwork(model.base.name) is None:
         return

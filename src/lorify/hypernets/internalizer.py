@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
-from lorify.adapters import Adapter, DocumentRecord, Provenance
+from lorify.adapters import Adapter, AdapterStack, DocumentRecord, Provenance
 from lorify.adapters.adapter import lorify_version
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
@@ -139,6 +139,15 @@ class DocumentInternalizer(Protocol):
             The documents whose tokens are kept; none if the hypernetwork has no reader, or did not make the adapter.
         """
         ...
+
+
+def combine_documents(internalizer: DocumentInternalizer, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
+    """Combine those adapters that a hypernetwork can rebuild into one; the others keep their scales."""
+    rebuildable = [part for part in adapters if internalizer.can_rebuild(part[0])]
+    if len(rebuildable) < 2:
+        return AdapterStack(tuple(adapters))
+    others = [part for part in adapters if not any(part is known for known in rebuildable)]
+    return AdapterStack(((internalizer.combine(rebuildable), 1.0), *others))
 
 
 def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str) -> None:

@@ -73,7 +73,7 @@ def _fit(
 ) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
     from lorify.base.files import DEFAULT_BASE
     from lorify.evaluation.scoring.calibration import calibrate
-    from lorify.facade import shipped_hypernetwork
+    from lorify.shipped import shipped_hypernetwork
 
     chosen = read_suite(suite)
     folder = hypernetwork or shipped_hypernetwork(base or DEFAULT_BASE)

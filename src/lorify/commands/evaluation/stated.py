@@ -37,7 +37,7 @@ def stated(
     """
     from lorify.base.files import DEFAULT_BASE
     from lorify.evaluation.scoring.stated import collect_answers, fit_stated
-    from lorify.facade import shipped_hypernetwork
+    from lorify.shipped import shipped_hypernetwork
 
     chosen = read_suite(suite)
     folder: Path | None = hypernetwork or shipped_hypernetwork(base or DEFAULT_BASE)

@@ -1,0 +1,49 @@
+"""What ships in the package for a base: its hypernetworks, and an adapter that writes questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lorify.adapters import Adapter
+from lorify.adapters.storage import load_adapter
+from lorify.base.files import DEFAULT_BASE
+from lorify.base.model import BaseLM
+from lorify.errors import AdapterError
+
+SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
+SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
+SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
+
+
+def shipped_hypernetwork(base: str) -> Path | None:
+    """Return the folder of the document hypernetwork that ships for a base, if one does."""
+    return SHIPPED_HYPERNETWORKS.get(base)
+
+
+def shipped_task_hypernetwork(base: str) -> Path | None:
+    """Return the folder of the task hypernetwork that ships for a base, if one does."""
+    folder = SHIPPED_TASK_HYPERNETWORKS.get(base)
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def load_question_writer(base: BaseLM) -> Adapter | None:
+    """Read the adapter that ships for a base to write questions with; None if there is none for its weights."""
+    folder = SHIPPED_QUESTION_WRITERS.get(base.name)
+    if folder is None or not folder.is_dir():
+        return None
+    writer = load_adapter(folder)
+    return writer if writer.provenance.base_digest == base.digest else None
+
+
+def load_adapter_for(base: BaseLM, folder: Path) -> Adapter:
+    """Read the adapter of a folder, and check that it was made for a base.
+
+    Raises:
+        AdapterError: if it is damaged or was made for another base.
+    """
+    adapter = load_adapter(folder)
+    try:
+        adapter.check_base(base)
+    except AdapterError as error:
+        raise AdapterError(f"{folder}: {error}") from error
+    return adapter

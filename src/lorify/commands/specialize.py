@@ -72,6 +72,11 @@ def specialize(
     model.save(adapter, output)
     if check:
         result["check"] = check_examples_of(model, adapter, text, checked, as_json=as_json)
+    from lorify.contexts.task_notes import task_notes
+
+    result["warnings"] = task_notes(text, [(e.input, e.output) for e in dict.fromkeys([*trained, *checked])])
+    for note in result["warnings"]:
+        stderr().print(f"warning: {note}", markup=False, style="yellow")
     if as_json:
         print_json({"adapter": str(output), **result})
     else:

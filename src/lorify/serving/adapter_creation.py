@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lorify.adapters import Adapter, Provenance
+from lorify.answering.task_check import TaskCheck, check_task
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.contexts.token_estimates import estimate_tokens
 from lorify.errors import ClosingError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
-from lorify.hypernets.specializer import task_document
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.progress import Progress
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.index import StoredAdapter
 from lorify.serving.storage.store import AdapterStore
+from lorify.serving.task_creation import TaskOrder
 from lorify.serving.workers import SingleFlight, Workers
 
 Generate = Callable[[CancelToken, Progress], Adapter]
@@ -38,11 +39,15 @@ class CreatedAdapter:
         stored: its entry in the store.
         seconds: time from the request to its entry in the store.
         reused: whether it existed already, or another request was creating it.
+        task_check: how well it does on the examples of its task; None if it was not checked.
+        warnings: what may keep it from doing its task.
     """
 
     stored: StoredAdapter
     seconds: float
     reused: bool
+    task_check: TaskCheck | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class AdapterCreator:
@@ -97,17 +102,17 @@ class AdapterCreator:
             self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)
         return created
 
-    async def specialize(self, task: str, owner: str, follow: Follow | None = None) -> CreatedAdapter:
+    async def specialize(self, order: TaskOrder, owner: str, follow: Follow | None = None) -> CreatedAdapter:
         """Create an adapter for a task, or find it among the owner's.
 
         Args:
-            task: description of the task.
+            order: the task, with examples to train on and to check with if there are any.
             owner: whose adapter it becomes.
             follow: called with its progress.
 
         Raises:
             RequestError: if no task hypernetwork is loaded.
-            ContextError: if the task is empty or too long.
+            ContextError: if the task is empty or too long, or an example is.
             BusyError, ClosingError, StoreFullError: as `internalize`.
         """
         if self._model.task_hypernetwork is None:
@@ -120,9 +125,11 @@ class AdapterCreator:
 
         def generate(_cancel: CancelToken, progress: Progress) -> Adapter:
             progress.begin(0)
-            return self._model.specialize(task)
+            return order.generate(self._model)
 
-        return await self._find_or_create(digest, [task_document(task)], owner, generate, follow)
+        created = await self._find_or_create(digest, [order.document], owner, generate, follow)
+        checked = await self._check_task(created.stored.id, order, owner) if order.checked else None
+        return replace(created, task_check=checked, warnings=order.warnings)
 
     async def change(
         self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str, follow: Follow | None = None
@@ -188,6 +195,15 @@ class AdapterCreator:
     def _task_hypernetwork_digest(self) -> str:
         assert self._model.task_hypernetwork is not None
         return hypernetwork_digest(self._model.task_hypernetwork)
+
+    async def _check_task(self, id: str, order: TaskOrder, owner: str) -> TaskCheck:
+        """Check the adapter of a task with the examples of its order, in the worker thread."""
+        adapter = await asyncio.to_thread(self._store.get, id, owner)
+        pairs = [(example.input, example.output) for example in order.checked]
+        with self._workers.slot(owner):
+            return await self._workers.run(
+                lambda: check_task(self._model.answerer, adapter, order.task.strip(), pairs), owner
+            )
 
     async def _find_or_create(
         self,

@@ -60,6 +60,7 @@ class Service:
         self.creator = AdapterCreator(model, engine, store, self.settings, share)
         self.jobs = AdapterJobs(self.settings.max_jobs, self.settings.keep_job_seconds, share)
         self.prompts = Workers("prompts to be tokenized", MAX_PARALLEL_PROMPTS, self.settings.max_preparing, share)
+        self.rankings = Workers("choices to be ranked", 1, self.settings.max_preparing, share)
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
 
     @property
@@ -127,6 +128,7 @@ class Service:
         self.creator.close()
         self.documents.close()
         self.prompts.close()
+        self.rankings.close()
         self.store.close()
 
     def _stop(self) -> None:

@@ -75,6 +75,11 @@ class ServingSettings(BaseModel):
     keep_job_seconds: float = Field(
         default=900, ge=0, description="Time after its end until a job in the background is forgotten."
     )
+    max_refine_seconds: float = Field(
+        default=30,
+        ge=0,
+        description="Limit on the training of a task's adapter on its examples; meanwhile others wait. 0 refuses it.",
+    )
     max_answers: int = Field(
         default=16, ge=1, description="Limit on the answers of one request: `n` times its prompts."
     )

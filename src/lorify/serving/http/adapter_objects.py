@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lorify.answering.task_check import TaskCheck
 from lorify.serving.adapter_creation import CreatedAdapter
 from lorify.serving.adapter_jobs import AdapterJob
 from lorify.serving.http.errors import error_detail
-from lorify.serving.http.schemas import AdapterDocument, AdapterObject, JobObject
+from lorify.serving.http.schemas import AdapterDocument, AdapterObject, JobObject, TaskCheckObject, WrongAnswer
 from lorify.serving.service import Service
 from lorify.serving.storage.index import StoredAdapter
 
@@ -36,7 +37,25 @@ def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> Adapt
 def created_adapter_object(service: Service, new: CreatedAdapter, owner: str) -> AdapterObject:
     """Return the object of an adapter in the response to the request that created it."""
     described = adapter_object(service, new.stored, owner)
-    return described.model_copy(update={"seconds": round(new.seconds, 3), "reused": new.reused})
+    return described.model_copy(
+        update={
+            "seconds": round(new.seconds, 3),
+            "reused": new.reused,
+            "task_check": None if new.task_check is None else _task_check_object(new.task_check),
+            "warnings": list(new.warnings),
+        }
+    )
+
+
+def _task_check_object(found: TaskCheck) -> TaskCheckObject:
+    """Return the object of the check of a task."""
+    return TaskCheckObject(
+        questions=found.questions,
+        adapter=found.adapter,
+        description_in_prompt=found.description,
+        examples_in_prompt=found.examples,
+        wrong=[WrongAnswer(input=given, expected=answer, answer=text) for given, answer, text in found.wrong],
+    )
 
 
 def job_object(service: Service, job: AdapterJob) -> JobObject:

@@ -19,8 +19,8 @@ from lorify.serving.http.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
 from lorify.serving.http.responses_schemas import ResponsesRequest
-from lorify.serving.http.routes import absent, adapters, generation, jobs, operations, responses
-from lorify.serving.http.schemas import AdapterChange, NewAdapter
+from lorify.serving.http.routes import absent, adapters, choices, generation, jobs, operations, responses
+from lorify.serving.http.schemas import AdapterChange, ChoiceRequest, NewAdapter
 from lorify.serving.service import Service
 
 
@@ -36,7 +36,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
-    for module in (generation, responses, adapters, jobs, operations, absent):
+    for module in (generation, choices, responses, adapters, jobs, operations, absent):
         app.include_router(module.router)
     app.include_router(operations.metrics_router(metrics))
     install_error_handlers(app)
@@ -58,7 +58,9 @@ def _correct_openapi(app: FastAPI) -> None:
     """Correct what FastAPI's OpenAPI document gets wrong about this application."""
     document: dict[str, Any] = app.openapi()
     components = document["components"]["schemas"]
-    add_body_schemas(components, ChatRequest, CompletionRequest, ResponsesRequest, NewAdapter, AdapterChange)
+    add_body_schemas(
+        components, ChatRequest, CompletionRequest, ResponsesRequest, ChoiceRequest, NewAdapter, AdapterChange
+    )
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     for path in document["paths"].values():

@@ -17,7 +17,7 @@ from lorify.errors import RequestError, SchemaError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.http.chat_messages import base_messages
 from lorify.serving.http.chat_schemas import ChatRequest
-from lorify.serving.http.generation_schemas import MAX_SEED, CompletionRequest, GenerationBody, Prompt
+from lorify.serving.http.generation_schemas import MAX_SEED, CompletionRequest, GenerationBody, Prompt, ScaledAdapter
 from lorify.serving.http.tools import Offer
 from lorify.serving.service import Service
 from lorify.serving.text_sizes import Window
@@ -41,10 +41,10 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     messages = base_messages(body.messages)
     if offer is not None:
         messages = offer.with_instruction(messages)
-    stack = await service.adapter_stack(body.model, _scales(body), owner)
+    stack = await service.adapter_stack(body.model, adapter_scales(body.adapters), owner)
     try:
         with service.prompts.slot(owner):
-            request = await service.prompts.run(partial(_chat_request, service, messages, stack), owner)
+            request = await service.prompts.run(partial(prompt_request, service, messages, stack), owner)
             constraint = await service.prompts.run(partial(_constraint, service, body, offer), owner)
     except TemplateError as error:
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
@@ -71,7 +71,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
         UnknownModelError, UnknownAdapterError: if it names a model or adapter that the owner does not have.
     """
     jobs = []
-    stack = await service.adapter_stack(body.model, _scales(body), owner)
+    stack = await service.adapter_stack(body.model, adapter_scales(body.adapters), owner)
     with service.prompts.slot(owner):
         prompts = await service.prompts.run(partial(_prompts, service, body), owner)
     for prompt, text in prompts:
@@ -81,10 +81,23 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
     return _repeated(service, jobs, body.n or 1)
 
 
-def _chat_request(service: Service, messages: Sequence[Message], adapters: AdapterStack) -> AnswerRequest:
+def prompt_request(
+    service: Service, messages: Sequence[Message], adapters: AdapterStack, *, param: str = "messages"
+) -> AnswerRequest:
+    """Build the prompt of a chat, unless it is certainly longer than the base's window.
+
+    Args:
+        service: the service.
+        messages: the chat.
+        adapters: the adapters to answer with.
+        param: field of the request that holds the chat, for errors.
+
+    Raises:
+        RequestError: if it is too long.
+    """
     window = Window(service.model.base)
-    window.check_tokens(len(messages), "messages")  # each takes a token at least
-    window.check_text("\n".join(message["content"] for message in messages), "messages")
+    window.check_tokens(len(messages), param)  # each takes a token at least
+    window.check_text("\n".join(message["content"] for message in messages), param)
     return service.model.answerer.chat_request(messages, adapters)
 
 
@@ -101,11 +114,16 @@ def _constraint(service: Service, body: ChatRequest, offer: Offer | None) -> Con
     return constraint
 
 
-def _scales(body: GenerationBody) -> list[tuple[str, float]]:
-    ids = [adapter.id for adapter in body.adapters]
+def adapter_scales(adapters: Sequence[ScaledAdapter]) -> list[tuple[str, float]]:
+    """Return the ids and scales of a request's adapters.
+
+    Raises:
+        RequestError: if one is given twice.
+    """
+    ids = [adapter.id for adapter in adapters]
     if len(set(ids)) < len(ids):
         raise RequestError("an adapter is given twice; give each once, with its scale", param="adapters")
-    return [(adapter.id, adapter.scale) for adapter in body.adapters]
+    return [(adapter.id, adapter.scale) for adapter in adapters]
 
 
 def _options(service: Service, body: GenerationBody, max_new_tokens: int) -> GenerationOptions:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from lorify.answering.choices import MAX_CHOICES
 from lorify.serving.adapter_jobs import JobStatus
+from lorify.serving.http.generation_schemas import MAX_ADAPTERS, ScaledAdapter
 from lorify.serving.http.request_body import Items, RequestBody
 from lorify.serving.progress import Phase
 
@@ -16,6 +18,20 @@ class NewDocument(RequestBody):
 
     text: str = Field(min_length=1, description="Its text.")
     name: str = Field(default="document", min_length=1, max_length=200, description="Its name.")
+
+
+class NewExample(RequestBody):
+    """An example of a task."""
+
+    input: str = Field(min_length=1, max_length=20_000, description="An input.")
+    output: str = Field(min_length=1, max_length=20_000, description="The right answer to it.")
+
+    @model_validator(mode="after")
+    def _check_words(self) -> NewExample:
+        for name in ("input", "output"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} is empty; give a text")
+        return self
 
 
 class NewAdapter(RequestBody):
@@ -28,6 +44,16 @@ class NewAdapter(RequestBody):
         default=None, min_length=1, max_length=20_000, description="A task, described in plain language."
     )
 
+    examples: Items[NewExample] | None = Field(
+        default=None, min_length=1, max_length=200, description="Examples of the task, for `refine` and `check`."
+    )
+    refine: float | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="Seconds of training on the examples; with `check`, on every second one.",
+    )
+
     @model_validator(mode="after")
     def _check_kind(self) -> NewAdapter:
         given = [name for name in ("text", "documents", "task") if getattr(self, name) is not None]
@@ -35,6 +61,8 @@ class NewAdapter(RequestBody):
             raise ValueError(f"{' and '.join(given) or 'nothing'} given; give exactly one of text, documents and task")
         if self.name is not None and self.text is None:
             raise ValueError("name goes with text; documents carry their own names")
+        if self.task is None and (self.examples is not None or self.refine is not None):
+            raise ValueError("examples and refine go with task; leave them out")
         return self
 
     @property
@@ -60,12 +88,67 @@ class AdapterChange(RequestBody):
         return self
 
 
+class ChoiceRequest(RequestBody):
+    """POST /v1/choices."""
+
+    model: str = Field(
+        max_length=1000, description="The base, or `base:adapter` for the base with an adapter; see GET /v1/models."
+    )
+    input: str = Field(min_length=1, description="The question, or the input of the adapter's task.")
+    choices: Items[Annotated[str, Field(max_length=1000)]] = Field(
+        min_length=2, max_length=MAX_CHOICES, description="The possible answers, such as labels."
+    )
+    adapters: Items[ScaledAdapter] = Field(
+        default=(), max_length=MAX_ADAPTERS, description="Further adapters, each with a scale."
+    )
+    only_if_relevant: bool = Field(
+        default=True, description="Use the bare base if the question is not about the adapters' documents."
+    )
+
+
+class RankedChoice(BaseModel):
+    """A choice and its probability."""
+
+    text: str
+    probability: float = Field(description="Probability that it is the answer, given that one of the choices is.")
+
+
+class RankedChoices(BaseModel):
+    """All choices, the most probable one first."""
+
+    object: Literal["list"] = "list"
+    model: str
+    answer: str = Field(description="The most probable choice.")
+    adapter_on: bool = Field(description="Whether an adapter was on.")
+    data: list[RankedChoice]
+
+
 class AdapterDocument(BaseModel):
     """A document in an adapter."""
 
     name: str
     sha256: str
     num_tokens: int
+
+
+class WrongAnswer(BaseModel):
+    """An example that an adapter got wrong."""
+
+    input: str
+    expected: str
+    answer: str
+
+
+class TaskCheckObject(BaseModel):
+    """Shares of right answers on the examples of a task, 0 to 1."""
+
+    questions: int = Field(description="Number of examples.")
+    adapter: float = Field(description="With the adapter.")
+    description_in_prompt: float = Field(description="By the base, with the description in the prompt.")
+    examples_in_prompt: float | None = Field(
+        description="By the base, with up to three other examples in the prompt; null if there is a single example."
+    )
+    wrong: list[WrongAnswer] = Field(description="What the adapter got wrong.")
 
 
 class AdapterObject(BaseModel):
@@ -89,6 +172,12 @@ class AdapterObject(BaseModel):
     reused: bool | None = Field(
         default=None,
         description="Whether it already existed or was being created; only in responses to POST and PATCH.",
+    )
+    task_check: TaskCheckObject | None = Field(
+        default=None, description="How well it does on the examples of its task; only in the response to POST."
+    )
+    warnings: list[str] = Field(
+        default=[], description="What may keep it from doing its task; only in the response to POST."
     )
 
 

@@ -68,6 +68,11 @@ export async function deleteAdapter(id) {
   await checked(await fetch(`/v1/adapters/${id}`, { method: "DELETE", headers: headers() }));
 }
 
+export async function rankChoices(body, signal) {
+  const options = { method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body), signal };
+  return (await checked(await fetch("/v1/choices", options))).json();
+}
+
 // Requests a chat answer; yields the chunks of the stream.
 export async function* streamChat(body, signal) {
   const response = await checked(

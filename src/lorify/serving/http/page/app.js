@@ -4,23 +4,25 @@ import * as api from "./api.js";
 import { addAdapter, loadAdapters } from "./adapters.js";
 import { setBase } from "./chat.js";
 import { JobBox } from "./jobs.js";
+import { taskReport, taskRequest } from "./tasks.js";
 
 const byId = (id) => document.getElementById(id);
 const progress = byId("progress");
 const problem = byId("problem");
 
-// Creates an adapter and shows the progress; returns whether it succeeded.
+// Creates an adapter and shows the progress; returns the adapter, or null if it failed.
 async function createAdapter(name, content, { verb = "Internalizing", check = true } = {}) {
   const box = new JobBox(name);
   progress.textContent = `${verb} ${name} …`;
   try {
-    addAdapter(await api.createAdapter(content, { check, onJob: (job) => box.show(job), signal: box.signal }), { on: true });
+    const adapter = await api.createAdapter(content, { check, onJob: (job) => box.show(job), signal: box.signal });
+    addAdapter(adapter, { on: true });
     progress.textContent = `Adapter for ${name} created and turned on.`;
-    return true;
+    return adapter;
   } catch (error) {
     progress.textContent = error instanceof api.Cancelled ? `${name} was cancelled.` : "";
     if (!(error instanceof api.Cancelled)) problem.append(`${error.message}\n`);
-    return false;
+    return null;
   } finally {
     box.remove();
   }
@@ -63,8 +65,19 @@ byId("text-form").addEventListener("submit", async (event) => {
 byId("task-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
-  const task = byId("task").value.trim();
-  if (await createAdapter("the task", { task }, { verb: "Specializing for", check: false })) event.target.reset();
+  const report = byId("task-report");
+  report.replaceChildren();
+  let request;
+  try {
+    request = taskRequest(byId("task").value.trim(), byId("examples").value, Number(byId("refine").value));
+  } catch (error) {
+    problem.append(`${error.message}\n`);
+    return;
+  }
+  const adapter = await createAdapter("the task", request.body, { verb: "Specializing for", check: request.check });
+  if (!adapter) return;
+  report.append(...taskReport(adapter).map((line) => Object.assign(document.createElement("li"), { textContent: line })));
+  event.target.reset();
 });
 
 byId("key-form").addEventListener("submit", async (event) => {

@@ -1,6 +1,6 @@
 // The chat: each question is answered twice, with the active adapters and by the bare model.
 
-import { streamChat } from "./api.js";
+import { rankChoices, streamChat } from "./api.js";
 import { activeAdapters } from "./adapters.js";
 
 const log = document.getElementById("log");
@@ -9,6 +9,8 @@ const question = document.getElementById("question");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
 const relevant = document.getElementById("relevant");
+
+const choices = document.getElementById("choices");
 
 const MAX_TOKENS = 128;
 
@@ -44,6 +46,19 @@ function sourceQuote(source) {
   name.textContent = source.document;
   quote.append(source.passage.slice(0, start), sentence, source.passage.slice(start + source.sentence.length), name);
   return quote;
+}
+
+// Shows the most probable choice and, below, the probability of each. It is no turn of the chat.
+async function choose(_kind, adapters, prompt, parts, signal, listed) {
+  const body = { model: base, input: prompt, choices: listed, adapters, only_if_relevant: relevant.checked };
+  try {
+    const ranked = await rankChoices(body, signal);
+    parts.body.textContent = ranked.answer;
+    parts.details.textContent = ranked.data.map(({ text, probability }) => `${text} ${Math.round(100 * probability)}%`).join(" · ");
+  } catch (error) {
+    parts.details.classList.add("failed");
+    parts.details.textContent = signal.aborted ? "stopped" : error.message;
+  }
 }
 
 async function answer(kind, adapters, prompt, parts, signal) {
@@ -94,9 +109,11 @@ async function ask(prompt) {
   stop.hidden = false;
   // Screen readers announce whole answers; word by word would be unintelligible.
   log.setAttribute("aria-busy", "true");
+  const listed = choices.value.split(",").map((choice) => choice.trim()).filter(Boolean);
+  const reply = listed.length ? (...call) => choose(...call, listed) : answer;
   await Promise.all([
-    answer("with", adapters, prompt, withBox, running.signal),
-    answer("without", [], prompt, withoutBox, running.signal),
+    reply("with", adapters, prompt, withBox, running.signal),
+    reply("without", [], prompt, withoutBox, running.signal),
   ]);
   log.setAttribute("aria-busy", "false");
   running = null;

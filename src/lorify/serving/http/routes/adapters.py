@@ -16,6 +16,7 @@ from lorify.adapters import Adapter
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportFormat
 from lorify.base.model import BaseLM
 from lorify.errors import RequestError
+from lorify.hypernets.refinement.task_examples import TaskExample
 from lorify.serving.adapter_creation import CreatedAdapter, Follow
 from lorify.serving.adapter_jobs import Work
 from lorify.serving.documents.parsing import safe_text
@@ -29,6 +30,7 @@ from lorify.serving.http.routes.jobs import JOBS_PATH
 from lorify.serving.http.schemas import AdapterChange, AdapterList, AdapterObject, Deleted, JobObject, NewAdapter
 from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
+from lorify.serving.task_creation import TaskOrder, task_order
 
 _FILES = {
     "type": "object",
@@ -68,18 +70,17 @@ async def create(
 ) -> AdapterObject | Response:
     """Create an adapter from documents or a task.
 
-    Send documents as JSON text, or upload files in the form field `file`, which can be repeated.
+    Send documents as JSON text, or upload files in the form field `file`, which can be repeated. A task may have
+    examples, which `check` measures at once and `refine` trains on.
     """
     if content_type(request, JSON, FORM) == FORM:
         sent = await SentDocuments.uploaded(request, service)
     else:
         body = await read_json(request, service, owner, NewAdapter)
         if body.task is not None:
-            if check:
-                raise RequestError("a task has no statements to check; leave out check", param="check")
-            task = safe_text(body.task)
+            order = _order(body.task, body, service, check=check)
             return await _make(
-                request, service, owner, lambda follow: service.creator.specialize(task, owner, follow), background
+                request, service, owner, lambda follow: service.creator.specialize(order, owner, follow), background
             )
         sent = SentDocuments.texts(service, body.given_documents)
 
@@ -186,6 +187,13 @@ def _exported(adapter: Adapter, base: BaseLM, exporter: ExportFormat) -> bytes:
             for part in sorted(path.iterdir()):
                 archive.write(part, part.name)
         return content.getvalue()
+
+
+def _order(task: str, body: NewAdapter, service: Service, *, check: bool) -> TaskOrder:
+    """The task of a request with its examples."""
+    examples = [TaskExample(safe_text(e.input).strip(), safe_text(e.output).strip()) for e in body.examples or ()]
+    limit = service.settings.max_refine_seconds
+    return task_order(safe_text(task), examples, seconds=body.refine, check=check, max_seconds=limit)
 
 
 async def _make(

@@ -28,6 +28,7 @@ PAGE_FILES = {
     "adapters.js": "text/javascript",
     "chat.js": "text/javascript",
     "jobs.js": "text/javascript",
+    "tasks.js": "text/javascript",
 }
 # Nothing from other hosts and nothing inline, so that the text of a document cannot run as part of the page.
 _PAGE_HEADERS = {

@@ -6,6 +6,8 @@ for a batch of instances of full length, an eighth of which is the answer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import AutoConfig
 
@@ -93,6 +95,7 @@ def _head_operations(network: TaskHypernetwork, shape: StepShape) -> float:
 
 def _task_config(config: TaskTrainingConfig, base: MetaModel) -> TaskConfig:
     settings = config.hypernetwork
+    fields: dict[str, Any] = {**SIZES[settings.size], **shared_fields(settings), **multi_task_fields(config)}
     return TaskConfig(
         base_name=config.base,
         base_digest="",
@@ -100,9 +103,7 @@ def _task_config(config: TaskTrainingConfig, base: MetaModel) -> TaskConfig:
         embedding_size=_embedding_size(settings.embedder, base),
         layers=adapted_layers(settings, len(base.blocks), config.base),
         modules=base.adapted_modules(settings.modules),
-        **shared_fields(settings),
-        **multi_task_fields(config),
-        **SIZES[settings.size],  # pyright: ignore[reportArgumentType]
+        **fields,
     )
 
 

@@ -14,6 +14,7 @@ from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
+from lorify.answering.two_passes import DRAFT_TOKENS, do_tasks_on_drafts
 from lorify.base.chat import Message, PromptBuilder
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.model import BaseLM
@@ -87,6 +88,7 @@ class Answerer:
             focus=query.focus,
             is_continued=bool(query.answer_prefix),
             not_stated=query.not_stated,
+            two_passes=query.two_passes,
         )
 
     def chat_request(
@@ -112,7 +114,8 @@ class Answerer:
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
         """Decide which adapters each request is answered with.
 
-        An adapter that occurs several times with one question is prepared once.
+        An adapter that occurs several times with one question is prepared once. With documents and a task, the plan is
+        that of the task on the documents' answer, which is given here (see `lorify.answering.two_passes`).
         """
         prepared: dict[_Key, PreparedAdapter] = {}
         for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
@@ -123,7 +126,7 @@ class Answerer:
                 for adapter in request.adapters.adapters
             }
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
-        return [
+        plans = [
             AnswerPlan(
                 request.prompt_ids,
                 _prepared_stack(request, prepared),
@@ -133,6 +136,10 @@ class Answerer:
             )
             for request in requests
         ]
+        return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
+
+    def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
+        return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]
 
     def plan_query(self, query: Query) -> AnswerPlan:
         """Plan how to answer one query: its prompt, and the adapters that are on for it."""

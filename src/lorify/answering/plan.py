@@ -24,6 +24,8 @@ class Query:
         answer_prefix: beginning of the answer, which the base continues.
         chat_template: chat template in place of the base's.
         not_stated: reply in place of an answer that the adapters' documents do not state; None gives any answer.
+        two_passes: with adapters of documents and of a task, answer with the documents first and do the task on that
+            answer; otherwise their updates are added up.
     """
 
     question: str
@@ -35,6 +37,7 @@ class Query:
     answer_prefix: str = ""
     chat_template: str | None = None
     not_stated: str | None = None
+    two_passes: bool = True
 
     @property
     def messages(self) -> list[Message]:
@@ -59,6 +62,7 @@ class AnswerRequest:
         focus: as for `Query`.
         is_continued: whether the prompt ends in the beginning of the answer.
         not_stated: as for `Query`.
+        two_passes: as for `Query`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -68,6 +72,7 @@ class AnswerRequest:
     focus: bool = True
     is_continued: bool = False
     not_stated: str | None = None
+    two_passes: bool = True
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class NoContext(Method):
     """The bare base model."""
 
     name = "none"
-    kinds = ("documents", "tasks", "images")
+    kinds = ("documents", "tasks", "images", "document_tasks")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that ignores the context."""

@@ -6,6 +6,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Method
 from lorify.evaluation.methods.compressed import Llmlingua2
 from lorify.evaluation.methods.distilled import Distilled, Refined
+from lorify.evaluation.methods.document_tasks import BothInPrompt, DocumentAlone, DocumentAndTask
 from lorify.evaluation.methods.exported import Exported
 from lorify.evaluation.methods.in_prompt import InContext, NoContext, Retrieval
 from lorify.evaluation.methods.internalized import Internalized, OuterProducts
@@ -44,6 +45,9 @@ METHODS: tuple[type[Method], ...] = (
     MultiTask,
     TaskLora,
     Restored,
+    BothInPrompt,
+    DocumentAlone,
+    DocumentAndTask,
 )
 """Methods; two may have the same name if they answer different kinds of cases."""
 

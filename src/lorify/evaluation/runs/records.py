@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from lorify.data.tasks.schema import Metric
-from lorify.evaluation.methods.api import Method
+from lorify.evaluation.methods.api import Method, needed_kinds
 from lorify.evaluation.specs import update_label
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
@@ -109,7 +109,7 @@ def run_config(
         max_new_tokens: maximum answer length in tokens.
         timed: whether answers are timed.
     """
-    needs = {method.needs for method in methods}
+    needs = needed_kinds(methods)
     used: list[DocumentInternalizer | Specializer] = []
     used += [model.internalizer] if "documents" in needs else []
     used += [model.specializer] if "tasks" in needs else []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.methods.api import Method, check_questions
+from lorify.evaluation.methods.api import Method, check_questions, needed_kinds
 from lorify.evaluation.methods.contexts import case_contexts
 from lorify.evaluation.runs.block import answer_block
 from lorify.evaluation.runs.folder import append_answers, rewrite_answers
@@ -93,7 +93,7 @@ def _turns(blocks: Sequence[Sequence[Case]], labels: Sequence[str]) -> Iterator[
 def _warm_up(model: Lorify, methods: Sequence[Method], case: Case) -> None:
     """Run the models once, so that one-time costs do not count for the first method."""
     model.ask("Hello", max_new_tokens=2)
-    needs = {method.needs for method in methods}
+    needs = needed_kinds(methods)
     if "documents" in needs:
         model.internalize(*case_contexts(case) if case.images else [document_from_text("The mill opens at nine.")])
     if "tasks" in needs:

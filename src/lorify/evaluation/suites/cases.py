@@ -13,7 +13,7 @@ from lorify.contexts.images import ImageSource, read_image
 from lorify.data.examples import Example, Question
 from lorify.data.tasks.schema import Metric
 
-CaseKind = Literal["documents", "tasks", "images"]
+CaseKind = Literal["documents", "tasks", "images", "document_tasks"]
 """Kinds of contexts. A method handles some of them."""
 
 
@@ -83,7 +83,8 @@ class Case:
         condition: experimental condition within the source, such as the number of distractor documents; may be empty.
         depth_bin: bin of the needle's depth, for needle-in-a-haystack cases.
         answers_are_the_bases: whether the reference answers are those of the bare base model.
-        task: the task whose inputs are the questions; such a case has no documents.
+        task: the task whose inputs are the questions. Such a case has no documents, except for kind `document_tasks`,
+            where the task is to be done on the answers.
         metric: how answers are scored.
         max_new_tokens: maximum answer length in tokens, if the case needs less than the suite.
         images: images of the context.

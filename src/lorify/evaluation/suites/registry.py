@@ -11,6 +11,7 @@ from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.benchmarks import BenchmarksSuite
 from lorify.evaluation.suites.bigbench import BigBenchSuite
 from lorify.evaluation.suites.doc_to_lora import DocToLoraSuite
+from lorify.evaluation.suites.document_tasks import DocumentTasksSuite
 from lorify.evaluation.suites.everyday import EverydaySuite
 from lorify.evaluation.suites.facts import FactsSuite, ManySuite, SingleEntitySuite
 from lorify.evaluation.suites.fuzzy_functions import FuzzyFunctionsSuite
@@ -44,6 +45,7 @@ SUITES: tuple[type[Suite], ...] = (
     NaturalTasksSuite,
     BigBenchSuite,
     FuzzyFunctionsSuite,
+    DocumentTasksSuite,
     ImagesSuite,
     DigitsSuite,
     ImagenetteSuite,

@@ -144,3 +144,27 @@ def test_an_archive_that_is_too_large_when_unpacked_is_refused():
         ContextError, match=r"has 30,000,000 bytes when unpacked, at most 16,777,216 are read; split it"
     ):
         read(zipped({"a.txt": b" " * 30_000_000}), "bomb.zip")
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".xlsx", ".pptx", ".epub", ".odt"])
+def test_an_archive_with_any_damaged_byte_is_read_or_refused(suffix):
+    data = FILES[suffix]
+    outcomes = set()
+    for position in [*range(4, 60), *range(60, len(data), len(data) // 40)]:
+        damaged = bytearray(data)
+        damaged[position] ^= 0xFF
+        try:
+            read(bytes(damaged), f"a{suffix}")
+            outcomes.add("read")
+        except ContextError as error:
+            outcomes.add("refused")
+            assert "\n" not in str(error)
+    assert "refused" in outcomes
+
+
+def test_an_encrypted_archive_is_refused_as_such():
+    data = bytearray(OPEN)
+    data[6] |= 1  # the flag in the first member's header, and in its entry of the directory
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(ContextError, match="is encrypted"):
+        read(bytes(data), "a.odt")

@@ -14,6 +14,8 @@ OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 _OFFICE_TYPES = {b"wordprocessingml": "docx", b"spreadsheetml": "xlsx", b"presentationml": "pptx"}
 _MIME_TYPES = {b"application/epub+zip": "epub", b"application/vnd.oasis.opendocument": "odf"}
 _MAX_TYPE_BYTES = 1 << 20
+_ENCRYPTED = 1
+"""Flag of an encrypted member of a zip archive."""
 _OLE_STREAMS = {"Workbook": "xls", "Book": "xls", "__properties_version1.0": "msg"}
 _REFUSED_STREAMS = {
     "EncryptedPackage": "is encrypted; save it without a password",
@@ -32,25 +34,40 @@ def check_archive(source: Source) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
             num_bytes = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # zipfile raises all kinds of exceptions on damaged archives
         raise source.damaged("no complete archive") from error
     if num_bytes > source.max_bytes:
         raise source.too_large(num_bytes)
 
 
-def archive_kind(data: bytes) -> str:
-    """Return what a zip archive is: docx, xlsx, pptx, epub, odf, or zip for any other."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = set(archive.namelist())
-        for member, kinds in (("mimetype", _MIME_TYPES), ("[Content_Types].xml", _OFFICE_TYPES)):
-            if member in names and archive.getinfo(member).file_size <= _MAX_TYPE_BYTES:
-                content = archive.read(member)
-                found = [kind for mark, kind in kinds.items() if mark + b".document.main" in content]
-                found += [kind for mark, kind in kinds.items() if mark in content]
-                if found:
-                    return found[0]
+def archive_kind(source: Source) -> str:
+    """Return what a zip archive is: docx, xlsx, pptx, epub, odf, or zip for any other.
+
+    Raises:
+        ContextError: if the member that tells it is damaged or encrypted.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
+            return _kind_by_members(archive, source.name)
+    except ContextError:
+        raise
+    except Exception as error:
+        raise source.damaged("an unreadable member") from error
+
+
+def _kind_by_members(archive: zipfile.ZipFile, name: str) -> str:
+    members = {member.filename: member for member in archive.infolist()}
+    for member, kinds in (("mimetype", _MIME_TYPES), ("[Content_Types].xml", _OFFICE_TYPES)):
+        if member in members and members[member].file_size <= _MAX_TYPE_BYTES:
+            if members[member].flag_bits & _ENCRYPTED:
+                raise ContextError(f"document {name} is encrypted; save it without a password")
+            content = archive.read(member)
+            found = [kind for mark, kind in kinds.items() if mark + b".document.main" in content]
+            found += [kind for mark, kind in kinds.items() if mark in content]
+            if found:
+                return found[0]
     folders = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx", "ppt/presentation.xml": "pptx"}
-    return next((kind for member, kind in folders.items() if member in names), "zip")
+    return next((kind for member, kind in folders.items() if member in members), "zip")
 
 
 def ole_kind(source: Source) -> str:

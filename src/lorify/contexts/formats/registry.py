@@ -119,7 +119,7 @@ def find_format(source: Source) -> DocumentFormat:
         return FORMATS["pdf"]
     if start.startswith(ZIP_MAGIC):
         check_archive(source)
-        return FORMATS[archive_kind(source.data)]
+        return FORMATS[archive_kind(source)]
     if start.startswith(OLE_MAGIC):
         return FORMATS[ole_kind(source)]
     if start.lstrip().startswith(b"{\\rtf"):

@@ -90,8 +90,10 @@ class Method(Spec):
 def needed_kinds(methods: Iterable[Method]) -> set[CaseKind]:
     """Find the kinds of the loaded hypernetworks that methods need: `documents`, `tasks` or both."""
     needs = {method.needs for method in methods if method.needs is not None}
-    both: set[CaseKind] = {"documents", "tasks"}
-    return (needs - {"document_tasks"}) | both if "document_tasks" in needs else needs
+    if "document_tasks" in needs:
+        needs.remove("document_tasks")
+        needs.update(("documents", "tasks"))
+    return needs
 
 
 def check_questions(answerer: Answerer, cases: Iterable[Case], max_new_tokens: int) -> None:

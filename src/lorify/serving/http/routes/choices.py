@@ -25,7 +25,7 @@ ChoiceBody = Annotated[ChoiceRequest, Depends(json_body(ChoiceRequest))]
 router = APIRouter(
     prefix="/v1",
     tags=["answers"],
-    responses=openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 503),
+    responses={**openapi_errors(400, 401, 403, 404, 413, 415, 429, 500, 503)},
     dependencies=[Depends(require_json)],
 )
 

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import save_adapter
 from lorify.answering.answerer import Answerer
+from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import Query
@@ -24,6 +25,7 @@ from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import Context, as_text, read_context, read_image
+from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import hypernetwork_folder
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
@@ -246,6 +248,17 @@ class Lorify:
         plan = self.answerer.plan_query(query)
         options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
         return self.answerer.answer([plan], options)[0].text
+
+    def ask_by_document(
+        self, question: str, adapter: AdapterLike, *, max_new_tokens: int = DEFAULT_NEW_TOKENS
+    ) -> list[SourcedAnswer]:
+        """Answer a question from each document of an adapter that states an answer.
+
+        Returns:
+            The different answers with their sources, that of the latest document first.
+        """
+        request = self.answerer.request(Query(question, AdapterStack.of(adapter), not_stated=NOT_STATED))
+        return answer_by_document(self.answerer, request, GenerationOptions(max_new_tokens))
 
     def ask_batch(
         self,

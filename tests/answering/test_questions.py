@@ -32,3 +32,43 @@ def test_the_last_question_comes_with_the_turns_that_it_refers_to(turns: list[st
         chat += [{"role": "user", "content": turn}, {"role": "assistant", "content": "So it is."}]
     assert last_question(chat[:-1]) == "\n".join(turns[-num_turns:])
     assert last_question(chat[:1]) == ""
+
+
+@pytest.mark.parametrize(
+    "answer, question, expected",
+    [
+        ("Ada Berg", "Where was she born?", "Where was Ada Berg born?"),
+        ("Ada Berg.", "Who is her brother?", "Who is Ada Berg's brother?"),
+        ("Ada Berg", "Who taught her?", "Who taught Ada Berg?"),
+        ("the Kestrel Trench", "How deep is it?", "How deep is the Kestrel Trench?"),
+        ("The House of Usher", "Who owns its garden?", "Who owns The House of Usher's garden?"),
+    ],
+)
+def test_a_name_that_was_just_answered_takes_the_place_of_a_pronoun(answer: str, question: str, expected: str):
+    chat = [
+        {"role": "user", "content": "Who is it about?"},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": question},
+    ]
+    assert last_question(chat) == expected
+
+
+@pytest.mark.parametrize("answer", ["yes", "No.", "nine", "In 1811", "She was a singer.", "780 euros a month", ""])
+def test_an_answer_that_is_no_name_does_not(answer: str):
+    chat = [
+        {"role": "user", "content": "How much is the rent?"},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": "When is it due?"},
+    ]
+    assert last_question(chat) == "How much is the rent?\nWhen is it due?"
+
+
+def test_a_named_question_goes_before_those_that_refer_back_to_it():
+    chat = [
+        {"role": "user", "content": "Who built the mill?"},
+        {"role": "assistant", "content": "Ada Berg"},
+        {"role": "user", "content": "Where was she born?"},
+        {"role": "assistant", "content": "in a barn"},
+        {"role": "user", "content": "And when?"},
+    ]
+    assert last_question(chat) == "Where was Ada Berg born?\nAnd when?"

@@ -41,3 +41,15 @@ def test_answers_on_the_terminal_take_one_more_pass_and_one_of_the_reader(capsys
     assert "mill: " in capsys.readouterr().out
     assert full.base == plain.base + 1
     assert full.reader == plain.reader == 1
+
+
+def test_all_sources_gives_the_answer_of_each_document_in_text_and_json(capsys):
+    model = judging_lorify(None, None)
+    later = document_from_text("The mill opens at ten.", "later")
+    stack = AdapterStack.of(model.internalize(MILL, later))
+    stream_answers(model, stack, [QUESTION], OPTIONS, all_sources=True)
+    written = capsys.readouterr().out
+    result = answer_json(model, stack, QUESTION, OPTIONS, all_sources=True)
+    documents = [source["document"] for answer in result["by_document"] for source in answer["sources"]]
+    assert documents and all(f"{document}: " in written for document in documents)
+    assert "by_document" not in answer_json(model, stack, QUESTION, OPTIONS)

@@ -83,7 +83,7 @@ class Answerer:
         return AnswerRequest(
             prompt_ids=prompts.chat_ids(_chat(query.messages, query.adapters), query.answer_prefix),
             adapters=query.adapters,
-            question=query.question,
+            question=last_question([*query.turns, Message(role="user", content=query.question)]),
             only_if_relevant=query.only_if_relevant,
             focus=query.focus,
             is_continued=bool(query.answer_prefix),

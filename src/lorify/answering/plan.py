@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lorify.adapters import AdapterStack
 from lorify.base.chat import Message, question_messages
@@ -48,6 +48,21 @@ class Query:
     def num_characters(self) -> int:
         """Characters of the chat."""
         return sum(len(message["content"]) for message in self.messages)
+
+
+def continue_chat(query: Query, turns: Sequence[tuple[str, str]]) -> Query:
+    """Ask a query as the next question of a chat; a document in its prompt moves to the first question.
+
+    Args:
+        query: the query.
+        turns: earlier questions, each with its answer.
+    """
+    messages: list[Message] = []
+    document = query.document
+    for question, answer in turns:
+        messages += [*question_messages(question, document), Message(role="assistant", content=answer)]
+        document = None
+    return replace(query, document=document, turns=(*query.turns, *messages))
 
 
 @dataclass(frozen=True)

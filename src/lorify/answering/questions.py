@@ -6,27 +6,20 @@ import re
 from collections.abc import Sequence
 
 from lorify.base.chat import Message
+from lorify.base.follow_ups import refers_back
 
-# English only, like the stemmer of the relevance score. "There" is left out, and "that" inside of a question: they
-# rarely refer back ("the house that Ada built"), but "that" at the end does ("Who was that?").
-_REFERS_BACK = re.compile(
-    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b"
-    r"|^(?:and |but )?(?:what|how) about\b"
-    r"|^(?:and|so|since|by|until|from|then|who|whom|whose|what|when|where|which|why|how|not|else|\W)+$"
-    r"|^\W*(?:(?:and|but|so) )?(?:who|what|when|where|which|why|how)\b.*\b(?:that|then|one|ones)\W*$"
-    r"|^\W*(?:(?:and|but|so) )?how (?:much|many|long|old|far|often|high|big|large|deep|tall|late|early)(?: \w+)?\W*$"
-    r"|^\W*(?:and |but |so )?(?:in|on|at|by|for|with|from|to|of|since|until) (?:which|what|whom|whose)(?: \w+)?\W*$"
-    # Nothing but a name, a place or a time: "And in winter?"
-    r"|^\W*(?:and|but|or)\b(?!.*\b(?:is|are|was|were|do|does|did|has|have|had|can|may|must|will|would|should)\b)",
-    re.IGNORECASE,
-)
+_NAME = re.compile(r"(?:[Tt]he )?[^\W\d_a-z][\w'.-]*(?: (?:of|the|de|von|van|[^\W\d_a-z][\w'.-]*)){0,4}")
+_VERDICT = re.compile(r"(?:yes|no)\b", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"\b(?:his|its|their)\b|\bher(?= [a-z])", re.IGNORECASE)
+_PRONOUN = re.compile(r"\b(?:he|she|him|her|it|they|them)\b", re.IGNORECASE)
 
 
 def last_question(messages: Sequence[Message]) -> str:
     """Return the last question of a chat with the context that it needs.
 
-    That is the last user turn. If it refers back (`When did she join it?`), the user turns before it are included, up
-    to one that stands alone.
+    That is the last user turn. If it refers back to a name that was just answered, the pronoun is replaced by the name
+    (`Where was he born?` after `Ada Berg`). If it refers back otherwise (`And when?`), the user turns before it are
+    included, up to one that stands alone.
 
     Args:
         messages: turns with `role` and `content`.
@@ -34,8 +27,24 @@ def last_question(messages: Sequence[Message]) -> str:
     Returns:
         The user turns, one per line; empty if there is none.
     """
-    turns = [message["content"] for message in messages if message["role"] == "user"]
+    asked = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    turns = [messages[number]["content"] for number in asked]
     start = max(len(turns) - 1, 0)
-    while start > 0 and _REFERS_BACK.search(turns[start]):
+    while start > 0 and refers_back(turns[start]):
+        before = messages[asked[start] - 1]
+        named = _with_name(turns[start], before["content"]) if before["role"] == "assistant" else None
+        if named is not None:
+            return "\n".join([named, *turns[start + 1 :]])
         start -= 1
     return "\n".join(turns[start:])
+
+
+def _with_name(question: str, answer: str) -> str | None:
+    """Put the name that was answered in the place of a pronoun; None if the answer is no name, or there is none."""
+    name = answer.strip().removesuffix(".")
+    if not _NAME.fullmatch(name) or _VERDICT.match(name):
+        return None
+    for pronoun, words in ((_POSSESSIVE, f"{name}'s"), (_PRONOUN, name)):
+        if found := pronoun.search(question):
+            return question[: found.start()] + words + question[found.end() :]
+    return None

@@ -11,6 +11,7 @@ from lorify.commands.chat import chat_with
 from lorify.commands.options import (
     DOCUMENTS_HELP,
     MAX_TOKENS,
+    AllSources,
     Base,
     Choices,
     Hypernetwork,
@@ -55,6 +56,7 @@ def ask(
     choices: Choices = None,
     compare: Compare = False,
     sources: Sources = False,
+    all_sources: AllSources = False,
     not_stated: NotStated = NOT_STATED,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
@@ -96,14 +98,17 @@ def ask(
             print_json({**timings, "answers": results})
     elif compare or as_json:
         results = [
-            answer_json(model, stack, question, options, document=text, not_stated=not_stated) for question in questions
+            answer_json(model, stack, question, options, document=text, not_stated=not_stated, all_sources=all_sources)
+            for question in questions
         ]
         if as_json:
             print_json({**timings, "answers": results})
         else:
             _print_comparison(results)
     else:
-        stream_answers(model, stack, questions, options, sources=sources, not_stated=not_stated)
+        stream_answers(
+            model, stack, questions, options, sources=sources, all_sources=all_sources, not_stated=not_stated
+        )
 
 
 def _prompt_text(contexts: list[Context], task: str | None) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from lorify.commands.options import (
     MAX_TOKENS,
+    AllSources,
     Base,
     Choices,
     Hypernetwork,
@@ -42,6 +43,7 @@ def chat(
     questions: Questions = None,
     choices: Choices = None,
     sources: Sources = False,
+    all_sources: AllSources = False,
     not_stated: NotStated = NOT_STATED,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
@@ -75,10 +77,15 @@ def chat(
         if as_json:
             print_json({"answers": results})
     elif as_json:
-        answers = [answer_json(model, stack, question, options, not_stated=not_stated) for question in questions]
+        answers = [
+            answer_json(model, stack, question, options, not_stated=not_stated, all_sources=all_sources)
+            for question in questions
+        ]
         print_json({"answers": answers})
     else:
-        stream_answers(model, stack, questions, options, sources=sources, not_stated=not_stated)
+        stream_answers(
+            model, stack, questions, options, sources=sources, all_sources=all_sources, not_stated=not_stated
+        )
 
 
 def chat_with(

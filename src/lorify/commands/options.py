@@ -56,6 +56,13 @@ MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest ans
 Sources = Annotated[
     bool, typer.Option("--sources", help="Quote the sentence of the document that each answer was taken from.")
 ]
+AllSources = Annotated[
+    bool,
+    typer.Option(
+        "--all-sources",
+        help="Of several documents that answer a question, give the answer of each, the latest first, with its source.",
+    ),
+]
 NotStated = Annotated[
     str,
     typer.Option(
@@ -137,29 +144,27 @@ def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = 
     """Internalize documents and images, showing a progress bar with the remaining time."""
     from lorify.contexts.token_estimates import estimate_tokens
 
-    _warn_of_languages(model, documents)
+    _note_doubts(model, documents)
     total = estimate_tokens(model.base, documents)
     with show_progress("internalizing", "tokens") as advance:
         return model.internalize(*documents, keep=keep, report=lambda num_tokens: advance(num_tokens, total))
 
 
-def _warn_of_languages(model: Lorify, contexts: list[Context]) -> None:
-    """Note documents in languages that the shipped hypernetwork of the base was not trained on."""
+def _note_doubts(model: Lorify, contexts: list[Context]) -> None:
+    """Note documents that the shipped hypernetwork of the base can hardly answer questions about."""
+    from lorify.contexts.document_notes import document_notes
     from lorify.contexts.documents import Document
-    from lorify.contexts.language import guess_other_language
+    from lorify.contexts.token_estimates import estimate_tokens
     from lorify.shipped import shipped_hypernetwork
 
     if shipped_hypernetwork(model.base.name) is None:
         return
     for document in contexts:
-        language = guess_other_language(document.text) if isinstance(document, Document) else None
-        if language is not None:
-            stderr().print(
-                f"note: document {document.name} seems to be in {language}; {model.base.name} answers questions about "
-                "English documents only, so expect wrong answers",
-                style="yellow",
-                markup=False,
-            )
+        if isinstance(document, Document):
+            num_tokens = estimate_tokens(model.base, [document])
+            limit = model.internalizer.max_focused_tokens
+            for note in document_notes(document.name, document.text, num_tokens, max_focused_tokens=limit):
+                stderr().print(f"note: {note}", style="yellow", markup=False)
 
 
 def check_questions(questions: list[str]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
     from lorify.answering.answerer import Answer
     from lorify.answering.plan import Query
+    from lorify.answering.sources import Source
     from lorify.base.sampling import GenerationOptions
     from lorify.facade import Lorify
 
@@ -69,6 +70,7 @@ def stream_answers(
     options: GenerationOptions,
     *,
     sources: bool = False,
+    all_sources: bool = False,
     not_stated: str = NOT_STATED,
 ) -> None:
     """Write the answers to standard output.
@@ -79,6 +81,7 @@ def stream_answers(
         questions: the questions.
         options: length limit and form of the answers.
         sources: also write the sentence that each answer was taken from.
+        all_sources: write the answer of each document that answers a question, with its sources.
         not_stated: reply in place of an answer that the documents do not state; empty: answers are written while they
             are generated, whatever the documents say.
     """
@@ -88,7 +91,10 @@ def stream_answers(
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
-        plan = model.answerer.plan_query(Query(question, adapters, not_stated=not_stated or None))
+        query = Query(question, adapters, not_stated=not_stated or None)
+        if all_sources and _write_by_document(model, query, options):
+            continue
+        plan = model.answerer.plan_query(query)
         if not_stated and plan.is_on:
             (answer,) = model.answerer.answer([plan], options, with_confidence=True)
             print_line(answer.text)
@@ -100,15 +106,25 @@ def stream_answers(
             note_bare_answer()
         if answer.withheld is None:
             warn_if_doubtful(model, answer.confidence)
-            if sources and plan.is_on:
-                write_source(answer)
+            if (sources or all_sources) and plan.is_on and answer.source is not None:
+                write_source(answer.source)
 
 
-def write_source(answer: Answer) -> None:
-    """Write the sentence that an answer was taken from, with the name of its document; nothing if it is unknown."""
-    if answer.source is not None:
-        source = answer.source
-        print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
+def write_source(source: Source) -> None:
+    """Write the sentence that an answer was taken from, with the name of its document."""
+    print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
+
+
+def _write_by_document(model: Lorify, query: Query, options: GenerationOptions) -> bool:
+    """Write what each document answers, with its sources; returns whether any does."""
+    from lorify.answering.by_document import answer_by_document
+
+    answers = answer_by_document(model.answerer, model.answerer.request(query), options)
+    for answer in answers:
+        print_line(answer.text)
+        for source in answer.sources:
+            write_source(source)
+    return bool(answers)
 
 
 def answer_json(
@@ -119,6 +135,7 @@ def answer_json(
     *,
     document: str | None = None,
     not_stated: str = NOT_STATED,
+    all_sources: bool = False,
 ) -> dict[str, Any]:
     """Answer a question and return the answer with its time as JSON.
 
@@ -129,16 +146,22 @@ def answer_json(
         options: length limit and form of the answer.
         document: also answer without adapters, and with this document in the prompt.
         not_stated: as for `stream_answers`.
+        all_sources: also give the answer of each document that answers the question.
     """
+    from lorify.answering.by_document import answer_by_document
     from lorify.answering.plan import Query
 
     with show_spinner(f"answering {question}"):
-        answer, seconds = _answer(model, Query(question, adapters, not_stated=not_stated or None), options)
+        query = Query(question, adapters, not_stated=not_stated or None)
+        answer, seconds = _answer(model, query, options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
         is_given = answer.withheld is None
         source = answer.source if answer.adapter_on and is_given else None
         result["sources"] = [source.as_dict()] if source is not None else []
+        if all_sources:
+            by_document = answer_by_document(model.answerer, model.answerer.request(query), options)
+            result["by_document"] = [each.as_dict() for each in by_document]
         if is_given:
             warn_if_doubtful(model, answer.confidence)
         if document is not None:

@@ -21,12 +21,14 @@ class Question:
         answers: its acceptable answers.
         kind: kind of question, for reports; empty if its example has only one kind.
         metric: how answers are scored; None: as all questions of its example.
+        turns: earlier questions of its chat, each with its answer.
     """
 
     text: str
     answers: tuple[str, ...]
     kind: str = ""
     metric: Metric | None = None
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,11 @@ class Example:
         questions: questions whose answers are in the context.
         source: name of the data set or generator, for reports.
         images: images to internalize after the texts, as files or in memory.
+        unanswerable: questions that the documents do not answer.
     """
 
     documents: tuple[str, ...]
     questions: tuple[Question, ...]
     source: str
     images: tuple[Path | Image, ...] = ()
+    unanswerable: tuple[str, ...] = ()

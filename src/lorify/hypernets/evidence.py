@@ -9,6 +9,11 @@ from torch import Tensor
 
 from lorify.adapters import Adapter
 
+RIVAL_SHARE = 0.5
+"""A document answers a question too if its most probable token has this share of the best one's probability."""
+RIVAL_OVERLAP = 0.9
+"""It also has this share of the best one's word overlap with the question, so that it is about the same entity."""
+
 
 @dataclass(frozen=True)
 class TokenEvidence:
@@ -18,11 +23,18 @@ class TokenEvidence:
         document: name of the document.
         ids: its tokens, in order.
         probabilities: probability that each token belongs to the answer `[tokens]`.
+        overlap: share of the question's word weight that the document has.
     """
 
     document: str
     ids: Sequence[int]
     probabilities: Tensor
+    overlap: float = 1.0
+
+    @property
+    def best(self) -> float:
+        """Probability of the most probable token; 0 without tokens."""
+        return self.probabilities.max().item() if len(self.probabilities) else 0.0
 
 
 @dataclass(frozen=True)
@@ -37,3 +49,32 @@ class PreparedAdapter:
 
     adapter: Adapter | None
     evidence: Sequence[TokenEvidence] | None = None
+
+
+def answering_documents(evidence: Sequence[TokenEvidence]) -> list[str]:
+    """Find the documents that answer a question about as clearly as the one that does so best.
+
+    Returns:
+        Their names, in order; none without evidence.
+    """
+    chosen = answering_indices([each.best for each in evidence], [each.overlap for each in evidence])
+    return list(dict.fromkeys(evidence[i].document for i in chosen))
+
+
+def answering_indices(probabilities: Sequence[float], overlaps: Sequence[float], minimum: float = 0.0) -> list[int]:
+    """Find which documents answer a question about as clearly as the best, and about the same entity.
+
+    Args:
+        probabilities: probability of the most probable token of each document.
+        overlaps: share of the question's word weight that each document has.
+        minimum: a document with a lower probability does not answer it.
+
+    Returns:
+        The indices of those that do.
+    """
+    if not probabilities:
+        return []
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    needed, shared = max(minimum, RIVAL_SHARE * probabilities[best]), RIVAL_OVERLAP * overlaps[best]
+    pairs = enumerate(zip(probabilities, overlaps, strict=True))
+    return [i for i, (probability, overlap) in pairs if probability >= needed and overlap >= shared]

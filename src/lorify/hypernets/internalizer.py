@@ -132,6 +132,11 @@ class DocumentInternalizer(Protocol):
         """
         ...
 
+    @property
+    def max_focused_tokens(self) -> int | None:
+        """Longest document whose adapter can be focused on a question, in tokens; None without such a limit."""
+        ...
+
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
         """Find where the documents of an adapter answer a question.
 
@@ -171,6 +176,11 @@ def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str)
 
 class RebuildableInternalizer(ABC, Generic[Memory]):
     """Base class of hypernetworks that keep a memory of each document and write adapters from these memories."""
+
+    @property
+    def max_focused_tokens(self) -> int | None:
+        """None: by default there is no such limit."""
+        return None
 
     @property
     def system_turn(self) -> bool:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from lorify.answering.answerer import Answerer
+from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.sources import Source
 from lorify.serving.engines.answers import WholeAnswer, join_pieces
 from lorify.serving.engines.jobs import Job, Piece
@@ -22,14 +23,18 @@ class AnswerCheck:
     Attributes:
         sources: where the answer was taken from; empty if that is unknown or was not asked for.
         withheld: the answer that was replaced, as the documents do not state it; None if it was not.
+        by_document: what each document answers; None if it was not asked for.
     """
 
     sources: tuple[Source, ...] = ()
     withheld: str | None = None
+    by_document: tuple[SourcedAnswer, ...] | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields that a choice of a response gets."""
         fields: dict[str, object] = {"sources": [source.as_dict() for source in self.sources]}
+        if self.by_document is not None:
+            fields["by_document"] = [answer.as_dict() for answer in self.by_document]
         if self.withheld is not None:
             fields |= {"answer": None, "reason": NOT_STATED_REASON, "withheld": self.withheld}
         return fields
@@ -42,6 +47,7 @@ async def checked_pieces(
     checks: dict[int, AnswerCheck],
     *,
     sources: bool,
+    all_sources: bool = False,
 ) -> AsyncGenerator[tuple[int, Piece], None]:
     """Pass on the pieces of answers, and check each answer before its last piece.
 
@@ -53,6 +59,7 @@ async def checked_pieces(
         pieces: the pieces of all answers, each with the index of its answer.
         checks: receives the check of each answer, by its index.
         sources: find the answers' sources.
+        all_sources: also answer from each document alone.
     """
     arrived: list[list[Piece]] = [[] for _ in jobs]
     async with aclosing(pieces):
@@ -64,7 +71,11 @@ async def checked_pieces(
                     yield index, piece
                 continue
             answer = join_pieces(arrived[index])
-            answer, checks[index] = await asyncio.to_thread(_check, answerer, jobs[index], answer, sources=sources)
+            answer, check = await asyncio.to_thread(_check, answerer, jobs[index], answer, sources=sources)
+            if all_sources:
+                found = await asyncio.to_thread(answer_by_document, answerer, jobs[index].request, jobs[index].options)
+                check = replace(check, by_document=tuple(found))
+            checks[index] = check
             yield index, as_piece(answer) if is_held else piece
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
+from lorify.data.sources.question_kinds import KIND_OF_SOURCE, by_question_kind
 from lorify.data.sources.questions import load_question_examples
 from lorify.data.sources.splits import split_by_passage
 from lorify.data.sources.texts import load_text_examples
 from lorify.errors import ConfigError
 from lorify.hypernets.associative.training_config import AssociativeData
 from lorify.hypernets.training_data import ContextMix
+
+MAX_EVERYDAY_ANSWER_CHARS = 400
 
 
 def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
@@ -42,6 +45,32 @@ def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:
         return [], []
     examples = load_text_examples(data.texts_path, max_context_chars=data.max_context_chars)
     return _split(examples, "data.texts_path", data.texts_path)
+
+
+def prepare_everyday(
+    data: AssociativeData, heldout_passages: Sequence[Example]
+) -> tuple[dict[str, list[Example]], dict[str, list[Example]]]:
+    """Read natural passages with questions of all kinds that people ask, by kind, to train on and held out.
+
+    Their answers may be longer than `data.max_answer_chars`.
+
+    Args:
+        data: where they are read from; both results are empty without a path, or if `everyday` is 0.
+        heldout_passages: those of `prepare_passages`, which are never trained on here either.
+
+    Raises:
+        EvaluationError: if the path is missing, a line is not a question, or no passage is within the length limits.
+    """
+    if data.questions_path is None or data.everyday == 0:
+        return {}, {}
+    examples = load_question_examples(
+        data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=MAX_EVERYDAY_ANSWER_CHARS
+    )
+    known = [example for example in examples if example.source in KIND_OF_SOURCE]
+    train, heldout = (list(map(_normalized, part)) for part in split_by_passage(known))
+    reserved = {document for example in heldout_passages for document in example.documents}
+    train = [example for example in train if reserved.isdisjoint(example.documents)]
+    return by_question_kind(train), by_question_kind(heldout)
 
 
 def _normalized(example: Example) -> Example:

@@ -199,3 +199,26 @@ def test_answers_are_lines_of_json(model, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / ANSWERS_NAME).read_text().splitlines()]
     assert [row["method"] for row in rows] == ["none", "icl", "adapter"]
     assert torch.tensor([row["f1"] for row in rows]).isfinite().all()
+
+
+def test_a_question_of_a_chat_follows_its_earlier_turns_with_the_document_before_the_first(model):
+    class Listening(Reader):
+        def __init__(self):
+            super().__init__()
+            self.requests = []
+            plan = self.answerer.plan
+            self.answerer.plan = lambda requests: self.requests.extend(requests) or plan(requests)
+
+    asked = Question("And when does it close?", ("six",), turns=(("When does the mill open?", "At nine."),))
+    chat = Example(("The mill opens at nine and closes at six.",), (asked,), "mill")
+    reader = Listening()
+    ask(reader, cases_from_examples(reader.base, [chat]), METHODS, timed=False)
+    prompts = [reader.base.decode_text(request.prompt_ids) for request in reader.requests]
+    chats = [prompt for prompt in prompts if "And when does it close?" in prompt]
+    assert len(chats) == 3
+    for prompt in chats:
+        assert prompt.index("When does the mill open?") < prompt.index("At nine.") < prompt.index("And when")
+    (in_prompt,) = (prompt for prompt in chats if "closes at six" in prompt)
+    assert in_prompt.index("closes at six") < in_prompt.index("When does the mill open?")
+    of_adapters = {request.question for request in reader.requests if not request.adapters.is_empty}
+    assert of_adapters == {"When does the mill open?\nAnd when does it close?"}

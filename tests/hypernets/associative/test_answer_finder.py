@@ -4,7 +4,12 @@ from stand_in_readers import answer_logits
 from tiny import tiny_base
 from tiny_internalizer import INTERNALIZER
 
-from lorify.hypernets.associative.answer_finder import EncodedDocument, ReaderQuery, answer_probabilities
+from lorify.hypernets.associative.answer_finder import (
+    EncodedDocument,
+    ReaderQuery,
+    answer_probabilities,
+    find_new_answers,
+)
 from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.associative.words import hash_stem, words_ending_at
 
@@ -48,3 +53,25 @@ def test_of_many_tokens_the_windows_with_words_of_the_question_are_read():
     assert torvik.tolist() == pytest.approx([0.0] * len(torvik))
     (likely,) = (sea > 0.5).nonzero(as_tuple=True)
     assert documents[1].words[likely].tolist() == [hash_stem("berta"), hash_stem("holm")]
+
+
+def test_a_follow_up_is_not_answered_by_what_was_answered_before():
+    likely = {
+        "Who built it?": [0.9, 0.1, 0.0],
+        "Who built it?\nAnd when?": [0.95, 0.6, 0.1],
+        "Who built it?\nAnd when?\nFor whom?": [0.9, 0.7, 0.4],
+        "Who runs it?": [0.9, 0.1, 0.2],
+    }
+
+    class Finder:
+        def find(self, questions, documents):
+            return [
+                [torch.tensor(likely[question]) for _ in own]
+                for question, own in zip(questions, documents, strict=True)
+            ]
+
+    asked = list(likely)
+    (builder,), (when,), (whom,), (runs,) = find_new_answers(Finder(), asked, [["document"]] * len(asked))
+    assert builder.tolist() == pytest.approx(likely["Who built it?"])
+    assert runs.tolist() == pytest.approx(likely["Who runs it?"])
+    assert when.argmax() == 1 and whom.argmax() == 2

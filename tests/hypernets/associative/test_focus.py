@@ -10,6 +10,7 @@ from lorify.hypernets.associative.focus import (
     BackgroundCache,
     compute_min_factor,
     focus_factors,
+    prefer_latest,
 )
 
 
@@ -52,3 +53,21 @@ def test_the_cache_keeps_the_most_recently_used_backgrounds():
     assert get("a") is first and len(cache) == 2
     get("b")
     assert computed == ["a", "b", "c", "b"]
+
+
+def test_of_documents_that_answer_a_question_the_latest_counts():
+    old, new, unsure = torch.tensor([0.1, 0.95]), torch.tensor([0.9, 0.1]), torch.tensor([0.2, 0.3])
+    kept = [document.tolist() for document in prefer_latest([old, unsure, new], [0.7] * 3)]
+    assert kept == [[0.0, 0.0], pytest.approx([0.2, 0.3]), pytest.approx([0.9, 0.1])]
+    kept = [document.tolist() for document in prefer_latest([new, old, unsure], [0.7] * 3)]
+    assert kept == [[0.0, 0.0], pytest.approx([0.1, 0.95]), pytest.approx([0.2, 0.3])]
+
+
+def test_a_later_document_about_another_entity_replaces_nothing():
+    own, other = torch.tensor([0.1, 0.98]), torch.tensor([0.85, 0.1])
+    assert all(a is b for a, b in zip(prefer_latest([own, other], [0.7, 0.28]), [own, other], strict=True))
+
+
+def test_if_no_document_answers_a_question_all_of_them_count():
+    unsure = [torch.tensor([0.02, 0.03]), torch.tensor([0.03, 0.01]), torch.zeros(0)]
+    assert all(a is b for a, b in zip(prefer_latest(unsure, [0.5] * 3), unsure, strict=True))

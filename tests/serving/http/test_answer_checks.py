@@ -79,3 +79,12 @@ def test_a_check_reads_the_documents_no_second_time(client: OpenAI, server: Runn
         ask(client, model_id, extra_body=checked)
     assert passes.reader == plain.reader == 1
     assert passes.base == plain.base + 1
+
+
+def test_all_sources_adds_the_answer_of_each_document(client: OpenAI) -> None:
+    texts = {"documents": [{"text": TEXT, "name": "old.txt"}, {"text": "The mill opens at ten.", "name": "new.txt"}]}
+    model_id = client.post("/adapters", body=texts, cast_to=dict)["model"]
+    (choice,) = ask(client, model_id, extra_body={"all_sources": True}).choices
+    answers = choice.model_extra["by_document"]
+    assert answers and all(answer["answer"] is not None and answer["sources"] for answer in answers)
+    assert "by_document" not in (ask(client, model_id).choices[0].model_extra or {})

@@ -1,7 +1,71 @@
+import json
+import math
+
+import pytest
 from tiny import tiny_base
 from training.tiny_associative_run import GENERAL, PASSAGE, TEXT, tiny_config
 
+from lorify.data.facts.everyday import QUESTION_KINDS
+from lorify.data.sources.question_kinds import KIND_OF_SOURCE
+from lorify.hypernets.associative.relevance import Relevance
 from lorify.training.associative.batches import StepBuilder, find_answer_positions
+from lorify.training.associative.objective import AssociativeObjective
+from lorify.training.passages import prepare_everyday, prepare_passages
+
+
+def with_data(config, **data):
+    return config.model_copy(update={"data": config.data.model_copy(update=data)})
+
+
+@pytest.fixture
+def question_files(tmp_path):
+    """A folder with 40 passages of each source that has kinds."""
+    for source in KIND_OF_SOURCE:
+        rows = [
+            {
+                "context": f"The {source} mill number {n} has {n} wheels and turns in wind {n * 7} of year {n * 3}.",
+                "question": f"How many wheels has the {source} mill number {n}?",
+                "answers": [f"{n} wheels"],
+            }
+            for n in range(40)
+        ]
+        (tmp_path / f"{source}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_one_step_trains_on_questions_of_every_kind():
+    base = tiny_base()
+    config = with_data(tiny_config(), everyday=6, questions_per_context=len(QUESTION_KINDS))
+    builder = StepBuilder(config, base, passages=[PASSAGE], general=[])
+    assert set(QUESTION_KINDS) <= set(builder.build(0).kinds)
+    relevance = Relevance(threshold=0.1, unseen_weight=5.0, weights={})
+    objective = AssociativeObjective(config, base, train_steps=builder, heldout_steps=builder, relevance=relevance)
+    loss = objective.loss(0)
+    assert math.isfinite(loss.loss.item())
+    assert {f"loss/{kind}" for kind in QUESTION_KINDS} <= set(loss.metrics)
+
+
+def test_steps_without_everyday_contexts_stay_as_they_were_and_the_others_come_last():
+    plain, more = (
+        StepBuilder(with_data(tiny_config(), everyday=number), tiny_base(), passages=[PASSAGE], general=[]).build(5)
+        for number in (0, 2)
+    )
+    assert more.chunks[: len(plain.chunks) - 1] == plain.chunks[:-1], "the last chunk is noise"
+
+
+def test_natural_passages_of_every_kind_are_drawn_and_none_of_them_is_held_out(question_files):
+    data = with_data(tiny_config(), everyday=4, questions_path=question_files).data
+    heldout_passages = prepare_passages(data)[1]
+    train, heldout = prepare_everyday(data, heldout_passages)
+    assert set(train) == set(KIND_OF_SOURCE.values())
+    trained = {example.documents[0] for examples in train.values() for example in examples}
+    held_out = {example.documents[0] for examples in heldout.values() for example in examples}
+    assert trained and held_out
+    assert trained.isdisjoint(held_out | {example.documents[0] for example in heldout_passages})
+    builder = StepBuilder(with_data(tiny_config(), everyday=4), tiny_base(), passages=[], everyday=train, general=[])
+    drawn = {kind for step in range(8) for kind in builder.build(step).kinds}
+    assert set(KIND_OF_SOURCE.values()) <= drawn
+    assert prepare_everyday(data.model_copy(update={"everyday": 0}), []) == ({}, {})
 
 
 def test_a_step_is_always_the_same():

@@ -14,7 +14,13 @@ def test_the_documents_of_a_question_compete():
     def scored(first: list[float], second: list[float]) -> tuple[float, bool]:
         logits = torch.tensor([first, second])
         loss, right = answer_span_loss(
-            AnswerLogits(logits, torch.where(begins, 20.0, -20.0)), mask, question, begins, occurrence, 1
+            AnswerLogits(logits, torch.where(begins, 20.0, -20.0)),
+            mask,
+            question,
+            begins,
+            occurrence,
+            1,
+            belongs_weight=0.1,
         )
         return loss.item(), bool(right.item())
 
@@ -30,7 +36,24 @@ def test_of_an_answer_that_occurs_twice_the_likelier_occurrence_is_learned():
     logits = torch.tensor([[8.0, 0.0, 0.0, 0.0]], requires_grad=True)
     belongs = torch.zeros(1, 4, requires_grad=True)
     mask = torch.ones(1, 4, dtype=torch.bool)
-    loss, right = answer_span_loss(AnswerLogits(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1)
+    loss, right = answer_span_loss(
+        AnswerLogits(logits, belongs), mask, torch.tensor([0]), begins, occurrence, 1, belongs_weight=0.1
+    )
     loss.sum().backward()
     assert right.item()
     assert belongs.grad[0, 0] < -0.04 < belongs.grad[0, 2] <= 0 < belongs.grad[0, 1]
+
+
+def test_no_token_belongs_to_an_unanswerable_question():
+    nowhere = torch.zeros(1, 3, dtype=torch.bool)
+    mask = torch.tensor([[True, True, False]])
+
+    def scored(belongs: list[float]) -> tuple[float, bool]:
+        logits = AnswerLogits(torch.tensor([[0.0, 9.0, 0.0]]), torch.tensor([belongs]))
+        occurrence = torch.full((1, 3), -1)
+        loss, right = answer_span_loss(logits, mask, torch.tensor([0]), nowhere, occurrence, 1, belongs_weight=1.0)
+        return loss.item(), bool(right.item())
+
+    assert scored([-20.0, -20.0, 20.0]) == (pytest.approx(0, abs=1e-6), True), "padding does not count"
+    loss, right = scored([-20.0, 5.0, -20.0])
+    assert loss > 4 and not right

@@ -161,3 +161,34 @@ def test_a_new_width_starts_a_new_reader_and_the_same_width_continues(hypernetwo
     wider = objective(run.model_copy(update={"width": 16}))
     assert wider.reader.out.in_features == wider.hypernetwork_config.reader_width == 16
     assert json.loads(wider.hypernetwork_config.model_dump_json())["reader_width"] == 16
+
+
+def test_questions_that_a_context_does_not_answer_are_trained_on_and_evaluated(hypernetwork):
+    passages = [
+        Example(
+            (
+                f"The {name} mill opens at nine. Ada keeps bees, and the bees like clover. It stands beside the river, "
+                f"and people work in it every day of the year. Its owner is called {name}son, as his father was.",
+            ),
+            (Question(f"Who owns the {name} mill?", (f"{name}son",)),),
+            "mills",
+        )
+        for name in ("Bo", "Cy", "Di")
+    ]
+    run = config(hypernetwork)
+    data = run.data.model_copy(update={"unanswerable_questions": 2, "portraits": 1})
+    current = objective(run.model_copy(update={"data": data}), passages, passages)
+    assert {name for name in current.loss(0).metrics if name.startswith("exact/")} >= {
+        "exact/facts",
+        "exact/questions",
+        "exact/unanswerable",
+    }
+    assert "exact/unanswerable" in current.evaluate()
+    for number, passage in enumerate(passages):
+        (swapped,) = current.contexts.load("questions", number).unanswerable
+        assert swapped.ids.tolist() != current.contexts.load("questions", number).questions[0].ids.tolist()
+        (deleted,) = current.contexts.load("deleted", number).unanswerable
+        assert current.base.decode_text(deleted.ids[-4:].tolist()).strip().endswith(passage.questions[0].text[-4:])
+        assert not current.contexts.load("deleted", number).questions
+    plain = objective(run, passages, passages)
+    assert not any("unanswerable" in name for name in plain.loss(0).metrics)

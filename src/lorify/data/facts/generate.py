@@ -6,10 +6,11 @@ import random
 from collections import Counter
 
 from lorify.data.examples import Example, Question
-from lorify.data.facts.entities import Fact
+from lorify.data.facts.entities import Fact, FactGroup
 from lorify.data.facts.layouts import write_document
 from lorify.data.facts.names import Names, Split
 from lorify.data.facts.plan import plan_document
+from lorify.data.facts.unanswerable import draw_unstated_facts
 from lorify.data.facts.values import accepted_answers
 
 INVERSE_QUESTION_SHARE = 0.25
@@ -31,6 +32,7 @@ def generate_fact_example(
     num_documents: int = 1,
     num_facts: tuple[int, int] = (6, 16),
     num_questions: int = 6,
+    num_unanswerable: int = 0,
 ) -> Example:
     """Generate documents about invented people, companies, events, rules, ships, recipes, software and more.
 
@@ -44,21 +46,26 @@ def generate_fact_example(
         num_documents: number of documents; each has its own entities.
         num_facts: minimum and maximum number of facts per document.
         num_questions: maximum number of questions, each about another fact.
+        num_unanswerable: maximum number of questions that the documents do not answer.
 
     Returns:
         An example with source `facts`.
     """
     names = Names(rng, split)
     facts: list[Fact] = []
+    all_groups: list[FactGroup] = []
     documents: list[str] = []
     for _ in range(num_documents):
         groups = plan_document(names, rng.randint(*num_facts))
+        all_groups += groups
         documents.append(write_document(names, groups))
         facts += [fact for group in groups for fact in group.facts]
     counts = Counter((fact.relation, fact.value) for fact in facts)
     sampled = rng.sample(facts, min(num_questions, len(facts)))
     questions = [build_question(rng, fact, unique=counts[fact.relation, fact.value] == 1) for fact in sampled]
-    return Example(tuple(documents), tuple(questions), "facts")
+    unstated = draw_unstated_facts(names, all_groups, num_unanswerable) if num_unanswerable else []
+    unanswerable = tuple(build_question(rng, fact, unique=False).text for fact in unstated)
+    return Example(tuple(documents), tuple(questions), "facts", unanswerable=unanswerable)
 
 
 def build_question(rng: random.Random, fact: Fact, *, unique: bool) -> Question:

@@ -81,7 +81,7 @@ def draw_group(names: Names, kind: EntityKind, relations: Sequence[Relation]) ->
     """
     entity = _draw_entity(names, kind)
     relations = names.rng.sample(list(relations), len(relations))
-    return FactGroup(entity, entity.name, tuple(_draw_fact(names, entity, relation) for relation in relations))
+    return FactGroup(entity, entity.name, tuple(draw_fact(names, entity, relation) for relation in relations))
 
 
 def _draw_entity(names: Names, kind: EntityKind) -> Entity:
@@ -94,7 +94,8 @@ def _draw_entity(names: Names, kind: EntityKind) -> Entity:
     return Entity(kind, name, Reference.of_name(kind.article + name), IT, shorts)
 
 
-def _draw_fact(names: Names, entity: Entity, relation: Relation) -> Fact:
+def draw_fact(names: Names, entity: Entity, relation: Relation) -> Fact:
+    """Draw a fact about an entity."""
     if relation.value == "yesno":
         is_true = names.rng.random() < 0.5
         value, statements = ("Yes", relation.statements) if is_true else ("No", relation.denials)

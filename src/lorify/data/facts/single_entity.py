@@ -13,6 +13,7 @@ from lorify.data.facts.kinds import fillers
 from lorify.data.facts.names import Names, Split
 from lorify.data.facts.plan import draw_group, draw_kind
 from lorify.data.facts.sentences import write_filler
+from lorify.data.facts.unanswerable import draw_unstated_facts
 from lorify.data.facts.values import draw_value
 from lorify.data.text import capitalize_first
 
@@ -28,7 +29,12 @@ SOURCE = "portraits"
 
 
 def generate_single_entity_example(
-    rng: random.Random, *, split: Split = "train", num_facts: tuple[int, int] = (6, 14), num_questions: int = 6
+    rng: random.Random,
+    *,
+    split: Split = "train",
+    num_facts: tuple[int, int] = (6, 14),
+    num_questions: int = 6,
+    num_unanswerable: int = 0,
 ) -> Example:
     """Generate a document about one invented entity, with questions that name it or refer to it as the document does.
 
@@ -39,6 +45,7 @@ def generate_single_entity_example(
         split: `heldout` draws names from parts that `train` never uses.
         num_facts: minimum and maximum number of facts about the entity, as far as its kind has so many relations.
         num_questions: maximum number of questions, each about another fact.
+        num_unanswerable: maximum number of questions that the document does not answer.
 
     Returns:
         An example with source `portraits`.
@@ -49,18 +56,31 @@ def generate_single_entity_example(
     group = draw_group(names, kind, rng.sample(kind.relations, min(num_wanted, len(kind.relations))))
     assert group.entity is not None
     paragraphs = _split_into_paragraphs(rng, _write_sentences(names, group, group.entity))
-    facts = [
-        _refer_briefly(rng, fact, group.entity) if rng.random() < SHORT_REFERENCE_SHARE else fact
-        for fact in group.facts
-    ]
+    facts = _with_short_references(rng, group.facts, group.entity)
+    groups = [group]
     if rng.random() < ASIDE_SHARE:
         other_kind = draw_kind(rng)
         other = draw_group(names, other_kind, rng.sample(other_kind.relations, min(rng.randint(1, 3), num_wanted)))
         facts += other.facts
+        groups.append(other)
         paragraphs.append(_write_aside(rng, other))
     document = _write_title(rng, group) + rng.choice(("\n\n", "\n\n", "\n")).join(paragraphs)
     sampled = rng.sample(facts, min(num_questions, len(facts)))
-    return Example((document,), tuple(build_question(rng, fact, unique=True) for fact in sampled), SOURCE)
+    questions = tuple(build_question(rng, fact, unique=True) for fact in sampled)
+    unstated = draw_unstated_facts(names, groups, num_unanswerable) if num_unanswerable else []
+    asked = _with_short_references(rng, unstated, group.entity)
+    unanswerable = tuple(build_question(rng, fact, unique=False).text for fact in asked)
+    return Example((document,), questions, SOURCE, unanswerable=unanswerable)
+
+
+def _with_short_references(rng: random.Random, facts: Sequence[Fact], entity: Entity) -> list[Fact]:
+    """The facts, some of those about the entity with questions that refer to it as the document does after its name."""
+    return [
+        _refer_briefly(rng, fact, entity)
+        if fact.subject == entity.name and rng.random() < SHORT_REFERENCE_SHARE
+        else fact
+        for fact in facts
+    ]
 
 
 def _write_sentences(names: Names, group: FactGroup, entity: Entity) -> list[str]:

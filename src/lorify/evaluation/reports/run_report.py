@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+from lorify.evaluation.reports.forms import summarize_forms
 from lorify.evaluation.reports.plots import write_plots
 from lorify.evaluation.reports.summaries import (
     summarize,
@@ -23,6 +24,7 @@ LENGTHS_NAME = "by-length.csv"
 PAIRS_NAME = "pairs.csv"
 FAMILIES_NAME = "by-family.csv"
 FINDINGS_NAME = "findings.csv"
+FORMS_NAME = "forms.csv"
 BENCHMARKS_NAME = "benchmarks.csv"
 REPORT_NAME = "report.md"
 TITLES = {
@@ -30,6 +32,7 @@ TITLES = {
     LENGTHS_NAME: "By length of the documents (tokens, upper end of the bin)",
     FAMILIES_NAME: "By family of tasks",
     BENCHMARKS_NAME: "Benchmarks (percent)",
+    FORMS_NAME: "Relative to the same questions in the plain form",
     PAIRS_NAME: "Pairs of methods (score of the second minus the first, sign-flip test)",
     FINDINGS_NAME: "Findings",
 }
@@ -53,6 +56,8 @@ def write_report(
         tables[LENGTHS_NAME] = summarize_lengths(answers)
     if any(a.source == BENCHMARKS_SOURCE for a in answers):
         tables[BENCHMARKS_NAME] = summarize_benchmarks(answers)
+    if forms := summarize_forms(answers):
+        tables[FORMS_NAME] = forms
     tables[PAIRS_NAME] = summarize_pairs(answers)
     if findings:
         tables[FINDINGS_NAME] = list(findings)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.plan import AnswerPlan, Query
-from lorify.base.chat import with_system_turn
+from lorify.answering.plan import AnswerPlan, Query, continue_chat
+from lorify.answering.questions import last_question
+from lorify.base.chat import Message, with_system_turn
 from lorify.base.sampling import GenerationOptions
 from lorify.data.answers import contains_answer
 from lorify.data.examples import Question
@@ -41,6 +42,15 @@ class _Row:
     def question(self) -> Question:
         return self.case.questions[self.index]
 
+    def query(self) -> Query:
+        """Build the query; for what is retrieved, a question that refers back is preceded by the ones before it."""
+        question = self.question
+        if not question.turns:
+            return self.prepared.query_for(question.text)
+        asked = [*(earlier for earlier, _ in question.turns), question.text]
+        query = self.prepared.query_for(last_question([Message(role="user", content=text) for text in asked]))
+        return continue_chat(replace(query, question=question.text), question.turns)
+
 
 def answer_block(
     answerer: Answerer, block: Sequence[Case], label: str, ingest: Ingest, max_new_tokens: int, *, timed: bool
@@ -63,7 +73,7 @@ def answer_block(
     first = rows[0]
     answerer = first.prepared.answerer or answerer
     limit = longest_answer(first.case, max_new_tokens)
-    alone = answer_timed(answerer, first.prepared, first.question.text, limit) if timed else None
+    alone = answer_timed(answerer, first.query, limit) if timed else None
     texts = [alone.text] if alone is not None else []
     texts += _answer_together(answerer, rows[len(texts) :], max_new_tokens)
     return [_score(label, row, text, alone if row.index == 0 else None) for row, text in zip(rows, texts, strict=True)]
@@ -89,7 +99,7 @@ def _in_form(case: Case, prepared: PreparedCase) -> PreparedCase:
 
 
 def _answer_together(answerer: Answerer, rows: Sequence[_Row], max_new_tokens: int) -> list[str]:
-    queries = [row.prepared.query_for(row.question.text) for row in rows]
+    queries = [row.query() for row in rows]
     planned = [(query, answerer.plan_query(query)) for query in queries]
     # If the expected answer is the bare base's own and the bare base is asked, the answer is known. Asking again in
     # another batch would only add rounding differences.
@@ -126,6 +136,7 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
         index=row.index,
         source=case.source,
         condition=question.kind or case.condition,
+        reference=case.reference,
         length_tokens=case.length_tokens,
         depth_bin=case.depth_bin,
         question=question.text,

@@ -58,6 +58,7 @@ class AnswerRecord(BaseModel):
     index: int = Field(description="Index of the question in the case.")
     source: str = Field(description="Data set or generator.")
     condition: str = Field("", description="Experimental condition within the source.")
+    reference: str = Field("", description="Condition with the same questions, which scores are relative to.")
     group: str = Field(description="Unit that intervals resample as a whole: the case, or its task.")
     family: str = Field("", description="Family of the task.")
     seed: int | None = Field(None, description="Seed that description and inputs of the task were drawn with.")

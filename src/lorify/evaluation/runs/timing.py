@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
-from lorify.evaluation.methods.api import PreparedCase
 
 _STATUS_PATH = Path("/proc/self/status")
 _RESET_PEAK_PATH = Path("/proc/self/clear_refs")
@@ -81,13 +81,12 @@ class TimedAnswer:
     peak_bytes: int | None
 
 
-def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_new_tokens: int) -> TimedAnswer:
+def answer_timed(answerer: Answerer, build_query: Callable[[], Query], max_new_tokens: int) -> TimedAnswer:
     """Answer one question alone, greedily, token by token.
 
     Args:
         answerer: plans and decodes.
-        prepared: the case, with what a method prepared for it.
-        question: the question.
+        build_query: builds the query; the time for this counts.
         max_new_tokens: longest answer, in tokens.
 
     Returns:
@@ -98,7 +97,7 @@ def answer_timed(answerer: Answerer, prepared: PreparedCase, question: str, max_
     first = last = 0.0
     with measured(base.device) as measurement:
         started = time.perf_counter()
-        plan = answerer.plan_query(prepared.query_for(question))
+        plan = answerer.plan_query(build_query())
         for token in answerer.stream_ids(plan, GenerationOptions(max_new_tokens)):
             last = time.perf_counter()
             first = first or last

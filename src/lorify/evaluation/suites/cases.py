@@ -90,6 +90,7 @@ class Case:
         images: images of the context.
         choices: (text to look for, choice that it means); every answer counts as one of the choices.
         form: form of the prompts, with an empty system turn; None: that of the base.
+        reference: condition with the same questions in another form, which scores are relative to; may be empty.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Case:
     images: tuple[ImageSource, ...] = ()
     choices: tuple[tuple[str, str], ...] = ()
     form: PromptForm | None = None
+    reference: str = ""
 
     @property
     def group(self) -> str:
@@ -127,6 +129,7 @@ class Case:
             "images": [read_image(image).digest for image in self.images],
             "choices": self.choices,
             "form": record["form"],
+            "reference": self.reference,
         }
         if self.task is not None:
             later = ("example_text", "shown_description")
@@ -136,7 +139,13 @@ class Case:
 
 
 def make_case(
-    base: BaseLM, name: str, example: Example, *, condition: str = "", answers_are_the_bases: bool = False
+    base: BaseLM,
+    name: str,
+    example: Example,
+    *,
+    condition: str = "",
+    answers_are_the_bases: bool = False,
+    reference: str = "",
 ) -> Case:
     """Make a case of an example, counting the tokens of its documents."""
     length = sum(len(base.encode_text(document)) for document in example.documents)
@@ -148,6 +157,7 @@ def make_case(
         length,
         condition,
         answers_are_the_bases=answers_are_the_bases,
+        reference=reference,
     )
 
 

@@ -10,6 +10,7 @@ from lorify.evaluation.suites.agreement import AgreementSuite
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.benchmarks import BenchmarksSuite
 from lorify.evaluation.suites.bigbench import BigBenchSuite
+from lorify.evaluation.suites.chats import ChatsSuite
 from lorify.evaluation.suites.doc_to_lora import DocToLoraSuite
 from lorify.evaluation.suites.document_tasks import DocumentTasksSuite
 from lorify.evaluation.suites.everyday import EverydaySuite
@@ -23,6 +24,7 @@ from lorify.evaluation.suites.natural import NaturalTasksSuite
 from lorify.evaluation.suites.niah import NiahSuite
 from lorify.evaluation.suites.query import InternalizedQuerySuite
 from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
+from lorify.evaluation.suites.tables import TablesSuite
 from lorify.evaluation.suites.tasks import TasksSuite
 from lorify.evaluation.suites.unanswerable import UnanswerableSuite
 
@@ -39,6 +41,8 @@ SUITES: tuple[type[Suite], ...] = (
     AgreementSuite,
     EverydaySuite,
     UnanswerableSuite,
+    ChatsSuite,
+    TablesSuite,
     TasksSuite,
     BenchmarksSuite,
     InstructionInductionSuite,

@@ -10,17 +10,16 @@ from pathlib import Path
 from pydantic import Field
 
 from lorify.contexts.chunking import split_into_sentences
-from lorify.data.answers import NOT_STATED, contains_answer, normalize_answer
+from lorify.data.answers import NOT_STATED
 from lorify.data.examples import Example, Question
 from lorify.data.sources.questions import load_question_examples
+from lorify.data.unanswerable import most_similar_question, without_answer
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case, make_case
 from lorify.evaluation.suites.facts import fact_examples
 from lorify.facade import Lorify
 
 GIVEN, DELETED, SWAPPED = "given", "deleted", "swapped"
-MIN_CHARACTERS = 120
-"""Documents that are shorter without the answer are not asked."""
 
 
 class UnanswerableSuite(Suite):
@@ -64,10 +63,10 @@ def unanswerable_cases(model: Lorify, examples: Sequence[Example], num_questions
         others = [
             question for other in examples if other.documents != example.documents for question in other.questions
         ]
-        swapped = _most_similar(text, others)
+        swapped = most_similar_question(text, others)
         asked += [_unanswered(swapped, SWAPPED)] if swapped is not None else []
         pairs = [(text, asked)]
-        if (shorter := _without(text, questions[0].answers)) is not None:
+        if (shorter := without_answer(list(split_into_sentences(text)), questions[0].answers)) is not None:
             pairs.append((shorter, [_unanswered(questions[0], DELETED)]))
         for part, (document, own) in enumerate(pairs):
             name = f"{example.source}-{number}-{part}"
@@ -77,23 +76,3 @@ def unanswerable_cases(model: Lorify, examples: Sequence[Example], num_questions
 
 def _unanswered(question: Question, kind: str) -> Question:
     return Question(question.text, (NOT_STATED,), kind, "declined")
-
-
-def _most_similar(text: str, questions: Sequence[Question]) -> Question | None:
-    """The question about another document that shares the largest part of its words with a text."""
-    words = set(normalize_answer(text).split())
-
-    def shared(question: Question) -> float:
-        own = set(normalize_answer(question.text).split())
-        return len(own & words) / max(1, len(own))
-
-    fitting = [question for question in questions if not contains_answer(text, question.answers)]
-    return max(fitting, key=shared, default=None)
-
-
-def _without(text: str, answers: Sequence[str]) -> str | None:
-    """A text without the sentences that contain an answer; None if it has none, or too little is left."""
-    sentences = list(split_into_sentences(text))
-    kept = [sentence for sentence in sentences if not contains_answer(sentence, answers)]
-    shorter = "".join(kept).strip()
-    return shorter if len(kept) < len(sentences) and len(shorter) >= MIN_CHARACTERS else None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lorify.base.follow_ups import earlier_questions
 from lorify.base.model import BaseLM
 from lorify.contexts.features import encode_chunks, group_by_length
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
@@ -102,6 +103,33 @@ class AnswerFinder:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def find_new_answers(
+    finder: AnswerFinder, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]
+) -> list[list[Tensor]]:
+    """Find answers as `AnswerFinder.find` does, but those of follow-ups apart from what was answered before.
+
+    A follow-up is read with the questions before it, whose answers often match best, as in `Who built it? And when?`.
+    They have been given already, so the probability of each token is multiplied by that of not belonging to them.
+
+    Args:
+        finder: finds answers.
+        questions: the questions; a follow-up has the ones before it in lines of their own.
+        documents: the documents of each question.
+    """
+    earlier = [(number, text) for number, question in enumerate(questions) for text in earlier_questions(question)]
+    found = finder.find(
+        [*questions, *(text for _, text in earlier)], [*documents, *(documents[number] for number, _ in earlier)]
+    )
+    new, before = found[: len(questions)], found[len(questions) :]
+    given: dict[int, list[Tensor]] = {}  # probability of belonging to no earlier answer
+    for (number, _), answer in zip(earlier, before, strict=True):
+        known = given.get(number, [torch.ones_like(document) for document in answer])
+        given[number] = [rest * (1 - rest * tokens) for rest, tokens in zip(known, answer, strict=True)]
+    for number, rest in given.items():
+        new[number] = [tokens * left for tokens, left in zip(new[number], rest, strict=True)]
+    return new
 
 
 def answer_probabilities(

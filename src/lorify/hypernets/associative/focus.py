@@ -27,11 +27,14 @@ from torch import Tensor
 
 from lorify.hypernets.associative.memory import TokenMemory, solve_chosen_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.evidence import answering_indices
 
 SHARPNESS = 3.0
 FOCUS_TOKENS = 48
 """Tokens that contribute to `M` of a focused adapter."""
 MIN_FACTOR = math.exp(-SHARPNESS)
+MIN_LATEST_PROBABILITY = 0.5
+"""A document only replaces earlier ones if its most probable token belongs to the answer with this probability."""
 OTHER_TOKENS = 2.0
 """All tokens that are not chosen weigh as much in `S` as this many chosen ones."""
 
@@ -47,6 +50,23 @@ def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
     """
     largest = torch.cat(list(probabilities)).max()
     return [torch.exp(SHARPNESS * (document / largest - 1)) for document in probabilities]
+
+
+def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[Tensor]:
+    """Leave out documents before the latest one that answers a question: where documents differ, the latest counts.
+
+    Which ones do is decided by `lorify.hypernets.evidence.answering_indices`.
+
+    Args:
+        probabilities: probability that each token belongs to the answer, `[tokens]` for each document in order.
+        overlaps: share of the question's word weight that each document has.
+
+    Returns:
+        The probabilities, 0 in earlier documents that also answer the question.
+    """
+    best = [document.max().item() if len(document) else 0.0 for document in probabilities]
+    earlier = answering_indices(best, overlaps, MIN_LATEST_PROBABILITY)[:-1]
+    return [torch.zeros_like(document) if i in earlier else document for i, document in enumerate(probabilities)]
 
 
 def compute_min_factor(num_tokens: Tensor) -> Tensor:

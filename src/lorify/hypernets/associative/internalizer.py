@@ -19,7 +19,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context, as_text
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, sum_documents
-from lorify.hypernets.associative.answer_finder import AnswerFinder, EncodedDocument
+from lorify.hypernets.associative.answer_finder import AnswerFinder, EncodedDocument, find_new_answers
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -28,7 +28,14 @@ from lorify.hypernets.associative.document_memory import (
     reduce_tokens,
     stored_words,
 )
-from lorify.hypernets.associative.focus import FOCUS_TOKENS, Background, BackgroundCache, FocusSolver, focus_factors
+from lorify.hypernets.associative.focus import (
+    FOCUS_TOKENS,
+    Background,
+    BackgroundCache,
+    FocusSolver,
+    focus_factors,
+    prefer_latest,
+)
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
 from lorify.hypernets.associative.relevance import Relevance
@@ -45,6 +52,8 @@ class _Answer(NamedTuple):
 
     documents: Sequence[DocumentMemory]
     probabilities: Sequence[Tensor]
+    overlaps: Sequence[float]
+    """Share of the question's word weight in each document with cached tokens."""
 
     @property
     def is_certain(self) -> bool:
@@ -54,8 +63,8 @@ class _Answer(NamedTuple):
         documents = zip(adapter.provenance.documents, self.documents, strict=True)
         cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
         return [
-            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()))
-            for (name, tokens), probabilities in zip(cached, self.probabilities, strict=True)
+            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()), overlap)
+            for (name, tokens), probabilities, overlap in zip(cached, self.probabilities, self.overlaps, strict=True)
         ]
 
 
@@ -89,6 +98,11 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def __post_init__(self) -> None:
         """Refuse a base that the hypernetwork was not made for."""
         check_base(self.config, self.base, self.name)
+
+    @property
+    def max_focused_tokens(self) -> int:
+        """Longest document whose tokens are kept, in tokens."""
+        return self.limits.tokens
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """Combine adapters into one that holds all their documents, as if they had been internalized together.
@@ -219,8 +233,13 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             return {}
         bf16 = self.base.dtype == torch.bfloat16
         finder = AnswerFinder(self.base, self.config, self.hypernetwork, self.relevance, bf16)
-        found = finder.find([pairs[i][1] for i in chosen], [encoded[i] for i in chosen])
-        return {i: _Answer(documents[i], probabilities) for i, probabilities in zip(chosen, found, strict=True)}
+        found = find_new_answers(finder, [pairs[i][1] for i in chosen], [encoded[i] for i in chosen])
+        answers: dict[int, _Answer] = {}
+        for i, probabilities in zip(chosen, found, strict=True):
+            cached = [document for document in documents[i] if document.tokens is not None]
+            overlaps = [self.relevance.score(pairs[i][1], document.words) for document in cached]
+            answers[i] = _Answer(documents[i], probabilities, overlaps)
+        return answers
 
     def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:
         """Rebuild an adapter from the tokens that answer a question."""
@@ -235,7 +254,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def _choose_tokens(self, answer: _Answer) -> tuple[TokenMemory, Tensor]:
         """Tokens with the largest factors `[L, 1, t, ...]`, and their factors `[1, t]`."""
         cached = [document.tokens for document in answer.documents if document.tokens is not None]
-        factors = focus_factors(answer.probabilities)
+        factors = focus_factors(prefer_latest(answer.probabilities, answer.overlaps))
         chosen = choose_tokens(cached, factors, FOCUS_TOKENS, self.limits.reencoded_chunks)
         memories = [self._encoder.token_memory(tokens, i) for tokens, i in zip(cached, chosen, strict=True) if len(i)]
         own_factors = torch.cat([part[i] for part, i in zip(factors, chosen, strict=True)])

@@ -21,6 +21,15 @@ class ReaderData(ContextMix):
     questions_per_context: int = Field(4, gt=0, description="Maximum number of questions per context.")
     max_facts: int = Field(2000, gt=0, description="Number of different generated documents of each kind.")
     max_passages: int = Field(4000, gt=0, description="At most this many different natural passages.")
+    max_heldout: int = Field(
+        300, gt=0, description="At most this many held-out contexts of each kind; of generated ones at most 60."
+    )
+    unanswerable_questions: int = Field(
+        0,
+        ge=0,
+        description="Questions per context that it does not answer: about what generated documents leave out, and for "
+        "natural passages one about another passage and one whose answer is deleted.",
+    )
     negative_probability: float = Field(
         0.25, ge=0, le=1, description="Probability that a question is also asked about another context of the step."
     )
@@ -38,6 +47,9 @@ class ReaderTrainingConfig(TrainingConfig):
     width: int = Field(128, gt=0, multiple_of=4, description="Width of the reader.")
     dropout: float = Field(
         0.1, ge=0, lt=1, description="Dropout probability of the reader's inputs and residual branches."
+    )
+    belongs_weight: float = Field(
+        0.1, gt=0, description="Weight of the loss of all tokens of an answer, beside that of its beginning."
     )
     data: ReaderData = ReaderData()  # pyright: ignore[reportCallIssue]
     optimization: Optimization = Optimization(learning_rate=1.5e-3, steps=2000, weight_decay=0.02)  # pyright: ignore[reportCallIssue]

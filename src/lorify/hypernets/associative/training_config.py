@@ -38,6 +38,12 @@ class AssociativeSettings(Section):
 class AssociativeData(ContextMix):
     """Contexts of a step, and what is mixed into them."""
 
+    everyday: int = Field(
+        0,
+        ge=0,
+        description="Contexts per step with questions of all kinds that people ask, unanswerable ones too: generated, "
+        "and with questions_path as often natural ones.",
+    )
     texts: int = Field(
         0,
         ge=0,
@@ -64,10 +70,10 @@ class AssociativeData(ContextMix):
     def _check_mix(self) -> Self:
         passages = self.questions if self.questions_path else 0
         texts = self.texts if self.texts_path else 0
-        if not (self.facts or self.niah or passages or texts):
+        if not (self.facts or self.niah or passages or texts or self.everyday):
             raise ValueError(
-                "there is nothing to train on; set data.facts or data.niah above 0, or data.questions with "
-                "data.questions_path, or data.texts with data.texts_path"
+                "there is nothing to train on; set data.facts, data.niah or data.everyday above 0, or data.questions "
+                "with data.questions_path, or data.texts with data.texts_path"
             )
         return self
 

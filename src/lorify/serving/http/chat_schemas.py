@@ -197,6 +197,11 @@ class ChatRequest(GenerationBody):
         description="lorify: name the sentence of the adapters' documents that each answer was taken from, in "
         "the last chunk of a stream.",
     )
+    all_sources: bool = Field(
+        default=False,
+        description="lorify: also give the answer of each document of the adapters that answers the question, the "
+        "latest first, with its sources, as `by_document` of the choice.",
+    )
     not_stated: str | None = Field(
         default=None,
         min_length=1,
@@ -214,4 +219,4 @@ class ChatRequest(GenerationBody):
     @property
     def is_checked(self) -> bool:
         """Whether complete answers are checked against the documents of their adapters."""
-        return self.sources or self.not_stated is not None
+        return self.sources or self.all_sources or self.not_stated is not None

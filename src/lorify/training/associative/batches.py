@@ -17,7 +17,9 @@ from lorify.base.chat import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question
+from lorify.data.facts.everyday import generate_everyday_example
 from lorify.data.facts.generate import generate_fact_example
+from lorify.data.facts.names import Split
 from lorify.data.sources.niah import BLOCK_SEPARATOR, generate_niah_example
 from lorify.data.sources.texts import SOURCE as TEXTS_SOURCE
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
@@ -28,6 +30,8 @@ MAX_POSITIONED_TOKENS = 3
 """Positions in the document are looked up for this many first tokens of an answer."""
 NOISE_PROBABILITY = 0.7
 """Chance that noise is mixed into a needle context."""
+NATURAL_SHARE = 0.5
+"""Share of natural passages among contexts with questions of all kinds."""
 NAMED_KINDS = ("facts", "niah", TEXTS_SOURCE)
 """Sources that have metrics of their own; all others are counted as `questions`."""
 
@@ -52,7 +56,7 @@ class Step:
         rows: the segments of each row.
         is_focused: whether each question of a row gets an adapter focused on it `[rows]`.
         kinds: kind of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
-            `questions` for natural passages of any source.
+            `questions` for natural passages of any source; that of the question where contexts have several kinds.
     """
 
     chunks: list[list[int]]
@@ -73,6 +77,7 @@ class StepBuilder:
         *,
         passages: Sequence[Example],
         texts: Sequence[Example] = (),
+        everyday: Mapping[str, Sequence[Example]] | None = None,
         general: Sequence[GeneralAnswer],
         heldout: bool = False,
     ) -> None:
@@ -83,14 +88,16 @@ class StepBuilder:
             base: the base, whose tokenizer is used.
             passages: natural passages with questions.
             texts: passages of plain documents, with sentences to complete.
+            everyday: natural passages by the kind of their questions.
             general: unrelated prompts with the base's answers.
             heldout: build held-out steps, from generated documents that training never sees.
         """
         self.config, self.base = config, base
         self.passages, self.texts, self.general = passages, texts, general
+        self.everyday = everyday or {}
         # Any end-of-turn token will do; the lowest is the same every time.
         self.end_of_answer = min(base.stop_ids)
-        self.split = "heldout" if heldout else "train"
+        self.split: Split = "heldout" if heldout else "train"
 
     def build(self, step: int) -> Step:
         """Build the batch of step `step`."""
@@ -119,7 +126,8 @@ class StepBuilder:
             examples += [rng.choice(self.passages) for _ in range(mix.questions)]
         if self.texts:
             examples += [rng.choice(self.texts) for _ in range(mix.texts)]
-        return examples + [self._niah(rng) for _ in range(mix.niah)]
+        examples += [self._niah(rng) for _ in range(mix.niah)]
+        return examples + [self._everyday(rng) for _ in range(mix.everyday)]
 
     def _split_into_chunks(self, example: Example) -> list[list[int]]:
         chunk_tokens = self.config.hypernetwork.chunk_tokens
@@ -137,7 +145,8 @@ class StepBuilder:
             row = [self._teacher_segment(question, example.documents[0]) for question in questions]
         else:
             row = [self._segment(question, chunks) for question in questions]
-        kinds = [example.source if example.source in NAMED_KINDS else "questions"] * len(row)
+        named = example.source if example.source in NAMED_KINDS else "questions"
+        kinds = [question.kind or named for question in questions]
         if self.general and rng.random() < mix.general_probability:
             pick = rng.choice(self.general)
             row.append(Segment(pick.prompt, pick.answer, teacher_prompt=pick.prompt))
@@ -165,6 +174,11 @@ class StepBuilder:
             num_documents=rng.choice((1, 1, 1, 2)),
             num_questions=self.config.data.questions_per_context,
         )
+
+    def _everyday(self, rng: random.Random) -> Example:
+        if self.everyday and rng.random() < NATURAL_SHARE:
+            return rng.choice(self.everyday[rng.choice(sorted(self.everyday))])
+        return generate_everyday_example(rng, split=self.split, num_questions=self.config.data.questions_per_context)
 
     def _niah(self, rng: random.Random) -> Example:
         mix = self.config.data

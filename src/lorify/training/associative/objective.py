@@ -25,7 +25,7 @@ from lorify.training.associative.scoring import AnswerScorer, SegmentScores
 from lorify.training.associative.step_memory import StepEncoder
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import group_by_length
-from lorify.training.passages import prepare_passages, prepare_texts
+from lorify.training.passages import prepare_everyday, prepare_passages, prepare_texts
 from lorify.training.preparation import Preparation
 
 ROW_GROUPS = 2
@@ -41,6 +41,7 @@ def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparat
     """
     passages, heldout_passages = prepare_passages(config.data)
     texts, heldout_texts = prepare_texts(config.data)
+    everyday, heldout_everyday = prepare_everyday(config.data, heldout_passages)
     base = preparation.load_base(config.base)
     new_config, _ = initialize_hypernetwork(config, base)  # report its errors before the base answers the prompts
     if config.data.focus_probability and not new_config.reader_width:
@@ -58,9 +59,15 @@ def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparat
     return AssociativeObjective(
         config,
         base,
-        train_steps=StepBuilder(config, base, passages=passages, texts=texts, general=train_general),
+        train_steps=StepBuilder(config, base, passages=passages, texts=texts, everyday=everyday, general=train_general),
         heldout_steps=StepBuilder(
-            config, base, passages=heldout_passages, texts=heldout_texts, general=general[::HELDOUT_EVERY], heldout=True
+            config,
+            base,
+            passages=heldout_passages,
+            texts=heldout_texts,
+            everyday=heldout_everyday,
+            general=general[::HELDOUT_EVERY],
+            heldout=True,
         ),
         relevance=kept or prepare_relevance(config, passages),
     )

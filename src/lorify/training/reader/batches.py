@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from lorify.data.examples import Example
+from lorify.contexts.chunking import split_into_sentences
+from lorify.data.examples import Example, Question
+from lorify.data.unanswerable import most_similar_question, without_answer
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 
-NUM_HELDOUT_GENERATED, NUM_HELDOUT_PASSAGES = 60, 300
-"""Held-out contexts of each generated kind, and natural passages."""
+NUM_HELDOUT_GENERATED = 60
+"""Held-out contexts of each generated kind, at most."""
+NUM_SWAPPED_FROM = 300
+"""The question that a passage does not answer is the most similar one of this many."""
 POOLED_STEPS = 16
 """Passages of this many steps are sorted by length before they form batches, so that little of a batch is padding."""
 
@@ -29,8 +34,13 @@ class ContextSampler:
         rng = random.Random(f"{config.seed}/passages")
         passages, heldout = ([p for p in some if _contains_answer(p)] for some in (passages, heldout_passages))
         self.passages = rng.sample(passages, min(len(passages), config.data.max_passages))
-        self.heldout = rng.sample(heldout, min(len(heldout), NUM_HELDOUT_PASSAGES))
+        self.heldout = rng.sample(heldout, min(len(heldout), config.data.max_heldout))
         self.heldout.sort(key=_length)
+        self.deleted: dict[int, Example] = {}
+        self.heldout_deleted: dict[int, Example] = {}
+        if config.data.unanswerable_questions:
+            self.deleted, self.heldout_deleted = map(_with_deleted_answers, (self.passages, self.heldout))
+            self.passages, self.heldout = (_with_swapped_questions(rng, some) for some in (self.passages, self.heldout))
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def draw_generated(self, rng: random.Random) -> list[Draw]:
@@ -61,10 +71,40 @@ class ContextSampler:
     def heldout_batches(self) -> list[list[Draw]]:
         """List the batches of all held-out contexts."""
         kinds = ["facts", *(["portraits"] if self.config.data.portraits else [])]
-        draws = [(f"heldout {kind}", i) for kind in kinds for i in range(NUM_HELDOUT_GENERATED)]
+        draws = [
+            (f"heldout {kind}", i)
+            for kind in kinds
+            for i in range(min(NUM_HELDOUT_GENERATED, self.config.data.max_heldout))
+        ]
         draws += [("heldout questions", i) for i in range(len(self.heldout))]
+        draws += [("heldout deleted", i) for i in self.heldout_deleted]
         size = self.config.data.facts + self.config.data.questions
         return [draws[start : start + size] for start in range(0, len(draws), size)]
+
+
+def _with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
+    """Passages without the sentences that answer their first question, by the number of the passage."""
+    found: dict[int, Example] = {}
+    for number, passage in enumerate(passages):
+        text, question = "\n\n".join(passage.documents), passage.questions[0]
+        if shorter := without_answer(list(split_into_sentences(text)), question.answers):
+            found[number] = Example((shorter,), (), passage.source, unanswerable=(question.text,))
+    return found
+
+
+def _with_swapped_questions(rng: random.Random, passages: Sequence[Example]) -> list[Example]:
+    """Passages with a question about another passage each, of the same source if it has others."""
+    by_source: dict[str, list[tuple[Example, Question]]] = {}
+    for passage in passages:
+        by_source.setdefault(passage.source, []).extend((passage, question) for question in passage.questions)
+    found: list[Example] = []
+    for passage in passages:
+        pool = by_source[passage.source]
+        drawn = rng.sample(pool, min(len(pool), NUM_SWAPPED_FROM))
+        others = [question for other, question in drawn if other is not passage]
+        swapped = most_similar_question("\n\n".join(passage.documents), others)
+        found.append(replace(passage, unanswerable=(swapped.text,)) if swapped is not None else passage)
+    return found
 
 
 def _contains_answer(example: Example) -> bool:

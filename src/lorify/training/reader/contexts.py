@@ -39,8 +39,8 @@ class EncodedQuestion:
         ids: its tokens `[J]`.
         states: the base's states at the middle block `[J, d]`, float16.
         rarities: rarity of its words.
-        begins: tokens of the context's memory after which the answer begins.
-        answer_tokens: length of the answer, in tokens.
+        begins: tokens of the context's memory after which the answer begins; none if it is unanswerable.
+        answer_tokens: length of the answer, in tokens; 0 if it is unanswerable.
     """
 
     ids: Tensor
@@ -59,12 +59,14 @@ class EncodedContext:
         states: the base's states of each chunk at the middle block `[T, d]`, float16.
         words: the word that ends in each token of the memory.
         questions: the questions whose answers occur in the context.
+        unanswerable: the questions that it does not answer.
     """
 
     ids: Sequence[Tensor]
     states: Sequence[Tensor]
     words: Tensor
     questions: Sequence[EncodedQuestion]
+    unanswerable: Sequence[EncodedQuestion]
 
 
 class ContextLoader:
@@ -77,7 +79,7 @@ class ContextLoader:
         hypernetwork_config: AssociativeConfig,
         relevance: Relevance,
         states: StateCache,
-        passages: Mapping[str, Sequence[Example]],
+        passages: Mapping[str, Sequence[Example] | Mapping[int, Example]],
     ) -> None:
         """Set what contexts are drawn from.
 
@@ -107,12 +109,17 @@ class ContextLoader:
         chunks = [c for text in example.documents for c in split_into_chunks(text, tokenizer, chunk_tokens)]
         ids, states = self._encode_texts(chunks)
         words = [words_ending_at(chunk[:-1].tolist(), tokenizer) for chunk in ids]
-        return EncodedContext(ids, states, torch.cat(words), self._encode_questions(example, chunks, ids))
+        questions = self._encode_questions(example, chunks, ids)
+        answerable, unanswerable = ([q for q in questions if bool(q.begins) == wanted] for wanted in (True, False))
+        return EncodedContext(ids, states, torch.cat(words), answerable, unanswerable)
 
     def _encode_questions(
         self, example: Example, chunks: Sequence[Sequence[int]], ids: Sequence[Tensor]
     ) -> list[EncodedQuestion]:
-        """The questions whose answers occur in `chunks`; `ids` are the chunks with their beginning-of-text token."""
+        """The questions whose answers occur in `chunks`, and those without an answer.
+
+        `ids` are the chunks with their beginning-of-text token.
+        """
         # In the memory, the token before token i of a chunk has index i if texts begin with a token of their own, else
         # i - 1.
         first, shift = [0], len(ids[0]) - 1 - len(chunks[0])
@@ -125,6 +132,8 @@ class ContextLoader:
             if positions := find_answer_positions(answer, dict(enumerate(chunks))):
                 texts.append(question.text)
                 spans.append(([first[chunk] + shift + index for chunk, index in positions[0]], len(answer)))
+        texts += example.unanswerable
+        spans += [([], 0)] * len(example.unanswerable)
         question_ids, question_states = self._encode_texts([self.base.encode_text(text) for text in texts])
         return [
             EncodedQuestion(own_ids, own_states, self.relevance.rarities(text), begins, answer_tokens)
@@ -154,8 +163,15 @@ class ContextLoader:
                 rng, length_tokens=length, count_tokens=lambda text: len(self.base.encode_text(text))
             )
         split = "heldout" if kind.startswith("heldout ") else "train"
-        num_questions = 2 * data.questions_per_context
+        num_questions, num_unanswerable = 2 * data.questions_per_context, data.unanswerable_questions
         if kind.endswith("portraits"):
-            return generate_single_entity_example(rng, split=split, num_questions=num_questions)
-        num_documents = rng.choice((1, 1, 1, 2))
-        return generate_fact_example(rng, split=split, num_documents=num_documents, num_questions=num_questions)
+            return generate_single_entity_example(
+                rng, split=split, num_questions=num_questions, num_unanswerable=num_unanswerable
+            )
+        return generate_fact_example(
+            rng,
+            split=split,
+            num_documents=rng.choice((1, 1, 1, 2)),
+            num_questions=num_questions,
+            num_unanswerable=num_unanswerable,
+        )

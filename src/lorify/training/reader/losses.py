@@ -8,29 +8,36 @@ from torch import Tensor
 
 from lorify.hypernets.associative.reader import AnswerLogits
 
-BELONGS_WEIGHT = 0.1
-
 
 def answer_span_loss(
-    logits: AnswerLogits, mask: Tensor, question: Tensor, begins: Tensor, occurrence: Tensor, num_questions: int
+    logits: AnswerLogits,
+    mask: Tensor,
+    question: Tensor,
+    begins: Tensor,
+    occurrence: Tensor,
+    num_questions: int,
+    *,
+    belongs_weight: float,
 ) -> tuple[Tensor, Tensor]:
     """Compute how well the beginnings and the tokens of answers are predicted.
 
     The text of an answer may occur several times, and only some occurrences answer the question. Any of them counts as
     its beginning; tokens of an occurrence count as part of the answer in proportion to how likely that beginning is.
+    To an unanswerable question no token belongs, and nothing is learned about where its answer begins.
 
     Args:
         logits: of pairs of a question and a document.
         mask: True for tokens `[pairs, T]`.
         question: number of each pair's question `[pairs]`; the documents of a question compete.
-        begins: True where the answer begins `[pairs, T]`; at least one for each question.
+        begins: True where the answer begins `[pairs, T]`; nowhere for an unanswerable question.
         occurrence: for tokens of an occurrence the index where it begins, else -1 `[pairs, T]`.
         num_questions: number of questions.
+        belongs_weight: weight of the second loss.
 
     Returns:
-        Loss of each question: cross-entropy of the beginning of its answer, plus `BELONGS_WEIGHT` times the binary
-        cross-entropy of the tokens that belong to it. And whether the most likely beginning is right. Both
-        `[questions]`.
+        Loss of each question: cross-entropy of the beginning of its answer, plus `belongs_weight` times the binary
+        cross-entropy of the tokens that belong to it. And whether the most likely beginning is right, or for an
+        unanswerable question, whether every token more likely does not belong to an answer. Both `[questions]`.
     """
     scores = logits.begins.float().masked_fill(~mask, float("-inf"))
     best = _max_by_question(scores, question, num_questions)
@@ -44,9 +51,11 @@ def answer_span_loss(
         logits.belongs.float(), belongs.float(), weight=counted, reduction="none"
     )
     best_right = _max_by_question(scores.masked_fill(~begins, float("-inf")), question, num_questions)
-    begins_loss = total.log() - right.log()
-    loss = begins_loss + BELONGS_WEIGHT * _sum_by_question(belongs_loss, question, num_questions)
-    return loss, best_right >= best
+    is_answerable = best_right > float("-inf")
+    begins_loss = torch.where(is_answerable, total.log() - right.log(), 0.0)
+    loss = begins_loss + belongs_weight * _sum_by_question(belongs_loss, question, num_questions)
+    most = _max_by_question(logits.belongs.float().masked_fill(~mask, float("-inf")), question, num_questions)
+    return loss, torch.where(is_answerable, best_right >= best, most < 0)
 
 
 def _sum_by_question(x: Tensor, question: Tensor, num_questions: int) -> Tensor:

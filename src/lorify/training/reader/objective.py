@@ -32,6 +32,8 @@ from lorify.training.reader.contexts import ContextLoader, EncodedContext, Encod
 from lorify.training.reader.losses import answer_span_loss
 
 STATES_NAME = "states.sqlite"
+UNANSWERABLE = "unanswerable"
+"""Kind of all questions without an answer, whatever their context."""
 
 
 def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> ReaderObjective:
@@ -103,7 +105,12 @@ class ReaderObjective:
             reader.load_state_dict(hypernetwork.reader.state_dict())
         hypernetwork.reader = reader
         self.reader, self.hypernetwork = reader.to(base.device), hypernetwork.to(base.device)
-        passages = {"questions": sampler.passages, "heldout questions": sampler.heldout}
+        passages = {
+            "questions": sampler.passages,
+            "heldout questions": sampler.heldout,
+            "deleted": sampler.deleted,
+            "heldout deleted": sampler.heldout_deleted,
+        }
         self.contexts = ContextLoader(config, base, self.hypernetwork_config, relevance, states, passages)
 
     @property
@@ -115,7 +122,9 @@ class ReaderObjective:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         rng = random.Random(f"{self.config.seed}/reader/{batch}")
         generated = self.sampler.draw_generated(rng)
-        passages = [("questions", number) for number in self.sampler.passages_of_batch(batch)]
+        numbers = self.sampler.passages_of_batch(batch)
+        passages = [("questions", number) for number in numbers]
+        passages += [("deleted", number) for number in numbers if number in self.sampler.deleted]
         self.reader.train()
         # Two groups, since passages are much shorter.
         scores = [s for draws in (generated, passages) if (s := self._score(draws, rng)) is not None]
@@ -155,15 +164,24 @@ class ReaderObjective:
         asked = self._draw_questions(contexts, rng)
         if not asked:
             return None
-        pairs = self._draw_pairs([index for index, _ in asked], len(contexts), rng)
+        pairs = self._draw_pairs(asked, len(contexts), rng)
         questions = [question for _, question in asked]
         logits, mask, num_tokens = self._read(contexts, questions, pairs)
         begins, occurrence = _targets(pairs, questions, mask.shape[1])
         number = torch.tensor([pair.question for pair in pairs], device=mask.device)
         loss, exact = answer_span_loss(
-            logits, mask, number, begins.to(mask.device), occurrence.to(mask.device), len(asked)
+            logits,
+            mask,
+            number,
+            begins.to(mask.device),
+            occurrence.to(mask.device),
+            len(asked),
+            belongs_weight=self.config.belongs_weight,
         )
-        return _Scores(loss, exact, [draws[index][0].removeprefix("heldout ") for index, _ in asked], num_tokens)
+        kinds = [
+            draws[index][0].removeprefix("heldout ") if question.begins else UNANSWERABLE for index, question in asked
+        ]
+        return _Scores(loss, exact, kinds, num_tokens)
 
     def _draw_questions(
         self, contexts: Sequence[EncodedContext], rng: random.Random | None
@@ -173,14 +191,19 @@ class ReaderObjective:
         for index, context in enumerate(contexts):
             most = min(len(context.questions), self.config.data.questions_per_context)
             questions = context.questions if rng is None else rng.sample(context.questions, most)
-            asked += [(index, question) for question in questions]
+            asked += [(index, question) for question in (*questions, *context.unanswerable)]
         return asked
 
-    def _draw_pairs(self, own: Sequence[int], num_contexts: int, rng: random.Random | None) -> list[_Pair]:
-        """Each question with its own context, whose index `own` gives, and some also with another one."""
-        pairs = [_Pair(question, context, is_own=True) for question, context in enumerate(own)]
+    def _draw_pairs(
+        self, asked: Sequence[tuple[int, EncodedQuestion]], num_contexts: int, rng: random.Random | None
+    ) -> list[_Pair]:
+        """Each question with its own context, and some also with another one.
+
+        Not those that are unanswerable: another context may answer them.
+        """
+        pairs = [_Pair(number, context, is_own=True) for number, (context, _) in enumerate(asked)]
         if rng is not None and num_contexts > 1:
-            for question, context in enumerate(own):
+            for question, context in ((i, context) for i, (context, own) in enumerate(asked) if own.begins):
                 if rng.random() < self.config.data.negative_probability:
                     other = rng.choice([i for i in range(num_contexts) if i != context])
                     pairs.append(_Pair(question, other, is_own=False))

@@ -74,7 +74,9 @@ async def _answer(
     if isinstance(body, ChatRequest) and body.is_checked:
         assert isinstance(answer_format, ChatFormat)
         answerer = service.model.answerer
-        pieces = checked_pieces(answerer, jobs, pieces, answer_format.checks, sources=body.sources)
+        pieces = checked_pieces(
+            answerer, jobs, pieces, answer_format.checks, sources=body.sources, all_sources=body.all_sources
+        )
     if not body.stream:
         whole = await unless_disconnected(request, collect_answers(pieces, len(jobs)))
         return JSONResponse(answer_format.whole(whole))

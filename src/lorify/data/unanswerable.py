@@ -1,0 +1,46 @@
+"""Questions that a document does not answer, by rule: by deletion, and by swapping as in SQuAD 2.0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lorify.data.answers import contains_answer, normalize_answer
+from lorify.data.examples import Question
+
+MIN_CHARACTERS = 120
+"""Documents that are shorter without the answer are not asked."""
+
+
+def without_answer(sentences: Sequence[str], answers: Sequence[str]) -> str | None:
+    """Delete the sentences that contain an answer from a text.
+
+    Args:
+        sentences: the text in sentences, white space included.
+        answers: the acceptable answers.
+
+    Returns:
+        The text; None if no sentence contains an answer, or too little is left.
+    """
+    kept = [sentence for sentence in sentences if not contains_answer(sentence, answers)]
+    shorter = "".join(kept).strip()
+    return shorter if len(kept) < len(sentences) and len(shorter) >= MIN_CHARACTERS else None
+
+
+def most_similar_question(text: str, questions: Sequence[Question]) -> Question | None:
+    """Find the question about other documents that shares the largest part of its words with a text.
+
+    Args:
+        text: the document.
+        questions: questions about other documents; those whose answer the text contains are left out.
+
+    Returns:
+        The first of the best questions; None if none is left.
+    """
+    words = set(normalize_answer(text).split())
+
+    def shared(question: Question) -> float:
+        own = set(normalize_answer(question.text).split())
+        return len(own & words) / max(1, len(own))
+
+    fitting = [question for question in questions if not contains_answer(text, question.answers)]
+    return max(fitting, key=shared, default=None)

@@ -162,7 +162,7 @@ def test_pairs_of_an_adapter_are_the_rows_of_a_batch():
     ("changes", "problem"),
     [
         ({"modules": MODULES[::-1]}, "in order of name"),
-        ({"num_kv_heads": 3}, "no multiple"),
+        ({"num_kv_heads": 3}, "not a multiple"),
         ({"num_blocks": 0}, "greater than 0"),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_call_and_its_result_are_in_the_prompt(server: RunningServer) -> None:
         ({"messages": [{"role": "robot", "content": "a"}]}, "messages.0.role", "'user'"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages.0.content", "expected a text"),
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages.0.content", "'image_url'"),
-        ({"messages": [{"role": "user", "content": ["a"]}]}, "messages.0.content", "no text part"),
+        ({"messages": [{"role": "user", "content": ["a"]}]}, "messages.0.content", "not a text part"),
         ({"messages": [TURN, {"role": "assistant", "audio": {"id": "x"}}]}, "messages.1.audio", "not supported"),
         ({"messages": "Hi"}, "messages", "expected a list"),
         ({"messages": None}, "messages", "required"),

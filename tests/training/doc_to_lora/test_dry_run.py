@@ -151,7 +151,7 @@ def test_a_sharded_base_takes_a_share_of_its_blocks_and_one_that_runs(read_tiny,
 def test_a_module_that_is_not_there(read_tiny):
     with pytest.raises(ConfigError, match="has no 'c_attn'; it has down_proj"):
         dry_run(read_tiny(['hypernetwork.modules=["c_attn"]']))
-    with pytest.raises(ConfigError, match="no multiple of num_kv_heads"):
+    with pytest.raises(ConfigError, match="not a multiple of num_kv_heads"):
         dry_run(read_tiny(["hypernetwork.num_kv_heads=3"]))
 
 

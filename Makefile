@@ -69,6 +69,7 @@ bench: $(READY)
 # What single clients can do to a server, and what others notice of it; minutes.
 attacks: $(READY)
 	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/fairness.py
 
 # 10,000 mutated requests and 2,000 mutated documents; a part of them with, say, FUZZ="--first 500 --requests 500".
 .PHONY: fuzz-requests fuzz-documents

@@ -4,26 +4,23 @@
     python benchmarks/attacks.py --only headers --only uploads
 
 `lorify serve` runs in a process of its own with its default limits and three keys; above the memory limit it is killed,
-as a container would be. Each attack is one client at its worst. Meanwhile another client asks for /health, each time on
-a new connection, and afterwards the memory is read again. Then eight clients ask alone and beside an attacker, and a
-request on a kept connection is compared with one on a new connection.
+as a container would be. Each attack is one client at its worst, in a process of its own; with `--excluded` that has the
+lowest priority, so that its own work does not count. Meanwhile another client asks for /health, each time on a new
+connection, and afterwards the memory is read again. Then a request on a kept connection is compared with one on a new
+connection. `fairness.py` measures what attackers take from the answers of others.
 """
 
 import argparse
-import json
 import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
+from attack_target import LOWEST_PRIORITY, Attack, Target, at_once, chat, start_attack
 from kills import Server
 from server_watch import MEGABYTE, Watch, memory_bytes
 
@@ -35,59 +32,6 @@ SETTLE_SECONDS = 12
 """Time after an attack until the memory is read: that of `header_seconds` and a little more."""
 DOCUMENTED = {503, 504, 507}
 """Statuses of 500 and above that the documentation names."""
-OTHER_CLIENTS = 8
-TURN_SECONDS = 20.0
-
-
-@dataclass
-class Target:
-    """The attacked server, its keys, and what it answered."""
-
-    server: Server
-    keys: dict[str, str]
-    statuses: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def model(self) -> str:
-        return httpx2.get(f"{self.server.url}/health", timeout=60).json()["base"]
-
-    def headers(self, name: str | None) -> dict[str, str]:
-        kind = {"Content-Type": "application/json"}
-        return kind if name is None else kind | {"Authorization": f"Bearer {self.keys[name]}"}
-
-    def post(self, path: str, content: bytes, name: str | None = "eve") -> int:
-        try:
-            with httpx2.Client(base_url=self.server.url, timeout=120) as client:
-                status = client.post(path, content=content, headers=self.headers(name)).status_code
-        except httpx2.TransportError:
-            status = 0  # the connection was closed, which is an answer too
-        self.statuses[status] += 1
-        return status
-
-    def connect(self, sent: bytes) -> socket.socket:
-        address = urlsplit(self.server.url)
-        connection = socket.create_connection((address.hostname, address.port), timeout=30)
-        try:
-            connection.sendall(sent)
-        except OSError:
-            self.statuses[0] += 1
-        return connection
-
-    def head(self, path: str, length: int, name: str | None = "eve") -> bytes:
-        lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {length}"]
-        lines += [f"{key}: {value}" for key, value in self.headers(name).items()]
-        return "\r\n".join((*lines, "", "")).encode()
-
-
-def chat(target: Target, text: str, **options: object) -> bytes:
-    body = {"model": target.model, "messages": [{"role": "user", "content": text}], **options}
-    return json.dumps(body).encode()
-
-
-def at_once(number: int, call: Callable[[], object]) -> None:
-    with ThreadPoolExecutor(number) as pool:
-        for done in [pool.submit(call) for _ in range(number)]:
-            done.result()
 
 
 def huge_chats(target: Target) -> None:
@@ -153,7 +97,7 @@ def slow_uploads(target: Target) -> None:
     headers = {"Authorization": f"Bearer {target.keys['eve']}", "Content-Type": "multipart/form-data; boundary=x"}
 
     def upload() -> None:
-        response = httpx2.post(f"{target.server.url}/v1/adapters", content=form, headers=headers, timeout=300)
+        response = httpx2.post(f"{target.url}/v1/adapters", content=form, headers=headers, timeout=300)
         target.statuses[response.status_code] += 1
 
     with ThreadPoolExecutor(16) as pool:
@@ -161,7 +105,7 @@ def slow_uploads(target: Target) -> None:
         time.sleep(1)
         others = target.post("/v1/adapters", b'{"text": "The mill opens at nine.", "name": "mill"}', "ann")
         if others != 201:
-            raise SystemExit(f"another key's document got status {others} beside sixteen slow uploads")
+            raise RuntimeError(f"another key's document got status {others} beside sixteen slow uploads")
         for one in uploads:
             one.result()
 
@@ -174,7 +118,7 @@ def slow_readers(target: Target) -> None:
         connection.close()
 
 
-ATTACKS: dict[str, Callable[[Target], None]] = {
+ATTACKS: dict[str, Attack] = {
     "six chats of 29 MB": huge_chats,
     "the largest chats allowed": largest_chats,
     "millions of token ids": token_ids,
@@ -188,56 +132,33 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
 }
 
 
-def attack(name: str, target: Target) -> bool:
+def attack(name: str, server: Server, target: Target, niceness: int) -> bool:
     """Run one attack and print its line; whether the server held."""
-    target.statuses.clear()
-    before = memory_bytes(target.server)
-    with Watch(target.server) as watch:
-        ATTACKS[name](target)
+    before = memory_bytes(server)
+    with Watch(server) as watch:
+        process, receiver = start_attack(ATTACKS[name], target, niceness)
+        statuses: Counter[int] | str = receiver.recv()
+        process.join()
+    if isinstance(statuses, str):
+        print(f"{name}: the attack itself failed: {statuses}")
+        return False
     time.sleep(SETTLE_SECONDS)
-    alive = target.server.process.poll() is None
-    after = memory_bytes(target.server) if alive else 0
-    undocumented = [status for status in target.statuses if status >= 500 and status not in DOCUMENTED]
+    alive = server.process.poll() is None
+    after = memory_bytes(server) if alive else 0
+    undocumented = [status for status in statuses if status >= 500 and status not in DOCUMENTED]
     problems = [
         *(["it ended"] if not alive else []),
         *(f"status {status}" for status in undocumented),
         *(["slow for others"] if watch.slowest > HEALTH_SECONDS else []),
         *(["memory kept"] if after > 1.1 * before else []),
     ]
-    statuses = ", ".join(f"{count} x {status or 'closed'}" for status, count in sorted(target.statuses.items()))
+    shown = ", ".join(f"{count} x {status or 'closed'}" for status, count in sorted(statuses.items()))
     print(
         f"{name:<30}{watch.slowest * 1000:>9.0f}{before / MEGABYTE:>9.0f}{watch.peak / MEGABYTE:>9.0f}"
-        f"{after / MEGABYTE:>9.0f}  {'; '.join(problems) or 'held':<32}  {statuses}",
+        f"{after / MEGABYTE:>9.0f}  {'; '.join(problems) or 'held':<32}  {shown}",
         flush=True,
     )
     return not problems
-
-
-def throughput(target: Target, *, attacked: bool) -> float:
-    """Answers a second of eight clients, alone or while another key sends all it can."""
-    ended = threading.Event()
-    answers = Counter[str]()
-
-    def ask(name: str, content: bytes) -> None:
-        with httpx2.Client(base_url=target.server.url, timeout=300) as client:
-            while not ended.is_set():
-                response = client.post("/v1/chat/completions", content=content, headers=target.headers(name))
-                answers[name] += response.is_success
-
-    with ThreadPoolExecutor(OTHER_CLIENTS + 40) as pool:
-        if attacked:
-            for i in range(40):
-                text = "word " * 4000 if i % 2 else "Tell me a long story."
-                pool.submit(ask, "eve", chat(target, text, max_tokens=400 if i % 2 == 0 else 1))
-            time.sleep(2)
-        for i in range(OTHER_CLIENTS):
-            pool.submit(ask, f"client {i}", chat(target, "What is the capital of France?", max_tokens=8))
-        started = time.perf_counter()
-        time.sleep(TURN_SECONDS)
-        number = sum(count for name, count in answers.items() if name != "eve")
-        seconds = time.perf_counter() - started
-        ended.set()
-    return number / seconds
 
 
 def connection_seconds(url: str, *, kept: bool) -> float:
@@ -255,13 +176,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Attack a server as single clients can, and see what others notice.")
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
     parser.add_argument("--only", action="append", default=[], help="attacks whose name contains this; can be repeated")
+    parser.add_argument("--excluded", action="store_true", help="the attacker's process has the lowest priority")
     options = parser.parse_args()
     chosen = [name for name in ATTACKS if not options.only or any(word in name for word in options.only)]
     with tempfile.TemporaryDirectory() as folder:
-        names = ["ann", "eve", *(f"client {i}" for i in range(OTHER_CLIENTS))]
-        keys = {name: create_key(Path(folder) / "keys.json", name) for name in names}
+        keys = {name: create_key(Path(folder) / "keys.json", name) for name in ("ann", "eve", "bob")}
         server = Server(options.base, Path(folder) / "store", "--keys", f"{folder}/keys.json")
-        target = Target(server, keys)
+        target = Target(server.url, keys)
         try:
             # Warm up: the first answer and the first upload load what stays in memory.
             target.post("/v1/chat/completions", chat(target, "Hello", max_tokens=4))
@@ -271,11 +192,9 @@ def main() -> None:
             print(f"/health of an idle server, slowest: {idle.slowest * 1000:.0f} ms\n")
             print(f"{'attack':<30}{'/health':>9}{'before':>9}{'peak':>9}{'after':>9}  {'':<32}  statuses")
             print(f"{'':<30}{'ms, max':>9}{'MB':>9}{'MB':>9}{'MB':>9}")
-            held = [attack(name, target) for name in chosen if server.process.poll() is None]
+            niceness = LOWEST_PRIORITY if options.excluded else 0
+            held = [attack(name, server, target, niceness) for name in chosen if server.process.poll() is None]
             if server.process.poll() is None and not options.only:
-                alone, beside = throughput(target, attacked=False), throughput(target, attacked=True)
-                ratio = f"{beside / alone:.2f}"
-                print(f"\nanswers/s of eight clients: alone {alone:.2f}, beside an attacker {beside:.2f}: {ratio}")
                 kept, new = (connection_seconds(server.url, kept=kept) for kept in (True, False))
                 print(f"/health on a kept connection {kept * 1000:.1f} ms, on a new one {new * 1000:.1f} ms")
         finally:

@@ -54,12 +54,29 @@ class Watch:
 def memory_bytes(server: Server) -> int:
     """Memory of the server and of the processes that it started."""
     total = 0
-    children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
-    pids = [str(server.process.pid), *(pid for file in children for pid in file.read_text().split())]
-    for pid in pids:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            continue
+    for pid in _processes(server):
+        status = _read(f"/proc/{pid}/status")
         total += int(status.split("VmRSS:")[1].split()[0]) * 1024 if "VmRSS:" in status else 0
     return total
+
+
+def cpu_seconds(server: Server) -> float:
+    """CPU time that the server and the processes that it started have taken; those that ended count too."""
+    total = 0
+    for index, pid in enumerate(_processes(server)):
+        numbers = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        total += sum(map(int, numbers[11:13] if index else numbers[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def _processes(server: Server) -> list[str]:
+    """The server's process, and those it started."""
+    children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    return [str(server.process.pid), *(pid for file in children for pid in _read(file).split())]
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:  # the process has ended
+        return ""

@@ -6,6 +6,7 @@
     │   └── ContextTooLargeError  it exceeds a limit on its size or on the cost of reading it
     ├── AdapterError              an adapter is damaged, foreign or made for another base model
     │   ├── UnknownAdapterError   the store has no such adapter for this owner
+    │   ├── StorageLimitError     an owner's adapters exceed what one owner may store
     │   └── StoreError            the store itself cannot be read or written
     │       └── StoreFullError    an adapter exceeds the store's limit or its disk
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
@@ -57,6 +58,10 @@ class AdapterError(LorifyError):
 
 class UnknownAdapterError(AdapterError):
     """The owner has no adapter with this id; owners do not learn of the adapters of others."""
+
+
+class StorageLimitError(AdapterError):
+    """An owner's adapters exceed what one owner may store; the owner can delete some."""
 
 
 class StoreError(AdapterError):

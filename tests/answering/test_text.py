@@ -1,5 +1,7 @@
 """Which part of an answer can be shown while it is generated."""
 
+from itertools import product
+
 import pytest
 
 from lorify.answering.text import AnswerText
@@ -55,3 +57,16 @@ def test_trimmed_answers_keep_the_white_space_inside() -> None:
     assert "".join(taken) == "a  b"
     taken, _ = shown("  a b  STOP", ("STOP",), trim=True)
     assert "".join(taken) == "a b"
+
+
+@pytest.mark.parametrize("stop", ["ab", "aab", "abab", "aaa", "ba"])
+def test_the_longest_beginning_of_a_stop_text_is_held_back(stop: str) -> None:
+    for letters in product("ab", repeat=6):
+        text = "".join(letters)
+        if stop in text:
+            continue
+        answer = AnswerText("".join, (stop,), trim=False)  # pyright: ignore[reportArgumentType]
+        for letter in letters:
+            answer.add(letter)  # pyright: ignore[reportArgumentType]
+        held = max(size for size in range(len(stop)) if text.endswith(stop[:size]))
+        assert answer.take() == text[: len(text) - held]

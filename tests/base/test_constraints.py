@@ -5,6 +5,7 @@ import json
 import jsonschema_rs
 import pytest
 import torch
+from llguidance import LLMatcher
 from tiny import tiny_base
 
 from lorify.base.constraints import ANY_OBJECT, json_constraint
@@ -60,6 +61,44 @@ def test_a_base_without_fast_decoding_is_constrained_too(slow_base):
     options = GenerationOptions(100, temperature=1.0, seed=1, constraint=json_constraint(PERSON))
     tokens = stream_tokens(slow_base, [5, 6, 7], options, lora=None, stop_ids=slow_base.stop_ids)
     jsonschema_rs.validate(PERSON, json.loads(slow_base.decode_text(list(tokens))))
+
+
+MANY_FIELDS = {
+    "type": "object",
+    "properties": {f"f{i}": {"type": ["string", "integer"][i % 2]} for i in range(40)},
+    "required": [f"f{i}" for i in range(40)],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
+def test_a_large_form_is_completed(base, temperature):
+    options = GenerationOptions(450, temperature=temperature, seed=5, constraint=json_constraint(MANY_FIELDS))
+    (ids,) = generate_batch(base, [[5, 6, 7]], options, lora=None, stop_ids=base.stop_ids)
+    jsonschema_rs.validate(MANY_FIELDS, json.loads(base.decode_text(ids)))
+
+
+def test_a_form_that_fits_no_limit_takes_a_bounded_time_a_token(base, monkeypatch):
+    """Others in the batch wait while an ending is searched for; a search step asks for forced tokens once."""
+
+    class Counting:
+        num_steps = 0
+
+        def __init__(self, *options, matcher=None):
+            self._matcher = matcher or LLMatcher(*options)
+
+        def deep_copy(self):
+            return Counting(matcher=self._matcher.deep_copy())
+
+        def __getattr__(self, name):
+            Counting.num_steps += name == "compute_ff_tokens"
+            return getattr(self._matcher, name)
+
+    monkeypatch.setattr("lorify.base.constrained_decoding.LLMatcher", Counting)
+    endless = {"type": "array", "minItems": 5000, "items": {"type": "integer"}}
+    options = GenerationOptions(200, temperature=2.0, seed=1, constraint=json_constraint(endless))
+    generate_batch(base, [[5, 6, 7]], options, lora=None, stop_ids=base.stop_ids)
+    assert 0 < Counting.num_steps < 5000, "some hundred to begin with and some for each token, not 200 for each"
 
 
 def test_a_limit_that_no_answer_fits_cuts_it(base):

@@ -11,6 +11,7 @@ from lorify.base.decoding import start_decoding, supports_fast_decoding
 from lorify.base.generation import generate_batch, stream_tokens
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
+from lorify.base.prefill import prefilled
 from lorify.base.sampling import GenerationOptions, Sampler, sample_tokens
 
 PROMPTS = [[1, 5, 9, 20, 33, 7], [7, 8, 9], [100] * 9]
@@ -59,7 +60,7 @@ def test_fast_decoding_has_the_logits_of_the_model(family: str, update: str) -> 
     lora = None if update == "none" else random_lora(base, len(PROMPTS), shared=update == "shared")
     steps = torch.randint(3, 272, (len(PROMPTS), 5), generator=torch.Generator().manual_seed(0))
     batch = start_decoding(base, 20)
-    batch.add_rows(PROMPTS, lora)
+    batch.add_rows(prefilled(base, PROMPTS, lora))
     logits = torch.stack([batch.step(tokens) for tokens in steps.T], dim=1)
     for row, prompt in enumerate(PROMPTS):
         whole = torch.tensor([prompt + steps[row].tolist()])
@@ -204,7 +205,7 @@ def test_rows_come_and_go_without_the_others_noticing(family: str, seed: int) ->
         if waiting and (not running or chance.random() < 0.6):
             row = waiting.pop(0)
             running.append(row)
-            answers[row].append(int(batch.add_rows([prompts[row]], loras[row]).argmax(-1)))
+            answers[row].append(int(batch.add_rows(prefilled(base, [prompts[row]], loras[row])).argmax(-1)))
         for row_index in reversed(range(len(running))):
             if len(answers[running[row_index]]) == 6 or chance.random() < 0.05:
                 batch.drop_row(row_index)
@@ -219,8 +220,8 @@ def test_several_rows_join_at_once() -> None:
     base = tiny_base()
     lora = random_lora(base, len(PROMPTS), shared=True)
     batch = start_decoding(base, 64)
-    rows = [[token] for token in batch.add_rows(PROMPTS, None).argmax(-1).tolist()]
-    rows += [[token] for token in batch.add_rows(PROMPTS, lora).argmax(-1).tolist()]
+    rows = [[token] for token in batch.add_rows(prefilled(base, PROMPTS, None)).argmax(-1).tolist()]
+    rows += [[token] for token in batch.add_rows(prefilled(base, PROMPTS, lora)).argmax(-1).tolist()]
     for _ in range(7):
         for row, token in zip(
             rows, batch.step(torch.tensor([row[-1] for row in rows])).argmax(-1).tolist(), strict=True
@@ -245,3 +246,15 @@ def test_tokens_are_drawn_with_their_probabilities() -> None:
         for _ in range(3000):
             counts[sample_tokens(logits, [sampler])] += 1
         torch.testing.assert_close(counts / 3000, expected, atol=0.03, rtol=0)
+
+
+def test_many_biases_cost_no_operation_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other rows wait for the biases of one."""
+    base = tiny_base()
+    biases = tuple((token, 1.0) for token in range(5, 250))
+    options = GenerationOptions(1, logit_bias=(*biases, (7, 50.0), (7, 50.0)))
+    logits = torch.zeros(1, 272)
+    with torch.profiler.profile() as profile:
+        assert sample_tokens(logits, [Sampler(options)]).tolist() == [7]
+    assert len(profile.events()) < len(biases)
+    assert continued(base, num=2, logit_bias=((9, 100.0),)) == [[9, 9]] * len(PROMPTS)

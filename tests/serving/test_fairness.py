@@ -1,13 +1,16 @@
 """Sharing between owners: who goes next, and how much one owner may take."""
 
 import asyncio
+import os
+import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 from serving.waiting import TIMEOUT_SECONDS
 
 from lorify.errors import BusyError
-from lorify.serving.fairness import FairQueue, owner_limit
+from lorify.serving.fairness import NICENESS, FairQueue, Pace, owner_limit
 from lorify.serving.workers import Workers
 
 
@@ -114,3 +117,52 @@ def test_cancelled_work_is_dropped_and_errors_reach_their_caller() -> None:
         return done
 
     assert asyncio.run(run()) == ["1"]
+
+
+def test_an_owner_waits_until_the_others_had_as_much_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("lorify.serving.fairness.time.monotonic", lambda: now)
+    pace = Pace()
+    pace.charge("ann", 2, num_owners=4)
+    assert not pace.may_start("ann") and pace.may_start("bob")
+    now += 5.9
+    assert not pace.may_start("ann")
+    now += 0.2
+    assert pace.may_start("ann")
+    pace.charge("ann", 2, num_owners=1)
+    assert pace.may_start("ann"), "there is nobody to wait for"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_work_on_documents_leaves_the_processor_to_answers() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def main() -> list[int]:
+        workers = [Workers("work", 1, 8, answers_first=first) for first in (True, False)]
+        priorities = [await each.run(priority, "ann") for each in workers]
+        for each in workers:
+            each.close()
+        return priorities
+
+    assert asyncio.run(main()) == [priority() + NICENESS, priority()]
+
+
+def test_an_owner_may_be_held_to_one_thread() -> None:
+    async def main() -> list[str]:
+        workers = Workers("work", 2, 8, max_owner_threads=1)
+        go_on = threading.Event()
+        ended: list[str] = []
+
+        async def work(owner: str, call: Callable[[], object]) -> None:
+            await workers.run(call, owner)
+            ended.append(owner)
+
+        long = [asyncio.create_task(work("ann", lambda: go_on.wait(TIMEOUT_SECONDS))) for _ in range(2)]
+        await work("bob", lambda: None)
+        go_on.set()
+        await asyncio.gather(*long)
+        workers.close()
+        return ended
+
+    assert asyncio.run(main()) == ["bob", "ann", "ann"]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +26,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.http.schemas import NewDocument
-from lorify.serving.service import LOCAL_OWNER
+from lorify.serving.service import LOCAL_OWNER, MAX_EXPORTS
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.store import AdapterStore
 
@@ -104,6 +105,82 @@ def test_adapters_of_another_base_are_hidden_from_all_routes(tmp_path: Path) -> 
     store = AdapterStore(tmp_path / "store", 1 << 30, 0)
     assert [stored.id for stored in store.list(LOCAL_OWNER)] == [foreign]
     store.close()
+
+
+def test_exports_that_are_being_sent_are_limited(tmp_path: Path) -> None:
+    with serving(tmp_path) as running, httpx2.Client(base_url=running.url, timeout=60) as client:
+        created = client.post("/v1/adapters", json={"text": TEXTS[0]}).json()
+        path = f"/v1/adapters/{created['id']}/export"
+        for _ in range(MAX_EXPORTS + 1):  # each frees its place at the end
+            assert client.get(path).status_code == 200
+        wait_until(lambda: running.num_requests == 0)
+        with ExitStack() as held:
+            for _ in range(MAX_EXPORTS):
+                held.enter_context(running.service.exports.slot(LOCAL_OWNER))
+            busy = client.get(path)
+        assert (busy.status_code, busy.json()["error"]["code"]) == (429, "busy")
+
+
+def test_adapters_in_use_take_a_limited_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = Held(sample_tokens)
+    monkeypatch.setattr("lorify.serving.engines.local.sample_tokens", sampled)
+    with (
+        serving(tmp_path, settings=ServingSettings(max_used_adapter_bytes=1)) as running,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        first, second = (post_text(running, text).json() for text in TEXTS[:2])
+
+        def ask_with(adapter: dict, **options: object) -> httpx2.Response:
+            body = CHAT | {"model": adapter["model"], "only_if_relevant": False, **options}
+            return httpx2.post(f"{running.url}/v1/chat/completions", json=body, timeout=60)
+
+        together = ask_with(first, adapters=[{"id": second["id"]}])
+        assert together.status_code == 400 and "the limit is 1" in together.json()["error"]["message"]
+        answers = [pool.submit(ask_with, first) for _ in range(2)]
+        wait_until(lambda: sampled.num_calls == 1)
+        busy = ask_with(second)
+        assert (busy.status_code, busy.json()["error"]["code"]) == (429, "busy")
+        sampled.release()
+        assert [answer.result().status_code for answer in answers] == [200, 200], "an adapter counts once"
+        wait_until(lambda: ask_with(second).status_code == 200)
+
+
+def test_one_key_cannot_take_all_measurements_of_fidelity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ServingSettings(max_internalizing=8, max_key_share=0.25)
+    with serving(tmp_path, owners=("ann", "bob"), settings=settings) as running:
+        asked = Held(running.service.model.answerer.request)
+        monkeypatch.setattr(running.service.model.answerer, "request", asked)
+
+        def checking(owner: str, number: int) -> bool:
+            headers = {"Authorization": f"Bearer {running.keys[owner]}"}
+            body = {"text": f"The mill {number} opens at {number}. Ada Brown keeps {number} bees."}
+            path = f"{running.url}/v1/adapters?check=true"
+            return httpx2.post(path, json=body, headers=headers, timeout=60).json()["checking"]
+
+        assert [checking("ann", i) for i in range(4)] == [True, True, False, False]
+        assert checking("bob", 9)
+        wait_until(lambda: asked.num_calls == 2)  # one of each
+        asked.release()
+
+
+def test_a_key_that_has_stored_too_much_is_told_how_to_free_space(tmp_path: Path) -> None:
+    settings = ServingSettings(max_key_disk_bytes=1)
+    with serving(tmp_path, owners=("ann", "bob"), settings=settings) as running:
+        with httpx2.Client(base_url=running.url, headers={"Authorization": f"Bearer {running.keys['ann']}"}) as client:
+            refused = client.post("/v1/adapters", json={"text": TEXTS[0]})
+            assert refused.status_code == 403
+            error = refused.json()["error"]
+            assert (error["type"], error["code"]) == ("insufficient_quota", "storage_limit")
+            assert "max_key_disk_bytes" in error["message"] and "DELETE /v1/adapters/ID" in error["message"]
+            assert client.get("/v1/adapters").json()["data"] == []
+
+
+def test_one_key_alone_may_fill_the_store(tmp_path: Path) -> None:
+    settings = ServingSettings(max_key_disk_bytes=1)
+    with serving(tmp_path, owners=("ann",), settings=settings) as running:
+        headers = {"Authorization": f"Bearer {running.keys['ann']}"}
+        stored = httpx2.post(f"{running.url}/v1/adapters", json={"text": TEXTS[0]}, headers=headers, timeout=60)
+        assert stored.status_code == 201
 
 
 def test_slow_uploads_do_not_block_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

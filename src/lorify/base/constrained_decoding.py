@@ -2,7 +2,8 @@
 
 Masks come from llguidance. The shortest ending that was found for the answer so far is kept beside it. A token after
 which no ending would fit the limit is replaced by the first token of that ending, so that an answer in JSON is complete
-even if it is cut short.
+even if it is cut short. The search for endings is bounded, as other answers wait for it: a form so large that it would
+need more ends its answer early.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _IN_STRINGS = f'"{_LETTER}'
 _BETWEEN_VALUES = '}],"0123456789'
 """Characters that end a JSON value soon, the best first."""
 _MAX_ENDING_TOKENS = 1024
+_MAX_SEARCH_STEPS = 1024
+_SEARCH_STEPS_PER_TOKEN = 16
+_KEPT_PARTS = 4  # an ending can stay valid without its first tokens, as the answer may have their text already
 
 
 class GrammarTokens:
@@ -76,6 +80,7 @@ class ConstrainedRow:
         self._tokens = tokens
         self._matcher = LLMatcher(tokens.tokens, constraint.grammar)
         self._num_left = max_new_tokens
+        self._search_steps = _MAX_SEARCH_STEPS
         self._ending = self._shortest_ending()  # None if none fits
         self._is_ending = False  # whether the ending is being written
 
@@ -92,6 +97,7 @@ class ConstrainedRow:
             The token that was added.
         """
         self._num_left -= 1
+        self._search_steps = min(self._search_steps + _SEARCH_STEPS_PER_TOKEN, _MAX_SEARCH_STEPS)
         if token in self._tokens.stop_ids and not self._is_ending:
             return token
         if not self._is_ending and self._add(token):
@@ -114,18 +120,22 @@ class ConstrainedRow:
         if self._ending is not None:
             if self._ending[:1] == [token]:
                 return self._ending[1:]
-            checked = [*self._ending, self._tokens.stop_ids[0]]
-            if len(checked) <= self._num_left and self._matcher.validate_tokens(checked) == len(checked):
-                return self._ending  # text inside a string, for example, ends as before
+            for start in range(min(_KEPT_PARTS, len(self._ending))):
+                checked = [*self._ending[start:], self._tokens.stop_ids[0]]
+                if len(checked) <= self._num_left and self._matcher.validate_tokens(checked) == len(checked):
+                    return self._ending[start:]  # text inside a string, for example, ends as before
         return self._shortest_ending()
 
     def _shortest_ending(self) -> list[int] | None:
-        """Find a short ending that leaves room for a token that ends the answer; None if there is none."""
+        """Find a short ending that leaves room for a token that ends the answer; None if none is found."""
         matcher = self._matcher.deep_copy()
         ending: list[int] = []
         while len(ending) < min(self._num_left, _MAX_ENDING_TOKENS):
             if matcher.is_accepting():
                 return ending
+            if not self._search_steps:
+                return None
+            self._search_steps -= 1
             step = matcher.compute_ff_tokens() or self._tokens.ending_token(_bits(matcher))
             if not step or not matcher.consume_tokens(step):
                 return None

@@ -1,6 +1,6 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
-Prompts are prefilled by the Hugging Face model. Further tokens are decoded by the blocks of
+Prompts are prefilled by the Hugging Face model (`lorify.base.prefill`). Further tokens are decoded by the blocks of
 `lorify.base.fast_decoding`, which write keys and values in place into preallocated buffers. Architectures that these
 blocks do not support use the Hugging Face model for every token.
 
@@ -9,7 +9,6 @@ Shapes: N rows of the batch, T positions, K key/value heads, C channels per head
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -19,12 +18,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from lorify.base.fast_decoding import Block, CachePositions, Linears, Norm, signed
-from lorify.base.lora import LoraBatch, LoraRows, select_rows
+from lorify.base.lora import LoraRows, select_rows
 from lorify.base.model import BaseLM
+from lorify.base.prefill import Prefill, PromptGroup, cache_argument, rope_depends_on_length
 from lorify.errors import BaseModelError
 
 _GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
-_SHARED_TOKENS = 64  # a shorter common prefix of prompts is not worth a forward pass of its own
 
 
 class DecodingBatch(Protocol):
@@ -34,12 +33,13 @@ class DecodingBatch(Protocol):
         """Return the number of rows."""
         ...
 
-    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        """Prefill the prompts of new rows and append them to the batch.
+    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
+        """Append rows whose prompts have been prefilled.
 
         Args:
-            prompts: token ids of each new row, at least one per row.
-            lora: the updates of the new rows; None if they have none.
+            prefill: the prompts, complete. It cannot be used again.
+            prompts: for each new row the index of its prompt, of which several rows can have the same; by default
+                each prompt becomes a row.
 
         Returns:
             Logits `[new rows, V]` of the token that follows each prompt.
@@ -73,8 +73,7 @@ def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
     if not base.architecture.has_fast_decoding:
         return False
     config = base.model.config
-    # These RoPE types change the rotation of earlier positions as a sequence grows.
-    if config.rope_parameters["rope_type"] in ("dynamic", "longrope"):
+    if rope_depends_on_length(base):
         return False
     # A sliding window has no effect on sequences that fit in it.
     layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
@@ -108,27 +107,26 @@ class _FastBatch:
         return len(self._lengths)
 
     @torch.inference_mode()
-    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        cache = DynamicCache(config=self._base.model.config)
-        shared = _shared_tokens(prompts) if lora is None else 0
-        if shared:  # for example a document that many questions are about: prefill it once
-            _prefill(self._base, *_left_padded([prompts[0][:shared]], self._base.device), cache, None)
-            cache.batch_repeat_interleave(len(prompts))
-        ids, mask = _left_padded([prompt[shared:] for prompt in prompts], self._base.device)
-        mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
-        logits = _prefill(self._base, ids, mask, cache, lora)
-        self._make_room(len(self) + len(prompts), mask.shape[1] + 1, cache)
-        layers: list[Any] = cache.layers
-        for row, prompt in enumerate(prompts):
-            start = mask.shape[1] - len(prompt) + shared  # the row's own tokens start where its left padding ends
+    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
+        logits = prefill.logits
+        (group,) = prefill.groups
+        chosen = list(range(len(group.lengths))) if prompts is None else list(prompts)
+        self._make_room(len(self) + len(chosen), group.width + 1, group.cache)
+        layers: list[Any] = group.cache.layers
+        for row, prompt in enumerate(chosen, start=len(self)):
+            length = group.lengths[prompt]
+            start = group.width - length + group.num_shared  # its own tokens start where its left padding ends
             for keys, values, layer in zip(self._keys, self._values, layers, strict=True):
                 for buffer, filled in ((keys, layer.keys), (values, layer.values)):
-                    buffer[len(self) + row, :, :shared] = filled[row, :, :shared]
-                    buffer[len(self) + row, :, shared : len(prompt)] = filled[row, :, start:]
-        self._lengths += map(len, prompts)
-        self._lora.add(len(prompts), lora)
+                    buffer[row, :, : group.num_shared] = filled[prompt, :, : group.num_shared]
+                    buffer[row, :, group.num_shared : length] = filled[prompt, :, start:]
+        self._lengths += [group.lengths[prompt] for prompt in chosen]
+        lora = (
+            group.lora if prompts is None else select_rows(group.lora, torch.tensor(chosen, device=self._base.device))
+        )
+        self._lora.add(len(chosen), lora)
         self._blocks = None
-        return logits
+        return logits[chosen]
 
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
@@ -206,27 +204,17 @@ class _ModelBatch:
         return len(self._order)
 
     @torch.inference_mode()
-    def add_rows(self, prompts: Sequence[Sequence[int]], lora: LoraBatch | None) -> Tensor:
-        logits: dict[int, Tensor] = {}
+    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
+        logits = prefill.logits
+        chosen = list(range(len(logits))) if prompts is None else list(prompts)
         places: dict[int, tuple[_ModelGroup, int]] = {}
-        for rows in self._groups(prompts):
-            ids, mask = _left_padded([prompts[row] for row in rows], self._base.device)
-            cache = DynamicCache(config=self._base.model.config)
-            own = lora if len(rows) == len(prompts) else select_rows(lora, torch.tensor(rows, device=ids.device))
-            logits |= zip(rows, _prefill(self._base, ids, mask, cache, own), strict=True)
-            group = _ModelGroup(self._base, cache, mask, own)
-            places |= {row: (group, index) for index, row in enumerate(rows)}
-        self._order += [places[row] for row in range(len(prompts))]
-        return torch.stack([logits[row] for row in range(len(prompts))])
-
-    def _groups(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Group rows that may share a cache: all, unless padding would enter the state of recurrent layers."""
-        if not self._base.is_recurrent:
-            return [list(range(len(prompts)))]
-        groups: dict[int, list[int]] = {}
-        for row, prompt in enumerate(prompts):
-            groups.setdefault(len(prompt), []).append(row)
-        return list(groups.values())
+        for group in prefill.groups:
+            rows = [row for row, prompt in enumerate(chosen) if prompt in group.prompts]
+            if rows:
+                started = _ModelGroup(self._base, group, [group.prompts.index(chosen[row]) for row in rows])
+                places |= {row: (started, index) for index, row in enumerate(rows)}
+        self._order += [places[row] for row in range(len(chosen))]
+        return logits[chosen]
 
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
@@ -252,11 +240,13 @@ class _ModelBatch:
 class _ModelGroup:
     """Rows that share one cache, padded on the left."""
 
-    def __init__(self, base: BaseLM, cache: DynamicCache, mask: Tensor, lora: LoraBatch | None) -> None:
+    def __init__(self, base: BaseLM, group: PromptGroup, prompts: Sequence[int]) -> None:
         self._base = base
-        self._cache = cache
-        self._mask = mask
-        self._lora = lora
+        self._cache = group.cache
+        self._mask = group.mask
+        self._lora = group.lora
+        if list(prompts) != list(range(len(group.lengths))):
+            self._select(prompts)
 
     def step(self, tokens: Tensor) -> Tensor:
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
@@ -271,57 +261,10 @@ class _ModelGroup:
         return output.logits[:, -1]
 
     def drop(self, index: int) -> None:
-        kept = torch.tensor([row for row in range(len(self._mask)) if row != index], device=self._mask.device)
-        self._cache.batch_select_indices(kept)
-        self._mask = self._mask[kept]
-        self._lora = select_rows(self._lora, kept)
+        self._select([row for row in range(len(self._mask)) if row != index])
 
-
-def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return token ids and attention mask, both `[N, T]`, padded on the left."""
-    width = max(map(len, prompts))
-    ids = torch.zeros(len(prompts), width, dtype=torch.long)
-    mask = torch.zeros(len(prompts), width, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    return ids.to(device), mask.to(device)
-
-
-def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
-    """Return the length of the prompts' common prefix, leaving at least one token of each; 0 if it is short."""
-    longest = min(map(len, prompts)) - 1
-    same = (len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False))
-    shared = min(longest, next((i for i, is_same in enumerate(same) if not is_same), longest))
-    return shared if len(prompts) > 1 and shared >= _SHARED_TOKENS else 0
-
-
-def _prefill(base: BaseLM, ids: Tensor, mask: Tensor, cache: DynamicCache, lora: LoraBatch | None) -> Tensor:
-    """Append tokens `[N, T]` to a cache that holds S positions.
-
-    Args:
-        base: the base model.
-        ids: token ids `[N, T]`.
-        mask: attention mask `[N, S + T]`, including the cached positions.
-        cache: the cache, filled in place.
-        lora: the updates of the rows; None if they have none.
-
-    Returns:
-        Logits `[N, V]` at the last position.
-    """
-    with base.hooks.applied(lora):
-        output = base.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
-            **cache_argument(base, cache),
-            use_cache=True,
-            logits_to_keep=1,
-        )
-    return output.logits[:, -1]
-
-
-def cache_argument(base: BaseLM, cache: DynamicCache) -> dict[str, DynamicCache]:
-    """Return the cache under the argument name of this version of transformers: `past_key_values` up to 5.23."""
-    known = inspect.signature(base.model.forward).parameters
-    return {"cache" if "cache" in known else "past_key_values": cache}
+    def _select(self, rows: Sequence[int]) -> None:
+        indices = torch.tensor(rows, device=self._mask.device)
+        self._cache.reorder_cache(indices)  # the one selection of rows that all kinds of layers have
+        self._mask = self._mask[indices]
+        self._lora = select_rows(self._lora, indices)

@@ -8,6 +8,7 @@ from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.decoding import start_decoding
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
+from lorify.base.prefill import prefilled
 from lorify.base.sampling import GenerationOptions, Sampler, sample_tokens
 
 
@@ -67,7 +68,7 @@ def _decode(
         return
     samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
-    logits = batch.add_rows(prompts, lora)
+    logits = batch.add_rows(prefilled(base, prompts, lora))
     for _ in range(options.max_new_tokens - 1):
         tokens = sample_tokens(logits, samplers)
         yield tokens.tolist()

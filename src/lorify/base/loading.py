@@ -49,6 +49,14 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def wait_for_device(device: torch.device) -> None:
+    """Wait for queued work of an accelerator, before a time is taken."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def load_base(
     name: str = DEFAULT_BASE,
     *,

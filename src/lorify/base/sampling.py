@@ -59,6 +59,11 @@ class Sampler:
         self.top_p = options.top_p
         self._constrained = constrained
         self._counts: Counter[int] = Counter()  # tokens of the answer so far
+        biases: dict[int, float] = {}
+        for token, bias in options.logit_bias:
+            biases[token] = biases.get(token, 0.0) + bias
+        self._biased = torch.tensor(list(biases), dtype=torch.long)
+        self._biases = torch.tensor(list(biases.values()), dtype=torch.float32)
         self._generator = torch.Generator()
         if options.seed is None:
             self._generator.seed()
@@ -79,8 +84,9 @@ class Sampler:
 
     def change(self, logits: Tensor) -> None:
         """Apply biases, penalties and the constraint to the row's logits `[V]` in place."""
-        for token, bias in self.options.logit_bias:
-            logits[token] += bias
+        if self.options.logit_bias:
+            biased = self._biased.to(logits.device)
+            logits[biased] = (logits[biased].float() + self._biases.to(logits.device)).to(logits.dtype)
         if self._counts and (self.options.presence_penalty or self.options.frequency_penalty):
             tokens = torch.tensor(list(self._counts), device=logits.device)
             counts = torch.tensor(list(self._counts.values()), device=logits.device, dtype=logits.dtype)

@@ -213,8 +213,13 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         """Turn documents into one adapter; see `DocumentInternalizer.internalize`."""
         if not documents:
             raise ContextError("no document was given; give at least one")
-        encoded = [self.encode_document(document, report, cancel) for document in documents]
-        return self.write_adapter([record for record, _ in encoded], [memory for _, memory in encoded])
+        records: list[DocumentRecord] = []
+        memories: list[Memory] = []
+        for document in documents:
+            record, memory = self.encode_document(document, report, cancel)
+            records.append(record)
+            memories = self.within_limits(records, [*memories, memory])
+        return self.write_adapter(records, memories)
 
     def add(
         self,
@@ -229,6 +234,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
             record, memory = self.encode_document(document, report, cancel)
             at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
             records[at : at + 1], memories[at : at + 1] = [record], [memory]
+            memories = self.within_limits(records, memories)
         return self.write_adapter(records, memories)
 
     def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
@@ -256,6 +262,11 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         Raises:
             ContextError: if it has no token, or is of a kind that is not read.
         """
+
+    def within_limits(self, records: Sequence[DocumentRecord], memories: Sequence[Memory]) -> list[Memory]:
+        """Bound what an adapter keeps of its documents as their number grows; by default it keeps all."""
+        del records
+        return list(memories)
 
     @abstractmethod
     def documents_of(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[Memory]]:

@@ -25,6 +25,9 @@ from lorify.serving.storage.store import AdapterStore
 from lorify.serving.task_creation import TaskOrder
 from lorify.serving.workers import SingleFlight, Workers
 
+MAX_PARALLEL = 2
+"""Adapters of different owners generated at once; each takes some hundred megabytes meanwhile."""
+
 Generate = Callable[[CancelToken, Progress], Adapter]
 """Generates an adapter; runs in a thread, checks the token between steps and reports its progress."""
 Follow = Callable[[Progress], None]
@@ -69,8 +72,15 @@ class AdapterCreator:
         self._engine = engine
         self._store = store
         self._max_documents = settings.max_documents
-        # One at a time: each uses all cores, and the engine answers alongside.
-        self._workers = Workers("documents to be internalized", 1, settings.max_internalizing, max_share)
+        # One at a time for each owner, as each uses all cores; another owner need not wait for a long document.
+        self._workers = Workers(
+            "documents to be internalized",
+            MAX_PARALLEL,
+            settings.max_internalizing,
+            max_share,
+            max_owner_threads=1,
+            answers_first=True,
+        )
         self._flights: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
         self._running: set[CancelToken] = set()
         self._closing_message: str | None = None
@@ -89,6 +99,7 @@ class AdapterCreator:
         Raises:
             BusyError: if too many requests wait for an adapter to be generated.
             ClosingError: if the server is shutting down.
+            StorageLimitError: if the owner may not store more.
             StoreFullError: if the store has no room.
         """
 
@@ -113,7 +124,7 @@ class AdapterCreator:
         Raises:
             RequestError: if no task hypernetwork is loaded.
             ContextError: if the task is empty or too long, or an example is.
-            BusyError, ClosingError, StoreFullError: as `internalize`.
+            BusyError, ClosingError, StorageLimitError, StoreFullError: as `internalize`.
         """
         if self._model.task_hypernetwork is None:
             raise RequestError(
@@ -147,7 +158,7 @@ class AdapterCreator:
             UnknownAdapterError: if the owner has no adapter `id`.
             ContextError: if the adapter would hold too many documents.
             AdapterError: if a document to remove is not there, or none would be left.
-            BusyError, ClosingError, StoreFullError: as `internalize`.
+            BusyError, ClosingError, StorageLimitError, StoreFullError: as `internalize`.
         """
         started = time.perf_counter()
         adapter = await asyncio.to_thread(self._store.get, id, owner)
@@ -220,6 +231,7 @@ class AdapterCreator:
             known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner)
             if known is not None:
                 return known, True
+            await asyncio.to_thread(self._store.check_room, owner)
             adapter = await self._generate(generate, owner, progress)
             progress.phase = "saving"
             return await asyncio.to_thread(self._store.put, adapter, owner), False

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.sources import Source
 from lorify.serving.engines.answers import WholeAnswer, join_pieces
 from lorify.serving.engines.jobs import Job, Piece
+from lorify.serving.workers import Workers
 
 NOT_STATED_REASON = "not_stated"
 
@@ -45,6 +46,7 @@ async def checked_pieces(
     jobs: Sequence[Job],
     pieces: AsyncGenerator[tuple[int, Piece], None],
     checks: dict[int, AnswerCheck],
+    workers: Workers,
     *,
     sources: bool,
     all_sources: bool = False,
@@ -58,6 +60,7 @@ async def checked_pieces(
         jobs: the job of each answer.
         pieces: the pieces of all answers, each with the index of its answer.
         checks: receives the check of each answer, by its index.
+        workers: check the answers, fairly between owners.
         sources: find the answers' sources.
         all_sources: also answer from each document alone.
     """
@@ -71,10 +74,11 @@ async def checked_pieces(
                     yield index, piece
                 continue
             answer = join_pieces(arrived[index])
-            answer, check = await asyncio.to_thread(_check, answerer, jobs[index], answer, sources=sources)
+            owner = jobs[index].owner
+            answer, check = await workers.run(partial(_check, answerer, jobs[index], answer, sources=sources), owner)
             if all_sources:
-                found = await asyncio.to_thread(answer_by_document, answerer, jobs[index].request, jobs[index].options)
-                check = replace(check, by_document=tuple(found))
+                by_document = partial(answer_by_document, answerer, jobs[index].request, jobs[index].options)
+                check = replace(check, by_document=tuple(await workers.run(by_document, owner)))
             checks[index] = check
             yield index, as_piece(answer) if is_held else piece
 

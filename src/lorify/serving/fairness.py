@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+import threading
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+NICENESS = 8
+"""Priority of threads and processes that work on documents: answers come first where all cores are busy."""
 
 
 def owner_limit(total: int, share: float) -> int:
@@ -17,6 +25,12 @@ def owner_limit(total: int, share: float) -> int:
         share: an owner's share of them, 0 to 1.
     """
     return min(total, max(1, int(total * share)))
+
+
+def lower_priority() -> None:
+    """Lower the priority of this thread and of the threads that it starts, where the system has one for each."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 class FairQueue(Generic[T]):
@@ -42,6 +56,16 @@ class FairQueue(Generic[T]):
         """Iterate over the queued items, owner by owner."""
         return (item for queue in self._queues.values() for item in queue)
 
+    @property
+    def owners(self) -> list[str]:
+        """Return the owners of queued items."""
+        return list(self._queues)
+
+    @property
+    def num_owners(self) -> int:
+        """Return the number of owners with queued or running items."""
+        return len(self._queues.keys() | self._running.keys())
+
     def num_queued(self, owner: str) -> int:
         """Return the number of an owner's queued items."""
         return len(self._queues.get(owner, ()))
@@ -63,8 +87,11 @@ class FairQueue(Generic[T]):
         Args:
             may_start: whether an item of this owner may start now.
         """
-        ready = [owner for owner, queue in self._queues.items() if queue and may_start(owner)]
-        return min(ready, key=self._served.__getitem__, default=None)
+        return self.least_served(owner for owner, queue in self._queues.items() if queue and may_start(owner))
+
+    def least_served(self, owners: Iterable[str]) -> str | None:
+        """Return which of some owners with queued or running items was served least; None if there are none."""
+        return min(owners, key=self._served.__getitem__, default=None)
 
     def first(self, owner: str) -> T:
         """Return an owner's oldest item and leave it queued."""
@@ -99,3 +126,30 @@ class FairQueue(Generic[T]):
 
     def _is_active(self, owner: str) -> bool:
         return owner in self._queues or owner in self._running
+
+
+class Pace:
+    """Holds owners to equal shares of time: after work of `s` seconds an owner waits until `s` times all owners passed.
+
+    Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        """Start with nobody waiting."""
+        self._until: dict[str, float] = {}
+
+    def may_start(self, owner: str) -> bool:
+        """Return whether an owner's next work may start."""
+        return time.monotonic() >= self._until.get(owner, -math.inf)
+
+    def charge(self, owner: str, seconds: float, num_owners: int) -> None:
+        """Count work that an owner's item took and that has just ended.
+
+        Args:
+            owner: whose work it was.
+            seconds: how long it took.
+            num_owners: owners who share the time now, this one included.
+        """
+        now = time.monotonic()
+        self._until = {other: until for other, until in self._until.items() if until > now}
+        self._until[owner] = now + seconds * max(0, num_owners - 1)

@@ -17,17 +17,22 @@ from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify
 from lorify.serving.engines.answers import whole_answers
 from lorify.serving.engines.jobs import Engine, Job
+from lorify.serving.fairness import owner_limit
 from lorify.serving.storage.store import AdapterStore
 
 MAX_PARALLEL_QUESTIONS = 4
+MAX_PARALLEL_CHECKS = 2
+"""Adapters of different owners measured at once."""
 
 _log = logging.getLogger(__name__)
 
 
 class FidelityChecks:
-    """Measures one adapter at a time; used from one event loop."""
+    """Measures one adapter of an owner at a time; used from one event loop."""
 
-    def __init__(self, model: Lorify, engine: Engine, store: AdapterStore, max_queued: int) -> None:
+    def __init__(
+        self, model: Lorify, engine: Engine, store: AdapterStore, max_queued: int, max_share: float = 1.0
+    ) -> None:
         """Start idle.
 
         Args:
@@ -35,13 +40,16 @@ class FidelityChecks:
             engine: answers the questions.
             store: holds the adapters, and records their fidelity.
             max_queued: limit on adapters being measured or queued; further ones are not measured.
+            max_share: share of them that one owner may take, 0 to 1.
         """
         self._model = model
         self._engine = engine
         self._store = store
         self._max_queued = max_queued
+        self._max_owner_queued = owner_limit(max_queued, max_share)
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._turn = asyncio.Lock()
+        self._turns = asyncio.Semaphore(MAX_PARALLEL_CHECKS)
+        self._owner_turns: dict[str, asyncio.Lock] = {}
 
     def start(self, id: str, owner: str, documents: Sequence[Document]) -> None:
         """Measure the fidelity of an adapter; do nothing if it is being measured already, or too many are queued.
@@ -52,7 +60,8 @@ class FidelityChecks:
             documents: the documents to ask about.
         """
         key = (id, owner)
-        if key in self._tasks or len(self._tasks) >= self._max_queued:
+        num_own = sum(other == owner for _, other in self._tasks)
+        if key in self._tasks or len(self._tasks) >= self._max_queued or num_own >= self._max_owner_queued:
             return
         task = self._tasks[key] = asyncio.create_task(self._check(id, owner, tuple(documents)))
         task.add_done_callback(lambda _: self._tasks.pop(key))
@@ -69,7 +78,7 @@ class FidelityChecks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _check(self, id: str, owner: str, documents: Sequence[Document]) -> None:
-        async with self._turn:
+        async with self._owner_turns.setdefault(owner, asyncio.Lock()), self._turns:
             try:
                 adapter = await asyncio.to_thread(self._store.get, id, owner)
                 questions = await asyncio.to_thread(fidelity_questions, documents)

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from lorify.adapters import Adapter, AdapterStack
+from lorify.adapters import AdapterStack
 from lorify.errors import UnknownAdapterError, UnknownModelError
 from lorify.facade import Lorify
 from lorify.serving.adapter_creation import AdapterCreator
 from lorify.serving.adapter_jobs import AdapterJobs
+from lorify.serving.adapter_loans import AdapterLoans
 from lorify.serving.documents.reader import DocumentReader
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.fidelity_checks import FidelityChecks
@@ -20,6 +21,8 @@ from lorify.serving.storage.store import AdapterStore
 from lorify.serving.workers import Workers
 
 MAX_PARALLEL_PROMPTS = 2
+MAX_EXPORTS = 16
+"""Exports being written or sent; each is a file until then."""
 
 LOCAL_OWNER = "local"
 """Owner of all adapters on a server without API keys."""
@@ -55,13 +58,18 @@ class Service:
         store.show_only(model.base.digest)
         self.keys = keys
         self.settings = settings or ServingSettings()
+        if has_several(keys):
+            store.max_owner_bytes = self.settings.max_key_disk_bytes
         share = self.key_share
         self.documents = DocumentReader(model.base, self.settings, share)
         self.creator = AdapterCreator(model, engine, store, self.settings, share)
         self.jobs = AdapterJobs(self.settings.max_jobs, self.settings.keep_job_seconds, share)
         self.prompts = Workers("prompts to be tokenized", MAX_PARALLEL_PROMPTS, self.settings.max_preparing, share)
         self.rankings = Workers("choices to be ranked", 1, self.settings.max_preparing, share)
-        self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing)
+        self.answer_checks = Workers("answers to be checked", 1, self.settings.max_preparing, share, answers_first=True)
+        self.exports = Workers("adapters to be exported", 1, MAX_EXPORTS, share, answers_first=True)
+        self._loans = AdapterLoans(self.settings.max_used_adapter_bytes, share)
+        self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing, share)
 
     @property
     def base_id(self) -> str:
@@ -102,6 +110,8 @@ class Service:
         Raises:
             UnknownModelError: if there is no such model.
             UnknownAdapterError: if one of `more` is not the owner's.
+            RequestError: if the adapters are too large to be used together.
+            BusyError: if the adapters that are in use take too much memory.
         """
         wanted = dict(more)
         named = self.adapter_id(model_id)
@@ -109,9 +119,13 @@ class Service:
             wanted.setdefault(named, 1.0)
 
         def load() -> AdapterStack:
+            sizes = {id: self._size(id, owner, model_id if id == named else None) for id in wanted}
+            self._loans.check(sizes)
             # Adapters with a scale of 0 are loaded too, because an unknown one is an error even then.
-            adapters = [(self._adapter(id, owner, model_id if id == named else None), s) for id, s in wanted.items()]
-            return self.model.combine([(adapter, scale) for adapter, scale in adapters if scale])
+            adapters = [(self.store.get(id, owner), scale) for id, scale in wanted.items()]
+            stack = self.model.combine([(adapter, scale) for adapter, scale in adapters if scale])
+            self._loans.lend(stack, sizes, owner)
+            return stack
 
         return await self.prompts.run(load, owner) if wanted else AdapterStack()
 
@@ -127,8 +141,8 @@ class Service:
         self._stop()
         self.creator.close()
         self.documents.close()
-        self.prompts.close()
-        self.rankings.close()
+        for workers in (self.prompts, self.rankings, self.answer_checks, self.exports):
+            workers.close()
         self.store.close()
 
     def _stop(self) -> None:
@@ -136,10 +150,10 @@ class Service:
         self.documents.stop(message)
         self.creator.stop(message)
 
-    def _adapter(self, id: str, owner: str, model_id: str | None) -> Adapter:
-        """Return an adapter; the error names the model if the client named one."""
+    def _size(self, id: str, owner: str, model_id: str | None) -> int:
+        """Return the size of an adapter in bytes; the error names the model if the client named one."""
         try:
-            return self.store.get(id, owner)
+            return self.store.describe(id, owner).num_bytes
         except UnknownAdapterError as error:
             if model_id is None:
                 raise
@@ -148,7 +162,12 @@ class Service:
 
 def key_share(keys: ApiKeys | None, settings: ServingSettings) -> float:
     """Return the share of the server that one owner may take: all of it unless there are several keys."""
-    return settings.max_key_share if keys is not None and len(keys) > 1 else 1.0
+    return settings.max_key_share if has_several(keys) else 1.0
+
+
+def has_several(keys: ApiKeys | None) -> bool:
+    """Return whether several owners share the server."""
+    return keys is not None and len(keys) > 1
 
 
 def unknown_model(model_id: str) -> UnknownModelError:

@@ -89,7 +89,15 @@ class ServingSettings(BaseModel):
     parse_seconds: float = Field(default=30, gt=0, description="Time limit for parsing an uploaded file.")
     parse_memory_bytes: int = Field(default=1 << 30, ge=1, description="Memory limit for parsing an uploaded file.")
     max_disk_bytes: int = Field(default=50 << 30, ge=1, description="Limit on the size of all adapters on disk.")
+    max_key_disk_bytes: int = Field(
+        default=10 << 30, ge=1, description="Limit on the adapters of one of several API keys on disk, tasks included."
+    )
     max_memory_bytes: int = Field(default=2 << 30, ge=0, description="Limit on the adapters kept in memory.")
+    max_used_adapter_bytes: int = Field(
+        default=2 << 30,
+        ge=1,
+        description="Limit on the adapters of requests that wait or are being answered; further ones get status 429.",
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins of web pages that may use the server; `--cors-origin` gives them."
     )

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from lorify.errors import BusyError
-from lorify.serving.fairness import FairQueue, owner_limit
+from lorify.serving.fairness import FairQueue, lower_priority, owner_limit
 from lorify.serving.progress import Progress
 
 RETRY_SECONDS = 5
@@ -33,7 +33,16 @@ class _Work:
 class Workers:
     """Threads for one kind of work, shared fairly between owners; used from one event loop."""
 
-    def __init__(self, kind: str, num_threads: int, max_requests: int, max_share: float = 1.0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        num_threads: int,
+        max_requests: int,
+        max_share: float = 1.0,
+        *,
+        max_owner_threads: int | None = None,
+        answers_first: bool = False,
+    ) -> None:
         """Start idle.
 
         Args:
@@ -41,11 +50,15 @@ class Workers:
             num_threads: pieces of work done at once.
             max_requests: limit on running and queued requests.
             max_share: share of the threads and of `max_requests` that one owner may take, 0 to 1.
+            max_owner_threads: pieces of work of one owner done at once; by default a share of `num_threads`.
+            answers_first: whether the threads have a lower priority than those that answer.
         """
         self._kind = kind
-        self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lorify-worker")
+        self._pool = ThreadPoolExecutor(
+            num_threads, thread_name_prefix="lorify-worker", initializer=lower_priority if answers_first else None
+        )
         self._num_free = num_threads
-        self._max_threads = owner_limit(num_threads, max_share)
+        self._max_threads = max_owner_threads or owner_limit(num_threads, max_share)
         self._max_requests = max_requests
         self._max_owner_requests = owner_limit(max_requests, max_share)
         self._requests: Counter[str] = Counter()

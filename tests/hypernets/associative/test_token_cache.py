@@ -55,3 +55,18 @@ def test_documents_with_a_memory_need_no_encoding():
     factors = [torch.zeros(len(long.tokens.words)), torch.ones(size)]
     _, chosen = choose_tokens([long.tokens, short.tokens], factors, size, 0)
     assert len(chosen) == size
+
+
+def test_an_adapter_does_not_grow_with_the_number_of_its_documents():
+    sizes = [record.num_tokens for record in INTERNALIZER.internalize(DOCUMENTS[:3]).provenance.documents]
+    limits = CacheLimits(adapter_memory_tokens=sizes[0], adapter_tokens=sizes[0] + sizes[1])
+    bounded = replace(INTERNALIZER, limits=limits)
+    together = bounded.internalize(DOCUMENTS[:3])
+    one_by_one = bounded.add(bounded.add(bounded.internalize(DOCUMENTS[:1]), DOCUMENTS[1:2]), DOCUMENTS[2:3])
+    for adapter in (together, one_by_one):
+        _, memories = bounded.documents_of(adapter)
+        kept = [memory.tokens and memory.tokens.memory is not None for memory in memories]
+        assert kept == [True, False, None]
+        assert [memory.words.tolist() for memory in memories] == [
+            memory.words.tolist() for memory in memories_of(INTERNALIZER, *DOCUMENTS[:3])
+        ]

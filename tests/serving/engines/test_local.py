@@ -1,6 +1,7 @@
 """The local engine: answers, admission, time limits, failures and shutdown."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ def run(scenario, plan: Planner = plan_as_requested, max_share: float = 1.0, **l
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("max_rows", [1, 3, 32])
-def test_rows_with_different_adapters_are_answered_as_in_one_batch(max_rows: int) -> None:
+@pytest.mark.parametrize(("max_rows", "max_prefill_tokens"), [(1, 128), (3, 1), (3, 7), (32, 4096)])
+def test_rows_with_different_adapters_are_answered_as_in_one_batch(max_rows: int, max_prefill_tokens: int) -> None:
     rows: list[AdapterLike] = [
         None,
         *ADAPTERS,
@@ -71,7 +72,7 @@ def test_rows_with_different_adapters_are_answered_as_in_one_batch(max_rows: int
         answers = [engine.submit(job(*row)) for row in zip(questions, rows, strict=True)]
         return await asyncio.gather(*map(text_of, answers))
 
-    assert run(scenario, max_rows=max_rows) == expected
+    assert run(scenario, max_rows=max_rows, max_prefill_tokens=max_prefill_tokens) == expected
 
 
 def test_rows_that_start_later_do_not_change_running_ones() -> None:
@@ -323,6 +324,72 @@ def test_one_owner_cannot_fill_the_queue() -> None:
         assert await text_of(streams[-1])
 
     run(scenario, max_share=0.5, max_rows=2, max_waiting=4)
+
+
+LONG_PROMPT = "Who keeps the bees? " * 15
+PIECE = 8
+
+
+def num_pieces() -> int:
+    return math.ceil(job(LONG_PROMPT).num_prompt_tokens / PIECE)
+
+
+@pytest.mark.parametrize("owners", [("ann", "ann"), ("ann", "bob")])
+def test_answers_go_on_while_a_long_prompt_is_processed(owners: tuple[str, str]) -> None:
+    async def scenario(engine: LocalEngine) -> tuple[int, str]:
+        async with engine.submit(job(max_tokens=400, owner=owners[0])) as pieces:
+            await anext(pieces)
+            long = asyncio.create_task(text_of(engine.submit(job(LONG_PROMPT, max_tokens=1, owner=owners[1]))))
+            num_tokens = 0
+            while not long.done():
+                num_tokens += (await anext(pieces)).num_tokens
+        return num_tokens, await long
+
+    num_tokens, answer = run(scenario, max_prefill_tokens=PIECE)
+    assert num_tokens >= num_pieces() - 2, "a token after each piece"
+    assert answer == MODEL.ask(LONG_PROMPT, max_new_tokens=1)
+
+
+def test_a_short_prompt_of_another_owner_overtakes_a_long_one() -> None:
+    async def scenario(engine: LocalEngine) -> bool:
+        long = asyncio.create_task(text_of(engine.submit(job(LONG_PROMPT, max_tokens=1, owner="ann"))))
+        await until(lambda: engine.status().running > 0)
+        await text_of(engine.submit(job(max_tokens=1, owner="bob")))
+        was_done = long.done()
+        await long
+        return was_done
+
+    assert not run(scenario, max_prefill_tokens=1)
+
+
+def test_answers_to_one_long_prompt_share_its_processing() -> None:
+    seen: list[tuple[int, ...]] = []
+    hook = MODEL.base.model.register_forward_pre_hook(
+        lambda _model, _args, options: seen.append(tuple(options["input_ids"].shape)), with_kwargs=True
+    )
+    one = job(LONG_PROMPT, ADAPTERS[0], max_tokens=5)
+
+    async def scenario(engine: LocalEngine) -> list[str]:
+        return await asyncio.gather(*[text_of(engine.submit(one)) for _ in range(4)])
+
+    try:
+        answers = run(scenario, max_prefill_tokens=PIECE)
+    finally:
+        hook.remove()
+    assert answers == [MODEL.ask(LONG_PROMPT, ADAPTERS[0], max_new_tokens=5)] * 4
+    assert sum(tokens for _, tokens in seen) == one.num_prompt_tokens
+
+
+def test_a_long_prompt_that_is_no_longer_wanted_is_dropped() -> None:
+    async def scenario(engine: LocalEngine) -> None:
+        stream = engine.submit(job(LONG_PROMPT, max_tokens=1))
+        await until(lambda: engine.status().running == 1)
+        del stream
+        assert await text_of(engine.submit(job(max_tokens=2))) == MODEL.ask(QUESTIONS[0], max_new_tokens=2)
+        await until(lambda: engine.status().running == 0)
+        assert engine.status().prompt_tokens == job().num_prompt_tokens, "the dropped prompt was never complete"
+
+    run(scenario, max_prefill_tokens=1)
 
 
 def test_answers_go_on_while_new_prompts_keep_coming() -> None:

@@ -1,6 +1,7 @@
 """The adapter store: ownership and limits."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving.random_adapters import BASE_DIGEST, HYPERNETWORK_DIGEST, random_adapter
@@ -8,7 +9,7 @@ from serving.storage.stores import assert_equal, folders
 from serving.store_worker import OWNERS
 
 from lorify.contexts.documents import Document
-from lorify.errors import StoreError, StoreFullError, UnknownAdapterError
+from lorify.errors import StorageLimitError, StoreError, StoreFullError, UnknownAdapterError
 
 
 def test_an_adapter_survives_a_restart(open_store):
@@ -135,6 +136,55 @@ def test_a_full_store_refuses_new_adapters_and_loses_none(open_store):
     assert folders(store) == {stored.id for stored in kept}
     store.replace(kept[0].id, random_adapter(2), "ann")
     assert store.num_bytes == 3 * size
+
+
+def test_an_owner_may_store_so_much_and_can_free_it(store):
+    sizes = [store.put(random_adapter(i), "ann").num_bytes for i in range(2)]
+    store.put(random_adapter(2), "bob")
+    store.max_owner_bytes = limit = sum(sizes) + 10
+    kept = store.list("ann")
+    with pytest.raises(StorageLimitError) as full:
+        store.put(random_adapter(2), "ann")  # that another owner has it makes no difference
+    for told in (f"{sum(sizes):,} of the {limit:,}", "max_key_disk_bytes", "DELETE /v1/adapters/ID"):
+        assert told in str(full.value)
+    assert store.list("ann") == kept
+    store.put(random_adapter(0), "ann")  # one that the owner has already
+    replaced = store.replace(kept[0].id, random_adapter(3), "ann")
+    store.delete(replaced.id, "ann")
+    store.put(random_adapter(2), "ann")
+    assert len(store.list("ann")) == 2 and len(store.list("bob")) == 1
+
+
+def test_an_owner_at_the_limit_is_refused_before_an_adapter_is_generated(store):
+    store.check_room("ann")
+    store.max_owner_bytes = store.put(random_adapter(0), "ann").num_bytes
+    with pytest.raises(StorageLimitError, match="there is no room"):
+        store.check_room("ann")
+    store.check_room("bob")
+
+
+def test_adapters_of_other_bases_do_not_count_for_their_owner(store):
+    adapter = random_adapter(0)
+    store.max_owner_bytes = store.put(adapter, "ann").num_bytes
+    store.show_only("another base")
+    store.check_room("ann")  # they are not listed, so the owner cannot delete them
+
+
+def test_simultaneous_adapters_of_an_owner_stay_within_the_limit(store):
+    size = store.put(random_adapter(0), "ann").num_bytes
+    store.max_owner_bytes = 3 * size + 10
+
+    def put(seed: int) -> bool:
+        try:
+            store.put(random_adapter(seed), "ann")
+        except StorageLimitError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(put, range(1, 9))) == 2
+    assert sum(stored.num_bytes for stored in store.list("ann")) <= store.max_owner_bytes
+    assert folders(store) == {stored.id for stored in store.list("ann")}
 
 
 def test_the_size_of_a_store_grows_as_if_nobody_had_the_same(store):

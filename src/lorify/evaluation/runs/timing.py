@@ -14,6 +14,7 @@ import torch
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
+from lorify.base.loading import wait_for_device
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 
@@ -52,10 +53,10 @@ def measured(device: torch.device) -> Iterator[Measurement]:
     result = Measurement()
     gc.collect()
     _reset_peak(device)
-    _finish(device)
+    wait_for_device(device)
     started = time.perf_counter()
     yield result
-    _finish(device)
+    wait_for_device(device)
     result.seconds = time.perf_counter() - started
     result.peak_bytes = _peak_bytes(device)
 
@@ -122,14 +123,6 @@ def kv_cache_bytes(base: BaseLM, num_tokens: int) -> int:
     layers = getattr(config, "layer_types", None) or ["full_attention"] * base.num_layers
     stored = sum(min(num_tokens, window) if layer == "sliding_attention" else num_tokens for layer in layers)
     return 2 * stored * heads * channels * base.dtype.itemsize
-
-
-def _finish(device: torch.device) -> None:
-    """Wait for queued work of an accelerator."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _reset_peak(device: torch.device) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -50,6 +50,41 @@ class DocumentMemory:
         return cls(statistics, tensors["words"], CachedTokens.from_tensors(tensors, device))
 
 
+def within_limits(
+    num_tokens: Sequence[int], documents: Sequence[DocumentMemory], limits: CacheLimits
+) -> list[DocumentMemory]:
+    """Drop tokens of an adapter's documents beyond its limits, so that it does not grow with their number.
+
+    Args:
+        num_tokens: number of tokens of each document.
+        documents: the documents, of which the first ones keep most.
+        limits: the limits.
+    """
+    kept_levels = _levels(num_tokens, limits)
+    bounded: list[DocumentMemory] = []
+    for level, document in zip(kept_levels, documents, strict=True):
+        tokens = document.tokens
+        if tokens is not None and level != "tokens":
+            tokens = replace(tokens, memory=None) if level == "index" else None
+        bounded.append(replace(document, tokens=tokens))
+    return bounded
+
+
+def _levels(num_tokens: Sequence[int], limits: CacheLimits) -> list[Keep]:
+    """Return what may be kept of the tokens of each of an adapter's documents."""
+    levels: list[Keep] = []
+    num_memory = num_kept = 0
+    for size in num_tokens:
+        num_memory += size if size <= limits.memory_tokens else 0
+        num_kept += size if size <= limits.tokens else 0
+        if size > limits.tokens or num_kept > limits.adapter_tokens:
+            levels.append("none")
+        else:
+            is_long = size > limits.memory_tokens or num_memory > limits.adapter_memory_tokens
+            levels.append("index" if is_long else "tokens")
+    return levels
+
+
 def stored_words(adapter: Adapter) -> Tensor:
     """Return the hashes of the words of all documents of an adapter `[words]`."""
     return torch.cat([stored.tensors["words"] for stored in adapter.statistics or ()])
@@ -75,17 +110,11 @@ def kept_by_choice(adapter: Adapter, limits: CacheLimits) -> Keep:
         limits: the limits it was made with. Of documents beyond them less is kept than was chosen, so only the others
             tell what was.
     """
-    kept = [
-        (record.num_tokens, kept_of(stored))
-        for record, stored in zip(adapter.provenance.documents, adapter.statistics or (), strict=True)
-    ]
-    if any(level == "none" for num_tokens, level in kept if num_tokens <= limits.tokens):
+    allowed = _levels([record.num_tokens for record in adapter.provenance.documents], limits)
+    kept = list(zip(map(kept_of, adapter.statistics or ()), allowed, strict=True))
+    if any(level == "none" and most != "none" for level, most in kept):
         return "none"
-    return (
-        "index"
-        if any(level == "index" for num_tokens, level in kept if num_tokens <= limits.memory_tokens)
-        else "tokens"
-    )
+    return "index" if any(level == "index" and most == "tokens" for level, most in kept) else "tokens"
 
 
 def reduce_tokens(adapter: Adapter, keep: Keep) -> Adapter:

@@ -27,6 +27,7 @@ from lorify.hypernets.associative.document_memory import (
     key_digest,
     reduce_tokens,
     stored_words,
+    within_limits,
 )
 from lorify.hypernets.associative.focus import (
     FOCUS_TOKENS,
@@ -181,6 +182,12 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         document = as_text(context, f"hypernetwork {self.name}")
         num_tokens, memory = self._encoder.encode(document, report, cancel)
         return DocumentRecord(name=document.name, digest=document.digest, num_tokens=num_tokens), memory
+
+    def within_limits(
+        self, records: Sequence[DocumentRecord], memories: Sequence[DocumentMemory]
+    ) -> list[DocumentMemory]:
+        """Bound the tokens kept of all documents; see `RebuildableInternalizer.within_limits`."""
+        return within_limits([record.num_tokens for record in records], memories, self.limits)
 
     def documents_of(self, adapter: Adapter) -> tuple[list[DocumentRecord], list[DocumentMemory]]:
         """Read what an adapter keeps; see `RebuildableInternalizer.documents_of`."""

@@ -23,16 +23,20 @@ PREFIX = "token_"
 
 @dataclass(frozen=True)
 class CacheLimits:
-    """Limits on the tokens kept per document, and on the chunks encoded again per question.
+    """Limits on the tokens kept per document and per adapter, and on the chunks encoded again per question.
 
     Attributes:
         memory_tokens: longest document whose keys and values are kept, in tokens.
         tokens: longest document whose tokens are kept; the adapter of a longer one cannot be focused.
+        adapter_memory_tokens: tokens of all documents of an adapter whose keys and values are kept, the first ones.
+        adapter_tokens: tokens of all documents of an adapter that are kept, the first ones.
         reencoded_chunks: at most this many chunks are encoded again for one question.
     """
 
     memory_tokens: int = 4096
     tokens: int = 131_072
+    adapter_memory_tokens: int = 32_768
+    adapter_tokens: int = 524_288
     reencoded_chunks: int = 2
 
 

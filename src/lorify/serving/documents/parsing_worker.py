@@ -21,11 +21,9 @@ from typing import BinaryIO
 from lorify.contexts.documents import document_from_bytes
 from lorify.contexts.formats.registry import load_readers
 from lorify.errors import ContextError, ContextTooLargeError
+from lorify.serving.fairness import lower_priority
 
 READY = b"ready\n"
-
-NICENESS = 5
-"""Answers for everybody come before the document of one client."""
 
 _FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system")
 _MEMORY_MAP_PATH = Path("/proc/self/statm")
@@ -141,7 +139,7 @@ def restrict_process(job: ParsingJob) -> None:
     # The soft limit kills with SIGXCPU, which tells the parent the reason.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds)
-    os.nice(NICENESS)
+    lower_priority()
     sys.addaudithook(_forbid)
 
 

@@ -1,8 +1,8 @@
 """The local engine: continuous batching over rows that each have their own adapters or none.
 
-One thread owns the decoding batch. Between two steps it drops rows that are finished, cancelled or late, and admits
-queued jobs. Other threads communicate with it through a queue under a lock; answers are sent to the event loop from
-which the job was submitted.
+One thread owns the decoding batch. Between two steps it drops rows that are finished, cancelled or late, and processes
+the next piece of a prompt (`prompt_queue`). Other threads communicate with it through a queue under a lock; answers are
+sent to the event loop from which the job was submitted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,12 +21,15 @@ from torch import Tensor
 from lorify.adapters import build_lora_batch
 from lorify.answering.plan import Planner, plan_as_requested
 from lorify.base.decoding import DecodingBatch, start_decoding
+from lorify.base.loading import wait_for_device
 from lorify.base.model import BaseLM
+from lorify.base.prefill import Prefill
 from lorify.base.sampling import sample_tokens
 from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
-from lorify.serving.fairness import FairQueue, owner_limit
+from lorify.serving.engines.prompt_queue import PromptQueue, StartingJobs
+from lorify.serving.fairness import owner_limit
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +45,10 @@ class EngineLimits(BaseModel):
         default=65_536, ge=1, description="Limit on the KV cache in tokens: rows times the longest sequence."
     )
     max_prefill_tokens: int = Field(
-        default=4096, ge=1, description="Prompt tokens processed between two steps, so that running answers continue."
+        default=128,
+        ge=1,
+        description="Prompt tokens processed between two steps, so that running answers continue; longer prompts are "
+        "processed in pieces.",
     )
     timeout_seconds: float = Field(default=300, gt=0, description="Time limit from a request to its complete answer.")
 
@@ -69,14 +75,14 @@ class LocalEngine:
         self.limits = limits or EngineLimits()
         self._stop_ids = base.stop_ids
         self._changed = threading.Condition()
-        self._max_owner_rows = owner_limit(self.limits.max_rows, max_share)
         # One request may ask for as many answers as there are rows, and queues them together.
         waiting = owner_limit(self.limits.max_waiting, max_share)
         self._max_owner_waiting = max(waiting, min(self.limits.max_rows, self.limits.max_waiting))
-        self._max_owner_tokens = owner_limit(self.limits.max_cache_tokens, max_share)
         # Served are tokens: those of prompts and of answers.
-        self._queue: FairQueue[QueuedJob] = FairQueue()
-        self._starting: list[QueuedJob] = []  # their prompts are being processed
+        self._prompts = PromptQueue(
+            self.limits.max_rows, self.limits.max_cache_tokens, self.limits.max_prefill_tokens, max_share
+        )
+        self._queue = self._prompts.queue
         self._rows: list[RunningJob] = []  # in the order of the batch's rows
         self._batch = self._empty_batch()
         self._closing = False
@@ -105,7 +111,7 @@ class LocalEngine:
     def _check_room(self, owner: str) -> None:
         """Raise a BusyError if too many jobs are queued, of all owners or of this one."""
         num_free = self.limits.max_rows - self._num_running()
-        own_free = min(num_free, self._max_owner_rows - self._queue.num_running(owner))
+        own_free = min(num_free, self._prompts.max_owner_rows - self._queue.num_running(owner))
         for whose, num_queued, num_starting, max_waiting in (
             ("requests are", len(self._queue), num_free, self.limits.max_waiting),
             ("of your requests are", self._queue.num_queued(owner), own_free, self._max_owner_waiting),
@@ -135,32 +141,39 @@ class LocalEngine:
         await asyncio.to_thread(self._thread.join, timeout_seconds)
         if self._thread.is_alive():
             with self._changed:
-                for queued in (*self._queue, *self._starting, *(row.queued for row in self._rows)):
+                for queued in (*self._prompts.jobs(), *(row.queued for row in self._rows)):
                     queued.deadline = -math.inf
             await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: len(self._queue) or self._rows or self._closing)
-                if not len(self._queue) and not self._rows:
+                self._changed.wait_for(lambda: self._has_work() or self._closing)
+                if not self._has_work():
                     return
-                self._drop_ended()
-                self._starting = self._next_jobs()
             try:
-                if self._starting:
-                    self._start(self._starting)
-                    with self._changed:
-                        self._drop_ended()
-                if self._rows:  # also after a start, so that answers go on while new prompts keep coming
-                    tokens = torch.tensor([row.last_token for row in self._rows], device=self._base.device)
-                    self._extend(self._rows, self._batch.step(tokens))
+                self._step()  # a method of its own, so that nothing refers to ended jobs and their adapters meanwhile
             except Exception as error:  # no request may end the engine
                 _log.exception("a decoding step failed")
                 self._fail_all(error)
 
+    def _step(self) -> None:
+        """Process a piece of a prompt, if one is due, and decode a token of each row."""
+        self._drop_ended()
+        with self._changed:
+            group = self._prompts.next([row.queued for row in self._rows])
+        if group is not None:
+            self._advance(group)
+            self._drop_ended()
+        if self._rows:  # also after a start, so that answers go on while new prompts keep coming
+            tokens = torch.tensor([row.last_token for row in self._rows], device=self._base.device)
+            self._extend(self._rows, self._batch.step(tokens))
+
+    def _has_work(self) -> bool:
+        return bool(len(self._queue) or self._prompts.starting or self._rows)
+
     def _num_running(self) -> int:
-        return len(self._starting) + len(self._rows)
+        return self._prompts.num_starting + len(self._rows)
 
     def _empty_batch(self) -> DecodingBatch:
         return start_decoding(self._base, self._base.window_tokens)
@@ -177,15 +190,17 @@ class LocalEngine:
                 self._average_seconds = 0.9 * self._average_seconds + 0.1 * min(seconds, self.limits.timeout_seconds)
             elif not row.queued.cancelled:
                 row.queued.send(self._late_error())
-            self._queue.end(row.queued.job.owner)
-            self._batch.drop_row(index)
-            self._rows[index] = self._rows[-1]
-            self._rows.pop()
-        for queued in self._queue:
-            if now >= queued.deadline and not queued.cancelled:
-                queued.send(self._late_error())
-                queued.cancelled = True
-        self._queue.discard(lambda queued: queued.cancelled)
+            self._batch.drop_row(index)  # without the lock, as it can copy a lot and the event loop waits for the lock
+            with self._changed:
+                self._queue.end(row.queued.job.owner)
+                self._rows[index] = self._rows[-1]
+                self._rows.pop()
+        with self._changed:
+            for queued in self._prompts.jobs():
+                if now >= queued.deadline and not queued.cancelled:
+                    queued.send(self._late_error())
+                    queued.cancelled = True
+            self._prompts.discard(lambda queued: queued.cancelled)
 
     def _late_error(self) -> LorifyError:
         if self._closing:
@@ -195,58 +210,59 @@ class LocalEngine:
             "later"
         )
 
-    def _next_jobs(self) -> list[QueuedJob]:
-        """Take the queued jobs that can start now, in their order: the owner who got fewest tokens is next."""
-        starting: list[QueuedJob] = []
-        num_prompt_tokens = 0
-        longest = max((row.queued.max_tokens for row in self._rows), default=0)
-        while (owner := self._queue.next_owner(lambda owner: self._has_free_row(owner, starting))) is not None:
-            queued = self._queue.first(owner)
-            num_rows = len(self._rows) + len(starting) + 1
-            num_prompt_tokens += queued.job.num_prompt_tokens
-            longest = max(longest, queued.max_tokens)
-            # A single job always starts, whatever its size.
-            if num_rows > self.limits.max_rows or (num_rows > 1 and num_rows * longest > self.limits.max_cache_tokens):
-                break
-            if starting and num_prompt_tokens > self.limits.max_prefill_tokens:
-                break
-            starting.append(self._queue.take(owner))
-            self._queue.charge(owner, queued.job.num_prompt_tokens)
-        return starting
+    def _advance(self, group: StartingJobs) -> None:
+        """Process a piece of the prompts of jobs, and after the last one choose the first token of each job.
 
-    def _has_free_row(self, owner: str, starting: Sequence[QueuedJob]) -> bool:
-        """Whether an owner may have another row, and the tokens that its rows then take in the cache."""
-        others = (*starting, *(row.queued for row in self._rows))
-        own = [queued.max_tokens for queued in others if queued.job.owner == owner]
-        num_rows = len(own) + 1
-        longest = max([*own, self._queue.first(owner).max_tokens])
-        return num_rows == 1 or (num_rows <= self._max_owner_rows and num_rows * longest <= self._max_owner_tokens)
-
-    def _start(self, jobs: Sequence[QueuedJob]) -> None:
-        """Process the prompts of jobs and choose the first token of each; a job that fails does not affect others."""
+        A job that fails does not affect others.
+        """
+        started = time.monotonic()
+        rows: list[RunningJob] = []
+        logits: Tensor | None = None
         try:
-            plans = self._plan([queued.job.request for queued in jobs])
-            lora = build_lora_batch([plan.adapters for plan in plans], self._base)
-            logits = self._batch.add_rows([plan.prompt_ids for plan in plans], lora)
+            prefill = self._process(group)
+            if prefill.is_complete:
+                rows = [RunningJob(queued, self._base, group.plans[prompt]) for queued, prompt in group.jobs]
+                logits = self._batch.add_rows(prefill, group.prompts)
         except Exception as error:
             if len(self._batch) != len(self._rows):
                 raise
-            if len(jobs) > 1:
-                for queued in jobs:
-                    self._start([queued])
-                return
-            _log.exception("a prompt could not be processed")
-            jobs[0].send(client_error(error))
-            with self._changed:
-                self._starting.remove(jobs[0])
-                self._queue.end(jobs[0].job.owner)
+            self._fail(group, error)
             return
-        rows = [RunningJob(queued, self._base, plan) for queued, plan in zip(jobs, plans, strict=True)]
         with self._changed:
-            self._starting = [queued for queued in self._starting if queued not in jobs]
-            self._rows += rows
-            self._prompt_tokens += sum(queued.job.num_prompt_tokens for queued in jobs)
-        self._extend(rows, logits)
+            self._prompts.charge(group, time.monotonic() - started)
+            if logits is not None:
+                self._prompts.starting.remove(group)
+                self._rows += rows
+                self._prompt_tokens += sum(row.queued.job.num_prompt_tokens for row in rows)
+        if logits is not None:
+            self._extend(rows, logits)
+
+    def _process(self, group: StartingJobs) -> Prefill:
+        """Process at most `max_prefill_tokens` of the prompts of jobs."""
+        if group.prefill is None:
+            group.plans = self._plan(group.requests)
+            lora = build_lora_batch([plan.adapters for plan in group.plans], self._base)
+            group.prefill = Prefill(self._base, [plan.prompt_ids for plan in group.plans], lora)
+        group.prefill.advance(self.limits.max_prefill_tokens)
+        wait_for_device(self._base.device)  # its time is measured
+        return group.prefill
+
+    def _fail(self, group: StartingJobs, error: Exception) -> None:
+        """End jobs with an error; if there are several prompts, try each alone, as one may be at fault for all."""
+        parts = group.apart()
+        with self._changed:
+            self._prompts.starting.remove(group)
+            if len(parts) > 1:
+                self._prompts.starting += parts
+        if len(parts) > 1:
+            for part in parts:
+                self._advance(part)
+            return
+        _log.exception("a prompt could not be processed")
+        with self._changed:
+            for queued in group:
+                queued.send(client_error(error))
+                self._queue.end(queued.job.owner)
 
     def _extend(self, rows: list[RunningJob], logits: Tensor) -> None:
         """Sample the next token of each row from `logits [N, V]` and send it."""
@@ -265,9 +281,10 @@ class LocalEngine:
     def _fail_all(self, error: Exception) -> None:
         """End all running jobs with an error, and start over with an empty batch."""
         with self._changed:
-            for queued in (*self._starting, *(row.queued for row in self._rows if not row.finished)):
+            starting = [queued for group in self._prompts.starting for queued in group]
+            for queued in (*starting, *(row.queued for row in self._rows if not row.finished)):
                 queued.send(client_error(error))
-            for queued in (*self._starting, *(row.queued for row in self._rows)):
+            for queued in (*starting, *(row.queued for row in self._rows)):
                 self._queue.end(queued.job.owner)
-            self._starting, self._rows = [], []
+            self._prompts.starting, self._rows = [], []
             self._batch = self._empty_batch()

@@ -12,9 +12,9 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +30,7 @@ from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
 from lorify.serving.engines.vllm_format import Logprobs
 from lorify.serving.fairness import owner_limit
+from lorify.serving.workers import Workers
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +81,9 @@ class VllmEngine:
         """
         self._base = base
         self._plan = plan
-        # One at a time: each uses all cores.
-        self._planning = ThreadPoolExecutor(1, thread_name_prefix="lorify-plan")
         self.limits = limits or VllmLimits()
+        # One at a time: each uses all cores.
+        self._planning = Workers("adapters to be focused", 1, self.limits.max_jobs, max_share)
         self._client = VllmClient(endpoint, base_name=self.limits.base_model or base.name, api_key=self.limits.api_key)
         self._stop_ids = sorted(base.stop_ids)
         self._adapters = LoadedAdapters(
@@ -144,7 +145,7 @@ class VllmEngine:
         while self._jobs.total() and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         await self._adapters.settle()
-        self._planning.shutdown(wait=False, cancel_futures=True)
+        self._planning.close()
         await self._client.close()
 
     async def pieces(self, job: Job) -> AsyncGenerator[Piece, None]:
@@ -171,8 +172,7 @@ class VllmEngine:
         request = replace(job.request, focus=job.request.focus and self.limits.focus)
         if request.adapters.is_empty:
             return AnswerPlan(request.prompt_ids)
-        loop = asyncio.get_running_loop()
-        (plan,) = await loop.run_in_executor(self._planning, self._plan, [request])
+        (plan,) = await self._planning.run(partial(self._plan, [request]), job.owner)
         return plan
 
     async def _attempt(self, job: Job, plan: AnswerPlan) -> AsyncGenerator[Piece, None]:

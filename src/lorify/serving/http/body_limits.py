@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,10 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lorify.errors import BusyError
 from lorify.serving.fairness import owner_limit
+from lorify.serving.held_bytes import HeldBytes
 from lorify.serving.http.access import scope_owner
 from lorify.serving.http.errors import error_response, lorify_error_response
 from lorify.serving.settings import ServingSettings
-from lorify.serving.workers import RETRY_SECONDS
 
 UPLOAD_PATH = "/v1/adapters"
 FORM_OVERHEAD_BYTES = 1 << 20
@@ -24,46 +23,10 @@ FORM_OVERHEAD_BYTES = 1 << 20
 MIN_BYTES_PER_SECOND = 16 << 10
 
 
-class ReceivedBytes:
-    """The memory that request bodies take, with limits on all of it and on each owner's part."""
-
-    def __init__(self, max_bytes: int, max_owner_bytes: int) -> None:
-        """Start empty.
-
-        Args:
-            max_bytes: limit on the bodies of all requests.
-            max_owner_bytes: limit on those of one owner.
-        """
-        self._max_bytes = max_bytes
-        self._max_owner_bytes = max_owner_bytes
-        self._held: Counter[str] = Counter()
-
-    def hold(self, owner: str, num_bytes: int) -> None:
-        """Count bytes of a body.
-
-        Raises:
-            BusyError: if they exceed a limit; a single body always fits.
-        """
-        own, total = self._held[owner], self._held.total()
-        if (total and total + num_bytes > self._max_bytes) or (own and own + num_bytes > self._max_owner_bytes):
-            raise BusyError(
-                f"{own if own else total:,} bytes of {'your' if own else 'other'} requests are being worked on; try "
-                f"again in {RETRY_SECONDS} s",
-                RETRY_SECONDS,
-            )
-        self._held[owner] += num_bytes
-
-    def release(self, owner: str, num_bytes: int) -> None:
-        """Stop counting bytes."""
-        self._held[owner] -= num_bytes
-        if not self._held[owner]:
-            del self._held[owner]
-
-
 class _Body:
     """One request body: what has arrived of it, and what is counted for it."""
 
-    def __init__(self, received: ReceivedBytes, owner: str, max_bytes: int, declared: int | None) -> None:
+    def __init__(self, received: HeldBytes, owner: str, max_bytes: int, declared: int | None) -> None:
         self._received = received
         self._owner = owner
         self._max_bytes = max_bytes
@@ -114,7 +77,7 @@ class LimitBodies:
         self._app = app
         self._settings = settings
         max_bytes = settings.max_received_bytes
-        self._received = ReceivedBytes(max_bytes, owner_limit(max_bytes, max_share))
+        self._received = HeldBytes("requests", max_bytes, owner_limit(max_bytes, max_share))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""

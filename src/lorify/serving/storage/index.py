@@ -20,10 +20,11 @@ from lorify.serving.storage.database import damaged_index, open_database
 from lorify.serving.storage.errors import store_write_error
 from lorify.serving.storage.folders import Ownership
 
-_SELECT = """
-SELECT id, num_bytes, provenance, created, fidelity FROM contents JOIN owners USING (id)
+_VISIBLE = """
+FROM contents JOIN owners USING (id)
 WHERE owner = :owner AND (:base IS NULL OR json_extract(provenance, '$.base_digest') = :base)
 """
+_SELECT = f"SELECT id, num_bytes, provenance, created, fidelity {_VISIBLE}"
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,11 @@ class AdapterIndex:
         If equal adapters of two owners counted once, an owner could tell from this that another has the same.
         """
         return self._read("SELECT coalesce(sum(num_bytes), 0) FROM contents JOIN owners USING (id)")[0][0]
+
+    def owner_bytes(self, owner: str) -> int:
+        """Return the size of an owner's visible adapters in bytes, as `list` shows them."""
+        query = f"SELECT coalesce(sum(num_bytes), 0) {_VISIBLE}"
+        return self._read(query, {"owner": owner, "base": self.base_digest})[0][0]
 
     def reuse_space(self) -> None:
         """Let the next change use the space of earlier ones in the log, if SQLite can; for a disk that is full."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorify.adapters import Adapter
-from lorify.errors import AdapterError, StoreError, StoreFullError, UnknownAdapterError
+from lorify.errors import AdapterError, StorageLimitError, StoreError, StoreFullError, UnknownAdapterError
 from lorify.serving.storage.adapter_cache import AdapterCache
 from lorify.serving.storage.folders import AdapterFolders
 from lorify.serving.storage.index import AdapterIndex, StoredAdapter
@@ -62,6 +62,8 @@ class AdapterStore:
                 holds adapters, or open in another process.
         """
         self.folder = folder
+        self.max_owner_bytes: int | None = None
+        """Limit on the visible adapters of one owner; None if only the limit on all counts."""
         self._max_disk_bytes = max_disk_bytes
         self._cache = AdapterCache(max_memory_bytes)
         self._damaged: set[str] = set()
@@ -97,6 +99,7 @@ class AdapterStore:
             fidelity: measured fidelity, from 0 to 1, if it is known.
 
         Raises:
+            StorageLimitError: if the owner's adapters exceed `max_owner_bytes`.
             StoreFullError: if it exceeds `max_disk_bytes`, or the disk is full.
             StoreError: if it cannot be written.
         """
@@ -116,6 +119,7 @@ class AdapterStore:
 
         Raises:
             UnknownAdapterError: if `owner` has no adapter `id`.
+            StorageLimitError: if the owner's adapters exceed `max_owner_bytes`; `id` is kept.
             StoreFullError: if it exceeds `max_disk_bytes`, or the disk is full; `id` is kept.
             StoreError: if it cannot be written; `id` is kept.
         """
@@ -167,6 +171,16 @@ class AdapterStore:
             described = [(document.name, document.digest) for document in documents]
             found = self._index.find(hypernetwork_digest, described, owner)
         return found if found and found.id not in self._damaged else None
+
+    def check_room(self, owner: str) -> None:
+        """Refuse an owner who has no room for another adapter, before one is generated.
+
+        Raises:
+            StorageLimitError: if the owner's adapters have reached `max_owner_bytes`.
+        """
+        with self._lock:
+            if self.max_owner_bytes is not None and self._index.owner_bytes(owner) >= self.max_owner_bytes:
+                raise self._owner_full(owner)
 
     def set_fidelity(self, id: str, owner: str, fidelity: float) -> None:
         """Record a measured fidelity; do nothing if the adapter has been deleted meanwhile."""
@@ -270,7 +284,7 @@ class AdapterStore:
                     if is_unowned:
                         self._folders.mark(replaces)
                 self._index.add(id, adapter.provenance, num_bytes, owner, fidelity)
-                self._check_size(num_bytes)
+                self._check_size(num_bytes, owner)
                 # The folder moves before the commit: a kill between the two leaves an orphan, not a loss.
                 is_moved = self._folders.put_in_place(incoming, id, replaces_damaged=id in self._damaged)
         except BaseException:
@@ -285,13 +299,23 @@ class AdapterStore:
             self._damaged.discard(id)
         return is_unowned
 
-    def _check_size(self, num_bytes: int) -> None:
+    def _check_size(self, num_bytes: int, owner: str) -> None:
         """Raise within the transaction that adds an adapter, which takes the addition back."""
+        if self.max_owner_bytes is not None and self._index.owner_bytes(owner) > self.max_owner_bytes:
+            raise self._owner_full(owner, num_bytes)
         if self._index.total_bytes() > self._max_disk_bytes:
             raise StoreFullError(
                 f"an adapter of {num_bytes:,} bytes does not fit: the store may hold {self._max_disk_bytes:,} bytes in "
                 "all; delete adapters or raise the store's limit"
             )
+
+    def _owner_full(self, owner: str, added_bytes: int = 0) -> StorageLimitError:
+        used = self._index.owner_bytes(owner) - added_bytes
+        problem = f"and another one of {added_bytes:,} bytes does not fit" if added_bytes else "so there is no room"
+        return StorageLimitError(
+            f"your adapters take {used:,} of the {self.max_owner_bytes:,} bytes that a key may store "
+            f"(max_key_disk_bytes), {problem}; delete some with DELETE /v1/adapters/ID"
+        )
 
     def _take_out(self, id: str) -> None:
         """Delete the files of an adapter."""

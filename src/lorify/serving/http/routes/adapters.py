@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import shutil
 import tempfile
 import zipfile
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,7 @@ from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.json_bodies import body_schema, read_json
 from lorify.serving.http.routes.content_types import FORM, JSON, content_type
 from lorify.serving.http.routes.jobs import JOBS_PATH
+from lorify.serving.http.routes.temporary_file import TemporaryFile
 from lorify.serving.http.schemas import AdapterChange, AdapterList, AdapterObject, Deleted, JobObject, NewAdapter
 from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
@@ -169,24 +172,27 @@ async def export(
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")
     exporter = EXPORTS[format]
-    adapter = await asyncio.to_thread(service.store.get, id, owner)
-    content = await asyncio.to_thread(_exported, adapter, service.model.base, exporter)
     kind = "application/zip" if exporter.suffix is None else "application/octet-stream"
-    headers = {"Content-Disposition": f'attachment; filename="{id}{exporter.suffix or ".zip"}"'}
-    return Response(content, media_type=kind, headers=headers)
+    with ExitStack() as ended:
+        # Until it has been sent: files that nobody fetches would fill the disk, and in memory they would fill that.
+        ended.enter_context(service.exports.slot(owner))
+        folder = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="lorify-", ignore_cleanup_errors=True)))
+        adapter = await asyncio.to_thread(service.store.get, id, owner)
+        path = await service.exports.run(partial(_write_export, adapter, service.model.base, exporter, folder), owner)
+        return TemporaryFile(path, ended.pop_all().close, media_type=kind, filename=f"{id}{exporter.suffix or '.zip'}")
 
 
-def _exported(adapter: Adapter, base: BaseLM, exporter: ExportFormat) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="lorify-") as temporary:
-        path = Path(temporary) / "adapter"
-        exporter.export(adapter, base, path, probe=False)
-        if exporter.suffix is not None:
-            return path.read_bytes()
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for part in sorted(path.iterdir()):
-                archive.write(part, part.name)
-        return content.getvalue()
+def _write_export(adapter: Adapter, base: BaseLM, exporter: ExportFormat, folder: Path) -> Path:
+    """Write the export into a folder and return its file."""
+    path = folder / "adapter"
+    exporter.export(adapter, base, path, probe=False)
+    if exporter.suffix is not None:
+        return path
+    with zipfile.ZipFile(folder / "adapter.zip", "w") as archive:
+        for part in sorted(path.iterdir()):
+            archive.write(part, part.name)
+    shutil.rmtree(path)
+    return folder / "adapter.zip"
 
 
 def _order(task: str, body: NewAdapter, service: Service, *, check: bool) -> TaskOrder:

@@ -74,8 +74,9 @@ async def _answer(
     if isinstance(body, ChatRequest) and body.is_checked:
         assert isinstance(answer_format, ChatFormat)
         answerer = service.model.answerer
+        checks, workers = answer_format.checks, service.answer_checks
         pieces = checked_pieces(
-            answerer, jobs, pieces, answer_format.checks, sources=body.sources, all_sources=body.all_sources
+            answerer, jobs, pieces, checks, workers, sources=body.sources, all_sources=body.all_sources
         )
     if not body.stream:
         whole = await unless_disconnected(request, collect_answers(pieces, len(jobs)))

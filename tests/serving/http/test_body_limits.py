@@ -13,7 +13,9 @@ from serving.running import BASE, CHAT, RunningServer, serving
 from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
+from lorify.errors import RequestError
 from lorify.serving.http.chat_schemas import ChatRequest
+from lorify.serving.http.json_bodies import MAX_ITEMS, MAX_KEYS, parse_json
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -115,6 +117,14 @@ def test_hostile_json_is_refused_fast(server: RunningServer, body: bytes) -> Non
     assert time.thread_time() - started < 0.2
     response = httpx2.post(f"{server.url}/v1/chat/completions", content=body, headers=headers)
     assert response.status_code == 400 and len(response.content) < 3 * KILOBYTE
+
+
+def test_the_problems_of_many_fields_are_described_in_linear_time() -> None:
+    body = json.dumps({"model": "m"} | {f"field_{i}": 1 for i in range(MAX_KEYS - 1)}).encode()
+    started = time.thread_time()
+    with pytest.raises(RequestError, match="field_0: this field is not supported"):
+        parse_json(ChatRequest, body, MAX_ITEMS)
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(

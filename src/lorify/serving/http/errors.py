@@ -159,16 +159,19 @@ def describe_validation(problems: Any) -> tuple[str, str | None]:
         All problems in one line (at most 10), and the first field at fault.
     """
     found: dict[str, str] = {}  # path of the field -> message
+    parents: set[str] = set()  # of the fields in `found`
     for problem in problems:
         if problem["type"] == "json_invalid":
             reason = problem.get("ctx", {}).get("error", problem["msg"])
             if "hex escape" in reason:  # what pydantic's parser says to it does not help
                 reason += "; a lone surrogate, half of a character, is not valid Unicode"
             return f"the body is not valid JSON ({reason})", None
-        where = ".".join(str(part) for part in problem["loc"] if part != "body")
+        parts = [str(part) for part in problem["loc"] if part != "body"]
+        where = ".".join(parts)
         # A list whose items have problems is reported as too short as well.
-        if where not in found and not any(path.startswith(f"{where}.") for path in found):
+        if where not in found and where not in parents:
             found[where] = _describe_problem(problem)
+            parents |= {".".join(parts[:size]) for size in range(1, len(parts))}
     lines = [f"{where}: {message}" if where else message for where, message in found.items()]
     return "; ".join(lines[:10]), next((where for where in found if where), None)
 

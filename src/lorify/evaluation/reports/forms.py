@@ -24,8 +24,9 @@ def summarize_forms(answers: Sequence[AnswerRecord]) -> list[Row]:
             if own[0].reference and own[0].reference in by_condition
         ]
         if len(pairs) > 1:
-            together = [[answer for pair in pairs for answer in pair[side]] for side in (1, 2)]
-            pairs.insert(0, (ALL_CONDITIONS, *together))
+            own = [answer for _, chosen, _ in pairs for answer in chosen]
+            references = [answer for _, _, chosen in pairs for answer in chosen]
+            pairs.insert(0, (ALL_CONDITIONS, own, references))
         rows += [_row(source, method, *pair) for pair in pairs]
     return rows
 

@@ -89,7 +89,7 @@ class Method(Spec):
 
 def needed_kinds(methods: Iterable[Method]) -> set[CaseKind]:
     """Find the kinds of the loaded hypernetworks that methods need: `documents`, `tasks` or both."""
-    needs = {method.needs for method in methods if method.needs is not None}
+    needs: set[CaseKind] = {method.needs for method in methods if method.needs is not None}
     if "document_tasks" in needs:
         needs.remove("document_tasks")
         needs.update(("documents", "tasks"))

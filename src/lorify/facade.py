@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL.Image import Image
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import save_adapter
@@ -24,7 +23,7 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
-from lorify.contexts.images import Context, as_text, read_context, read_image
+from lorify.contexts.images import Source, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import hypernetwork_folder
@@ -36,9 +35,6 @@ from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
 from lorify.shipped import load_adapter_for, load_question_writer, shipped_hypernetwork, shipped_task_hypernetwork
-
-Source = Context | Image | Path | str
-"""A document or an image, or the path of one (`-` is standard input)."""
 
 
 # Over 200 lines: one short method for each verb of the public API, most of it docstrings.
@@ -144,12 +140,12 @@ class Lorify:
                 `lorify.hypernets.internalizer.Keep`. Documents that are added later are kept alike.
             report: called with the number of tokens read since the last call.
         """
-        adapter = self.internalizer.internalize([_as_context(source) for source in sources], report)
+        adapter = self.internalizer.internalize([as_context(source) for source in sources], report)
         return self.internalizer.reduce(adapter, keep)
 
     def add(self, adapter: Adapter, *sources: Source) -> Adapter:
         """Add documents to an adapter; one with the name of a document already there replaces it."""
-        return self.internalizer.add(adapter, [_as_context(source) for source in sources])
+        return self.internalizer.add(adapter, [as_context(source) for source in sources])
 
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """Remove documents from an adapter, which then has the weights it would have had without them."""
@@ -166,7 +162,7 @@ class Lorify:
         Returns:
             The trained adapter. Documents can no longer be added to it or removed from it.
         """
-        documents = [as_text(_as_context(source), "--refine") for source in sources]
+        documents = [as_text(as_context(source), "--refine") for source in sources]
         return refine(
             self.base,
             adapter,
@@ -195,7 +191,7 @@ class Lorify:
             AdapterError: if the adapter keeps no tokens to focus with, or its hypernetwork cannot focus.
             ContextError: if there is nothing to study.
         """
-        documents = [as_text(_as_context(source), "--study") for source in sources]
+        documents = [as_text(as_context(source), "--study") for source in sources]
         return study(
             self.base,
             adapter,
@@ -398,9 +394,3 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:
     return None if schema is None else json_constraint(schema)
-
-
-def _as_context(source: Source) -> Context:
-    if isinstance(source, Image):
-        return read_image(source)
-    return read_context(source) if isinstance(source, str | Path) else source

@@ -1,28 +1,21 @@
 """A server under load, with a failing disk, with clients that disconnect, and during shutdown."""
 
-import json
-import socket
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
 
 import httpx2
-import openai
 import pytest
 from serving.documents.test_parsing import nested_html
+from serving.held_calls import Counted, EndlessInternalizing, Held, post_text, send_and_hang_up
 from serving.random_adapters import random_adapter
-from serving.raw_http import connected, head, read_until_closed
-from serving.running import BASE, CHAT, RunningServer, ask, expected_answer, serving
+from serving.running import BASE, CHAT, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
-from serving.waiting import TIMEOUT_SECONDS, wait_until
+from serving.waiting import wait_until
 from tiny import tiny_base
 
 from lorify.base.sampling import sample_tokens
-from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.http.schemas import NewDocument
@@ -33,54 +26,6 @@ from lorify.serving.storage.store import AdapterStore
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MEGABYTE = 1 << 20
-
-
-class Counted:
-    """A function that counts its calls."""
-
-    def __init__(self, call: Callable) -> None:
-        self._call = call
-        self._called = threading.Condition()
-        self.num_calls = 0
-
-    def __call__(self, *args, **options):
-        with self._called:
-            self.num_calls += 1
-            self._called.notify_all()
-        return self._call(*args, **options)
-
-    def wait_for_calls(self, number: int) -> None:
-        with self._called:
-            assert self._called.wait_for(lambda: self.num_calls >= number, TIMEOUT_SECONDS)
-
-
-class Held(Counted):
-    """A function whose calls wait until they are released."""
-
-    def __init__(self, call: Callable) -> None:
-        super().__init__(self._wait_and_call)
-        self._held_call = call
-        self._released = threading.Event()
-
-    def _wait_and_call(self, *args, **options):
-        assert self._released.wait(TIMEOUT_SECONDS)
-        return self._held_call(*args, **options)
-
-    def release(self) -> None:
-        self._released.set()
-
-
-def post_text(running: RunningServer, text: str, **options) -> httpx2.Response:
-    return httpx2.post(f"{running.url}/v1/adapters", json={"text": text}, timeout=60, **options)
-
-
-def send_and_hang_up(running: RunningServer, method: str, path: str, body: object, until: Callable[[], object]) -> None:
-    """Send a request to /v1/adapters and disconnect once `until` returns."""
-    content = json.dumps(body).encode()
-    with socket.create_connection((httpx2.URL(running.url).host, httpx2.URL(running.url).port)) as connection:
-        head = f"{method} /v1/adapters{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-        until()
 
 
 def test_adapters_of_another_base_are_hidden_from_all_routes(tmp_path: Path) -> None:
@@ -290,20 +235,6 @@ def test_queued_work_is_dropped_when_its_client_disconnects(tmp_path: Path, monk
         assert internalize.num_calls == 2
 
 
-class EndlessInternalizing:
-    """Stands in for `internalize` and `add` of an internalizer and takes a minute unless it is cancelled."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-
-    def __call__(self, *_args: object, cancel: CancelToken) -> NoReturn:
-        self.begun.set()
-        for _ in range(6000):
-            cancel.raise_if_cancelled()
-            time.sleep(0.01)
-        raise AssertionError("nobody cancelled it")
-
-
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_running_work_is_cancelled_when_its_client_disconnects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
@@ -317,77 +248,6 @@ def test_running_work_is_cancelled_when_its_client_disconnects(
             send_and_hang_up(running, method, path, body, endless.begun.wait)
         assert post_text(running, TEXTS[2]).status_code == 201
         assert len(httpx2.get(f"{running.url}/v1/adapters").json()["data"]) == 2
-
-
-@pytest.fixture
-def slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sample_slowly(*args):
-        time.sleep(0.05)
-        return sample_tokens(*args)
-
-    monkeypatch.setattr("lorify.serving.engines.local.sample_tokens", sample_slowly)
-
-
-@pytest.mark.usefixtures("slow_answers")
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_unfinished_at_shutdown_ends_with_an_error(tmp_path: Path, stream: bool) -> None:
-    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(1) as pool:
-
-        def answer() -> object:
-            asked = ask(running.client(), max_tokens=480, stream=stream)
-            return list(asked) if stream else asked
-
-        answering = pool.submit(answer)
-        wait_until(lambda: running.service.engine.status().answer_tokens >= 3)
-        running.end()
-        with pytest.raises(openai.APIError, match="shutting down before the answer is finished") as ended:
-            answering.result()
-        assert ended.value.code == "closing"
-        assert stream or ended.value.status_code == 503
-
-
-def test_a_request_that_has_not_arrived_at_shutdown_ends_with_an_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.1)) as running, connected(running.url) as client:
-        client.sendall(
-            head("POST", "/v1/adapters", "Content-Length: 10000", "Content-Type: application/json") + b'{"text": "'
-        )
-        wait_until(lambda: running.num_requests == 1)
-        running.end()
-        received = read_until_closed(client)
-    assert received.startswith(b"HTTP/1.1 503 ") and b"closing" in received
-    assert not [record for record in caplog.records if record.exc_info]
-
-
-@pytest.mark.usefixtures("slow_answers")
-def test_a_second_ctrl_c_shuts_down_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path, settings=ServingSettings(drain_seconds=60)) as running, ThreadPoolExecutor(1) as pool:
-        answering = pool.submit(ask, running.client(), max_tokens=480)
-        wait_until(lambda: running.service.engine.status().answer_tokens >= 3)
-        started = time.monotonic()
-        running.end(at_once=True)
-        assert time.monotonic() - started < 10
-        with pytest.raises(openai.APIError):
-            answering.result()
-
-
-def test_a_document_not_internalized_at_shutdown_ends_with_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    endless = EndlessInternalizing()
-    settings = ServingSettings(drain_seconds=0.5, max_internalizing=2)
-    with serving(tmp_path, settings=settings) as running, ThreadPoolExecutor(3) as pool:
-        monkeypatch.setattr(AssociativeInternalizer, "internalize", endless)
-        posted = as_completed([pool.submit(post_text, running, text) for text in TEXTS[:3]])
-        assert next(posted).result().status_code == 429  # so the other two have arrived
-        assert endless.begun.wait(60)
-        started = time.monotonic()
-        running.end()
-        assert time.monotonic() - started < 20
-        for response in (one.result() for one in posted):
-            assert (response.status_code, response.json()["error"]["code"]) == (503, "closing")
-            assert "retry-after" in response.headers
 
 
 def test_equal_documents_posted_at_the_same_time_are_internalized_once(

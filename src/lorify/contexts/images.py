@@ -44,6 +44,20 @@ class ImageContext:
 Context = Document | ImageContext
 """A context to internalize."""
 
+Source = Context | Image.Image | Path | str
+"""A document or an image, or the path of one (`-` is standard input)."""
+
+
+def as_context(source: Source) -> Context:
+    """Read a document or image unless it has been read.
+
+    Raises:
+        ContextError: as for `read_context` and `read_image`.
+    """
+    if isinstance(source, Image.Image):
+        return read_image(source)
+    return read_context(source) if isinstance(source, str | Path) else source
+
 
 def read_context(path: Path | str) -> Context:
     """Read an image or a document.

@@ -90,7 +90,7 @@ def test_a_chat_is_planned_by_its_last_question():
         {"role": "user", "content": "When did she buy it?"},
     ]
     request = model.answerer.chat_request(chat, AdapterStack())
-    assert request.question == "Who owns the mill?\nWhen did she buy it?"
+    assert request.question == "When did Ada buy it?"
     assert request.prompt_ids == PromptBuilder(model.base.tokenizer).chat_ids(chat)
 
 

@@ -40,7 +40,7 @@ def last_question(messages: Sequence[Message]) -> str:
 
 
 def _with_name(question: str, answer: str) -> str | None:
-    """Put the name that was answered in the place of a pronoun; None if the answer is no name, or there is none."""
+    """Put the name that was answered in the place of a pronoun; None without a name or a pronoun."""
     name = answer.strip().removesuffix(".")
     if not _NAME.fullmatch(name) or _VERDICT.match(name):
         return None

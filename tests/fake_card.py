@@ -59,11 +59,13 @@ def fake_card() -> Iterator[None]:
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # parameters become CardTensors
     threading.Thread.run = run_with_card
+    synchronize, torch.cuda.synchronize = torch.cuda.synchronize, lambda _device=None: None
     try:
         with _CardMode():
             yield
     finally:
         threading.Thread.run = run
+        torch.cuda.synchronize = synchronize
         torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
 
 

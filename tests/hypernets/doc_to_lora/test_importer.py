@@ -253,7 +253,7 @@ def test_nothing_that_is_pickled_is_run(protocol, tmp_path):
 def test_bad_checkpoints_are_refused(tmp_path):
     base = tiny_base()
     folder = AuthorsCheckpoint(base).save(tmp_path / "good")
-    with pytest.raises(HypernetworkError, match=r"no Doc-to-LoRA checkpoint: it has no pytorch_model\.bin"):
+    with pytest.raises(HypernetworkError, match=r"not a Doc-to-LoRA checkpoint: it has no pytorch_model\.bin"):
         import_d2l(tmp_path, base)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "pytorch_model.bin").write_bytes((folder / "pytorch_model.bin").read_bytes()[:5000])

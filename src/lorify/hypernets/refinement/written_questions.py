@@ -39,7 +39,8 @@ def write_questions(
     Returns:
         The candidates with a written question each; up to `NUM_WORDINGS` of a candidate.
     """
-    order = random.Random(seed).sample(candidates, len(candidates))
+    order = list(candidates)
+    random.Random(seed).shuffle(order)
     written: list[ClozeStatement] = []
     for wording in range(NUM_WORDINGS):
         for start in range(0, len(order), BATCH_SIZE):

@@ -265,6 +265,7 @@ class _ModelGroup:
 
     def _select(self, rows: Sequence[int]) -> None:
         indices = torch.tensor(rows, device=self._mask.device)
-        self._cache.reorder_cache(indices)  # the one selection of rows that all kinds of layers have
+        # The one selection of rows that all kinds of layers have; transformers types it for beams.
+        self._cache.reorder_cache(indices)  # pyright: ignore[reportArgumentType]
         self._mask = self._mask[indices]
         self._lora = select_rows(self._lora, indices)

@@ -61,7 +61,9 @@ export async function createAdapter(content, { check = true, onJob, signal }) {
   }
   if (job.status === "cancelled") throw new Cancelled();
   if (job.error) throw new Error(job.error.message);
-  return job.adapter;
+  // The job describes the adapter as it was made; a quick check may have ended since.
+  const { fidelity, checking } = await showAdapter(job.adapter.id);
+  return { ...job.adapter, fidelity, checking };
 }
 
 export async function deleteAdapter(id) {

@@ -21,7 +21,7 @@ from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts
-from lorify.evaluation.methods.internalized import prepare_adapter
+from lorify.evaluation.methods.internalized import internalize_and_study, prepare_adapter
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
 
@@ -118,9 +118,7 @@ class Exported(Method):
         answerer = PeftAnswerer(model.base, model.answerer.prompts)
 
         def ingest(case: Case) -> PreparedCase:
-            adapter = model.internalize(*case_contexts(case))
-            if self.study is not None:
-                adapter = model.study(adapter, *case_contexts(case), seconds=self.study)
+            adapter = internalize_and_study(model, case_contexts(case), self.study)
             answerer.export(adapter)
             return prepare_adapter(adapter, only_if_relevant=False, focus=False, answerer=answerer)
 

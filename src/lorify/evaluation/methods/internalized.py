@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
+from lorify.contexts.images import Context
 from lorify.data.answers import NOT_STATED
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
@@ -45,6 +47,16 @@ def prepare_adapter(
         adapter,
         answerer=answerer,
     )
+
+
+def internalize_and_study(
+    model: Lorify, contexts: Sequence[Context], seconds: float | None, keep: Keep = "tokens"
+) -> Adapter:
+    """Internalize documents or images, study them for some seconds unless that is None, and drop what is not kept."""
+    if seconds is None:
+        return model.internalize(*contexts, keep=keep)
+    studied = model.study(model.internalize(*contexts), *contexts, seconds=seconds)
+    return model.internalizer.reduce(studied, keep)
 
 
 class Internalized(Method):
@@ -101,11 +113,7 @@ class Internalized(Method):
             # Unfocused answers need no tokens, and their size should not count.
             keep = self.keep if self.focus else "none"
             contexts = case_contexts(case)
-            if self.study is None:
-                adapter = model.internalize(*contexts, keep=keep)
-            else:
-                studied = model.study(model.internalize(*contexts), *contexts, seconds=self.study)
-                adapter = model.internalizer.reduce(studied, keep)
+            adapter = internalize_and_study(model, contexts, self.study, keep)
             return prepare_adapter(
                 adapter,
                 only_if_relevant=self.only_if_relevant,

@@ -28,7 +28,7 @@ class Budget:
         """Return the `time.perf_counter()` at which half of the time left now will be over; None for no limit."""
         return None if self.seconds is None else (time.perf_counter() + self.started + self.seconds) / 2
 
-    @staticmethod
-    def is_after(deadline: float | None) -> bool:
-        """Return whether a `time.perf_counter()` is over; never for None."""
-        return deadline is not None and time.perf_counter() >= deadline
+
+def is_over(deadline: float | None) -> bool:
+    """Return whether a deadline, a value of `time.perf_counter()`, is over; never for None."""
+    return deadline is not None and time.perf_counter() >= deadline

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat import PromptBuilder
@@ -13,13 +12,8 @@ from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.errors import AdapterError
-from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.training_examples import (
-    Focus,
-    TrainingExample,
-    known_answer,
-    student_log_probabilities,
-)
+from lorify.hypernets.refinement.budget import Budget, is_over
+from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
 
 ANSWER_TOKENS = 24
 BATCH_SIZE = 16
@@ -51,7 +45,7 @@ def own_answers(
     deadline = budget.half_way()
     for start in range(0, len(questions), BATCH_SIZE):
         batch = questions[start : start + BATCH_SIZE]
-        if start and budget.is_after(deadline):
+        if start and is_over(deadline):
             break
         rows = focus([adapter] * len(batch), batch)
         if all(row is adapter for row in rows):
@@ -73,17 +67,9 @@ def _answer(
         known_answer(base, question, prompt, [*answer, min(base.stop_ids)])
         for question, prompt, answer in zip(questions, prompt_ids, answers, strict=True)
     ]
-    log = student_log_probabilities(base, examples, lora)  # [targets, vocabulary]
-    targets = torch.cat([example.top_ids[:, 0] for example in examples])
-    lowest = _lowest(log.gather(-1, targets.unsqueeze(-1)).exp().squeeze(-1), examples)
+    found = target_probabilities(base, examples, lora)
     return [
         example
-        for example, answer, probability in zip(examples, answers, lowest, strict=True)
-        if answer and len(answer) < ANSWER_TOKENS and probability >= MIN_TOKEN_PROBABILITY
+        for example, answer, probabilities in zip(examples, answers, found, strict=True)
+        if answer and len(answer) < ANSWER_TOKENS and probabilities.min() >= MIN_TOKEN_PROBABILITY
     ]
-
-
-def _lowest(probabilities: Tensor, examples: Sequence[TrainingExample]) -> list[float]:
-    """The lowest probability of a token in each example; `probabilities` are those of all targets `[targets]`."""
-    parts = probabilities.split([example.num_targets for example in examples])
-    return [float(part.min()) for part in parts]

@@ -6,7 +6,6 @@ An adapter of the base writes the questions, or they follow from the sentence by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import torch
 
@@ -17,12 +16,7 @@ from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.training_examples import (
-    Focus,
-    TrainingExample,
-    known_answer,
-    student_log_probabilities,
-)
+from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
 from lorify.hypernets.refinement.written_questions import write_questions
 
 BATCH_SIZE = 16
@@ -80,11 +74,10 @@ def plausible_examples(
         rows: Sequence[Adapter] = [adapter] * len(batch)
         if focus is not None:
             rows = focus(rows, [example.question for example in batch])
-        student_log = student_log_probabilities(base, batch, build_lora_batch(rows, base) or {})
-        first = [0, *accumulate(example.num_targets for example in batch)][:-1]
-        tokens = torch.stack([example.top_ids[0, 0] for example in batch])
-        is_plausible = student_log[first].exp().gather(-1, tokens.unsqueeze(-1)).squeeze(-1) >= min_probability
-        kept += [example for example, keep in zip(batch, is_plausible.tolist(), strict=True) if keep]
+        found = target_probabilities(base, batch, build_lora_batch(rows, base) or {})
+        kept += [
+            example for example, probabilities in zip(batch, found, strict=True) if probabilities[0] >= min_probability
+        ]
     return kept
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +11,7 @@ from lorify.base.generation import generate_batch
 from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
+from lorify.hypernets.refinement.budget import is_over
 from lorify.hypernets.refinement.training_examples import TrainingExample
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -49,7 +49,7 @@ def teacher_examples(
     total = num_questions if questions is None else len(questions)
     examples: list[TrainingExample] = []
     for start in range(0, total, BATCH_SIZE):
-        if examples and deadline is not None and time.perf_counter() >= deadline:
+        if examples and is_over(deadline):
             break
         indices = range(start, min(start + BATCH_SIZE, total))
         if questions is None:

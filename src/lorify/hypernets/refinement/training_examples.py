@@ -72,6 +72,16 @@ def student_log_probabilities(
     return base.logits(hidden[at]).log_softmax(-1)
 
 
+def target_probabilities(
+    base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]
+) -> list[Tensor]:
+    """Compute the student's probability of the teacher's most probable token at each target `[num_targets]`."""
+    log = student_log_probabilities(base, examples, lora)
+    tokens = torch.cat([example.top_ids[:, 0] for example in examples])
+    probabilities = log.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).exp()
+    return list(probabilities.split([example.num_targets for example in examples]))
+
+
 def pad_examples(
     examples: Sequence[TrainingExample], device: torch.device
 ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from lorify.base.model import BaseLM
 from lorify.base.sampling import GenerationOptions
 from lorify.data.cloze.question_writing import question_writing_prompt
 from lorify.data.cloze.statements import ClozeStatement
+from lorify.hypernets.refinement.budget import is_over
 
 QUESTION_TOKENS = 32
 BATCH_SIZE = 16
@@ -44,7 +44,7 @@ def write_questions(
     written: list[ClozeStatement] = []
     for wording in range(NUM_WORDINGS):
         for start in range(0, len(order), BATCH_SIZE):
-            if written and deadline is not None and time.perf_counter() >= deadline:
+            if written and is_over(deadline):
                 return written
             temperature = 0.8 if wording else 0.0
             options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=seed + start)

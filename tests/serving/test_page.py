@@ -5,37 +5,22 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serving.browser import TIMEOUT_MS, browser, drop, opened
+from serving.browser import TIMEOUT_MS, drop, opened
 from serving.held_internalizer import held_lorify
 from serving.running import RunningServer, serving
-from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
-from tiny import tiny_base
+from serving.tiny_lorify import TEXTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 QUESTION = "Who keeps the bees?"
 TASK = "Answer in capital letters."
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder, base = tmp_path_factory.mktemp("page"), tiny_base()
-    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernetwork", base))
-    with serving(folder, model=model) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
-
-
 @pytest.fixture
-def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
-    with opened(chromium, server.url) as page:
+def page(chromium: Browser, page_server: RunningServer) -> Iterator[Page]:
+    with opened(chromium, page_server.url) as page:
         yield page
-    for adapter in server.service.store.list("local"):
-        server.service.store.delete(adapter.id, "local")
+    for adapter in page_server.service.store.list("local"):
+        page_server.service.store.delete(adapter.id, "local")
 
 
 def ask(page: Page, question: str = QUESTION) -> list[str]:
@@ -49,7 +34,7 @@ def ask(page: Page, question: str = QUESTION) -> list[str]:
     return turn.locator(".text").all_text_contents()
 
 
-def test_a_question_is_answered_with_and_without_a_document(page: Page, server: RunningServer) -> None:
+def test_a_question_is_answered_with_and_without_a_document(page: Page, page_server: RunningServer) -> None:
     page.get_by_label("Drop documents here").set_input_files(
         {"name": "bees.txt", "mimeType": "text/plain", "buffer": TEXTS[1].encode()}
     )
@@ -71,7 +56,7 @@ def test_a_question_is_answered_with_and_without_a_document(page: Page, server: 
     expect(page.get_by_role("checkbox", name="bees.txt")).not_to_be_checked()
     page.get_by_role("button", name="Delete bees.txt").click()
     expect(page.get_by_text("No adapters yet.")).to_be_visible()
-    assert server.service.store.list("local") == []
+    assert page_server.service.store.list("local") == []
 
 
 def test_a_bad_file_among_dropped_ones_does_not_stop_the_others(page: Page) -> None:

@@ -1,36 +1,18 @@
 """Examples of tasks and choices on the page, in headless Chromium."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serving.browser import browser, opened
-from serving.running import RunningServer, serving
-from serving.tiny_lorify import save_tiny_task_hypernetwork, tiny_lorify
-from tiny import tiny_base
+from serving.browser import opened
+from serving.running import RunningServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder: Path = tmp_path_factory.mktemp("page")
-    base = tiny_base()
-    model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(folder / "hypernetwork", base))
-    with serving(folder, model=model) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
-
-
 @pytest.fixture
-def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
-    with opened(chromium, server.url) as page:
+def page(chromium: Browser, page_server: RunningServer) -> Iterator[Page]:
+    with opened(chromium, page_server.url) as page:
         yield page
 
 

@@ -19,6 +19,7 @@ from lorify.commands import (
     generate_data,
     importing,
     internalize,
+    keys,
     models,
     prepare_tasks,
     push,
@@ -144,7 +145,7 @@ app.add_typer(evaluation_app, name="eval")
 app.command("models")(models.models)
 app.command("push")(push.push)
 app.command("serve")(serve.serve)
-app.add_typer(serve.keys_app, name="keys")
+app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
 
 

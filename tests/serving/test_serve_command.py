@@ -56,6 +56,19 @@ def test_a_key_is_created_and_printed(tmp_path: Path) -> None:
     assert code == 2 and "has a key named 'ann' already" in error
 
 
+def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    for name, options in (("ann", []), ("root", ["--operator"])):
+        run("keys", "create", name, "--keys", path, *options)
+    code, names, _ = run("keys", "list", "--keys", path)
+    assert code == 0 and names.split("\n")[:2] == ["ann", "root (operator)"]
+    code, _, note = run("keys", "revoke", "ann", "--keys", path)
+    assert code == 0 and "restart" in note
+    assert run("keys", "list", "--keys", path)[1].split() == ["root", "(operator)"]
+    code, _, error = run("keys", "revoke", "ann", "--keys", path)
+    assert code == 2 and "no key named 'ann'" in error
+
+
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Options for a tiny base on disk with document and task hypernetworks, and an empty store."""

@@ -1,4 +1,4 @@
-"""`serve` and `keys`: documents and tasks as models behind the OpenAI API."""
+"""`serve`: documents and tasks as models behind the OpenAI API."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
     from lorify.serving.engines.jobs import Engine
     from lorify.serving.settings import ServingSettings
-
-keys_app = typer.Typer(help="Create API keys for a server.", no_args_is_help=True)
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
@@ -162,20 +160,3 @@ def _typical_rank(model: Lorify) -> int:
     if model.task_hypernetwork is not None:
         rank += model.specializer.rank
     return rank
-
-
-@keys_app.command("create")
-def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Owner of the key; adapters belong to this name.")],
-    keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="File of API keys; created if missing.")],
-    operator: Annotated[
-        bool, typer.Option("--operator", help="The key may also read /metrics, which count what all owners do.")
-    ] = False,
-) -> None:
-    """Create an API key and print it. It cannot be shown again, as the file only holds its hash.
-
-    Example: lorify keys create ann --keys keys.json
-    """
-    from lorify.serving.storage.keys import create_key
-
-    print_line(create_key(keys, name, operator=operator))

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lorify.errors import ConfigError
-from lorify.serving.storage.keys import ApiKeys, check_listen, create_key
+from lorify.serving.storage.keys import ApiKeys, check_listen, create_key, revoke_key
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 
@@ -41,6 +41,18 @@ def test_only_an_operator_key_is_one(keys_path):
     keys = ApiKeys.load(keys_path)
     assert {name: keys.owner_of(key) for name, key in created.items()} == {name: name for name in created}
     assert [name for name in created if keys.is_operator(name)] == ["root"]
+
+
+def test_a_revoked_key_is_refused_and_the_others_stay(keys_path):
+    created = {name: create_key(keys_path, name, operator=name == "root") for name in ("ann", "root", "bob")}
+    revoke_key(keys_path, "ann")
+    keys = ApiKeys.load(keys_path)
+    assert [keys.owner_of(key) for key in created.values()] == [None, "root", "bob"]
+    assert keys.is_operator("root") and keys.owners == ["root", "bob"]
+    with pytest.raises(ConfigError, match="no key named 'ann'"):
+        revoke_key(keys_path, "ann")
+    renewed = create_key(keys_path, "ann")
+    assert ApiKeys.load(keys_path).owner_of(renewed) == "ann"
 
 
 @pytest.mark.parametrize("name", ["ann", "", " ", "two\nlines"])

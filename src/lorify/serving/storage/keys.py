@@ -84,6 +84,11 @@ class ApiKeys:
         """Return the number of keys."""
         return len(self._digests)
 
+    @property
+    def owners(self) -> list[str]:
+        """Names of the keys' owners, in the order of the file."""
+        return list(self._digests)
+
 
 def create_key(path: Path, name: str, *, operator: bool = False) -> str:
     """Create a key, add its SHA-256 to a keys file (created if missing) and return the key.
@@ -100,11 +105,31 @@ def create_key(path: Path, name: str, *, operator: bool = False) -> str:
         raise ConfigError(f"the key's name is {name!r}; give one of printable characters")
     entries = _read(path)
     if name in entries:
-        raise ConfigError(f"keys file {path} has a key named {name!r} already; give another name or delete its line")
+        raise ConfigError(
+            f"keys file {path} has a key named {name!r} already; give another name or revoke that key first"
+        )
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     digest = _digest(key)
     _write(path, {**entries, name: _OperatorKey(sha256=digest, operator=True) if operator else digest})
     return key
+
+
+def revoke_key(path: Path, name: str) -> None:
+    """Remove a key from a keys file. A running server accepts it until it is restarted; the owner's adapters are kept.
+
+    Args:
+        path: the keys file.
+        name: the key's owner.
+
+    Raises:
+        ConfigError: if there is no key of this name, or the file is damaged or cannot be written.
+    """
+    entries = _read(path)
+    if name not in entries:
+        raise ConfigError(
+            f"keys file {path} has no key named {name!r}; `lorify keys list --keys {path}` shows the names in it"
+        )
+    _write(path, {other: entry for other, entry in entries.items() if other != name})
 
 
 def check_listen(host: str, keys: ApiKeys | None) -> None:

@@ -29,7 +29,7 @@ def do_tasks_on_drafts(
         prompt_ids: builds the prompt of a chat in which the user says a text.
     """
     planned = list(plans)
-    parts = {i: (_documents(plan), _tasks(plan)) for i, plan in enumerate(plans) if _has_two_passes(plan)}
+    parts = {i: _documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
     parts = {i: (documents, tasks) for i, (documents, tasks) in parts.items() if documents.parts and tasks.parts}
     if not parts:
         return planned
@@ -44,10 +44,9 @@ def _has_two_passes(plan: AnswerPlan) -> bool:
     return plan.request is not None and plan.request.two_passes and not plan.is_continued
 
 
-def _tasks(plan: AnswerPlan) -> AdapterStack:
-    """The adapters that write a task over the system message."""
-    return AdapterStack(tuple(part for part in plan.adapters if part[0].provenance.needs_default_system_message))
-
-
-def _documents(plan: AnswerPlan) -> AdapterStack:
-    return AdapterStack(tuple(part for part in plan.adapters if not part[0].provenance.needs_default_system_message))
+def _documents_and_tasks(adapters: AdapterStack) -> tuple[AdapterStack, AdapterStack]:
+    """Split adapters into those of documents, and those that write a task over the system message."""
+    documents, tasks = [], []
+    for part in adapters:
+        (tasks if part[0].provenance.needs_default_system_message else documents).append(part)
+    return AdapterStack(tuple(documents)), AdapterStack(tuple(tasks))

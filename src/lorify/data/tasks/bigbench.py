@@ -7,13 +7,12 @@ count as wrong.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from lorify.data.tasks.json_files import read_object
 from lorify.data.tasks.schema import Instance, Metric, Task
 from lorify.errors import EvaluationError
-from lorify.json_text import parse_json
 
 METRICS: dict[str, Metric] = {
     "exact_str_match": "exact",
@@ -41,15 +40,9 @@ def load_bigbench(path: Path) -> list[Task]:
 
 
 def _read_task(file: Path, root: Path) -> Task:
+    document = read_object(file)
     try:
-        document = parse_json(file.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise EvaluationError("not a JSON object")
         return _parse_task(document, file.parent.relative_to(root).parts if file != root else ())
-    except OSError as error:
-        raise EvaluationError(f"{file} cannot be read ({error.strerror}); expected a task of BIG-bench") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(f"{file} is not JSON ({error}); expected a task of BIG-bench") from error
     except EvaluationError as error:
         raise EvaluationError(f"{file}: {error}; expected a task of BIG-bench") from error
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lorify.atomic import replaced_file
+from lorify.data.tasks.json_files import read_object
 from lorify.data.tasks.schema import Instance, Metric, Task
 from lorify.errors import EvaluationError
-from lorify.json_text import parse_json
 
 _LONG_ANSWER_WORDS = 6
 _MAX_REPORTED = 3
@@ -70,15 +70,8 @@ def task_path(task: Task, folder: Path) -> Path:
 
 
 def _load_task(file: Path) -> Task:
+    document = read_object(file)
     try:
-        document = parse_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EvaluationError(f"{file} cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(f"{file} is not JSON ({error})") from error
-    try:
-        if not isinstance(document, dict):
-            raise EvaluationError("not a JSON object")
         return _parse_sni(document, file.stem) if "Instances" in document else _parse_task(document, file.stem)
     except EvaluationError as error:
         raise EvaluationError(f"{file}: {error}") from error

@@ -6,16 +6,15 @@ descriptions in `annotations`, examples in `raw/induce` and measured inputs in `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.json_files import read_object
 from lorify.data.tasks.schema import Instance, MeasuredTask, Metric, Task, split_task
 from lorify.errors import EvaluationError
-from lorify.json_text import parse_json
 
 METRICS: dict[str, Metric] = {
     "active_to_passive": "induction_exact",
@@ -88,7 +87,7 @@ def _read_converted(folder: Path) -> list[Task]:
 
 def _read_published(folder: Path, name: str) -> MeasuredTask:
     path = folder / "annotations" / f"{name}.json"
-    annotations = _read_object(path).get("annotations")
+    annotations = read_object(path).get("annotations")
     if not isinstance(annotations, list) or not annotations or not all(isinstance(text, str) for text in annotations):
         raise EvaluationError(f"{path}: field 'annotations' is not a list of texts; expected descriptions of the task")
     shown, measured = (_read_instances(folder / "raw" / part / f"{name}.json") for part in ("induce", "execute"))
@@ -106,7 +105,7 @@ def _read_published(folder: Path, name: str) -> MeasuredTask:
 
 
 def _read_instances(path: Path) -> tuple[Instance, ...]:
-    examples = _read_object(path).get("examples")
+    examples = read_object(path).get("examples")
     if not isinstance(examples, dict) or not examples:
         raise EvaluationError(f"{path}: field 'examples' is missing or empty; expected an object of examples")
     instances: list[Instance] = []
@@ -129,15 +128,3 @@ def _parse_example(row: dict[str, Any]) -> Iterator[Instance]:
     answers: Any = next((row[field] for field in ANSWER_FIELDS if row.get(field)), [row.get("output")])
     if isinstance(text, str) and isinstance(answers, list) and all(isinstance(answer, str) for answer in answers):
         yield Instance(text, tuple(answers))
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        document = parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror}); expected a file as published") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(f"{path} is not JSON ({error}); expected a file as published") from error
-    if not isinstance(document, dict):
-        raise EvaluationError(f"{path} is not a JSON object; expected a file as published")
-    return document

@@ -12,6 +12,7 @@ too, a few rounds are needed; each is one forward pass.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,25 @@ class _Targets:
     change: Tensor
 
 
+@dataclass(frozen=True)
+class _Prefix:
+    """Tokens with which all prompts begin, such as those of the chat template.
+
+    Attributes:
+        tokens: how many.
+        cache: their keys and values, of one row.
+    """
+
+    tokens: int
+    cache: DynamicCache
+
+    def for_rows(self, base: BaseLM, rows: int) -> dict[str, DynamicCache]:
+        """Copy the keys and values for a number of rows, as an argument of the decoder."""
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(rows)
+        return cache_argument(base, cache)
+
+
 def fit_answers(
     base: BaseLM, examples: Sequence[TrainingExample], start: Adapter, *, is_over: Callable[[], bool] | None = None
 ) -> Adapter:
@@ -72,8 +92,9 @@ def fit_answers(
     for number in range(ROUNDS if examples else 0):
         if number and is_over is not None and is_over():
             break
+        prefix = _read_prefix(base, examples, adapter)
         batches = [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
-        adapter = _solve(adapter, [_measure(base, batch, adapter, module) for batch in batches])
+        adapter = _solve(adapter, [_measure(base, batch, adapter, module, prefix) for batch in batches])
     return adapter
 
 
@@ -88,17 +109,19 @@ def _adapted_module(adapter: Adapter) -> str:
     return modules.pop()
 
 
-def _measure(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, module: str) -> _Targets:
+def _measure(
+    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, module: str, prefix: _Prefix | None
+) -> _Targets:
     """Run the examples through the base with the adapter on."""
     ids, mask, (rows, positions) = pad_examples(examples, base.device)
-    shared = 0 if base.is_recurrent else _shared_tokens(examples)
-    at = rows, positions - shared  # after the tokens that all prompts begin with
+    skipped = 0 if prefix is None else prefix.tokens
+    cached = {"use_cache": False} if prefix is None else prefix.for_rows(base, len(examples))
+    at = rows, positions - skipped
     layers = [layer for layer, _ in adapter.weights]
     lora = build_lora_batch([adapter] * len(examples), base)
-    cached = _read_once(base, ids[:1, :shared], adapter, len(examples)) if shared else {"use_cache": False}
     hooks = base.activation_hooks
     with hooks.recorded_inputs(layers, module) as inputs, hooks.detached_last_block() as last, base.hooks.applied(lora):
-        hidden = base.decoder(input_ids=ids[:, shared:], attention_mask=mask, **cached).last_hidden_state
+        hidden = base.decoder(input_ids=ids[:, skipped:], attention_mask=mask, **cached).last_hidden_state
     reads = {
         key: adapter.scaling(key) * (inputs[key[0]][at].float() @ pair.A.to(base.device, torch.float32).T)
         for key, pair in adapter.weights.items()
@@ -117,14 +140,16 @@ def _shared_tokens(examples: Sequence[TrainingExample]) -> int:
 
 
 @torch.no_grad()
-def _read_once(base: BaseLM, ids: Tensor, adapter: Adapter, rows: int) -> dict[str, DynamicCache]:
-    """Keys and values of tokens `[1, tokens]`, repeated for a number of rows, as an argument of the decoder."""
+def _read_prefix(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter) -> _Prefix | None:
+    """Read the tokens with which all prompts begin, with the adapter on; None if there are none."""
+    shared = 0 if base.is_recurrent else _shared_tokens(examples)
+    if not shared:
+        return None
     cache = DynamicCache(config=base.model.config)
-    argument = cache_argument(base, cache)
+    ids = torch.tensor([examples[0].ids[:shared]], device=base.device)  # [1, shared]
     with base.hooks.applied(build_lora_batch([adapter], base)):
-        base.decoder(input_ids=ids, use_cache=True, **argument)
-    cache.batch_repeat_interleave(rows)
-    return argument
+        base.decoder(input_ids=ids, use_cache=True, **cache_argument(base, cache))
+    return _Prefix(shared, cache)
 
 
 def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from lorify.base.files import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
-from lorify.contexts.images import Source, as_context, as_text
+from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import hypernetwork_folder
@@ -130,7 +130,7 @@ class Lorify:
         return load_question_writer(self.base)
 
     def internalize(
-        self, *sources: Source, keep: Keep = "tokens", report: Callable[[int], None] | None = None
+        self, *sources: ContextSource, keep: Keep = "tokens", report: Callable[[int], None] | None = None
     ) -> Adapter:
         """Turn documents or images into an adapter.
 
@@ -143,7 +143,7 @@ class Lorify:
         adapter = self.internalizer.internalize([as_context(source) for source in sources], report)
         return self.internalizer.reduce(adapter, keep)
 
-    def add(self, adapter: Adapter, *sources: Source) -> Adapter:
+    def add(self, adapter: Adapter, *sources: ContextSource) -> Adapter:
         """Add documents to an adapter; one with the name of a document already there replaces it."""
         return self.internalizer.add(adapter, [as_context(source) for source in sources])
 
@@ -151,7 +151,7 @@ class Lorify:
         """Remove documents from an adapter, which then has the weights it would have had without them."""
         return self.internalizer.remove(adapter, names)
 
-    def refine(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
+    def refine(self, adapter: Adapter, *sources: ContextSource, seconds: float) -> Adapter:
         """Train an adapter further by gradient descent, on questions about the sentences of its documents.
 
         Args:
@@ -173,7 +173,7 @@ class Lorify:
             writer=self.question_writer,
         )
 
-    def study(self, adapter: Adapter, *sources: Source, seconds: float) -> Adapter:
+    def study(self, adapter: Adapter, *sources: ContextSource, seconds: float) -> Adapter:
         """Improve the adapter that answers all questions alike, which is what exports contain.
 
         Answers of the focused adapter to questions about the sentences of its documents are fitted into its weights.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lorify.hypernets.training_config import TrainingConfig
-from lorify.training.engine.loop import Progress, Trainer
+from lorify.training.engine.loop import Trainer, TrainingProgress
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.sharded_weights import ShardedWeights
 
@@ -57,7 +57,7 @@ def train(run_dir: Path, made_of: TrainingConfig) -> dict[str, Tensor]:
     objective = SumObjective()
     trainer = Trainer(made_of, objective, run_dir)
 
-    def report(_: Progress) -> None:
+    def report(_: TrainingProgress) -> None:
         if isinstance(trainer.weights, ShardedWeights):
             assert not sum(weight.numel() for weight in objective.weights)
             moments = [m for of in trainer.optimizer.state.values() for name, m in of.items() if name != "step"]

@@ -17,7 +17,7 @@ from lorify.data.self_generated.store import SelfGeneratedRecord, open_folder, w
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import PerceiverObjective
-from lorify.training.engine.loop import Progress, Trainer
+from lorify.training.engine.loop import Trainer, TrainingProgress
 
 NONE: Mapping[str, Any] = {}
 
@@ -107,7 +107,7 @@ def train_in_process(
     trained_objective = objective(None if base_dir is None else load_part(base_dir), **changes)
     trainer = Trainer(trained_objective.config, trained_objective, run_dir)
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if progress.step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

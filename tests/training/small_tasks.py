@@ -10,7 +10,7 @@ from lorify.data.tasks.schema import Instance, Task
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig, TaskTrainingConfig
 from lorify.hypernets.training_data import TaskData
-from lorify.training.engine.loop import Progress, Trainer
+from lorify.training.engine.loop import Trainer, TrainingProgress
 from lorify.training.preparation import Preparation
 from lorify.training.registry import find_training_kind
 from lorify.training.tasks.batches import TaskSampler
@@ -42,8 +42,8 @@ def start(config, run_dir: Path) -> Trainer:
     return Trainer(config, objective, run_dir)
 
 
-def train(config, run_dir: Path, stops: tuple[int | None, ...] = (None,)) -> tuple[Trainer, list[Progress]]:
-    seen: list[Progress] = []
+def train(config, run_dir: Path, stops: tuple[int | None, ...] = (None,)) -> tuple[Trainer, list[TrainingProgress]]:
+    seen: list[TrainingProgress] = []
     for stop in stops:
         trainer = start(config, run_dir)
         trainer.run(seen.append, stop_at=stop)

@@ -6,7 +6,7 @@ from training.toy_run import TOY
 from typer.testing import CliRunner
 
 from lorify.cli import app
-from lorify.commands.train import read_config
+from lorify.commands.train import load_training_config
 from lorify.errors import ConfigError
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training import registry
@@ -15,7 +15,7 @@ from lorify.training import registry
 def test_keys_of_lorify_0_1_still_load(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"start_from": "hypernetwork", "optimization": {"keep_weight": 0.5}}))
-    config = read_config(path, [])
+    config = load_training_config(path, [])
     assert isinstance(config, AssociativeTrainingConfig)
     assert (str(config.init_from), config.optimization.preservation_kl_weight) == ("hypernetwork", 0.5)
 
@@ -25,7 +25,7 @@ def test_keys_of_lorify_0_1_still_load(tmp_path):
 def test_a_setting_replaces_a_value_under_its_old_or_new_name(tmp_path, key, in_file):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"optimization": {in_file: 0.5}}))
-    config = read_config(path, [f"{key}=0.25"])
+    config = load_training_config(path, [f"{key}=0.25"])
     assert isinstance(config, AssociativeTrainingConfig)
     assert config.optimization.preservation_kl_weight == 0.25
 
@@ -34,7 +34,7 @@ def test_a_key_under_both_of_its_names_is_refused(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"start_from": "a", "init_from": "b"}))
     with pytest.raises(ConfigError, match="init_from is given twice"):
-        read_config(path, [])
+        load_training_config(path, [])
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_dry_run_names_the_kinds_it_can_estimate(tmp_path):
 def test_a_list_is_to_be_written_as_json(tmp_path):
     (tmp_path / "run.json").write_text('{"kind": "task"}')
     with pytest.raises(ConfigError, match=r"write it as JSON, such as \[\"q_proj\", \"v_proj\"\]"):
-        read_config(tmp_path / "run.json", ["hypernetwork.modules=q_proj,v_proj"])
+        load_training_config(tmp_path / "run.json", ["hypernetwork.modules=q_proj,v_proj"])
 
 
 def test_the_help_of_train_explains_every_kind():

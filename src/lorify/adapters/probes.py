@@ -26,7 +26,7 @@ _TOLERANCE = 1e-3
 _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
-def probe_ids(base: BaseLM) -> Tensor:
+def probe_prompt_ids(base: BaseLM) -> Tensor:
     """Return the token ids of the probe prompt `[1, tokens]`.
 
     It is ordinary text: on special tokens, hidden states are so large that rounding changes logits by dozens.
@@ -39,7 +39,7 @@ def probe_ids(base: BaseLM) -> Tensor:
 def probe_logits(base: BaseLM, adapters: AdapterLike) -> Tensor:
     """Return the logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied."""
     with base.hooks.applied(build_lora_batch([adapters], base)):
-        return base.model(input_ids=probe_ids(base), use_cache=False).logits
+        return base.model(input_ids=probe_prompt_ids(base), use_cache=False).logits
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
     adapted = load_with_peft(base, folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about how peft itself uses transformers
-        return adapted(input_ids=probe_ids(base), use_cache=False).logits
+        return adapted(input_ids=probe_prompt_ids(base), use_cache=False).logits
 
 
 def load_with_peft(base: BaseLM, folder: Path) -> PeftModel:

@@ -47,7 +47,7 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
     """
     from lorify.adapters.storage import load_adapter
 
-    summary = summarize(load_adapter(adapter_dir))
+    summary = summarize_adapter(load_adapter(adapter_dir))
     if as_json:
         print_json(summary)
         return
@@ -61,7 +61,7 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
             print_line(f"    keeps {document['keeps']}: {KEPT_HELP[document['keeps']]}")
 
 
-def summarize(adapter: Adapter) -> dict:
+def summarize_adapter(adapter: Adapter) -> dict:
     """Collect the provenance, shape and size of an adapter."""
     layers = sorted({layer for layer, _ in adapter.weights})
     return {

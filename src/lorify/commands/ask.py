@@ -75,10 +75,7 @@ def ask(
     (or: lorify ask --task "Is the review positive?" -q "I loved it." --choice yes --choice no)
     """
     documents = [*(documents or []), *(more_documents or [])]
-    if not documents and task is None:
-        raise ContextError("there is no document and no task; give a document, or a task with --task")
-    if not questions and "-" in documents:
-        raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
+    _check_given(documents, task, questions)
     questions = read_questions(questions, required=compare or as_json or bool(choices))
     json_schema = read_schema(schema)
     choices = check_given_choices(choices, questions, compare=compare, schema=schema is not None)
@@ -109,6 +106,13 @@ def ask(
         stream_answers(
             model, stack, questions, options, sources=sources, all_sources=all_sources, not_stated=not_stated
         )
+
+
+def _check_given(documents: list[str], task: str | None, questions: list[str] | None) -> None:
+    if not documents and task is None:
+        raise ContextError("there is no document and no task; give a document, or a task with --task")
+    if not questions and "-" in documents:
+        raise ContextError("standard input holds a document, so it cannot hold questions too; give them with -q")
 
 
 def _prompt_text(contexts: list[Context], task: str | None) -> str:

@@ -167,7 +167,7 @@ def _note_doubts(model: Lorify, contexts: list[Context]) -> None:
                 stderr().print(f"note: {note}", style="yellow", markup=False)
 
 
-def check_questions(questions: list[str]) -> None:
+def check_encoding(questions: list[str]) -> None:
     """Refuse questions on the command line that are not valid UTF-8, which Python represents as surrogates.
 
     Raises:

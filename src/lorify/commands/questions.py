@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lorify.commands.confidence import note_bare_answer, warn_if_doubtful
-from lorify.commands.options import check_questions
+from lorify.commands.options import check_encoding
 from lorify.commands.terminal import print_line, show_spinner, write_stream
 from lorify.data.answers import NOT_STATED
 from lorify.errors import LorifyError, RequestError
@@ -39,7 +39,7 @@ def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
     Raises:
         LorifyError: if a required question is missing, or a question is not in UTF-8.
     """
-    check_questions(given or [])
+    check_encoding(given or [])
     return given or _piped_questions(required=required)
 
 

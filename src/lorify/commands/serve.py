@@ -12,7 +12,7 @@ import typer
 
 from lorify.commands.options import Base, Hypernetwork, TaskHypernetwork, load_model
 from lorify.commands.settings import describe_defaults, read_settings
-from lorify.commands.specialize import load_tasks
+from lorify.commands.specialize import load_task_hypernetwork
 from lorify.commands.terminal import print_line, stderr
 from lorify.errors import ConfigError, HypernetworkError
 
@@ -111,7 +111,7 @@ def serve(
     adapters = AdapterStore(store_dir, limits.max_disk_bytes, limits.max_memory_bytes)
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     if task_hypernetwork is not None:  # the shipped one is loaded with the first task
-        load_tasks(model)
+        load_task_hypernetwork(model)
     share = key_share(api_keys, limits)
     started = _start_engine(model, endpoint, adapters_dir or store_dir / "vllm", limits, share)
     service = Service(model, started, adapters, engine_name=engine, keys=api_keys, settings=limits)

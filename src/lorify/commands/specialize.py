@@ -85,14 +85,14 @@ def specialize(
 
 def specialize_timed(model: Lorify, description: str) -> tuple[Adapter, float]:
     """Return the adapter of a description and the seconds it took, not counting the time to load the encoder."""
-    load_tasks(model)
+    load_task_hypernetwork(model)
     with _description_warnings():
         started = time.perf_counter()
         adapter = model.specialize(description)
     return adapter, time.perf_counter() - started
 
 
-def load_tasks(model: Lorify) -> None:
+def load_task_hypernetwork(model: Lorify) -> None:
     """Load the task hypernetwork and its description encoder, so that their errors are raised now."""
     with _description_warnings(), show_spinner("loading the description encoder"):
         _ = model.specializer

@@ -61,14 +61,14 @@ def train(
     if defaults:
         show_defaults(kind, as_json=as_json)
     elif dry_run and config is not None:
-        show_dry_run(read_config(config, settings or []), as_json=as_json)
+        show_dry_run(load_training_config(config, settings or []), as_json=as_json)
     elif config is None or output is None:
         raise ConfigError("a config file and a run folder are needed: lorify train CONFIG -o RUN_DIR")
     else:
-        run(read_config(config, settings or []), output, seconds)
+        run(load_training_config(config, settings or []), output, seconds)
 
 
-def read_config(path: Path, settings: list[str]) -> TrainingConfig:
+def load_training_config(path: Path, settings: list[str]) -> TrainingConfig:
     """Read a config file and change it by `key.sub=value` settings; values are JSON, or else text.
 
     Raises:

@@ -13,11 +13,11 @@ from rich.progress import Progress as ProgressBar
 from lorify.commands.terminal import LOG_EVERY_SECONDS, duration, stderr
 
 if TYPE_CHECKING:
-    from lorify.training.engine.loop import Progress
+    from lorify.training.engine.loop import TrainingProgress
 
 
 @contextmanager
-def reporting(first_step: int, num_steps: int) -> Iterator[Callable[[Progress], None]]:
+def reporting(first_step: int, num_steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
     """Give a function that reports each step of a run.
 
     Args:
@@ -32,7 +32,7 @@ def reporting(first_step: int, num_steps: int) -> Iterator[Callable[[Progress], 
     with ProgressBar(*columns, console=console) as bar:
         task = bar.add_task("", total=num_steps, completed=first_step)
 
-        def show(progress: Progress) -> None:
+        def show(progress: TrainingProgress) -> None:
             bar.update(task, completed=progress.step, description=describe_progress(progress))
             if heldout := describe_heldout(progress):
                 bar.console.print(f"step {progress.step}: {heldout}", markup=False)
@@ -40,11 +40,11 @@ def reporting(first_step: int, num_steps: int) -> Iterator[Callable[[Progress], 
         yield show
 
 
-def _line_reporter(first_step: int, num_steps: int) -> Callable[[Progress], None]:
+def _line_reporter(first_step: int, num_steps: int) -> Callable[[TrainingProgress], None]:
     """Print a line every few seconds, and after each evaluation."""
     started, last = time.monotonic(), 0.0
 
-    def show(progress: Progress) -> None:
+    def show(progress: TrainingProgress) -> None:
         nonlocal last
         now = time.monotonic()
         heldout = describe_heldout(progress)
@@ -58,7 +58,7 @@ def _line_reporter(first_step: int, num_steps: int) -> Callable[[Progress], None
     return show
 
 
-def describe_progress(progress: Progress) -> str:
+def describe_progress(progress: TrainingProgress) -> str:
     """Format the loss, exact match by kind and speed of a step."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "exact/"))
     parts = [f"loss {progress.metrics['loss']:.3f}", f"exact {exact}" if exact else ""]
@@ -66,7 +66,7 @@ def describe_progress(progress: Progress) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def describe_heldout(progress: Progress) -> str:
+def describe_heldout(progress: TrainingProgress) -> str:
     """Format the exact match on held-out data, or else the other metrics; empty if this step was not evaluated."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "heldout/exact/"))
     if exact:
@@ -75,6 +75,6 @@ def describe_heldout(progress: Progress) -> str:
     return f"held-out {others}" if others else ""
 
 
-def _with_prefix(progress: Progress, prefix: str) -> list[tuple[str, float]]:
+def _with_prefix(progress: TrainingProgress, prefix: str) -> list[tuple[str, float]]:
     """Metrics whose names begin with a prefix, in order, without it."""
     return sorted((n.removeprefix(prefix), value) for n, value in progress.metrics.items() if n.startswith(prefix))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lorify.contexts.formats.registry import read_source
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.errors import ContextError, ContextTooLargeError
 
@@ -95,7 +95,7 @@ def document_from_bytes(
         raise ContextTooLargeError(f"document {name} has more than {max_bytes:,} bytes; split it")
     if not data.strip():
         raise ContextError(f"document {name} is empty; give one with text")
-    return document_from_text(read_source(Source(data, name, suffix, max_bytes, max_pages)), name)
+    return document_from_text(read_source(FileContent(data, name, suffix, max_bytes, max_pages)), name)
 
 
 def _tidy(text: str) -> str:

@@ -44,11 +44,11 @@ class ImageContext:
 Context = Document | ImageContext
 """A context to internalize."""
 
-Source = Context | Image.Image | Path | str
+ContextSource = Context | Image.Image | Path | str
 """A document or an image, or the path of one (`-` is standard input)."""
 
 
-def as_context(source: Source) -> Context:
+def as_context(source: ContextSource) -> Context:
     """Read a document or image unless it has been read.
 
     Raises:

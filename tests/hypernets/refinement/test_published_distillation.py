@@ -7,7 +7,7 @@ from tiny import tiny_base
 from lorify.adapters import build_lora_batch
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.refinement.published_distillation import DistillationSettings, distill_as_published
-from lorify.hypernets.refinement.training_examples import TrainingExample, kl_to_teacher
+from lorify.hypernets.refinement.training_examples import TrainingExample, mean_kl_to_teacher
 
 DOCUMENTS = [document_from_text("The mill opens at nine.", "mill")]
 
@@ -32,8 +32,8 @@ def test_it_learns_the_teachers_distribution(base, examples):
     adapter = distill_as_published(base, examples, DOCUMENTS, settings)
     assert adapter.lora_alpha == 8 and {pair.rank for pair in adapter.weights.values()} == {4}
     with torch.no_grad():
-        before = kl_to_teacher(base, examples, {})
-        after = kl_to_teacher(base, examples, build_lora_batch([adapter], base))
+        before = mean_kl_to_teacher(base, examples, {})
+        after = mean_kl_to_teacher(base, examples, build_lora_batch([adapter], base))
     assert after < before - 0.5
 
 

@@ -18,7 +18,7 @@ from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
 from lorify.hypernets.refinement.teacher_examples import teacher_examples
-from lorify.hypernets.refinement.training_examples import focusing, kl_to_teacher
+from lorify.hypernets.refinement.training_examples import focusing, mean_kl_to_teacher
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 MODEL = tiny_lorify()
@@ -28,7 +28,7 @@ PROMPTS = PromptBuilder(BASE.tokenizer)
 
 def kl(examples, adapter) -> float:
     with torch.no_grad():
-        return float(kl_to_teacher(BASE, examples, build_lora_batch([adapter], BASE) or {}))
+        return float(mean_kl_to_teacher(BASE, examples, build_lora_batch([adapter], BASE) or {}))
 
 
 def examples_of_teacher(questions=("When?", "Who is it?")):
@@ -46,7 +46,7 @@ def test_training_brings_the_student_nearer_to_the_teacher():
 def test_the_blank_adapter_is_the_bare_base():
     examples = examples_of_teacher()
     with torch.no_grad():
-        bare = float(kl_to_teacher(BASE, examples, {}))
+        bare = float(mean_kl_to_teacher(BASE, examples, {}))
     assert kl(examples, blank_adapter(BASE, 4, [DOCUMENT])) == pytest.approx(bare, abs=1e-6)
 
 
@@ -141,7 +141,7 @@ def test_refining_trains_below_what_each_question_is_focused_on():
     def loss(adapter) -> float:
         focused = focusing(internalizer)([adapter] * len(examples), [example.question for example in examples])
         with torch.no_grad():
-            return float(kl_to_teacher(BASE, examples, build_lora_batch(focused, BASE) or {}))
+            return float(mean_kl_to_teacher(BASE, examples, build_lora_batch(focused, BASE) or {}))
 
     assert loss(refined) < loss(generated)
 

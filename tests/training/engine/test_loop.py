@@ -7,11 +7,11 @@ from training.tiny_associative_run import tiny_config, trainer
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
-from lorify.training.engine.loop import Progress
+from lorify.training.engine.loop import TrainingProgress
 
 
 def trained_weights(folder, config: AssociativeTrainingConfig, stops: tuple[int | None, ...] = (None,)):
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     for stop in stops:
         current = trainer(folder, config)
         current.run(seen.append, stop_at=stop)
@@ -82,7 +82,7 @@ def test_another_config_in_the_same_folder_is_refused(tmp_path):
 def test_two_runs_do_not_train_in_one_folder(tmp_path):
     other = trainer(tmp_path / "run", tiny_config())
 
-    def meanwhile(_progress: Progress) -> None:
+    def meanwhile(_progress: TrainingProgress) -> None:
         with pytest.raises(TrainingError, match=r"another process is training in .*; stop it, wait for it"):
             other.run(lambda _: None)
 

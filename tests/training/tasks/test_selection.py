@@ -7,18 +7,18 @@ from lorify.adapters import load_adapter
 from lorify.errors import EvaluationError, TrainingError
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.hypernets.training_data import TaskData
-from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.selection import select_tasks
 
 
 def test_unseen_families_and_instances_that_overlap_with_evaluation_tasks_are_not_trained_on(tmp_path, tasks_path):
-    train, unseen = prepare_tasks(TaskData.model_validate({"suite": True, "max_tasks": 30}), seed=0)
+    train, unseen = select_tasks(TaskData.model_validate({"suite": True, "max_tasks": 30}), seed=0)
     assert len(train) == 30 and not {t.family for t in train} & {t.family for t in unseen}
     long = " ".join(f"word{n}" for n in range(12))
     clash = echo_task("clash", "red", "family 0") | {"instances": [{"input": long, "outputs": [w]} for w in ("a", "b")]}
     (tasks_path / "clash.json").write_text(json.dumps(clash))
     (tmp_path / "measured.json").write_text(json.dumps(clash | {"name": "measured"}))
     data = {**DATA, "tasks_path": str(tasks_path), "eval_tasks_path": str(tmp_path / "measured.json")}
-    train, _ = prepare_tasks(TaskData.model_validate(data), seed=0)
+    train, _ = select_tasks(TaskData.model_validate(data), seed=0)
     assert "clash" not in {t.name for t in train} and len(train) == 4
 
 
@@ -32,7 +32,7 @@ def test_the_best_step_of_writing_questions_has_the_lowest_loss(tmp_path):
     config = LoraTrainingConfig.model_validate(
         {**RUN, "shared": True, "lora": {"modules": ["q_proj"], "rank": 2}, "data": data, "optimization": SCHEDULE}
     )
-    train, unseen = prepare_tasks(config.data, config.seed)
+    train, unseen = select_tasks(config.data, config.seed)
     assert not unseen and {task.family for task in train} == {"generated", "passages"}
     learned = {instance.outputs[0] for task in train if task.family == "passages" for instance in task.instances}
     assert learned < {line["question"] for line in lines}  # some passages are held out
@@ -49,12 +49,12 @@ def test_a_broken_task_file_and_a_run_without_tasks_are_refused(tmp_path, tasks_
     with pytest.raises(EvaluationError, match=r"broken\.json"):
         start(task_config(tasks_path), tmp_path / "run")
     with pytest.raises(TrainingError, match="no task to train on"):
-        prepare_tasks(TaskData.model_validate({"suite": False}), seed=0)
+        select_tasks(TaskData.model_validate({"suite": False}), seed=0)
 
 
 def test_generated_tasks_are_added_to_the_suite_or_used_alone():
-    alone, unseen = prepare_tasks(TaskData(suite=False, drawn_tasks=40), seed=0)
+    alone, unseen = select_tasks(TaskData(suite=False, drawn_tasks=40), seed=0)
     assert len(alone) == 40 and unseen == []
-    both, unseen = prepare_tasks(TaskData(drawn_tasks=40), seed=0)
+    both, unseen = select_tasks(TaskData(drawn_tasks=40), seed=0)
     assert set(alone) < set(both)
     assert not {task.family for task in both} & {task.family for task in unseen}

@@ -7,11 +7,11 @@ import zipfile
 from pathlib import PurePosixPath
 
 from lorify.contexts.formats.registry import read_source
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 
 
-def read_zip(source: Source) -> str:
+def read_zip(source: FileContent) -> str:
     """Read the documents of a zip archive; files of other kinds are left out.
 
     Raises:
@@ -29,7 +29,7 @@ def read_zip(source: Source) -> str:
                 continue
             data = archive.read(member)
             try:
-                inner = Source(data, member.filename, path.suffix.lower(), source.max_bytes, source.max_pages)
+                inner = FileContent(data, member.filename, path.suffix.lower(), source.max_bytes, source.max_pages)
                 parts.append(f"# {member.filename}\n\n{read_source(inner)}")
             except ContextTooLargeError:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -24,7 +24,7 @@ _REFUSED_STREAMS = {
 }
 
 
-def check_archive(source: Source) -> None:
+def check_archive(source: FileContent) -> None:
     """Refuse a zip archive, or an Office document of that form, that is damaged or too large when unpacked.
 
     Raises:
@@ -40,7 +40,7 @@ def check_archive(source: Source) -> None:
         raise source.too_large(num_bytes)
 
 
-def archive_kind(source: Source) -> str:
+def archive_kind(source: FileContent) -> str:
     """Return what a zip archive is: docx, xlsx, pptx, epub, odf, or zip for any other.
 
     Raises:
@@ -70,7 +70,7 @@ def _kind_by_members(archive: zipfile.ZipFile, name: str) -> str:
     return next((kind for member, kind in folders.items() if member in members), "zip")
 
 
-def ole_kind(source: Source) -> str:
+def ole_kind(source: FileContent) -> str:
     """Return what an OLE container is: xls or msg.
 
     Raises:

@@ -10,7 +10,7 @@ from email.message import EmailMessage, MIMEPart
 from typing import cast
 
 from lorify.contexts.formats.decoding import decode
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.web import convert, html_to_markdown
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
@@ -29,13 +29,13 @@ def looks_like_mail(data: bytes) -> bool:
     return _FIRST_LINES.match(start) is not None and _MAIL_HEADER.search(start) is not None
 
 
-def read_eml(source: Source) -> str:
+def read_eml(source: FileContent) -> str:
     """Read an e-mail in its internet form."""
     message = email.message_from_bytes(source.data.lstrip(), policy=email.policy.default)
     return _write(cast(EmailMessage, message), source.name, depth=0)
 
 
-def read_msg(source: Source) -> str:
+def read_msg(source: FileContent) -> str:
     """Read an e-mail that Outlook saved."""
     import olefile
 

@@ -7,19 +7,19 @@ import re
 from typing import Any
 
 from lorify.contexts.formats.decoding import decode
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.web import html_to_markdown
 
 _LONG_LINE_CHARS = 500
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def read_text(source: Source) -> str:
+def read_text(source: FileContent) -> str:
     """Read a plain text as it is."""
     return decode(source.data, source.name)
 
 
-def read_rtf(source: Source) -> str:
+def read_rtf(source: FileContent) -> str:
     """Read a rich text without its control words."""
     from striprtf.striprtf import rtf_to_text
 
@@ -27,7 +27,7 @@ def read_rtf(source: Source) -> str:
     return re.sub(r"^\|?(.*)\|$", lambda row: f"| {row.group(1).replace('|', ' | ')} |", text, flags=re.M)
 
 
-def read_json(source: Source) -> str:
+def read_json(source: FileContent) -> str:
     """Read JSON; what is written in one long line is indented."""
     text = decode(source.data, source.name)
     if max(map(len, text.splitlines()), default=0) <= _LONG_LINE_CHARS:
@@ -38,7 +38,7 @@ def read_json(source: Source) -> str:
         return text
 
 
-def read_notebook(source: Source) -> str:
+def read_notebook(source: FileContent) -> str:
     """Read a Jupyter notebook: its texts, code, and what the code printed."""
     notebook = json.loads(decode(source.data, source.name))
     language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.tables import markdown_tables
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SKIPPED = {f"{_TEXT}tracked-changes", f"{_TEXT}sequence-decls"}
 _SPACES = {f"{_TEXT}s": " ", f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
 
 
-def read_open_document(source: Source) -> str:
+def read_open_document(source: FileContent) -> str:
     """Read an OpenDocument text, spreadsheet or presentation, with its headers and footers."""
     from defusedxml.ElementTree import fromstring
 

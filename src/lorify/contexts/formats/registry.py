@@ -17,7 +17,7 @@ from lorify.contexts.formats.containers import OLE_MAGIC, ZIP_MAGIC, archive_kin
 from lorify.contexts.formats.decoding import decode
 from lorify.contexts.formats.mail import looks_like_mail
 from lorify.contexts.formats.markup import looks_like_notebook
-from lorify.contexts.formats.source import BINARY_ADVICE, Source
+from lorify.contexts.formats.source import BINARY_ADVICE, FileContent
 from lorify.contexts.formats.tables import looks_separated
 from lorify.errors import ContextError
 
@@ -48,8 +48,8 @@ class DocumentFormat:
     Attributes:
         name: its name.
         suffixes: suffixes of its files; used if the content does not tell the format.
-        reader: a function from a `Source` to its text, as `module:function` in this package. It is imported on first
-            use, so that reading a text loads no parser.
+        reader: a function from a `FileContent` to its text, as `module:function` in this package. It is imported on
+            first use, so that reading a text loads no parser.
         is_binary: whether its files are not text.
     """
 
@@ -58,10 +58,10 @@ class DocumentFormat:
     reader: str
     is_binary: bool = False
 
-    def read(self, source: Source) -> str:
+    def read(self, source: FileContent) -> str:
         """Read a file of this format as text."""
         module, _, function = self.reader.partition(":")
-        return cast(Callable[[Source], str], getattr(import_module(f"{_READERS}.{module}"), function))(source)
+        return cast(Callable[[FileContent], str], getattr(import_module(f"{_READERS}.{module}"), function))(source)
 
 
 TEXT = DocumentFormat("text", ("", ".txt", ".text", ".log"), "markup:read_text")
@@ -108,7 +108,7 @@ FORMATS: dict[str, DocumentFormat] = {
 _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 
 
-def find_format(source: Source) -> DocumentFormat:
+def find_format(source: FileContent) -> DocumentFormat:
     """Tell the format of a file by its content, or else by its suffix.
 
     Raises:
@@ -131,7 +131,7 @@ def find_format(source: Source) -> DocumentFormat:
     return named if told is TEXT and named.is_binary and b"\0" in start else told
 
 
-def read_source(source: Source) -> str:
+def read_source(source: FileContent) -> str:
     """Read a file of any known format as text.
 
     Raises:
@@ -157,7 +157,7 @@ def read_source(source: Source) -> str:
     return text
 
 
-def plain_text(source: Source) -> str | None:
+def plain_text(source: FileContent) -> str | None:
     """Return the text of a plain UTF-8 file, which needs no parser; None for anything else."""
     data = source.data
     if b"\0" in data or data.startswith((ZIP_MAGIC, OLE_MAGIC, b"\xef\xbb\xbf")) or not data.strip():

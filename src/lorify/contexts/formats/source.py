@@ -10,7 +10,7 @@ BINARY_ADVICE = "give txt, md, html, pdf, docx, pptx, xlsx or the like"
 
 
 @dataclass(frozen=True)
-class Source:
+class FileContent:
     """A file to be read as text.
 
     Attributes:

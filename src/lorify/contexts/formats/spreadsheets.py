@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.tables import markdown_tables
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _DECIMALS = re.compile(r"0\.(0+)")
 _CURRENCY = re.compile(r"[$€£¥]")
 
 
-def read_xlsx(source: Source) -> str:
+def read_xlsx(source: FileContent) -> str:
     """Read an Excel workbook: the values that it shows, or the formula of a cell that was never computed."""
     import openpyxl
 
@@ -28,7 +28,7 @@ def read_xlsx(source: Source) -> str:
     return _write_sheets((sheet.title, _xlsx_rows(sheet, formulas[sheet.title])) for sheet in values.worksheets)
 
 
-def read_xls(source: Source) -> str:
+def read_xls(source: FileContent) -> str:
     """Read a workbook of Excel 97 to 2003."""
     import xlrd
 

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lorify.contexts.formats.decoding import decode
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 
 SEPARATORS = ",;\t|"
 _SAMPLE_ROWS = 200
 _MAX_CELL_CHARS = 40
 
 
-def read_separated(source: Source) -> str:
+def read_separated(source: FileContent) -> str:
     """Read separated values as a Markdown table; lines before its heading stay lines."""
     text = decode(source.data, source.name)
     separator, text = _declared_separator(text)

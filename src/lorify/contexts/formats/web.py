@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 from lorify.contexts.formats.decoding import decode
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 
 
-def read_html(source: Source) -> str:
+def read_html(source: FileContent) -> str:
     """Read an HTML page as Markdown."""
     return html_to_markdown(decode(source.data, source.name))
 
@@ -21,17 +21,17 @@ def html_to_markdown(html: str) -> str:
     return markitdown.converters.HtmlConverter().convert_string(html).markdown
 
 
-def read_feed(source: Source) -> str:
+def read_feed(source: FileContent) -> str:
     """Read an RSS or Atom feed as Markdown."""
     return convert(source, "RssConverter", ".rss")
 
 
-def read_epub(source: Source) -> str:
+def read_epub(source: FileContent) -> str:
     """Read an EPUB book: its title, authors and other metadata, then its chapters in order."""
     return convert(source, "EpubConverter", ".epub")
 
 
-def convert(source: Source, converter: str, suffix: str) -> str:
+def convert(source: FileContent, converter: str, suffix: str) -> str:
     """Convert a file with one of markitdown's converters.
 
     Args:

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.web import convert
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _REMOVED = {f"{_W}del", f"{_W}moveFrom", f"{_W}instrText"}
 _SPACES = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n"}
 
 
-def read_docx(source: Source) -> str:
+def read_docx(source: FileContent) -> str:
     """Read a Word document as Markdown: headers, text, footers, comments."""
     parts = _parts_beside_text(source.data)
     body = _tidy(convert(source, "DocxConverter", ".docx"))

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lorify.adapters.probes import probe_ids
+from lorify.adapters.probes import probe_prompt_ids
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
@@ -59,7 +59,7 @@ def logit_change(base: BaseLM, batch: LoraBatch | None) -> float:
     Raises:
         HypernetworkError: if it changes nothing, or a logit is not finite.
     """
-    probe = probe_ids(base)
+    probe = probe_prompt_ids(base)
     logits = []
     for lora in (batch, None):
         with base.hooks.applied(lora):

@@ -18,7 +18,7 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, kl_to_teacher
+from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, mean_kl_to_teacher
 
 MODULE = "down_proj"
 MIN_RMS = 0.01
@@ -110,7 +110,7 @@ def distill(
         if len(order) < batch_size:
             order += rng.sample(examples, len(examples))
         batch, order = order[:batch_size], order[batch_size:]
-        loss = kl_to_teacher(base, batch, lora.lora_batch(batch, focus))
+        loss = mean_kl_to_teacher(base, batch, lora.lora_batch(batch, focus))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learned, 1.0)

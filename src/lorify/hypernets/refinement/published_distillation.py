@@ -22,7 +22,7 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.hypernets.refinement.gradient_loop import blank_adapter
-from lorify.hypernets.refinement.training_examples import TrainingExample, kl_to_teacher
+from lorify.hypernets.refinement.training_examples import TrainingExample, mean_kl_to_teacher
 
 WEIGHT_DECAY = 0.01
 
@@ -78,7 +78,7 @@ def distill_as_published(
         order = torch.randperm(len(examples), generator=generator).tolist()
         for start in range(0, len(order), settings.batch_size):
             batch = [examples[i] for i in order[start : start + settings.batch_size]]
-            loss = kl_to_teacher(base, batch, {key: LoraTensors(A[key], B[key] * scaling) for key in A})
+            loss = mean_kl_to_teacher(base, batch, {key: LoraTensors(A[key], B[key] * scaling) for key in A})
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -53,7 +53,7 @@ def known_answer(base: BaseLM, question: str, prompt: Sequence[int], target: Seq
     return TrainingExample(question, [*prompt, *target[:-1]], len(target), ids, torch.zeros(ids.shape).to(ids.device))
 
 
-def kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]) -> Tensor:
+def mean_kl_to_teacher(base: BaseLM, examples: Sequence[TrainingExample], lora: Mapping[Key, LoraTensors]) -> Tensor:
     """Compute the mean KL(teacher || student) over all target positions, on the teacher's most probable tokens."""
     student_log = student_log_probabilities(base, examples, lora)
     top_ids = torch.cat([example.top_ids for example in examples])

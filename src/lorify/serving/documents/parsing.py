@@ -16,7 +16,7 @@ from types import TracebackType
 
 from lorify.contexts.documents import Document
 from lorify.contexts.formats.registry import plain_text
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing_worker import READY, ParsingJob, ParsingResult
 from lorify.serving.text_sizes import TextLimits
@@ -82,7 +82,7 @@ class DocumentParser:
             raise ContextTooLargeError(
                 f"document {name} has {len(data):,} bytes, the limit is {self._max_bytes:,}; split it"
             )
-        text = plain_text(Source(data, name, PurePosixPath(name).suffix.lower(), self._max_bytes))
+        text = plain_text(FileContent(data, name, PurePosixPath(name).suffix.lower(), self._max_bytes))
         if text is None:
             with self._slots:
                 text = self._parse_in_worker(data, name)

@@ -12,7 +12,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, first_problem
-from lorify.serving.engines.vllm_format import CompletionEvent, ModelList, ServedModel, error_message
+from lorify.serving.engines.vllm_format import CompletionEvent, ServedModel, VllmModelList, error_message
 
 CONNECT_SECONDS = 10.0
 HEALTH_SECONDS = 3.0
@@ -67,7 +67,7 @@ class VllmClient:
                 response = await http.get("/v1/models", timeout=REPLY_SECONDS)
             if response.is_error:
                 raise self._error(response)
-            bases = [model for model in self._parse(ModelList, response.content).data if not model.parent]
+            bases = [model for model in self._parse(VllmModelList, response.content).data if not model.parent]
             found = next((model for model in bases if _has_name(model, self._base_name)), None)
             if found is None:
                 raise EngineError(

@@ -19,7 +19,7 @@ class ServedModel(BaseModel):
     """The base of an adapter; None for a base."""
 
 
-class ModelList(BaseModel):
+class VllmModelList(BaseModel):
     """Response of `/v1/models`."""
 
     data: list[ServedModel]
@@ -40,7 +40,7 @@ class Logprobs(BaseModel):
         return self
 
 
-class Choice(BaseModel):
+class VllmChoice(BaseModel):
     """The next part of an answer."""
 
     text: str | None = None
@@ -57,7 +57,7 @@ class Usage(BaseModel):
 class CompletionEvent(BaseModel):
     """A server-sent event of `/v1/completions` with `stream`."""
 
-    choices: list[Choice] = []
+    choices: list[VllmChoice] = []
     usage: Usage | None = None
     error: Any = None
 

@@ -49,7 +49,7 @@ def json_body(model: type[Body]) -> Callable[..., Awaitable[Body]]:
         content = await request.body()
         max_ids = service.settings.max_answers * service.model.base.window_tokens
         with service.prompts.slot(owner):
-            return await service.prompts.run(lambda: parse_json(model, content, MAX_ITEMS + max_ids), owner)
+            return await service.prompts.run(lambda: validate_json(model, content, MAX_ITEMS + max_ids), owner)
 
     return read
 
@@ -62,10 +62,10 @@ async def read_json(request: Request, service: Service, owner: str, model: type[
         BusyError: if too many requests wait for their documents to be read.
     """
     content = await request.body()
-    return await service.documents.run(lambda: parse_json(model, content, MAX_ITEMS), owner)
+    return await service.documents.run(lambda: validate_json(model, content, MAX_ITEMS), owner)
 
 
-def parse_json(model: type[Body], content: bytes, max_items: int) -> Body:
+def validate_json(model: type[Body], content: bytes, max_items: int) -> Body:
     """Validate JSON.
 
     Args:

@@ -127,7 +127,7 @@ def copy_matching_weights(
 
 
 @torch.no_grad()
-def calibrate(
+def fit_to_activations(
     hypernetwork: AssociativeHypernetwork, config: AssociativeConfig, base: BaseLM, chunks: Sequence[Sequence[int]]
 ) -> None:
     """Fit the buffers of a new hypernetwork, and the bias of its keys, to the base's activations.

@@ -17,14 +17,14 @@ from lorify.hypernets.associative.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.associative.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.associative.general_answers import prepare_general_answers
-from lorify.training.associative.initialization import calibrate, initialize_hypernetwork
+from lorify.training.associative.initialization import fit_to_activations, initialize_hypernetwork
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.associative.relevance import prepare_relevance
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.scoring import AnswerScorer, SegmentScores
 from lorify.training.associative.step_memory import StepEncoder
 from lorify.training.engine.objective import BatchLoss
-from lorify.training.engine.packing import group_by_length
+from lorify.training.engine.packing import split_by_length
 from lorify.training.passages import prepare_everyday, prepare_passages, prepare_texts
 from lorify.training.preparation import Preparation
 
@@ -103,7 +103,7 @@ class AssociativeObjective:
         self.hypernetwork_config, hypernetwork = initialize_hypernetwork(config, base)
         self.hypernetwork = hypernetwork.to(base.device)
         if config.init_from is None:
-            calibrate(self.hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
+            fit_to_activations(self.hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
         bf16 = config.optimization.computes_in_bf16(base.device)
         shared = (base, self.hypernetwork_config, self.hypernetwork)
         self._encoder = StepEncoder(*shared, bf16)
@@ -155,7 +155,7 @@ class AssociativeObjective:
         parts: list[SegmentScores] = []
         numbers: list[int] = []
         num_tokens = sum(map(len, step.chunks))
-        for group in group_by_length([sum(len(s.prompt) for s in row.segments) for row in rows], ROW_GROUPS):
+        for group in split_by_length([sum(len(s.prompt) for s in row.segments) for row in rows], ROW_GROUPS):
             lora = address_adapters(self.hypernetwork_config, A, B[:, group])
             scores, more_tokens = self._scorer.score([rows[i] for i in group], lora, memory)
             parts.append(scores)

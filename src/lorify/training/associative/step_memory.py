@@ -19,7 +19,7 @@ from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.words import words_ending_at
 from lorify.training.associative.batches import Step
-from lorify.training.engine.packing import group_by_length
+from lorify.training.engine.packing import split_by_length
 
 CHUNK_GROUPS = 3
 
@@ -98,7 +98,7 @@ class StepEncoder:
         words: dict[int, Tensor] = {}
         ranges: dict[int, Tensor] = {}
         num_tokens = 0
-        for group in group_by_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
+        for group in split_by_length([len(chunk) for chunk in step.chunks], CHUNK_GROUPS):
             chunks = [step.chunks[i] for i in group]
             features = encode_chunks(self.base, chunks, layers=self.config.layers, module=self.config.module)
             with torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.bf16):

@@ -24,7 +24,7 @@ def build_hypernetwork_config(
     settings = config.hypernetwork
     tokenizer = encoder.tokenizer
     prefix, suffix = ((), ()) if tokenizer is None else context_affixes(tokenizer, system_turn=settings.system_turn)
-    layers = adapted_layers(config, base.num_layers)
+    layers = adapted_layer_range(config, base.num_layers)
     return PerceiverConfig(
         base_name=base.name,
         base_digest=base.digest,
@@ -40,11 +40,11 @@ def build_hypernetwork_config(
         ),
         num_layers=len(layers),
         modules=adapted_modules(base, layers, sorted(settings.modules)),
-        **shared_fields(config, encoder.window_tokens),
+        **perceiver_fields(config, encoder.window_tokens),
     )
 
 
-def adapted_layers(config: PerceiverTrainingConfig, num_layers: int) -> range:
+def adapted_layer_range(config: PerceiverTrainingConfig, num_layers: int) -> range:
     """Return the blocks of the base that a run adapts.
 
     Raises:
@@ -81,7 +81,7 @@ def num_encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, num_ada
     ]
 
 
-def shared_fields(config: PerceiverTrainingConfig, window_tokens: int) -> dict[str, Any]:
+def perceiver_fields(config: PerceiverTrainingConfig, window_tokens: int) -> dict[str, Any]:
     """Return the fields that the run's and the network's config share; the scaling is the published `2 r^1.5`.
 
     Args:

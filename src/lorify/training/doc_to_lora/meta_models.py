@@ -11,10 +11,10 @@ from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.training_config import describe_problems
 from lorify.training.doc_to_lora.hypernetwork_config import (
-    adapted_layers,
+    adapted_layer_range,
     num_encoder_layers,
     patch_grid,
-    shared_fields,
+    perceiver_fields,
 )
 from lorify.training.engine.meta_base import MetaModel
 
@@ -32,7 +32,7 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
         ConfigError: if the base lacks a module or block that the run adapts, or the fields contradict each other.
     """
     settings, num_layers = config.hypernetwork, int(base.architecture.num_hidden_layers)
-    layers, grid = adapted_layers(config, num_layers), patch_grid(config)
+    layers, grid = adapted_layer_range(config, num_layers), patch_grid(config)
     modules = tuple(sorted(base.adapted_modules(config.hypernetwork.modules), key=lambda module: module.name))
     num_encoder_blocks = int(encoder.architecture.num_hidden_layers)
     try:
@@ -47,7 +47,7 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
             ),
             num_layers=len(layers),
             modules=modules,
-            **shared_fields(config, int(encoder.architecture.max_position_embeddings)),
+            **perceiver_fields(config, int(encoder.architecture.max_position_embeddings)),
         )
     except ValidationError as error:
         raise ConfigError(f"hypernetwork: {describe_problems(error)}") from error

@@ -42,7 +42,7 @@ from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_c
 from lorify.training.doc_to_lora.teacher_loss import kl_to_teacher
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
 from lorify.training.engine.objective import BatchLoss
-from lorify.training.engine.packing import group_by_length, pack_rows
+from lorify.training.engine.packing import pack_rows, split_by_length
 from lorify.training.preparation import Preparation
 
 FIXED_FIELDS = (
@@ -129,7 +129,7 @@ class PerceiverObjective:
         if config.init_from is None:
             hypernetwork = PerceiverHypernetwork(self.hypernetwork_config)
         else:
-            self.hypernetwork_config, hypernetwork = load_start(config.init_from, self.hypernetwork_config, base)
+            self.hypernetwork_config, hypernetwork = load_initial(config.init_from, self.hypernetwork_config, base)
         check_encoder(self.encoder, self.hypernetwork_config, "of this run")
         self.hypernetwork = hypernetwork.to(base.device).train()
         made_for = config, base, self.encoder, self.hypernetwork_config
@@ -276,7 +276,7 @@ class PerceiverObjective:
         return self.config.optimization.computes_in_bf16(self.base.device)
 
 
-def load_start(folder: Path, wanted: PerceiverConfig, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHypernetwork]:
+def load_initial(folder: Path, wanted: PerceiverConfig, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHypernetwork]:
     """Load the hypernetwork that a run starts from; a run may change its chunk length and its system turn.
 
     Args:
@@ -310,5 +310,5 @@ def _groups(chunks: Sequence[Chunk]) -> list[list[int]]:
     """Indices of chunks in groups, each of texts of similar length, or of images."""
     images = [i for i, chunk in enumerate(chunks) if isinstance(chunk, ImageChunk)]
     texts = [i for i, chunk in enumerate(chunks) if not isinstance(chunk, ImageChunk)]
-    groups = group_by_length([len(chunks[i]) for i in texts], NUM_LENGTH_GROUPS) if texts else []
+    groups = split_by_length([len(chunks[i]) for i in texts], NUM_LENGTH_GROUPS) if texts else []
     return [[texts[i] for i in group] for group in groups] + ([images] if images else [])

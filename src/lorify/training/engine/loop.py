@@ -40,7 +40,7 @@ from lorify.training.engine.weights import distribute_weights
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Progress of a run, reported after each step.
 
     Attributes:
@@ -82,7 +82,7 @@ class Trainer:
 
     def run(
         self,
-        report: Callable[[Progress], None],
+        report: Callable[[TrainingProgress], None],
         *,
         stop_at: int | None = None,
         seconds: float | None = None,
@@ -104,7 +104,11 @@ class Trainer:
             self._run(report, stop_at, deadline, should_stop)
 
     def _run(
-        self, report: Callable[[Progress], None], stop_at: int | None, deadline: float, should_stop: Callable[[], bool]
+        self,
+        report: Callable[[TrainingProgress], None],
+        stop_at: int | None,
+        deadline: float,
+        should_stop: Callable[[], bool],
     ) -> None:
         last = min(self.config.optimization.steps, stop_at or self.config.optimization.steps)
         with self._curves() as curves:
@@ -126,7 +130,7 @@ class Trainer:
                     self._save_checkpoint()
                 if self._is_stopped_by_snapshot():
                     last = self.step
-                report(Progress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
+                report(TrainingProgress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
                 if stops:
                     break
         self.weights.gather()

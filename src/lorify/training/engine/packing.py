@@ -160,7 +160,7 @@ def _pack_row(prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]]):
     return ids, positions, owners, starts
 
 
-def group_by_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
+def split_by_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
     """Divide indices into at most `num_groups` groups of similar length, so that batches have little padding."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     if len(set(lengths)) == 1:

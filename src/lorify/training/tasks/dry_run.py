@@ -18,7 +18,7 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
 from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
 from lorify.training.engine.meta_base import MetaModel, StepShape, meta_model
-from lorify.training.tasks.setup import adapted_layers, multi_task_fields, shared_fields
+from lorify.training.tasks.setup import adapted_layers, multi_task_fields, task_network_fields
 
 FLOAT32_BYTES = 4
 BFLOAT16_BYTES = 2
@@ -95,7 +95,7 @@ def _head_operations(network: TaskHypernetwork, shape: StepShape) -> float:
 
 def _task_config(config: TaskTrainingConfig, base: MetaModel) -> TaskConfig:
     settings = config.hypernetwork
-    fields: dict[str, Any] = {**SIZES[settings.size], **shared_fields(settings), **multi_task_fields(config)}
+    fields: dict[str, Any] = {**SIZES[settings.size], **task_network_fields(settings), **multi_task_fields(config)}
     return TaskConfig(
         base_name=config.base,
         base_digest="",

@@ -26,7 +26,7 @@ from lorify.training.lora_weights import build_table_batch, copy_to_adapter, new
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, training_descriptions
 from lorify.training.tasks.scoring import average_scores, score_rows
-from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.selection import select_tasks
 from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base, num_processes
 
 SHARED = "all tasks"
@@ -38,7 +38,7 @@ def prepare_loras(config: LoraTrainingConfig, preparation: Preparation) -> LoraO
     Raises:
         LorifyError: if tasks, base or the hypernetwork to start from cannot be read.
     """
-    train, unseen = prepare_tasks(config.data, config.seed)
+    train, unseen = select_tasks(config.data, config.seed)
     base = load_task_base(config.base, preparation)
     objective = LoraObjective(config, base, unseen if config.unseen_tasks else train)
     if config.init_from is not None:

@@ -20,7 +20,7 @@ from lorify.hypernets.training_data import TaskData
 MAX_PASSAGE_CHARS = 1100
 
 
-def prepare_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
+def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     """Read and generate the tasks to train on, and tasks of other families to evaluate on.
 
     Raises:

@@ -119,12 +119,12 @@ def build_task_config(
         size=settings.size,
         modules=settings.modules,
         layers=adapted_layers(settings, base.num_layers, base.name),
-        **shared_fields(settings),
+        **task_network_fields(settings),
         **fields,
     )
 
 
-def shared_fields(settings: TaskSettings) -> dict[str, Any]:
+def task_network_fields(settings: TaskSettings) -> dict[str, Any]:
     """Return the fields of the hypernetwork's config that stand in the settings under the same name."""
     return {name: getattr(settings, name) for name in SHARED_FIELDS}
 

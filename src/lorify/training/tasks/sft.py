@@ -28,7 +28,7 @@ from lorify.training.engine.objective import BatchLoss
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 from lorify.training.tasks.scoring import RowScores, evaluate_heldout, score_rows
-from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.selection import select_tasks
 from lorify.training.tasks.setup import (
     build_samplers,
     build_task_config,
@@ -45,7 +45,7 @@ def prepare_task(config: TaskTrainingConfig, preparation: Preparation) -> TaskOb
     Raises:
         LorifyError: if tasks, base or description encoder cannot be read.
     """
-    train, unseen = prepare_tasks(config.data, config.seed)
+    train, unseen = select_tasks(config.data, config.seed)
     base = load_task_base(config.base, preparation)
     encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
     samplers = build_samplers(config.data, config.seed, base, train, unseen)

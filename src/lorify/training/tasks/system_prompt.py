@@ -31,7 +31,7 @@ from lorify.training.engine.packing import pack_rows
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 from lorify.training.tasks.scoring import RowScores, answer_rows, evaluate_heldout
-from lorify.training.tasks.selection import prepare_tasks
+from lorify.training.tasks.selection import select_tasks
 from lorify.training.tasks.setup import adapted_layers, build_samplers, load_task_base
 
 SAMPLE_BATCHES = 40
@@ -44,7 +44,7 @@ def prepare_system_message(config: SystemMessageTrainingConfig, preparation: Pre
     Raises:
         LorifyError: if tasks, base or description encoder cannot be read, or the base's chats have no system message.
     """
-    train, unseen = prepare_tasks(config.data, config.seed)
+    train, unseen = select_tasks(config.data, config.seed)
     base = load_task_base(config.base, preparation)
     encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
     samplers = build_samplers(config.data, config.seed, base, train, unseen)

@@ -17,7 +17,7 @@ from lorify.contexts.formats.pdf.forms import form_lines
 from lorify.contexts.formats.pdf.paragraphs import block_text, document_words
 from lorify.contexts.formats.pdf.rulings import find_grids
 from lorify.contexts.formats.pdf.tables import ruled_table
-from lorify.contexts.formats.source import Source
+from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 
 _MAX_UNMAPPED = 0.3
@@ -33,7 +33,7 @@ class _UnreadablePage(Exception):
     """A page whose text is not usable; the argument says why."""
 
 
-def read_pdf(source: Source) -> str:
+def read_pdf(source: FileContent) -> str:
     """Read a PDF: paragraphs in reading order, tables as Markdown, values of form fields.
 
     Headers and footers that are the same on many pages are kept once.
@@ -61,7 +61,7 @@ def read_pdf(source: Source) -> str:
     return "\n\n".join(filter(None, texts))
 
 
-def _open(source: Source) -> PdfDocument:
+def _open(source: FileContent) -> PdfDocument:
     try:
         document = PdfDocument(source.data)
         num_pages = len(document)
@@ -74,7 +74,7 @@ def _open(source: Source) -> PdfDocument:
     return document
 
 
-def _read_pages(document: PdfDocument, source: Source) -> tuple[list[list[list[Box]]], dict[int, str]]:
+def _read_pages(document: PdfDocument, source: FileContent) -> tuple[list[list[list[Box]]], dict[int, str]]:
     """Return the blocks of each page, and why pages are not readable."""
     pages: list[list[list[Box]]] = []
     unreadable: dict[int, str] = {}
@@ -157,7 +157,7 @@ def _without_numbers(line: Box) -> str:
     return _NUMBER.sub("0", line.text.strip())
 
 
-def _unreadable(source: Source, unreadable: dict[int, str], num_pages: int) -> ContextError:
+def _unreadable(source: FileContent, unreadable: dict[int, str], num_pages: int) -> ContextError:
     reasons = set(unreadable.values())
     if reasons == {_NO_TEXT}:
         return ContextError(f"document {source.name} is a PDF without a text layer (a scan); run it through OCR first")

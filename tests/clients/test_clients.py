@@ -1,4 +1,4 @@
-"""Real clients of OpenAI's API, each in `.venv-clients` (make test-clients): five streamed turns, JSON, functions.
+"""Real clients of OpenAI's API, in environments of their own (make test-clients): five streamed turns, JSON, functions.
 
 The default base answers, with an adapter on in the Open WebUI-like sequence.
 """
@@ -29,12 +29,23 @@ QUESTIONS = [
 TEXT = "The Kestrel Mill was founded by Odo Brand in 1892. Its oven is made of blue clay."
 
 
+def program_of(variable: str) -> Path:
+    """Path of a Python with clients, named by an environment variable."""
+    program = os.environ.get(variable)
+    if program is None:
+        pytest.skip(f"{variable} names no Python with the clients; run make test-clients")
+    return Path(program).absolute()
+
+
 @pytest.fixture(scope="module")
 def python() -> Path:
-    program = os.environ.get("LORIFY_TEST_CLIENTS")
-    if program is None:
-        pytest.skip("LORIFY_TEST_CLIENTS names no Python with the clients; run make test-clients")
-    return Path(program).absolute()
+    return program_of("LORIFY_TEST_CLIENTS")
+
+
+@pytest.fixture(scope="module")
+def llama_index_python() -> Path:
+    """In an environment of its own, as it takes an older `openai` than the others."""
+    return program_of("LORIFY_TEST_LLAMA_INDEX")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +80,11 @@ def test_a_client_chats_streams_and_calls(python: Path, server: RunningServer, c
     assert report["after_call"] in ("stop", "length", "tool_calls")
 
 
-def test_llama_index_chats_and_completes(python: Path, server: RunningServer) -> None:
-    assert report_of("llama_index_client", python, server)["completed"]
+def test_llama_index_chats_completes_and_calls(llama_index_python: Path, server: RunningServer) -> None:
+    report = report_of("llama_index_client", llama_index_python, server)
+    assert report["completed"] and set(report["structured"]) == {"place", "guests"}
+    name, arguments = report["called"]
+    assert name == "weather" and set(arguments) == {"city"}
 
 
 def test_llm_holds_a_conversation(python: Path, server: RunningServer, tmp_path: Path) -> None:

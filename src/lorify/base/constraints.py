@@ -18,6 +18,12 @@ JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separ
 """JSON on one line, as `json.dumps` writes it: free white space invites small models to repeat it without end."""
 
 
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
+"""Formats of texts that llguidance enforces."""
+_VALUES = {"const", "enum", "default", "examples"}
+"""Keywords of JSON Schema whose values are no schemas."""
+
+
 @dataclass(frozen=True)
 class Constraint:
     """The form of an answer.
@@ -45,6 +51,22 @@ def json_constraint(schema: Mapping[str, Any]) -> Constraint:
     return checked(Constraint(LLMatcher.grammar_from_json_schema(text, defaults=JSON_OPTIONS), text))  # pyright: ignore[reportArgumentType]
 
 
+def without_unknown_formats(schema: Any) -> Any:
+    """Return a JSON schema without formats of texts that decoding cannot enforce.
+
+    JSON Schema leaves it to each program which formats it checks; pydantic writes some of its own, such as `password`.
+    """
+    if isinstance(schema, list):
+        return [without_unknown_formats(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        name: value if name in _VALUES else without_unknown_formats(value)
+        for name, value in schema.items()
+        if not (name == "format" and isinstance(value, str) and value not in _FORMATS)
+    }
+
+
 def checked(constraint: Constraint) -> Constraint:
     """Return a constraint that decoding can enforce.
 
@@ -63,7 +85,7 @@ def _as_json(schema: Mapping[str, Any]) -> str:
             f"a JSON schema is an object, not {type(schema).__name__}; give one such as {dict(ANY_OBJECT)}"
         )
     try:
-        return json.dumps(schema, allow_nan=False)
+        return json.dumps(without_unknown_formats(schema), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaError(
             f"the JSON schema is not valid JSON ({_first_line(str(error))}); give plain JSON values"
@@ -71,4 +93,7 @@ def _as_json(schema: Mapping[str, Any]) -> str:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0].rstrip(".")[:300]
+    first, *others = text.strip().splitlines() or [""]
+    if first.endswith(":") and others:  # of a regular expression: what is wrong comes last
+        first = f"{first} {others[-1].removeprefix('error: ')}"
+    return first.rstrip(".")[:300]

@@ -96,7 +96,7 @@ class Service:
             return None
         base, _, id = model_id.rpartition(":")
         if base != self.base_id:
-            raise unknown_model(model_id)
+            raise unknown_model(model_id, self.base_id)
         return id
 
     async def adapter_stack(self, model_id: str, more: Sequence[tuple[str, float]], owner: str) -> AdapterStack:
@@ -157,7 +157,7 @@ class Service:
         except UnknownAdapterError as error:
             if model_id is None:
                 raise
-            raise unknown_model(model_id) from error
+            raise unknown_model(model_id, self.base_id) from error
 
 
 def key_share(keys: ApiKeys | None, settings: ServingSettings) -> float:
@@ -170,6 +170,8 @@ def has_several(keys: ApiKeys | None) -> bool:
     return keys is not None and len(keys) > 1
 
 
-def unknown_model(model_id: str) -> UnknownModelError:
-    """Build the error for a model that is not served."""
-    return UnknownModelError(f"there is no model {model_id!r}; GET /v1/models lists yours")
+def unknown_model(model_id: str, base_id: str) -> UnknownModelError:
+    """Build the error for a model that is not served; `base_id` is one that is."""
+    return UnknownModelError(
+        f"there is no model {model_id!r}; the base is {base_id!r}, and GET /v1/models lists your adapters"
+    )

@@ -18,8 +18,9 @@ from lorify.serving.http.generation_schemas import CompletionRequest
 from lorify.serving.http.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
+from lorify.serving.http.paths import TidyPaths
 from lorify.serving.http.responses_schemas import ResponsesRequest
-from lorify.serving.http.routes import absent, adapters, choices, generation, jobs, operations, responses
+from lorify.serving.http.routes import adapters, choices, generation, jobs, operations, responses
 from lorify.serving.http.schemas import AdapterChange, ChoiceRequest, NewAdapter
 from lorify.serving.service import Service
 
@@ -36,7 +37,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="lorify", version=version("lorify"), docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     metrics = Metrics(service)
-    for module in (generation, choices, responses, adapters, jobs, operations, absent):
+    for module in (generation, choices, responses, adapters, jobs, operations):
         app.include_router(module.router)
     app.include_router(operations.metrics_router(metrics))
     install_error_handlers(app)
@@ -48,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
         app.add_middleware(RequireKey, keys=service.keys)
     if service.settings.cors_origins:
         allow_origins(app, service.settings.cors_origins)
+    app.add_middleware(TidyPaths)
     app.add_middleware(CountRequests, metrics=metrics)
     app.add_middleware(EndAtShutdown)
     _correct_openapi(app)

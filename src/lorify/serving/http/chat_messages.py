@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lorify.base.turns import Message as Turn
-from lorify.serving.http.chat_schemas import CalledFunction, Message
+from lorify.serving.http.message_schemas import CalledFunction, Message
 
 _ROLES = {"developer": "system", "function": "tool"}
 

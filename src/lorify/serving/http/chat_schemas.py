@@ -1,100 +1,17 @@
-"""The body of `/v1/chat/completions`: messages, response format, tools."""
+"""The body of `/v1/chat/completions`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lorify.base.constraints import ANY_OBJECT
 from lorify.serving.http.generation_schemas import GenerationBody, Ignored
-from lorify.serving.http.request_body import Items, OpenAIBody, expecting
-
-MAX_TOOLS = 128
-_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-"""Type of a content part -> the field that has its text."""
-
-
-class TextPart(OpenAIBody):
-    """A text part of a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-def text_of_content(content: Any) -> str:
-    """Return the content of a message as one text, its parts on lines of their own.
-
-    Raises:
-        ValueError: if a part is not text.
-    """
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list | tuple):
-        raise ValueError("expected a text or a list of text parts")
-    return "\n".join(text for index, part in enumerate(content) if (text := _text_of_part(part, index)))
-
-
-def _text_of_part(part: Any, index: int) -> str:
-    kind = part.get("type") if isinstance(part, dict) else None
-    field = _TEXT_PARTS.get(kind) if isinstance(kind, str) else None
-    if field is None and isinstance(kind, str):
-        raise ValueError(f"part {index} is of type {kind[:40]!r}, but only text is supported; leave it out")
-    text = part.get(field) if field is not None else None
-    if not isinstance(text, str):
-        raise ValueError(f'part {index} is not a text part; send {{"type": "text", "text": ...}}')
-    return text
-
-
-class CalledFunction(OpenAIBody):
-    """The function of a call, and its arguments as JSON text."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str
-    arguments: str = ""
-
-
-class ToolCall(OpenAIBody):
-    """A call in an assistant's message."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: str = ""
-    type: Literal["function"] = "function"
-    function: CalledFunction
-
-
-class Message(OpenAIBody):
-    """One turn of a chat, also one that an OpenAI-compatible server sent."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[
-        str, BeforeValidator(text_of_content, json_schema_input_type=str | tuple[TextPart, ...] | None)
-    ] = Field(default="", description="A text, or text parts, which are put on lines of their own.")
-    tool_calls: Items[ToolCall] = Field(default=(), description="Functions that the assistant called.")
-    function_call: CalledFunction | None = Field(default=None, description="Older form of `tool_calls`.")
-    tool_call_id: str | None = Field(default=None, description="The call whose result a tool's message has.")
-    refusal: str | None = Field(default=None, description="Used as the content if there is none.")
-    name: Ignored = None
-    annotations: Ignored = None
-    parsed: Ignored = None
-    reasoning: Ignored = None
-    reasoning_content: Ignored = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_content(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("role") != "assistant" and "content" not in body:
-            raise ValueError("content is missing; give the text of the message")
-        return body
-
-    @property
-    def calls(self) -> tuple[CalledFunction, ...]:
-        """The functions that the assistant called."""
-        older = () if self.function_call is None else (self.function_call,)
-        return (*(call.function for call in self.tool_calls), *older)
+from lorify.serving.http.message_schemas import Message
+from lorify.serving.http.request_body import Items, OpenAIBody
+from lorify.serving.http.tool_schemas import MAX_TOOLS, Tool, ToolChoice
 
 
 class JsonSchemaFormat(OpenAIBody):
@@ -124,55 +41,6 @@ class ResponseFormat(OpenAIBody):
         if self.json_schema is not None:
             return self.json_schema.json_schema
         return ANY_OBJECT if self.type == "json_object" else None
-
-
-def check_is_function(tool: Any) -> Any:
-    """Refuse tools of other types with one problem, whatever fields they have.
-
-    Raises:
-        ValueError: if it is not a function.
-    """
-    kind = tool.get("type") if isinstance(tool, dict) else "function"
-    if kind not in (None, "function"):
-        raise ValueError(f"a tool of type {str(kind)[:40]!r} is not supported; only functions are")
-    return tool
-
-
-class Function(OpenAIBody):
-    """A function that the model may call."""
-
-    name: str = Field(min_length=1, max_length=64)
-    description: str | None = None
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON schema of its arguments, an object.")
-    strict: Ignored = None
-
-
-class Tool(OpenAIBody):
-    """A tool; only functions are supported."""
-
-    type: Literal["function"]
-    function: Function
-
-    _check_type = model_validator(mode="before")(check_is_function)
-
-
-class FunctionName(OpenAIBody):
-    """The name of a function."""
-
-    name: str
-
-
-class NamedTool(OpenAIBody):
-    """The choice of one function."""
-
-    type: Literal["function"]
-    function: FunctionName
-
-
-ToolChoice = Annotated[
-    Literal["none", "auto", "required"] | NamedTool | None,
-    expecting('none, auto, required, or {"type": "function", "function": {"name": ...}}'),
-]
 
 
 class ChatRequest(GenerationBody):

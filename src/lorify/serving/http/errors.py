@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -28,6 +29,8 @@ from lorify.errors import (
     UnknownJobError,
     UnknownModelError,
 )
+from lorify.serving.http.absent import describe_absent
+from lorify.serving.http.problems import describe_validation
 from lorify.serving.http.schemas import ErrorBody, ErrorDetail
 
 CLOSING_RETRY_SECONDS = 5
@@ -54,17 +57,6 @@ _TYPE_BY_STATUS = {401: "authentication_error", 429: "rate_limit_error"}
 _CODE_BY_STATUS = {408: "timeout", 413: "too_large", 429: "busy"}
 MAX_MESSAGE_LENGTH = 2000
 """Messages can quote values of any length from a request."""
-
-_MESSAGES = {
-    "extra_forbidden": "this field is not supported; leave it out",
-    "missing": "this field is required",
-    "model_attributes_type": "expected an object",
-    "model_type": "expected an object",
-    "tuple_type": "expected a list",
-    "dict_type": "expected an object",
-    "none_required": "only null is supported",
-}
-"""Type of a problem that pydantic found -> the message, where pydantic's own names what is internal."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +109,8 @@ def lorify_error_response(error: LorifyError) -> JSONResponse:
         headers["Retry_After"] = str(CLOSING_RETRY_SECONDS)
     if isinstance(error, AccessError):
         headers["WWW_Authenticate"] = "Bearer"
+    if isinstance(error, UnknownModelError):
+        param = "model"
     if isinstance(error, RequestError):
         param, code = error.param, error.code
         status = _STATUS_BY_CODE.get(code or "", status)
@@ -135,12 +129,17 @@ def install_error_handlers(app: FastAPI) -> None:
         message, param = describe_validation(error.errors())
         return error_response(400, message, type="invalid_request_error", param=param)
 
-    async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+    async def on_http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         kind = _TYPE_BY_STATUS.get(error.status_code, "invalid_request_error")
         headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
         code = _CODE_BY_STATUS.get(error.status_code)
-        return error_response(error.status_code, str(error.detail), type=kind, code=code, **headers)
+        message = str(error.detail)
+        if (
+            error.status_code in (404, 405) and message == HTTPStatus(error.status_code).phrase
+        ):  # there is no such route
+            message, code = describe_absent(request.method, request.url.path, (error.headers or {}).get("Allow"))
+        return error_response(error.status_code, message, type=kind, code=code, **headers)
 
     async def on_other_error(_request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed", exc_info=error)
@@ -150,38 +149,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_other_error)
-
-
-def describe_validation(problems: Any) -> tuple[str, str | None]:
-    """Summarize pydantic's validation errors.
-
-    Returns:
-        All problems in one line (at most 10), and the first field at fault.
-    """
-    found: dict[str, str] = {}  # path of the field -> message
-    parents: set[str] = set()  # of the fields in `found`
-    for problem in problems:
-        if problem["type"] == "json_invalid":
-            reason = problem.get("ctx", {}).get("error", problem["msg"])
-            if "hex escape" in reason:  # what pydantic's parser says to it does not help
-                reason += "; a lone surrogate, half of a character, is not valid Unicode"
-            return f"the body is not valid JSON ({reason})", None
-        parts = [str(part) for part in problem["loc"] if part != "body"]
-        where = ".".join(parts)
-        # A list whose items have problems is reported as too short as well.
-        if where not in found and where not in parents:
-            found[where] = _describe_problem(problem)
-            parents |= {".".join(parts[:size]) for size in range(1, len(parts))}
-    lines = [f"{where}: {message}" if where else message for where, message in found.items()]
-    return "; ".join(lines[:10]), next((where for where in found if where), None)
-
-
-def _describe_problem(problem: Any) -> str:
-    if problem["type"] == "too_short":
-        return "expected at least {min_length}, got {actual_length}".format(**problem["ctx"])
-    if problem["type"] == "too_long":
-        return "expected at most {max_length}, got {actual_length}".format(**problem["ctx"])
-    return _MESSAGES.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
 
 
 def openapi_errors(*statuses: int) -> Mapping[int | str, dict[str, Any]]:

@@ -83,7 +83,8 @@ class GenerationBody(OpenAIBody):
     @property
     def stops(self) -> tuple[str, ...]:
         """The texts that end an answer."""
-        return (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        return tuple(stop for stop in stops if stop)
 
     @property
     def with_usage(self) -> bool:
@@ -114,8 +115,12 @@ class CompletionRequest(GenerationBody):
         le=20,
         description="Return the log-probability of each token and of this many most likely ones.",
     )
-    echo: Literal[False] | None = Field(default=None, description="Only false is supported.")
-    best_of: Literal[1] | None = Field(default=None, description="Only 1 is supported.")
-    suffix: Annotated[None, BeforeValidator(_no_text)] = Field(
-        default=None, description="Only an empty text is supported."
+    echo: Annotated[Literal[False] | None, expecting("false; the prompt is not repeated")] = Field(
+        default=None, description="Only false is supported."
+    )
+    best_of: Annotated[Literal[1] | None, expecting("1; n gives several answers")] = Field(
+        default=None, description="Only 1 is supported."
+    )
+    suffix: Annotated[None, expecting("no text; a completion goes on after the prompt"), BeforeValidator(_no_text)] = (
+        Field(default=None, description="Only an empty text is supported.")
     )

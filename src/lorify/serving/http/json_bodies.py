@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from lorify.errors import RequestError
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
-from lorify.serving.http.errors import describe_validation
+from lorify.serving.http.problems import describe_validation
 from lorify.serving.service import Service
 
 MAX_KEYS = 20_000

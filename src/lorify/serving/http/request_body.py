@@ -17,6 +17,17 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 T = TypeVar("T")
+OTHER_DEFAULTS: dict[str, Any] = {
+    "add_generation_prompt": True,
+    "best_of": 1,
+    "length_penalty": 1,
+    "repetition_penalty": 1,
+    "skip_special_tokens": True,
+    "spaces_between_special_tokens": True,
+    "top_k": -1,
+}
+"""Field of another OpenAI-compatible server -> its value that asks for nothing, if that is not null, empty or false."""
+
 # The first invalid item ends the validation: an error for each of many would take a lot of time and memory.
 Items = Annotated[tuple[T, ...], Field(fail_fast=True)]
 
@@ -45,13 +56,13 @@ class OpenAIBody(RequestBody):
         if not isinstance(body, dict):
             return body
         known = {field.alias or name: field for name, field in cls.model_fields.items()}
-        return {name: value for name, value in body.items() if not _asks_nothing(value, known.get(name))}
+        return {name: value for name, value in body.items() if not _asks_nothing(name, value, known.get(name))}
 
 
-def _asks_nothing(value: Any, field: FieldInfo | None) -> bool:
+def _asks_nothing(name: str, value: Any, field: FieldInfo | None) -> bool:
     """Return whether a field's value is null, empty or false and the field can be left out instead."""
     if field is None:
-        return not value
+        return not value or (name in OTHER_DEFAULTS and value == OTHER_DEFAULTS[name])
     if value is None:
         return True
     is_number = isinstance(value, int | float) and value is not False

@@ -36,7 +36,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
         RequestError: if the request is invalid or its prompt too long.
         UnknownModelError, UnknownAdapterError: if it names a model or adapter that the owner does not have.
     """
-    if body.top_logprobs is not None and not body.logprobs:
+    if body.top_logprobs and not body.logprobs:
         raise RequestError("top_logprobs requires logprobs to be true", param="top_logprobs")
     messages = base_messages(body.messages)
     if offer is not None:
@@ -52,7 +52,8 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     job = Job(
         request=replace(request, only_if_relevant=body.only_if_relevant, not_stated=body.not_stated),
         options=replace(
-            _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest)), constraint=constraint
+            _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest, "messages")),
+            constraint=constraint,
         ),
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
@@ -76,7 +77,7 @@ async def completion_jobs(service: Service, body: CompletionRequest, owner: str)
         prompts = await service.prompts.run(partial(_prompts, service, body), owner)
     for prompt, text in prompts:
         request = AnswerRequest(prompt, stack, text, only_if_relevant=body.only_if_relevant)
-        options = _options(service, body, _answer_tokens(service, len(prompt), body.max_tokens))
+        options = _options(service, body, _answer_tokens(service, len(prompt), body.max_tokens, "prompt"))
         jobs.append(Job(request, options, body.stops, body.logprobs, owner=owner))
     return _repeated(service, jobs, body.n or 1)
 
@@ -200,7 +201,7 @@ def _prompts(service: Service, body: CompletionRequest) -> list[tuple[tuple[int,
     return [(prompt, base.decode_text(prompt)) for prompt in prompts]
 
 
-def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None) -> int:
+def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None, param: str) -> int:
     """Limit on the answer in tokens; raises a RequestError if it does not fit the base's window."""
     window = service.model.base.window_tokens
     room = window - prompt_tokens
@@ -208,7 +209,7 @@ def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None) 
         raise RequestError(
             f"the prompt has {prompt_tokens:,} tokens, the answer up to {requested or 1:,}, and the context window is "
             f"{window:,} tokens; shorten the prompt or internalize it",
-            param="messages",
+            param=param,
             code="context_length_exceeded",
         )
     return requested or min(service.settings.default_answer_tokens, room)

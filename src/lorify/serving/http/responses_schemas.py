@@ -6,22 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from lorify.serving.http.chat_schemas import (
-    CalledFunction,
-    ChatRequest,
+from lorify.serving.http.chat_schemas import ChatRequest, JsonSchemaFormat, ResponseFormat
+from lorify.serving.http.generation_schemas import Ignored, ScaledAdapter
+from lorify.serving.http.message_schemas import CalledFunction, Message, ToolCall, text_of_content
+from lorify.serving.http.request_body import Items, OpenAIBody, expecting
+from lorify.serving.http.tool_schemas import (
+    MAX_TOOLS,
+    AllowedChoice,
+    AllowedTools,
     Function,
     FunctionName,
-    JsonSchemaFormat,
-    Message,
     NamedTool,
-    ResponseFormat,
     Tool,
-    ToolCall,
+    ToolChoice,
     check_is_function,
-    text_of_content,
 )
-from lorify.serving.http.generation_schemas import Ignored, ScaledAdapter
-from lorify.serving.http.request_body import Items, OpenAIBody, expecting
 
 Text = Annotated[str, BeforeValidator(text_of_content, json_schema_input_type=str | list[dict[str, Any]] | None)]
 
@@ -92,6 +91,14 @@ class NamedFunction(FunctionName):
     type: Literal["function"]
 
 
+class AllowedFunctions(OpenAIBody):
+    """The choice of some functions."""
+
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: Items[NamedFunction] = Field(min_length=1)
+
+
 class ResponsesRequest(OpenAIBody):
     """POST /v1/responses."""
 
@@ -107,12 +114,14 @@ class ResponsesRequest(OpenAIBody):
     top_p: float | None = Field(default=None, ge=0, le=1, description="Nucleus sampling, 1 by default.")
     stream: bool | None = Field(default=None, description="Stream the answer as server-sent events.")
     text: TextOptions | None = Field(default=None, description="Text, any JSON object, or JSON that matches a schema.")
-    tools: Items[FunctionTool] = Field(default=(), max_length=128, description="Functions that may be called.")
+    tools: Items[FunctionTool] = Field(default=(), max_length=MAX_TOOLS, description="Functions that may be called.")
     tool_choice: Annotated[
-        Literal["none", "auto", "required"] | NamedFunction | None,
-        expecting('none, auto, required, or {"type": "function", "name": ...}'),
+        Literal["none", "auto", "required"] | NamedFunction | AllowedFunctions | None,
+        expecting('none, auto, required, {"type": "function", "name": ...}, or allowed_tools'),
     ] = Field(default=None, description="Whether a function is called; auto by default.")
-    background: Literal[False] | None = Field(default=None, description="Only false is supported.")
+    background: Annotated[Literal[False] | None, expecting("false; every request is answered at once")] = Field(
+        default=None, description="Only false is supported."
+    )
     truncation: Literal["auto", "disabled"] | None = Field(default=None, description="Nothing is truncated.")
     include: Ignored = None
     max_tool_calls: Ignored = None
@@ -131,7 +140,6 @@ class ResponsesRequest(OpenAIBody):
     def as_chat(self) -> ChatRequest:
         """Return the chat that the request asks for."""
         system = [Message(role="system", content=self.instructions)] if self.instructions else []
-        choice = self.tool_choice
         return ChatRequest(
             model=self.model,
             messages=(*system, *(message for item in self.input for message in item.messages())),
@@ -142,12 +150,17 @@ class ResponsesRequest(OpenAIBody):
             top_p=self.top_p,
             response_format=self._format(),
             tools=tuple(_as_tool(tool) for tool in self.tools),
-            tool_choice=(
-                NamedTool(type="function", function=FunctionName(name=choice.name))
-                if isinstance(choice, NamedFunction)
-                else choice
-            ),
+            tool_choice=self._choice(),
         )
+
+    def _choice(self) -> ToolChoice:
+        choice = self.tool_choice
+        if isinstance(choice, NamedFunction):
+            return _named(choice)
+        if isinstance(choice, AllowedFunctions):
+            allowed = AllowedTools(mode=choice.mode, tools=tuple(map(_named, choice.tools)))
+            return AllowedChoice(type="allowed_tools", allowed_tools=allowed)
+        return choice
 
     def _format(self) -> ResponseFormat | None:
         wanted = None if self.text is None else self.text.format
@@ -162,6 +175,10 @@ class ResponsesRequest(OpenAIBody):
         if wanted is not None and (wanted.type == "json_schema") != (wanted.json_schema is not None):
             raise ValueError("text.format: schema goes with the type json_schema; give both or neither")
         return self
+
+
+def _named(function: NamedFunction) -> NamedTool:
+    return NamedTool(type="function", function=FunctionName(name=function.name))
 
 
 def _as_tool(tool: FunctionTool) -> Tool:

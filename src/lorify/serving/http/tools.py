@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lorify.base.constraints import JSON_OPTIONS, Constraint, checked
+from lorify.base.constraints import JSON_OPTIONS, Constraint, checked, without_unknown_formats
 from lorify.base.turns import SEPARATION
 from lorify.base.turns import Message as Turn
 from lorify.errors import RequestError
-from lorify.serving.http.chat_schemas import ChatRequest, Function, NamedTool
+from lorify.serving.http.chat_schemas import ChatRequest
+from lorify.serving.http.tool_schemas import AllowedChoice, Function, NamedTool
 
 _INSTRUCTION = (
     'You can call functions. To call one, answer only with JSON such as {"name": "NAME", "arguments": {}}. '
@@ -67,7 +68,7 @@ class Offer:
 
 
 def _json_rule(schema: Mapping[str, Any]) -> str:
-    return f"%json {json.dumps({**schema, 'x-guidance': JSON_OPTIONS})}"
+    return f"%json {json.dumps({**without_unknown_formats(schema), 'x-guidance': JSON_OPTIONS})}"
 
 
 def offer_of(body: ChatRequest) -> Offer | None:
@@ -78,13 +79,22 @@ def offer_of(body: ChatRequest) -> Offer | None:
     """
     choice, functions = body.tool_choice, tuple(tool.function for tool in body.tools)
     if isinstance(choice, NamedTool):
-        named = tuple(function for function in functions if function.name == choice.function.name)
-        if not named:
-            raise RequestError(f"there is no tool {choice.function.name[:64]!r}; give it in tools", param="tool_choice")
-        return Offer(named[:1], is_required=True)
+        return Offer(_named(functions, [choice])[:1], is_required=True)
+    if isinstance(choice, AllowedChoice):
+        allowed = choice.allowed_tools
+        return Offer(_named(functions, allowed.tools), is_required=allowed.mode == "required")
     if choice == "required" and not functions:
         raise RequestError("tool_choice is required, but there are no tools; give some", param="tool_choice")
     return Offer(functions, choice == "required") if functions and choice != "none" else None
+
+
+def _named(functions: Sequence[Function], chosen: Sequence[NamedTool]) -> tuple[Function, ...]:
+    """Return the functions that a choice names; raises a RequestError if one is not among them."""
+    offered = {function.name for function in functions}
+    names = {tool.function.name for tool in chosen}
+    for name in names - offered:
+        raise RequestError(f"there is no tool {name[:64]!r}; give it in tools", param="tool_choice")
+    return tuple(function for function in functions if function.name in names)
 
 
 def read_call(text: str, functions: Sequence[Function]) -> dict[str, Any] | None:

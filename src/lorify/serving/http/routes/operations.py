@@ -57,7 +57,7 @@ async def model(model: str, service: ServiceDependency, owner: OwnerDependency) 
     try:
         return _adapter(service, await asyncio.to_thread(service.store.describe, id, owner), owner)
     except UnknownAdapterError as error:
-        raise unknown_model(model) from error
+        raise unknown_model(model, service.base_id) from error
 
 
 def _base(service: Service) -> ModelObject:
@@ -69,6 +69,7 @@ def _adapter(service: Service, adapter: StoredAdapter, owner: str) -> ModelObjec
     return ModelObject(id=f"{service.base_id}:{adapter.id}", created=created, owned_by=owner)
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", tags=["operations"], responses={503: {"model": Health}})
 async def health(service: ServiceDependency) -> Response:
     """Report whether the server can answer. Needs no API key."""
@@ -103,6 +104,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
     return metrics_routes
 
 
+@router.head("/", include_in_schema=False)
 @router.get("/", include_in_schema=False)
 async def index() -> Response:
     """Serve the page."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from sse_starlette import EventSourceResponse
 
-from lorify.errors import LorifyError
+from lorify.errors import LorifyError, RequestError
 from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
 from lorify.serving.engines.jobs import Piece
 from lorify.serving.http.access import OwnerDependency, ServiceDependency
@@ -26,6 +26,9 @@ from lorify.serving.http.tools import offer_of
 
 Body = Annotated[ResponsesRequest, Depends(json_body(ResponsesRequest))]
 
+_FIELDS = {"messages": "input", "response_format": "text.format", "max_tokens": "max_output_tokens"}
+"""Field of a chat -> the field of a response that it was made from, for errors."""
+
 router = APIRouter(prefix="/v1", tags=["answers"], responses=ANSWERS, dependencies=[Depends(require_json)])
 
 
@@ -33,8 +36,12 @@ router = APIRouter(prefix="/v1", tags=["answers"], responses=ANSWERS, dependenci
 async def respond(body: Body, request: Request, service: ServiceDependency, owner: OwnerDependency) -> Response:
     """Answer in the format of OpenAI's Responses API. Nothing is stored, so each request carries the whole chat."""
     chat = body.as_chat()
-    offer = offer_of(chat)
-    jobs = await chat_jobs(service, chat, owner, offer)
+    try:
+        offer = offer_of(chat)
+        jobs = await chat_jobs(service, chat, owner, offer)
+    except RequestError as error:
+        param = _FIELDS.get(error.param or "", error.param)
+        raise RequestError(str(error), param=param, code=error.code) from error
     response_format = ResponsesFormat(body, jobs[0], () if offer is None else offer.functions)
     answers = submit_all(service.engine, jobs)
     if not body.stream:

@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/lorify ask demo/harbour-museum.md --compare --max-tokens 40 < demo/questions.txt
 
 # What CI runs, in order of speed.
-check: lint test test-browser
+check: lint test test-clients test-browser
 
 # Two processes of one thread each. Tests of one file stay in one process, since they share its fixtures.
 WORKERS := 2

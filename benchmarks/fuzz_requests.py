@@ -31,7 +31,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from fuzz_documents import GROWTH, MEGABYTE, mutated, resident_bytes
 
-WARM_UP = 1000
+WARM_UP_SHARE = 0.4
+"""Share of the requests after which memory counts; before, new schemas and adapters fill caches, which are bounded."""
+MEMORY_EVERY = 100
+"""Number of requests between two looks at the server's memory."""
 BASE = "tiny-llama"
 CHAT = {
     "model": BASE,
@@ -313,7 +316,7 @@ def fuzz(url: str, server: subprocess.Popen[str], options: argparse.Namespace) -
     """Send all requests, print the table, and return the failures."""
     outcomes, slowest = defaultdict(Counter), Counter[str]()
     failures: list[str] = []
-    memory = 0
+    memory: list[int] = []
     with httpx2.Client(base_url=url) as client:
         for count in range(options.requests):
             if count % 100 == 0:
@@ -328,16 +331,32 @@ def fuzz(url: str, server: subprocess.Popen[str], options: argparse.Namespace) -
                 failures.append(f"request {number}: {outcome}: {sent.method} {sent.path} {sent.content[:300]!r}")
             if server.poll() is not None:
                 return [*failures, f"the server ended with status {server.returncode} after request {number}"]
-            if count + 1 == min(WARM_UP, options.requests):
-                memory = resident_bytes(server.pid)
-    at_end = resident_bytes(server.pid)
+            if (count + 1) % MEMORY_EVERY == 0 or count + 1 == options.requests:
+                memory.append(resident_bytes(server.pid))
+                print(f"{count + 1} requests, {memory[-1] / MEGABYTE:.0f} MiB", file=sys.stderr, flush=True)
     for route, counts in sorted(outcomes.items()):
         listed = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
         print(f"{route:<24}{counts.total():>6}  slowest {slowest[route]:>6} ms  {listed}")
-    print(f"memory {memory / MEGABYTE:.0f} MiB after {WARM_UP} requests, {at_end / MEGABYTE:.0f} MiB at the end")
-    if at_end > GROWTH * memory:
-        failures.append(f"memory grew to {at_end / memory:.2f} of that after {WARM_UP} requests")
-    return failures
+    return failures + memory_failures(memory)
+
+
+def memory_failures(memory: list[int]) -> list[str]:
+    """Print how much memory the server had in the course of the run, and return the failure if it kept growing.
+
+    Compared are the highest values of the first and the second half of what comes after the warm-up, as single requests
+    move memory up and down.
+    """
+    print("memory, MiB:", " ".join(f"{each / MEGABYTE:.0f}" for each in memory[:: max(1, len(memory) // 20)]))
+    counted = memory[int(WARM_UP_SHARE * len(memory)) :]
+    half = len(counted) // 2
+    if half == 0:
+        print("too few requests to tell whether memory grows")
+        return []
+    before, after = max(counted[:half]), max(counted[half:])
+    print(
+        f"at most {before / MEGABYTE:.0f} MiB in the first half after the warm-up, {after / MEGABYTE:.0f} in the second"
+    )
+    return [f"memory grew to {after / before:.2f} of that after the warm-up"] if after > GROWTH * before else []
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class Box:
         size: height of its characters, in points.
         index: position in the order in which the file draws.
         is_block: whether the text is a whole table, not a piece of a line.
+        words: the words of a piece of a line, from which it can be divided; empty for words themselves.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Box:
     size: float
     index: int = 0
     is_block: bool = False
+    words: tuple[Box, ...] = ()
 
     @property
     def middle(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import re
 import unicodedata
@@ -21,6 +22,10 @@ MAX_CHARACTERS = 200_000
 
 _WORD_GAP, _PIECE_GAP, _STRAY_GAP = 0.3, 0.9, 0.4
 """Gaps, in heights of characters, at which words, pieces drawn in one go, and pieces drawn apart end."""
+_JUSTIFIED_GAP, _JUSTIFIED_WORDS = 3.0, 5
+"""Widest gap, in heights of characters, and smallest number of words of a line that is stretched to its column."""
+_FLAT = 0.35
+"""Height of a character, relative to its neighbour, below which it is that of its ink and not of its font."""
 _SAME_PLACE = 0.12
 """Distance, in heights of characters, of two characters of which one makes the other bold."""
 _CELL = 2.0
@@ -102,23 +107,39 @@ def line_pieces(words: Sequence[Box]) -> list[Box]:
     Words that the file draws one after the other belong together unless they are far apart, and others only if they
     are close.
     """
-    return _merge_stray([_piece(group) for group in grouped_words(words)])
+    return _merge_stray([piece_of(group) for group in grouped_words(words)])
 
 
 def grouped_words(words: Sequence[Box]) -> list[list[Box]]:
     """Group words that follow each other on a line and are drawn one after the other."""
     groups: list[list[Box]] = []
-    for word in words:
-        if groups and _follows(groups[-1][-1], word, _PIECE_GAP):
-            groups[-1].append(word)
-        else:
-            groups.append([word])
+    for line in _runs(words, _JUSTIFIED_GAP):
+        groups += [line] if _is_justified(line) else _runs(line, _PIECE_GAP)
     return groups
 
 
-def _piece(words: Sequence[Box]) -> Box:
+def _runs(words: Sequence[Box], gap: float) -> list[list[Box]]:
+    """Group words that follow each other at gaps of at most `gap` heights."""
+    runs: list[list[Box]] = []
+    for word in words:
+        if runs and _follows(runs[-1][-1], word, gap):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return runs
+
+
+def _is_justified(line: Sequence[Box]) -> bool:
+    """Return whether a line is prose that was stretched to the width of its column: all its gaps are the same."""
+    gaps = [second.left - first.right for first, second in itertools.pairwise(line)]
+    num_lower = sum(word.text[0].islower() for word in line)
+    return len(line) >= _JUSTIFIED_WORDS and 2 * num_lower >= len(line) and 0 < max(gaps) <= 1.3 * min(gaps)
+
+
+def piece_of(words: Sequence[Box]) -> Box:
+    """Join words that stand on one line; dots that lead to the next column become three."""
     piece = joined(words)
-    return replace(piece, text=_LEADERS.sub(" ... ", piece.text).strip())
+    return replace(piece, text=_LEADERS.sub(" ... ", piece.text).strip(), words=tuple(words))
 
 
 class _Character(NamedTuple):
@@ -213,6 +234,8 @@ def _is_repeated(box: Box, places: dict[tuple[str, int, int], Box]) -> bool:
 def _follows(last: Box, box: Box, gap: float) -> bool:
     """Return whether a box continues another's line, at most `gap` heights further right (or left, in Arabic)."""
     size = min(last.size, box.size)
+    if size < _FLAT * max(last.size, box.size):  # of some fonts only the ink is known, which is flat in a full stop
+        size = max(last.size, box.size)
     if not last.is_beside(box):
         return False
     distance = box.left - last.right
@@ -233,7 +256,7 @@ def _merge_stray(pieces: list[Box]) -> list[Box]:
     for piece in by_row:
         last = merged[-1] if merged else None
         if last is not None and not _is_leftward(piece.text) and _follows(last, piece, _STRAY_GAP):
-            merged[-1] = joined([last, piece])
+            merged[-1] = piece_of([*last.words, *piece.words])
         else:
             merged.append(piece)
     return merged

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lorify.contexts.formats.pdf.boxes import Box, text_lines
+from lorify.contexts.formats.pdf.crossings import divided_pieces, few_crossing
 from lorify.contexts.formats.pdf.tables import aligned_table
 
 MAX_PIECES = 4_000
@@ -71,21 +72,26 @@ def _sections(lines: Sequence[list[Box]]) -> list[list[list[Box]]]:
 
 
 def _have_same_columns(above: list[list[Box]], below: list[list[Box]]) -> bool:
-    first, second = len(_strips_of(above)), len(_strips_of(below))
-    return not first or not second or len(_strips_of(above + below)) >= max(first, second)
+    first, second = len(_strips_of([above])), len(_strips_of([below]))
+    return not first or not second or len(_strips_of([above, below])) >= max(first, second)
 
 
-def _strips_of(lines: Sequence[list[Box]]) -> list[float]:
-    """Return the strips between the columns of those lines that have several pieces."""
-    return _free_strips([piece for line in lines if len(line) > 1 for piece in line])
+def _strips_of(sections: Sequence[Sequence[list[Box]]]) -> list[float]:
+    """Return the strips between the columns of those lines that have several pieces.
+
+    Pieces are ignored that cross a strip which the other lines of their section leave free.
+    """
+    several = [[line for line in lines if len(line) > 1] for lines in sections]
+    pieces = [piece for lines in several for line in lines for piece in line]
+    return _free_strips(pieces, [piece for lines in several for piece in few_crossing(lines)])
 
 
 def _line_or_table(lines: Sequence[list[Box]]) -> list[Box]:
-    strips = _strips_of(lines)
+    strips = _strips_of([lines])
     if not strips:
         return [_line(line) for line in lines]
     start = next(index for index, line in enumerate(lines) if len(line) > 1)
-    table = aligned_table([piece for line in lines[start:] for piece in line], strips)
+    table = aligned_table(divided_pieces(lines[start:], strips), strips)
     return [*(replace(_line(line), is_block=True) for line in lines[:start]), table]
 
 
@@ -166,11 +172,12 @@ def _gap_middles(ordered: Sequence[Box]) -> list[float]:
     return chosen
 
 
-def _free_strips(pieces: Sequence[Box]) -> list[float]:
-    """Return the middles of all strips, from the left, that no piece crosses."""
+def _free_strips(pieces: Sequence[Box], ignored: Sequence[Box] = ()) -> list[float]:
+    """Return the middles of all strips, from the left, that no piece but the ignored ones crosses."""
     strips: list[float] = []
     reach = None
-    for piece in sorted(pieces, key=lambda piece: piece.left):
+    left_out = {id(piece) for piece in ignored}
+    for piece in sorted((piece for piece in pieces if id(piece) not in left_out), key=lambda piece: piece.left):
         if reach is not None and piece.left - reach >= _MIN_GUTTER:
             strips.append((reach + piece.left) / 2)
         reach = piece.right if reach is None else max(reach, piece.right)

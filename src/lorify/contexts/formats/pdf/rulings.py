@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import pypdfium2.raw as pdfium
 from pypdfium2 import PdfPage
@@ -19,6 +21,10 @@ _MAX_DEPTH = 4
 _TOLERANCE = 3.0
 """Distance, in points, at which lines meet and count as one."""
 _MIN_LENGTH = 4.0
+_OPEN_SIDE = 12.0
+"""Width, in points, from which lines across beyond the outer lines between columns enclose another column."""
+_WIDE_BAND = 2.0
+"""Height, relative to that of the usual row, from which a band without lines between columns is not a row."""
 
 _Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: _Matrix = (1, 0, 0, 1, 0, 0)
@@ -70,7 +76,7 @@ def find_grids(page: PdfPage, angle: int) -> list[Grid]:
             across.append(Line((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
         elif abs(x1 - x0) <= 1 and abs(y1 - y0) >= _MIN_LENGTH:
             down.append(Line((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
-    grids = [_grid(*group) for group in _crossing(_merged(across), _merged(down))]
+    grids = [grid for group in _crossing(_merged(across), _merged(down)) for grid in _grids(*group)]
     return [grid for grid in grids if len(grid.columns) > 2 and len(grid.rows) > 2]
 
 
@@ -157,8 +163,47 @@ def _reaches(line: Line, place: float) -> bool:
     return line.start - _TOLERANCE <= place <= line.end + _TOLERANCE
 
 
-def _grid(across: list[Line], down: list[Line]) -> Grid:
-    return Grid(_places(down), _places(across), down)
+def _grids(across: list[Line], down: list[Line]) -> Iterator[Grid]:
+    """Yield the grids of lines that touch each other: one between any two wide bands without lines between columns.
+
+    Text stands in such a band, and a chart or another table may follow it.
+    """
+    rows, columns = _places(across), _places(down)
+    inner = [line for line in down if columns[0] + _TOLERANCE < line.at < columns[-1] - _TOLERANCE]
+    bands = list(itertools.pairwise(rows))
+    heights = [bottom - top for top, bottom in bands if _is_divided(top, bottom, inner)]
+    usual = median(heights) if heights else 0.0
+    start = 0
+    for index, (top, bottom) in enumerate(bands):
+        if bottom - top > _WIDE_BAND * usual and not _is_divided(top, bottom, inner):
+            yield from _one_grid(rows[start : index + 1], across, down)
+            start = index + 1
+    yield from _one_grid(rows[start:], across, down)
+
+
+def _is_divided(top: float, bottom: float, down: Sequence[Line]) -> bool:
+    return any(line.start <= (top + bottom) / 2 <= line.end for line in down)
+
+
+def _one_grid(rows: list[float], across: Sequence[Line], down: Sequence[Line]) -> Iterator[Grid]:
+    if len(rows) < 2:
+        return
+    inside = [line for line in down if line.start < rows[-1] - _TOLERANCE and line.end > rows[0] + _TOLERANCE]
+    if inside:
+        columns = _with_open_sides(_places(inside), [line for line in across if rows[0] <= line.at <= rows[-1]])
+        yield Grid(columns, rows, inside)
+
+
+def _with_open_sides(columns: list[float], across: Sequence[Line]) -> list[float]:
+    """Add the ends of the lines across that reach beyond the outer lines between columns: such tables have no frame."""
+    left = sorted(line.start for line in across)
+    right = sorted((line.end for line in across), reverse=True)
+    # One longer line may be the rule of a heading.
+    if len(left) > 1 and columns[0] - left[1] > _OPEN_SIDE:
+        columns = [left[1], *columns]
+    if len(right) > 1 and right[1] - columns[-1] > _OPEN_SIDE:
+        columns = [*columns, right[1]]
+    return columns
 
 
 def _places(lines: Sequence[Line]) -> list[float]:

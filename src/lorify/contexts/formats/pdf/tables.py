@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.contexts.formats.pdf.boxes import Box, joined, text_lines
-from lorify.contexts.formats.pdf.characters import grouped_words
+from lorify.contexts.formats.pdf.characters import grouped_words, piece_of
+from lorify.contexts.formats.pdf.crossings import divided_pieces
 from lorify.contexts.formats.pdf.rulings import Grid
 from lorify.contexts.formats.tables import markdown_tables
 
@@ -18,6 +19,8 @@ _MAX_DIVIDED = 0.2
 _MANY_LINES = 4
 """Number of lines of text between two ruling lines from which they are rows, if two of their cells are filled."""
 _LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")
+_WRAPPED = re.compile(r"[a-zß-öø-ÿ(]")
+"""Beginning of a first cell that continues the one above."""
 _PAGE_NUMBER = re.compile(r"\.\.\. \S+$")
 
 
@@ -30,14 +33,15 @@ def ruled_table(grid: Grid, words: Sequence[Box]) -> Box | None:
     """
     pieces: list[Box] = []
     for group in grouped_words(words):
-        piece = joined(group)
+        piece = piece_of(group)
         pieces += group if grid.divides(piece) else [piece]
+    pieces = divided_pieces([pieces], grid.columns[1:-1])
     bands: list[list[Box]] = [[] for _ in grid.rows[1:]]
     for piece in pieces:
         bands[_index(grid.rows, piece.middle)].append(piece)
     if _has_columns_in_cells(bands, grid.columns):
         return None
-    rows = [row for band in bands if band for row in _split_band(band, grid.columns)]
+    rows = _with_whole_first_cells([row for band in bands if band for row in _split_band(band, grid.columns)])
     if sum(any(column) for column in zip(*rows, strict=True)) < 2:
         return None
     return _block(markdown_tables(rows), pieces, grid)
@@ -59,6 +63,7 @@ def aligned_table(pieces: Sequence[Box], gutters: Sequence[float]) -> Box:
             rows[-1] = [f"{upper} {lower}".strip() for upper, lower in zip(rows[-1], cells, strict=True)]
         else:
             rows.append(cells)
+    rows = _with_whole_first_cells(rows)
     if len(gutters) == 1 and all(_LABEL.fullmatch(row[0]) for row in rows if row[0]):
         return _block("\n".join(" ".join(filter(None, row)) for row in rows), pieces)
     end = max(index for index, row in enumerate(rows) if any(row[1:])) + 1
@@ -76,14 +81,23 @@ def _block(text: str, pieces: Sequence[Box], grid: Grid | None = None) -> Box:
 
 
 def _has_columns_in_cells(bands: Sequence[Sequence[Box]], columns: Sequence[float]) -> bool:
-    """Return whether many cells have pieces far apart on one line: the lines are frames around tables, not tables."""
-    counts = Counter(
-        (number, row, _index(columns, piece.left + 1))
-        for number, band in enumerate(bands)
-        for row, line in enumerate(text_lines(band))
-        for piece in line
-    )
-    return sum(count > 1 for count in counts.values()) > _MAX_DIVIDED * len(counts)
+    """Return whether many cells have columns of their own: the lines are frames around tables, not tables."""
+    num_lines = num_divided = 0
+    for band in bands:
+        cells: dict[int, list[Box]] = {}
+        for piece in band:
+            cells.setdefault(_index(columns, piece.left + 1), []).append(piece)
+        for cell in cells.values():
+            lines = text_lines(cell)
+            num_lines += len(lines)
+            num_divided += sum(_is_divided(line, cell) for line in lines)
+    return num_divided > _MAX_DIVIDED * num_lines
+
+
+def _is_divided(line: Sequence[Box], cell: Sequence[Box]) -> bool:
+    """Return whether a line of a cell has a wide gap that no other line of the cell crosses."""
+    gaps = [(a.right + b.left) / 2 for a, b in itertools.pairwise(line)]
+    return any(not any(piece.left < gap < piece.right for piece in cell) for gap in gaps)
 
 
 def _continues(above: Sequence[Box], line: Sequence[Box], cells: Sequence[str], row: Sequence[str]) -> bool:
@@ -91,6 +105,20 @@ def _continues(above: Sequence[Box], line: Sequence[Box], cells: Sequence[str], 
     is_close = line[0].top - above[0].bottom < 0.6 * line[0].size
     is_entry = _PAGE_NUMBER.search(row[-1] or row[-2]) is not None  # of a table of contents
     return is_close and not is_entry and not cells[0] and bool(row[0]) and any(row[i] for i, c in enumerate(cells) if c)
+
+
+def _with_whole_first_cells(rows: Sequence[list[str]]) -> list[list[str]]:
+    """Join first cells whose text goes on in the next row, which holds the other cells."""
+    first = min((index for row in rows for index, cell in enumerate(row) if cell), default=0)
+    whole: list[list[str]] = []
+    for row in rows:
+        above = whole[-1] if whole else None
+        is_lone = above is not None and bool(above[first]) and sum(map(bool, above)) == 1
+        if above is not None and is_lone and any(row[first + 1 :]) and _WRAPPED.match(row[first]):
+            whole[-1] = [*row[:first], f"{above[first]} {row[first]}", *row[first + 1 :]]
+        else:
+            whole.append(row)
+    return whole
 
 
 def _split_band(band: Sequence[Box], columns: Sequence[float]) -> list[list[str]]:

@@ -100,3 +100,24 @@ def test_a_line_that_is_stretched_to_its_column_is_prose():
     prose = b"".join(text(50, 700 - 14 * number, words) for number, words in enumerate(PROSE[:3]))
     found = read(pdf(prose + stretched + text(50, 644, PROSE[3])))
     assert "|" not in found and "the islands have their own parliament here" in found
+
+
+def test_labels_outside_the_lines_of_a_table_are_its_first_column():
+    page = grid([150, 250, 350], [620, 640, 660, 680, 700]) + cells([55, 155, 255], [685, 665, 645, 625], PRICES)
+    assert read(pdf(page)) == PRICE_TABLE
+
+
+def test_prose_beside_a_table_is_no_column_of_it():
+    prose = b"".join(text(50, 685 - 20 * number, words) for number, words in enumerate(PROSE))
+    page = grid([330, 430, 530], [620, 640, 660, 680, 700])
+    page += cells([335, 435], [685, 665, 645, 625], [row[1:] for row in PRICES])
+    found = read(pdf(prose + page))
+    assert "| Colour | Price |\n| --- | --- |\n| blue | 120 |" in found and PROSE[0] in found
+
+
+def test_rows_of_values_under_headings_of_their_own_stay_rows():
+    rows = [["Young:", "", ""], ["Head", "85.1%", "14.9%"], ["Control", "17.3%", "82.7%"], ["Old:", "", ""]]
+    rows += [["Head", "79.8%", "20.2%"], ["Control", "13.9%", "86.1%"], ["All:", "", ""]]
+    page = grid([50, 150, 250, 350], [500, 680, 700]) + cells([55, 155, 255], [685], [["Group", "Some", "None"]])
+    found = read(pdf(page + cells([55, 155, 255], [660 - 18 * number for number in range(7)], rows)))
+    assert "| Control | 17.3% | 82.7% |" in found and "| Head | 79.8% | 20.2% |" in found

@@ -16,7 +16,7 @@ from lorify.contexts.formats.pdf.columns import reading_order
 from lorify.contexts.formats.pdf.forms import form_lines
 from lorify.contexts.formats.pdf.paragraphs import block_text, document_words
 from lorify.contexts.formats.pdf.rulings import find_grids
-from lorify.contexts.formats.pdf.tables import ruled_table
+from lorify.contexts.formats.pdf.tables import labelled_grid, ruled_table
 from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 
@@ -100,7 +100,8 @@ def _read_page(document: PdfDocument, page: PdfPage) -> list[list[Box]]:
         raise _UnreadablePage("has fonts that do not say which letters they show")
     words = text.words
     tables = []
-    for grid in find_grids(page, text.angle):
+    for lines in find_grids(page, text.angle):
+        grid = labelled_grid(lines, words)
         inside = [word for word in words if grid.contains(word)]
         table = ruled_table(grid, inside) if inside else None
         if table is not None:

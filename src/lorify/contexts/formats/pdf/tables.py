@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from lorify.contexts.formats.pdf.boxes import Box, joined, text_lines
 from lorify.contexts.formats.pdf.characters import grouped_words, piece_of
@@ -16,12 +17,34 @@ from lorify.contexts.formats.tables import markdown_tables
 
 _MAX_DIVIDED = 0.2
 """Share of cells with several pieces on a line above which a grid is not a table."""
+_LABEL_WORDS, _MIN_LABELLED = 4, 0.6
+"""Words of a label outside a grid, and share of its lines that have one, at which the labels are its first column."""
 _MANY_LINES = 4
 """Number of lines of text between two ruling lines from which they are rows, if two of their cells are filled."""
 _LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")
 _WRAPPED = re.compile(r"[a-zß-öø-ÿ(]")
 """Beginning of a first cell that continues the one above."""
 _PAGE_NUMBER = re.compile(r"\.\.\. \S+$")
+
+
+def labelled_grid(grid: Grid, words: Sequence[Box]) -> Grid:
+    """Return a grid with the labels of its rows, if they stand outside its lines on the left.
+
+    Args:
+        grid: the lines.
+        words: the words of the page.
+    """
+    inside = text_lines([word for word in words if grid.contains(word)])
+    beside = [word for word in words if word.right <= grid.columns[0] + 1 and _is_between(word, grid.rows)]
+    labels = [label for label in text_lines(beside) if any(label[0].is_beside(line[0]) for line in inside)]
+    are_short = bool(labels) and median(len(label) for label in labels) <= _LABEL_WORDS
+    if not are_short or len(labels) < max(2, _MIN_LABELLED * max(len(inside), len(text_lines(beside)))):
+        return grid
+    return replace(grid, columns=[min(word.left for word in beside) - 1, *grid.columns])
+
+
+def _is_between(word: Box, rows: Sequence[float]) -> bool:
+    return rows[0] < word.middle < rows[-1]
 
 
 def ruled_table(grid: Grid, words: Sequence[Box]) -> Box | None:
@@ -131,11 +154,20 @@ def _split_band(band: Sequence[Box], columns: Sequence[float]) -> list[list[str]
     used = [sum(bool(row[i]) for row in cells) for i in range(len(columns) - 1)]
     filled = [count for count in used if count]
     shared = sum(sum(map(bool, row)) > 1 for row in cells)
-    if len(lines) >= _MANY_LINES and shared > 0.6 * len(lines):
+    if len(lines) >= _MANY_LINES and (shared > 0.6 * len(lines) or _are_rows_of_values(cells)):
         return cells
     if len(lines) > 1 and len(filled) > 1 and sum(count == len(lines) for count in filled) > 0.6 * len(filled):
         return cells
     return [[" ".join(filter(None, column)) for column in zip(*cells, strict=True)]]
+
+
+def _are_rows_of_values(cells: Sequence[Sequence[str]]) -> bool:
+    """Return whether some lines hold a value in every used column after the first, and the others only a first cell."""
+    rows = [row for row in cells if any(row[1:])]
+    used = [index for index in range(1, len(cells[0])) if any(row[index] for row in rows)]
+    values = [row[index] for row in rows for index in used]
+    num_numbers = sum(any(map(str.isdigit, value)) for value in values)
+    return len(rows) > 2 and len(used) > 1 and all(values) and 2 * num_numbers > len(values)
 
 
 def _cells(line: Sequence[Box], edges: Sequence[float]) -> list[str]:

@@ -18,7 +18,7 @@ import re
 import time
 from pathlib import Path
 
-from lorify.contexts.documents import read_document
+from lorify.contexts.documents import MAX_BYTES, document_from_bytes
 from lorify.errors import ContextError
 
 LIST = Path(__file__).with_suffix(".json")
@@ -64,7 +64,7 @@ def main() -> None:
             continue
         started = time.perf_counter()
         try:
-            text = read_document(path).text
+            text = document_from_bytes(path.read_bytes(), path.name, path.suffix, MAX_BYTES).text
         except ContextError as error:
             text = str(error)
         seconds = time.perf_counter() - started

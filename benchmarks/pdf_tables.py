@@ -22,7 +22,7 @@ from pathlib import Path
 from defusedxml.ElementTree import parse
 from pdf_reading import table_rows
 
-from lorify.contexts.documents import read_document
+from lorify.contexts.documents import MAX_BYTES, document_from_bytes
 from lorify.errors import ContextError
 
 _LEADERS = re.compile(r"\.{3,}$|…$")
@@ -81,7 +81,7 @@ def has_number(row: tuple[str, ...]) -> bool:
 def read_rows(path: Path) -> Counter[tuple[str, ...]]:
     """The rows of all Markdown tables of a PDF as lorify reads it; none if it refuses it."""
     try:
-        text = read_document(path).text
+        text = document_from_bytes(path.read_bytes(), path.name, path.suffix, MAX_BYTES).text
     except ContextError as error:
         print(error)
         return Counter()

@@ -45,7 +45,7 @@ def document_from_text(text: str, name: str = "text") -> Document:
 
 
 def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
-    """Read a document.
+    """Read a document; scanned pages of PDFs are read with tesseract if it is installed, which the text says.
 
     Args:
         path: a file, or `-` for standard input.
@@ -56,7 +56,7 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     """
     if str(path) == "-":
         data = sys.stdin.buffer.read(max_bytes + 1)
-        return document_from_bytes(data, "standard input", "", max_bytes)
+        return document_from_bytes(data, "standard input", "", max_bytes, ocr=True)
     path = Path(path)
     if not path.exists():
         raise ContextError(f"document {path} does not exist; check the path")
@@ -73,11 +73,11 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
         raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
     # File names may be in a legacy encoding, but an adapter records them as text.
     name = os.fsencode(path.name).decode(errors="replace")
-    return document_from_bytes(data, name, path.suffix.lower(), max_bytes)
+    return document_from_bytes(data, name, path.suffix.lower(), max_bytes, ocr=True)
 
 
 def document_from_bytes(
-    data: bytes, name: str, suffix: str, max_bytes: int, *, max_pages: int | None = None
+    data: bytes, name: str, suffix: str, max_bytes: int, *, max_pages: int | None = None, ocr: bool = False
 ) -> Document:
     """Make a document from the content of a file.
 
@@ -87,6 +87,7 @@ def document_from_bytes(
         suffix: suffix of the file name in lower case, such as `.pdf`; it decides the format if the content does not.
         max_bytes: maximum size of the content, in bytes.
         max_pages: maximum number of pages of a PDF, checked before its text is extracted; None for no limit.
+        ocr: whether scanned pages may be read with tesseract, a program of its own, if it is installed.
 
     Raises:
         ContextError: if it is empty, too large, encrypted, damaged or of an unsupported format.
@@ -95,7 +96,7 @@ def document_from_bytes(
         raise ContextTooLargeError(f"document {name} has more than {max_bytes:,} bytes; split it")
     if not data.strip():
         raise ContextError(f"document {name} is empty; give one with text")
-    return document_from_text(read_source(FileContent(data, name, suffix, max_bytes, max_pages)), name)
+    return document_from_text(read_source(FileContent(data, name, suffix, max_bytes, max_pages, ocr)), name)
 
 
 def _tidy(text: str) -> str:

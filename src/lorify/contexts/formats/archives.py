@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from lorify.contexts.formats.registry import read_source
@@ -29,7 +30,7 @@ def read_zip(source: FileContent) -> str:
                 continue
             data = archive.read(member)
             try:
-                inner = FileContent(data, member.filename, path.suffix.lower(), source.max_bytes, source.max_pages)
+                inner = replace(source, data=data, name=member.filename, suffix=path.suffix.lower())
                 parts.append(f"# {member.filename}\n\n{read_source(inner)}")
             except ContextTooLargeError:
                 raise

@@ -19,6 +19,7 @@ class FileContent:
         suffix: suffix of the file name in lower case, such as `.pdf`; may be empty.
         max_bytes: maximum size of the content, also when unpacked.
         max_pages: maximum number of pages of a PDF; None for no limit.
+        ocr: whether scanned pages may be read by OCR, which starts a program.
     """
 
     data: bytes
@@ -26,6 +27,7 @@ class FileContent:
     suffix: str
     max_bytes: int
     max_pages: int | None = None
+    ocr: bool = False
 
     def damaged(self, reason: str) -> ContextError:
         """Return the error to raise if the content is not what its format requires."""

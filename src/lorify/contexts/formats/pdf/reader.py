@@ -14,6 +14,7 @@ from lorify.contexts.formats.pdf.boxes import Box
 from lorify.contexts.formats.pdf.characters import line_pieces, read_words
 from lorify.contexts.formats.pdf.columns import reading_order
 from lorify.contexts.formats.pdf.forms import form_lines
+from lorify.contexts.formats.pdf.ocr import ENGINE, find_engine, recognize_words
 from lorify.contexts.formats.pdf.paragraphs import block_text, document_words
 from lorify.contexts.formats.pdf.rulings import find_grids
 from lorify.contexts.formats.pdf.tables import labelled_grid, ruled_table
@@ -25,6 +26,7 @@ _MAX_UNMAPPED = 0.3
 _PICTURE_SHARE = 0.3
 """Share of a page without text that a picture covers if the page is a scan."""
 _NO_TEXT = "is a picture without text"
+_DAMAGED = "is damaged"
 _MIN_REPEATS = 3
 _NUMBER = re.compile(r"\d+")
 
@@ -36,7 +38,8 @@ class _UnreadablePage(Exception):
 def read_pdf(source: FileContent) -> str:
     """Read a PDF: paragraphs in reading order, tables as Markdown, values of form fields.
 
-    Headers and footers that are the same on many pages are kept once.
+    Headers and footers that are the same on many pages are kept once. Pages without usable text are read by OCR if the
+    source allows it and tesseract is installed, which the text says.
 
     Raises:
         ContextError: if it is encrypted or damaged, is a scan, or has fonts whose letters are unknown.
@@ -49,11 +52,17 @@ def read_pdf(source: FileContent) -> str:
         if document.get_formtype() != pdfium.FORMTYPE_NONE:
             document.init_forms()
         pages, unreadable = _read_pages(document, source)
+        if not any(pages) and not unreadable:
+            unreadable = dict.fromkeys(range(len(pages)), _NO_TEXT)
+        recognized = _recognize(document, unreadable) if source.ocr else {}
     finally:
         document.close()
+    for number, blocks in recognized.items():
+        pages[number] = blocks
+        del unreadable[number]
     texts = _write(pages)
-    if not any(text.strip() for text in texts) and not unreadable:
-        unreadable = dict.fromkeys(range(len(texts)), _NO_TEXT)
+    for number in recognized:
+        texts[number] = f"[page {number + 1} was read by OCR]\n\n{texts[number]}"
     if unreadable and len(unreadable) >= sum(bool(text.strip()) for text in texts):
         raise _unreadable(source, unreadable, len(texts))
     for number, reason in unreadable.items():
@@ -87,11 +96,24 @@ def _read_pages(document: PdfDocument, source: FileContent) -> tuple[list[list[l
         except _UnreadablePage as error:
             unreadable[number] = str(error)
         except PdfiumError:
-            unreadable[number] = "is damaged"
+            unreadable[number] = _DAMAGED
         except OverflowError as error:
             raise ContextTooLargeError(f"document {source.name} cannot be read: {error}; split it") from error
         pages.append(blocks)
     return pages, unreadable
+
+
+def _recognize(document: PdfDocument, unreadable: dict[int, str]) -> dict[int, list[list[Box]]]:
+    """Return the blocks of those unreadable pages in which OCR finds words."""
+    engine = find_engine()
+    recognized: dict[int, list[list[Box]]] = {}
+    for number in [number for number, reason in unreadable.items() if reason != _DAMAGED] if engine else []:
+        page = document[number]
+        words = recognize_words(page, str(engine))
+        page.close()
+        if words:
+            recognized[number] = reading_order(line_pieces(words))
+    return recognized
 
 
 def _read_page(document: PdfDocument, page: PdfPage) -> list[list[Box]]:
@@ -160,10 +182,13 @@ def _without_numbers(line: Box) -> str:
 
 def _unreadable(source: FileContent, unreadable: dict[int, str], num_pages: int) -> ContextError:
     reasons = set(unreadable.values())
+    advice = f"install {ENGINE}, or run it" if source.ocr and find_engine() is None else "run it"
     if reasons == {_NO_TEXT}:
-        return ContextError(f"document {source.name} is a PDF without a text layer (a scan); run it through OCR first")
+        return ContextError(
+            f"document {source.name} is a PDF without a text layer (a scan); {advice} through OCR first"
+        )
     pages = ", ".join(str(number + 1) for number in sorted(unreadable)[:10])
     return ContextError(
         f"document {source.name} cannot be read: page {pages} of {num_pages} {' or '.join(sorted(reasons))}; save it "
-        "with embedded character maps, or run it through OCR first"
+        f"with embedded character maps, or {advice} through OCR first"
     )

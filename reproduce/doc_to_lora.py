@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import resource
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from miniature_data import LONGBENCH, write_miniature
+from miniature_eyes import write_eyes
+from run_commands import run_commands
 
 CONFIG = "configs/d2l/smollm2-135m-miniature{}.json"
 SHORT_SETS = ("squad", "drop", "ropes")
-RATES = ("0.8", "0.4", "0.1")
+RATES = ("0.9", "0.8", "0.6", "0.4", "0.2", "0.1")
+VARIANTS = ("no-qa", "rank-16", "next-token", "eyes")
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,8 @@ def _training(output: Path, scale: Scale) -> list[list[str]]:
         train("-chunks", "main-chunks", *stored, f"init_from={output}/main/last"),
         train("", "main-no-qa", *stored, 'data.self_generated_files=["fineweb-edu/*.parquet"]'),
         train("", "main-rank-16", *stored, "hypernetwork.rank=16"),
+        train("", "main-next-token", *stored, "optimization.loss=cross_entropy"),
+        train("", "main-eyes", *stored, f"hypernetwork.encoder_model={output}/sets/encoder"),
         train("-niah", "niah"),
     ]
 
@@ -99,7 +99,7 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
     oracle, generated = f"cd_d2l:train_on=test_questions:{cd}", f"cd_d2l:writer=base:{cd}:rounds="
     d2l = "adapter:chunk_tokens=8192"
     both = [d2l, f"{d2l}:iterative=true"]
-    others = [f"adapter:hypernetwork={output}/{name}/last:chunk_tokens=8192" for name in ("main-no-qa", "main-rank-16")]
+    others = [f"adapter:hypernetwork={output}/main-{name}/last:chunk_tokens=8192" for name in VARIANTS]
     compressed = [f"llmlingua2:rate={rate}:model={scale.compressor}" for rate in RATES if scale.compressor]
     main = ["none", "icl", *compressed, oracle, f"{generated}{scale.rounds}", "t2l:describe=document", *both, *others]
     long = ["none", "icl", *compressed, oracle, f"{generated}{scale.rounds}", "t2l:describe=document", *both]
@@ -115,6 +115,7 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
         ]
 
     replaced = ["none", f"{generated}{scale.rounds}", d2l]
+    next_token = f"adapter:hypernetwork={output}/main-next-token/last:chunk_tokens=8192"
     lengths = [part for length in scale.lengths for part in ("-l", str(length))]
     needles = ["--base", scale.base, "--hypernetwork", f"{output}/niah/last", "-o", f"{output}/eval/niah"]
     return [
@@ -123,23 +124,26 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
         evaluate(
             "squad-100",
             "squad",
-            [oracle, f"{generated}{scale.rounds}", f"{generated}{2 * scale.rounds}", d2l],
+            ["icl", oracle, *(f"{generated}{times * scale.rounds}" for times in (1, 2, 3)), d2l],
             "seed=1",
         ),
-        evaluate("squad-flipped", "squad", [d2l], "flipped=true"),
+        evaluate("squad-flipped", "squad", [d2l, next_token], "flipped=true"),
         evaluate("squad-assistant", "squad", replaced, "context=assistant"),
         evaluate("squad-novel", "squad", replaced, f"context={output}/sets/novel.txt"),
         ["eval", "niah", *lengths, "--methods", "none,icl,adapter:chunk_tokens=1024", *needles],
-    ]
+        ["eval", "imagenette", "--images", f"{output}/sets/images", "--base", scale.base,
+         "--hypernetwork", f"{output}/main-eyes/last", "-m", "adapter", "-o", f"{output}/eval/imagenette"],
+    ]  # fmt: skip
 
 
 def _table(output: Path, scale: Scale) -> list[str]:
-    names = [*SHORT_SETS, *LONGBENCH, "squad-flipped", "squad-assistant", "squad-novel", "niah"]
+    names = [*SHORT_SETS, *LONGBENCH, "squad-100", "squad-flipped", "squad-assistant", "squad-novel", "niah"]
+    names += ["imagenette"]
     return ["eval", "table", *(f"{output}/eval/{name}" for name in names), "-o", f"{output}/table.md"]
 
 
 def main() -> None:
-    """Write the data, run the commands and say how long each took."""
+    """Write the data and run the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/d2l-miniature"))
     parser.add_argument("--base", default=Scale.base)
@@ -149,20 +153,9 @@ def main() -> None:
         parser.error("--compressor needs the package llmlingua; run `pip install 'lorify[llmlingua]'`")
     scale = Scale(base=options.base, compressor=options.compressor)
     write_miniature(options.output / "sets", num_train=scale.contexts, num_test=max(4, scale.questions))
-    started = time.perf_counter()
-    for command in commands(options.output, scale):
-        print("$ lorify", shlex.join(command), flush=True)
-        before, used = time.perf_counter(), _cpu_seconds()
-        subprocess.run([sys.executable, "-m", "lorify", *command], check=True)
-        print(f"  {time.perf_counter() - before:.0f} s, {_cpu_seconds() - used:.0f} s of CPU time", flush=True)
-    minutes, used = (time.perf_counter() - started) / 60, _cpu_seconds() / 60
-    print(f"{minutes:.1f} minutes, {used:.1f} of CPU time; the table is in {options.output}/table.md")
-
-
-def _cpu_seconds() -> float:
-    """CPU time of the commands so far."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    write_eyes(options.output / "sets", scale.base)
+    run_commands(commands(options.output, scale), options.output)
+    print(f"the table is in {options.output}/table.md")
 
 
 if __name__ == "__main__":

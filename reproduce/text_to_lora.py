@@ -10,14 +10,11 @@ that the path works, and what its tables look like.
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from miniature_tasks import TASK_NUMBERS, write_miniature_tasks
+from run_commands import run_commands
 
 RECIPE = "configs/t2l/mistral-7b-instruct-v0.2-{}.json"
 NINE = "arc_challenge+arc_easy+boolq+gsm8k+hellaswag+openbookqa+piqa+winogrande+mbpp"
@@ -51,9 +48,10 @@ def commands(output: Path, scale: Scale) -> list[list[str]]:
 
 def _data(output: Path) -> list[list[str]]:
     sets, described = output / "sets", ["--descriptions", f"{output}/sets/descriptions"]
-    numbers = ",".join(map(str, TASK_NUMBERS))
+    tasks = ["prepare-tasks", f"{sets}/lots-of-loras", "--tasks", ",".join(map(str, TASK_NUMBERS))]
     return [
-        ["prepare-tasks", f"{sets}/lots-of-loras", "-o", f"{output}/data/tasks", "--tasks", numbers, *described],
+        [*tasks, "-o", f"{output}/data/tasks", *described],
+        [*tasks, "-o", f"{output}/data/tasks-with-definitions"],
         ["prepare-tasks", "benchmarks", "-o", f"{output}/data/benchmarks", "--items", f"{sets}/training", *described],
     ]
 
@@ -64,59 +62,86 @@ def _training(output: Path, scale: Scale) -> list[list[str]]:
     through_base = [*schedule, "evaluation_batches=1", "data.tasks_per_batch=4", *scale.settings]
     embedder = f"hypernetwork.embedder={scale.embedder}"
 
-    def train(recipe: str, *settings: str) -> list[str]:
+    def train(name: str, recipe: str, *settings: str) -> list[str]:
         changes = [part for setting in settings for part in ("--set", setting)]
-        return ["train", RECIPE.format(recipe), "-o", f"{output}/{recipe}", *changes]
+        return ["train", RECIPE.format(recipe), "-o", f"{output}/{name}", *changes]
 
     tasks = [*through_base, f"data.tasks_path={output}/data/tasks", f"snapshots_every={scale.steps // 2 or 1}"]
-    benchmarks = [*through_base, f"data.tasks_path={output}/data/benchmarks"]
+    definitions = f"data.tasks_path={output}/data/tasks-with-definitions"
+    library = [*through_base, "data.instances_per_description=2", "data.tasks_per_batch=2"]
+    rebuilding = [*schedule, f"library={output}/library-9/best"]
     return [
-        *(train(f"sft-{size}", *tasks, embedder) for size in "LMS"),
-        train("hyperdecoders", *tasks, embedder),
-        train("multi-task", *tasks),
-        train("library-9", *benchmarks, "data.instances_per_description=2"),
-        train("reconstruction-9", *schedule, embedder, f"library={output}/library-9/best"),
+        *(train(f"sft-{size}", f"sft-{size}", *tasks, embedder) for size in "LMS"),
+        train("sft-base-embedder", "sft-L", *tasks, "hypernetwork.embedder=base"),
+        train("sft-definitions", "sft-L", *tasks, embedder, definitions),
+        train("sft-2-tasks", "sft-L", *tasks, embedder, "data.max_tasks=2", "data.tasks_per_batch=2"),
+        train("hyperdecoders", "hyperdecoders", *tasks, embedder),
+        train("multi-task", "multi-task", *tasks),
+        train("library-9", "library-9", *library, f"data.tasks_path={output}/data/benchmarks"),
+        train("library-479", "library-479", *library, f"data.tasks_path={output}/data/tasks"),
+        *(
+            train(f"reconstruction-9-{size}", "reconstruction-9", *rebuilding, embedder, f"hypernetwork.size={size}")
+            for size in "LMS"
+        ),
+        *(
+            train(f"one-hot-{size}", "reconstruction-9", *rebuilding, "hypernetwork.embedder=one_hot",
+                  f"hypernetwork.size={size}")
+            for size in "LMS"
+        ),
+        train("reconstruction-479", "reconstruction-479", *schedule, embedder, f"library={output}/library-479/best"),
         ["watch", f"{output}/sft-L", "--once", "--data", f"{output}/sets/test", "--items", str(scale.items),
          "--max-tokens", str(scale.max_tokens)],
     ]  # fmt: skip
 
 
 def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
-    suite = f"benchmarks:path={output}/sets/test:items={scale.items}:descriptions=1"
-    sizes = [f"adapter:hypernetwork={output}/sft-{size}/best" for size in "MS"]
-    baselines = [f"multi_task:path={output}/multi-task/best", f"hyperdecoders:hypernetwork={output}/hyperdecoders/best"]
-    zero_shot = ["none", "description", "three_shot", *baselines, *sizes, "adapter", "mismatched", "random"]
-    with_examples = [f"{baselines[0]}:examples=true", "adapter:examples=true"]
-    rebuilt = [f"oracle:path={output}/library-9/best", f"adapter:hypernetwork={output}/reconstruction-9/best"]
+    suite = f"benchmarks:path={output}/sets/test:items={scale.items}:descriptions=1:run_programs=true"
 
-    def evaluate(name: str, suite: str, methods: list[str]) -> list[str]:
+    def adapter(name: str) -> str:
+        return f"adapter:hypernetwork={output}/{name}/best"
+
+    baselines = [
+        f"average:path={output}/library-479/best",
+        f"multi_task:path={output}/multi-task/best",
+        f"hyperdecoders:hypernetwork={output}/hyperdecoders/best",
+    ]
+    zero_shot = ["none", "description", "three_shot", *baselines, adapter("sft-S"), adapter("sft-M"), "adapter"]
+    with_examples = ["none", "three_shot", "description:examples=true", f"{baselines[1]}:examples=true"]
+    with_examples += ["adapter:examples=true"]
+    sizes = [adapter(f"{kind}-{size}") for kind in ("one-hot", "reconstruction-9") for size in "LMS"]
+    oracle, described = f"oracle:path={output}/library-9/best", f"{output}/reconstruction-9-L/best"
+    descriptions = [f"restored:hypernetwork={described}:path={output}/library-9/best"]
+    descriptions += [f"{method}:hypernetwork={described}" for method in ("adapter", "mismatched", "random")]
+    variants = [adapter(name) for name in ("sft-2-tasks", "sft-base-embedder", "sft-definitions", "reconstruction-479")]
+    rebuilt = [f"oracle:path={output}/library-479/best"]
+    rebuilt += [f"restored:hypernetwork={output}/reconstruction-479/best:path={output}/library-479/best"]
+
+    def evaluate(name: str, chosen: str, methods: list[str]) -> list[str]:
         return [
-            *("eval", "run", suite, "-m", ",".join(methods), "-o", f"{output}/eval/{name}", "--untimed"),
+            *("eval", "run", chosen, "-m", ",".join(methods), "-o", f"{output}/eval/{name}", "--untimed"),
             *("--max-tokens", str(scale.max_tokens), "--base", scale.base),
             *("--task-hypernetwork", f"{output}/sft-L/best-by-benchmarks"),
         ]
 
     return [
-        evaluate("zero-shot", f"{suite}:run_programs=true", [*zero_shot, *with_examples]),
-        evaluate("reconstruction", f"{suite}:run_programs=true:names={NINE}", ["none", *rebuilt]),
+        evaluate("zero-shot", suite, zero_shot),
+        evaluate("with-examples", suite, with_examples),
+        evaluate("reconstruction", f"{suite}:names={NINE}", ["none", *sizes, oracle]),
+        evaluate("descriptions", f"{suite}:names={NINE}", descriptions),
+        evaluate("variants", suite, ["adapter", *variants]),
+        evaluate("tasks-rebuilt", f"tasks:path={output}/data/tasks:instances=1:seeds=1", rebuilt),
     ]
 
 
 def main() -> None:
-    """Write the data, run the commands and say how long each took."""
+    """Write the data and run the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/t2l-miniature"))
     parser.add_argument("--base", default=Scale.base)
     options = parser.parse_args()
     write_miniature_tasks(options.output / "sets")
-    started = time.perf_counter()
-    for command in commands(options.output, Scale(base=options.base)):
-        print("$ lorify", shlex.join(command), flush=True)
-        before = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "lorify", *command], check=True)
-        print(f"  {time.perf_counter() - before:.0f} s", flush=True)
-    tables = f"{options.output}/eval/zero-shot/benchmarks.csv and {options.output}/eval/reconstruction/benchmarks.csv"
-    print(f"{(time.perf_counter() - started) / 60:.1f} minutes; the tables are {tables}")
+    run_commands(commands(options.output, Scale(base=options.base)), options.output)
+    print(f"the tables are {options.output}/eval/*/benchmarks.csv")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,11 @@
 """The prompt around a context, for chat templates with and without a system role."""
 
 import pytest
+from chat_templates import GEMMA_2, LLAMA_3, MISTRAL_V0_2, MISTRAL_V0_2_FIRST, QWEN_3
 from tiny import CHAT_TEMPLATE, tiny_tokenizer
 
 from lorify.contexts.encoders import context_affixes
 
-# The template that google/gemma-2-2b-it ships with.
-GEMMA_2_TEMPLATE = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
-    "{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for message in messages %}"
-    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
-    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}"
-    "{% else %}{% set role = message['role'] %}{% endif %}"
-    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
-)
 BOS = "<|im_start|>"  # of the tiny tokenizer
 
 
@@ -24,13 +13,25 @@ BOS = "<|im_start|>"  # of the tiny tokenizer
     ("template", "system_turn", "before", "after"),
     [
         # As in the reference implementation of Doc-to-LoRA (CTX_AFFIXES for Gemma 2).
-        (GEMMA_2_TEMPLATE, True, f"{BOS}<start_of_turn>user\n\n\n", "<end_of_turn>\n<start_of_turn>model\n"),
-        (GEMMA_2_TEMPLATE, False, f"{BOS}<start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n"),
+        (GEMMA_2, True, f"{BOS}<start_of_turn>user\n\n\n", "<end_of_turn>\n<start_of_turn>model\n"),
+        (GEMMA_2, False, f"{BOS}<start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n"),
         (
             CHAT_TEMPLATE,
             True,
             "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n",
             "<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        # CTX_AFFIXES for Mistral and Qwen3; the first template of Mistral, which refuses a system turn, has no space.
+        (MISTRAL_V0_2, True, f"{BOS} [INST] \n\n", " [/INST]"),
+        (MISTRAL_V0_2, False, f"{BOS} [INST] ", " [/INST]"),
+        (MISTRAL_V0_2_FIRST, True, f"{BOS}[INST] \n\n", " [/INST]"),
+        (QWEN_3, True, "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
+        (QWEN_3, False, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
+        (
+            LLAMA_3,
+            True,
+            f"{BOS}<|start_header_id|>system<|end_header_id|>\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n",
+            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
         ),
     ],
 )

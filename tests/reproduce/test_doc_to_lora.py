@@ -54,6 +54,7 @@ def test_the_whole_path_runs_and_its_table_has_the_rows_of_the_paper(reproduce, 
         settings=settings, task_hypernetwork=str(tasks),
     )  # fmt: skip
     reproduce.write_miniature(output / "sets", num_train=2, num_test=1, num_questions=1)
+    reproduce.write_eyes(output / "sets", str(base_dir))
     write_answers(output, base_dir)
     for command in reproduce.commands(output, scale):
         if command[0] == "generate-data":  # a base of random weights ends no answer within 256 tokens
@@ -65,9 +66,20 @@ def test_the_whole_path_runs_and_its_table_has_the_rows_of_the_paper(reproduce, 
     for wanted in (
         "none", "icl", "cd_d2l:train_on=test_questions", "cd_d2l:writer=base", "t2l:describe=document",
         "adapter:chunk_tokens=8192", "adapter:chunk_tokens=8192:iterative=true", "main-no-qa/last", "main-rank-16/last",
+        "main-next-token/last", "main-eyes/last", "rounds=2", "rounds=3",
     ):  # fmt: skip
         assert any(wanted in method for method in methods), f"{wanted} in {methods}"
-    for column in ("squad", "drop", "ropes", "2wikimqa_e", "question internalized", "assistant", "novel", "niah 64"):
+    for column in (
+        "squad",
+        "drop",
+        "ropes",
+        "2wikimqa_e",
+        "question internalized",
+        "assistant",
+        "novel",
+        "niah 64",
+        "imagenette",
+    ):
         assert column in table.splitlines()[0]
 
 

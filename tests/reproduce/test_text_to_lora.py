@@ -39,7 +39,12 @@ def base_dir(tmp_path) -> Path:
 
 
 def rows(path: Path) -> dict[str, dict[str, str]]:
-    return {row["method"].partition(":path")[0].partition(":hyper")[0]: row for row in csv.DictReader(path.open())}
+    return {row["method"]: row for row in csv.DictReader(path.read_text().splitlines())}
+
+
+def short(table: dict[str, dict[str, str]], output: Path) -> set[str]:
+    """Names of the rows, without the folder of the path and the folders in runs."""
+    return {name.replace(f"{output}/", "").replace("/best", "") for name in table}
 
 
 @pytest.mark.slow
@@ -50,8 +55,19 @@ def test_the_whole_path_runs_and_its_tables_have_the_rows_of_the_paper(reproduce
     for command in reproduce.commands(output, scale):
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, (command, done.output)
-    table = rows(output / "eval" / "zero-shot" / "benchmarks.csv")
-    named = {"none", "description", "three_shot", "multi_task", "hyperdecoders", "adapter", "mismatched", "random"}
-    assert named <= set(table) and len(table["none"]) == 1 + 10 + 1
-    assert {"none", "oracle", "adapter"} == set(rows(output / "eval" / "reconstruction" / "benchmarks.csv"))
+    tables = {path.parent.name: rows(path) for path in output.glob("eval/*/benchmarks.csv")}
+    assert len(tables["zero-shot"]["none"]) == 1 + 10 + 1
+    assert short(tables["zero-shot"], output) == {
+        "none", "description", "three_shot", "average:path=library-479", "multi_task:path=multi-task",
+        "hyperdecoders:hypernetwork=hyperdecoders", "adapter:hypernetwork=sft-S", "adapter:hypernetwork=sft-M",
+        "adapter",
+    }  # fmt: skip
+    assert short(tables["reconstruction"], output) == {
+        "none", "oracle:path=library-9", *(f"adapter:hypernetwork={kind}-{size}" for size in "LMS"
+                                           for kind in ("reconstruction-9", "one-hot")),
+    }  # fmt: skip
+    assert {"three_shot", "description:examples=true", "adapter:examples=true"} < set(tables["with-examples"])
+    of_descriptions = {name.partition(":")[0] for name in tables["descriptions"]}
+    assert of_descriptions == {"restored", "adapter", "mismatched", "random"}
+    assert len(tables["variants"]) == 5 and (output / "eval" / "tasks-rebuilt" / "report.md").is_file()
     assert (output / "sft-L" / "watch.json").is_file()

@@ -53,7 +53,7 @@ def train(config, run_dir: Path, stops: tuple[int | None, ...] = (None,)) -> tup
 def task_config(tasks_path: Path, **changes) -> TaskTrainingConfig:
     document = {
         **RUN,
-        "hypernetwork": SHAPE,
+        "hypernetwork": changes.pop("hypernetwork", SHAPE),
         "data": DATA | {"tasks_path": str(tasks_path)} | changes.pop("data", {}),
         "optimization": SCHEDULE | changes.pop("optimization", {}),
         **changes,

@@ -34,6 +34,7 @@ from lorify.contexts.description_encoder_files import (
     resolve_embedder,
 )
 from lorify.contexts.description_text import tokenize_description
+from lorify.contexts.task_names import ONE_HOT_SETTING
 from lorify.errors import ContextError
 
 DESCRIPTIONS_AT_ONCE = 32
@@ -144,8 +145,14 @@ def load_description_encoder(
         device: where a sentence encoder runs.
 
     Raises:
-        ContextError: if its files cannot be found, downloaded or read, or its architecture is not supported.
+        ContextError: if its files cannot be found, downloaded or read, its architecture is not supported, or it reads
+            no descriptions.
     """
+    if name == ONE_HOT_SETTING:
+        raise ContextError(
+            f"embedder {name!r} knows the tasks of a library by number, so that it is for runs of kind reconstruction; "
+            "give a description encoder"
+        )
     if name == BASE_EMBEDDER:
         if base is None:
             raise ContextError(f"description encoder {BASE_EMBEDDER!r} needs a loaded base model; load one first")

@@ -48,6 +48,11 @@ class Specializer(Protocol):
         """Number of tasks it was trained on; None if unknown."""
         ...
 
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Tasks that it knows by name alone, in place of descriptions; empty if it reads descriptions."""
+        ...
+
     def specialize(self, description: str) -> Adapter:
         """Turn a task description into an adapter.
 
@@ -134,6 +139,11 @@ class EncoderSpecializer(ABC):
     def num_training_tasks(self) -> int | None:
         """Number of tasks it was trained on; None if unknown."""
         return self.config.num_training_tasks
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Tasks that it knows by name alone; empty, since it reads descriptions."""
+        return ()
 
     @torch.no_grad()
     def specialize(self, description: str) -> Adapter:

@@ -1,10 +1,14 @@
 """The methods for tasks, on a tiny random base."""
 
+from pathlib import Path
+
 import pytest
+import torch
 from tiny import tiny_base
 
 from lorify.adapters.storage import save_adapter
 from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.task_names import TaskNameEncoder
 from lorify.data.tasks.files import save_task
 from lorify.data.tasks.schema import split_descriptions
 from lorify.data.tasks.suite import suite_unseen_tasks
@@ -20,7 +24,7 @@ from lorify.evaluation.suites.tasks import TasksSuite
 from lorify.facade import Lorify
 from lorify.hypernets.text_to_lora.config import task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
-from lorify.hypernets.text_to_lora.library import Library, save_library
+from lorify.hypernets.text_to_lora.library import Library, load_library, save_library
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
 
 TASKS = suite_unseen_tasks()[:1] + suite_unseen_tasks()[-1:]
@@ -51,7 +55,7 @@ def trained(model, tmp_path_factory) -> str:
     save_adapter(own[TASKS[0].name], folder / "shared")
     save_library(Library(own, {task.name: task.descriptions for task in TASKS}), folder / "library")
     own_library = f"path={folder / 'library'}"
-    return f"multi_task:path={folder / 'shared'},oracle:{own_library},restored:{own_library}"
+    return f"multi_task:path={folder / 'shared'},average:{own_library},oracle:{own_library},restored:{own_library}"
 
 
 def ask(model, suite, methods, **options):
@@ -116,6 +120,16 @@ def test_missing_requirements_of_a_method_are_named(model, suite, trained, tmp_p
         ask(model, TasksSuite(path=tmp_path / "one", instances=1, seeds=1), "mismatched")
 
 
+def test_the_average_of_a_library_is_the_mean_of_its_weights(model, suite, trained):
+    library = load_library(Path(trained.rpartition("path=")[2])).adapters
+    (method,) = parse_methods(f"average:path={trained.rpartition('path=')[2]}", "tasks")
+    prepared = method.load(model, 4)(suite.build(model)[0])
+    (average,) = prepared.query_for("x").adapters.adapters
+    key = (1, "v_proj")
+    by_hand = sum(adapter.weights[key].A for adapter in library.values()) / len(library)
+    torch.testing.assert_close(average.weights[key].A, by_hand)
+
+
 def test_a_library_is_restored_from_the_descriptions_it_stores(model, suite, trained):
     library = trained.rpartition("path=")[2]
     answers = ask(model, suite, f"restored:path={library},adapter")
@@ -124,6 +138,19 @@ def test_a_library_is_restored_from_the_descriptions_it_stores(model, suite, tra
         is_stored = answer.description == task.descriptions[0]
         assert is_stored == (answer.method != "adapter")
         assert answer.adapter_bytes > 0
+
+
+def test_a_hypernetwork_that_knows_tasks_by_number_is_asked_by_their_names(model, suite, trained, tmp_path):
+    names = tuple(task.name for task in TASKS)
+    shape = {"rank": 2, "latent_size": 16, "head_input_size": 16}
+    config = task_config(model.base, TaskNameEncoder(names), task_names=names, **shape)
+    TEXT_TO_LORA.save(tmp_path / "by-number", config, build_task_hypernetwork(config))
+    library = trained.rpartition("path=")[2]
+    methods = (
+        f"adapter:hypernetwork={tmp_path / 'by-number'},restored:hypernetwork={tmp_path / 'by-number'}:path={library}"
+    )
+    answers = ask(model, suite, methods)
+    assert {(a.case.partition("/")[0], a.description) for a in answers} == {(name, name) for name in names}
 
 
 def test_an_instruction_is_a_method_for_documents_too(model):

@@ -61,6 +61,7 @@ def test_every_row_of_the_paper_has_its_published_prompt(model, folder, monkeypa
         "none": QUESTION + CLOSING,
         "description": f"{boolq.descriptions[0]}\n\n{QUESTION}{CLOSING}",
         "three_shot": f"{boolq.examples}\n\n{QUESTION}{CLOSING}Answer:",
+        "description:examples=true": f"{boolq.descriptions[0]}\n\n{boolq.examples}\n\n{QUESTION}{CLOSING}Answer:",
         "adapter": QUESTION + CLOSING,
         "adapter:examples=true": f"{boolq.examples}\n\n{QUESTION}{CLOSING}Answer:",
         "mismatched": QUESTION + CLOSING,
@@ -70,7 +71,9 @@ def test_every_row_of_the_paper_has_its_published_prompt(model, folder, monkeypa
     for method, text in expected.items():
         answers, prompts = ask(model, suite, method, monkeypatch)
         assert [answer.score for answer in answers] == [1.0]
-        assert prompts == [(method not in ("none", "description", "three_shot"), OPENING + text)], method
+        assert prompts == [(method.partition(":")[0] not in ("none", "description", "three_shot"), OPENING + text)], (
+            method
+        )
 
 
 def test_gsm8k_shows_neither_examples_nor_a_description(model, folder, monkeypatch):

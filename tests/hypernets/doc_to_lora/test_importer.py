@@ -273,3 +273,13 @@ def test_bad_checkpoints_are_refused(tmp_path):
         import_d2l(theirs.save(tmp_path / "odd", per_rank_gen=False), base)
     with pytest.raises(HypernetworkError, match="not those of a Doc-to-LoRA"):
         import_d2l(theirs.save(tmp_path / "rank", latent_size=None), base)
+
+
+def test_a_tokenizer_that_is_larger_than_the_vocabulary_is_named(tmp_path):
+    tiny_model(vocab_size=60).save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    folder = AuthorsCheckpoint(tiny_base()).save(tmp_path / "checkpoint")
+    command = ["import", str(folder), "-o", str(tmp_path / "out"), "--base", str(tmp_path / "base")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2 and "is larger than its vocabulary" in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

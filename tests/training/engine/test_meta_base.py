@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny import tiny_base
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from lorify.base.lora import LoraTensors
 from lorify.errors import BaseModelError
@@ -16,8 +17,8 @@ from lorify.training.tasks.scoring import answer_rows
 ROWS, PROMPT, ANSWER, RANK = 3, 140, 60, 4
 
 
-def measured_bytes(base, modules, layers) -> int:
-    """Peak of what PyTorch allocates in a training step of a real base."""
+def measured(base, modules, layers) -> tuple[int, int]:
+    """Peak of what PyTorch allocates in a training step of a real base, and its operations."""
     rows = [[Segment(tuple(range(3 + row, 3 + row + PROMPT)), (5,) * ANSWER)] for row in range(ROWS)]
 
     def learned(*size):
@@ -28,14 +29,20 @@ def measured_bytes(base, modules, layers) -> int:
         for layer in layers
         for m in modules
     }
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+
+    def step() -> None:
         answer_rows(base, rows, lora, bf16=True, label_smoothing=0.1).loss.mean().backward()
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    return max(accumulate(event.nbytes() for event in events))
+    with FlopCounterMode(display=False) as operations:
+        step()
+    return max(accumulate(event.nbytes() for event in events)), operations.get_total_flops()
 
 
 @pytest.mark.parametrize(("family", "first_layer"), [("llama", 0), ("gemma2", 0), ("gemma2", 2)])
-def test_the_memory_of_a_step_is_what_pytorch_allocates_with_eager_attention_and_a_large_vocabulary(
+def test_the_cost_of_a_step_is_what_pytorch_measures_with_eager_attention_and_a_large_vocabulary(
     tmp_path, family, first_layer
 ):
     base = tiny_base(family, num_layers=8, vocab_size=6000)
@@ -46,8 +53,10 @@ def test_the_memory_of_a_step_is_what_pytorch_allocates_with_eager_attention_and
     shape = StepShape(
         rows=ROWS, tokens=PROMPT + ANSWER, answers=ANSWER, adapters=ROWS, layers=layers, modules=modules, rank=RANK
     )
-    stated = meta_model(str(tmp_path), attention="eager").step_bytes(shape)
-    assert stated == pytest.approx(measured_bytes(base, modules, layers), rel=0.15)
+    stated = meta_model(str(tmp_path), attention="eager").step_cost(shape)
+    peak, flops = measured(base, modules, layers)
+    assert stated.peak_bytes == pytest.approx(peak, rel=0.15)
+    assert stated.flops == pytest.approx(flops, rel=0.1)
 
 
 def test_a_folder_needs_nothing_but_a_config(tmp_path):

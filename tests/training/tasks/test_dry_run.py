@@ -7,8 +7,9 @@ from training.small_tasks import SHAPE
 from typer.testing import CliRunner
 
 from lorify.cli import app
+from lorify.commands.settings import apply_settings
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
-from lorify.training.registry import load_training_config
+from lorify.training.registry import find_training_kind, load_training_config
 from lorify.training.tasks.dry_run import dry_run_task
 
 CONFIG_DIR = Path(__file__).parents[3] / "configs" / "t2l"
@@ -31,7 +32,23 @@ def test_a_run_on_a_folder_with_a_config_alone(tmp_path):
     document["data"] = {"tasks_per_batch": 4, "max_instance_tokens": 64}
     large = dry_run_task(TaskTrainingConfig.model_validate(document))
     assert large.activation_bytes == pytest.approx(2 * small.activation_bytes, rel=0.1)
-    assert large.flops_a_step == pytest.approx(2 * small.flops_a_step)
+    assert large.flops_a_step == pytest.approx(2 * small.flops_a_step, rel=0.01)
+
+
+def test_libraries_and_their_reconstruction_are_estimated_without_data():
+    def estimate(recipe: str, *changes: str):
+        path = CONFIG_DIR / f"gemma-2-2b-it-{recipe}.json"
+        config = load_training_config(path, lambda document: apply_settings(document, changes))
+        return find_training_kind(config.kind).dry_run(config)
+
+    one = 26 * 8 * (2304 + 2048 + 2304 + 1024)  # A and B of q_proj and v_proj in every block
+    assert estimate("multi-task").hypernetwork_parameters == one
+    assert estimate("library-479").hypernetwork_parameters == 479 * one
+    assert estimate("library-9", "data.max_tasks=9").hypernetwork_parameters == 9 * one
+    described, numbered = (estimate("reconstruction-9", *c) for c in ((), ("hypernetwork.embedder=one_hot",)))
+    # The task encoder reads 1,024 numbers or as many as there are tasks: four, as there is no library yet.
+    assert described.hypernetwork_parameters - numbered.hypernetwork_parameters == (1024 - 4) * 64
+    assert described.flops_a_step < 1e-3 * estimate("sft-M").flops_a_step  # the base is not run
 
 
 def test_on_the_command_line(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_base
 from training.small_tasks import RUN, SHAPE, assert_same_weights, lora_config, start, task_config, train
 
-from lorify.errors import TrainingError
+from lorify.errors import ContextError, TrainingError
 from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import load_library
@@ -67,6 +67,32 @@ def test_a_library_starts_at_generated_loras_and_can_be_reconstructed(tmp_path, 
         start(lora_config(tasks_path, **begun, lora={"modules": ["q_proj"], "rank": 2}), tmp_path / "other")
     with pytest.raises(ValueError, match="init_from is for one LoRA for each task"):
         lora_config(tasks_path, **begun, shared=True)
+
+
+def test_a_library_is_reconstructed_from_the_numbers_of_its_tasks(tmp_path, tasks_path):
+    train(lora_config(tasks_path, optimization={"learning_rate": 1e-2}), tmp_path / "library")
+    document = {
+        **RUN,
+        "library": str(tmp_path / "library" / "best"),
+        "hypernetwork": {**SHAPE, "embedder": "one_hot"},
+        "optimization": {"steps": 60, "learning_rate": 1e-2, "warmup_steps": 1},
+        **{"evaluate_every": 60, "checkpoint_every": 60},
+    }
+    rebuilding = start(ReconstructionTrainingConfig.model_validate(document), tmp_path / "run")
+    before = rebuilding.evaluate()["mean_absolute_error"]
+    rebuilding.run(lambda _: None)
+    assert rebuilding.evaluate()["mean_absolute_error"] < 0.95 * before
+    specializer = load_specializer(tiny_base(), tmp_path / "run" / "best")
+    names = tuple(load_library(tmp_path / "library" / "best").adapters)
+    assert specializer.task_names == names
+    network = TEXT_TO_LORA.load(tmp_path / "run" / "best")[1]
+    by_hand = network(torch.tensor([[float(name == "task.red") for name in names]])).weights  # [1, tasks]
+    generated = specializer.specialize("task.red").weights
+    torch.testing.assert_close(generated[1, "q_proj"].A, by_hand["q_proj"].A[0, 1])
+    with pytest.raises(ContextError, match=r"is not one of the 4 tasks .* by number; give the name of one"):
+        specializer.specialize("Say red, whatever comes.")
+    with pytest.raises(ContextError, match=r"embedder 'one_hot' .* is for runs of kind reconstruction"):
+        start(task_config(tasks_path, hypernetwork={**SHAPE, "embedder": "one_hot"}), tmp_path / "other")
 
 
 def test_an_epoch_of_a_library_has_every_lora_once_and_the_loss_is_the_published_one(tmp_path, tasks_path):

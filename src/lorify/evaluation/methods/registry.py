@@ -20,7 +20,7 @@ from lorify.evaluation.methods.specialized import (
     Restored,
 )
 from lorify.evaluation.methods.tasks import Described, ThreeShot
-from lorify.evaluation.methods.trained import MultiTask, TaskLora
+from lorify.evaluation.methods.trained import AverageLora, MultiTask, TaskLora
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.cases import CaseKind
 
@@ -43,6 +43,7 @@ METHODS: tuple[type[Method], ...] = (
     RandomText,
     FromPrompt,
     MultiTask,
+    AverageLora,
     TaskLora,
     Restored,
     BothInPrompt,

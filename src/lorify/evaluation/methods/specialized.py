@@ -46,7 +46,7 @@ class Specialized(Method):
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Load the description encoder, and the other hypernetwork if one is given."""
         specializer = self.load_specializer(model)
-        describe = self.load_text()
+        describe = self.load_text(specializer)
 
         def ingest(case: Case) -> PreparedCase:
             text = describe(case)
@@ -60,9 +60,10 @@ class Specialized(Method):
         """Load the other hypernetwork if one is given, else take the loaded one."""
         return model.specializer if self.hypernetwork is None else load_specializer(model.base, self.hypernetwork)
 
-    def load_text(self) -> Callable[[Case], str]:
-        """Return a function that finds the text for a case."""
-        return lambda case: case_task(case).description
+    def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
+        """Return a function that finds the text for a case: a description, or for one-hot hypernetworks the name."""
+        is_name = bool(specializer.task_names)
+        return lambda case: case_task(case).name if is_name else case_task(case).description
 
 
 class FromDescription(Specialized):
@@ -76,7 +77,7 @@ class Mismatched(Specialized):
 
     name = "mismatched"
 
-    def load_text(self) -> Callable[[Case], str]:
+    def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
         """Return a function that finds the description of another task."""
 
         def find(case: Case) -> str:
@@ -93,7 +94,7 @@ class RandomText(Specialized):
 
     name = "random"
 
-    def load_text(self) -> Callable[[Case], str]:
+    def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
         """Return a function that finds the random characters of a case."""
         return lambda case: case_task(case).noise
 
@@ -126,7 +127,7 @@ class Restored(Specialized):
     name = "restored"
     path: Path = Field(description="Library folder (`best` of a run of kind lora).")
 
-    def load_text(self) -> Callable[[Case], str]:
+    def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
         """Return a function that finds the first description that the library stores for a task."""
         descriptions = load_descriptions(self.path)
 
@@ -134,7 +135,7 @@ class Restored(Specialized):
             task = case_task(case).name
             if task not in descriptions:
                 raise missing_in_library("restored", self.path, task)
-            return descriptions[task][0]
+            return task if specializer.task_names else descriptions[task][0]
 
         return find
 
@@ -168,7 +169,7 @@ class FromInstruction(Specialized):
 
         return ingest
 
-    def load_text(self) -> Callable[[Case], str]:
+    def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
         """Return a function that returns the instruction, or the document of a case."""
         return joined_documents if self.describe == "document" else lambda _case: self.instruction
 

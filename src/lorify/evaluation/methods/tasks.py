@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pydantic import Field
+
 from lorify.answering.plan import Query
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
@@ -18,6 +20,7 @@ class Described(Method):
     name = "description"
     kinds = ("tasks",)
     reads_description = True
+    examples: bool = Field(False, description="Put three examples after it, as three_shot shows them.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that takes the description of the task."""
@@ -25,7 +28,13 @@ class Described(Method):
         def ingest(case: Case) -> PreparedCase:
             task = case_task(case)
             shown = task.description if task.shown_description is None else task.shown_description
-            return PreparedCase(lambda question: Query(question, document=shown or None), description=task.description)
+
+            def query_for(question: str) -> Query:
+                return Query(question, document=shown or None)
+
+            return PreparedCase(
+                with_examples(query_for, task) if self.examples else query_for, description=task.description
+            )
 
         return ingest
 
@@ -48,6 +57,7 @@ def with_examples(query_for: Callable[[str], Query], task: TaskContext) -> Calla
         query, shown = query_for(question), task.example_text
         if shown is None:
             return replace(query, turns=(*task.examples, *query.turns))
-        return replace(query, document=shown.text or None, answer_prefix=shown.answer_prefix if shown.text else "")
+        text = "\n\n".join(filter(None, (query.document, shown.text)))
+        return replace(query, document=text or None, answer_prefix=shown.answer_prefix if shown.text else "")
 
     return query_with_examples

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from pydantic import Field
 
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, LoraPair
 from lorify.adapters.storage import load_adapter
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
@@ -54,6 +55,25 @@ class MultiTask(Trained):
         """Load the LoRA."""
         adapter = load_adapter(self.path)
         return lambda task: adapter
+
+
+class AverageLora(Trained):
+    """The mean of a library's LoRAs: the mean of their A and the mean of their B."""
+
+    name = "average"
+
+    def load_loras(self) -> Callable[[TaskContext], Adapter]:
+        """Load the library and average it."""
+        adapters = list(load_library(self.path).adapters.values())
+        weights = {
+            key: LoraPair(
+                torch.stack([adapter.weights[key].A for adapter in adapters]).mean(0),
+                torch.stack([adapter.weights[key].B for adapter in adapters]).mean(0),
+            )
+            for key in adapters[0].weights
+        }
+        average = replace(adapters[0], weights=weights)
+        return lambda task: average
 
 
 class TaskLora(Trained):

@@ -213,6 +213,7 @@ def _costs(answers: Sequence[AnswerRecord]) -> Row:
     timed = [a for a in answers if a.first_token_seconds is not None]
     return {
         "update_seconds": median([a.update_seconds for a in updates], 3),
+        "prompt_tokens": median([a.prompt_tokens for a in timed], 0),
         "first_token_seconds": median([a.first_token_seconds for a in timed], 3),
         "seconds_per_token": median([a.seconds_per_token for a in timed], 4),
         "update_peak_mb": median([a.update_peak_bytes for a in updates], 0, MEGABYTE),

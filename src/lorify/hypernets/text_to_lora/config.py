@@ -13,9 +13,6 @@ from lorify.contexts.descriptions import DescriptionEncoder
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 
-ONE_HOT_EMBEDDER = "one-hot task number"
-"""`embedder_name` of a hypernetwork that knows tasks by number and reads no descriptions."""
-
 TaskEncoderKind = Literal["linear", "one_hot", "vq", "softmax"]
 RankPositions = Literal["all_at_once", "rotary", "learned"]
 
@@ -59,6 +56,9 @@ class TaskConfig(BaseModel):
         default="none", description="LoRA that is added to that of every task."
     )
     num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null if unknown.")
+    task_names: tuple[str, ...] = Field(
+        default=(), description="Tasks that it knows by their number, in this order; empty if it reads descriptions."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskConfig:

@@ -23,11 +23,12 @@ from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER
+from lorify.contexts.task_names import ONE_HOT_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import find_mismatch
 from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, TextToLoraCheckpoint, read_checkpoint
-from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, RankPositions, TaskConfig, TaskEncoderKind
+from lorify.hypernets.text_to_lora.config import RankPositions, TaskConfig, TaskEncoderKind
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 
 DEVIATION_FLOOR = 1e-10

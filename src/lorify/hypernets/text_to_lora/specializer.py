@@ -9,11 +9,12 @@ from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import load_description_encoder
+from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
+from lorify.contexts.task_names import ONE_HOT_EMBEDDER, TaskNameEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
-from lorify.hypernets.text_to_lora.config import ONE_HOT_EMBEDDER, TaskConfig
+from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.lora_table import LoraStack
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork
 
@@ -29,6 +30,11 @@ class EmbeddingSpecializer(EncoderSpecializer):
     def rank(self) -> int:
         """Rank of its adapters."""
         return self.config.rank
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Tasks that it knows by name alone."""
+        return self.config.task_names
 
     def _generate(self, description: str) -> dict[Key, LoraPair]:
         embeddings = self.encoder.encode([description])  # [1, e]
@@ -47,18 +53,27 @@ def load_embedding_specializer(
     """Join a loaded hypernetwork to its base and load its description encoder.
 
     Raises:
-        HypernetworkError: if it was made for another base or encoder, or knows tasks by number only.
+        HypernetworkError: if it was made for another base or encoder, or knows tasks by numbers without names.
         ContextError: if its description encoder cannot be found, fetched or read.
     """
     config = loaded.config
-    if config.embedder_name == ONE_HOT_EMBEDDER:
-        raise HypernetworkError(
-            f"hypernetwork {loaded.name} knows tasks by number only and reads no descriptions; give one that does"
-        )
-    encoder = load_description_encoder(config.embedder_name, base=base, device=base.device)
+    encoder: DescriptionEncoder = (
+        _task_name_encoder(loaded)
+        if config.embedder_name == ONE_HOT_EMBEDDER
+        else load_description_encoder(config.embedder_name, base=base, device=base.device)
+    )
     return EmbeddingSpecializer(
         base=base, config=config, hypernetwork=loaded.network, encoder=encoder, name=loaded.name, digest=loaded.digest
     )
+
+
+def _task_name_encoder(loaded: LoadedHypernetwork[TaskConfig, TaskHypernetwork]) -> TaskNameEncoder:
+    if not loaded.config.task_names:
+        raise HypernetworkError(
+            f"hypernetwork {loaded.name} knows tasks by number only, without their names, and reads no descriptions; "
+            "give one that does"
+        )
+    return TaskNameEncoder(loaded.config.task_names)
 
 
 def task_lora_batch(config: TaskConfig, weights: Mapping[str, LoraStack]) -> dict[tuple[int, str], LoraTensors]:

@@ -21,7 +21,9 @@ class TaskSettings(LoraSettings):
         description="L: a head for A and one for B; M: one shared head; S: one head that writes each rank on its own.",
     )
     embedder: str = Field(
-        DEFAULT_EMBEDDER, description="Encoder of the descriptions: a name, folder, hub id, or `base`."
+        DEFAULT_EMBEDDER,
+        description="Encoder of the descriptions: a name, folder, hub id, or `base`; one_hot: none, tasks have numbers "
+        "(kind reconstruction).",
     )
     task_encoder: TaskEncoderKind = Field("linear", description="Layers that encode the description's embedding.")
     num_codes: int = Field(32, gt=1, description="Codes of the codebook (vq, softmax) or classes (one_hot).")

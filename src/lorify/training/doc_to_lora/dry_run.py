@@ -1,34 +1,36 @@
 """Estimates of what a Perceiver run needs, from its config alone: no weights are loaded.
 
-Parameter counts are exact. The memory of generation is that of the code itself, run on tensors without memory
-(`lorify.training.engine.peak_memory`), with weights in bfloat16 and block by block, as on the CPU;
-`benchmarks/generation_memory.py` measures it. So is the memory of the base in training, with its kind of attention and
-the logits of the answers. That of the Perceiver is estimated by its dominant terms, and time by operations at a usual
-utilization of an accelerator, with the time to read stored data.
+Parameter counts are exact. Memory and operations are those of the code itself, run on tensors without memory
+(`lorify.training.engine.peak_memory`): of context encoder and Perceiver over a full batch of contexts, of the base over
+its questions, with its kind of attention and the logits of the answers, and of generating an adapter block by block.
+Time is that of the operations at a usual utilization of an accelerator, with the time to read stored data.
+`benchmarks/dry_runs.py` and `benchmarks/generation_memory.py` compare them with real steps.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import cast
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, ImageChunk, TextEncoder
 from lorify.contexts.patches import PatchEncoder
 from lorify.contexts.vision import VisionEncoder, is_vision_language
+from lorify.hypernets.doc_to_lora.chunk_merging import merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
 from lorify.hypernets.doc_to_lora.generation import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
-from lorify.hypernets.doc_to_lora.resampler import EXPANSION
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.hypernetwork_config import patch_grid
 from lorify.training.doc_to_lora.meta_models import hypernetwork_config_of, meta_hypernetwork
 from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
 from lorify.training.engine.meta_base import MetaModel, StepShape, count_parameters, meta_model
-from lorify.training.engine.peak_memory import peak_bytes
+from lorify.training.engine.peak_memory import Cost, measure_cost
 
 FLOAT32_BYTES = 4
 BFLOAT16_BYTES = 2
@@ -42,18 +44,23 @@ SECONDS_A_STORED_CONTEXT = 0.009
 """Reading a context of self-generated data from its shard; measured on one CPU core."""
 MEAN_CONTEXT_TOKENS = 277
 """Mean length of a context in the published data (Doc-to-LoRA, section 4)."""
+ANSWER_SHARE = 0.5
 QUANTIZED_BYTES = 0.55
 """A weight in 4 bits, with the scales of its block."""
 
 
-def dry_run(config: PerceiverTrainingConfig) -> DryRun:
+def dry_run(config: PerceiverTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
     """Estimate the parameters, memory and time of a run.
+
+    Args:
+        config: the run.
+        answer_share: share of the question tokens that are answers.
 
     Raises:
         ConfigError: if the base lacks a module, or fields of the config contradict each other.
         LorifyError: if the base is not one of the paper's and its config cannot be read.
     """
-    return _Estimate.of(config).dry_run()
+    return _Estimate.of(config, answer_share).dry_run()
 
 
 @dataclass(frozen=True)
@@ -61,27 +68,31 @@ class _Estimate:
     """A run and its models on the meta device."""
 
     config: PerceiverTrainingConfig
+    answer_share: float
     base: MetaModel
     encoder: MetaModel
     hypernetwork_config: PerceiverConfig
     hypernetwork: PerceiverHypernetwork
 
     @classmethod
-    def of(cls, config: PerceiverTrainingConfig) -> _Estimate:
+    def of(cls, config: PerceiverTrainingConfig, answer_share: float) -> _Estimate:
         base = meta_model(config.base)
         name = config.hypernetwork.encoder_model
         encoder = base if name is None else meta_model(name)
         hypernetwork_config = hypernetwork_config_of(config, base, encoder)
-        return cls(config, base, encoder, hypernetwork_config, meta_hypernetwork(hypernetwork_config))
+        return cls(config, answer_share, base, encoder, hypernetwork_config, meta_hypernetwork(hypernetwork_config))
 
     def dry_run(self) -> DryRun:
         num_trained = self.hypernetwork.num_parameters
         weights = self._base_bytes() + self._encoder_bytes()
         state = round((WEIGHT_AND_GRADIENT_BYTES + self._optimizer_bytes()) * num_trained)
-        activations = self._activation_bytes()
+        contexts, context_bytes = self._context_cost(backward=True), self._context_cost(backward=False).kept_bytes
+        questions = self._question_cost()
+        # Of encoder and Perceiver the base's step keeps what their backward pass needs, which comes after its own.
+        activations = max(context_bytes + questions.peak_bytes, contexts.peak_bytes)
         whole = BFLOAT16_BYTES * self.base.num_parameters + self._encoder_bytes()
         optimization = self.config.optimization
-        flops = optimization.accumulation * self._batch_flops()
+        flops = optimization.accumulation * (contexts.flops + questions.flops + self._teacher_flops())
         reading = optimization.accumulation * self._num_stored_contexts() * SECONDS_A_STORED_CONTEXT
         seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION) + reading
         return DryRun(
@@ -121,27 +132,43 @@ class _Estimate:
         is_sharded = self.config.sharded and self.config.num_processes > 1
         return SHARD_BYTES / self.config.num_processes if is_sharded else MOMENTS_BYTES
 
-    def _num_features(self) -> int:
-        """Feature vectors that the Perceiver reads in a full batch."""
-        network = self.hypernetwork_config
-        return self.config.data.batch_context_tokens * (network.num_layers if network.per_layer else 1)
+    @property
+    def _num_contexts(self) -> int:
+        """Contexts of a full batch, each of one chunk."""
+        data = self.config.data
+        usual = min(self.hypernetwork_config.chunk_tokens, USUAL_CONTEXT_TOKENS, data.batch_context_tokens)
+        return data.batch_context_tokens // usual
 
-    def _activation_bytes(self) -> int:
-        """A full batch: the Perceiver over the contexts, the base over the questions, the generated weights."""
-        data, network = self.config.data, self.hypernetwork_config
-        latent = network.latent_size
-        # Projection: features, gate, its activation, up, their product; each block: source normed twice, key, value.
-        of_feature = network.encoder.feature_size * (1 + 4 * EXPANSION) + (network.num_blocks + 1) * (
-            2 * latent + 2 * network.num_kv_heads * network.head_size
-        )
-        perceiver = BFLOAT16_BYTES * of_feature * self._num_features()
-        widths = sum(m.in_features + m.out_features for m in network.modules)
-        contexts = max(1, data.batch_context_tokens // min(network.chunk_tokens, USUAL_CONTEXT_TOKENS))
-        generated = FLOAT32_BYTES * 3 * contexts * network.num_layers * network.rank * widths
-        return perceiver + generated + self._question_bytes(contexts)
+    def _context_cost(self, *, backward: bool) -> Cost:
+        """Encoder and Perceiver over the contexts of a full batch."""
+        network, count = self.hypernetwork_config, self._num_contexts
+        tokens = self.config.data.batch_context_tokens // count
+        module, hypernetwork = copy.deepcopy((self.encoder.module, self.hypernetwork))  # a measurement changes them
+        encoder, chunk = _encoder_and_chunk(network, module, tokens)
+        is_packed = isinstance(encoder, TextEncoder)  # texts are one sequence, as in `TextEncoder.encode_packed`
+        chunks: list[Chunk] = [[0] * count * tokens] if is_packed else [chunk] * count
 
-    def _question_bytes(self, contexts: int) -> int:
-        """The base over the questions of a full batch, half of whose tokens are answers."""
+        def run() -> object:
+            with torch.no_grad():
+                encoded = encoder.encode(chunks, kind=network.encoder.kind, num_layers=network.encoder.num_layers)
+            states, mask, positions = encoded.states, encoded.mask, None
+            if is_packed:
+                states, mask = states[0], torch.ones(count, tokens, dtype=torch.bool)
+                positions = torch.arange(count * tokens).view(count, tokens)
+            with torch.enable_grad():
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    generated = hypernetwork(states, mask, positions)
+                merged = merge_chunks(generated, [1] * count, hypernetwork.bias())
+                size = torch.stack([w.A.abs().mean() + w.B.abs().mean() for w in merged.values()]).mean()
+            if backward:
+                size.backward()
+            return states, merged, size
+
+        return measure_cost(run, (module, hypernetwork))
+
+    def _question_cost(self) -> Cost:
+        """The base over the questions of a full batch."""
+        contexts = self._num_contexts
         network, tokens = self.hypernetwork_config, self.config.data.batch_question_tokens
         layers = range(network.first_layer, network.first_layer + network.num_layers)
         joined = network.first_layer == 0  # else each context has a sequence of its own
@@ -149,13 +176,13 @@ class _Estimate:
         shape = StepShape(
             rows=rows,
             tokens=max(2, tokens // rows),
-            answers=max(1, tokens // rows // 2),
+            answers=max(1, round(self.answer_share * tokens / rows)),
             adapters=contexts,
             layers=layers,
             modules=network.modules,
             rank=network.rank,
         )
-        return self.base.step_bytes(shape)
+        return self.base.step_cost(shape)
 
     def _num_stored_contexts(self) -> float:
         """Contexts of a full batch that are read from stored data."""
@@ -164,38 +191,35 @@ class _Estimate:
 
     def _chunk_bytes(self) -> int:
         """Peak of generating an adapter from one chunk of full length, besides the weights."""
-        encoder, chunk = _encoder_and_chunk(self.hypernetwork_config, self.encoder)
+        network = self.hypernetwork_config
+        module, hypernetwork = copy.deepcopy((self.encoder.module, self.hypernetwork))
+        encoder, chunk = _encoder_and_chunk(network, module, network.chunk_tokens)
 
         def generate() -> None:
-            generate_weights(self.hypernetwork, self.hypernetwork_config, encoder, [chunk], iterative=True)
+            generate_weights(hypernetwork, network, encoder, [chunk], iterative=True)
 
-        return peak_bytes(generate, (self.encoder.module, self.hypernetwork))
+        return measure_cost(generate, (module, hypernetwork)).peak_bytes
 
-    def _batch_flops(self) -> float:
-        """Operations of one batch: 2 a weight in the forward pass, and 2 more for each gradient that is computed."""
-        network, data = self.hypernetwork_config, self.config.data
-        contexts, questions = data.batch_context_tokens, data.batch_question_tokens
-        run_share = min(1.0, network.encoder.num_layers / self.encoder.architecture.num_hidden_layers)
-        encode = 2 * self._encoder_parameters() * run_share * contexts
-        # Gradients flow through the frozen base, but none is computed for its weights.
-        answer = 4 * self.base.num_parameters * questions
-        teach = 0.0
-        if self.config.optimization.loss == "kl":  # self-generated data stores what the teacher says
-            teach = 2 * self.base.num_parameters * (questions + contexts * data.questions_per_context)
-            teach *= 1 - data.self_generated / max(1, data.self_generated + data.niah + data.facts + data.questions)
-        keys = 2 * (network.num_blocks + 1) * network.latent_size * network.num_kv_heads * network.head_size
-        of_feature = count_parameters(self.hypernetwork.perceiver.projection) + keys
-        return encode + answer + teach + 6 * of_feature * self._num_features()
+    def _teacher_flops(self) -> float:
+        """The base over questions with their contexts; self-generated data stores what the teacher says."""
+        data = self.config.data
+        if self.config.optimization.loss != "kl":
+            return 0.0
+        shares = data.self_generated + data.niah + data.facts + data.questions
+        tokens = data.batch_question_tokens + data.batch_context_tokens * data.questions_per_context
+        return 2.0 * self.base.num_parameters * tokens * (1 - data.self_generated / shares)
 
 
-def _encoder_and_chunk(hypernetwork_config: PerceiverConfig, encoder: MetaModel) -> tuple[ContextEncoder, Chunk]:
-    """A context encoder on the meta device, and the longest chunk it reads: a text or the patches of an image."""
+def _encoder_and_chunk(
+    hypernetwork_config: PerceiverConfig, module: nn.Module, tokens: int
+) -> tuple[ContextEncoder, Chunk]:
+    """A context encoder on the meta device, and a chunk for it: a text of so many tokens or the patches of an image."""
     grid = hypernetwork_config.encoder.patches
     if grid is not None:
         patches = torch.zeros(1, grid.num_patches, grid.feature_size)
         return PatchEncoder(grid, torch.device("cpu")), ImageChunk({"patches": patches}, grid.num_patches)
-    chunk = [0] * hypernetwork_config.chunk_tokens  # token ids, so that no tokenizer is needed
-    model = cast(PreTrainedModel, encoder.module)
+    chunk = [0] * tokens  # token ids, so that no tokenizer is needed
+    model = cast(PreTrainedModel, module)
     if is_vision_language(type(model).__name__):
         return VisionEncoder(model, None, hypernetwork_config.base_name), chunk
     no_tokenizer = cast(PreTrainedTokenizerBase, None)

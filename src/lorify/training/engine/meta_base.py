@@ -1,4 +1,4 @@
-"""Base models without memory for their weights (on PyTorch's meta device), and the memory of a training step.
+"""Base models without memory for their weights (on PyTorch's meta device), and the cost of a training step.
 
 Nothing is fetched for the bases of the papers: the shapes in `architectures.json` are enough. Of any other base on the
 hub only the config is fetched, and a folder needs nothing but `config.json`.
@@ -33,7 +33,7 @@ from lorify.base.structure import find_blocks
 from lorify.contexts.vision import is_vision_language
 from lorify.errors import BaseModelError, ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule
-from lorify.training.engine.peak_memory import peak_bytes
+from lorify.training.engine.peak_memory import Cost, measure_cost
 
 ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
 FEW_BLOCKS = (2, 4)
@@ -101,27 +101,35 @@ class MetaModel:
             for name in names
         )
 
-    def step_bytes(self, shape: StepShape) -> int:
-        """Measure the peak of the forward and the backward pass of a batch, with the gradients of its LoRAs.
+    def step_cost(self, shape: StepShape) -> Cost:
+        """Measure the forward and the backward pass of a batch, with the gradients of its LoRAs.
 
         The code of a step runs on tensors without memory, so that the kind of attention and the logits are those of the
         real run. It runs with a few blocks; each further one adds the same. Blocks below the first adapted one keep
-        nothing. Weights are not counted.
+        nothing, and have no backward pass. Weights are not counted.
         """
-        num_blocks = len(self.blocks) - min(shape.layers)
+        num_lower = min(shape.layers)
+        num_blocks = len(self.blocks) - num_lower
         few, more = FEW_BLOCKS
+        lower_flops = 2.0 * num_lower * count_parameters(self.blocks[0]) * shape.rows * shape.tokens
         if num_blocks <= more:
-            return self._step_bytes(shape, num_blocks)
-        least, most = self._step_bytes(shape, few), self._step_bytes(shape, more)
-        return least + round((most - least) / (more - few) * (num_blocks - few))
+            cost = self._step_cost(shape, num_blocks)
+            return replace(cost, flops=cost.flops + lower_flops)
+        least, most = self._step_cost(shape, few), self._step_cost(shape, more)
+        further = (num_blocks - few) / (more - few)
+        return Cost(
+            peak_bytes=least.peak_bytes + round(further * (most.peak_bytes - least.peak_bytes)),
+            kept_bytes=0,
+            flops=least.flops + further * (most.flops - least.flops) + lower_flops,
+        )
 
-    def _step_bytes(self, shape: StepShape, num_blocks: int) -> int:
+    def _step_cost(self, shape: StepShape, num_blocks: int) -> Cost:
         module = copy.deepcopy(cast(PreTrainedModel, self.module))  # the measurement changes it
         blocks = cast(nn.ModuleList, cast(nn.Module, module.get_decoder()).layers)
         del blocks[num_blocks:]
         module.config.get_text_config().num_hidden_layers = num_blocks
         base = BaseLM(module, cast(PreTrainedTokenizerBase, None), name="meta", digest="")
-        return peak_bytes(lambda: _run_step(base, replace(shape, layers=range(num_blocks))), (module,))
+        return measure_cost(lambda: _run_step(base, replace(shape, layers=range(num_blocks))), (module,))
 
 
 def _run_step(base: BaseLM, shape: StepShape) -> None:

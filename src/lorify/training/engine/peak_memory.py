@@ -1,14 +1,16 @@
-"""Peak memory of code, measured by running it on tensors without memory.
+"""Memory and operations of code, measured by running it on tensors without memory.
 
 PyTorch's fake tensors have shapes, dtypes and devices but no values. Code that runs on them allocates and frees the
-same tensors as in a real run, and their sizes are added up. Memory that an operation uses internally is not counted.
-An attention mask is counted that a real run can omit if there is no padding.
+same tensors as in a real run, and their sizes are added up; so are the operations of its matrix products. Memory that
+an operation uses internally is not counted. An attention mask is counted that a real run can omit if there is no
+padding.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,10 +18,36 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+_ATEN = torch.ops.aten
+_COUNTS: dict[Any, Callable[..., int]] = {
+    **flop_registry,
+    # On a CPU, attention has operators of its own, with the same arguments.
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: flop_registry[_ATEN._scaled_dot_product_flash_attention],
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
+        _ATEN._scaled_dot_product_flash_attention_backward
+    ],
+}
 
 
-def peak_bytes(run: Callable[[], object], modules: Iterable[nn.Module]) -> int:
-    """Measure the peak of the bytes that `run` allocates, without the weights of its modules.
+@dataclass(frozen=True)
+class Cost:
+    """What code takes.
+
+    Attributes:
+        peak_bytes: most bytes allocated at a time, without the weights of its modules.
+        kept_bytes: bytes that its result keeps allocated, those that its backward pass needs included.
+        flops: operations of its matrix products, two for each multiplication.
+    """
+
+    peak_bytes: int
+    kept_bytes: int
+    flops: float
+
+
+def measure_cost(run: Callable[[], object], modules: Iterable[nn.Module]) -> Cost:
+    """Measure what `run` takes.
 
     Args:
         run: code for the CPU; it may not depend on values.
@@ -28,17 +56,20 @@ def peak_bytes(run: Callable[[], object], modules: Iterable[nn.Module]) -> int:
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in modules:
             module.to_empty(device="cpu")
-        with _LiveBytes() as live:
-            run()
-    return live.peak
+        with _Ledger() as ledger:
+            result = run()
+            kept = ledger.now
+            del result
+    return Cost(ledger.peak, kept, ledger.flops)
 
 
-class _LiveBytes(TorchDispatchMode):
-    """Adds up the storages that operations allocate, until each is freed; `peak` is the highest sum."""
+class _Ledger(TorchDispatchMode):
+    """Adds up operations, and the storages that they allocate until each is freed; `peak` is the highest sum."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = self.peak = 0
+        self.flops = 0.0
         self._live: dict[int, weakref.ref] = {}
 
     def __torch_dispatch__(
@@ -46,6 +77,9 @@ class _LiveBytes(TorchDispatchMode):
     ) -> Any:
         inputs = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         outputs = func(*args, **(kwargs or {}))
+        count = _COUNTS.get(getattr(func, "overloadpacket", None))
+        if count is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=outputs)
         for tensor in tree_leaves(outputs):
             if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in inputs:
                 self._add(tensor.untyped_storage())

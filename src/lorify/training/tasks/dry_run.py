@@ -1,23 +1,35 @@
-"""Estimates of what a run of kind task needs, from its config alone: no weights are loaded.
+"""Estimates of what runs that learn from tasks need, from their configs alone: no weights are loaded.
 
-Parameter counts are exact. The memory of the base in training is that of the code itself, run on tensors without memory
-for a batch of instances of full length, an eighth of which is the answer.
+Parameter counts are exact. Memory and operations are those of the code itself, run on tensors without memory: of the
+base for a batch of instances of full length, an eighth of which is the answer, and of the hypernetwork.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import AutoConfig
 
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
-from lorify.errors import ConfigError
+from lorify.contexts.task_names import ONE_HOT_SETTING
+from lorify.data.tasks.sni import sni_training_tasks
+from lorify.errors import AdapterError, ConfigError
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig
+from lorify.hypernets.text_to_lora.library import load_descriptions
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork
-from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
+from lorify.hypernets.text_to_lora.training_config import (
+    LoraTrainingConfig,
+    ReconstructionTrainingConfig,
+    TaskSettings,
+    TaskTrainingConfig,
+)
+from lorify.hypernets.training_config import LoraSettings, TrainingConfig
+from lorify.hypernets.training_data import TaskData
 from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
 from lorify.training.engine.meta_base import MetaModel, StepShape, meta_model
+from lorify.training.engine.peak_memory import Cost, measure_cost
 from lorify.training.tasks.setup import adapted_layers, multi_task_fields, task_network_fields
 
 FLOAT32_BYTES = 4
@@ -27,51 +39,121 @@ EMBEDDING_SIZES = {DEFAULT_EMBEDDER: 384, "Alibaba-NLP/gte-large-en-v1.5": 1024}
 """Sizes of the embeddings of known description encoders, so that nothing is fetched for them."""
 
 
-def dry_run_task(config: TaskTrainingConfig) -> DryRun:
-    """Estimate the parameters, memory and time of a run.
+def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
+    """Estimate the parameters, memory and time of a run that trains a task hypernetwork through the base.
+
+    Args:
+        config: the run.
+        answer_share: share of an instance's tokens that are its answer.
 
     Raises:
         ConfigError: if the base lacks a module, or the config of the description encoder cannot be read.
         TrainingError: if no block of the base is adapted.
         BaseModelError: if the config of the base cannot be read.
     """
-    # On a CPU such runs use eager attention (see `lorify.training.tasks.setup.load_task_base`).
-    base = meta_model(config.base, attention=None if torch.cuda.is_available() else "eager")
-    task_config = _task_config(config, base)
-    with torch.device("meta"):
-        network = TaskHypernetwork(task_config)
-    trained = network.num_parameters
-    shape = _step_shape(config, task_config)
+    base = _task_base(config.base)
+    size = _embedding_size(config.hypernetwork.embedder, base)
+    task_config = _task_config(config, config.hypernetwork, base, size, **multi_task_fields(config))
+    shape = _step_shape(config.data, config.hypernetwork, base, config.base, answer_share)
+    network, generating = _network_cost(task_config, shape.adapters)
+    answering = base.step_cost(shape)
+    # What the hypernetwork's backward pass needs is kept while the base runs.
+    activations = max(generating.kept_bytes + answering.peak_bytes, generating.peak_bytes)
+    return _Parts(base, network.num_parameters, activations, answering.flops + generating.flops).dry_run(config)
+
+
+def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
+    """Estimate the parameters, memory and time of a run that trains LoRAs.
+
+    A library has the LoRAs of `data.max_tasks` tasks, of the published training tasks, or of the files in
+    `data.tasks_path`.
+
+    Raises:
+        ConfigError: if the base lacks a module.
+        TrainingError: if no block of the base is adapted.
+        BaseModelError: if the config of the base cannot be read.
+    """
+    base = _task_base(config.base)
+    shape = _step_shape(config.data, config.lora, base, config.base)
+    trained = _lora_parameters(shape) * (1 if config.shared else _num_tasks(config.data))
+    cost = base.step_cost(shape)
+    return _Parts(base, trained, cost.peak_bytes, cost.flops).dry_run(config)
+
+
+def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
+    """Estimate the parameters, memory and time of a run that reconstructs a library; the base is loaded but not run.
+
+    A library that is not there yet counts as one of as many tasks as a batch has.
+
+    Raises:
+        ConfigError: if the base lacks a module, or the config of the description encoder cannot be read.
+        TrainingError: if no block of the base is adapted.
+        BaseModelError: if the config of the base cannot be read.
+    """
+    base = _task_base(config.base)
+    num_tasks = config.tasks_per_batch
+    if config.library is not None:
+        try:
+            num_tasks = len(load_descriptions(config.library))
+        except AdapterError:  # the library of a recipe is often trained later
+            pass
+    embedder = config.hypernetwork.embedder
+    size = num_tasks if embedder == ONE_HOT_SETTING else _embedding_size(embedder, base)
+    standardized = config.target == "z_scores"
+    fields = {"standardized": standardized, "hyper_init": False, "head_bias": bool(config.head_bias)}
+    task_config = _task_config(config, config.hypernetwork, base, size, **fields)
+    rows = min(config.tasks_per_batch, num_tasks)
+    network, cost = _network_cost(task_config, rows)
     widths = sum(m.in_features + m.out_features for m in task_config.modules)
-    generated = shape.adapters * len(task_config.layers) * task_config.rank * widths
-    weights = BFLOAT16_BYTES * base.num_parameters
-    state = 4 * FLOAT32_BYTES * trained  # weight, gradient and two moments
-    # Of the generated numbers the heads' outputs, their scaled form and both gradients are kept.
-    activations = base.step_bytes(shape) + 2 * FLOAT32_BYTES * generated
-    tokens = shape.rows * shape.tokens
-    # Gradients flow through the frozen base, but none is computed for its weights.
-    flops = config.optimization.accumulation * (
-        4.0 * base.num_parameters * tokens + 6.0 * _head_operations(network, shape)
-    )
-    seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION)
-    return DryRun(
-        base_parameters=base.num_parameters,
-        hypernetwork_parameters=trained,
-        weights_bytes=weights,
-        training_state_bytes=state,
-        activation_bytes=activations,
-        training_bytes=weights + state + activations,
-        generation_bytes=weights + FLOAT32_BYTES * (trained + generated // max(1, shape.adapters)),
-        flops_a_step=flops,
-        reading_seconds_a_step=0.0,  # all instances are read before the first step
-        seconds_a_step=seconds,
-        hours=seconds * config.optimization.steps / 3600,
-        num_processes=1,
-    )
+    library = FLOAT32_BYTES * num_tasks * len(task_config.layers) * task_config.rank * widths
+    return _Parts(base, network.num_parameters, cost.peak_bytes + library, cost.flops).dry_run(config)
 
 
-def _step_shape(config: TaskTrainingConfig, task_config: TaskConfig) -> StepShape:
-    data = config.data
+@dataclass(frozen=True)
+class _Parts:
+    """What an estimate is made of.
+
+    Attributes:
+        base: the frozen base.
+        trained: number of trained parameters.
+        activation_bytes: of one batch.
+        batch_flops: operations of one batch.
+    """
+
+    base: MetaModel
+    trained: int
+    activation_bytes: int
+    batch_flops: float
+
+    def dry_run(self, config: TrainingConfig) -> DryRun:
+        weights = BFLOAT16_BYTES * self.base.num_parameters
+        state = 4 * FLOAT32_BYTES * self.trained  # weight, gradient and two moments
+        flops = config.optimization.accumulation * self.batch_flops
+        seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION)
+        return DryRun(
+            base_parameters=self.base.num_parameters,
+            hypernetwork_parameters=self.trained,
+            weights_bytes=weights,
+            training_state_bytes=state,
+            activation_bytes=self.activation_bytes,
+            training_bytes=weights + state + self.activation_bytes,
+            generation_bytes=weights + FLOAT32_BYTES * self.trained,
+            flops_a_step=flops,
+            reading_seconds_a_step=0.0,  # all instances are read before the first step
+            seconds_a_step=seconds,
+            hours=seconds * config.optimization.steps / 3600,
+            num_processes=1,
+        )
+
+
+def _task_base(name: str) -> MetaModel:
+    # On a CPU such runs use eager attention (see `lorify.training.tasks.setup.load_task_base`).
+    return meta_model(name, attention=None if torch.cuda.is_available() else "eager")
+
+
+def _step_shape(
+    data: TaskData, settings: LoraSettings, base: MetaModel, base_name: str, answer_share: float = ANSWER_SHARE
+) -> StepShape:
     rows = data.tasks_per_batch * data.descriptions_per_task
     instances = data.instances_per_description
     if data.adapter_from == "prompt":
@@ -80,31 +162,58 @@ def _step_shape(config: TaskTrainingConfig, task_config: TaskConfig) -> StepShap
     return StepShape(
         rows=rows,
         tokens=tokens,
-        answers=max(1, int(ANSWER_SHARE * tokens)),
+        answers=max(1, round(answer_share * tokens)),
         adapters=rows,
-        layers=task_config.layers,
-        modules=task_config.modules,
-        rank=task_config.rank,
+        layers=adapted_layers(settings, len(base.blocks), base_name),
+        modules=base.adapted_modules(settings.modules),
+        rank=settings.rank,
     )
 
 
-def _head_operations(network: TaskHypernetwork, shape: StepShape) -> float:
-    """Multiplications of the hypernetwork for a batch: its heads run once for each row and block."""
-    return float(network.num_parameters) * shape.adapters * len(shape.layers)
+def _network_cost(config: TaskConfig, rows: int) -> tuple[TaskHypernetwork, Cost]:
+    """A task hypernetwork on the meta device, and the cost of its forward and backward pass for some descriptions."""
+    with torch.device("meta"):
+        networks = [TaskHypernetwork(config) for _ in range(3)]  # a measurement changes one
+
+    def run(network: TaskHypernetwork, *, backward: bool) -> object:
+        with torch.enable_grad():
+            weights = network(torch.zeros(rows, config.embedding_size)).weights
+            size = torch.stack([s.A.square().mean() + s.B.square().mean() for s in weights.values()]).sum()
+        if backward:
+            size.backward()
+        return weights, size
+
+    network, forward, both = networks
+    kept = measure_cost(lambda: run(forward, backward=False), (forward,)).kept_bytes
+    whole = measure_cost(lambda: run(both, backward=True), (both,))
+    return network, Cost(whole.peak_bytes, kept, whole.flops)
 
 
-def _task_config(config: TaskTrainingConfig, base: MetaModel) -> TaskConfig:
-    settings = config.hypernetwork
-    fields: dict[str, Any] = {**SIZES[settings.size], **task_network_fields(settings), **multi_task_fields(config)}
+def _task_config(
+    config: TrainingConfig, settings: TaskSettings, base: MetaModel, embedding_size: int, **fields: Any
+) -> TaskConfig:
     return TaskConfig(
         base_name=config.base,
         base_digest="",
         embedder_name=settings.embedder,
-        embedding_size=_embedding_size(settings.embedder, base),
+        embedding_size=embedding_size,
         layers=adapted_layers(settings, len(base.blocks), config.base),
         modules=base.adapted_modules(settings.modules),
-        **fields,
+        **{**SIZES[settings.size], **task_network_fields(settings), **fields},
     )
+
+
+def _lora_parameters(shape: StepShape) -> int:
+    return sum(len(shape.layers) * shape.rank * (m.in_features + m.out_features) for m in shape.modules)
+
+
+def _num_tasks(data: TaskData) -> int:
+    if data.max_tasks is not None:
+        return data.max_tasks
+    if data.only_sni_training:
+        return len(sni_training_tasks())
+    files = [] if data.tasks_path is None else list(data.tasks_path.glob("*.json"))
+    return max(1, len(files))
 
 
 def _embedding_size(embedder: str, base: MetaModel) -> int:

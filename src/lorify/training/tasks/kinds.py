@@ -9,7 +9,7 @@ from lorify.hypernets.text_to_lora.training_config import (
     TaskTrainingConfig,
 )
 from lorify.training.kind import TrainingKind
-from lorify.training.tasks.dry_run import dry_run_task
+from lorify.training.tasks.dry_run import dry_run_lora, dry_run_reconstruction, dry_run_task
 from lorify.training.tasks.lora import prepare_loras
 from lorify.training.tasks.reconstruction import prepare_reconstruction
 from lorify.training.tasks.sft import prepare_task
@@ -33,10 +33,12 @@ RECONSTRUCTION_TRAINING = TrainingKind(
     config=ReconstructionTrainingConfig,
     prepare=prepare_reconstruction,
     output="a task hypernetwork, for --task-hypernetwork",
+    dry_run=dry_run_reconstruction,
 )
 LORA_TRAINING = TrainingKind(
     name="lora",
     config=LoraTrainingConfig,
     prepare=prepare_loras,
     output="an adapter for all tasks (`shared`), or a library of one adapter for each task",
+    dry_run=dry_run_lora,
 )

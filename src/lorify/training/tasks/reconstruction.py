@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
+from lorify.contexts.task_names import ONE_HOT_EMBEDDER, ONE_HOT_SETTING, TaskNameEncoder
 from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
@@ -42,7 +43,11 @@ def prepare_reconstruction(config: ReconstructionTrainingConfig, preparation: Pr
         raise ConfigError("library is not set; train one with a run of kind lora and give its best folder")
     library = load_library(config.library)
     base = preparation.load_base(config.base)
-    encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
+    if config.hypernetwork.embedder == ONE_HOT_SETTING:
+        encoder: DescriptionEncoder = TaskNameEncoder(tuple(library.adapters))
+        library = Library(library.adapters, {name: (name,) for name in library.adapters})
+    else:
+        encoder = load_description_encoder(config.hypernetwork.embedder, base=base, device=base.device)
     descriptions = [text for group in library.descriptions.values() for text in group]
     embeddings = embed_descriptions(encoder, descriptions, preparation)
     return ReconstructionObjective(config, base, encoder, library, embeddings)
@@ -89,6 +94,7 @@ class ReconstructionObjective:
                 standardized=z_scores,
                 head_bias=not z_scores if config.head_bias is None else config.head_bias,
                 output_scale=1.0 if z_scores else config.delta_w_scaling**-0.5,
+                task_names=self.names if encoder.name == ONE_HOT_EMBEDDER else (),
             )
         self.targets = _stack(library, self.hypernetwork_config, base)  # A [tasks, L, r, i], B [tasks, L, o, r]
         self.deviations = {

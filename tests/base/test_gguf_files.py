@@ -107,6 +107,29 @@ def test_other_files_are_refused_by_what_they_are(tmp_path, kind, names, reason)
         resolve_base(str(path))
 
 
+@pytest.mark.parametrize(
+    "foreign", ["blk.3.attn_q.weight", "blk.0.ssm_a.weight", "v.patch_embd.weight", "extra.weight"]
+)
+def test_tensors_of_other_models_are_refused_by_name(tmp_path, foreign):
+    path = write(tmp_path / "a.gguf", [*ALL, foreign])
+    with pytest.raises(BaseModelError, match=rf"a\.gguf holds 1 tensors that are no part of its model \({foreign}\)"):
+        resolve_base(str(path))
+
+
+def test_biases_and_rope_factors_belong_to_a_model(tmp_path):
+    check_complete([write(tmp_path / "a.gguf", [*ALL, "rope_freqs.weight", "output.weight"])])
+    biases = [f"blk.{block}.attn_q.bias" for block in range(3)]
+    check_complete([write(tmp_path / "b.gguf", [*ALL, *biases])])
+
+
+def test_a_shard_is_refused_before_any_weight_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr("lorify.base.files.convert_gguf", lambda *_: pytest.fail("weights are loaded"), raising=False)
+    both = shards(tmp_path)
+    both[1].unlink()
+    with pytest.raises(BaseModelError, match="missing"):
+        resolve_base(str(both[0]))
+
+
 def test_a_cut_file_is_refused(tmp_path):
     path = write(tmp_path / "a.gguf", ALL)
     path.write_bytes(path.read_bytes()[:-60])

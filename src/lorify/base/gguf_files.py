@@ -53,7 +53,7 @@ def check_complete(shards: Sequence[Path]) -> None:
         shards: from `find_shards`.
 
     Raises:
-        BaseModelError: if they cannot be read, hold something else, or are incomplete.
+        BaseModelError: if they cannot be read, hold something else as well, or are incomplete.
     """
     readers = [_open(shard) for shard in shards]
     first, name = readers[0], shards[0].name
@@ -73,6 +73,12 @@ def check_complete(shards: Sequence[Path]) -> None:
     if missing:
         shown = ", ".join(missing[:3]) + (" and more" if len(missing) > 3 else "")
         raise BaseModelError(f"{name} is incomplete: it lacks {len(missing)} tensors ({shown}); download it again")
+    foreign = _foreign_tensors(first, names)
+    if foreign:
+        raise BaseModelError(
+            f"{name} holds {len(foreign)} tensors that are no part of its model ({', '.join(foreign[:3])}); convert the "
+            "model again"
+        )
 
 
 def merge_shards(shards: Sequence[Path], target: Path) -> None:
@@ -135,3 +141,25 @@ def _missing_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
     if not missing and promised > len(found):
         missing += ["unnamed"] * (promised - len(found))
     return missing
+
+
+def _foreign_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
+    """Return the tensors that models of this architecture and number of blocks do not have.
+
+    Architectures that the package gguf does not know are not checked.
+    """
+    from gguf import MODEL_ARCH_NAMES, MODEL_TENSORS, TENSOR_NAMES
+
+    architecture = _value(first, "general.architecture")
+    known = next((key for key, name in MODEL_ARCH_NAMES.items() if name == architecture), None)
+    if known is None:
+        return []
+    patterns = {TENSOR_NAMES[tensor] for tensor in MODEL_TENSORS[known]}
+    num_blocks = int(_value(first, f"{architecture}.block_count") or 0)
+    return [name for name in names if not _is_known(name, patterns, num_blocks)]
+
+
+def _is_known(name: str, patterns: set[str], num_blocks: int) -> bool:
+    block = _BLOCK.fullmatch(name)
+    stem = f"blk.{{bid}}.{block[2]}" if block else name
+    return stem.rpartition(".")[0] in patterns and (block is None or int(block[1]) < num_blocks)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_base, tiny_model
 
 from lorify.adapters import AdapterStack, LoraPair, build_lora_batch, export_peft, import_peft
+from lorify.adapters.exports.peft import peft_base_name
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
 from lorify.base.loading import load_base
@@ -74,6 +75,16 @@ def test_the_model_card_asks_as_lorify_does(base_dir, tmp_path, monkeypatch, cap
     assert capsys.readouterr().out.strip() == answer.text
     assert "from 1 document of 10 tokens" in card
     assert adapter.provenance.documents[0].name not in card, "names of documents are not published"
+
+
+def test_exports_name_their_base_by_its_hub_id_and_are_imported_by_its_short_name(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "name", "smollm2-135m")
+    export_peft(random_adapter(base), base, tmp_path / "exported")
+    stored = json.loads((tmp_path / "exported" / "adapter_config.json").read_text())
+    assert stored["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert peft_base_name(tmp_path / "exported") == "smollm2-135m"
+    card = (tmp_path / "exported" / "README.md").read_text()
+    assert "base = 'HuggingFaceTB/SmolLM2-135M-Instruct'" in card and "Offline" in card and "resolve_base" in card
 
 
 def test_many_modules_of_few_blocks_touch_no_other_block(tmp_path):

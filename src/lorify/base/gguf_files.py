@@ -76,8 +76,8 @@ def check_complete(shards: Sequence[Path]) -> None:
     foreign = _foreign_tensors(first, names)
     if foreign:
         raise BaseModelError(
-            f"{name} holds {len(foreign)} tensors that are no part of its model ({', '.join(foreign[:3])}); convert the "
-            "model again"
+            f"{name} holds {len(foreign)} tensors that are no part of its model ({', '.join(foreign[:3])}); convert "
+            "it again"
         )
 
 

@@ -11,6 +11,9 @@ from lorify.contexts.formats.source import FileContent
 from lorify.contexts.formats.web import html_to_markdown
 
 _LONG_LINE_CHARS = 500
+_BESIDE_TEXT = re.compile(r"\{(?:\\\*)?\\(?:header[lrf]?|footer[lrf]?|footnote|annotation)(?![a-z])")
+_BRACE = re.compile(r"\\.|[{}]", re.S)
+"""A brace, or an escaped character, which is none."""
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -23,8 +26,37 @@ def read_rtf(source: FileContent) -> str:
     """Read a rich text without its control words."""
     from striprtf.striprtf import rtf_to_text
 
-    text = rtf_to_text(source.data.decode("latin-1"), errors="replace")
+    text = rtf_to_text(_with_parts_beside_text(source.data.decode("latin-1")), errors="replace")
     return re.sub(r"^\|?(.*)\|$", lambda row: f"| {row.group(1).replace('|', ' | ')} |", text, flags=re.M)
+
+
+def _with_parts_beside_text(rtf: str) -> str:
+    """Move headers, footers, footnotes and comments, which are groups that the converter drops, behind the text."""
+    parts: list[str] = []
+    kept: list[str] = []
+    position = 0
+    for match in _BESIDE_TEXT.finditer(rtf):
+        end = _group_end(rtf, match.start())
+        if match.start() < position or end is None:
+            continue
+        parts.append(rtf[match.end() : end - 1])
+        kept.append(rtf[position : match.start()] + "{}")
+        position = end
+    if not parts:
+        return rtf
+    body = "".join(kept) + rtf[position:]
+    last = body.rfind("}")
+    return body[:last] + "".join(f"\\par {{{part}}}" for part in parts) + body[last:]
+
+
+def _group_end(rtf: str, start: int) -> int | None:
+    """Return the position behind the group that begins at a brace; None if it has no end."""
+    depth = 0
+    for match in _BRACE.finditer(rtf, start):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth == 0:
+            return match.end()
+    return None
 
 
 def read_json(source: FileContent) -> str:
@@ -43,11 +75,20 @@ def read_notebook(source: FileContent) -> str:
     notebook = json.loads(decode(source.data, source.name))
     language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
     parts: list[str] = []
-    for cell in notebook["cells"]:
-        text = _joined(cell.get("source", ""))
-        parts.append(text if cell.get("cell_type") == "markdown" else f"```{language}\n{text}\n```")
+    for cell in _notebook_cells(notebook):
+        text = _joined(cell.get("source", cell.get("input", "")))
+        if cell.get("cell_type") == "heading":
+            text = f"{'#' * int(cell.get('level', 1))} {text}"
+        parts.append(f"```{language}\n{text}\n```" if cell.get("cell_type") == "code" else text)
         parts += [f"Output:\n\n{shown}" for output in cell.get("outputs", []) if (shown := _output(output).strip())]
     return "\n\n".join(parts)
+
+
+def _notebook_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the cells of a notebook; before format 4, they were in worksheets."""
+    if "worksheets" in notebook:
+        return [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
+    return notebook["cells"]
 
 
 def looks_like_notebook(text: str) -> bool:

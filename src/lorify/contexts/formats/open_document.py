@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_COMMENT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}annotation"
+_CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _MAX_REPEATS = 100
 """Repeated rows and cells beyond this number are the empty rest of a sheet."""
 _SKIPPED = {f"{_TEXT}tracked-changes", f"{_TEXT}sequence-decls"}
@@ -42,6 +44,7 @@ def _blocks(element: Element) -> Iterator[str]:
             yield f"{'#' * level} {_text(child)}"
         elif child.tag == f"{_TEXT}p":
             yield _text(child)
+            yield from _notes(child)
         elif child.tag == f"{_TEXT}list-item":
             yield "- " + "\n".join(filter(None, _blocks(child)))
         elif child.tag == f"{_TEXT}list":
@@ -64,10 +67,24 @@ def _rows(table: Element) -> Iterator[list[str]]:
         yield from [cells] * min(int(row.get(f"{_TABLE}number-rows-repeated", "1")), _MAX_REPEATS if any(cells) else 1)
 
 
+def _notes(paragraph: Element) -> Iterator[str]:
+    """Yield the footnotes and comments of a paragraph."""
+    for note in paragraph.iter(f"{_TEXT}note"):
+        bodies = " ".join(filter(None, map(_text, note.iter(f"{_TEXT}p"))))
+        yield f"{note.findtext(f'{_TEXT}note-citation') or '*'}. {bodies}"
+    for comment in paragraph.iter(_COMMENT):
+        bodies = " ".join(filter(None, map(_text, comment.iter(f"{_TEXT}p"))))
+        yield f"Comment by {comment.findtext(_CREATOR) or 'a reader'}: {bodies}"
+
+
 def _text(element: Element) -> str:
     parts = [element.text or ""]
     for child in element:
-        if child.tag in _SPACES:
+        if child.tag == f"{_TEXT}note":
+            parts.append(f"[{child.findtext(f'{_TEXT}note-citation') or '*'}]")
+        elif child.tag == _COMMENT:
+            pass
+        elif child.tag in _SPACES:
             parts.append(_SPACES[child.tag] * int(child.get(f"{_TEXT}c", "1")))
         else:
             parts.append(_text(child))

@@ -6,6 +6,7 @@ import datetime
 import io
 import itertools
 import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from xlrd.sheet import Cell
 
 _DECIMALS = re.compile(r"0\.(0+)")
+_COMMENTS = re.compile(r"xl/(?:worksheets/)?comments/?\w*\.xml$")
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _CURRENCY = re.compile(r"[$€£¥]")
 
 
@@ -25,7 +28,19 @@ def read_xlsx(source: FileContent) -> str:
 
     values = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True, data_only=True)
     formulas = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True)
-    return _write_sheets((sheet.title, _xlsx_rows(sheet, formulas[sheet.title])) for sheet in values.worksheets)
+    tables = _write_sheets((sheet.title, _xlsx_rows(sheet, formulas[sheet.title])) for sheet in values.worksheets)
+    return "\n\n".join(filter(None, [tables, *_xlsx_comments(source.data)]))
+
+
+def _xlsx_comments(data: bytes) -> Iterator[str]:
+    """Yield the comments on cells, which openpyxl leaves out when it reads row by row."""
+    from defusedxml.ElementTree import fromstring
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in sorted(filter(_COMMENTS.match, archive.namelist())):
+            for comment in fromstring(archive.read(name)).iter(f"{_MAIN}comment"):
+                text = " ".join("".join(comment.itertext()).split())
+                yield f"Comment on {comment.get('ref', 'a cell')}: {text}"
 
 
 def read_xls(source: FileContent) -> str:

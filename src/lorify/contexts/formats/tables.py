@@ -11,6 +11,8 @@ from lorify.contexts.formats.decoding import decode
 from lorify.contexts.formats.source import FileContent
 
 SEPARATORS = ",;\t|"
+_RARE_SEPARATORS = "^~:\x01\x1f"
+"""Separators that only files which are named as tables have."""
 _SAMPLE_ROWS = 200
 _MAX_CELL_CHARS = 40
 
@@ -19,7 +21,9 @@ def read_separated(source: FileContent) -> str:
     """Read separated values as a Markdown table; lines before its heading stay lines."""
     text = decode(source.data, source.name)
     separator, text = _declared_separator(text)
-    return markdown_tables(_parse(text, separator or find_separator(text) or ","))
+    return markdown_tables(
+        _parse(text, separator or find_separator(text) or find_separator(text, _RARE_SEPARATORS) or ",")
+    )
 
 
 def markdown_tables(rows: Sequence[Sequence[str]]) -> str:
@@ -40,13 +44,17 @@ def markdown_tables(rows: Sequence[Sequence[str]]) -> str:
     return "\n\n".join([*titles, _table(kept[start:])] if kept else [])
 
 
-def find_separator(text: str) -> str | None:
+def find_separator(text: str, candidates: str = SEPARATORS) -> str | None:
     """Return the separator of a text of separated values: that which gives most rows the same number of cells.
+
+    Args:
+        text: the separated values.
+        candidates: the characters that may separate them.
 
     Returns:
         The separator, or None if no character gives rows of at least two cells.
     """
-    scores = {separator: _score(_sample(text, separator)) for separator in SEPARATORS}
+    scores = {separator: _score(_sample(text, separator)) for separator in candidates}
     best = max(scores, key=lambda separator: scores[separator])
     return best if scores[best] > (0, 0) else None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lorify.contexts.formats.source import FileContent
-from lorify.contexts.formats.web import convert
+from lorify.contexts.formats.web import html_to_markdown, quiet
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -29,9 +29,18 @@ _SPACES = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n"}
 def read_docx(source: FileContent) -> str:
     """Read a Word document as Markdown: headers, text, footers, comments."""
     parts = _parts_beside_text(source.data)
-    body = _tidy(convert(source, "DocxConverter", ".docx"))
+    body = _tidy(html_to_markdown(_to_html(source.data)))
     comments = [f"Comment by {comment}" for comment in parts["comments"]]
     return "\n\n".join([*parts["header"], body, *parts["footer"], *comments])
+
+
+def _to_html(data: bytes) -> str:
+    """Convert the text of a Word document to HTML, with equations in LaTeX."""
+    with quiet():
+        import mammoth
+        from markitdown.converter_utils.docx.pre_process import pre_process_docx
+
+        return mammoth.convert_to_html(pre_process_docx(io.BytesIO(data))).value
 
 
 def _tidy(markdown: str) -> str:

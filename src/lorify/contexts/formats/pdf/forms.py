@@ -1,4 +1,4 @@
-"""Form fields of a PDF: the names and values that its readers fill in."""
+"""What readers add to a PDF: names and values of form fields, texts typed on a page, and comments."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from pypdfium2 import PdfDocument, PdfPage
 
 _VALUED = (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX)
 _CHECKED = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON)
+_COMMENTS = (
+    pdfium.FPDF_ANNOT_TEXT,
+    pdfium.FPDF_ANNOT_HIGHLIGHT,
+    pdfium.FPDF_ANNOT_UNDERLINE,
+    pdfium.FPDF_ANNOT_STRIKEOUT,
+)
 _MAX_FIELDS = 2_000
 
 
 def form_lines(document: PdfDocument, page: PdfPage, shown: str) -> list[str]:
-    """Return the filled-in fields of a page, as `name: value` each.
+    """Return the filled-in fields of a page, as `name: value` each, then the texts and comments that were added.
 
     Args:
-        document: the document, with its form environment loaded.
+        document: the document, with its form environment loaded if it has forms.
         page: the page.
         shown: text of the page; values that it shows already are left out.
     """
-    if document.formenv is None:
-        return []
+    fields = [] if document.formenv is None else list(_fields(document, page))
     flat = "".join(shown.split())
-    return [f"{name}: {value}" for name, value in _fields(document, page) if "".join(value.split()) not in flat]
+    return [
+        f"{name}: {value}" if name else value
+        for name, value in [*fields, *_added_texts(page)]
+        if "".join(value.split()) not in flat
+    ]
 
 
 def _fields(document: PdfDocument, page: PdfPage) -> Iterator[tuple[str, str]]:
@@ -47,11 +56,27 @@ def _fields(document: PdfDocument, page: PdfPage) -> Iterator[tuple[str, str]]:
             yield name.strip() or "field", value.strip()
 
 
-def _text(function: Callable[..., int], form: object, annotation: object) -> str:
+def _added_texts(page: PdfPage) -> Iterator[tuple[str, str]]:
+    """Yield the texts that were typed on a page, and comments with who made them."""
+    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MAX_FIELDS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        try:
+            kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+            if kind not in (pdfium.FPDF_ANNOT_FREETEXT, *_COMMENTS):
+                continue
+            value = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
+            author = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"T").strip() or "a reader"
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
+        if value:
+            yield f"Comment by {author}" if kind in _COMMENTS else "", value
+
+
+def _text(function: Callable[..., int], *arguments: object) -> str:
     """Call one of pdfium's functions that write a text in UTF-16, first for its length and then for the text."""
-    num_bytes = function(form, annotation, None, 0)
+    num_bytes = function(*arguments, None, 0)
     if num_bytes <= 2:
         return ""
     buffer = ctypes.create_string_buffer(num_bytes)
-    function(form, annotation, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), num_bytes)
+    function(*arguments, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), num_bytes)
     return buffer.raw[:num_bytes].decode("utf-16-le", errors="replace").rstrip("\0")

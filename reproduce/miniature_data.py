@@ -16,7 +16,7 @@ from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.names import Split
 from lorify.data.sources.public import QUESTION_DATASETS
 
-LONG_DOCUMENTS = 6
+LONG_DOCUMENTS = 2
 LONGBENCH = ("2wikimqa_e", "multifieldqa_en_e", "qasper_e")
 NOVEL = (
     "The rain had stopped before the coach reached the village, and nobody stood at the inn. An old man swept the "

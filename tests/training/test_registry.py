@@ -76,9 +76,9 @@ def test_every_kind_is_registered_under_its_own_name_and_has_defaults(name):
 
 
 def test_a_dry_run_names_the_kinds_it_can_estimate(tmp_path):
-    (tmp_path / "run.json").write_text('{"kind": "reader"}')
+    (tmp_path / "run.json").write_text('{"kind": "associative"}')
     line = run(tmp_path / "run.json", "--dry-run", code=2)
-    assert "cannot estimate runs of kind reader, only of kind perceiver, task, lora, reconstruction;" in line
+    assert "cannot estimate runs of kind associative, only of kind perceiver, task, lora, reconstruction;" in line
 
 
 def test_a_list_is_to_be_written_as_json(tmp_path):

@@ -7,7 +7,6 @@ from tiny import tiny_base
 
 from lorify.adapters import build_lora_batch
 from lorify.base.architectures import ARCHITECTURES
-from lorify.base.fast_decoding import signed
 from lorify.base.generation import generate_batch
 from lorify.base.sampling import GenerationOptions
 
@@ -28,9 +27,3 @@ def test_greedy_answers_are_those_of_the_model(family: str, adapted: bool) -> No
         for token in answer:
             assert base.model(torch.tensor([ids])).logits[0, -1].argmax() == token
             ids.append(token)
-
-
-def test_signed_sines_rotate_with_one_roll() -> None:
-    x, angles = torch.randn(8), torch.randn(4).repeat(2)
-    expected = x * angles.cos() + torch.cat([-x[4:], x[:4]]) * angles.sin()
-    torch.testing.assert_close(x * angles.cos() + x.roll(4) * signed(angles.sin()), expected)

@@ -120,3 +120,22 @@ def test_rows_leave_a_batch_of_a_recurrent_base() -> None:
         ):
             row.append(token)
     assert rows == [expected[2], expected[1]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_wait_while_others_of_very_different_length_go_on(family: str) -> None:
+    base = family_base(family)
+    prompts = random_prompts(9, 9, 80, 9)
+    lora = random_lora(base, len(prompts), shared=False)
+    expected = [
+        greedy(start_decoding(base, 200), prefilled(base, [prompt], row_of(lora, i)), num=9)[0]
+        for i, prompt in enumerate(prompts)
+    ]
+    batch = start_decoding(base, 200)
+    rows = [[token] for token in batch.add_rows(prefilled(base, prompts, lora)).argmax(-1).tolist()]
+    for some in ([0, 3], [0, 1, 2, 3], [1, 2], [0, 2, 3], [1], [0, 1, 2, 3], [2, 3], [1, 2], [0, 1]):
+        tokens = torch.tensor([rows[row][-1] for row in some])
+        for row, token in zip(some, batch.step(tokens, some).argmax(-1).tolist(), strict=True):
+            rows[row].append(token)
+    assert all(row == whole[: len(row)] for row, whole in zip(rows, expected, strict=True))
+    assert min(map(len, rows)) == 6

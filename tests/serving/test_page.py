@@ -1,5 +1,6 @@
 """The page in headless Chromium, tested by labels, roles and text."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +142,20 @@ def test_documents_cannot_inject_html(page: Page) -> None:
     )
     expect(page.get_by_role("checkbox", name=name)).to_be_checked()
     assert page.locator("img").count() == 0
+
+
+def test_names_of_tasks_and_answers_are_shown_as_text(page: Page) -> None:
+    html = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    page.get_by_text("Describe a task").click()
+    page.get_by_label("Task description").fill(html)
+    page.get_by_role("button", name="Specialize").click()
+    expect(page.get_by_role("checkbox", name=html)).to_be_checked()
+    chunk = {"choices": [{"index": 0, "delta": {"content": html}, "finish_reason": None}]}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in (chunk, end)) + "data: [DONE]\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=stream))
+    assert ask(page, html) == [html, html]
+    assert page.locator("img, .turn script").count() == 0
 
 
 def test_without_a_task_hypernetwork_the_page_says_so(chromium: Browser, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Shapes: N rows of the batch, T positions, K key/value heads, C channels per head
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -17,12 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from lorify.base.fast_decoding import Block, CachePositions, Linears, Norm, signed
+from lorify.base.cache_positions import newest_positions
+from lorify.base.fast_decoding import Block, Linears, Norm
+from lorify.base.lazy_memory import lazy_zeros
 from lorify.base.lora import LoraRows, select_rows
 from lorify.base.model import BaseLM
-from lorify.base.prefill import Prefill, PromptGroup, cache_argument, rope_depends_on_length
+from lorify.base.model_decoding import ModelBatch
+from lorify.base.prefill import Prefill, rope_depends_on_length
 from lorify.errors import BaseModelError
 
+_MAX_SELECTIONS = 2  # selections of rows whose layers are kept; each can hold a copy of their updates
 _GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
 
 
@@ -46,8 +51,16 @@ class DecodingBatch(Protocol):
         """
         ...
 
-    def step(self, tokens: Tensor) -> Tensor:
-        """Decode one token per row `[N]` and return the logits `[N, V]` of the next."""
+    def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        """Decode a token of each row, or of some rows, while the others wait.
+
+        Args:
+            tokens: the last token of each decoded row `[N]`.
+            rows: indices of the decoded rows, ascending; by default all.
+
+        Returns:
+            Logits `[N, V]` of their next tokens.
+        """
         ...
 
     def drop_row(self, row: int) -> None:
@@ -65,7 +78,7 @@ def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
         raise BaseModelError(
             f"base model {base.name!r} is sharded over training processes and cannot generate; load it unsharded"
         )
-    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else _ModelBatch(base)
+    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
 
 
 def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
@@ -79,6 +92,14 @@ def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
     layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
     window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
     return window is None or num_tokens <= window
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The fast blocks and the output layer, with the updates of the rows that are decoded."""
+
+    blocks: list[Block]
+    output: Linears
 
 
 class _FastBatch:
@@ -97,8 +118,7 @@ class _FastBatch:
         self._norm = Norm.of(decoder.norm)
         self._head: nn.Linear = head
         self._lora = LoraRows()
-        self._blocks: list[Block] | None = None  # built for the current rows; None after the rows have changed
-        self._output: Linears  # built together with the blocks
+        self._layers: dict[tuple[int, ...], _Layers] = {}  # for decoded rows; none after the rows have changed
         self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
@@ -125,25 +145,37 @@ class _FastBatch:
             group.lora if prompts is None else select_rows(group.lora, torch.tensor(chosen, device=self._base.device))
         )
         self._lora.add(len(chosen), lora)
-        self._blocks = None
+        self._layers = {}
         return logits[chosen]
 
     @torch.inference_mode()
-    def step(self, tokens: Tensor) -> Tensor:
-        longest = max(self._lengths) + 1
-        if longest > self._keys[0].shape[2]:
-            self._make_room(len(self), longest)
-        if self._blocks is None:
-            batch, rows = self._lora.batch, len(self)
-            self._blocks = [Block.of(self._base, index, batch, rows) for index in range(self._base.num_layers)]
-            self._output = Linears([self._head], [None], rows, self._base.packed_matrices)
+    def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        rows = range(len(self)) if rows is None else rows
+        lengths = [self._lengths[row] for row in rows]
+        if max(lengths) >= self._keys[0].shape[2]:
+            self._make_room(len(self), max(lengths) + 1)
+        layers = self._layers_of(rows)
         x = F.embedding(tokens, self._embedding)  # [N, D]
-        positions = self._positions(x, longest)
-        for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
+        positions = newest_positions(rows, lengths, self._rotary, x)
+        for block, keys, values in zip(layers.blocks, self._keys, self._values, strict=True):
             x = x + block.attend(block.input_norm(x), keys, values, positions)
             x = x + block.feed_forward(block.feed_forward_norm(x))
-        self._lengths = [length + 1 for length in self._lengths]
-        return self._output(self._norm(x))[0]
+        for row in rows:
+            self._lengths[row] += 1
+        return layers.output(self._norm(x))[0]
+
+    def _layers_of(self, rows: Sequence[int]) -> _Layers:
+        """Return the layers with the updates of some rows."""
+        key = tuple(rows)
+        if key not in self._layers:
+            if len(self._layers) == _MAX_SELECTIONS:
+                self._layers.clear()
+            batch = self._lora.batch
+            if len(rows) < len(self):
+                batch = select_rows(batch, torch.tensor(key, device=self._base.device))
+            blocks = [Block.of(self._base, index, batch, len(rows)) for index in range(self._base.num_layers)]
+            self._layers[key] = _Layers(blocks, Linears([self._head], [None], len(rows), self._base.packed_matrices))
+        return self._layers[key]
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:
@@ -154,18 +186,9 @@ class _FastBatch:
         self._lengths[row] = self._lengths[last]
         self._lengths.pop()
         self._lora.drop(row)
-        self._blocks = None
+        self._layers = {}
         if not self._lengths:
             self._keys, self._values = [], []  # release buffers that long rows have grown
-
-    def _positions(self, x: Tensor, longest: int) -> CachePositions:
-        positions = torch.tensor(self._lengths, device=x.device)  # [N]
-        cos, sin = self._rotary(x, positions[:, None])  # [N, 1, C]
-        if min(self._lengths) + 1 == longest:
-            return CachePositions((slice(len(x)), slice(None), longest - 1), longest, None, cos, signed(sin))
-        rows = torch.arange(len(x), device=x.device)
-        mask = torch.arange(longest, device=x.device) <= positions[:, None]
-        return CachePositions((rows, slice(None), positions), longest, mask[:, None, None], cos, signed(sin))
 
     def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
         """Grow the buffers to `num_rows` rows and `num_tokens` tokens, at least doubling to keep copies rare.
@@ -179,7 +202,7 @@ class _FastBatch:
                 for layer in layers:
                     _, heads, _, channels = getattr(layer, name).shape
                     shape = (num_rows, heads, num_tokens + _GROWTH_TOKENS, channels)
-                    buffers.append(getattr(layer, name).new_zeros(shape))
+                    buffers.append(lazy_zeros(shape, getattr(layer, name)))
             return
         slots, _, length, _ = self._keys[0].shape
         if num_rows <= slots and num_tokens <= length:
@@ -188,84 +211,7 @@ class _FastBatch:
         length = length if num_tokens <= length else max(num_tokens, length + max(length, _GROWTH_TOKENS))
         for buffers in (self._keys, self._values):
             for index, buffer in enumerate(buffers):
-                grown = buffer.new_zeros(slots, buffer.shape[1], length, buffer.shape[3])
-                grown[: len(self), :, : buffer.shape[2]] = buffer[: len(self)]
+                grown = lazy_zeros((slots, buffer.shape[1], length, buffer.shape[3]), buffer)
+                for row, used in enumerate(self._lengths):
+                    grown[row, :, :used] = buffer[row, :, :used]
                 buffers[index] = grown
-
-
-class _ModelBatch:
-    """Rows decoded by the Hugging Face model, in one group for each call of `add_rows`."""
-
-    def __init__(self, base: BaseLM) -> None:
-        self._base = base
-        self._order: list[tuple[_ModelGroup, int]] = []  # the group of each row and its index in the group
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    @torch.inference_mode()
-    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
-        logits = prefill.logits
-        chosen = list(range(len(logits))) if prompts is None else list(prompts)
-        places: dict[int, tuple[_ModelGroup, int]] = {}
-        for group in prefill.groups:
-            rows = [row for row, prompt in enumerate(chosen) if prompt in group.prompts]
-            if rows:
-                started = _ModelGroup(self._base, group, [group.prompts.index(chosen[row]) for row in rows])
-                places |= {row: (started, index) for index, row in enumerate(rows)}
-        self._order += [places[row] for row in range(len(chosen))]
-        return logits[chosen]
-
-    @torch.inference_mode()
-    def step(self, tokens: Tensor) -> Tensor:
-        members: dict[_ModelGroup, list[int]] = {}
-        for row, (group, _) in enumerate(self._order):
-            members.setdefault(group, []).append(row)
-        logits: dict[int, Tensor] = {}
-        for group, rows in members.items():
-            rows.sort(key=lambda row: self._order[row][1])
-            logits |= dict(zip(rows, group.step(tokens[rows]), strict=True))
-        return torch.stack([logits[row] for row in range(len(self))])
-
-    @torch.inference_mode()
-    def drop_row(self, row: int) -> None:
-        group, index = self._order[row]
-        self._order[row] = self._order[-1]
-        self._order.pop()
-        if any(other is group for other, _ in self._order):
-            group.drop(index)
-        self._order = [(other, i - (other is group and i > index)) for other, i in self._order]
-
-
-class _ModelGroup:
-    """Rows that share one cache, padded on the left."""
-
-    def __init__(self, base: BaseLM, group: PromptGroup, prompts: Sequence[int]) -> None:
-        self._base = base
-        self._cache = group.cache
-        self._mask = group.mask
-        self._lora = group.lora
-        if list(prompts) != list(range(len(group.lengths))):
-            self._select(prompts)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
-        with self._base.hooks.applied(self._lora):
-            output = self._base.model(
-                input_ids=tokens[:, None],
-                attention_mask=self._mask,
-                position_ids=self._mask.sum(-1, keepdim=True) - 1,
-                **cache_argument(self._base, self._cache),
-                use_cache=True,
-            )
-        return output.logits[:, -1]
-
-    def drop(self, index: int) -> None:
-        self._select([row for row in range(len(self._mask)) if row != index])
-
-    def _select(self, rows: Sequence[int]) -> None:
-        indices = torch.tensor(rows, device=self._mask.device)
-        # The one selection of rows that all kinds of layers have; transformers types it for beams.
-        self._cache.reorder_cache(indices)  # pyright: ignore[reportArgumentType]
-        self._mask = self._mask[indices]
-        self._lora = select_rows(self._lora, indices)

@@ -3,7 +3,7 @@
 They do the same arithmetic as the Hugging Face model without the overhead of its modules, masks and hooks, which
 dominates the run time of a small model at batch size 1.
 
-Shapes: N rows of the batch, T positions, D hidden size, H query heads, K key/value heads, C channels per head,
+Shapes: N decoded rows, T positions, D hidden size, H query heads, K key/value heads, C channels per head,
 R rank of an update.
 """
 
@@ -17,30 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lorify.base.cache_positions import CachePositions
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.packed_weights import MOST_ROWS, PackedMatrices, PackedWeight, round_to_eight_bits
 
 _SMALL_RANK = 64  # for one row, updates up to this rank are faster in float32
-
-
-@dataclass(frozen=True)
-class CachePositions:
-    """Positions of the rows' newest tokens in the cached keys and values `[slots, K, T, C]`.
-
-    Attributes:
-        index: index that selects the newest positions `[N, K, C]` of the cache.
-        length: length of the longest sequence in tokens, including the newest token.
-        mask: `[N, 1, 1, length]`, True where a row has a token; None if all rows have this length.
-        cos: cosines of the rotary embedding at the newest positions `[N, 1, C]`.
-        sin: sines of the rotary embedding at the newest positions `[N, 1, C]`, signed as by `signed`.
-    """
-
-    index: tuple[Any, ...]
-    length: int
-    mask: Tensor | None
-    cos: Tensor
-    sin: Tensor
 
 
 @dataclass(frozen=True)
@@ -218,25 +200,24 @@ class Block:
             query, key = self.query_norm(query), self.key_norm(key)
         keys[positions.index] = _rotated(key, positions.cos, positions.sin)
         values[positions.index] = value.reshape(rows, kv_heads, channels)
-        attended = F.scaled_dot_product_attention(
-            _rotated(query, positions.cos, positions.sin).view(rows, kv_heads, -1, channels),
-            keys[:rows, :, : positions.length],
-            values[:rows, :, : positions.length],
-            attn_mask=positions.mask,
-            scale=self.scaling,
-        )
-        return self.output(attended.reshape(rows, -1))[0]
+        query = _rotated(query, positions.cos, positions.sin).view(rows, kv_heads, -1, channels)
+        attended = [
+            F.scaled_dot_product_attention(
+                query[span.rows],
+                keys[span.slots, :, : span.length],
+                values[span.slots, :, : span.length],
+                attn_mask=span.mask,
+                scale=self.scaling,
+            )
+            for span in positions.spans
+        ]
+        joined = attended[0] if len(attended) == 1 else torch.cat(attended)
+        return self.output(joined.reshape(rows, -1))[0]
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Apply the gated feed-forward layer to `x [N, D]`; the result `[N, D]` is without the residual."""
         gate, up = self.gate_up(x)
         return self.down(self.activation(gate).mul_(up))[0]
-
-
-def signed(sin: Tensor) -> Tensor:
-    """Return sines with the sign of the rotation folded in, so that it needs one roll."""
-    half = sin.shape[-1] // 2
-    return torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -287,3 +287,15 @@ def test_one_owner_cannot_fill_the_queue() -> None:
         assert await text_of(streams[-1])
 
     run(scenario, max_share=0.5, max_rows=2, max_waiting=4)
+
+
+def test_rows_that_wait_for_other_owners_give_the_same_answers() -> None:
+    async def scenario(engine: LocalEngine) -> list[str]:
+        many = [job(question, adapter, max_tokens=30, owner="eve") for question in QUESTIONS for adapter in ADAPTERS]
+        few = [job(QUESTIONS[1], ADAPTERS[0], max_tokens=30, owner=owner) for owner in ("ann", "bob")]
+        return await asyncio.gather(*[text_of(engine.submit(one)) for one in (*many, *few)])
+
+    asked = [(question, adapter) for question in QUESTIONS for adapter in ADAPTERS] + [(QUESTIONS[1], ADAPTERS[0])] * 2
+    assert run(scenario, max_share=0.9) == [
+        MODEL.ask(question, adapter, max_new_tokens=30) for question, adapter in asked
+    ]

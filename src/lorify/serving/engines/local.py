@@ -29,6 +29,7 @@ from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
 from lorify.serving.engines.prompt_queue import PromptQueue, StartingJobs
+from lorify.serving.engines.row_shares import RowShares
 from lorify.serving.fairness import owner_limit
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class LocalEngine:
             base: the base.
             limits: limits on the load; the defaults if None.
             plan: chooses and focuses the adapters of jobs when they start; called in the engine's thread.
-            max_share: share of rows, key-value cache and queue that one owner may take, 0 to 1.
+            max_share: share of rows, key-value cache and queue that one owner may take; at 1 the time is not shared.
         """
         self._base, self._plan = base, plan
         self.limits = limits or EngineLimits()
@@ -85,6 +86,7 @@ class LocalEngine:
         self._queue = self._prompts.queue
         self._rows: list[RunningJob] = []  # in the order of the batch's rows
         self._batch = self._empty_batch()
+        self._shares = RowShares() if max_share < 1 else None
         self._closing = False
         self._prompt_tokens = self._answer_tokens = 0
         self._average_seconds = 1.0  # moving average of the time to answer a job
@@ -166,8 +168,18 @@ class LocalEngine:
             self._advance(group)
             self._drop_ended()
         if self._rows:  # also after a start, so that answers go on while new prompts keep coming
-            tokens = torch.tensor([row.last_token for row in self._rows], device=self._base.device)
-            self._extend(self._rows, self._batch.step(tokens))
+            self._decode_rows()
+
+    def _decode_rows(self) -> None:
+        """Decode a token of each row whose owner has not had more than an equal share of the time."""
+        started = time.monotonic()
+        owners = [row.queued.job.owner for row in self._rows]
+        chosen = range(len(owners)) if self._shares is None else self._shares.choose(owners)
+        rows = [self._rows[index] for index in chosen]
+        tokens = torch.tensor([row.last_token for row in rows], device=self._base.device)
+        self._extend(rows, self._batch.step(tokens, chosen))
+        if self._shares is not None:
+            self._shares.charge(owners, chosen, time.monotonic() - started)
 
     def _has_work(self) -> bool:
         return bool(len(self._queue) or self._prompts.starting or self._rows)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from contexts.formats.builders import docx, epub, open_document, paragraph, pptx, xlsx, zipped
+from contexts.formats.builders import docx, epub, msg, open_document, paragraph, pptx, xlsx, zipped
 from contexts.formats.pdf_pages import cells, grid, pdf, text
 
 from lorify.contexts.documents import document_from_bytes
@@ -66,6 +66,7 @@ SEEDS: dict[str, bytes] = {
     ".json": b'{"mill": {"opens": 9, "keeper": "Ada"}, "bees": [1, 2.5, null, true]}',
     ".md": "# Mill\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nCafé — it opens at nine.\n".encode(),
     ".txt": "The mill opens at nine.\nAda keeps bees, and they like clover.\n".encode("utf-16"),
+    ".msg": msg({"0037": "Mill", "0C1F": "ann@example.org", "1000": "It opens at nine."}, ["plan.pdf"]),
     # A compound file of which only the header and its tables are sound, as in .xls and .msg.
     ".xls": bytes.fromhex("d0cf11e0a1b11ae1")
     + bytes(16)

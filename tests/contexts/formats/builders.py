@@ -1,7 +1,10 @@
 """Small documents of many formats."""
 
 import io
+import itertools
+import struct
 import zipfile
+from collections.abc import Sequence
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -116,3 +119,61 @@ def open_document(kind: str, body: str, styles: str = "") -> bytes:
     if styles:
         members["styles.xml"] = f"<office:document-styles {spaces}>{styles}</office:document-styles>"
     return zipped(dict(members))
+
+
+def ole(streams: dict[str, bytes]) -> bytes:
+    """An OLE container; streams by path, with `/` between storages."""
+    entries: list[tuple[str, bytes | None]] = [("Root Entry", None)]
+    places: dict[str, int] = {"": 0}
+    for path, content in streams.items():
+        folder, _, _ = path.rpartition("/")
+        for part, body in ((folder, None), (path, content)):
+            if part not in places:
+                places[part] = len(entries)
+                entries.append((part.rpartition("/")[2], body))
+    kids: dict[str, list[int]] = {}
+    for path, place in places.items():
+        if path:
+            kids.setdefault(path.rpartition("/")[0], []).append(place)
+    sibling = {first: second for places_ in kids.values() for first, second in itertools.pairwise(places_)}
+    child = {places[path]: places_[0] for path, places_ in kids.items()}
+    end = 0xFFFFFFFE
+    small_table: list[int] = []  # streams of less than 4,096 bytes are parts of one, in pieces of 64 bytes
+    small, directory = b"", b""
+    starts = []
+    for _, body in entries:
+        starts.append(len(small_table) if body else end)
+        pieces = -(-len(body or b"") // 64)
+        small_table += [*range(len(small_table) + 1, len(small_table) + pieces), end] if pieces else []
+        small += (body or b"").ljust(64 * pieces, b"\0")
+    num_directory, num_small = -(-len(entries) * 128 // 512), -(-len(small) // 512)
+    first_small = num_directory + 2
+    table = [0xFFFFFFFD, *range(2, num_directory + 1), end, end, *range(first_small + 1, first_small + num_small), end]
+    for place, (name, body) in enumerate(entries):
+        encoded = name.encode("utf-16-le")
+        kind = 5 if place == 0 else 1 if body is None else 2
+        tree = 0xFFFFFFFF, sibling.get(place, 0xFFFFFFFF), child.get(place, 0xFFFFFFFF)
+        directory += encoded.ljust(64, b"\0") + struct.pack("<HBB3I", len(encoded) + 2, kind, 1, *tree) + bytes(36)
+        directory += struct.pack(
+            "<IQ", *((first_small, len(small)) if place == 0 else (starts[place], len(body or b"")))
+        )
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<10I", 0, 1, 1, 0, 4096, num_directory + 1, 1, end, 0, 0) + b"\xff" * 432
+    sectors = [struct.pack(f"<{len(each)}I", *each).ljust(512, b"\xff") for each in (table, small_table)]
+    assert all(len(sector) == 512 for sector in sectors)
+    return (
+        header
+        + sectors[0]
+        + directory.ljust(512 * num_directory, b"\0")
+        + sectors[1]
+        + small.ljust(512 * num_small, b"\0")
+    )
+
+
+def msg(texts: dict[str, str], attachments: Sequence[str] = ()) -> bytes:
+    """An e-mail that Outlook saved: texts by the number of their property, and names of attachments."""
+    streams = {"__properties_version1.0": bytes(32)}
+    streams |= {f"__substg1.0_{number}001F": value.encode("utf-16-le") for number, value in texts.items()}
+    for index, name in enumerate(attachments):
+        streams[f"__attach_version1.0_#{index:08X}/__substg1.0_3707001F"] = name.encode("utf-16-le")
+    return ole(streams)

@@ -2,6 +2,7 @@ import email.policy
 from email.message import EmailMessage
 
 import pytest
+from contexts.formats.builders import msg
 
 from lorify.contexts.documents import document_from_bytes
 
@@ -65,3 +66,43 @@ def test_an_unknown_charset_does_not_matter():
         b"From: a@b.example\nMIME-Version: 1.0\nContent-Type: text/plain; charset=unknown-8bit\n\nGr\xf6\xdfe: 25 m\n"
     )
     assert read(data).endswith("Größe: 25 m")
+
+
+OUTLOOK = {
+    "0037": "Größe der Becken",
+    "0C1F": "ann@osby.example",
+    "0E04": "bob@osby.example",
+    "1000": "Das Becken ist 25 m lang.",
+}
+
+
+@pytest.mark.parametrize("name", ["a.msg", "a", "a.doc"])
+def test_a_message_of_outlook_is_read(name):
+    found = document_from_bytes(msg(OUTLOOK), name, name[1:], 1 << 24).text
+    assert all(text in found for text in OUTLOOK.values())
+
+
+def test_attachments_of_outlook_are_named():
+    data = msg(OUTLOOK, ["plan für Osby.pdf", "prices.csv"])
+    found = document_from_bytes(data, "a.msg", ".msg", 1 << 24).text
+    assert found.endswith("Attachments: plan für Osby.pdf, prices.csv")
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("=?utf-8?B?R3LDtsOfZQ==?=", "Größe"),
+        ("=?iso-8859-1?Q?Gr=F6=DFe?=", "Größe"),
+        ("a long\r\n line", "a long line"),
+    ],
+)
+def test_headers_are_decoded(subject, shown):
+    data = f"From: a@b.example\r\nMIME-Version: 1.0\r\nSubject: {subject}\r\n\r\nText.\r\n".encode()
+    assert f"Subject: {shown}" in read(data)
+
+
+def test_inline_pictures_and_invitations_are_named():
+    message = mail("See you.")
+    message.add_attachment(b"BEGIN:VCALENDAR", maintype="text", subtype="calendar", filename="visit.ics")
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="logo.png", disposition="inline")
+    assert read(message).endswith("See you.\n\nAttachments: visit.ics, logo.png")

@@ -347,7 +347,11 @@ class Lorify:
         Raises:
             AdapterError: if it is damaged or was made for another base.
         """
-        return load_adapter_for(self.base, Path(folder))
+        return self.share_weights(load_adapter_for(self.base, Path(folder)))
+
+    def share_weights(self, adapter: Adapter) -> Adapter:
+        """Make an adapter from disk smaller in memory, if its document hypernetwork can rebuild its weights."""
+        return adapter if self._internalizer is None else self._internalizer.share_weights(adapter)
 
 
 def load(

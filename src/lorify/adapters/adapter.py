@@ -19,13 +19,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from torch import Tensor
 
 from lorify.adapters.document_statistics import DocumentStatistics
+from lorify.adapters.pairs import Key, LoraPair, PairShape, RebuiltWeights
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
-
-Key = tuple[int, str]
-"""Identifies a linear layer: (block index, module name such as `down_proj`)."""
 
 _TIME = TypeAdapter(AwareDatetime)
 
@@ -101,41 +99,12 @@ def lora_scaling(lora_alpha: float, rank: float, *, use_rslora: bool) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class LoraPair:
-    """Low-rank weights of one linear layer.
-
-    Attributes:
-        A: `[r, d_in]`.
-        B: `[d_out, r]`.
-    """
-
-    A: Tensor
-    B: Tensor
-
-    def __post_init__(self) -> None:
-        """Check that the shapes match.
-
-        Raises:
-            AdapterError: if the two are not matrices of the same rank of at least 1.
-        """
-        if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
-            raise AdapterError(
-                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} do not match; "
-                "expected [r, d_in] and [d_out, r]"
-            )
-
-    @property
-    def rank(self) -> int:
-        """Return the rank r of the update."""
-        return self.A.shape[0]
-
-
-@dataclass(frozen=True, eq=False)
 class Adapter:
     """LoRA weights for one base model.
 
     Attributes:
-        weights: (block index, module name) -> its pair; pairs may differ in rank.
+        weights: (block index, module name) -> its pair; pairs may differ in rank. If they follow from the statistics,
+            they are `RebuiltWeights`.
         lora_alpha: the update of a pair is scaled by `lora_alpha / r`, with the rank r of that pair.
         provenance: base, hypernetwork and documents.
         statistics: what the hypernetwork needs of each document in `provenance.documents` to rebuild the adapter when
@@ -167,16 +136,25 @@ class Adapter:
 
     def scaling(self, key: Key) -> float:
         """Return the scale `lora_alpha / r` of one linear layer's update."""
-        return self.lora_alpha / self.weights[key].rank
+        return self.lora_alpha / self.shapes[key].rank
 
     @property
     def rank(self) -> int:
         """Return the largest rank of all pairs."""
-        return max(pair.rank for pair in self.weights.values())
+        return max(shape.rank for shape in self.shapes.values())
+
+    @property
+    def shapes(self) -> Mapping[Key, PairShape]:
+        """Return the shape of each pair, without rebuilding any."""
+        if isinstance(self.weights, RebuiltWeights):
+            return self.weights.shapes
+        return {key: pair.shape for key, pair in self.weights.items()}
 
     @property
     def num_bytes(self) -> int:
-        """Return the size of the weights in bytes, without statistics."""
+        """Return the size of the weights in bytes, without statistics; 0 if they are rebuilt from these."""
+        if isinstance(self.weights, RebuiltWeights):
+            return 0
         return sum(tensor.nbytes for pair in self.weights.values() for tensor in (pair.A, pair.B))
 
     @property
@@ -201,16 +179,16 @@ class Adapter:
                 f"the adapter was made for {made_for.base_name} (weights {made_for.base_digest[:8]}...), but the "
                 f"loaded base is {base.name} (weights {base.digest[:8]}...): load it with --base {made_for.base_name}"
             )
-        for key, pair in self.weights.items():
-            check_pair(key, pair, base)
+        for key, shape in self.shapes.items():
+            check_pair(key, shape, base)
 
 
-def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
+def check_pair(key: Key, shape: PairShape, base: BaseLM) -> None:
     """Check that one pair fits its linear layer.
 
     Args:
         key: block and name of the linear layer.
-        pair: its LoRA matrices.
+        shape: shape of its LoRA matrices.
         base: the base that is to have the layer.
 
     Raises:
@@ -223,9 +201,9 @@ def check_pair(key: Key, pair: LoraPair, base: BaseLM) -> None:
             f"the adapter adapts {module!r} of block {layer}, but base {base.name} has no such linear layer; "
             "load the base it was made for"
         )
-    if (pair.A.shape[1], pair.B.shape[0]) != (linear.in_features, linear.out_features):
+    if (shape.d_in, shape.d_out) != (linear.in_features, linear.out_features):
         raise AdapterError(
-            f"the adapter maps {pair.A.shape[1]} to {pair.B.shape[0]} features at {module!r} of block {layer}, but "
+            f"the adapter maps {shape.d_in} to {shape.d_out} features at {module!r} of block {layer}, but "
             f"base {base.name} maps {linear.in_features} to {linear.out_features}; load the base it was made for"
         )
 

@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance
+from lorify.adapters.adapter import Adapter, Provenance
 from lorify.adapters.document_statistics import DocumentStatistics
+from lorify.adapters.pairs import Key, LoraPair
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
 from lorify.hub import local_folder

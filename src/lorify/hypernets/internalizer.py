@@ -111,6 +111,10 @@ class DocumentInternalizer(Protocol):
         """Drop what an adapter keeps of its documents' tokens beyond `keep`; its weights stay the same."""
         ...
 
+    def share_weights(self, adapter: Adapter) -> Adapter:
+        """Make an adapter from disk smaller in memory, if this hypernetwork made it and can rebuild its weights."""
+        ...
+
     def prepare(
         self,
         adapters: Sequence[Adapter],
@@ -246,6 +250,10 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
     def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
         """Return the adapter: by default no tokens are kept that could be dropped."""
         del keep
+        return adapter
+
+    def share_weights(self, adapter: Adapter) -> Adapter:
+        """Return the adapter: by default its weights are its own."""
         return adapter
 
     @abstractmethod

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tiny import FAMILIES
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, largest_difference, tiny_internalizer
 
-from lorify.adapters import build_lora_batch
+from lorify.adapters import LoraPair, build_lora_batch, load_adapter, save_adapter
 from lorify.base.generation import generate_batch
 from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
@@ -34,6 +34,32 @@ def test_removing_documents_equals_never_having_had_them(order, kept):
     shrunk = INTERNALIZER.remove(full, [d.name for d in chosen[kept:]])
     assert_same_weights(shrunk, INTERNALIZER.internalize(chosen[:kept]))
     assert largest_difference(full, shrunk) > 1e-4
+
+
+@pytest.mark.parametrize("keep", ["tokens", "none"])
+def test_a_saved_adapter_can_be_used_without_its_hypernetwork_and_shares_weights_with_it(tmp_path, keep):
+    adapter = INTERNALIZER.reduce(INTERNALIZER.internalize(DOCUMENTS[:2]), keep)
+    save_adapter(adapter, tmp_path / "adapter")
+    loaded = load_adapter(tmp_path / "adapter")
+    assert_same_weights(loaded, adapter)
+    shared = INTERNALIZER.share_weights(loaded)
+    assert loaded.num_bytes > 0 and shared.num_bytes == 0
+    assert_same_weights(shared, adapter)
+    assert replace(INTERNALIZER, digest="d2").share_weights(loaded) is loaded
+
+
+@pytest.mark.parametrize("changed", [{"refined_seconds": 1.0}, {"studied_seconds": 1.0}])
+def test_weights_that_do_not_follow_from_the_statistics_are_kept(changed):
+    adapter = INTERNALIZER.internalize(DOCUMENTS[:1])
+    own = {key: LoraPair(pair.A, pair.B + 1) for key, pair in adapter.weights.items()}
+    learned = replace(adapter, weights=own, provenance=adapter.provenance.model_copy(update=changed))
+    assert_same_weights(INTERNALIZER.share_weights(learned), learned)
+
+
+def test_adapters_of_one_hypernetwork_share_what_is_the_same_for_all_documents():
+    first, second = (INTERNALIZER.internalize([document]) for document in DOCUMENTS[:2])
+    assert first.num_bytes == 0
+    assert all(first.weights[key].A.data_ptr() == second.weights[key].A.data_ptr() for key in first.weights)
 
 
 steps = st.lists(st.tuples(st.sampled_from(["put", "remove"]), st.integers(0, 3), st.integers(0, 3)), max_size=6)

@@ -293,7 +293,7 @@ def _match_modules(tensors: Mapping[str, Tensor], base: BaseLM, folder: Path) ->
             missing = "lora_A" if "B" in half else "lora_B"
             raise AdapterError(f"PEFT adapter {folder}: {missing} of {path} is missing; fetch it again")
         pair = LoraPair(half["A"], half["B"])
-        check_pair(keys[path], pair, base)
+        check_pair(keys[path], pair.shape, base)
         modules[path] = (keys[path], pair)
     return modules
 

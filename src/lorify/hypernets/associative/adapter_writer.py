@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, LoraPair, Provenance
-from lorify.adapters.document_statistics import DocumentStatistics
-from lorify.hypernets.associative.document_memory import DocumentMemory
+from lorify.adapters.pairs import Key, PairShape, RebuiltWeights
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 
@@ -36,27 +35,43 @@ class AdapterWriter:
         return self.hypernetwork.lora_A().to(self.dtype)
 
     @torch.no_grad()
-    def solve(self, documents: Sequence[DocumentMemory]) -> Tensor:
+    def solve(self, documents: Sequence[Statistics]) -> Tensor:
         """Solve for `B [L, 1, r, d]` of documents, the same for all questions."""
-        S = sum_documents([document.statistics.S for document in documents])
-        M = sum_documents([document.statistics.M for document in documents])
+        device = self._lora_A.device
+        S = sum_documents([document.S.to(device) for document in documents])
+        M = sum_documents([document.M.to(device) for document in documents])
         return self.hypernetwork.write(Statistics(S, M))
 
-    def to_adapter(
-        self, B: Tensor, provenance: Provenance, statistics: tuple[DocumentStatistics, ...] | None = None
-    ) -> Adapter:
-        """Make an adapter of one context.
+    def rebuilt(self, documents: Sequence[Statistics]) -> RebuiltWeights:
+        """Return weights that are solved for when they are needed.
+
+        Args:
+            documents: sums over the tokens of each document, with N = 1; held, not copied.
+        """
+        rank, d_in = self._lora_A.shape[1:]
+        shape = PairShape(rank, d_in, documents[0].M.shape[-1])
+        return RebuiltWeights(
+            {(layer, self.config.module): shape for layer in self.config.layers},
+            lambda: self._pairs(self.solve(documents)),
+        )
+
+    def to_adapter(self, B: Tensor, provenance: Provenance) -> Adapter:
+        """Make an adapter of one context that keeps nothing of its documents.
 
         Args:
             B: `[L, 1, r, d]`.
             provenance: its provenance.
-            statistics: what it keeps of its documents; None if they cannot change.
         """
-        weights = {
-            key: LoraPair(tensors.A, tensors.B[0].T)
-            for key, tensors in address_adapters(self.config, self._lora_A, B).items()
-        }
-        return Adapter(weights=weights, lora_alpha=float(B.shape[2]), provenance=provenance, statistics=statistics)
+        return Adapter(self._pairs(B), self.lora_alpha, provenance)
+
+    @property
+    def lora_alpha(self) -> float:
+        """The numerator of the scale of all adapters: their rank, so the scale is 1."""
+        return float(self._lora_A.shape[1])
+
+    def _pairs(self, B: Tensor) -> dict[Key, LoraPair]:
+        addressed = address_adapters(self.config, self._lora_A, B)
+        return {key: LoraPair(tensors.A, tensors.B[0].T) for key, tensors in addressed.items()}
 
 
 def sum_documents(parts: Sequence[Tensor]) -> Tensor:

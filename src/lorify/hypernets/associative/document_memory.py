@@ -45,9 +45,9 @@ class DocumentMemory:
     @classmethod
     def from_stored(cls, stored: DocumentStatistics, device: torch.device) -> DocumentMemory:
         """Convert from the form that adapters store; the tensors used in computations are moved to `device`."""
-        tensors = stored.tensors
-        statistics = Statistics(tensors["S"].to(device), tensors["M"].to(device))
-        return cls(statistics, tensors["words"], CachedTokens.from_tensors(tensors, device))
+        statistics = stored_statistics(stored)
+        on_device = Statistics(statistics.S.to(device), statistics.M.to(device))
+        return cls(on_device, stored.tensors["words"], CachedTokens.from_tensors(stored.tensors, device))
 
 
 def within_limits(
@@ -83,6 +83,11 @@ def _levels(num_tokens: Sequence[int], limits: CacheLimits) -> list[Keep]:
             is_long = size > limits.memory_tokens or num_memory > limits.adapter_memory_tokens
             levels.append("index" if is_long else "tokens")
     return levels
+
+
+def stored_statistics(stored: DocumentStatistics) -> Statistics:
+    """Return the sums over the tokens of one document, with N = 1."""
+    return Statistics(stored.tensors["S"], stored.tensors["M"])
 
 
 def stored_words(adapter: Adapter) -> Tensor:

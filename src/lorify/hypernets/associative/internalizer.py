@@ -26,6 +26,7 @@ from lorify.hypernets.associative.document_memory import (
     kept_by_choice,
     key_digest,
     reduce_tokens,
+    stored_statistics,
     stored_words,
     within_limits,
 )
@@ -133,6 +134,17 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Drop tokens of documents; see `DocumentInternalizer.reduce`."""
         return reduce_tokens(adapter, keep)
 
+    def share_weights(self, adapter: Adapter) -> Adapter:
+        """Hold only statistics, where the weights follow from these; see `DocumentInternalizer.share_weights`."""
+        if (
+            adapter.statistics is None
+            or not self.can_rebuild(adapter)
+            or adapter.provenance.studied_seconds is not None
+        ):
+            return adapter
+        weights = self._writer.rebuilt([stored_statistics(stored) for stored in adapter.statistics])
+        return replace(adapter, weights=weights)
+
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
         return self._made(adapter) and adapter.provenance.refined_seconds is None
@@ -198,7 +210,8 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def write_adapter(self, records: Sequence[DocumentRecord], memories: Sequence[DocumentMemory]) -> Adapter:
         """Write the adapter of documents; see `RebuildableInternalizer.write_adapter`."""
         statistics = tuple(memory.to_stored() for memory in memories)
-        return self._writer.to_adapter(self._writer.solve(memories), written_by(self, records), statistics)
+        weights = self._writer.rebuilt([stored_statistics(stored) for stored in statistics])
+        return Adapter(weights, self._writer.lora_alpha, written_by(self, records), statistics)
 
     @cached_property
     def _encoder(self) -> DocumentEncoder:
@@ -280,9 +293,9 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     def _add_refinement(self, focused: Adapter, refined: Adapter, documents: Sequence[DocumentMemory]) -> Adapter:
         """Add to a focused adapter what refinement changed."""
-        unrefined = self._writer.to_adapter(self._writer.solve(documents), refined.provenance)
+        unrefined = self._writer.rebuilt([document.statistics for document in documents])
         weights = {
-            key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined.weights[key].B)
+            key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined[key].B)
             for key, pair in focused.weights.items()
         }
         return replace(refined, weights=weights, statistics=None)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +64,8 @@ class AdapterStore:
         self.folder = folder
         self.max_owner_bytes: int | None = None
         """Limit on the visible adapters of one owner; None if only the limit on all counts."""
+        self.share_weights: Callable[[Adapter], Adapter] = lambda adapter: adapter
+        """Applied to each adapter that is read, to make it smaller in memory."""
         self._max_disk_bytes = max_disk_bytes
         self._cache = AdapterCache(max_memory_bytes)
         self._damaged: set[str] = set()
@@ -330,7 +332,7 @@ class AdapterStore:
 
     def _load(self, id: str, owner: str) -> Adapter:
         try:
-            adapter = self._folders.load(id)
+            adapter = self.share_weights(self._folders.load(id))
         except AdapterError as error:
             self.describe(id, owner)  # raises if the adapter was deleted while it was being read
             _log.error("%s", error)

@@ -1,0 +1,104 @@
+"""LoRA matrices of linear layers, held in memory or rebuilt when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from torch import Tensor
+
+from lorify.errors import AdapterError
+
+Key = tuple[int, str]
+"""Identifies a linear layer: (block index, module name such as `down_proj`)."""
+
+RECENTLY_REBUILT = 4
+"""So many rebuilt adapters are kept in memory, since several callers read the pairs of one adapter in turn."""
+
+
+class PairShape(NamedTuple):
+    """Shape of a pair: rank r, and input and output features of its linear layer."""
+
+    rank: int
+    d_in: int
+    d_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class LoraPair:
+    """Low-rank weights of one linear layer.
+
+    Attributes:
+        A: `[r, d_in]`.
+        B: `[d_out, r]`.
+    """
+
+    A: Tensor
+    B: Tensor
+
+    def __post_init__(self) -> None:
+        """Check that the shapes match.
+
+        Raises:
+            AdapterError: if the two are not matrices of the same rank of at least 1.
+        """
+        if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
+            raise AdapterError(
+                f"lora_A {list(self.A.shape)} and lora_B {list(self.B.shape)} do not match; "
+                "expected [r, d_in] and [d_out, r]"
+            )
+
+    @property
+    def rank(self) -> int:
+        """Return the rank r of the update."""
+        return self.A.shape[0]
+
+    @property
+    def shape(self) -> PairShape:
+        """Return the rank, and the features of the linear layer."""
+        return PairShape(self.A.shape[0], self.A.shape[1], self.B.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class RebuiltWeights(Mapping[Key, LoraPair]):
+    """Pairs that a hypernetwork computes from an adapter's statistics whenever they are needed.
+
+    `A` is the same for all documents and `B` follows from the statistics, so adapters in memory need not hold either.
+    Saved adapters have both, so that they do not depend on the hypernetwork.
+
+    Attributes:
+        shapes: key -> shape of its pair.
+        rebuild: computes all pairs.
+    """
+
+    shapes: Mapping[Key, PairShape]
+    rebuild: Callable[[], Mapping[Key, LoraPair]]
+
+    def __hash__(self) -> int:
+        """Hash by identity: mappings have no hash of their own, and the pairs of two adapters are never the same."""
+        return id(self)
+
+    def __getitem__(self, key: Key) -> LoraPair:
+        """Return one pair; all are rebuilt together."""
+        if key not in self.shapes:
+            raise KeyError(key)
+        return _rebuilt(self)[key]
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is a pair for this key."""
+        return key in self.shapes
+
+    def __iter__(self) -> Iterator[Key]:
+        """Iterate over the keys."""
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.shapes)
+
+
+@lru_cache(maxsize=RECENTLY_REBUILT)
+def _rebuilt(weights: RebuiltWeights) -> Mapping[Key, LoraPair]:
+    return weights.rebuild()

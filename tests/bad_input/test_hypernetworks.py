@@ -27,6 +27,8 @@ from lorify.hypernets.checkpoint import WEIGHTS_NAME
         (other_config(layers=[0]), "weights do not fit its config"),
         (other_config(layers=[0, 99]), "has no linear layer 'down_proj' in block 99"),
         (other_config(rank=-1), "rank"),
+        (other_config(rank=1 << 40), "weights do not fit its config"),
+        (other_config(layers=[0] * 100_000), "weights do not fit its config"),
         (other_config(base_digest="0" * 64, base_name="elsewhere"), "was made for elsewhere"),
     ],
 )

@@ -9,8 +9,7 @@ import httpx2
 import pytest
 from serving.documents.test_parsing import nested_html
 from serving.held_calls import Counted, EndlessInternalizing, Held, post_text, send_and_hang_up
-from serving.random_adapters import random_adapter
-from serving.running import BASE, CHAT, ask, expected_answer, serving
+from serving.running import CHAT, ask, expected_answer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from serving.waiting import wait_until
 from tiny import tiny_base
@@ -21,35 +20,10 @@ from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.http.schemas import NewDocument
 from lorify.serving.service import LOCAL_OWNER, MAX_EXPORTS
 from lorify.serving.settings import ServingSettings
-from lorify.serving.storage.store import AdapterStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MEGABYTE = 1 << 20
-
-
-def test_adapters_of_another_base_are_hidden_from_all_routes(tmp_path: Path) -> None:
-    store = AdapterStore(tmp_path / "store", 1 << 30, 0)
-    foreign = store.put(random_adapter(), LOCAL_OWNER).id
-    store.close()
-    with serving(tmp_path) as running, httpx2.Client(base_url=running.url) as client:
-        assert client.get("/v1/adapters").json()["data"] == []
-        assert [model["id"] for model in client.get("/v1/models").json()["data"]] == [BASE]
-        path = f"/v1/adapters/{foreign}"
-        change = {"add": [{"text": TEXTS[0]}]}
-        for response in (
-            client.get(path),
-            client.delete(path),
-            client.get(f"{path}/export"),
-            client.patch(path, json=change),
-        ):
-            assert (response.status_code, response.json()["error"]["code"]) == (404, "adapter_not_found")
-        for named in ({"model": f"{BASE}:{foreign}"}, {"adapters": [{"id": foreign}]}):
-            assert client.post("/v1/chat/completions", json=CHAT | named).status_code == 404
-        assert client.get(f"/v1/models/{BASE}:{foreign}").status_code == 404
-    store = AdapterStore(tmp_path / "store", 1 << 30, 0)
-    assert [stored.id for stored in store.list(LOCAL_OWNER)] == [foreign]
-    store.close()
 
 
 def test_exports_that_are_being_sent_are_limited(tmp_path: Path) -> None:

@@ -105,6 +105,25 @@ def test_chunk_length_and_last_checkpoint_come_from_the_run(tmp_path):
     assert config.chunk_tokens == base.window_tokens - affixes
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object/apply:os.mkdir [{path}]",
+        "!!python/object/new:os.mkdir [{path}]",
+        "!!python/object/apply:subprocess.call [[mkdir, {path}]]",
+        "!!python/module:os",
+        "!!python/name:os.mkdir",
+    ],
+)
+def test_yaml_tags_in_the_arguments_run_nothing(tmp_path, tag):
+    base = tiny_base()
+    AuthorsCheckpoint(base).save(tmp_path)
+    made = tmp_path / "made"
+    (tmp_path / "args.yaml").write_text(f"exp_setup: {tag.format(path=made)}\nmax_ctx_chunk_len: 48\n")
+    assert import_d2l(tmp_path, base)[0].chunk_tokens == 48
+    assert not made.exists()
+
+
 def test_without_its_bias_adapter(tmp_path):
     base = tiny_base()
     _, hypernetwork = import_d2l(AuthorsCheckpoint(base).save(tmp_path, use_bias=False), base)

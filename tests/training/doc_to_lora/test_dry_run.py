@@ -7,6 +7,8 @@ import pytest
 import torch
 from tiny import tiny_base, tiny_model
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+from training.small_perceiver import objective
 from transformers import AutoConfig
 from typer.testing import CliRunner
 
@@ -113,6 +115,39 @@ def test_memory_of_generation_is_what_pytorch_allocates(kind, changes, tmp_path)
     most = max(accumulate(event.nbytes() for event in events))
     weights = sum(p.nbytes for p in [*base.model.parameters(), *hypernetwork.parameters()])
     assert stated.generation_bytes - weights == pytest.approx(most, rel=0.15)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_the_cost_of_a_step_is_what_pytorch_measures(family, tmp_path):
+    base = tiny_base(family, num_layers=3, vocab_size=2000)
+    base.model.to(torch.bfloat16).save_pretrained(tmp_path)
+    data = {"niah": 1, "facts": 0, "niah_min_tokens": 200, "niah_max_tokens": 200, "chunk_probabilities": [1.0],
+            "questions_per_context": 1}  # fmt: skip
+    changes = {f"data__{name}": value for name, value in data.items()}
+    of = objective(base, **changes, optimization__bf16=True, hypernetwork__chunk_tokens=240)
+    rows = of.train_batches.build(0)
+    contexts, questions = (sum(getattr(row, f"num_{k}_tokens") for row in rows) for k in ("context", "question"))
+    answers = sum(len(segment.answer) for row in rows for segment in row.segments)
+    sizes = {"batch_context_tokens": contexts, "batch_question_tokens": questions}
+    config = of.config.model_copy(
+        update={
+            "base": str(tmp_path),
+            "data": of.config.data.model_copy(update=sizes),
+            "hypernetwork": of.config.hypernetwork.model_copy(update={"chunk_tokens": contexts // len(rows)}),
+        }
+    )
+    stated = dry_run(config, answer_share=answers / questions)
+    for parameter in of.module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        of.loss(0).loss.backward()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    assert stated.activation_bytes == pytest.approx(max(accumulate(event.nbytes() for event in events)), rel=0.15)
+    if family == "llama":  # PyTorch's counter does not know the fused attention of CPUs
+        return
+    with FlopCounterMode(display=False) as operations:
+        of.loss(0).loss.backward()
+    assert stated.flops_a_step == pytest.approx(operations.get_total_flops(), rel=0.15)
 
 
 def test_every_recipe_is_a_config():

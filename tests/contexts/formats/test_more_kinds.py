@@ -192,3 +192,9 @@ def test_texts_and_comments_that_were_added_to_a_pdf(annotation, found):
 )
 def test_json_in_any_state_is_read(data, found):
     assert read(data, "a.json") == found
+
+
+def test_xml_that_is_called_a_page_is_read_without_a_warning(recwarn):
+    page = b"<?xml version='1.0'?><note><table><tr><td>Keeper</td><td>Oona Tervo</td></tr></table></note>"
+    assert "| Keeper | Oona Tervo |" in read(page, "a.html")
+    assert not recwarn.list

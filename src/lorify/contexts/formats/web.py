@@ -20,7 +20,8 @@ def read_html(source: FileContent) -> str:
 def html_to_markdown(html: str) -> str:
     """Convert HTML to Markdown, without scripts and styles; tables inside cells become text."""
     markitdown = _markitdown()
-    return markitdown.converters.HtmlConverter().convert_string(_with_plain_cells(html)).markdown
+    with quiet():
+        return markitdown.converters.HtmlConverter().convert_string(_with_plain_cells(html)).markdown
 
 
 def _with_plain_cells(html: str) -> str:

@@ -13,7 +13,7 @@ from tiny import tiny_base
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 TEXT_CONTRAST = 4.5
 FOCUS_CONTRAST = 3
-NAMED_ROLES = {"button", "checkbox", "textbox", "slider", "link", "DisclosureTriangle", "log", "list"}
+NAMED_ROLES = {"button", "checkbox", "textbox", "slider", "link", "DisclosureTriangle", "log", "list", "searchbox"}
 CONTROLS = "a[href], summary, button:enabled, input, textarea"
 
 COLOURS = """
@@ -150,7 +150,15 @@ def test_every_control_has_an_accessible_name(page: Page) -> None:
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     nodes = [node for node in tree if not node["ignored"] and node["role"]["value"] in NAMED_ROLES]
     names = [node["name"]["value"] for node in nodes if node["role"]["value"] != "list"]
-    assert {"Question", "Scale of bees.txt", "Delete bees.txt", "Task description", "API key"} <= set(names)
+    assert {
+        "Question",
+        "Scale of bees.txt",
+        "Delete bees.txt",
+        "Rename mill.txt",
+        "Save chat",
+        "Task description",
+        "API key",
+    } <= set(names)
     assert all(node["name"]["value"].strip() for node in nodes), nodes
     fields = page.locator("input, textarea")
     assert fields.evaluate_all("all => all.filter((field) => !field.labels.length).length") == 0

@@ -19,6 +19,7 @@ def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> Adapt
     return AdapterObject(
         id=stored.id,
         model=f"{service.base_id}:{stored.id}",
+        label=stored.label,
         created=int(datetime.fromisoformat(stored.created).timestamp()),
         num_bytes=stored.num_bytes,
         documents=[

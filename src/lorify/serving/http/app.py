@@ -21,7 +21,7 @@ from lorify.serving.http.metrics import CountRequests, Metrics
 from lorify.serving.http.paths import TidyPaths
 from lorify.serving.http.responses_schemas import ResponsesRequest
 from lorify.serving.http.routes import adapters, choices, generation, jobs, operations, responses
-from lorify.serving.http.schemas import AdapterChange, ChoiceRequest, NewAdapter
+from lorify.serving.http.schemas import AdapterChange, AdapterLabel, ChoiceRequest, NewAdapter
 from lorify.serving.service import Service
 
 
@@ -61,7 +61,14 @@ def _correct_openapi(app: FastAPI) -> None:
     document: dict[str, Any] = app.openapi()
     components = document["components"]["schemas"]
     add_body_schemas(
-        components, ChatRequest, CompletionRequest, ResponsesRequest, ChoiceRequest, NewAdapter, AdapterChange
+        components,
+        ChatRequest,
+        CompletionRequest,
+        ResponsesRequest,
+        ChoiceRequest,
+        NewAdapter,
+        AdapterChange,
+        AdapterLabel,
     )
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)

@@ -88,6 +88,12 @@ class AdapterChange(RequestBody):
         return self
 
 
+class AdapterLabel(RequestBody):
+    """PUT /v1/adapters/{id}/label."""
+
+    label: str | None = Field(max_length=200, description="Your name for the adapter; null or empty takes it away.")
+
+
 class ChoiceRequest(RequestBody):
     """POST /v1/choices."""
 
@@ -157,6 +163,7 @@ class AdapterObject(BaseModel):
     id: str
     object: Literal["adapter"] = "adapter"
     model: str = Field(description="The `model` to request for answers with it.")
+    label: str | None = Field(description="Your name for it; null if you gave it none.")
     created: int = Field(description="Unix time in seconds.")
     num_bytes: int
     documents: list[AdapterDocument]

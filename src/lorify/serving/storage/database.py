@@ -17,6 +17,7 @@ CREATE TABLE contents (
 );
 CREATE TABLE owners (
     owner TEXT NOT NULL, id TEXT NOT NULL REFERENCES contents (id), created TEXT NOT NULL, fidelity REAL,
+    label TEXT,
     PRIMARY KEY (owner, id)
 );
 CREATE INDEX owners_of_content ON owners (id);
@@ -89,6 +90,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, may_create: bool) ->
     connection.execute("PRAGMA foreign_keys = ON")
     if version == 0:
         connection.executescript(_SCHEMA)
+    elif "label" not in {row[1] for row in connection.execute("PRAGMA table_info(owners)")}:
+        connection.execute("ALTER TABLE owners ADD COLUMN label TEXT")  # stores of lorify 0.1 have none
     connection.execute(
-        "SELECT id, num_bytes, source, provenance, created, fidelity FROM contents JOIN owners USING (id)"
+        "SELECT id, num_bytes, source, provenance, created, fidelity, label FROM contents JOIN owners USING (id)"
     )

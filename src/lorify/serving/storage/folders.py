@@ -35,6 +35,7 @@ class Ownership(BaseModel):
 
     created: str
     fidelity: float | None = None
+    label: str | None = None
 
 
 _OWNERS = TypeAdapter(dict[str, Ownership])

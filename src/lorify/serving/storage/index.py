@@ -24,7 +24,7 @@ _VISIBLE = """
 FROM contents JOIN owners USING (id)
 WHERE owner = :owner AND (:base IS NULL OR json_extract(provenance, '$.base_digest') = :base)
 """
-_SELECT = f"SELECT id, num_bytes, provenance, created, fidelity {_VISIBLE}"
+_SELECT = f"SELECT id, num_bytes, provenance, created, fidelity, label {_VISIBLE}"
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class StoredAdapter:
         num_bytes: size of its files in bytes.
         provenance: base, hypernetwork and documents; `created` is when this owner's adapter was created.
         fidelity: share of its documents' statements that it reproduces, 0 to 1; None if not measured.
+        label: the name that its owner gave it; None if it has none.
     """
 
     id: str
     num_bytes: int
     provenance: Provenance
     fidelity: float | None
+    label: str | None
 
     @property
     def created(self) -> str:
@@ -118,7 +120,7 @@ class AdapterIndex:
             (id, num_bytes, _source(provenance.hypernetwork_digest, documents), provenance.model_dump_json()),
         )
         self._connection.execute(
-            "INSERT INTO owners VALUES (?, ?, ?, ?) "
+            "INSERT INTO owners (owner, id, created, fidelity) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET fidelity = coalesce(excluded.fidelity, fidelity)",
             (owner, id, provenance.created, fidelity),
         )
@@ -144,14 +146,21 @@ class AdapterIndex:
         """Record a measured fidelity; do nothing if the owner no longer has the adapter."""
         self._connection.execute("UPDATE owners SET fidelity = ? WHERE owner = ? AND id = ?", (fidelity, owner, id))
 
+    def set_label(self, id: str, owner: str, label: str | None) -> None:
+        """Record the name that an owner gives an adapter; None takes it away."""
+        self._connection.execute("UPDATE owners SET label = ? WHERE owner = ? AND id = ?", (label, owner, id))
+
     def ids(self) -> set[str]:
         """Return the ids of all adapters, of all owners and bases."""
         return {id for (id,) in self._read("SELECT id FROM contents")}
 
     def owners(self, id: str) -> dict[str, Ownership]:
         """Return the owners of an adapter."""
-        rows = self._read("SELECT owner, created, fidelity FROM owners WHERE id = ?", (id,))
-        return {owner: Ownership(created=created, fidelity=fidelity) for owner, created, fidelity in rows}
+        rows = self._read("SELECT owner, created, fidelity, label FROM owners WHERE id = ?", (id,))
+        return {
+            owner: Ownership(created=created, fidelity=fidelity, label=label)
+            for owner, created, fidelity, label in rows
+        }
 
     def total_bytes(self) -> int:
         """Return the size of all adapters in bytes, each counted for every owner.
@@ -197,8 +206,10 @@ class AdapterIndex:
         rows = self._read(query, {**values, "owner": owner, "base": self.base_digest})
         try:
             return [
-                StoredAdapter(id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity)
-                for id, num_bytes, provenance, created, fidelity in rows
+                StoredAdapter(
+                    id, num_bytes, _with_time(Provenance.model_validate_json(provenance), created), fidelity, label
+                )
+                for id, num_bytes, provenance, created, fidelity, label in rows
             ]
         except ValidationError as error:
             raise damaged_index(self._path, first_problem(error)) from error

@@ -78,6 +78,7 @@ def _fill(path: Path, folders: AdapterFolders, adapters_dir: Path, owner: str | 
                 for name, own in owners.items():
                     dated = provenance.model_copy(update={"created": own.created})
                     index.add(id, dated, folder_bytes(adapters_dir / id), name, own.fidelity)
+                    index.set_label(id, name, own.label)
                 rebuilt.num_adapters += bool(owners)
                 if not owners:
                     rebuilt.without_owner.append(id)

@@ -191,6 +191,19 @@ class AdapterStore:
                 self._index.set_fidelity(id, owner, fidelity)
             self._record_owners(id)
 
+    def set_label(self, id: str, owner: str, label: str | None) -> StoredAdapter:
+        """Record the name that an owner gives an adapter; None takes it away.
+
+        Raises:
+            UnknownAdapterError: if `owner` has no adapter `id`.
+        """
+        with self._lock:
+            self._index.get(id, owner)
+            with self._index.transaction():
+                self._index.set_label(id, owner, label)
+            self._record_owners(id)
+            return self._index.get(id, owner)
+
     def delete(self, id: str, owner: str) -> None:
         """Take an adapter from its owner; its files are deleted with the last owner.
 
@@ -279,6 +292,7 @@ class AdapterStore:
     ) -> bool:
         """Put an adapter in place and into the index; return whether `replaces` has no owner any more."""
         is_moved = is_unowned = False
+        label = None if replaces is None else self._index.get(replaces, owner).label
         try:
             with self._index.transaction():
                 if replaces is not None and replaces != id:
@@ -286,6 +300,8 @@ class AdapterStore:
                     if is_unowned:
                         self._folders.mark(replaces)
                 self._index.add(id, adapter.provenance, num_bytes, owner, fidelity)
+                if label is not None:
+                    self._index.set_label(id, owner, label)
                 self._check_size(num_bytes, owner)
                 # The folder moves before the commit: a kill between the two leaves an orphan, not a loss.
                 is_moved = self._folders.put_in_place(incoming, id, replaces_damaged=id in self._damaged)

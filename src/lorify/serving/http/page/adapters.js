@@ -1,10 +1,15 @@
 // The list of adapters: which exist, which are on, and their scales.
 
 import * as api from "./api.js";
+import { button, element, showProblem, saveAs } from "./elements.js";
 
 const list = document.getElementById("adapters");
 const none = document.getElementById("none");
 const active = document.getElementById("active");
+const tools = document.getElementById("list-tools");
+const filter = document.getElementById("filter");
+
+const EXPORTS = { peft: "PEFT", gguf: "GGUF" };
 
 const known = new Map(); // id -> { adapter, name, on, scale, item }
 
@@ -20,6 +25,7 @@ export function addAdapter(adapter, { on = false } = {}) {
   entry.item = row(entry);
   if (before) before.item.replaceWith(entry.item);
   else list.prepend(entry.item);
+  applyFilter();
   showActive();
   if (adapter.checking && !before?.adapter.checking) watch(adapter.id);
 }
@@ -46,19 +52,38 @@ export async function loadAdapters() {
   for (const adapter of await api.listAdapters()) addAdapter(adapter);
 }
 
-function nameOf(adapter) {
-  return adapter.documents.map((document) => document.name).join(", ") || `task ${adapter.id.slice(0, 8)}`;
+// Turns all adapters that are listed on or off; those that the filter hides stay as they are.
+function switchAll(on) {
+  for (const entry of known.values()) {
+    if (!entry.item.hidden && entry.on !== on) entry.item.querySelector("input[type=checkbox]").click();
+  }
 }
 
-function element(tag, properties = {}, ...children) {
-  const created = Object.assign(document.createElement(tag), properties);
-  created.append(...children);
-  return created;
+function applyFilter() {
+  const wanted = filter.value.trim().toLowerCase();
+  for (const entry of known.values()) entry.item.hidden = !entry.name.toLowerCase().includes(wanted);
+}
+
+document.getElementById("all-on").addEventListener("click", () => switchAll(true));
+document.getElementById("all-off").addEventListener("click", () => switchAll(false));
+filter.addEventListener("input", applyFilter);
+
+function nameOf(adapter) {
+  return adapter.label ?? (adapter.documents.map((document) => document.name).join(", ") || `task ${adapter.id.slice(0, 8)}`);
+}
+
+// Today only the time is shown.
+function dateOf(adapter) {
+  const made = new Date(1000 * adapter.created);
+  const isToday = made.toDateString() === new Date().toDateString();
+  return isToday
+    ? `today, ${made.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`
+    : made.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" });
 }
 
 function facts(adapter) {
   const tokens = adapter.documents.reduce((sum, document) => sum + document.num_tokens, 0);
-  const parts = [];
+  const parts = [dateOf(adapter)];
   if (tokens) parts.push(`${tokens.toLocaleString()} tokens`);
   parts.push(`${(adapter.num_bytes / 1e6).toFixed(1)} MB`);
   if (adapter.reused) parts.push("already existed");
@@ -71,50 +96,101 @@ function facts(adapter) {
 function row(entry) {
   const { adapter, name } = entry;
   const toggle = element("input", { type: "checkbox", checked: entry.on, id: `on-${adapter.id}` });
-  const slider = element("input", { type: "range", min: 0, max: 2, step: 0.1, value: entry.scale, id: `scale-${adapter.id}` });
-  const shown = element("output", { textContent: entry.scale.toFixed(1) });
-  const remove = element("button", { type: "button", textContent: "Delete", ariaLabel: `Delete ${name}` });
+  const scale = scaleRow(entry);
+  scale.hidden = !entry.on; // a slider for what is off would only fill the list
   const item = element(
     "li",
     { className: entry.on ? "adapter on" : "adapter" },
     element("div", { className: "name" }, toggle, element("label", { htmlFor: toggle.id, textContent: name })),
     element("p", { className: "facts", id: `facts-${adapter.id}`, textContent: facts(adapter) }),
-    element("div", { className: "row" }, element("label", { htmlFor: slider.id, textContent: "Scale" }), slider, shown, remove),
+    scale,
+    actions(entry),
   );
-  slider.setAttribute("aria-label", `Scale of ${name}`);
   toggle.addEventListener("change", () => {
     entry.on = toggle.checked;
+    scale.hidden = !entry.on;
     item.classList.toggle("on", entry.on);
     showActive();
   });
+  return item;
+}
+
+function scaleRow(entry) {
+  const slider = element("input", {
+    type: "range", min: 0, max: 2, step: 0.1, value: entry.scale, id: `scale-${entry.adapter.id}`,
+  });
+  const shown = element("output", { textContent: entry.scale.toFixed(1) });
+  slider.setAttribute("aria-label", `Scale of ${entry.name}`);
   slider.addEventListener("input", () => {
     entry.scale = Number(slider.value);
     shown.textContent = entry.scale.toFixed(1);
     showActive();
   });
-  remove.addEventListener("click", async () => {
-    remove.disabled = true;
+  return element("div", { className: "scale" }, element("label", { htmlFor: slider.id, textContent: "Scale" }), slider, shown);
+}
+
+function actions(entry) {
+  const { adapter, name } = entry;
+  const exports = Object.entries(EXPORTS).map(([format, title]) =>
+    button(title, `Export ${name} as ${title}`, async () => {
+      const { blob, name: file } = await api.exportAdapter(adapter.id, format);
+      saveAs(blob, file);
+    }),
+  );
+  return element(
+    "div",
+    { className: "actions" },
+    button("Rename", `Rename ${name}`, () => edit(entry)),
+    ...exports,
+    button("Delete", `Delete ${name}`, () => remove(entry)),
+  );
+}
+
+// Puts a field in place of the name until Enter or Escape is pressed, or the field is left.
+function edit(entry) {
+  const label = entry.item.querySelector(".name label");
+  const field = element("input", { value: entry.name, maxLength: 200 });
+  field.setAttribute("aria-label", `New name of ${entry.name}`);
+  let isOpen = true;
+  const close = async (save, { focus }) => {
+    if (!isOpen) return;
+    isOpen = false;
+    const text = field.value.trim();
     try {
-      await api.deleteAdapter(adapter.id);
+      if (save && text !== entry.name) Object.assign(entry.adapter, await api.labelAdapter(entry.adapter.id, text || null));
     } catch (error) {
-      if (error.status !== 404) {
-        remove.disabled = false;
-        document.getElementById("problem").textContent = error.message;
-        return;
-      }
+      showProblem(error);
     }
-    const position = [...list.children].indexOf(item);
-    known.delete(adapter.id);
-    item.remove();
-    showActive();
-    // Move the keyboard focus to the row now at this position, not to the top of the page.
-    (list.children[Math.min(position, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
+    addAdapter(entry.adapter);
+    if (focus) known.get(entry.adapter.id)?.item.querySelector("button").focus();
+  };
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") close(true, { focus: true });
+    if (event.key === "Escape") close(false, { focus: true });
   });
-  return item;
+  field.addEventListener("blur", () => close(true, { focus: false }));
+  label.replaceWith(field);
+  field.select();
+}
+
+async function remove(entry) {
+  const { adapter, item } = entry;
+  try {
+    await api.deleteAdapter(adapter.id);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
+  const position = [...list.children].indexOf(item);
+  known.delete(adapter.id);
+  item.remove();
+  showActive();
+  // Move the keyboard focus to the row now at this position, not to the top of the page.
+  (list.children[Math.min(position, list.children.length - 1)]?.querySelector("input") ?? document.getElementById("files")).focus();
 }
 
 function showActive() {
   none.hidden = known.size > 0;
+  tools.hidden = known.size < 2;
   const on = [...known.values()].filter((entry) => entry.on);
   active.classList.toggle("on", on.length > 0);
   active.textContent = on.length

@@ -66,6 +66,18 @@ export async function createAdapter(content, { check = true, onJob, signal }) {
   return { ...job.adapter, fidelity, checking };
 }
 
+export async function labelAdapter(id, label) {
+  const options = { method: "PUT", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify({ label }) };
+  return (await checked(await fetch(`/v1/adapters/${id}/label`, options))).json();
+}
+
+// Returns the file of an adapter's export and its name.
+export async function exportAdapter(id, format) {
+  const response = await checked(await fetch(`/v1/adapters/${id}/export?format=${format}`, { headers: headers() }));
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition"))?.[1] ?? id;
+  return { blob: await response.blob(), name };
+}
+
 export async function deleteAdapter(id) {
   await checked(await fetch(`/v1/adapters/${id}`, { method: "DELETE", headers: headers() }));
 }

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { addAdapter, loadAdapters } from "./adapters.js";
 import { setBase } from "./chat.js";
+import { showProblem } from "./elements.js";
 import { JobBox } from "./jobs.js";
 import { taskReport, taskRequest } from "./tasks.js";
 
@@ -21,7 +22,7 @@ async function createAdapter(name, content, { verb = "Internalizing", check = tr
     return adapter;
   } catch (error) {
     progress.textContent = error instanceof api.Cancelled ? `${name} was cancelled.` : "";
-    if (!(error instanceof api.Cancelled)) problem.append(`${error.message}\n`);
+    if (!(error instanceof api.Cancelled)) showProblem(error);
     return null;
   } finally {
     box.remove();
@@ -71,7 +72,7 @@ byId("task-form").addEventListener("submit", async (event) => {
   try {
     request = taskRequest(byId("task").value.trim(), byId("examples").value, Number(byId("refine").value));
   } catch (error) {
-    problem.append(`${error.message}\n`);
+    showProblem(error);
     return;
   }
   const adapter = await createAdapter("the task", request.body, { verb: "Specializing for", check: request.check });

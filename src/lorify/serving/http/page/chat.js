@@ -2,6 +2,7 @@
 
 import { rankChoices, streamChat } from "./api.js";
 import { activeAdapters } from "./adapters.js";
+import { copyButton, element, saveAs } from "./elements.js";
 
 const log = document.getElementById("log");
 const form = document.getElementById("ask");
@@ -9,7 +10,7 @@ const question = document.getElementById("question");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
 const relevant = document.getElementById("relevant");
-
+const save = document.getElementById("save");
 const choices = document.getElementById("choices");
 
 const MAX_TOKENS = 128;
@@ -23,29 +24,25 @@ export function setBase(name) {
 }
 
 function answerBox(kind, title) {
-  const box = document.createElement("article");
-  box.className = `answer ${kind}`;
-  const heading = document.createElement("h3");
-  heading.textContent = title;
-  const body = document.createElement("p");
-  body.className = "text";
-  const details = document.createElement("p");
-  details.className = "details";
-  box.append(heading, body, details);
+  const heading = element("h3", { textContent: title });
+  const body = element("p", { className: "text" });
+  const details = element("p", { className: "details" });
+  const copy = copyButton(`Copy the answer of: ${title}`, () => body.textContent);
+  const box = element("article", { className: `answer ${kind}` }, element("div", { className: "head" }, heading, copy), body, details);
   return { box, heading, body, details };
 }
 
 // The passage that an answer was taken from, with its sentence highlighted.
 function sourceQuote(source) {
-  const quote = document.createElement("blockquote");
-  quote.className = "source";
   const start = source.passage.indexOf(source.sentence);
-  const sentence = document.createElement("mark");
-  sentence.textContent = source.sentence;
-  const name = document.createElement("cite");
-  name.textContent = source.document;
-  quote.append(source.passage.slice(0, start), sentence, source.passage.slice(start + source.sentence.length), name);
-  return quote;
+  return element(
+    "blockquote",
+    { className: "source" },
+    source.passage.slice(0, start),
+    element("mark", { textContent: source.sentence }),
+    source.passage.slice(start + source.sentence.length),
+    element("cite", { textContent: source.document }),
+  );
 }
 
 // Shows the most probable choice and, below, the probability of each. It is no turn of the chat.
@@ -89,19 +86,17 @@ async function answer(kind, adapters, prompt, parts, signal) {
 }
 
 async function ask(prompt) {
-  const turn = document.createElement("div");
-  turn.className = "turn";
-  const heading = document.createElement("p");
-  heading.className = "question";
-  heading.textContent = prompt;
-  const pair = document.createElement("div");
-  pair.className = "pair";
   const adapters = activeAdapters();
   const withBox = answerBox("with", adapters.length ? "With adapters" : "With adapters (none on)");
   const withoutBox = answerBox("without", "Bare model");
-  pair.append(withBox.box, withoutBox.box);
-  turn.append(heading, pair);
+  const turn = element(
+    "div",
+    { className: "turn" },
+    element("p", { className: "question", textContent: prompt }),
+    element("div", { className: "pair" }, withBox.box, withoutBox.box),
+  );
   log.append(turn);
+  save.hidden = false;
   turn.scrollIntoView({ block: "nearest" });
 
   running = new AbortController();
@@ -147,5 +142,19 @@ document.getElementById("clear").addEventListener("click", () => {
   running?.abort();
   histories = { with: [], without: [] };
   log.replaceChildren();
+  save.hidden = true;
   question.focus();
 });
+
+// The whole chat as Markdown, as it is shown.
+function chatText() {
+  const turns = [...log.querySelectorAll(".turn")].map((turn) => {
+    const answers = [...turn.querySelectorAll(".answer")].map(
+      (box) => `**${box.querySelector("h3").textContent}:** ${box.querySelector(".text").textContent}`,
+    );
+    return [`## ${turn.querySelector(".question").textContent}`, ...answers].join("\n\n");
+  });
+  return `${turns.join("\n\n")}\n`;
+}
+
+save.addEventListener("click", () => saveAs(new Blob([chatText()], { type: "text/markdown" }), "chat.md"));

@@ -30,7 +30,15 @@ from lorify.serving.http.json_bodies import body_schema, read_json
 from lorify.serving.http.routes.content_types import FORM, JSON, content_type
 from lorify.serving.http.routes.jobs import JOBS_PATH
 from lorify.serving.http.routes.temporary_file import TemporaryFile
-from lorify.serving.http.schemas import AdapterChange, AdapterList, AdapterObject, Deleted, JobObject, NewAdapter
+from lorify.serving.http.schemas import (
+    AdapterChange,
+    AdapterLabel,
+    AdapterList,
+    AdapterObject,
+    Deleted,
+    JobObject,
+    NewAdapter,
+)
 from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
 from lorify.serving.task_creation import TaskOrder, task_order
@@ -148,6 +156,16 @@ async def change(
         return new
 
     return await _make(request, service, owner, work, background)
+
+
+@router.put("/{id}/label", responses={**openapi_errors(413, 415, 429, 507)}, openapi_extra=body_schema(AdapterLabel))
+async def label(id: str, request: Request, service: ServiceDependency, owner: OwnerDependency) -> AdapterObject:
+    """Give an adapter a name of your own. Only you see it, and requests still name the adapter by its id."""
+    content_type(request, JSON)
+    body = await read_json(request, service, owner, AdapterLabel)
+    text = None if body.label is None else safe_text(body.label).strip()
+    stored = await asyncio.to_thread(service.store.set_label, id, owner, text or None)
+    return adapter_object(service, stored, owner)
 
 
 @router.delete("/{id}")

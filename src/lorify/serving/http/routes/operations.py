@@ -27,6 +27,7 @@ PAGE_FILES = {
     "api.js": "text/javascript",
     "adapters.js": "text/javascript",
     "chat.js": "text/javascript",
+    "elements.js": "text/javascript",
     "jobs.js": "text/javascript",
     "tasks.js": "text/javascript",
 }

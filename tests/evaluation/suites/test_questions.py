@@ -10,10 +10,16 @@ from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
 from lorify.evaluation.suites.registry import parse_suite
 
 
-def test_passages_are_drawn_with_their_first_questions(questions_path):
+def test_passages_are_drawn_with_their_first_questions(questions_path, caplog):
     cases = QuestionsSuite(path=questions_path, documents=2, questions=2).build(Reader())
+    assert "drew 2 of 4 passages, 4 of 12 questions" in caplog.text
     assert len(cases) == 2 and all(len(case.questions) == 2 for case in cases)
     assert {case.source for case in cases} == {"q"}
+
+
+def test_a_file_that_is_asked_whole_needs_no_note(questions_path, caplog):
+    assert len(QuestionsSuite(path=questions_path).build(Reader())) == 4
+    assert caplog.text == ""
 
 
 def test_passages_are_read_from_a_benchmark_file(tmp_path):

@@ -79,7 +79,7 @@ def evaluate_suite(
         cases = suite.build(model)
     config = run_config(model, suite.label, cases, chosen, max_new_tokens=max_new_tokens, timed=timed)
     done = open_run(output, config) if output is not None else []
-    with show_progress("answering", "questions") as advance:
+    with show_progress("answering", "answers") as advance:
         answers = answer_cases(
             model, cases, chosen, max_new_tokens=max_new_tokens, timed=timed, folder=output, done=done, report=advance
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,8 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageSource, read_image
 from lorify.data.examples import Example, Question
 from lorify.data.tasks.schema import Metric
+
+_log = logging.getLogger(__name__)
 
 CaseKind = Literal["documents", "tasks", "images", "document_tasks"]
 """Kinds of contexts. A method handles some of them."""
@@ -171,4 +174,11 @@ def draw_cases(
 ) -> list[Case]:
     """Make cases of randomly drawn examples, each with at most `num_questions` of its questions (the first ones)."""
     drawn = random.Random(seed).sample(examples, min(num_documents, len(examples)))
+    num_asked = sum(min(len(example.questions), num_questions) for example in drawn)
+    num_questions_given = sum(len(example.questions) for example in examples)
+    if num_asked < num_questions_given:
+        _log.warning(
+            "drew %d of %d passages, %d of %d questions; the options documents and questions of the suite set how many",
+            len(drawn), len(examples), num_asked, num_questions_given,
+        )  # fmt: skip
     return cases_from_examples(base, [Example(e.documents, e.questions[:num_questions], e.source) for e in drawn])

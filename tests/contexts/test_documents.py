@@ -119,6 +119,22 @@ def test_missing_files_and_folders_are_named(tmp_path):
         read_document(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("https://example.com/page.html", "download the page first"),
+        ("The mill was founded by Ada in 1892.", "document_from_text"),
+        ("Who founded the mill?", "document_from_text"),
+        ("The mill opens at nine. " * 300, "document_from_text"),
+        ("annual report.pdf", "check the path"),
+    ],
+)
+def test_what_is_no_file_is_refused_with_what_to_give(given, message):
+    with pytest.raises(ContextError, match=message) as caught:
+        read_document(given)
+    assert len(str(caught.value)) < 400
+
+
 def test_an_enormous_file_is_refused_unread(tmp_path):
     with (tmp_path / "huge.txt").open("wb") as file:
         file.truncate(1 << 40)  # sparse: reading it would take forever

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lorify.adapters.adapter import Adapter
+from lorify.errors import AdapterError
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,21 @@ class AdapterStack:
 
     @classmethod
     def of(cls, adapters: AdapterLike) -> AdapterStack:
-        """Turn an adapter, a stack or None (the bare base) into a stack."""
+        """Turn an adapter, a stack or None (the bare base) into a stack.
+
+        Raises:
+            AdapterError: if it is something else, such as the path of an adapter.
+        """
         if adapters is None:
             return cls()
-        return cls(((adapters, 1.0),)) if isinstance(adapters, Adapter) else adapters
+        if isinstance(adapters, Adapter):
+            return cls(((adapters, 1.0),))
+        if isinstance(adapters, AdapterStack):
+            return adapters
+        raise AdapterError(
+            f"expected an adapter, got {type(adapters).__name__}; read one from its folder with load_adapter, and put "
+            "several into an AdapterStack"
+        )
 
     @property
     def is_empty(self) -> bool:

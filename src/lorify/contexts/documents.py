@@ -15,6 +15,8 @@ from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.errors import ContextError, ContextTooLargeError
 
 MAX_BYTES = 200 * 1024 * 1024
+MAX_SHOWN = 200
+"""Characters of a path that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,22 @@ def document_from_text(text: str, name: str = "text") -> Document:
     return Document(name, clean, hashlib.sha256(clean.encode()).hexdigest())
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text was given, which is longer than a name may be
+        return False
+
+
+def _what_to_give(given: str) -> str:
+    """Say what to do about a document that is no file: people also give addresses and texts."""
+    if re.match(r"https?://", given):
+        return "download the page first, as documents are files"
+    if " " in given and not re.fullmatch(r"\.\w+", Path(given).suffix):
+        return "documents are files; give a text on standard input (-), in Python with document_from_text"
+    return "check the path"
+
+
 def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     """Read a document; scanned pages of PDFs are read with tesseract if it is installed, which the text says.
 
@@ -57,9 +75,10 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     if str(path) == "-":
         data = sys.stdin.buffer.read(max_bytes + 1)
         return document_from_bytes(data, "standard input", "", max_bytes, ocr=True)
-    path = Path(path)
-    if not path.exists():
-        raise ContextError(f"document {path} does not exist; check the path")
+    given, path = str(path), Path(path)
+    if not _exists(path):
+        shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]} ..."
+        raise ContextError(f"document {shown} does not exist; {_what_to_give(given)}")
     if path.is_dir():
         raise ContextError(f"document {path} is a folder; give files, such as {path}/*.md")
     try:

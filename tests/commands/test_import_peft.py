@@ -56,8 +56,13 @@ def test_plain_lora_is_imported(tmp_path, base_dir, options):
         ({"target_modules": ["q_proj"], "use_dora": True}, "use_dora"),
         ({"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"target_modules": ["q_proj"], "bias": "lora_only"}, "bias='lora_only'"),
+        ({"target_modules": ["q_proj"], "init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
+        ({"target_modules": ["q_proj"], "init_lora_weights": "olora"}, "init_lora_weights='olora'"),
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "embed_tokens"),
+        ({"target_modules": ["q_proj"], "trainable_token_indices": [1, 2]}, "trainable_token_indices"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
 def test_other_kinds_are_refused_by_name(tmp_path, base_dir, options, named):
     folder = saved_by_peft(tmp_path / "peft", **options)
     result = run("import", folder, "-o", tmp_path / "out", "--base", base_dir)

@@ -33,6 +33,34 @@ def test_a_run_stops_after_its_time_with_a_checkpoint_and_goes_on(tmp_path):
     assert resumed.step == 4
 
 
+def test_out_of_memory_keeps_what_is_trained_and_names_a_smaller_batch(tmp_path, monkeypatch):
+    config = tiny_config(steps=3)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"niah": 2})})
+    run = trainer(tmp_path / "run", config)
+    loss = run.objective.loss
+
+    def out_of_memory(batch: int):
+        if batch == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return loss(batch)
+
+    monkeypatch.setattr(run.objective, "loss", out_of_memory)
+    with pytest.raises(TrainingError, match=r"for step 2; the weights of step 1 are in .*--set data.niah=1 ") as error:
+        run.run(lambda _: None)
+    assert "optimization.accumulation=2" in str(error.value) and f"init_from={tmp_path / 'run' / 'last'}" in str(
+        error.value
+    )
+    assert trainer(tmp_path / "run", config).step == 1
+    ASSOCIATIVE.load(tmp_path / "run" / "last")
+
+
+def test_other_errors_of_a_step_are_left_alone(tmp_path, monkeypatch):
+    run = trainer(tmp_path / "run", tiny_config(steps=1))
+    monkeypatch.setattr(run.objective, "loss", lambda _: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="size"):
+        run.run(lambda _: None)
+
+
 def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(tmp_path):
     config = tiny_config()
     whole, seen = trained_weights(tmp_path / "a", config)

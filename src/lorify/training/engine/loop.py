@@ -25,6 +25,7 @@ from lorify.training.engine.curves import CurveWriter
 from lorify.training.engine.launch import check_launch
 from lorify.training.engine.objective import Objective
 from lorify.training.engine.optimizer import build_optimizer, parameter_groups
+from lorify.training.engine.out_of_memory import advice, is_out_of_memory
 from lorify.training.engine.run_folder import (
     LAST_NAME,
     checkpoint_path,
@@ -97,7 +98,8 @@ class Trainer:
             should_stop: asked after each step; True writes a checkpoint and stops. All processes have to agree.
 
         Raises:
-            TrainingError: if another process trains in the same folder, or a file cannot be written.
+            TrainingError: if another process trains in the same folder, a file cannot be written, or memory runs out;
+                what was trained before is kept then.
         """
         with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
             deadline = float("inf") if seconds is None else time.perf_counter() + seconds
@@ -114,7 +116,12 @@ class Trainer:
         with self._curves() as curves:
             while self.step < last:
                 started = time.perf_counter()
-                metrics, num_tokens = self._train_step()
+                try:
+                    metrics, num_tokens = self._train_step()
+                except (MemoryError, RuntimeError) as error:
+                    if is_out_of_memory(error):
+                        raise self._out_of_memory() from error
+                    raise
                 self.step += 1
                 if self._is_over(deadline):
                     last = self.step
@@ -138,6 +145,17 @@ class Trainer:
         if self.config.keep_last and is_over and self.accelerator.is_main_process:
             with writing(self.run_dir):
                 self.objective.save_best(self.run_dir / LAST_NAME)
+
+    def _out_of_memory(self) -> TrainingError:
+        """Keep what is trained, and return the error that says how to go on."""
+        self.optimizer.zero_grad()
+        kept = None
+        if self.step and self.accelerator.num_processes == 1:  # other processes may not have failed
+            kept = self.run_dir / LAST_NAME
+            self._save_checkpoint()
+            with writing(self.run_dir), self.weights.gathered():
+                self.objective.save_best(kept)
+        return TrainingError(advice(self.config, self.step + 1, kept))
 
     def _is_over(self, deadline: float) -> bool:
         """Return whether the time is over for any process, as all of them have to stop at the same step."""

@@ -44,7 +44,7 @@ _Prompts = Annotated[
     str,
     typer.Option(
         "--prompts",
-        help="Wording of the requests: lorify, or published as in Doc-to-LoRA, which also drops answers that are cut.",
+        help="Wording of the requests: lorify, or published (as in Doc-to-LoRA; also drops answers that are cut off).",
     ),
 ]
 _AnswerTokens = Annotated[int, typer.Option("--answer-tokens", min=1, help="Longest answer, in tokens.")]

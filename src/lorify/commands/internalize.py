@@ -46,7 +46,7 @@ KeepOption = Annotated[
         "or none (one adapter for all questions, as in exports).",
     ),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Quiz the adapter on its documents; report what it answers.")]
+Check = Annotated[bool, typer.Option("--check", help="Ask the adapter about its documents; report what it answers.")]
 
 BiasScale = Annotated[
     float | None,
@@ -54,7 +54,7 @@ BiasScale = Annotated[
         "--bias-scale",
         min=-2,
         max=2,
-        help="Factor of the adapter that all contexts share (Doc-to-LoRA only). Changing documents later resets it.",
+        help="Scale of the part that all contexts share (Doc-to-LoRA only). Adding or removing documents resets it.",
     ),
 ]
 Iterative = Annotated[

@@ -19,7 +19,7 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Owner of the key; adapters belong to this name.")],
     keys: Annotated[Path, typer.Option("--keys", metavar="FILE", help="File of API keys; created if missing.")],
     operator: Annotated[
-        bool, typer.Option("--operator", help="The key may also read /metrics, which count what all owners do.")
+        bool, typer.Option("--operator", help="The key may also read /metrics, which cover all owners.")
     ] = False,
 ) -> None:
     """Create an API key and print it. It cannot be shown again, as the file only holds its hash.

@@ -60,7 +60,7 @@ AllSources = Annotated[
     bool,
     typer.Option(
         "--all-sources",
-        help="Of several documents that answer a question, give the answer of each, the latest first, with its source.",
+        help="Give the answer of each document that answers the question, with its source; the last added comes first.",
     ),
 ]
 NotStated = Annotated[
@@ -68,7 +68,7 @@ NotStated = Annotated[
     typer.Option(
         "--not-stated",
         metavar="TEXT",
-        help="Reply in place of an answer that the documents do not state; an empty text gives any answer.",
+        help="Reply if the documents do not state the answer; with an empty text, every answer is given.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]

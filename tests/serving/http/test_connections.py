@@ -49,6 +49,24 @@ def test_the_longest_idle_connection_makes_room_for_a_new_one(server: RunningSer
         assert read_until_closed(idle[0]) == b"" and time.monotonic() - started < 0.9
 
 
+def test_a_connection_in_use_is_not_closed_for_silent_ones(server: RunningServer) -> None:
+    with ExitStack() as stack:
+        client = stack.enter_context(httpx2.Client(base_url=server.url))
+        assert client.get("/health").status_code == 200
+        for _ in range(6):  # more than may be open: they push each other out
+            stack.enter_context(connected(server.url))
+            assert client.get("/health").status_code == 200
+
+
+def test_a_new_connection_is_refused_if_all_others_are_in_use(server: RunningServer) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(httpx2.Client(base_url=server.url)) for _ in range(4)]
+        assert [client.get("/health").status_code for client in clients] == [200] * 4
+        refused = httpx2.get(f"{server.url}/health")
+        assert refused.status_code == 503 and "too many open connections" in refused.json()["error"]["message"]
+        assert [client.get("/health").status_code for client in clients] == [200] * 4
+
+
 def test_headers_that_are_too_long_are_refused(server: RunningServer) -> None:
     with connected(server.url) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nX: " + b"x" * 50_000)

@@ -19,6 +19,10 @@ MAX_HEADER_BYTES = 32 << 10
 MIN_BYTES_PER_SECOND = 4 << 10
 """A client that takes its response more slowly is disconnected."""
 
+MIN_IDLE_SECONDS = 1.0
+"""A connection that has had a response is closed to make room for another only if it has been idle for so long: sooner,
+its next request may be on the way."""
+
 
 class ConnectionConfig(uvicorn.Config):
     """A uvicorn configuration whose connections keep the limits of a server."""
@@ -41,6 +45,7 @@ class LimitedProtocol(H11Protocol):
 
     _waiting: asyncio.TimerHandle | None = None
     _sending: asyncio.TimerHandle | None = None
+    _has_responded = False
 
     @property
     def _settings(self) -> ServingSettings:
@@ -53,11 +58,12 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection; at the limit, close one that is idle or refuse this one."""
+        """Accept a connection; at the limit, close one that is idle, first one that never asked, or refuse this one."""
         super().connection_made(transport)
         others = [one for one in self._open_connections() if one is not self]
         if len(others) >= self._settings.max_connections:
-            oldest = min((one for one in others if one.is_idle), key=LimitedProtocol.idle_since, default=None)
+            closable = [one for one in others if one.is_closable]
+            oldest = min(closable, key=lambda one: (one._has_responded, one.idle_since()), default=None)
             if oldest is None:
                 transport.write(_all_busy())
                 transport.close()
@@ -65,9 +71,16 @@ class LimitedProtocol(H11Protocol):
             oldest.transport.abort()
         self._watch()
 
+    @property
+    def is_closable(self) -> bool:
+        """Whether the connection can be closed to make room for another, without losing a request."""
+        if not self._has_responded:
+            return self.is_idle
+        return self.is_idle and self.loop.time() - self.idle_since() > MIN_IDLE_SECONDS
+
     def idle_since(self) -> float:
         """Return the time since which the connection waits for a request, on the clock of the event loop."""
-        return self._waiting.when() if self._waiting is not None else 0.0
+        return self._waiting.when() - self._settings.header_seconds if self._waiting is not None else 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection that has ended."""
@@ -84,6 +97,7 @@ class LimitedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
+        self._has_responded = True
         self._watch()
 
     def pause_writing(self) -> None:

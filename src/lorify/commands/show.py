@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from lorify.commands.options import Documents, Json, read_contexts
+from typing import Annotated
+
+import typer
+
+from lorify.commands.options import Json, read_contexts
 from lorify.commands.terminal import print_json, print_line
 
 
-def show(documents: Documents, as_json: Json = False) -> None:
+def show(
+    documents: Annotated[list[str], typer.Argument(metavar="DOC", help="Documents to read; - is standard input.")],
+    as_json: Json = False,
+) -> None:
     """Print the text of documents as it would be internalized.
 
     Example: lorify show handbook.pdf

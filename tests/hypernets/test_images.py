@@ -138,7 +138,7 @@ def test_an_encoder_with_too_few_blocks_is_refused(tmp_path):
 
 
 def test_an_encoder_of_patches_needs_a_matching_config():
-    with pytest.raises(ValueError, match="patches is required for an encoder of kind patches"):
+    with pytest.raises(ValueError, match="patches goes with an encoder of kind patches"):
         of_patches(patches=None)
     with pytest.raises(ValueError, match="feature_size is 7, but a patch has 20"):
         of_patches(feature_size=7)

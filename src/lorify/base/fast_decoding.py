@@ -27,7 +27,7 @@ _SMALL_RANK = 64  # for one row, updates up to this rank are faster in float32
 
 @dataclass(frozen=True)
 class Norm:
-    """Root-mean-square normalization."""
+    """Weight `[hidden]` and epsilon of a root-mean-square normalization."""
 
     weight: Tensor
     epsilon: float

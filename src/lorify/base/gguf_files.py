@@ -82,7 +82,15 @@ def check_complete(shards: Sequence[Path]) -> None:
 
 
 def merge_shards(shards: Sequence[Path], target: Path) -> None:
-    """Write the shards of a model as one GGUF file."""
+    """Write the shards of a model as one GGUF file.
+
+    Args:
+        shards: from `find_shards`, in order; metadata is taken from the first.
+        target: the file to write.
+
+    Raises:
+        BaseModelError: if a shard cannot be read.
+    """
     from gguf import GGUFValueType, GGUFWriter
 
     readers = [_open(shard) for shard in shards]

@@ -73,7 +73,8 @@ class PackedMatrices:
         """Pack matrices `[out_i, in]` that share their input, concatenated along the output.
 
         Returns:
-            The packed matrix, cached until a weight changes; None if the weights do not lie on a grid.
+            The packed matrix, cached until a weight changes; None if this build of PyTorch cannot pack it, or the
+            weights do not lie on a quantization grid (see the module docstring).
         """
         key = tuple(id(weight) for weight in weights)
         versions = tuple(weight._version for weight in weights)

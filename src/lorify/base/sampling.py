@@ -24,8 +24,8 @@ class GenerationOptions:
         temperature: 0 decodes greedily.
         top_p: sample from the smallest set of most likely tokens whose probabilities add up to this (nucleus sampling).
         seed: makes sampling reproducible; None draws a new seed.
-        presence_penalty: subtracted from the logits of tokens that are in the answer already.
-        frequency_penalty: subtracted as often as a token is in the answer already.
+        presence_penalty: subtracted once from the logit of each token that the answer already contains.
+        frequency_penalty: subtracted from the logit of a token once for each time the answer already contains it.
         logit_bias: added to the logits of tokens, as pairs of token id and bias.
         constraint: the form of the answer, such as `lorify.base.constraints.json_constraint(schema)`.
     """

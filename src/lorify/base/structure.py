@@ -73,11 +73,14 @@ def find_blocks(model: PreTrainedModel, name: str) -> tuple[str, list[nn.Module]
         if isinstance(module, nn.ModuleList) and len(module) == number and _is_inside(module, decoder)
     ]
     if not lists:
-        raise BaseModelError(f"base model {name!r} ({kind}) has no list of {number} blocks; lorify cannot adapt it")
+        raise BaseModelError(
+            f"base model {name!r} ({kind}) has no list of {number} blocks, which lorify needs; give another base"
+        )
     path, blocks = min(lists, key=lambda found: found[0].count("."))
     if len({id(p) for b in blocks for p in b.parameters()}) < sum(len(list(b.parameters())) for b in blocks):
         raise BaseModelError(
-            f"base model {name!r} ({kind}) shares weights between its blocks, so that they cannot be adapted one by one"
+            f"base model {name!r} ({kind}) shares weights between its blocks, so that they cannot be adapted one by "
+            "one; give another base"
         )
     return path, list(blocks)
 
@@ -111,7 +114,7 @@ def find_linears(blocks: Sequence[nn.Module], blocks_path: str, name: str) -> di
         )
         raise BaseModelError(
             f"base model {name!r} has no linear layers in its blocks (they hold {', '.join(sorted(kinds))}); "
-            "lorify adapts torch.nn.Linear only"
+            "lorify adapts torch.nn.Linear only: give another base"
         )
     return paths
 

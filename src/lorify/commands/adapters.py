@@ -170,7 +170,9 @@ def _load_local(adapter_dir: Path) -> Adapter:
     from lorify.hub import HubAddress
 
     if HubAddress.parse(adapter_dir) is not None:
-        raise AdapterError(f"adapter folder {adapter_dir} does not exist; adapters on the hub cannot be changed there")
+        raise AdapterError(
+            f"adapter folder {adapter_dir} does not exist; give a local one (those on the hub cannot be changed there)"
+        )
     return load_adapter(adapter_dir)
 
 

@@ -31,7 +31,9 @@ class PatchGrid(BaseModel):
     @model_validator(mode="after")
     def _divides(self) -> PatchGrid:
         if self.image_size % self.patch_size:
-            raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}; change one"
+            )
         return self
 
     @property

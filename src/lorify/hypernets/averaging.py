@@ -36,7 +36,7 @@ def average_hypernetworks(folders: Sequence[Path], output: Path) -> None:
         raise HypernetworkError(f"cannot average {len(folders)} hypernetworks; give two or more folders")
     kind = kind_of(folders[0])
     if kind.load_specializer is None:
-        raise HypernetworkError(f"hypernetwork {folders[0]} reads documents; only task hypernetworks are averaged")
+        raise HypernetworkError(f"hypernetwork {folders[0]} reads documents; give task hypernetworks")
     loaded = [kind.load(folder) for folder in folders]
     config, network = loaded[-1]
     for folder, (other, _) in zip(folders, loaded, strict=True):

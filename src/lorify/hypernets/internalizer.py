@@ -35,12 +35,12 @@ class DocumentInternalizer(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the provenance of adapters."""
+        """Name of the hypernetwork, as adapters record it in their provenance."""
         ...
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its weights file."""
+        """SHA-256 of the hypernetwork's weights file."""
         ...
 
     @property

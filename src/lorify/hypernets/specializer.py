@@ -30,12 +30,12 @@ class Specializer(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the provenance of adapters."""
+        """Name of the hypernetwork, as adapters record it in their provenance."""
         ...
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its weights file."""
+        """SHA-256 of the hypernetwork's weights file."""
         ...
 
     @property
@@ -85,7 +85,7 @@ class DescriptionConfig(Protocol):
 
     @property
     def scaling(self) -> float:
-        """Scale of its updates."""
+        """Factor of the updates `B A`: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` with rsLoRA."""
         ...
 
 

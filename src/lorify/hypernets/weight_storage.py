@@ -23,6 +23,9 @@ def packed_weights(weights: Mapping[str, Tensor], *, output_first: tuple[str, ..
         weights: a state dict.
         output_first: prefixes of the names of matrices whose first dimension is the output; for all others it is the
             last one.
+
+    Returns:
+        The stored tensors. An int8 matrix has one float32 scale per output, under its name with `SCALE_SUFFIX`.
     """
     packed: dict[str, Tensor] = {}
     for name, tensor in weights.items():

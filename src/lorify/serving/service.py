@@ -137,7 +137,7 @@ class Service:
         await asyncio.gather(self.jobs.drain(timeout_seconds), self.engine.drain(timeout_seconds))
 
     async def close(self) -> None:
-        """Drain, then release everything."""
+        """Drain for at most `drain_seconds` of the settings, then end all threads and processes and close the store."""
         await self.drain(self.settings.drain_seconds)
         self._stop()
         self.creator.close()

@@ -16,7 +16,7 @@ from lorify.hypernets.training_config import LoraSettings
 
 
 def settings_scaling(settings: LoraSettings) -> float:
-    """Return the scaling of LoRAs with these settings."""
+    """Return the factor of the updates `B A`: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` with `use_rslora`."""
     return lora_scaling(settings.lora_alpha, settings.rank, use_rslora=settings.use_rslora)
 
 
@@ -31,7 +31,7 @@ def new_table(settings: LoraSettings, base: BaseLM, layers: Sequence[int], seed:
     """
     table = LoraTable(adapted_modules(base, layers, settings.modules), len(layers), settings.rank, learned=True)
     torch.manual_seed(seed)
-    table.draw()
+    table.initialize()
     return table
 
 

@@ -220,7 +220,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise AdapterError(f"PEFT adapter {folder}: {CONFIG_NAME} is not a JSON object; fetch it again")
     if config.get("peft_type") != "LORA":
-        raise AdapterError(f"PEFT adapter {folder} is of type {config.get('peft_type')!r}; lorify imports LORA only")
+        raise AdapterError(f"PEFT adapter {folder} is of type {config.get('peft_type')!r}; give one of type LORA")
     unsupported = sorted(name for name, value in config.items() if value and name not in _HARMLESS)
     if config.get("bias", "none") != "none":
         unsupported.append(f"bias={config['bias']!r}")

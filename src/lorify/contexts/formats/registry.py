@@ -18,7 +18,7 @@ from lorify.contexts.formats.decoding import decode
 from lorify.contexts.formats.mail import looks_like_mail
 from lorify.contexts.formats.markup import looks_like_notebook
 from lorify.contexts.formats.source import BINARY_ADVICE, FileContent
-from lorify.contexts.formats.tables import looks_separated
+from lorify.contexts.formats.tables import looks_like_table
 from lorify.errors import ContextError
 
 _READERS = "lorify.contexts.formats"
@@ -192,7 +192,7 @@ def _tell_text(start: bytes) -> DocumentFormat:
         return FORMATS["notebook"]
     if len(start) == _SAMPLE_BYTES:
         text = text.rpartition("\n")[0]
-    return FORMATS["separated"] if looks_separated(text) else TEXT
+    return FORMATS["separated"] if looks_like_table(text) else TEXT
 
 
 def _missing_package(error: BaseException | None) -> str | None:

@@ -59,8 +59,11 @@ def find_separator(text: str, candidates: str = SEPARATORS) -> str | None:
     return best if scores[best] > (0, 0) else None
 
 
-def looks_separated(text: str) -> bool:
-    """Return whether a text without a telling name is a table: short cells, the same number in every row."""
+def looks_like_table(text: str) -> bool:
+    """Return whether a text is comma-, tab- or otherwise separated values, judged by its content alone.
+
+    It is if there are at least three rows with the same number of short cells.
+    """
     separator = find_separator(text)
     if separator is None:
         return False

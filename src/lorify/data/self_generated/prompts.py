@@ -43,7 +43,7 @@ _PAIR = re.compile(r"Question \d+:(?P<question>.*?)Answer \d+:(?P<answer>.*?)(?=
 
 
 class DataPrompts(Protocol):
-    """The wording of self-generated data."""
+    """The prompts that self-generated data is made with: for the writer of questions, and for the teacher."""
 
     @property
     def short_answers(self) -> Sequence[str]:
@@ -70,7 +70,7 @@ class DataPrompts(Protocol):
 
 
 class LorifyPrompts(DataPrompts):
-    """lorify's own wording."""
+    """lorify's own prompts, whose writer is asked for questions only."""
 
     @property
     def short_answers(self) -> Sequence[str]:
@@ -78,18 +78,18 @@ class LorifyPrompts(DataPrompts):
         return [f"{request}\n\n{{question}}" for request in SHORT_ANSWERS]
 
     def teacher_messages(self, question: str, context: str) -> list[Message]:
-        """The context and the question."""
+        """Build the chat of one user turn with the context and the question."""
         return question_messages(question, context)
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """Request questions."""
+        """Build the chat of one user turn that requests `count` questions other than the earlier ones."""
         parts = [INSTRUCTION.format(count=count), f"Text:\n{context}"]
         if earlier:
             parts.append(FURTHER_INSTRUCTION.format(earlier="\n".join(f"- {question}" for question in earlier)))
         return [{"role": "user", "content": "\n\n".join(parts)}]
 
     def parse_questions(self, context: str, text: str) -> list[str]:
-        """Find the questions, each with its question mark."""
+        """Return the questions of lines such as `Question 1: ...`, each with its question mark."""
         del context
         return [f"{match.group(1).strip()}?" for match in _QUESTION.finditer(text)]
 
@@ -115,7 +115,7 @@ class PublishedPrompts(DataPrompts):
         return [{"role": "user", "content": text.strip()}]
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """Request questions with answers; earlier ones are shown with theirs."""
+        """Build the chat that requests `count` questions with answers; earlier questions are shown with theirs."""
         texts = published_texts()
         pairs = [(question, self.written.get((context, question), "")) for question in earlier]
         shown = "".join(f"Question {i}: {q}\nAnswer {i}: {a}\n" for i, (q, a) in enumerate(pairs, 1))
@@ -141,6 +141,6 @@ PROMPTS: Mapping[PromptStyle, type[DataPrompts]] = MappingProxyType(
 
 @cache
 def published_texts() -> Mapping[str, Any]:
-    """Read Doc-to-LoRA's prompts by name."""
+    """Return Doc-to-LoRA's prompts, by their keys in `doc_to_lora_prompts.json`."""
     path = files("lorify.data.self_generated").joinpath("doc_to_lora_prompts.json")
     return MappingProxyType(json.loads(path.read_text(encoding="utf-8")))

@@ -108,7 +108,10 @@ class PublishedFile:
         return rows.combine_chunks().value_lengths().to_pylist()
 
     def rows(self, first: int, stop: int) -> PublishedFile:
-        """A part of these rows."""
+        """Return the part of these contexts from index `first` up to, not including, `stop`.
+
+        Its number of questions is estimated from its share of the contexts.
+        """
         share = math.ceil(self.num_questions * (stop - first) / max(1, self.num_contexts))
         return PublishedFile(self.path, self.first_row + first, stop - first, share, self.chat)
 

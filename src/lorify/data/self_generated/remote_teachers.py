@@ -33,16 +33,16 @@ class VllmTeacher(Teacher):
 
     @property
     def base(self) -> TeacherBase:
-        """The base."""
+        """Name, digest, tokenizer and window of the base, without its weights."""
         return self._base
 
     @property
     def preferred_contexts(self) -> int:
-        """A large batch."""
+        """Return `PREFERRED_CONTEXTS`: vLLM is fastest with many prompts at once."""
         return PREFERRED_CONTEXTS
 
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
-        """Answer greedily, in one batch."""
+        """Answer prompts greedily, in one batch; see `Teacher.answer`."""
         sampling = self._vllm.vllm.SamplingParams(
             temperature=0.0, max_tokens=max_new_tokens, logprobs=top_k, stop_token_ids=sorted(self.base.stop_ids)
         )
@@ -97,16 +97,16 @@ class EndpointTeacher(Teacher):
 
     @property
     def base(self) -> TeacherBase:
-        """The base."""
+        """Name, digest, tokenizer and window of the base, without its weights."""
         return self._base
 
     @property
     def preferred_contexts(self) -> int:
-        """A large batch."""
+        """Return `PREFERRED_CONTEXTS`: vLLM is fastest with many prompts at once."""
         return PREFERRED_CONTEXTS
 
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
-        """Answer greedily, with concurrent requests."""
+        """Answer prompts greedily, with concurrent requests; see `Teacher.answer`."""
 
         def ask(prompt: Sequence[int]) -> TeacherAnswer:
             endpoint = self._endpoint

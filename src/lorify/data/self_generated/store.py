@@ -77,7 +77,7 @@ class SelfGeneratedQuestion(Question):
 
     @property
     def top_k(self) -> int:
-        """Predictions stored for each token."""
+        """Number of most likely tokens that are stored for each token of the answer."""
         return len(self.top_ids) // len(self.answer_ids)
 
     @property
@@ -216,7 +216,7 @@ class StoredContexts(Sequence[Example]):
 
     @property
     def shards(self) -> list[StoredContexts]:
-        """The contexts of each shard."""
+        """The same contexts, grouped by the shard file that holds them."""
         return self._grouped(lambda path: path)
 
     def by_folder(self) -> list[StoredContexts]:

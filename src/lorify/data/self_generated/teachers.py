@@ -59,11 +59,11 @@ class TeacherBase:
 
 
 class Teacher(Protocol):
-    """A base that answers prompts."""
+    """A base that answers prompts and returns its most likely tokens with each answer, as targets of distillation."""
 
     @property
     def base(self) -> TeacherBase:
-        """The base."""
+        """Name, digest, tokenizer and window of the base."""
         ...
 
     @property
@@ -86,7 +86,7 @@ class Teacher(Protocol):
 
 
 class LocalTeacher(Teacher):
-    """A base in this process."""
+    """A teacher whose base runs in this process."""
 
     def __init__(self, base: BaseLM, batch_prompts: int = BATCH_PROMPTS) -> None:
         """Use this base.
@@ -101,7 +101,7 @@ class LocalTeacher(Teacher):
 
     @property
     def base(self) -> TeacherBase:
-        """The base."""
+        """Name, digest, tokenizer and window of the base."""
         return self._base
 
     @property
@@ -111,7 +111,7 @@ class LocalTeacher(Teacher):
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
-        """Answer greedily, in small batches."""
+        """Answer prompts greedily, `batch_prompts` at a time; see `Teacher.answer`."""
         stop_ids = set(self.base.stop_ids)
         answers = []
         for start in range(0, len(prompts), self.batch_prompts):

@@ -25,7 +25,7 @@ ANSWER_PREFIX = "Question 1:"
 
 
 class QuestionWriter(Protocol):
-    """Writes questions about a context."""
+    """A source of questions about contexts: a language model that writes them, or a data set that has them."""
 
     @property
     def name(self) -> str:
@@ -130,7 +130,7 @@ class VllmWriter(QuestionWriter):
         return self._vllm.model
 
     def write(self, context: str, earlier: Sequence[str], count: int) -> list[str]:
-        """Write up to `count` questions."""
+        """Write up to `count` questions about a context that differ from `earlier` ones, decoded greedily."""
         return self.write_all([context], [earlier], count)[0]
 
     def write_all(self, contexts: Sequence[str], earlier: Sequence[Sequence[str]], count: int) -> list[list[str]]:

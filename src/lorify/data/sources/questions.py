@@ -76,7 +76,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     except FileNotFoundError:
         raise EvaluationError(f"{path} does not exist; expected a .jsonl file or a folder of them") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise EvaluationError(f"{path} cannot be read as UTF-8 text ({error}); give another file") from error
 
 
 def parse_question_line(line: str, location: str, *, subject_field: str = "context") -> tuple[str, str, list[str]]:

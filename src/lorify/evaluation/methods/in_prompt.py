@@ -104,7 +104,7 @@ class InContext(PromptMethod):
     name = "icl"
 
     def text_finder(self, model: Lorify, case: Case) -> Callable[[str], str]:
-        """Join the documents."""
+        """Return a function that gives the same text, all documents of the case, for every question."""
         text = joined_documents(case)
         return lambda question: text
 

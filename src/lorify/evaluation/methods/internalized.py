@@ -143,7 +143,9 @@ class OuterProducts(Method):
         def ingest(case: Case) -> PreparedCase:
             solved = model.internalize(*case_documents(case))
             if not isinstance(model.internalizer, AssociativeInternalizer):
-                raise EvaluationError(f"method outer needs an associative hypernetwork, not {model.internalizer.name}")
+                raise EvaluationError(
+                    f"method outer needs an associative hypernetwork, not {model.internalizer.name}; leave it out"
+                )
             adapter = write_outer_products(model.internalizer, solved)
             # The statistics of the solved adapter still decide which questions the adapter is on for.
             asked = replace(adapter, statistics=solved.statistics)

@@ -33,7 +33,7 @@ class Trained(Method):
         raise NotImplementedError
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
-        """Load the LoRAs."""
+        """Load the LoRAs and return a function that prepares a case with the LoRA of its task."""
         find = self.load_loras()
 
         def ingest(case: Case) -> PreparedCase:
@@ -52,7 +52,7 @@ class MultiTask(Trained):
     name = "multi_task"
 
     def load_loras(self) -> Callable[[TaskContext], Adapter]:
-        """Load the LoRA."""
+        """Load the LoRA and return a function that gives it for every task."""
         adapter = load_adapter(self.path)
         return lambda task: adapter
 
@@ -82,7 +82,7 @@ class TaskLora(Trained):
     name = "oracle"
 
     def load_loras(self) -> Callable[[TaskContext], Adapter]:
-        """Load the library."""
+        """Load the library and return a function that finds the LoRA of a task by its name."""
         adapters = load_library(self.path).adapters
 
         def find(task: TaskContext) -> Adapter:

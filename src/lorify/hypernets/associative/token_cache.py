@@ -61,7 +61,13 @@ class QuantizedMemory:
 
     @classmethod
     def quantize(cls, memory: TokenMemory) -> QuantizedMemory:
-        """Quantize the memory of one chunk `[L, 1, t, ...]`."""
+        """Quantize the memory of one chunk.
+
+        Keys become float16. Values become int8 in units of 1/127 of the largest absolute value of each token and block.
+
+        Args:
+            memory: keys `[L, 1, t, r]`, values `[L, 1, t, d]` and weights `[L, 1, t]`.
+        """
         values = memory.values.squeeze(1)
         units = values.abs().amax(-1).clamp_min(1e-8) / 127
         rounded = (values / units.unsqueeze(-1)).round().to(torch.int8)

@@ -30,9 +30,11 @@ class ContextEncoderConfig(BaseModel):
     @model_validator(mode="after")
     def _check_patches(self) -> ContextEncoderConfig:
         if (self.kind == "patches") != (self.patches is not None):
-            raise ValueError("patches is required for an encoder of kind patches, and only allowed there")
+            raise ValueError("patches goes with an encoder of kind patches; give both or neither")
         if self.patches is not None and self.patches.feature_size != self.feature_size:
-            raise ValueError(f"feature_size is {self.feature_size}, but a patch has {self.patches.feature_size}")
+            raise ValueError(
+                f"feature_size is {self.feature_size}, but a patch has {self.patches.feature_size}; set it to that"
+            )
         return self
 
 
@@ -70,10 +72,13 @@ class PerceiverConfig(BaseModel):
         if names != sorted(set(names)):
             raise ValueError(f"modules are {', '.join(names)}; expected distinct modules in order of name")
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}")
+            raise ValueError(
+                f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}; change one"
+            )
         if self.per_layer and self.encoder.num_layers != self.num_layers:
             raise ValueError(
-                f"the encoder gives features of {self.encoder.num_layers} blocks, but {self.num_layers} are adapted"
+                f"the encoder gives features of {self.encoder.num_layers} blocks, but {self.num_layers} are adapted; "
+                "give the same number"
             )
         return self
 

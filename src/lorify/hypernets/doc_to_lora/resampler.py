@@ -49,7 +49,7 @@ def to_unit_rms(x: Tensor) -> Tensor:
 
 
 class RmsNorm(nn.Module):
-    """RMS norm."""
+    """Root-mean-square normalization with a learned weight for each feature, computed in float32."""
 
     def __init__(self, size: int) -> None:
         """Start with weights of one."""
@@ -57,7 +57,7 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize `[..., size]`."""
+        """Normalize features `[..., size]` over their last dimension."""
         return self.weight * to_unit_rms(x)
 
 

@@ -43,7 +43,9 @@ def translate_weights(weights: Mapping[str, Tensor], config: PerceiverConfig, fi
     for name, tensor in weights.items():
         ours, shaped = _translate(name, tensor, config)
         if ours in translated and not torch.equal(translated[ours], shaped):
-            raise HypernetworkError(f"{file}: {name} should share its weights with another block, but they differ")
+            raise HypernetworkError(
+                f"{file}: {name} should share its weights with another block, but they differ; download it again"
+            )
         translated[ours] = shaped
     for part in "AB":
         scales = [translated.pop(f"scale_{part}.{m.name}", None) for m in config.modules]

@@ -42,7 +42,8 @@ class SystemMessageConfig(BaseModel):
     def _check_slots(self) -> SystemMessageConfig:
         if self.embedded_slots >= self.num_slots:
             raise ValueError(
-                f"embedded_slots {self.embedded_slots} leaves none of the {self.num_slots} slots for tokens"
+                f"embedded_slots {self.embedded_slots} leaves none of the {self.num_slots} slots for tokens; "
+                "set it lower"
             )
         return self
 

@@ -59,7 +59,7 @@ class SystemMessageHypernetwork(nn.Module):
         e, d = config.embedding_size, config.hidden_size
         self.soft_tokens = nn.Parameter(torch.randn(config.embedded_slots, e, d) / e**0.5)
         self.shared = LoraTable(config.modules, len(config.layers), config.rank, learned=True)
-        self.shared.draw()
+        self.shared.initialize()
 
     def forward(self, descriptions: EncodedDescriptions) -> LoraBatch:
         """Build the updates of n descriptions, one row each."""

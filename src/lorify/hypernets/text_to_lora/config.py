@@ -63,7 +63,7 @@ class TaskConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> TaskConfig:
         if self.rank_positions == "rotary" and self.trunk_width % 2:
-            raise ValueError(f"rotary rank positions need an even trunk width, not {self.trunk_width}")
+            raise ValueError(f"rotary rank positions need an even trunk width, not {self.trunk_width}; use size M or L")
         if len({module.name for module in self.modules}) < len(self.modules):
             raise ValueError("a module is named twice; name each once")
         return self
@@ -82,7 +82,7 @@ class TaskConfig(BaseModel):
 
     @property
     def scaling(self) -> float:
-        """Scale of the adapters' updates."""
+        """Factor of the updates `B A`: `lora_alpha / rank`, or `lora_alpha / sqrt(rank)` with `use_rslora`."""
         return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)
 
 

@@ -46,22 +46,26 @@ class LoraTable(nn.Module):
         """The weights of one module: `A [L, r, i]`, `B [L, o, r]`."""
         return LoraStack(self.A[module], self.B[module])
 
-    def draw(self) -> None:
-        """Initialize as PEFT does: A uniform, B zero."""
+    def initialize(self) -> None:
+        """Draw A uniformly from ±1/√(input features), as PEFT does; B stays as it is, zero in a new table."""
         for A in self.A.values():
             bound = 1 / math.sqrt(A.shape[-1])
             nn.init.uniform_(A, -bound, bound)
 
     @torch.no_grad()
     def fill(self, values: Mapping[str, LoraStack]) -> None:
-        """Copy the weights of all modules into the table."""
+        """Copy weights into the table; `values` has those of every module."""
         for name in self.A:
             self.A[name].copy_(values[name].A)
             self.B[name].copy_(values[name].B)
 
 
-class OutputRange(nn.Module):
-    """Maps what the heads write to LoRA weights: `offset + mean + deviation * output_scale * written`."""
+class OutputTransform(nn.Module):
+    """Maps the heads' outputs to LoRA weights: `offset + mean + deviation * output_scale * output`, elementwise.
+
+    Mean and deviation are those of a library of trained LoRAs, if the config is `standardized`. The offset is one LoRA
+    that is added to every generated one.
+    """
 
     def __init__(self, config: TaskConfig) -> None:
         """Start with mean and offset zero, and deviation one."""
@@ -76,7 +80,15 @@ class OutputRange(nn.Module):
                 nn.init.ones_(parameter)
 
     def forward(self, module: str, written: LoraStack) -> LoraStack:
-        """Compute the LoRA weights of one module from the heads' outputs."""
+        """Compute the LoRA weights of one module in all adapted blocks.
+
+        Args:
+            module: name of the module.
+            written: the heads' outputs, A `[.., L, r, i]` and B `[.., L, o, r]`.
+
+        Returns:
+            Weights of the same shapes.
+        """
         A, B = written.A, written.B
         if self.scale != 1:
             A, B = A * self.scale, B * self.scale

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.encoders import DROPOUT, build_task_encoder, perceptron
-from lorify.hypernets.text_to_lora.lora_table import LoraStack, OutputRange
+from lorify.hypernets.text_to_lora.lora_table import LoraStack, OutputTransform
 from lorify.hypernets.text_to_lora.trunk import LayerModuleEmbedding, ResidualBlock, rotate_positions
 
 
@@ -36,7 +36,7 @@ class GeneratedLoras:
 
     Attributes:
         weights: module name -> LoRA weights, A `[n, L, r, i]` and B `[n, L, o, r]`.
-        written: the same before `OutputRange`, for example as z-scores.
+        written: the same before `OutputTransform`, for example as z-scores.
         encoder_loss: the task encoder's own loss, to be added when training; 0 unless the encoder is `vq`.
     """
 
@@ -56,7 +56,7 @@ class TaskHypernetwork(nn.Module):
         embedding_size = None if config.task_encoder == "one_hot" else config.latent_size // 4
         # These names are in saved weights: `places` is the embedding of the linear layer.
         self.places = LayerModuleEmbedding(len(config.layers), len(config.modules), embedding_size)
-        self.output_range = OutputRange(config)
+        self.output_range = OutputTransform(config)
         self.modules_by_name = {module.name: module for module in config.modules}
         self.rank, self.shared_head, self.rank_positions = config.rank, config.shared_head, config.rank_positions
         self.mixer = nn.Sequential(nn.Dropout(DROPOUT), *perceptron(w, 4 * w, w), nn.SiLU(), nn.Dropout(DROPOUT))

@@ -69,7 +69,7 @@ class TaskTrainingConfig(TrainingConfig):
     @model_validator(mode="after")
     def _offset_has_a_start(self) -> TaskTrainingConfig:
         if self.learned_offset and self.multi_task_lora is None:
-            raise ValueError("learned_offset needs multi_task_lora to start from")
+            raise ValueError("learned_offset needs multi_task_lora to start from; set it to a folder")
         return self
 
     @model_validator(mode="after")
@@ -77,7 +77,7 @@ class TaskTrainingConfig(TrainingConfig):
         if self.data.rewording:
             raise ValueError(
                 "data.rewording is for runs of kind system_message; a run of kind task embeds all descriptions before "
-                "its first step"
+                "its first step: leave it out"
             )
         return self
 
@@ -104,7 +104,7 @@ class LoraTrainingConfig(TrainingConfig):
     @model_validator(mode="after")
     def _starts_apart(self) -> LoraTrainingConfig:
         if self.shared and self.init_from is not None:
-            raise ValueError("init_from is for one LoRA for each task; set shared to false")
+            raise ValueError("init_from is for one LoRA for each task; set shared to false, or leave it out")
         return self
 
 

@@ -27,7 +27,15 @@ class LayerModuleEmbedding(nn.Module):
         self.learned = size is not None
 
     def forward(self, module_index: int, like: Tensor) -> Tensor:
-        """Embed one module in all adapted blocks `[L, ..]`, with the device and dtype of `like`."""
+        """Embed one module in all adapted blocks.
+
+        Args:
+            module_index: index of the module among the adapted ones.
+            like: a tensor whose device the result has, and its dtype if the embedding is one-hot.
+
+        Returns:
+            The embeddings of block and module, concatenated `[L, block + module]`.
+        """
         layers = torch.arange(self.num_layers, device=like.device)
         modules = torch.full_like(layers, module_index)
         if self.learned:

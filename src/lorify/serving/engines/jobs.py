@@ -112,7 +112,7 @@ class EngineStatus:
 
 
 class Engine(Protocol):
-    """Answers jobs."""
+    """Generates the answers of jobs, in this process or on a vLLM server."""
 
     def submit(self, job: Job) -> AnswerStream:
         """Accept a job, which starts at once or is queued.
@@ -124,11 +124,11 @@ class Engine(Protocol):
         ...
 
     def status(self) -> EngineStatus:
-        """Return the current load."""
+        """Return the numbers of running and waiting answers, and of tokens processed since the start."""
         ...
 
     async def is_healthy(self) -> bool:
-        """Return whether it can answer."""
+        """Return whether the engine can answer: its thread is alive, or its server responds."""
         ...
 
     def forget(self, documents: Collection[str]) -> None:
@@ -140,5 +140,9 @@ class Engine(Protocol):
         ...
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Accept no more jobs, finish the queued and running ones, and end; cancel them after the time."""
+        """Accept no more jobs, finish the queued and running ones, and release the engine.
+
+        Args:
+            timeout_seconds: jobs that are not finished after this time are cancelled.
+        """
         ...

@@ -123,7 +123,7 @@ class LocalEngine:
                 raise BusyError(f"{num_queued} {whose} waiting; try again in {wait} s", wait)
 
     def status(self) -> EngineStatus:
-        """Return the current load."""
+        """Return the numbers of running and waiting answers, and of tokens processed since the start."""
         with self._changed:
             num_queued = sum(not queued.cancelled for queued in self._queue)
             return EngineStatus(self._num_running(), num_queued, self._prompt_tokens, self._answer_tokens)
@@ -136,7 +136,7 @@ class LocalEngine:
         """Do nothing: the engine keeps adapters only in memory, and only for its jobs."""
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Accept no more jobs, finish the queued and running ones, and end; cancel them after the time."""
+        """Accept no more jobs, finish the queued and running ones, and end; cancel what is left after the timeout."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()

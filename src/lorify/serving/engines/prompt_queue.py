@@ -49,7 +49,7 @@ class StartingJobs:
         return 0 if any(queued.job.request is request for request in self.requests) else queued.job.num_prompt_tokens
 
     def add(self, queued: QueuedJob) -> None:
-        """Add a job."""
+        """Add a job; jobs of the same request share one prompt."""
         self.num_tokens += self.new_tokens(queued)
         known = [index for index, request in enumerate(self.requests) if request is queued.job.request]
         if not known:
@@ -94,7 +94,7 @@ class PromptQueue:
             yield from group
 
     def discard(self, is_unwanted: Callable[[QueuedJob], bool]) -> None:
-        """Drop jobs."""
+        """Drop the queued and starting jobs for which `is_unwanted` returns True."""
         self.queue.discard(is_unwanted)
         for group in self.starting:
             for queued in group:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class RowShares:
-    """Rows of owners with many of them wait now and then, so that those of the others are decoded as often as is fair.
+    """Shares decoding time equally among owners: rows of an owner that has used more than its share wait for a step.
 
     Each step gives every owner with rows an equal part of its time, and takes from those whose rows were decoded an
     equal part for each row. An owner with more rows than the average who has taken more than it got waits.
@@ -33,12 +33,12 @@ class RowShares:
         return [row for row, owner in enumerate(owners) if owner not in waiting]
 
     def charge(self, owners: Sequence[str], decoded: Sequence[int], seconds: float) -> None:
-        """Count the time of a step.
+        """Divide the time of a decoding step among the owners, and subtract what their decoded rows took.
 
         Args:
             owners: the owner of each row, as given to `choose`.
             decoded: the rows that were decoded.
-            seconds: how long it took.
+            seconds: duration of the step.
         """
         num_decoded = Counter(owners[row] for row in decoded)
         share, cost = seconds / len(set(owners)), seconds / len(decoded)

@@ -42,7 +42,7 @@ class RequestBody(BaseModel):
     def _check_text(cls, value: Any) -> Any:
         # JSON can contain lone surrogates, which tokenizers cannot encode.
         for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and not is_whole(text):
+            if isinstance(text, str) and not is_valid_unicode(text):
                 raise ValueError("the text contains a lone surrogate, half of a character; send valid Unicode")
         return value
 
@@ -69,8 +69,8 @@ def _asks_nothing(name: str, value: Any, field: FieldInfo | None) -> bool:
     return not value and not is_number and not field.is_required() and not field.default
 
 
-def is_whole(text: str) -> bool:
-    """Return whether a text is valid Unicode, without lone surrogates."""
+def is_valid_unicode(text: str) -> bool:
+    """Return whether a text can be encoded as UTF-8, that is, has no lone surrogates."""
     try:
         text.encode()  # much faster than checking each character
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ def check_is_function(tool: Any) -> Any:
     """
     kind = tool.get("type") if isinstance(tool, dict) else "function"
     if kind not in (None, "function"):
-        raise ValueError(f"a tool of type {str(kind)[:40]!r} is not supported; only functions are")
+        raise ValueError(f"a tool of type {str(kind)[:40]!r} is not supported; give tools of type function")
     return tool
 
 

@@ -68,7 +68,10 @@ class Step:
 
 
 class StepBuilder:
-    """Builds the steps of a run."""
+    """Draws the batch of each training step: chunks of documents, and questions about them.
+
+    A step depends only on the seed and on its number.
+    """
 
     def __init__(
         self,

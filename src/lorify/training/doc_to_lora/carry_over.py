@@ -36,7 +36,7 @@ class Streams(Generic[Batch]):
         self._positions: dict[int, _Position[Batch]] = {}
 
     def batch(self, number: int) -> Batch:
-        """Build batch `number`."""
+        """Return batch `number`, counted from 0 over the whole run; builds those before it in its stream if needed."""
         window, place = divmod(number, WINDOW_BATCHES)
         index, stream = divmod(place, NUM_STREAMS)
         position = self._positions.get(stream)

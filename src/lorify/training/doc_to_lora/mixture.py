@@ -45,7 +45,7 @@ class Shard(Protocol):
 
 
 class QuestionSet(Protocol):
-    """A data set in shards."""
+    """A data set of contexts with questions, divided into shards that are read one at a time."""
 
     @property
     def num_questions(self) -> int:
@@ -54,7 +54,7 @@ class QuestionSet(Protocol):
 
     @property
     def shards(self) -> Sequence[Shard]:
-        """Its shards."""
+        """The shards, in order."""
         ...
 
 
@@ -75,7 +75,7 @@ class ListedShard:
 
     @property
     def shards(self) -> Sequence[Shard]:
-        """Itself."""
+        """A list of this one shard."""
         return [self]
 
     def question_counts(self) -> list[int]:

@@ -177,7 +177,7 @@ class PerceiverObjective:
         return -sum(value for name, value in heldout.items() if name.startswith("loss/"))
 
     def save_best(self, folder: Path) -> None:
-        """Write the hypernetwork."""
+        """Save the hypernetwork with its config to `folder`."""
         DOC_TO_LORA.save(folder, self.hypernetwork_config, self.hypernetwork)
 
     def score_contexts(self, rows: Sequence[ContextRow], *, noise_alpha: float = 0.0) -> ContextScores:

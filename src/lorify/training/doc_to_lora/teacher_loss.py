@@ -56,11 +56,17 @@ def kl_to_teacher(
 
 
 def stored_kl_per_token(logits: Tensor, stored: Sequence[SelfGeneratedQuestion]) -> Tensor:
-    """Compute KL(teacher || student) over the teacher's stored predictions `[answers]`; their number may vary.
+    """Compute KL(teacher || student) per answer token, in nats, summed over the teacher's top k tokens.
+
+    The number k of stored predictions may differ between questions. Tokens outside of the top k are left out, and
+    neither distribution is normalized again.
 
     Args:
         logits: the student's, at the answer tokens of all `stored` questions in order `[answers, vocabulary]`.
         stored: the teacher's answers with its predictions.
+
+    Returns:
+        The divergence at each answer token `[answers]`.
     """
     parts = []
     for question, own in zip(stored, logits.split([len(q.answer_ids) for q in stored]), strict=True):

@@ -100,12 +100,15 @@ def split_rows(
 
 
 def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joined: bool = False) -> PackedRows:
-    """Pack each row's segments.
+    """Concatenate the segments of each row behind their common prefix; see the module docstring.
 
     Args:
         rows: the segments of each row.
-        teacher: use the teacher's prompts.
-        joined: put all rows in one sequence, instead of one sequence each.
+        teacher: use the teacher's prompts, and the student's for segments that have none.
+        joined: put all rows in one sequence without padding, instead of one padded sequence each.
+
+    Returns:
+        The batch, on the CPU.
     """
     packed = [_pack_row([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row],
                         [s.answer for s in row]) for row in rows]  # fmt: skip

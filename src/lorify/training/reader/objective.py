@@ -46,7 +46,9 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
     assert config.init_from is not None  # the config is checked
     relevance = load_relevance(config.init_from)
     if relevance is None:
-        raise TrainingError(f"init_from {config.init_from} has no relevance.json, whose word weights a reader needs")
+        raise TrainingError(
+            f"init_from {config.init_from} has no relevance.json, whose word weights a reader needs; train it again"
+        )
     hypernetwork_config, hypernetwork = ASSOCIATIVE.load(config.init_from)
     base = preparation.load_base(config.base)
     check_base(hypernetwork_config, base, str(config.init_from))

@@ -135,7 +135,7 @@ class ReconstructionObjective:
         return -heldout["mean_absolute_error"]
 
     def save_best(self, folder: Path) -> None:
-        """Write the hypernetwork."""
+        """Save the hypernetwork with its config to `folder`."""
         trained = {"num_training_tasks": len(self.names)}
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 

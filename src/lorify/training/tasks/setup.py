@@ -104,7 +104,7 @@ def adapted_layers(settings: LoraSettings, num_layers: int, base_name: str) -> t
     if settings.first_layer > last:
         raise TrainingError(
             f"no block is adapted: first_layer is {settings.first_layer}, and the last block of base {base_name} that "
-            f"may be adapted is {last}"
+            f"may be adapted is {last}; set hypernetwork.first_layer to at most {last}"
         )
     return tuple(range(settings.first_layer, last + 1))
 

@@ -120,7 +120,7 @@ class TaskObjective:
         return heldout["exact/seen"]
 
     def save_best(self, folder: Path) -> None:
-        """Write the hypernetwork."""
+        """Save the hypernetwork with its config to `folder`."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 

@@ -106,7 +106,7 @@ class SystemMessageObjective:
         return heldout["exact/seen"]
 
     def save_best(self, folder: Path) -> None:
-        """Write the hypernetwork."""
+        """Save the hypernetwork with its config to `folder`."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
         SYSTEM_PROMPT.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 

@@ -102,10 +102,13 @@ def turn(x: float, y: float, angle: int) -> tuple[float, float]:
 
 
 def line_pieces(words: Sequence[Box]) -> list[Box]:
-    """Join words into pieces of lines, which end where a column may end.
+    """Join the words of each line into pieces, split at gaps that may separate columns.
 
-    Words that the file draws one after the other belong together unless they are far apart, and others only if they
-    are close.
+    Consecutive words in the file are joined across wider gaps (`_PIECE_GAP`) than words that the file draws at
+    different times (`_STRAY_GAP`).
+
+    Args:
+        words: the words of a page, in the order of the file.
     """
     return _merge_stray([piece_of(group) for group in grouped_words(words)])
 
@@ -137,7 +140,7 @@ def _is_justified(line: Sequence[Box]) -> bool:
 
 
 def piece_of(words: Sequence[Box]) -> Box:
-    """Join words that stand on one line; dots that lead to the next column become three."""
+    """Join words of one line into a box; a row of leader dots, as in a table of contents, is shortened to three."""
     piece = joined(words)
     return replace(piece, text=_LEADERS.sub(" ... ", piece.text).strip(), words=tuple(words))
 

@@ -24,7 +24,7 @@ from attack_target import LOWEST_PRIORITY, Attack, Target, at_once, chat, start_
 from kills import Server
 from server_watch import MEGABYTE, Watch, memory_bytes
 
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.serving.storage.keys import create_key
 
 HEALTH_SECONDS = 0.5

@@ -27,12 +27,12 @@ import torch
 import lorify
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.gguf import export_gguf
-from lorify.base.files import DEFAULT_BASE, resolve_base
-from lorify.base.generation import generate_batch
-from lorify.base.gguf_conversion import GGUF_NAME
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
+from lorify.base.files.gguf_conversion import GGUF_NAME
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.facts.generate import generate_fact_example
 

@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
-from lorify.base.files import DEFAULT_BASE, resolve_base
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.base.loading import load_base
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig

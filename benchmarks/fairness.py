@@ -24,7 +24,7 @@ from attack_target import LOWEST_PRIORITY, Attack, Target, at_once, attacked, ch
 from kills import Server
 from server_watch import cpu_seconds
 
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.serving.storage.keys import create_key
 
 OTHER_CLIENTS = 8

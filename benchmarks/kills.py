@@ -24,7 +24,7 @@ from pathlib import Path
 
 import httpx2
 
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 
 CLIENTS = 4
 ASKED_AFTER_EACH_KILL = 6

@@ -21,7 +21,7 @@ from internalizing import bare_forward, seconds
 from kills import Server
 
 import lorify
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.data.facts.generate import generate_fact_example
 
 PAGE_TOKENS = 500

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx2
 from kills import Server
 
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.serving.storage.keys import create_key
 
 TURN_SECONDS = 15.0

@@ -20,8 +20,8 @@ import lorify
 from lorify.adapters import AdapterLike, AdapterStack, build_lora_batch
 from lorify.answering.plan import AnswerPlan, Query
 from lorify.base.constraints import json_constraint
-from lorify.base.generation import generate_batch
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 
 TEXT = "The Kestrel Mill was founded by Odo Brand in 1892. Its oven is made of blue clay. It bakes 340 loaves a day."

@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoTokenizer, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-from lorify.base.files import resolve_base
+from lorify.base.files.locate import resolve_base
 from lorify.evaluation.suites.imagenette import IMAGENETTE_CLASSES
 
 IMAGE_TOKENS = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<img>"}

@@ -9,7 +9,7 @@ from tiny import TOWER_TEXT
 from typer.testing import CliRunner, Result
 
 import lorify.facade
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig

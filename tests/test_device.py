@@ -25,14 +25,14 @@ from lorify.adapters.exports.gguf import export_gguf
 from lorify.adapters.exports.peft import export_peft
 from lorify.adapters.merging import merge_into_base
 from lorify.answering.fidelity import check_adapter
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
-from lorify.hypernets.associative.relevance import Relevance
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer

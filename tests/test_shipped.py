@@ -123,7 +123,7 @@ def test_the_exported_adapter_gives_the_same_logits_through_peft(model, tmp_path
 
     from lorify.adapters import build_lora_batch
     from lorify.adapters.exports.peft import export_peft
-    from lorify.base.files import resolve_base
+    from lorify.base.files.locate import resolve_base
 
     exact = lorify.load(dtype=torch.float32)
     adapter = exact.internalize(DEMO / "harbour-museum.md")

@@ -17,12 +17,12 @@ from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
-from lorify.base.chat import Message
+from lorify.base.chat.prompts import Message
 from lorify.base.constraints import Constraint, json_constraint
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.decoding.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
-from lorify.base.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError

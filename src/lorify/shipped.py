@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.model import BaseLM
 from lorify.errors import AdapterError
 

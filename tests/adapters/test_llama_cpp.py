@@ -16,9 +16,9 @@ import lorify
 from lorify import Lorify
 from lorify.adapters import Adapter, AdapterStack
 from lorify.adapters.exports.gguf import export_gguf
-from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.files import DEFAULT_BASE, resolve_base
-from lorify.base.gguf_conversion import GGUF_NAME
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
+from lorify.base.files.gguf_conversion import GGUF_NAME
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.contexts.documents import document_from_text
 
 llama_cpp = pytest.importorskip("xllamacpp", reason="`make test-llama` installs xllamacpp")

@@ -9,12 +9,12 @@ from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
-from lorify.base.chat import PromptBuilder
-from lorify.base.sampling import GenerationOptions
+from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.cloze.statements import find_cloze_statements
 from lorify.facade import Lorify
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 
 OPTIONS = GenerationOptions(6)
 MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")

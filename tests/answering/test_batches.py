@@ -3,7 +3,7 @@ from tiny import tiny_base
 from lorify.answering.answerer import Answer, Answerer
 from lorify.answering.batches import BATCH_CHARACTERS, BATCH_ROWS, SHARED_CHARACTERS, answer_in_batches
 from lorify.answering.plan import AnswerPlan, Query
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 
 OPTIONS = GenerationOptions(4)
 

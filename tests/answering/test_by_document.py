@@ -6,10 +6,10 @@ from tiny_lorify import tiny_lorify
 from lorify.adapters import AdapterStack
 from lorify.answering.by_document import answer_by_document
 from lorify.answering.plan import Query
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 QUESTION = "When does the mill open?"

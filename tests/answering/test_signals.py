@@ -6,7 +6,7 @@ from tiny_lorify import ForwardPasses, judging_lorify
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 
 OPTIONS = GenerationOptions(4)

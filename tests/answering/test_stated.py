@@ -7,11 +7,11 @@ from lorify.answering.confidence import Signals
 from lorify.answering.plan import Query
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel, stated_signals
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
 from lorify.facade import Lorify
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 REPLY = "It is not in there."

@@ -6,7 +6,7 @@ from tiny_lorify import tiny_lorify
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import Query
 from lorify.answering.two_passes import DRAFT_TOKENS
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 
 QUESTION = "When does the mill open?"

@@ -15,7 +15,7 @@ from bad_input_helpers import Fail, run, snapshot, truncate
 from safetensors.torch import load_file, save_file
 
 from lorify.base.cache import cache_dir
-from lorify.base.files import DEFAULT_BASE, DEFAULT_BASE_PACKAGE
+from lorify.base.files.locate import DEFAULT_BASE, DEFAULT_BASE_PACKAGE
 
 
 @pytest.mark.parametrize("name", ["nonsense", "./no/such/folder", "no-such.gguf", "too/many/parts", "bad id/x y", ""])

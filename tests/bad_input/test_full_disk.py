@@ -63,9 +63,9 @@ def test_a_base_that_the_system_refuses_to_keep(
 ) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
     weights = {"weight": torch.zeros(10_000)}
-    monkeypatch.setattr("lorify.base.files.check_complete", lambda _: None)
+    monkeypatch.setattr("lorify.base.files.locate.check_complete", lambda _: None)
     monkeypatch.setattr(
-        "lorify.base.files.convert_gguf", lambda _, folder: save_file(weights, folder / "model.safetensors")
+        "lorify.base.files.locate.convert_gguf", lambda _, folder: save_file(weights, folder / "model.safetensors")
     )
     before = snapshot(cache_dir())
     with no_more_than(2000):

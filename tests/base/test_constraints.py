@@ -9,8 +9,8 @@ from llguidance import LLMatcher
 from tiny import tiny_base
 
 from lorify.base.constraints import ANY_OBJECT, json_constraint
-from lorify.base.generation import generate_batch, stream_tokens
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.generation import generate_batch, stream_tokens
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import SchemaError
 
 PERSON = {

@@ -12,9 +12,9 @@ from training.tiny_associative_run import tiny_config, trainer
 from lorify.adapters import build_lora_batch
 from lorify.adapters.exports.peft import export_peft, import_peft
 from lorify.adapters.merging import merge_into_base
-from lorify.base.generation import generate_batch
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import lorify
 from lorify.adapters.storage import load_adapter
-from lorify.base.chat import question_messages, with_system_turn
+from lorify.base.chat.prompts import question_messages, with_system_turn
 from lorify.base.loading import load_base
 from lorify.cli import app
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.data.tasks.files import load_tasks
-from lorify.data.tasks.published_prompts import published_question
+from lorify.data.tasks.published.prompts import published_question
 
 NAME = "task022_cosmosqa_passage_inappropriate_binary"
 SNI = {"Definition": ["Say yes or no."], "Categories": ["c"], "Instances": [{"input": "a", "output": ["yes"]}]}

@@ -4,7 +4,7 @@ from tiny_lorify import ForwardPasses, judging_lorify
 
 from lorify import Lorify
 from lorify.adapters import AdapterStack
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.commands.questions import answer_json, stream_answers
 from lorify.contexts.documents import document_from_text
 

@@ -13,9 +13,9 @@ from serving.waiting import wait_until
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.peft import CONFIG_NAME, import_peft
-from lorify.base.generation import generate_batch
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 
 MODEL = "org/the-base"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from lorify.base.files import DEFAULT_BASE, resolve_base
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 
 MAX_LORA_RANK = 256
 START_SECONDS = 900

@@ -14,10 +14,10 @@ from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from serving.waiting import wait_until
 from tiny import tiny_base
 
-from lorify.base.sampling import sample_tokens
+from lorify.base.decoding.sampling import sample_tokens
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.serving.http.schemas import NewDocument
+from lorify.serving.http.schemas.lorify_routes import NewDocument
 from lorify.serving.service import LOCAL_OWNER, MAX_EXPORTS
 from lorify.serving.settings import ServingSettings
 
@@ -134,7 +134,7 @@ def test_a_document_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> No
 
 def test_a_long_text_does_not_block_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tidy = Held(document_from_text)
-    monkeypatch.setattr("lorify.serving.text_sizes.document_from_text", tidy)
+    monkeypatch.setattr("lorify.serving.limits.text_sizes.document_from_text", tidy)
     with serving(tmp_path) as running, ThreadPoolExecutor(1) as pool:
         posted = pool.submit(post_text, running, TEXTS[0])
         tidy.wait_for_calls(1)

@@ -12,7 +12,7 @@ from serving.running import ask, serving
 from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
-from lorify.base.sampling import sample_tokens
+from lorify.base.decoding.sampling import sample_tokens
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.settings import ServingSettings
 

@@ -23,9 +23,9 @@ import lorify
 from lorify import Lorify
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
 from lorify.answering.plan import AnswerRequest
-from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.files import DEFAULT_BASE
-from lorify.base.sampling import GenerationOptions
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
+from lorify.base.decoding.sampling import GenerationOptions
+from lorify.base.files.locate import DEFAULT_BASE
 from lorify.contexts.documents import document_from_text
 from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.remote_teachers import EndpointTeacher

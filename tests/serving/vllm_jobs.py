@@ -9,7 +9,7 @@ from serving.tiny_lorify import tiny_adapters, tiny_lorify
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.answering.plan import Planner, Query, plan_as_requested
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.serving.engines.jobs import Job
 from lorify.serving.engines.vllm import VllmEngine, VllmLimits
 from lorify.serving.engines.vllm_adapters import content_name, fold

@@ -9,11 +9,11 @@ from accelerate import PartialState
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from lorify.base.generation import generate_batch
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.loading import load_base
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.errors import BaseModelError
 
 

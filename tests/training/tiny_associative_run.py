@@ -4,7 +4,7 @@ from tiny import tiny_base
 
 from lorify.base.model import BaseLM
 from lorify.data.examples import Example, Question
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.training_config import (
     AssociativeData,
     AssociativeOptimization,

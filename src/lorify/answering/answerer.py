@@ -15,11 +15,11 @@ from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
 from lorify.answering.two_passes import DRAFT_TOKENS, do_tasks_on_drafts
-from lorify.base.chat import Message, PromptBuilder
-from lorify.base.generation import generate_batch, stream_tokens
+from lorify.base.chat.prompts import Message, PromptBuilder
+from lorify.base.chat.turns import without_system
+from lorify.base.decoding.generation import generate_batch, stream_tokens
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
-from lorify.base.turns import without_system
 from lorify.hypernets.evidence import PreparedAdapter
 from lorify.hypernets.internalizer import DocumentInternalizer
 

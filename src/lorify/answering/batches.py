@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lorify.answering.answerer import Answer, Answerer
 from lorify.answering.plan import AnswerPlan, Query
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 
 BATCH_ROWS = 16
 BATCH_CHARACTERS = 65_536

@@ -8,7 +8,7 @@ from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import AnswerRequest
 from lorify.answering.sources import Source
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.data.answers import normalize_answer
 from lorify.hypernets.evidence import answering_documents
 from lorify.hypernets.internalizer import DocumentInternalizer

@@ -15,7 +15,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.batches import BATCH_ROWS, answer_in_batches
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import Document
 from lorify.data.cloze.statements import (
     MAX_ANSWER_TOKENS,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lorify.adapters import AdapterStack
-from lorify.base.chat import Message, question_messages
+from lorify.base.chat.prompts import Message, question_messages
 from lorify.hypernets.evidence import TokenEvidence
 
 

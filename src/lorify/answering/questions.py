@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lorify.base.chat import Message
-from lorify.base.follow_ups import refers_back
+from lorify.base.chat.follow_ups import refers_back
+from lorify.base.chat.prompts import Message
 
 _NAME = re.compile(r"(?:[Tt]he )?[^\W\d_a-z][\w'.-]*(?: (?:of|the|de|von|van|[^\W\d_a-z][\w'.-]*)){0,4}")
 _VERDICT = re.compile(r"(?:yes|no)\b", re.IGNORECASE)

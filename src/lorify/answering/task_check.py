@@ -9,8 +9,8 @@ from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.plan import Query
-from lorify.base.chat import Message
-from lorify.base.sampling import GenerationOptions
+from lorify.base.chat.prompts import Message
+from lorify.base.decoding.sampling import GenerationOptions
 
 NUM_SHOTS = 3
 SPARE_TOKENS = 4

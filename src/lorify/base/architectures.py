@@ -17,8 +17,8 @@ class Architecture:
         gguf_name: llama.cpp's name for it, such as `llama`; None if llama.cpp has none, which rules out GGUF exports.
         gguf_interleaves_heads: whether llama.cpp stores the rows of `q_proj` and `k_proj` with the two halves of each
             head interleaved, which adapters have to follow.
-        has_fast_decoding: whether `lorify.base.fast_decoding` computes its blocks: RMS norms before attention and
-            feed-forward layer, rotary positions, optional norms of queries and keys, a gated feed-forward layer.
+        has_fast_decoding: whether `lorify.base.decoding.fast_blocks` computes its blocks: RMS norms before attention
+            and feed-forward layer, rotary positions, optional norms of queries and keys, a gated feed-forward layer.
         is_known: False for an architecture without an entry, whose logits are checked when it is loaded.
     """
 

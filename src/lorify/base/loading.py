@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
 )
 
-from lorify.base.files import DEFAULT_BASE, resolve_base, weights_digest
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.model import BaseLM
 from lorify.base.sharding import can_shard, shard_blocks
 from lorify.base.structure import text_model

@@ -13,9 +13,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lorify.base.activations import ActivationHooks, Activations
 from lorify.base.architectures import find_architecture
-from lorify.base.chat import stop_token_ids
+from lorify.base.chat.control_tokens import encode_plain
+from lorify.base.chat.prompts import stop_token_ids
 from lorify.base.constrained_decoding import GrammarTokens
-from lorify.base.control_tokens import encode_plain
 from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
 from lorify.base.packed_weights import PackedMatrices
@@ -104,7 +104,7 @@ class BaseLM:
 
     @property
     def stop_ids(self) -> set[int]:
-        """Return the tokens that end an answer (see `lorify.base.chat.stop_token_ids`)."""
+        """Return the tokens that end an answer (see `lorify.base.chat.prompts.stop_token_ids`)."""
         return stop_token_ids(self.tokenizer, self.model.generation_config)
 
     @cached_property

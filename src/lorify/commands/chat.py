@@ -29,7 +29,7 @@ from lorify.data.answers import NOT_STATED
 
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
-    from lorify.base.chat import Message
+    from lorify.base.chat.prompts import Message
     from lorify.facade import Lorify
 
 Adapters = Annotated[

@@ -102,7 +102,7 @@ def generate_data(
 
     Example: lorify generate-data texts.jsonl -o data/mine --endpoint http://localhost:8000/v1 --writer qwen3-8b
     """
-    from lorify.base.files import DEFAULT_BASE
+    from lorify.base.files.locate import DEFAULT_BASE
     from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated
 
     style = _prompt_style(prompts)

@@ -15,7 +15,7 @@ def models(as_json: Json = False) -> None:
     Example: lorify models
     """
     from lorify.base.architectures import ARCHITECTURES
-    from lorify.base.files import known_bases
+    from lorify.base.files.locate import known_bases
     from lorify.shipped import SHIPPED_HYPERNETWORKS, shipped_task_hypernetwork
 
     bases = [

@@ -80,7 +80,7 @@ MAX_TOKENS = 128
 def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:
     """Load a base model with its hypernetworks; None selects the default base and the shipped hypernetwork."""
     with _paused_garbage_collection():
-        from lorify.base.files import DEFAULT_BASE
+        from lorify.base.files.locate import DEFAULT_BASE
         from lorify.facade import load
 
         name = DEFAULT_BASE if base is None else base
@@ -110,7 +110,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
     from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging
 
-    from lorify.base.files import DEFAULT_BASE
+    from lorify.base.files.locate import DEFAULT_BASE
 
     logging.disable_progress_bar()  # switches the hub's bars off too
     if name == DEFAULT_BASE or Path(name).expanduser().exists():

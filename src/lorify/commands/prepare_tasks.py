@@ -57,8 +57,8 @@ def prepare_tasks(
     Example: lorify prepare-tasks lots-of-loras -o data/t2l/tasks --descriptions text-to-lora/tasks
     """
     from lorify.data.sources.lots_of_loras import select_names
-    from lorify.data.tasks.authors_descriptions import find_descriptions, read_descriptions
     from lorify.data.tasks.files import save_task
+    from lorify.data.tasks.published.authors_descriptions import find_descriptions, read_descriptions
 
     if source == BENCHMARKS:
         _write_benchmarks(output, read_descriptions(descriptions) if descriptions is not None else {}, tasks, items)
@@ -97,7 +97,7 @@ def _write_benchmarks(
 def _read(source: str, names: list[str], split: str) -> Iterator[Task]:
     """Read tasks one after the other."""
     from lorify.data.sources.lots_of_loras import read_lots_of_loras
-    from lorify.data.tasks.sni import select_sni_tasks
+    from lorify.data.tasks.published.sni import select_sni_tasks
 
     folder = None if source == HUB else Path(source)
     if folder is not None and not folder.is_dir():

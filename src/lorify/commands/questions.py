@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lorify.answering.answerer import Answer
     from lorify.answering.plan import Query
     from lorify.answering.sources import Source
-    from lorify.base.sampling import GenerationOptions
+    from lorify.base.decoding.sampling import GenerationOptions
     from lorify.facade import Lorify
 
 

@@ -12,7 +12,7 @@ import typer
 from lorify.errors import SchemaError
 
 if TYPE_CHECKING:
-    from lorify.base.sampling import GenerationOptions
+    from lorify.base.decoding.sampling import GenerationOptions
 
 Schema = Annotated[
     Path | None, typer.Option("--schema", metavar="FILE", help="JSON schema; every answer is JSON that matches it.")
@@ -44,6 +44,6 @@ def read_schema(path: Path | None) -> Mapping[str, Any] | None:
 def generation_options(max_tokens: int, schema: Mapping[str, Any] | None) -> GenerationOptions:
     """Return the options of an answer with a length limit, and a schema if there is one."""
     from lorify.base.constraints import json_constraint
-    from lorify.base.sampling import GenerationOptions
+    from lorify.base.decoding.sampling import GenerationOptions
 
     return GenerationOptions(max_tokens, constraint=None if schema is None else json_constraint(schema))

@@ -53,7 +53,7 @@ def show_data(
 
 
 def _load(folder: Path, base: str | None, patterns: list[str]) -> SelfGeneratedSets:
-    from lorify.base.files import DEFAULT_BASE
+    from lorify.base.files.locate import DEFAULT_BASE
     from lorify.contexts.encoders import context_affixes
     from lorify.data.self_generated.published import ChatTokens
     from lorify.data.self_generated.sets import load_sets

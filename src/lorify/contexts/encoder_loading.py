@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from lorify.base.architectures import ARCHITECTURES
-from lorify.base.files import resolve_base
+from lorify.base.files.locate import resolve_base
 from lorify.base.loading import load_base, reading
 from lorify.base.model import BaseLM
 from lorify.contexts.encoders import ContextEncoder, TextEncoder

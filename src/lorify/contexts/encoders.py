@@ -18,12 +18,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
+from lorify.base.chat.prompts import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-_MARK = "\u2602"  # placeholder for the context in a rendered chat template; differs from that of `lorify.base.chat`
+_MARK = (
+    "\u2602"  # placeholder for the context in a rendered chat template; differs from that of `lorify.base.chat.prompts`
+)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from lorify.base.activations import ActivationHooks
-from lorify.base.control_tokens import encode_plain
-from lorify.base.files import resolve_base
+from lorify.base.chat.control_tokens import encode_plain
+from lorify.base.files.locate import resolve_base
 from lorify.base.loading import load_weights, reading
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
 from lorify.contexts.images import ImageContext

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lorify.base.files import DEFAULT_BASE
+from lorify.base.files.locate import DEFAULT_BASE
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.sources import Source
 from lorify.serving.engines.answers import WholeAnswer, join_pieces
 from lorify.serving.engines.jobs import Job, Piece
-from lorify.serving.workers import Workers
+from lorify.serving.limits.workers import Workers
 
 NOT_STATED_REASON = "not_stated"
 

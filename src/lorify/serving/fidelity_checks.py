@@ -17,7 +17,7 @@ from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify
 from lorify.serving.engines.answers import whole_answers
 from lorify.serving.engines.jobs import Engine, Job
-from lorify.serving.fairness import owner_limit
+from lorify.serving.limits.sharing import owner_limit
 from lorify.serving.storage.store import AdapterStore
 
 MAX_PARALLEL_QUESTIONS = 4

@@ -13,8 +13,8 @@ import uvicorn
 
 from lorify.errors import ConfigError
 from lorify.serving.http.app import create_app
-from lorify.serving.http.connections import ConnectionConfig
-from lorify.serving.memory import release_free_memory
+from lorify.serving.http.middleware.connections import ConnectionConfig
+from lorify.serving.limits.memory import release_free_memory
 from lorify.serving.service import Service
 
 RELEASE_SECONDS = 5.0

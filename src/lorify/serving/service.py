@@ -9,16 +9,16 @@ from pathlib import Path
 from lorify.adapters import AdapterStack
 from lorify.errors import UnknownAdapterError, UnknownModelError
 from lorify.facade import Lorify
-from lorify.serving.adapter_creation import AdapterCreator
-from lorify.serving.adapter_jobs import AdapterJobs
-from lorify.serving.adapter_loans import AdapterLoans
+from lorify.serving.adapters.creation import AdapterCreator
+from lorify.serving.adapters.jobs import AdapterJobs
+from lorify.serving.adapters.loans import AdapterLoans
 from lorify.serving.documents.reader import DocumentReader
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.fidelity_checks import FidelityChecks
+from lorify.serving.limits.workers import Workers
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.keys import ApiKeys
 from lorify.serving.storage.store import AdapterStore
-from lorify.serving.workers import Workers
 
 MAX_PARALLEL_PROMPTS = 2
 MAX_EXPORTS = 16

@@ -18,8 +18,8 @@ from lorify.adapters import AdapterStack, LoraPair, build_lora_batch, export_pef
 from lorify.adapters.exports.peft import peft_base_name
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.loading import load_base
-from lorify.base.sampling import GenerationOptions
 from lorify.errors import AdapterError
 
 # PEFT asks transformers by a name that is being retired.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
+from lorify.base.chat.prompts import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
 
 TOP_K = 2

@@ -10,7 +10,7 @@ import torch
 from data.fake_endpoint import NotServed, chat_completion, serving
 from tiny import tiny_base
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.data.self_generated.pipeline import GenerationSettings, Part, generate_self_generated
 from lorify.data.self_generated.prompts import LORIFY_PROMPTS, SHORT_ANSWERS
 from lorify.data.self_generated.store import SelfGeneratedQuestion, load_self_generated, shard_path

@@ -10,7 +10,7 @@ import torch
 from data.fake_endpoint import NotServed, serving
 from tiny import tiny_model, tiny_tokenizer
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.data.self_generated.pipeline import GenerationSettings, generate_self_generated

@@ -1,8 +1,8 @@
 import pytest
 
 from lorify.data.sources.lots_of_loras import lots_of_loras_names, parse_rows, select_names
+from lorify.data.tasks.published.sni import sni_training_tasks
 from lorify.data.tasks.schema import Instance
-from lorify.data.tasks.sni import sni_training_tasks
 from lorify.errors import EvaluationError
 
 PROMPT = (

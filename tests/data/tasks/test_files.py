@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from lorify.data.tasks.files import load_tasks, save_task
+from lorify.data.tasks.published.sni import sni_number
 from lorify.data.tasks.schema import Instance, Task
-from lorify.data.tasks.sni import sni_number
 from lorify.errors import EvaluationError
 
 OWN = {

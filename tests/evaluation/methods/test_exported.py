@@ -5,7 +5,7 @@ import torch
 from tiny_lorify import tiny_lorify
 
 from lorify.answering.batches import answer_in_batches
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.timing import answer_timed
 from lorify.evaluation.suites.facts import FactsSuite

@@ -2,7 +2,7 @@ import pytest
 from tiny_lorify import Reader
 
 from lorify.answering.questions import last_question
-from lorify.base.chat import Message
+from lorify.base.chat.prompts import Message
 from lorify.data.answers import contains_answer
 from lorify.evaluation.suites.registry import parse_suite
 

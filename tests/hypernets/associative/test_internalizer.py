@@ -8,8 +8,8 @@ from tiny import FAMILIES
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, largest_difference, tiny_internalizer
 
 from lorify.adapters import LoraPair, build_lora_batch, load_adapter, save_adapter
-from lorify.base.generation import generate_batch
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks

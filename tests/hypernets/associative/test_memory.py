@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lorify.hypernets.associative.focus import FocusSolver
 from lorify.hypernets.associative.memory import Statistics, TokenMemory, solve_chosen_tokens
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative.questions.focus import FocusSolver
 
 L, N, T, D, F = 2, 3, 7, 48, 96
 

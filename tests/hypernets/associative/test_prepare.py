@@ -11,7 +11,7 @@ from tiny_internalizer import DOCUMENTS, INTERNALIZER, LONG, assert_same_weights
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.hypernets.associative.document_memory import kept_of, without_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.token_cache import CacheLimits
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})

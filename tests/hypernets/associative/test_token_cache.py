@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, LONG
 
+from lorify.hypernets.associative.questions.words import words_ending_at
 from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, choose_tokens
-from lorify.hypernets.associative.words import words_ending_at
 
 
 def memories_of(internalizer, *documents):

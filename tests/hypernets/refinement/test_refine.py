@@ -9,10 +9,10 @@ from tiny_lorify import tiny_lorify
 
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
 from lorify.hypernets.refinement.refine import refine

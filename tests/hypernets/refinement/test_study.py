@@ -7,7 +7,7 @@ import torch
 from tiny_lorify import judging_lorify, tiny_lorify
 
 from lorify.adapters import Adapter, LoraPair, build_lora_batch
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.facade import Lorify

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny_lorify import tiny_lorify
 
 from lorify.adapters import build_lora_batch
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
 from lorify.hypernets.refinement.gradient_loop import blank_adapter

@@ -11,7 +11,7 @@ from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.errors import HypernetworkError

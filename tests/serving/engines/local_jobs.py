@@ -6,7 +6,7 @@ from serving.tiny_lorify import tiny_adapters, tiny_lorify
 
 from lorify.adapters import AdapterLike, AdapterStack
 from lorify.answering.plan import Planner, Query, plan_as_requested
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.serving.engines.jobs import AnswerStream, Job, Piece
 from lorify.serving.engines.local import EngineLimits, LocalEngine
 

@@ -12,7 +12,7 @@ from serving.vllm_jobs import ADAPTERS, MODEL, QUESTION, job, name_of, run, text
 from serving.waiting import until
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, TooSlowError
 from lorify.serving.engines.vllm import VllmEngine
 from lorify.serving.engines.vllm_adapters import ALLOWED_RANKS, fold, needed_rank

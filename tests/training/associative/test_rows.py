@@ -5,9 +5,9 @@ from training.tiny_associative_run import GENERAL, PASSAGE, tiny_config
 
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
-from lorify.hypernets.associative.answer_finder import AnswerFinder
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.answer_finder import AnswerFinder
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.training.associative.batches import StepBuilder
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.step_memory import StepEncoder

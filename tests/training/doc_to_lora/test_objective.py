@@ -10,7 +10,7 @@ from tiny import tiny_base
 from training.small_perceiver import config, objective, train_in_process, weights_after, write_self_generated
 from training.two_processes import in_two_processes
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.loading import best_device
 from lorify.contexts.encoders import TextEncoder
 from lorify.data.examples import Question

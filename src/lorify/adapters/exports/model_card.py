@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lorify.adapters.adapter import Adapter
-from lorify.base.chat import PLAIN_TEMPLATE
-from lorify.base.files import HUB_IDS
+from lorify.base.chat.prompts import PLAIN_TEMPLATE
+from lorify.base.files.locate import HUB_IDS
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
@@ -57,7 +57,7 @@ _OFFLINE = """\
 that the adapter was made for, set `base` to the folder that lorify keeps them in:
 
 ```python
-from lorify.base.files import resolve_base
+from lorify.base.files.locate import resolve_base
 
 base = str(resolve_base({name!r}))
 ```

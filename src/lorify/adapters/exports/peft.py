@@ -25,7 +25,7 @@ from lorify.adapters.exports.model_card import write_model_card
 from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import write_tensors
 from lorify.atomic import replaced_folder, reported_write_errors
-from lorify.base.files import HUB_IDS, hub_id
+from lorify.base.files.locate import HUB_IDS, hub_id
 from lorify.errors import AdapterError
 from lorify.json_text import parse_json
 

@@ -71,7 +71,7 @@ def confidence(
 def _fit(
     suite: str, base: str | None, hypernetwork: Path | None, *, save: bool
 ) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
-    from lorify.base.files import DEFAULT_BASE
+    from lorify.base.files.locate import DEFAULT_BASE
     from lorify.evaluation.scoring.calibration import calibrate
     from lorify.shipped import shipped_hypernetwork
 

@@ -91,7 +91,7 @@ def evaluate_suite(
 
 def print_scores(run: Run, as_json: bool) -> None:
     """Print the scores and findings of a run."""
-    from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+    from lorify.data.tasks.published.prompts import BENCHMARKS_SOURCE
     from lorify.evaluation.reports.summaries import summarize, summarize_benchmarks
 
     rows = summarize(run.answers)

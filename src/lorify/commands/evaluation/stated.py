@@ -35,7 +35,7 @@ def stated(
 
     Example: lorify eval stated unanswerable:documents=20
     """
-    from lorify.base.files import DEFAULT_BASE
+    from lorify.base.files.locate import DEFAULT_BASE
     from lorify.evaluation.scoring.stated import collect_answers, fit_stated
     from lorify.shipped import shipped_hypernetwork
 

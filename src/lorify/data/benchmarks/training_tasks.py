@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lorify.data.benchmarks.items import read_items
 from lorify.data.benchmarks.published import PublishedBenchmark
-from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+from lorify.data.tasks.published.prompts import BENCHMARKS_SOURCE
 from lorify.data.tasks.schema import Instance, Task
 
 

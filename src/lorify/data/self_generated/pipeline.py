@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from lorify.base.chat import build_prompt_ids
+from lorify.base.chat.prompts import build_prompt_ids
 from lorify.data.examples import Example
 from lorify.data.self_generated.prompts import LORIFY_PROMPTS, PROMPTS, DataPrompts, PromptStyle
 from lorify.data.self_generated.store import (

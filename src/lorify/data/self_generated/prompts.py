@@ -18,7 +18,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from lorify.base.chat import Message, question_messages
+from lorify.base.chat.prompts import Message, question_messages
 
 PromptStyle = Literal["lorify", "published"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lorify.base.files import resolve_base
+from lorify.base.files.locate import resolve_base
 from lorify.data.self_generated.engines import Endpoint, OfflineVllm, call_concurrently, first_line
 from lorify.data.self_generated.teachers import Teacher, TeacherAnswer, TeacherBase, read_teacher_base
 from lorify.errors import EvaluationError

@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol
 import torch
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
-from lorify.base.chat import stop_token_ids
-from lorify.base.files import resolve_base, weights_digest
-from lorify.base.generation import generate_batch
+from lorify.base.chat.prompts import stop_token_ids
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
+from lorify.base.files.locate import resolve_base, weights_digest
 from lorify.base.loading import reading
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 
 BATCH_PROMPTS = 8
 

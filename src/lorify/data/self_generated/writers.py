@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lorify.base.chat import build_prompt_ids
-from lorify.base.generation import generate_batch
+from lorify.base.chat.prompts import build_prompt_ids
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.data.examples import Example
 from lorify.data.self_generated.engines import Endpoint, OfflineVllm, call_concurrently
 from lorify.data.self_generated.prompts import LORIFY_PROMPTS, DataPrompts

@@ -14,8 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from lorify.data.sources.hub import Row, read_dataset
+from lorify.data.tasks.published.sni import parse_sni_number, sni_training_tasks
 from lorify.data.tasks.schema import Instance, Task
-from lorify.data.tasks.sni import parse_sni_number, sni_training_tasks
 from lorify.errors import EvaluationError
 
 ORGANISATION = "Lots-of-LoRAs"

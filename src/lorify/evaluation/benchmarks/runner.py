@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lorify.adapters.exports.peft import export_peft
-from lorify.base.files import resolve_base
+from lorify.base.files.locate import resolve_base
 from lorify.errors import EvaluationError
 from lorify.evaluation.benchmarks.lm_eval_tasks import MAX_NEW_TOKENS, hub_task, local_task
 from lorify.evaluation.benchmarks.names import DESCRIPTIONS, PROGRAMS, SOURCE, data_path

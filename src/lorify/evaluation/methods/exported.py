@@ -16,9 +16,9 @@ from lorify.adapters import Adapter, export_peft
 from lorify.adapters.probes import load_with_peft
 from lorify.answering.answerer import Answer, Answerer
 from lorify.answering.plan import AnswerPlan
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts
 from lorify.evaluation.methods.internalized import internalize_and_study, prepare_adapter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+from lorify.data.tasks.published.prompts import BENCHMARKS_SOURCE
 from lorify.evaluation.reports.forms import summarize_forms
 from lorify.evaluation.reports.plots import write_plots
 from lorify.evaluation.reports.summaries import (

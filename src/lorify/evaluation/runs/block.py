@@ -9,8 +9,8 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.plan import AnswerPlan, Query, continue_chat
 from lorify.answering.questions import last_question
-from lorify.base.chat import Message, with_system_turn
-from lorify.base.sampling import GenerationOptions
+from lorify.base.chat.prompts import Message, with_system_turn
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.data.answers import contains_answer
 from lorify.data.examples import Question
 from lorify.evaluation.methods.api import Ingest, PreparedCase, longest_answer

@@ -14,9 +14,9 @@ import torch
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.loading import wait_for_device
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 
 _STATUS_PATH = Path("/proc/self/status")
 _RESET_PEAK_PATH = Path("/proc/self/clear_refs")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.confidence import ConfidenceModel, Signals
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import PreparedCase, check_questions
 from lorify.evaluation.methods.internalized import Internalized

@@ -9,7 +9,7 @@ import numpy as np
 
 from lorify.answering.batches import answer_in_batches
 from lorify.answering.stated import StatedModel, StatedSignals
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.internalized import Internalized
 from lorify.evaluation.scoring.confidence import auroc, fit_by_document

@@ -12,13 +12,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from lorify.base.chat.published_chats import find_published_template
 from lorify.base.model import BaseLM
-from lorify.base.published_chats import find_published_template
 from lorify.data.benchmarks.items import BenchmarkItem, read_items
 from lorify.data.benchmarks.published import PublishedBenchmark, published_benchmarks, random_descriptions
 from lorify.data.examples import Question
-from lorify.data.tasks.authors_descriptions import read_descriptions
-from lorify.data.tasks.published_prompts import BENCHMARKS_SOURCE
+from lorify.data.tasks.published.authors_descriptions import read_descriptions
+from lorify.data.tasks.published.prompts import BENCHMARKS_SOURCE
 from lorify.errors import EvaluationError
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case, ExampleText, PromptForm, TaskContext

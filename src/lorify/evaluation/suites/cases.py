@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from lorify.base.chat import Message
+from lorify.base.chat.prompts import Message
 from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageSource, read_image
 from lorify.data.examples import Example, Question

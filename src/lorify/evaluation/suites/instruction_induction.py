@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lorify.data.tasks.instruction_induction import load_instruction_induction
+from lorify.data.tasks.published.instruction_induction import load_instruction_induction
 from lorify.data.tasks.schema import MeasuredTask
 from lorify.evaluation.suites.task_cases import PublishedTasksSuite
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lorify.data.tasks.natural import load_natural_tasks
+from lorify.data.tasks.published.natural import load_natural_tasks
 from lorify.data.tasks.schema import MeasuredTask, split_task
 from lorify.evaluation.suites.task_cases import PublishedTasksSuite
 

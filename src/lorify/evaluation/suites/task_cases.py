@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from lorify.base.chat import Message
+from lorify.base.chat.prompts import Message
 from lorify.base.model import BaseLM
 from lorify.data.examples import Question
 from lorify.data.tasks.schema import MeasuredTask

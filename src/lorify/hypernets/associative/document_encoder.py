@@ -19,8 +19,8 @@ from lorify.errors import ContextError
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative.questions.words import hash_words, words_ending_at
 from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, QuantizedMemory
-from lorify.hypernets.associative.words import hash_words, words_ending_at
 
 CHUNKS_AT_ONCE = 8
 REMEMBERED_CHUNKS = 32

@@ -19,7 +19,6 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context, as_text
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, sum_documents
-from lorify.hypernets.associative.answer_finder import AnswerFinder, EncodedDocument, find_new_answers
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -30,7 +29,10 @@ from lorify.hypernets.associative.document_memory import (
     stored_words,
     within_limits,
 )
-from lorify.hypernets.associative.focus import (
+from lorify.hypernets.associative.memory import TokenMemory
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
+from lorify.hypernets.associative.questions.answer_finder import AnswerFinder, EncodedDocument, find_new_answers
+from lorify.hypernets.associative.questions.focus import (
     FOCUS_TOKENS,
     Background,
     BackgroundCache,
@@ -38,9 +40,7 @@ from lorify.hypernets.associative.focus import (
     focus_factors,
     prefer_latest,
 )
-from lorify.hypernets.associative.memory import TokenMemory
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
-from lorify.hypernets.associative.relevance import Relevance
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by

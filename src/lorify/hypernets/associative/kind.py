@@ -10,7 +10,7 @@ from torch import Tensor
 from lorify.base.model import BaseLM
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.relevance import Relevance, load_relevance, save_relevance
+from lorify.hypernets.associative.questions.relevance import Relevance, load_relevance, save_relevance
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.weight_storage import packed_weights

@@ -22,8 +22,8 @@ from transformers import DynamicCache
 
 from lorify.adapters import Adapter, LoraPair, build_lora_batch
 from lorify.adapters.adapter import Key
+from lorify.base.decoding.prefill import cache_argument
 from lorify.base.model import BaseLM
-from lorify.base.prefill import cache_argument
 from lorify.errors import AdapterError
 from lorify.hypernets.refinement.training_examples import TrainingExample, pad_examples
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.base.chat import PromptBuilder
-from lorify.base.generation import generate_batch
+from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.errors import AdapterError
 from lorify.hypernets.refinement.budget import Budget, is_over
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities

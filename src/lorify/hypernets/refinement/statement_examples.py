@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences

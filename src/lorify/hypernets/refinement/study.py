@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.adapters import Adapter
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.data.cloze.sentences import split_sentences

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from lorify.adapters import Adapter
 from lorify.atomic import failure_reason
-from lorify.base.chat import PromptBuilder
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.errors import ContextError, first_problem
 from lorify.hypernets.refinement.budget import Budget

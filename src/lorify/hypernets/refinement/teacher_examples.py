@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from lorify.base.chat import PromptBuilder, build_prompt_ids, question_messages
-from lorify.base.generation import generate_batch
+from lorify.base.chat.prompts import PromptBuilder, build_prompt_ids, question_messages
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.contexts.chunking import split_into_chunks
 from lorify.hypernets.refinement.budget import is_over
 from lorify.hypernets.refinement.training_examples import TrainingExample

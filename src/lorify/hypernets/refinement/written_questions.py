@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.adapters import Adapter, build_lora_batch
-from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.generation import generate_batch
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.data.cloze.question_writing import question_writing_prompt
 from lorify.data.cloze.statements import ClozeStatement
 from lorify.hypernets.refinement.budget import is_over

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT

@@ -19,7 +19,7 @@ from lorify.contexts.formats.registry import plain_text
 from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing_worker import READY, ParsingJob, ParsingResult
-from lorify.serving.text_sizes import TextLimits
+from lorify.serving.limits.text_sizes import TextLimits
 
 MAX_NAME_LENGTH = 200
 _TIME_LIMITS = {-signal.SIGALRM: "", -signal.SIGXCPU: " of processor time"}

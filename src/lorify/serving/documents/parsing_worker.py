@@ -21,7 +21,7 @@ from typing import BinaryIO
 from lorify.contexts.documents import document_from_bytes
 from lorify.contexts.formats.registry import load_readers
 from lorify.errors import ContextError, ContextTooLargeError
-from lorify.serving.fairness import lower_priority
+from lorify.serving.limits.sharing import lower_priority
 
 READY = b"ready\n"
 

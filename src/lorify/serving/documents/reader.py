@@ -10,9 +10,9 @@ from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.errors import ClosingError, ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing import MAX_PARALLEL, DocumentParser, safe_name
+from lorify.serving.limits.text_sizes import TextLimits, count_tokens
+from lorify.serving.limits.workers import Workers
 from lorify.serving.settings import ServingSettings
-from lorify.serving.text_sizes import TextLimits, count_tokens
-from lorify.serving.workers import Workers
 
 T = TypeVar("T")
 

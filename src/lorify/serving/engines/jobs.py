@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal, Protocol
 
 from lorify.answering.plan import AnswerPlan, AnswerRequest
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 
 FinishReason = Literal["stop", "length"]
 

@@ -20,17 +20,17 @@ from torch import Tensor
 
 from lorify.adapters import build_lora_batch
 from lorify.answering.plan import Planner, plan_as_requested
-from lorify.base.decoding import DecodingBatch, start_decoding
+from lorify.base.decoding.batching import DecodingBatch, start_decoding
+from lorify.base.decoding.prefill import Prefill
+from lorify.base.decoding.sampling import sample_tokens
 from lorify.base.loading import wait_for_device
 from lorify.base.model import BaseLM
-from lorify.base.prefill import Prefill
-from lorify.base.sampling import sample_tokens
 from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
 from lorify.serving.engines.prompt_queue import PromptQueue, StartingJobs
 from lorify.serving.engines.row_shares import RowShares
-from lorify.serving.fairness import owner_limit
+from lorify.serving.limits.sharing import owner_limit
 
 _log = logging.getLogger(__name__)
 

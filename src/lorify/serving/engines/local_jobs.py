@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.text import AnswerText
-from lorify.base.generation import start_sampler
+from lorify.base.decoding.generation import start_sampler
 from lorify.base.model import BaseLM
 from lorify.errors import EngineError, LorifyError
 from lorify.serving.engines.jobs import FinishReason, Job, Piece, TokenChoice

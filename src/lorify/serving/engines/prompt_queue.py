@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lorify.answering.plan import AnswerPlan, AnswerRequest
-from lorify.base.prefill import Prefill
+from lorify.base.decoding.prefill import Prefill
 from lorify.serving.engines.local_jobs import QueuedJob
-from lorify.serving.fairness import FairQueue, Pace, owner_limit
+from lorify.serving.limits.sharing import FairQueue, Pace, owner_limit
 
 
 @dataclass(eq=False)

@@ -29,8 +29,8 @@ from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
 from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
 from lorify.serving.engines.vllm_format import Logprobs
-from lorify.serving.fairness import owner_limit
-from lorify.serving.workers import Workers
+from lorify.serving.limits.sharing import owner_limit
+from lorify.serving.limits.workers import Workers
 
 _log = logging.getLogger(__name__)
 

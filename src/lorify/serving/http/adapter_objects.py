@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from lorify.answering.task_check import TaskCheck
-from lorify.serving.adapter_creation import CreatedAdapter
-from lorify.serving.adapter_jobs import AdapterJob
+from lorify.serving.adapters.creation import CreatedAdapter
+from lorify.serving.adapters.jobs import AdapterJob
 from lorify.serving.http.errors import error_detail
-from lorify.serving.http.schemas import AdapterDocument, AdapterObject, JobObject, TaskCheckObject, WrongAnswer
+from lorify.serving.http.schemas.lorify_routes import (
+    AdapterDocument,
+    AdapterObject,
+    JobObject,
+    TaskCheckObject,
+    WrongAnswer,
+)
 from lorify.serving.service import Service
 from lorify.serving.storage.index import StoredAdapter
 

@@ -9,19 +9,19 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from lorify.serving.http.access import RequireKey
-from lorify.serving.http.body_limits import LimitBodies
-from lorify.serving.http.chat_schemas import ChatRequest
-from lorify.serving.http.cors import allow_origins
 from lorify.serving.http.errors import install_error_handlers
-from lorify.serving.http.generation_schemas import CompletionRequest
-from lorify.serving.http.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.json_bodies import add_body_schemas
 from lorify.serving.http.metrics import CountRequests, Metrics
+from lorify.serving.http.middleware.access import RequireKey
+from lorify.serving.http.middleware.body_limits import LimitBodies
+from lorify.serving.http.middleware.cors import allow_origins
+from lorify.serving.http.middleware.guards import EndAtShutdown, LocalOnly
 from lorify.serving.http.paths import TidyPaths
-from lorify.serving.http.responses_schemas import ResponsesRequest
 from lorify.serving.http.routes import adapters, choices, generation, jobs, operations, responses
-from lorify.serving.http.schemas import AdapterChange, AdapterLabel, ChoiceRequest, NewAdapter
+from lorify.serving.http.schemas.chat import ChatRequest
+from lorify.serving.http.schemas.generation import CompletionRequest
+from lorify.serving.http.schemas.lorify_routes import AdapterChange, AdapterLabel, ChoiceRequest, NewAdapter
+from lorify.serving.http.schemas.responses import ResponsesRequest
 from lorify.serving.service import Service
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lorify.base.turns import Message as Turn
-from lorify.serving.http.message_schemas import CalledFunction, Message
+from lorify.base.chat.turns import Message as Turn
+from lorify.serving.http.schemas.messages import CalledFunction, Message
 
 _ROLES = {"developer": "system", "function": "tool"}
 

@@ -31,7 +31,7 @@ from lorify.errors import (
 )
 from lorify.serving.http.absent import describe_absent
 from lorify.serving.http.problems import describe_validation
-from lorify.serving.http.schemas import ErrorBody, ErrorDetail
+from lorify.serving.http.schemas.lorify_routes import ErrorBody, ErrorDetail
 
 CLOSING_RETRY_SECONDS = 5
 

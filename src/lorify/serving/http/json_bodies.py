@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from lorify.errors import RequestError
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.problems import describe_validation
 from lorify.serving.service import Service
 

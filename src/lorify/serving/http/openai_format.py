@@ -11,7 +11,7 @@ from lorify.answering.text import UNFINISHED
 from lorify.serving.answer_checks import AnswerCheck
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice
-from lorify.serving.http.tool_schemas import Function
+from lorify.serving.http.schemas.tools import Function
 from lorify.serving.http.tools import CallBuffer
 
 

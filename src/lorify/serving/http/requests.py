@@ -10,17 +10,17 @@ from jinja2 import TemplateError
 
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import AnswerRequest
-from lorify.base.chat import Message
+from lorify.base.chat.prompts import Message
 from lorify.base.constraints import Constraint, json_constraint
-from lorify.base.sampling import GenerationOptions
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import RequestError, SchemaError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.http.chat_messages import base_messages
-from lorify.serving.http.chat_schemas import ChatRequest
-from lorify.serving.http.generation_schemas import MAX_SEED, CompletionRequest, GenerationBody, Prompt, ScaledAdapter
+from lorify.serving.http.schemas.chat import ChatRequest
+from lorify.serving.http.schemas.generation import MAX_SEED, CompletionRequest, GenerationBody, Prompt, ScaledAdapter
 from lorify.serving.http.tools import Offer
+from lorify.serving.limits.text_sizes import Window
 from lorify.serving.service import Service
-from lorify.serving.text_sizes import Window
 
 
 async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offer | None) -> list[Job]:

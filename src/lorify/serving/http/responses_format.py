@@ -9,8 +9,8 @@ from typing import Any
 
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece
-from lorify.serving.http.responses_schemas import ResponsesRequest
-from lorify.serving.http.tool_schemas import Function
+from lorify.serving.http.schemas.responses import ResponsesRequest
+from lorify.serving.http.schemas.tools import Function
 from lorify.serving.http.tools import CallBuffer
 
 Event = dict[str, Any]

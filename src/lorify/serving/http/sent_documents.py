@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from lorify.contexts.documents import Document
 from lorify.errors import RequestError
 from lorify.serving.documents.parsing import DocumentParser
-from lorify.serving.http.schemas import NewDocument
+from lorify.serving.http.schemas.lorify_routes import NewDocument
 from lorify.serving.service import Service
 
 MAX_FORM_FIELDS = 100

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lorify.base.chat.turns import SEPARATION
+from lorify.base.chat.turns import Message as Turn
 from lorify.base.constraints import JSON_OPTIONS, Constraint, checked, without_unknown_formats
-from lorify.base.turns import SEPARATION
-from lorify.base.turns import Message as Turn
 from lorify.errors import RequestError
-from lorify.serving.http.chat_schemas import ChatRequest
-from lorify.serving.http.tool_schemas import AllowedChoice, Function, NamedTool
+from lorify.serving.http.schemas.chat import ChatRequest
+from lorify.serving.http.schemas.tools import AllowedChoice, Function, NamedTool
 
 _INSTRUCTION = (
     'You can call functions. To call one, answer only with JSON such as {"name": "NAME", "arguments": {}}. '

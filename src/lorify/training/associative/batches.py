@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.atomic import replaced_file
-from lorify.base.chat import build_prompt_ids, question_messages
-from lorify.base.generation import GenerationOptions, generate_batch
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
+from lorify.base.decoding.generation import GenerationOptions, generate_batch
 from lorify.base.model import BaseLM
 from lorify.data.sources.general import general_training_prompts
 from lorify.training.associative.batches import GeneralAnswer

@@ -9,10 +9,10 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from lorify.hypernets.associative.answer_finder import AnswerFinder
-from lorify.hypernets.associative.focus import FocusSolver, focus_factors
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
+from lorify.hypernets.associative.questions.answer_finder import AnswerFinder
+from lorify.hypernets.associative.questions.focus import FocusSolver, focus_factors
 from lorify.training.associative.batches import Step
 from lorify.training.associative.step_memory import StepMemory, mix_statistics
 from lorify.training.engine.packing import Segment

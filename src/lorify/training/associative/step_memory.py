@@ -13,11 +13,11 @@ from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.contexts.features import Features, encode_chunks
-from lorify.hypernets.associative.answer_finder import EncodedDocument
-from lorify.hypernets.associative.focus import FOCUS_TOKENS
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.words import words_ending_at
+from lorify.hypernets.associative.questions.answer_finder import EncodedDocument
+from lorify.hypernets.associative.questions.focus import FOCUS_TOKENS
+from lorify.hypernets.associative.questions.words import words_ending_at
 from lorify.training.associative.batches import Step
 from lorify.training.engine.packing import split_by_length
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages, with_system_turn
+from lorify.base.chat.prompts import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
 from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
 from lorify.contexts.images import read_image

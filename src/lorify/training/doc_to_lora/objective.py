@@ -22,9 +22,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lorify.base.generation import generate_batch
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.base.sampling import GenerationOptions
 from lorify.contexts.encoder_loading import load_encoder
 from lorify.contexts.encoders import Chunk, EncodedContexts, ImageChunk, TextEncoder
 from lorify.data.answers import token_f1

@@ -26,7 +26,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from lorify.base.files import DEFAULT_BASE, resolve_base
+from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.structure import find_blocks

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lorify.adapters import save_adapter
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example

@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lorify.base.chat import build_prompt_ids, question_messages
+from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
-from lorify.data.tasks.published_prompts import published_answer, published_chat_ids, published_question, truncate_pair
+from lorify.data.tasks.published.prompts import published_answer, published_chat_ids, published_question, truncate_pair
 from lorify.data.tasks.rewording import reword
 from lorify.data.tasks.schema import Instance, Task, split_descriptions, split_instances
 from lorify.errors import TrainingError

@@ -14,7 +14,7 @@ from transformers import AutoConfig
 
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
 from lorify.contexts.task_names import ONE_HOT_SETTING
-from lorify.data.tasks.sni import sni_training_tasks
+from lorify.data.tasks.published.sni import sni_training_tasks
 from lorify.errors import AdapterError, ConfigError
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig
 from lorify.hypernets.text_to_lora.library import load_descriptions

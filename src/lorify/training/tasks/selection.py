@@ -11,8 +11,8 @@ from lorify.data.sources.questions import load_question_examples
 from lorify.data.sources.splits import split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
 from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.published.sni import sni_number, sni_training_tasks
 from lorify.data.tasks.schema import Task
-from lorify.data.tasks.sni import sni_number, sni_training_tasks
 from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
 from lorify.errors import TrainingError
 from lorify.hypernets.training_data import TaskData

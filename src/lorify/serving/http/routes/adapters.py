@@ -19,18 +19,19 @@ from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportForm
 from lorify.base.model import BaseLM
 from lorify.errors import RequestError
 from lorify.hypernets.refinement.task_examples import TaskExample
-from lorify.serving.adapter_creation import CreatedAdapter, Follow
-from lorify.serving.adapter_jobs import Work
+from lorify.serving.adapters.creation import CreatedAdapter, Follow
+from lorify.serving.adapters.jobs import Work
+from lorify.serving.adapters.tasks import TaskOrder, task_order
 from lorify.serving.documents.parsing import safe_text
 from lorify.serving.engines.answers import unless_disconnected
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.adapter_objects import adapter_object, created_adapter_object, job_object
 from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.json_bodies import body_schema, read_json
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.routes.content_types import FORM, JSON, content_type
 from lorify.serving.http.routes.jobs import JOBS_PATH
 from lorify.serving.http.routes.temporary_file import TemporaryFile
-from lorify.serving.http.schemas import (
+from lorify.serving.http.schemas.lorify_routes import (
     AdapterChange,
     AdapterLabel,
     AdapterList,
@@ -41,7 +42,6 @@ from lorify.serving.http.schemas import (
 )
 from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
-from lorify.serving.task_creation import TaskOrder, task_order
 
 _FILES = {
     "type": "object",

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Request
 
 from lorify.answering.choices import check_choices, rank_choices
 from lorify.answering.plan import AnswerRequest
-from lorify.base.chat import question_messages
+from lorify.base.chat.prompts import question_messages
 from lorify.serving.engines.answers import unless_disconnected
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.json_bodies import body_schema, json_body
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.requests import adapter_scales, prompt_request
 from lorify.serving.http.routes.content_types import require_json
-from lorify.serving.http.schemas import ChoiceRequest, RankedChoice, RankedChoices
+from lorify.serving.http.schemas.lorify_routes import ChoiceRequest, RankedChoice, RankedChoices
 from lorify.serving.service import Service
 
 ChoiceBody = Annotated[ChoiceRequest, Depends(json_body(ChoiceRequest))]

@@ -15,14 +15,14 @@ from lorify.errors import LorifyError
 from lorify.serving.answer_checks import checked_pieces
 from lorify.serving.engines.answers import collect_answers, merged_pieces, submit_all, unless_disconnected
 from lorify.serving.engines.jobs import Job, Piece
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
-from lorify.serving.http.chat_schemas import ChatRequest
 from lorify.serving.http.errors import lorify_error_response, openapi_errors
-from lorify.serving.http.generation_schemas import CompletionRequest
 from lorify.serving.http.json_bodies import body_schema, json_body
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.openai_format import ChatFormat, CompletionFormat
 from lorify.serving.http.requests import chat_jobs, completion_jobs
 from lorify.serving.http.routes.content_types import require_json
+from lorify.serving.http.schemas.chat import ChatRequest
+from lorify.serving.http.schemas.generation import CompletionRequest
 from lorify.serving.http.tools import offer_of
 from lorify.serving.service import Service
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.adapter_objects import job_object
 from lorify.serving.http.errors import openapi_errors
-from lorify.serving.http.schemas import JobList, JobObject
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
+from lorify.serving.http.schemas.lorify_routes import JobList, JobObject
 
 JOBS_PATH = "/v1/jobs"
 

@@ -12,10 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from lorify.errors import UnknownAdapterError
-from lorify.serving.http.access import OwnerDependency, ServiceDependency, require_operator
 from lorify.serving.http.errors import openapi_errors
 from lorify.serving.http.metrics import Metrics
-from lorify.serving.http.schemas import Health, ModelList, ModelObject
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency, require_operator
+from lorify.serving.http.schemas.lorify_routes import Health, ModelList, ModelObject
 from lorify.serving.service import Service, unknown_model
 from lorify.serving.storage.index import StoredAdapter
 

@@ -14,14 +14,14 @@ from sse_starlette import EventSourceResponse
 from lorify.errors import LorifyError, RequestError
 from lorify.serving.engines.answers import merged_pieces, submit_all, unless_disconnected, whole_answers
 from lorify.serving.engines.jobs import Piece
-from lorify.serving.http.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.errors import lorify_error_response
 from lorify.serving.http.json_bodies import body_schema, json_body
+from lorify.serving.http.middleware.access import OwnerDependency, ServiceDependency
 from lorify.serving.http.requests import chat_jobs
 from lorify.serving.http.responses_format import Event, ResponsesFormat
-from lorify.serving.http.responses_schemas import ResponsesRequest
 from lorify.serving.http.routes.content_types import require_json
 from lorify.serving.http.routes.generation import ANSWERS
+from lorify.serving.http.schemas.responses import ResponsesRequest
 from lorify.serving.http.tools import offer_of
 
 Body = Annotated[ResponsesRequest, Depends(json_body(ResponsesRequest))]

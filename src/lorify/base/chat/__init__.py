@@ -1,0 +1,1 @@
+"""Chat prompts: templates, turns, control tokens and follow-up questions."""

@@ -1,0 +1,1 @@
+"""Decoding: prefill, batches of rows, sampling and fast blocks."""

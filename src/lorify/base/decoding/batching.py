@@ -1,0 +1,217 @@
+"""Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
+
+Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by the blocks of `fast_blocks`,
+which write keys and values in place into preallocated buffers. Architectures that these blocks do not support use the
+Hugging Face model for every token.
+
+Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from lorify.base.decoding.cache_positions import newest_positions
+from lorify.base.decoding.fast_blocks import Block, Linears, Norm
+from lorify.base.decoding.model_steps import ModelBatch
+from lorify.base.decoding.prefill import Prefill, rope_depends_on_length
+from lorify.base.lazy_memory import lazy_zeros
+from lorify.base.lora import LoraRows, select_rows
+from lorify.base.model import BaseLM
+from lorify.errors import BaseModelError
+
+_MAX_SELECTIONS = 2  # selections of rows whose layers are kept; each can hold a copy of their updates
+_GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
+
+
+class DecodingBatch(Protocol):
+    """Rows that are decoded together. Calls leave no state behind in the base."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
+        """Append rows whose prompts have been prefilled.
+
+        Args:
+            prefill: the prompts, complete. It cannot be used again.
+            prompts: for each new row the index of its prompt, of which several rows can have the same; by default
+                each prompt becomes a row.
+
+        Returns:
+            Logits `[new rows, V]` of the token that follows each prompt.
+        """
+        ...
+
+    def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        """Decode a token of each row, or of some rows, while the others wait.
+
+        Args:
+            tokens: the last token of each decoded row `[N]`.
+            rows: indices of the decoded rows, ascending; by default all.
+
+        Returns:
+            Logits `[N, V]` of their next tokens.
+        """
+        ...
+
+    def drop_row(self, row: int) -> None:
+        """Drop a row and move the last row to its index."""
+        ...
+
+
+def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
+    """Create an empty batch for sequences of up to `num_tokens` tokens, prompt and answer together.
+
+    Raises:
+        BaseModelError: if the base is sharded.
+    """
+    if base.is_sharded:
+        raise BaseModelError(
+            f"base model {base.name!r} is sharded over training processes and cannot generate; load it unsharded"
+        )
+    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
+
+
+def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
+    """Return whether the fast blocks match the Hugging Face model on sequences of up to `num_tokens` tokens."""
+    if not base.architecture.has_fast_decoding:
+        return False
+    config = base.model.config
+    if rope_depends_on_length(base):
+        return False
+    # A sliding window has no effect on sequences that fit in it.
+    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
+    window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
+    return window is None or num_tokens <= window
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The fast blocks and the output layer, with the updates of the rows that are decoded."""
+
+    blocks: list[Block]
+    output: Linears
+
+
+class _FastBatch:
+    """Rows decoded by the fast blocks.
+
+    Each row has a slot in the buffers and starts at position 0 of it, so rows of any length are added and dropped
+    without moving the others.
+    """
+
+    def __init__(self, base: BaseLM) -> None:
+        decoder: Any = base.model.get_decoder()
+        head: Any = base.model.get_output_embeddings()
+        self._base = base
+        self._embedding: Tensor = decoder.embed_tokens.weight
+        self._rotary: nn.Module = decoder.rotary_emb
+        self._norm = Norm.of(decoder.norm)
+        self._head: nn.Linear = head
+        self._lora = LoraRows()
+        self._layers: dict[tuple[int, ...], _Layers] = {}  # for decoded rows; none after the rows have changed
+        self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
+        self._values: list[Tensor] = []
+        self._lengths: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    @torch.inference_mode()
+    def add_rows(self, prefill: Prefill, prompts: Sequence[int] | None = None) -> Tensor:
+        logits = prefill.logits
+        (group,) = prefill.groups
+        chosen = list(range(len(group.lengths))) if prompts is None else list(prompts)
+        self._make_room(len(self) + len(chosen), group.width + 1, group.cache)
+        layers: list[Any] = group.cache.layers
+        for row, prompt in enumerate(chosen, start=len(self)):
+            length = group.lengths[prompt]
+            start = group.width - length + group.num_shared  # its own tokens start where its left padding ends
+            for keys, values, layer in zip(self._keys, self._values, layers, strict=True):
+                for buffer, filled in ((keys, layer.keys), (values, layer.values)):
+                    buffer[row, :, : group.num_shared] = filled[prompt, :, : group.num_shared]
+                    buffer[row, :, group.num_shared : length] = filled[prompt, :, start:]
+        self._lengths += [group.lengths[prompt] for prompt in chosen]
+        lora = (
+            group.lora if prompts is None else select_rows(group.lora, torch.tensor(chosen, device=self._base.device))
+        )
+        self._lora.add(len(chosen), lora)
+        self._layers = {}
+        return logits[chosen]
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        rows = range(len(self)) if rows is None else rows
+        lengths = [self._lengths[row] for row in rows]
+        if max(lengths) >= self._keys[0].shape[2]:
+            self._make_room(len(self), max(lengths) + 1)
+        layers = self._layers_of(rows)
+        x = F.embedding(tokens, self._embedding)  # [N, D]
+        positions = newest_positions(rows, lengths, self._rotary, x)
+        for block, keys, values in zip(layers.blocks, self._keys, self._values, strict=True):
+            x = x + block.attend(block.input_norm(x), keys, values, positions)
+            x = x + block.feed_forward(block.feed_forward_norm(x))
+        for row in rows:
+            self._lengths[row] += 1
+        return layers.output(self._norm(x))[0]
+
+    def _layers_of(self, rows: Sequence[int]) -> _Layers:
+        """Return the layers with the updates of some rows."""
+        key = tuple(rows)
+        if key not in self._layers:
+            if len(self._layers) == _MAX_SELECTIONS:
+                self._layers.clear()
+            batch = self._lora.batch
+            if len(rows) < len(self):
+                batch = select_rows(batch, torch.tensor(key, device=self._base.device))
+            blocks = [Block.of(self._base, index, batch, len(rows)) for index in range(self._base.num_layers)]
+            self._layers[key] = _Layers(blocks, Linears([self._head], [None], len(rows), self._base.packed_matrices))
+        return self._layers[key]
+
+    @torch.inference_mode()
+    def drop_row(self, row: int) -> None:
+        last = len(self) - 1
+        if row < last:
+            for buffer in (*self._keys, *self._values):
+                buffer[row, :, : self._lengths[last]] = buffer[last, :, : self._lengths[last]]
+        self._lengths[row] = self._lengths[last]
+        self._lengths.pop()
+        self._lora.drop(row)
+        self._layers = {}
+        if not self._lengths:
+            self._keys, self._values = [], []  # release buffers that long rows have grown
+
+    def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
+        """Grow the buffers to `num_rows` rows and `num_tokens` tokens, at least doubling to keep copies rare.
+
+        The first call allocates them with the shapes and dtypes of `cache`.
+        """
+        if not self._keys:
+            assert cache is not None
+            layers: list[Any] = cache.layers
+            for buffers, name in ((self._keys, "keys"), (self._values, "values")):
+                for layer in layers:
+                    _, heads, _, channels = getattr(layer, name).shape
+                    shape = (num_rows, heads, num_tokens + _GROWTH_TOKENS, channels)
+                    buffers.append(lazy_zeros(shape, getattr(layer, name)))
+            return
+        slots, _, length, _ = self._keys[0].shape
+        if num_rows <= slots and num_tokens <= length:
+            return
+        slots = slots if num_rows <= slots else max(num_rows, 2 * slots)
+        length = length if num_tokens <= length else max(num_tokens, length + max(length, _GROWTH_TOKENS))
+        for buffers in (self._keys, self._values):
+            for index, buffer in enumerate(buffers):
+                grown = lazy_zeros((slots, buffer.shape[1], length, buffer.shape[3]), buffer)
+                for row, used in enumerate(self._lengths):
+                    grown[row, :, :used] = buffer[row, :, :used]
+                buffers[index] = grown

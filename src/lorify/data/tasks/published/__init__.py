@@ -1,0 +1,1 @@
+"""Published tasks: their files, prompts and splits."""

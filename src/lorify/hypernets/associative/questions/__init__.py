@@ -1,0 +1,1 @@
+"""What happens once the question is known: its relevance, the tokens that answer it, and focus."""

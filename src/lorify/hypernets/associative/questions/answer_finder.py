@@ -1,0 +1,210 @@
+"""Finding the tokens of documents that answer a question.
+
+Shape letters: J tokens of a question, w width of the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lorify.base.chat.follow_ups import earlier_questions
+from lorify.base.model import BaseLM
+from lorify.contexts.features import encode_chunks, group_by_length
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.associative.questions.words import match_features
+from lorify.hypernets.associative.reader import Reader
+
+WINDOW_TOKENS = 256
+MAX_WINDOWS = 32
+"""The reader sees at most this many windows of `WINDOW_TOKENS` for a question, which bounds its time."""
+BATCH_TOKENS = 4096
+"""Documents that are read in one batch have at most this many tokens, with padding."""
+
+
+class EncodedDocument(NamedTuple):
+    """A document as the reader sees it.
+
+    Attributes:
+        tokens: the reader's encoding of each token `[tokens, w]`.
+        words: the word that ends in each token, from `words_ending_at` `[tokens]`.
+    """
+
+    tokens: Tensor
+    words: Tensor
+
+
+@dataclass(frozen=True)
+class ReaderQuery:
+    """A question about documents, as the reader sees it.
+
+    Attributes:
+        question: the reader's encoding of each token of the question `[J, w]`.
+        rarities: rarity of the question's words, from `Relevance.rarities`.
+        documents: the documents.
+    """
+
+    question: Tensor
+    rarities: Mapping[int, float]
+    documents: Sequence[EncodedDocument]
+
+
+@dataclass(frozen=True)
+class AnswerFinder:
+    """Runs the reader of a hypernetwork on questions.
+
+    Attributes:
+        base: the base, which encodes the questions.
+        config: config of the hypernetwork.
+        hypernetwork: a hypernetwork with a reader.
+        relevance: rarity of words.
+        bf16: whether the reader runs in bfloat16.
+    """
+
+    base: BaseLM
+    config: AssociativeConfig
+    hypernetwork: AssociativeHypernetwork
+    relevance: Relevance
+    bf16: bool
+
+    @torch.no_grad()
+    def find(self, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]) -> list[list[Tensor]]:
+        """Compute how likely each token belongs to the answer of a question.
+
+        Args:
+            questions: the questions.
+            documents: the documents of each question.
+
+        Returns:
+            For each question the probability of each token, `[tokens]` for each of its documents.
+        """
+        assert self.hypernetwork.reader is not None
+        queries = [
+            ReaderQuery(encoded, self.relevance.rarities(question), own)
+            for question, encoded, own in zip(questions, self._encode(questions), documents, strict=True)
+        ]
+        with self._autocast():
+            return answer_probabilities(self.hypernetwork.reader, queries)
+
+    def _encode(self, questions: Sequence[str]) -> list[Tensor]:
+        """The reader's encoding of each question `[J, w]`; only the end of a long question is read."""
+        ids = [self.base.encode_text(question)[-self.config.chunk_tokens :] for question in questions]
+        middle = self.config.layers[self.config.middle]
+        features = encode_chunks(self.base, ids, layers=(middle,))
+        with self._autocast():
+            encoded = self.hypernetwork.encode_questions(features.states[0], features.outputs, features.is_token)
+        return [row[known] for row, known in zip(encoded.float(), features.is_token, strict=True)]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.base.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def find_new_answers(
+    finder: AnswerFinder, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]
+) -> list[list[Tensor]]:
+    """Find answers as `AnswerFinder.find` does, but those of follow-ups apart from what was answered before.
+
+    A follow-up is read with the questions before it, whose answers often match best, as in `Who built it? And when?`.
+    They have been given already, so the probability of each token is multiplied by that of not belonging to them.
+
+    Args:
+        finder: finds answers.
+        questions: the questions; a follow-up has the ones before it in lines of their own.
+        documents: the documents of each question.
+    """
+    earlier = [(number, text) for number, question in enumerate(questions) for text in earlier_questions(question)]
+    found = finder.find(
+        [*questions, *(text for _, text in earlier)], [*documents, *(documents[number] for number, _ in earlier)]
+    )
+    new, before = found[: len(questions)], found[len(questions) :]
+    given: dict[int, list[Tensor]] = {}  # probability of belonging to no earlier answer
+    for (number, _), answer in zip(earlier, before, strict=True):
+        known = given.get(number, [torch.ones_like(document) for document in answer])
+        given[number] = [rest * (1 - rest * tokens) for rest, tokens in zip(known, answer, strict=True)]
+    for number, rest in given.items():
+        new[number] = [tokens * left for tokens, left in zip(new[number], rest, strict=True)]
+    return new
+
+
+def answer_probabilities(
+    reader: Reader,
+    queries: Sequence[ReaderQuery],
+    *,
+    window_tokens: int = WINDOW_TOKENS,
+    max_windows: int = MAX_WINDOWS,
+) -> list[list[Tensor]]:
+    """Compute how likely each token belongs to the answer of a question.
+
+    Args:
+        reader: the reader; it reads documents of similar length in one batch, also those of different questions.
+        queries: the questions with their documents.
+        window_tokens: long documents are read in windows of this size.
+        max_windows: the reader sees at most this many windows of one question; other tokens get probability 0.
+
+    Returns:
+        For each question the probability of each token, `[tokens]` for each of its documents.
+    """
+    probabilities = [[torch.zeros(len(d.tokens), device=q.question.device) for d in q.documents] for q in queries]
+    readings = [r for i, q in enumerate(queries) for r in _plan_readings(i, q, window_tokens, max_windows)]
+    for indices in group_by_length([len(reading.tokens) for reading in readings], BATCH_TOKENS):
+        batch = [readings[i] for i in indices]
+        for reading, belongs in zip(batch, _read_batch(reader, queries, batch), strict=True):
+            probabilities[reading.query][reading.document][reading.tokens] = belongs[: len(reading.tokens)]
+    return probabilities
+
+
+class _Reading(NamedTuple):
+    """Tokens `[t]` of a document that the reader sees for a question, and their match features `[t, features]`."""
+
+    query: int
+    document: int
+    tokens: Tensor
+    matches: Tensor
+
+
+def _plan_readings(number: int, query: ReaderQuery, window_tokens: int, max_windows: int) -> list[_Reading]:
+    matches = [match_features(query.rarities, document.words) for document in query.documents]
+    windows = _choose_windows(matches, window_tokens, max_windows)
+    return [_Reading(number, d, tokens, matches[d][tokens]) for d, tokens in enumerate(windows) if len(tokens)]
+
+
+def _read_batch(reader: Reader, queries: Sequence[ReaderQuery], batch: Sequence[_Reading]) -> Tensor:
+    """Probabilities `[readings, longest]`."""
+    documents = [queries[r.query].documents[r.document].tokens[r.tokens].float() for r in batch]
+    questions = [queries[r.query].question for r in batch]
+    padded = pad_sequence(documents, batch_first=True)
+    logits = reader(
+        padded,
+        _length_mask([len(document) for document in documents]).to(padded.device),
+        pad_sequence(questions, batch_first=True),
+        _length_mask([len(question) for question in questions]).to(padded.device),
+        pad_sequence([r.matches for r in batch], batch_first=True).to(padded.device),
+    )
+    return logits.belongs.float().sigmoid()
+
+
+def _length_mask(lengths: Sequence[int]) -> Tensor:
+    """True for the tokens of padded rows, False for padding `[N, longest]`."""
+    return torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+
+
+def _choose_windows(matches: Sequence[Tensor], window_tokens: int, max_windows: int) -> list[Tensor]:
+    """The tokens of each document that the reader sees: if there are too many, the windows that match best."""
+    windows = [
+        (index, span)
+        for index, document in enumerate(matches)
+        for span in torch.arange(len(document)).split(window_tokens)
+        if len(span)
+    ]
+    if len(windows) > max_windows:
+        # The maximum for each feature, so that a frequent word does not outweigh the others.
+        scores = torch.stack([matches[index][span].amax(0).sum() for index, span in windows])
+        windows = [windows[i] for i in scores.topk(max_windows).indices.sort().values.tolist()]
+    nothing = torch.zeros(0, dtype=torch.int64)
+    return [torch.cat([nothing, *(span for i, span in windows if i == index)]) for index in range(len(matches))]

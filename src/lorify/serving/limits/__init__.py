@@ -1,0 +1,1 @@
+"""Limits: queues that owners share, workers, sizes and memory."""

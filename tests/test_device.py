@@ -29,8 +29,9 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
-from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
+from lorify.hypernets.associative.memory import Statistics
+from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
@@ -227,13 +228,12 @@ def test_images_are_trained_and_internalized(tmp_path: Path) -> None:
 
 
 def test_a_planted_slip_is_found(model: lorify.Lorify, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tensor that is left on the CPU in the middle of internalizing fails the check."""
-    encode = DocumentEncoder.encode_chunks
+    """A tensor that is left on the CPU while an adapter is solved for fails the check."""
+    write = AssociativeHypernetwork.write
 
-    def slip(encoder: DocumentEncoder, chunks, **options):
-        found = encode(encoder, chunks, **options)
-        return [type(c)(type(c.statistics)(c.statistics.S, c.statistics.M.cpu()), c.tokens) for c in found]
+    def slip(hypernetwork: AssociativeHypernetwork, statistics: Statistics) -> torch.Tensor:
+        return write(hypernetwork, Statistics(statistics.S, statistics.M.cpu()))
 
-    monkeypatch.setattr(DocumentEncoder, "encode_chunks", slip)
+    monkeypatch.setattr(AssociativeHypernetwork, "write", slip)
     with pytest.raises((DeviceSlip, RuntimeError)):
-        model.internalize(TOWER)
+        dict(model.internalize(TOWER).weights)

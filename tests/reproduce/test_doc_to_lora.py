@@ -78,7 +78,7 @@ def test_the_whole_path_runs_and_its_table_has_the_rows_of_the_paper(reproduce, 
         "assistant",
         "novel",
         "niah 64",
-        "imagenette",
+        "images",
     ):
         assert column in table.splitlines()[0]
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 import torch
+from base.decoding.test_generation import random_lora, row_of
 from base.families import FAMILIES, family_base
-from base.test_generation import random_lora, row_of
 from tiny import tiny_base
 
 from lorify.base.decoding.batching import DecodingBatch, start_decoding

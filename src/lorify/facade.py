@@ -39,7 +39,7 @@ from lorify.shipped import load_adapter_for, load_question_writer, shipped_hyper
 
 # Over 200 lines: one short method for each verb of the public API, most of it docstrings.
 class Lorify:
-    """A base model that learns documents, and tasks from their descriptions, in one forward pass.
+    """A base model that learns documents and tasks in one forward pass. Long, as it is the whole Python API.
 
     Example:
         >>> import lorify

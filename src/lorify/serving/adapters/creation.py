@@ -54,7 +54,10 @@ class CreatedAdapter:
 
 
 class AdapterCreator:
-    """Turns documents and tasks into stored adapters; used from one event loop."""
+    """Turns documents and tasks into stored adapters; used from one event loop.
+
+    It is long because creating and changing adapters share their queue, limits and background checks.
+    """
 
     def __init__(
         self, model: Lorify, engine: Engine, store: AdapterStore, settings: ServingSettings, max_share: float = 1.0

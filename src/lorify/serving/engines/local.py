@@ -55,7 +55,10 @@ class EngineLimits(BaseModel):
 
 
 class LocalEngine:
-    """Answers jobs with the base in this process."""
+    """Answers jobs with the base in this process.
+
+    It is long because one thread owns the batch, and all that waits for it or ends early passes through it.
+    """
 
     def __init__(
         self,

@@ -162,6 +162,10 @@ class Adapter:
         """Return the size of the statistics in bytes."""
         return sum(document.num_bytes for document in self.statistics or ())
 
+    def with_held_weights(self) -> Adapter:
+        """Return an adapter that holds its weights; for code that reads the pairs of many adapters in turn."""
+        return replace(self, weights=dict(self.weights)) if isinstance(self.weights, RebuiltWeights) else self
+
     def to(self, dtype: torch.dtype) -> Adapter:
         """Return a copy with the weights in `dtype`; the statistics keep their dtype."""
         weights = {key: LoraPair(pair.A.to(dtype), pair.B.to(dtype)) for key, pair in self.weights.items()}

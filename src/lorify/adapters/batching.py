@@ -34,6 +34,8 @@ def build_lora_batch(rows: Sequence[AdapterLike], base: BaseLM) -> LoraBatch | N
     stacks = [AdapterStack.of(row).parts for row in rows]
     for adapter in {id(adapter): adapter for parts in stacks for adapter, _ in parts}.values():
         adapter.check_base(base)
+    held = {id(adapter.weights): adapter.with_held_weights() for parts in stacks for adapter, _ in parts}
+    stacks = [tuple((held[id(adapter.weights)], scale) for adapter, scale in parts) for parts in stacks]
     keys = sorted({key for parts in stacks for adapter, _ in parts for key in adapter.weights})
     batch = {key: _lay_out([scaled_pairs(parts, key) for parts in stacks], key, base) for key in keys}
     return batch or None

@@ -41,6 +41,7 @@ def merge_adapters(adapters: ScaledAdapters) -> Adapter:
                 f"adapters for {first.provenance.base_name} and {adapter.provenance.base_name} cannot be merged: "
                 "their bases have different weights; merge adapters of one base"
             )
+    adapters = [(adapter.with_held_weights(), scale) for adapter, scale in adapters]
     keys = sorted({key for adapter, _ in adapters for key in adapter.weights})
     sums = {key: scaled_pairs(adapters, key) for key in keys}
     ranks = {key: sum(pair.rank for pair in pairs) for key, pairs in sums.items()}

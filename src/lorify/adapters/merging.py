@@ -65,7 +65,8 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
         AdapterError: if an adapter does not fit the base, `folder` is not empty or cannot be written, or the written
             model gives other logits than the base with the adapters.
     """
-    rows: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
+    given: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
+    rows = [(adapter.with_held_weights(), scale) for adapter, scale in given]
     for adapter, _ in rows:
         adapter.check_base(base)
     with reported_write_errors(folder, AdapterError), replaced_folder(folder, (), AdapterError) as temporary:

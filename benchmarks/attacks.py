@@ -4,10 +4,10 @@
     python benchmarks/attacks.py --only headers --only uploads
 
 `lorify serve` runs in a process of its own with its default limits and three keys; above the memory limit it is killed,
-as a container would be. Each attack is one client at its worst, in a process of its own; with `--excluded` that has the
-lowest priority, so that its own work does not count. Meanwhile another client asks for /health, each time on a new
-connection, and afterwards the memory is read again. Then a request on a kept connection is compared with one on a new
-connection. `fairness.py` measures what attackers take from the answers of others.
+as a container would be. Each attack is one client at its worst, in a process of its own; with `--excluded` that runs
+only when nothing else wants to, so that its own work does not count. Meanwhile another client asks for /health, each
+time on a new connection, and afterwards the memory is read again. Then a request on a kept connection is compared with
+one on a new connection. `fairness.py` measures what attackers take from the answers of others.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
-from attack_target import LOWEST_PRIORITY, Attack, Target, at_once, chat, start_attack
+from attack_target import Attack, Target, at_once, chat, start_attack
 from kills import Server
 from server_watch import MEGABYTE, Watch, memory_bytes
 
@@ -132,11 +132,11 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def attack(name: str, server: Server, target: Target, niceness: int) -> bool:
+def attack(name: str, server: Server, target: Target, *, idle: bool) -> bool:
     """Run one attack and print its line; whether the server held."""
     before = memory_bytes(server)
     with Watch(server) as watch:
-        process, receiver = start_attack(ATTACKS[name], target, niceness)
+        process, receiver = start_attack(ATTACKS[name], target, idle=idle)
         statuses: Counter[int] | str = receiver.recv()
         process.join()
     if isinstance(statuses, str):
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Attack a server as single clients can, and see what others notice.")
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
     parser.add_argument("--only", action="append", default=[], help="attacks whose name contains this; can be repeated")
-    parser.add_argument("--excluded", action="store_true", help="the attacker's process has the lowest priority")
+    parser.add_argument("--excluded", action="store_true", help="the attacker only gets idle time")
     options = parser.parse_args()
     chosen = [name for name in ATTACKS if not options.only or any(word in name for word in options.only)]
     with tempfile.TemporaryDirectory() as folder:
@@ -192,8 +192,9 @@ def main() -> None:
             print(f"/health of an idle server, slowest: {idle.slowest * 1000:.0f} ms\n")
             print(f"{'attack':<30}{'/health':>9}{'before':>9}{'peak':>9}{'after':>9}  {'':<32}  statuses")
             print(f"{'':<30}{'ms, max':>9}{'MB':>9}{'MB':>9}{'MB':>9}")
-            niceness = LOWEST_PRIORITY if options.excluded else 0
-            held = [attack(name, server, target, niceness) for name in chosen if server.process.poll() is None]
+            held = [
+                attack(name, server, target, idle=options.excluded) for name in chosen if server.process.poll() is None
+            ]
             if server.process.poll() is None and not options.only:
                 kept, new = (connection_seconds(server.url, kept=kept) for kept in (True, False))
                 print(f"/health on a kept connection {kept * 1000:.1f} ms, on a new one {new * 1000:.1f} ms")

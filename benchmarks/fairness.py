@@ -4,8 +4,8 @@
     python benchmarks/fairness.py --only "long prompts" --rounds 3 --seconds 30
 
 `lorify serve` runs in a process of its own with its default limits and a key for each client. The eight clients ask
-short questions, alone and beside the attacker in turns. The attacker runs in a process of its own, of the lowest
-priority unless `--shared` is given, so that its own work does not count. Other load on the machine makes
+short questions, alone and beside the attacker in turns. The attacker runs in a process of its own, which gets
+only idle time unless `--shared` is given, so that its own work does not count. Other load on the machine makes
 turns differ: beside the ratio of each round there is that of the tokens for a second of the server's CPU time.
 """
 
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
-from attack_target import LOWEST_PRIORITY, Attack, Target, at_once, attacked, chat
+from attack_target import Attack, Target, at_once, attacked, chat
 from kills import Server
 from server_watch import cpu_seconds
 
@@ -100,7 +100,7 @@ def long_documents(target: Target) -> None:
 def slow_uploads(target: Target) -> None:
     form = {"files": {"file": ("a.html", b"<div>" * 100_000)}}
     headers = {"Authorization": f"Bearer {target.keys['eve']}"}
-    repeat(16, lambda: httpx2.post(f"{target.url}/v1/adapters", headers=headers, timeout=300, **form))
+    repeat(16, lambda: httpx2.post(f"{target.url}/v1/adapters", headers=headers, timeout=300, verify=False, **form))
 
 
 def many_connections(target: Target) -> None:
@@ -131,7 +131,7 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def served_tokens(target: Target, server: Server, seconds: float, attack: Attack | None, niceness: int) -> list[float]:
+def served_tokens(target: Target, server: Server, seconds: float, attack: Attack | None, *, idle: bool) -> list[float]:
     """Tokens that the eight clients get in a second, and in a second of the server's CPU time."""
     ended = threading.Event()
     counts = [0] * OTHER_CLIENTS
@@ -147,7 +147,7 @@ def served_tokens(target: Target, server: Server, seconds: float, attack: Attack
                             break
                         counts[i] += line.startswith("data: {")
 
-    with attacked(attack, target, niceness), ThreadPoolExecutor(OTHER_CLIENTS) as pool:
+    with attacked(attack, target, idle=idle), ThreadPoolExecutor(OTHER_CLIENTS) as pool:
         content = chat(target, "What is the capital of France?", max_tokens=16, stream=True, logit_bias={"2": -100})
         asking = [pool.submit(ask_on, i, content) for i in range(OTHER_CLIENTS)]
         time.sleep(SETTLE_SECONDS + (SETTLE_SECONDS if attack else 0))
@@ -161,11 +161,11 @@ def served_tokens(target: Target, server: Server, seconds: float, attack: Attack
 
 
 def report(name: str, target: Target, server: Server, options: argparse.Namespace) -> None:
-    niceness = 0 if options.shared else LOWEST_PRIORITY
     rounds = []
     for _ in range(options.rounds):
         alone, beside = (
-            served_tokens(target, server, options.seconds, attack, niceness) for attack in (None, ATTACKS[name])
+            served_tokens(target, server, options.seconds, attack, idle=not options.shared)
+            for attack in (None, ATTACKS[name])
         )
         rounds.append((alone[0], beside[0], beside[0] / alone[0], beside[1] / alone[1]))
     alone, beside, ratio, by_cpu = zip(*rounds, strict=True)
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="attacks whose name contains this; can be repeated")
     parser.add_argument("--rounds", type=int, default=3, help="turns alone and beside the attacker")
     parser.add_argument("--seconds", type=float, default=20, help="length of a turn")
-    parser.add_argument("--shared", action="store_true", help="the attacker's process has the server's priority")
+    parser.add_argument("--shared", action="store_true", help="the attacker's process competes with the server's")
     options = parser.parse_args()
     chosen = [name for name in ATTACKS if not options.only or any(word in name for word in options.only)]
     with tempfile.TemporaryDirectory() as folder:
@@ -191,7 +191,7 @@ def main() -> None:
         server = Server(options.base, Path(folder) / "store", "--keys", f"{folder}/keys.json")
         target = Target(server.url, keys)
         try:
-            served_tokens(target, server, options.seconds, None, 0)  # warms up
+            served_tokens(target, server, options.seconds, None, idle=True)  # warms up
             print(f"{'attack':<30}{'alone':>8}{'beside':>9}{'ratio':>8}{'rounds':>16}{'by CPU':>9}")
             for name in chosen:
                 report(name, target, server, options)

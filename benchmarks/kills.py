@@ -92,10 +92,13 @@ def main() -> None:
         store = Path(folder)
         server = Server(options.base, store)
         for number in range(1, options.kills + 1):
-            load(server, promises, seconds=chance.uniform(0.2, 3.0), seed=number)
+            load(server, promises, changes=chance.randrange(8), seconds=chance.uniform(0.2, 3.0), seed=number)
             server = Server(options.base, store)
             lost += check(server, store, promises, chance, asked=ASKED_AFTER_EACH_KILL)
-            print(f"kill {number}: {promises.acknowledged} acknowledged, {len(promises.kept)} kept, {len(lost)} wrong")
+            print(
+                f"kill {number}: {promises.acknowledged} acknowledged, {len(promises.kept)} kept, {len(lost)} wrong",
+                flush=True,
+            )
         lost += check(server, store, promises, chance, asked=len(promises.kept))
         server.kill()
     print(f"\n{options.kills} kills, {promises.acknowledged} acknowledged changes, {len(promises.kept)} adapters left")
@@ -105,8 +108,12 @@ def main() -> None:
     raise SystemExit(1 if lost else 0)
 
 
-def load(server: Server, promises: Promises, *, seconds: float, seed: int) -> None:
-    """Clients at work until the server is killed after so many seconds."""
+def load(server: Server, promises: Promises, *, changes: int, seconds: float, seed: int) -> None:
+    """Clients at work until the server has acknowledged so many changes, and is killed so many seconds later.
+
+    A time alone is not enough: a busy machine acknowledges nothing in it.
+    """
+    wanted, limit = promises.acknowledged + changes, time.monotonic() + STARTUP_SECONDS
     threads = [
         threading.Thread(
             target=work, args=(server.url, promises, random.Random(f"{seed} {client}"), f"{seed}-{client}")
@@ -115,6 +122,8 @@ def load(server: Server, promises: Promises, *, seconds: float, seed: int) -> No
     ]
     for thread in threads:
         thread.start()
+    while promises.acknowledged < wanted and time.monotonic() < limit:
+        time.sleep(0.02)
     time.sleep(seconds)
     server.kill()
     for thread in threads:

@@ -1,12 +1,16 @@
 """Who may use a server, and which adapters."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import openai
 import pytest
 from openai import OpenAI
+from serving.raw_http import connected, head, read_until_closed
 from serving.running import BASE, OPERATOR, RunningServer, ask, http_client, new_adapter, serving
+
+from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -58,3 +62,41 @@ def test_without_keys_only_requests_from_this_machine_are_answered(tmp_path: Pat
         for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}):
             response = httpx2.get(f"{running.url}/v1/models", headers=headers)
             assert (response.status_code, response.json()["error"]["code"]) == (403, "not_local")
+
+
+@pytest.fixture
+def slow_server(tmp_path: Path) -> Iterator[RunningServer]:
+    settings = ServingSettings(max_requests_per_second=0.1)
+    with serving(tmp_path, owners=("ann", "bob"), settings=settings) as running:
+        yield running
+
+
+def test_too_many_requests_without_a_key_are_refused_and_leave_keys_alone(slow_server: RunningServer) -> None:
+    statuses = []
+    for path in ("/health", "/v1/models", "/v1/adapters", "/health"):
+        response = httpx2.get(slow_server.url + path)
+        statuses.append(response.status_code)
+    assert statuses == [200, 429, 429, 429]
+    assert int(response.headers["retry-after"]) > 2 and response.json()["error"]["code"] == "busy"
+    with http_client(slow_server) as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_too_many_requests_of_one_key_leave_other_keys_alone(slow_server: RunningServer) -> None:
+    with http_client(slow_server, "bob") as client:
+        assert [client.get("/v1/models").status_code for _ in range(3)] == [200, 429, 429]
+    with http_client(slow_server, "ann") as client:
+        assert client.get("/v1/models").status_code == 200
+
+
+def test_requests_sent_at_once_on_one_connection_end_with_the_first_refused(slow_server: RunningServer) -> None:
+    with connected(slow_server.url) as connection:
+        connection.sendall(head("GET", "/health") * 20)
+        received = read_until_closed(connection)
+    assert received.count(b"HTTP/1.1 200 ") == 1 and received.count(b"HTTP/1.1 429 ") == 1
+
+
+def test_a_single_key_has_no_limit_on_its_requests(tmp_path: Path) -> None:
+    settings = ServingSettings(max_requests_per_second=0.1)
+    with serving(tmp_path, owners=("ann",), settings=settings) as running, http_client(running) as client:
+        assert [client.get("/v1/models").status_code for _ in range(3)] == [200] * 3

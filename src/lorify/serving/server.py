@@ -12,15 +12,19 @@ from collections.abc import Callable
 import uvicorn
 
 from lorify.errors import ConfigError
+from lorify.serving.http.acceptor import MAX_PENDING, Acceptor
 from lorify.serving.http.app import create_app
-from lorify.serving.http.middleware.connections import ConnectionConfig
+from lorify.serving.http.middleware.connections import ConnectionConfig, LimitedProtocol
 from lorify.serving.limits.memory import release_free_memory
+from lorify.serving.limits.rates import RateLimit
 from lorify.serving.service import Service
 
+CONNECTIONS_PER_SECOND = 200.0
+CONNECTIONS_AT_ONCE = 200
 RELEASE_SECONDS = 5.0
 """Time between two returns of free memory to the system."""
-OTHER_FILES = 256
-"""Open files beside connections: the store, adapters, parsers and the like."""
+OTHER_FILES = 256 + MAX_PENDING
+"""Open files beside connections: those that wait to be started, the store, adapters, parsers and the like."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,15 +73,20 @@ class LorifyServer(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until shutdown; the application then closes the service."""
-        super().run(sockets or [self._listener])
+        super().run(sockets or [])  # none for uvicorn: connections are accepted by an acceptor
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and call `ready`."""
         await super().startup(sockets)
+        rate = RateLimit(CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE)
+        self._acceptor = Acceptor(self._listener, self._build_protocol, rate)
         self._releasing = asyncio.create_task(self._release_memory())
         if self.started:
             address, port = self._listener.getsockname()[:2]
             self._ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
+
+    def _build_protocol(self) -> asyncio.Protocol:
+        return LimitedProtocol(self.config, self.server_state, self.lifespan.state)
 
     async def _release_memory(self) -> None:
         """Return free memory to the system now and then, if there were requests."""
@@ -91,6 +100,7 @@ class LorifyServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down, draining the service while uvicorn waits for connections to end."""
         self._releasing.cancel()
+        self._acceptor.close()
         draining = asyncio.create_task(self._service.drain(self._service.settings.drain_seconds))
         await super().shutdown(sockets)
         if self.force_exit:  # set by a second Ctrl-C

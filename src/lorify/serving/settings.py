@@ -36,6 +36,12 @@ class ServingSettings(BaseModel):
     max_connections: int = Field(
         default=512, ge=1, description="Open connections; above it the one that has been idle longest is closed."
     )
+    max_requests_per_second: float = Field(
+        default=50,
+        gt=0,
+        description="With API keys: requests a second without a key from one address, and of one key if there are "
+        "several; after a pause twice as many at once. Further ones wait, or get status 429 if that takes over 2 s.",
+    )
     header_seconds: float = Field(default=10, gt=0, description="Time limit for receiving the headers of a request.")
     body_seconds: float = Field(
         default=30, gt=0, description="Time limit for receiving a body, plus one second for each 16 KiB received."

@@ -46,7 +46,8 @@ def create_app(service: Service) -> FastAPI:
     if service.keys is None:
         app.add_middleware(LocalOnly, cors_origins=service.settings.cors_origins)
     else:
-        app.add_middleware(RequireKey, keys=service.keys)
+        rate = service.settings.max_requests_per_second
+        app.add_middleware(RequireKey, keys=service.keys, max_requests_per_second=rate)
     if service.settings.cors_origins:
         allow_origins(app, service.settings.cors_origins)
     app.add_middleware(TidyPaths)

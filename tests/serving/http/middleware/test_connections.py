@@ -96,5 +96,7 @@ def test_a_request_on_a_kept_connection_is_as_fast_as_on_a_new_one(tmp_path: Pat
             assert client.get("/health").status_code == 200
             return time.perf_counter() - started
 
-        # With Nagle's algorithm each response waits 40 ms for the client's delayed acknowledgement.
-        assert statistics.median(seconds() for _ in range(40)) < 0.03
+        # With Nagle's algorithm each response waits 40 ms for the client's delayed acknowledgement. On a busy machine
+        # half of them may take as long without it.
+        fastest_quarter, *_ = statistics.quantiles((seconds() for _ in range(40)), n=4)
+        assert fastest_quarter < 0.03

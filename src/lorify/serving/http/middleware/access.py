@@ -1,4 +1,7 @@
-"""The owner of a request's API key, found from the headers before anything else is read; dependencies of the routes."""
+"""The owner of a request's API key, found from the headers before anything else is read; dependencies of the routes.
+
+The number of requests a second is limited here as well, since it is counted by owner.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lorify.errors import AccessError, ForbiddenError
+from lorify.errors import AccessError, BusyError, ForbiddenError
 from lorify.serving.http.errors import lorify_error_response
+from lorify.serving.limits.rates import RateLimit
 from lorify.serving.service import LOCAL_OWNER, Service
 from lorify.serving.storage.keys import ApiKeys
 
@@ -33,33 +37,63 @@ ServiceDependency = Annotated[Service, Depends(service_of)]
 
 
 class RequireKey:
-    """Middleware that refuses requests without a known key before their bodies are read, on all but open paths."""
+    """Middleware that refuses requests without a known key before their bodies are read, on all but open paths.
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
-        """Wrap an application; `keys` are accepted."""
+    It also limits how many requests a second it lets through: of each of several keys, and of each address without one.
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys, max_requests_per_second: float) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            keys: accepted keys.
+            max_requests_per_second: limit for each key, if there are several, and for each address without a key.
+        """
         self._app = app
         self._keys = keys
+        at_once = max(1, int(2 * max_requests_per_second))
+        self._by_key = RateLimit(max_requests_per_second, at_once) if len(keys) > 1 else None
+        self._by_address = RateLimit(max_requests_per_second, at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
         if scope["type"] == "http":
+            key = _key(scope)
+            owner = None if key is None else self._keys.owner_of(key)
             try:
-                scope.setdefault("state", {})["owner"] = self._owner(scope)
-            except AccessError as error:
-                await lorify_error_response(error)(scope, receive, send)
+                await self._wait(owner, scope)
+                scope.setdefault("state", {})["owner"] = _allowed(owner, key, scope["path"])
+            except (AccessError, BusyError) as error:
+                response = lorify_error_response(error)
+                if isinstance(error, BusyError):  # what else has been sent on this connection would be refused as well
+                    response.headers["Connection"] = "close"
+                await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _owner(self, scope: Scope) -> str:
-        if scope["path"] in OPEN_PATHS or scope["path"].startswith(PAGE_PATH):
-            return NO_OWNER
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise AccessError("the request has no API key; send one as `Authorization: Bearer KEY`")
-        owner = self._keys.owner_of(key.strip())
+    async def _wait(self, owner: str | None, scope: Scope) -> None:
+        """Wait until the request is within the rate of its owner or address; raises a BusyError if that takes long."""
         if owner is None:
-            raise AccessError("the API key is unknown; check it, or create one with `lorify keys create`")
-        return owner
+            await self._by_address.turn((scope.get("client") or ("",))[0])
+        elif self._by_key is not None:
+            await self._by_key.turn(owner)
+
+
+def _key(scope: Scope) -> str | None:
+    scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _allowed(owner: str | None, key: str | None, path: str) -> str:
+    """Return for whom a path is requested: the owner, or `NO_OWNER` on open paths; raises an AccessError."""
+    if path in OPEN_PATHS or path.startswith(PAGE_PATH):
+        return NO_OWNER
+    if key is None:
+        raise AccessError("the request has no API key; send one as `Authorization: Bearer KEY`")
+    if owner is None:
+        raise AccessError("the API key is unknown; check it, or create one with `lorify keys create`")
+    return owner
 
 
 def scope_owner(scope: Scope) -> str:

@@ -1,0 +1,108 @@
+"""Accepting connections: at a limited rate, and in turns of the addresses that they come from.
+
+asyncio accepts whatever arrives before it goes on with open connections, so that a client who keeps connecting holds up
+the requests of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from lorify.serving.limits.rates import RateLimit
+from lorify.serving.limits.sharing import FairQueue
+
+MAX_PENDING = 512
+"""Accepted connections that wait for their turn, of all addresses; further ones are closed."""
+MAX_ADDRESS_PENDING = 256
+"""The same for one address."""
+
+_BACKLOG = 1024
+_MAX_ACCEPTED = 64  # before other work of the event loop goes on
+_RETRY_SECONDS = 1.0  # after the system had no file left for a connection
+_ALL = "all"
+
+_log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Accepts the connections of a listening socket and starts a protocol for each; used from one event loop."""
+
+    def __init__(
+        self, listener: socket.socket, build_protocol: Callable[[], asyncio.Protocol], rate: RateLimit
+    ) -> None:
+        """Start to accept.
+
+        Args:
+            listener: a bound socket.
+            build_protocol: builds the protocol of a connection.
+            rate: limits the connections of all addresses together.
+        """
+        self._listener = listener
+        self._build_protocol = build_protocol
+        self._loop = asyncio.get_running_loop()
+        self._pending: FairQueue[socket.socket] = FairQueue()
+        self._rate = rate
+        self._starting: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        self._listen()
+
+    def close(self) -> None:
+        """Accept no more connections, and close those that still wait."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in self._pending:
+            connection.close()
+        self._pending.discard(lambda _connection: True)
+
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        """Accept what has arrived, up to a number, and start what is within the rate."""
+        for _ in range(_MAX_ACCEPTED):
+            try:
+                connection, address = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                break
+            except OSError as error:
+                _log.warning("a connection was not accepted (%s)", error.strerror)
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_RETRY_SECONDS, self._listen)
+                break
+            owner = str(address[0])
+            if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_ADDRESS_PENDING:
+                connection.close()
+            else:
+                self._pending.push(owner, connection)
+        if self._timer is None:
+            self._start_pending()
+
+    def _start_pending(self) -> None:
+        """Start waiting connections as far as the rate allows."""
+        self._timer = None
+        while (owner := self._pending.next_owner()) is not None:
+            if seconds := self._rate.seconds_until(_ALL):
+                self._timer = self._loop.call_later(seconds, self._start_pending)
+                return
+            self._rate.take(_ALL)
+            connection = self._pending.take(owner)
+            self._pending.charge(owner, 1)
+            self._pending.end(owner)
+            task = self._loop.create_task(self._start(connection))
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _start(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        try:
+            await self._loop.connect_accepted_socket(self._build_protocol, connection)
+        except OSError:  # it has ended meanwhile
+            connection.close()

@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,14 @@ def main() -> None:
     parser.add_argument("--gguf", type=Path, help="the same model as GGUF; default: the one beside the base")
     parser.add_argument("--tokens", type=int, default=64, help="new tokens per prompt")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--single", action="store_true", help="one prompt only")
     options = parser.parse_args()
 
     model = lorify.load(
         options.base, hypernetwork=options.hypernetwork, dtype=options.dtype and getattr(torch, options.dtype)
     )
     base = model.base
-    row_adapters = adapters(model, ROWS)
+    row_adapters = adapters(model, 1 if options.single else ROWS)
     print(f"{base.name}, {base.dtype}, {base.device}, {torch.get_num_threads()} threads, {options.tokens} new tokens")
     single: dict[str, Contestant] = {
         "transformers generate": transformers_generate(base, options.tokens),
@@ -67,17 +68,19 @@ def main() -> None:
         "lorify, one adapter": ours(base, 1, build_lora_batch(row_adapters[:1], base), options.tokens),
     }
     with tempfile.TemporaryDirectory(prefix="lorify-") as folder:
-        single |= llama_cpp(base, options.gguf or gguf_of(options.base), row_adapters[0], options.tokens, Path(folder))
+        others = LlamaCpp.of(base, options.gguf or gguf_of(options.base), row_adapters[0], Path(folder))
+        if others is not None:
+            single |= others.contestants(base, 1, options.tokens)
         report("one prompt", single, options.tokens, options.rounds)
-    report(
-        f"{ROWS} prompts",
-        {
+        if options.single:
+            return
+        batch = {
             "lorify": ours(base, ROWS, None, options.tokens),
             f"lorify, {ROWS} adapters": ours(base, ROWS, build_lora_batch(row_adapters, base), options.tokens),
-        },
-        options.tokens * ROWS,
-        options.rounds,
-    )
+        }
+        if others is not None:
+            batch |= others.contestants(base, ROWS, options.tokens)
+        report(f"{ROWS} prompts", batch, options.tokens * ROWS, options.rounds)
 
 
 def report(title: str, contestants: dict[str, Contestant], num_tokens: int, rounds: int) -> None:
@@ -131,43 +134,54 @@ def gguf_of(base: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def llama_cpp(
-    base: BaseLM, gguf: Path | None, adapter: Adapter, num_tokens: int, folder: Path
-) -> dict[str, Contestant]:
-    """llama.cpp without and with the adapter, where both it and the base's GGUF file are there."""
-    try:
-        import xllamacpp  # noqa: F401  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        print("llama.cpp left out: install it with `pip install lorify[llama]`")
-        return {}
-    if gguf is None:
-        print("llama.cpp left out: give the base as a GGUF file with --gguf")
-        return {}
-    export_gguf(adapter, base, folder / "adapter.gguf")
-    # In a process of its own: beside it, PyTorch's threads would go to sleep between operations.
-    process = ProcessPoolExecutor(
-        1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=start_llama_cpp,
-        initargs=(str(gguf), str(folder / "adapter.gguf"), num_tokens, torch.get_num_threads()),
-    )
-    (prompt,) = prompts(base, 1)
+class LlamaCpp:
+    """llama.cpp with a model and an adapter.
 
-    def decoding(scale: float) -> Contestant:
-        return lambda: process.submit(ask_llama_cpp, prompt, scale, num_tokens).result()
+    Its servers run in processes of their own: beside them, PyTorch's threads would go to sleep between operations.
+    """
 
-    return {"llama.cpp": decoding(0.0), "llama.cpp, one adapter": decoding(1.0)}
+    def __init__(self, gguf: Path, adapter: Path) -> None:
+        self._files = str(gguf), str(adapter)
+
+    @classmethod
+    def of(cls, base: BaseLM, gguf: Path | None, adapter: Adapter, folder: Path) -> "LlamaCpp | None":
+        """llama.cpp where both it and the base's GGUF file are there."""
+        try:
+            import xllamacpp  # noqa: F401  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            print("llama.cpp left out: install it with `pip install lorify[llama]`")
+            return None
+        if gguf is None:
+            print("llama.cpp left out: give the base as a GGUF file with --gguf")
+            return None
+        export_gguf(adapter, base, folder / "adapter.gguf")
+        return cls(gguf, folder / "adapter.gguf")
+
+    def contestants(self, base: BaseLM, rows: int, num_tokens: int) -> dict[str, Contestant]:
+        """Decode that many prompts at once, without and with the adapter."""
+        process = ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=start_llama_cpp,
+            initargs=(*self._files, rows, num_tokens, torch.get_num_threads()),
+        )
+        batch = prompts(base, rows)
+
+        def decoding(scale: float) -> Contestant:
+            return lambda: process.submit(ask_llama_cpp, batch, scale, num_tokens).result()
+
+        return {"llama.cpp": decoding(0.0), "llama.cpp, one adapter": decoding(1.0)}
 
 
-def start_llama_cpp(gguf: str, adapter: str, num_tokens: int, threads: int) -> None:
+def start_llama_cpp(gguf: str, adapter: str, rows: int, num_tokens: int, threads: int) -> None:
     """Have a server in this process."""
     import xllamacpp  # pyright: ignore[reportMissingImports]
 
     params = xllamacpp.CommonParams()
     params.model.path = gguf
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0)]
-    params.n_ctx = 2 * (PROMPT_TOKENS + num_tokens)
-    params.n_parallel = 1
+    params.n_ctx = 2 * (PROMPT_TOKENS + num_tokens) * rows
+    params.n_parallel = rows
     params.verbosity = 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.cpuparams.poll = params.cpuparams_batch.poll = 0  # idle threads that spin would slow the others
@@ -175,19 +189,24 @@ def start_llama_cpp(gguf: str, adapter: str, num_tokens: int, threads: int) -> N
     llama_cpp_server = xllamacpp.Server(params)
 
 
-def ask_llama_cpp(prompt: list[int], scale: float, num_tokens: int) -> None:
-    """Decode with the server of this process."""
-    usage = llama_cpp_server.handle_completions(
-        {
-            "prompt": prompt,
-            "max_tokens": num_tokens,
-            "temperature": 0,
-            "ignore_eos": True,
-            "cache_prompt": False,
-            "lora": [{"id": 0, "scale": scale}],
-        }
-    )["usage"]
-    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (PROMPT_TOKENS, num_tokens), usage
+def ask_llama_cpp(batch: list[list[int]], scale: float, num_tokens: int) -> None:
+    """Decode prompts at once with the server of this process."""
+
+    def ask(prompt: list[int]) -> None:
+        usage = llama_cpp_server.handle_completions(
+            {
+                "prompt": prompt,
+                "max_tokens": num_tokens,
+                "temperature": 0,
+                "ignore_eos": True,
+                "cache_prompt": False,
+                "lora": [{"id": 0, "scale": scale}],
+            }
+        )["usage"]
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (PROMPT_TOKENS, num_tokens), usage
+
+    with ThreadPoolExecutor(len(batch)) as pool:
+        list(pool.map(ask, batch))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from lorify.base.chat.prompts import stop_token_ids
 from lorify.base.constrained_decoding import GrammarTokens
 from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
+from lorify.base.opened_once import OpenedOnce
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.sharding import is_sharded
 from lorify.base.structure import (
@@ -49,6 +50,7 @@ class BaseLM:
         is_recurrent: whether some blocks carry a state from token to token, as state-space layers do.
         window_tokens: length of the context window, in tokens.
         packed_matrices: weights packed for decoding on a CPU (see `lorify.base.packed_weights`).
+        decoding_session: decoding by ONNX Runtime on a CPU (see `lorify.base.decoding.onnx`).
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:
@@ -77,6 +79,7 @@ class BaseLM:
         }
         self.hooks = LoraHooks(self.linear_keys)
         self.packed_matrices = PackedMatrices()
+        self.decoding_session = OpenedOnce()
         self.activation_hooks = ActivationHooks(self.blocks, self.linear_keys)
         self.lower_block_cache = LowerBlockCache(self.blocks)
         if not self.architecture.is_known:

@@ -10,16 +10,15 @@ updates of adapters are rounded to 8 bits, with an error below 1% of their norm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-GROUP = 32
+from lorify.base.weight_grids import GROUP, find_grid
+
 MOST_ROWS = 8  # for larger batches, plain bfloat16 matrix products are faster
-_ROUNDING = 2**-7  # two roundings to bfloat16
-_ROWS_AT_ONCE = 1024  # small enough for the CPU cache, and a multiple of the kernel's row blocks
 _TINY = torch.finfo(torch.float32).tiny
 
 _KERNELS = ("_weight_int4pack_mm_for_cpu", "_convert_weight_to_int4pack_for_cpu", "_weight_int8pack_mm")
@@ -100,46 +99,20 @@ class _Packed:
 @torch.no_grad()
 def pack_four_bits(weight: Tensor) -> PackedWeight | None:
     """Pack a matrix `[out, in]` in 4 bits; return None if its groups do not lie on a grid of 16 levels."""
-    parts = []
-    for groups in _split(weight):
-        low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
-        step = ((high - low) / 15).clamp_min(_TINY)
-        levels = ((groups - low) / step).round_().clamp_(0, 15)
-        step, middle = step.bfloat16(), (low + 8 * step).bfloat16()
-        error = (torch.addcmul(middle.float(), levels - 8, step.float()) - groups).abs_().amax(-1)
-        if (error > _ROUNDING * groups.abs().amax(-1)).any():
-            return None
-        parts.append(_pack(levels, step, middle))
-    return _joined(parts) if parts else None
+    parts = find_grid(weight, 4, torch.bfloat16)
+    return parts and _joined([_pack(part.levels, part.step, part.middle) for part in parts])
 
 
 @torch.no_grad()
 def pack_eight_bits(weight: Tensor) -> PackedHalves | None:
     """Pack a matrix `[out, in]` in 8 bits; return None if its groups do not lie on 255 levels around zero."""
     highs, lows = [], []
-    for groups in _split(weight):
-        step = groups.abs().amax(-1, keepdim=True) / 127
-        # The largest weight was rounded, so the mean over all weights estimates the original step better.
-        step = (groups / (groups / step).round_()).nanmean(-1, keepdim=True).nan_to_num_()
-        levels = (groups / step.clamp_min(_TINY)).round_().clamp_(-127, 127)
-        step = step.bfloat16()
-        # The tolerance is relative to each weight: relative to the largest of the group, any value is near some level.
-        if ((levels * step.float() - groups).abs_() > 2 * _ROUNDING * groups.abs()).any():
-            return None
-        levels += 128
-        high = (levels / 16).floor_()
+    for part in find_grid(weight, 8, torch.bfloat16) or ():
+        high = (part.levels / 16).floor_()
         # step (levels - 128) = 16 step (high - 8) + step (low - 8) + 8 step
-        highs.append(_pack(high, 16 * step, torch.zeros_like(step)))
-        lows.append(_pack(levels - 16 * high, step, 8 * step))
+        highs.append(_pack(high, 16 * part.step, torch.zeros_like(part.step)))
+        lows.append(_pack(part.levels - 16 * high, part.step, 8 * part.step))
     return PackedHalves(_joined(highs), _joined(lows)) if highs else None
-
-
-def _split(weight: Tensor) -> Iterator[Tensor]:
-    """Yield groups `[rows, in / GROUP, GROUP]` of a matrix, some rows at a time; none if its shape is unsupported."""
-    rows, columns = weight.shape
-    if columns % GROUP == 0 and rows % 16 == 0:
-        for some in weight.split(_ROWS_AT_ONCE):
-            yield some.float().view(len(some), -1, GROUP)
 
 
 def _pack(levels: Tensor, step: Tensor, middle: Tensor) -> PackedWeight:

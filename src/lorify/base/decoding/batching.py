@@ -1,8 +1,8 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
-Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by the blocks of `fast_blocks`,
-which write keys and values in place into preallocated buffers. Architectures that these blocks do not support use the
-Hugging Face model for every token.
+Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by ONNX Runtime (`onnx`) or by
+the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. Architectures that neither
+supports use the Hugging Face model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
 """
@@ -10,24 +10,25 @@ Shapes: N rows of the batch, T positions, K key/value heads, C channels per head
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache
 
-from lorify.base.decoding.cache_positions import newest_positions
-from lorify.base.decoding.fast_blocks import Block, Linears, Norm
+from lorify.base.decoding.block_rows import BlockRows
 from lorify.base.decoding.model_steps import ModelBatch
+from lorify.base.decoding.onnx.rows import OnnxRows
+from lorify.base.decoding.onnx.session import find_session
 from lorify.base.decoding.prefill import Prefill, rope_depends_on_length
 from lorify.base.lazy_memory import lazy_zeros
-from lorify.base.lora import LoraRows, select_rows
+from lorify.base.lora import LoraBatch, LoraRows, select_rows
 from lorify.base.model import BaseLM
+from lorify.base.packed_weights import MOST_ROWS
 from lorify.errors import BaseModelError
 
-_MAX_SELECTIONS = 2  # selections of rows whose layers are kept; each can hold a copy of their updates
+_MAX_SELECTIONS = 2  # selections of rows that are kept prepared; each can hold a copy of their updates
 _GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
 
 
@@ -78,7 +79,7 @@ def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
         raise BaseModelError(
             f"base model {base.name!r} is sharded over training processes and cannot generate; load it unsharded"
         )
-    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
+    return _FastBatch(base, num_tokens) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
 
 
 def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
@@ -94,31 +95,20 @@ def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
     return window is None or num_tokens <= window
 
 
-@dataclass(frozen=True)
-class _Layers:
-    """The fast blocks and the output layer, with the updates of the rows that are decoded."""
-
-    blocks: list[Block]
-    output: Linears
-
-
 class _FastBatch:
-    """Rows decoded by the fast blocks.
+    """Rows decoded without the Hugging Face model.
 
     Each row has a slot in the buffers and starts at position 0 of it, so rows of any length are added and dropped
     without moving the others.
     """
 
-    def __init__(self, base: BaseLM) -> None:
+    def __init__(self, base: BaseLM, num_tokens: int) -> None:
         decoder: Any = base.model.get_decoder()
-        head: Any = base.model.get_output_embeddings()
         self._base = base
+        self._num_tokens = num_tokens
         self._embedding: Tensor = decoder.embed_tokens.weight
-        self._rotary: nn.Module = decoder.rotary_emb
-        self._norm = Norm.of(decoder.norm)
-        self._head: nn.Linear = head
         self._lora = LoraRows()
-        self._layers: dict[tuple[int, ...], _Layers] = {}  # for decoded rows; none after the rows have changed
+        self._prepared: dict[tuple[int, ...], BlockRows | OnnxRows] = {}  # none after rows or buffers have changed
         self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
@@ -145,7 +135,7 @@ class _FastBatch:
             group.lora if prompts is None else select_rows(group.lora, torch.tensor(chosen, device=self._base.device))
         )
         self._lora.add(len(chosen), lora)
-        self._layers = {}
+        self._prepared = {}
         return logits[chosen]
 
     @torch.inference_mode()
@@ -154,28 +144,31 @@ class _FastBatch:
         lengths = [self._lengths[row] for row in rows]
         if max(lengths) >= self._keys[0].shape[2]:
             self._make_room(len(self), max(lengths) + 1)
-        layers = self._layers_of(rows)
-        x = F.embedding(tokens, self._embedding)  # [N, D]
-        positions = newest_positions(rows, lengths, self._rotary, x)
-        for block, keys, values in zip(layers.blocks, self._keys, self._values, strict=True):
-            x = x + block.attend(block.input_norm(x), keys, values, positions)
-            x = x + block.feed_forward(block.feed_forward_norm(x))
+        logits = self._prepared_rows(rows).step(F.embedding(tokens, self._embedding), lengths)
         for row in rows:
             self._lengths[row] += 1
-        return layers.output(self._norm(x))[0]
+        return logits
 
-    def _layers_of(self, rows: Sequence[int]) -> _Layers:
-        """Return the layers with the updates of some rows."""
+    def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | OnnxRows:
+        """Return some rows with their updates, ready to be decoded."""
         key = tuple(rows)
-        if key not in self._layers:
-            if len(self._layers) == _MAX_SELECTIONS:
-                self._layers.clear()
-            batch = self._lora.batch
+        if key not in self._prepared:
+            if len(self._prepared) == _MAX_SELECTIONS:
+                self._prepared.clear()
+            lora = self._lora.batch
             if len(rows) < len(self):
-                batch = select_rows(batch, torch.tensor(key, device=self._base.device))
-            blocks = [Block.of(self._base, index, batch, len(rows)) for index in range(self._base.num_layers)]
-            self._layers[key] = _Layers(blocks, Linears([self._head], [None], len(rows), self._base.packed_matrices))
-        return self._layers[key]
+                lora = select_rows(lora, torch.tensor(key, device=self._base.device))
+            self._prepared[key] = self._start(key, lora)
+        return self._prepared[key]
+
+    def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | OnnxRows:
+        are_adjacent = rows[-1] - rows[0] == len(rows) - 1
+        fits = len(rows) <= MOST_ROWS and self._num_tokens <= self._base.window_tokens
+        session = find_session(self._base) if are_adjacent and fits else None
+        if session is None:
+            return BlockRows(self._base, lora, self._keys, self._values, rows)
+        keys, values = ([buffer[rows[0] : rows[-1] + 1] for buffer in part] for part in (self._keys, self._values))
+        return OnnxRows(self._base, session, lora, keys, values)
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:
@@ -186,7 +179,7 @@ class _FastBatch:
         self._lengths[row] = self._lengths[last]
         self._lengths.pop()
         self._lora.drop(row)
-        self._layers = {}
+        self._prepared = {}
         if not self._lengths:
             self._keys, self._values = [], []  # release buffers that long rows have grown
 
@@ -207,6 +200,7 @@ class _FastBatch:
         slots, _, length, _ = self._keys[0].shape
         if num_rows <= slots and num_tokens <= length:
             return
+        self._prepared = {}
         slots = slots if num_rows <= slots else max(num_rows, 2 * slots)
         length = length if num_tokens <= length else max(num_tokens, length + max(length, _GROWTH_TOKENS))
         for buffers in (self._keys, self._values):

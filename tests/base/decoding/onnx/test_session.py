@@ -1,0 +1,97 @@
+"""Where ONNX Runtime decodes, and what is cached for it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import tiny_base, tiny_tokenizer
+from tiny_quantized import quantized_base, quantized_model
+
+from lorify.base.decoding.generation import generate_batch
+from lorify.base.decoding.onnx.session import DECODING_VARIABLE, find_session, graph_folder
+from lorify.base.decoding.sampling import GenerationOptions
+from lorify.base.model import BaseLM
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(DECODING_VARIABLE, raising=False)
+    return tmp_path / "cache"
+
+
+def answer(base: BaseLM) -> list[int]:
+    return generate_batch(base, [[5, 6, 7]], GenerationOptions(12), lora=None, stop_ids=set())[0]
+
+
+def test_the_graph_is_cached_by_the_digest_of_the_weights(cache: Path) -> None:
+    first, other = quantized_base(0), quantized_base(1)
+    assert answer(first) != answer(other)
+    assert sorted((cache / "decoding").iterdir()) == sorted([graph_folder(first), graph_folder(other)])
+    before = {path: path.stat().st_mtime_ns for path in graph_folder(first).iterdir()}
+    assert answer(quantized_base(0)) == answer(first)
+    assert {path: path.stat().st_mtime_ns for path in graph_folder(first).iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["half", "gone", "other bytes", "empty"])
+@pytest.mark.parametrize("name", ["step.onnx", "weights.bin"])
+def test_a_damaged_cache_is_written_again(name: str, damage: str) -> None:
+    base = quantized_base()
+    expected = answer(base)
+    path = graph_folder(base) / name
+    whole = path.read_bytes()
+    damaged = {"half": whole[: len(whole) // 2], "other bytes": bytes(len(whole)), "empty": b""}
+    path.unlink()
+    if damage in damaged:
+        path.write_bytes(damaged[damage])
+    again = quantized_base()
+    assert find_session(again) is not None
+    assert answer(again) == expected
+    assert path.read_bytes() == whole
+
+
+def test_the_cached_weights_of_another_base_are_not_used() -> None:
+    answer(BaseLM(quantized_model(0), tiny_tokenizer(), name="first", digest="d" * 64))
+    second = BaseLM(quantized_model(1), tiny_tokenizer(), name="second", digest="d" * 64)
+    assert answer(second) == answer(quantized_base(1))
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache.write_text("not a folder")
+    base = quantized_base()
+    with caplog.at_level(logging.WARNING):
+        first = answer(base)
+        assert answer(base) == first
+    (record,) = caplog.records
+    assert "LORIFY_CACHE" in record.getMessage()
+    assert find_session(base) is not None
+
+
+def test_changed_weights_are_not_decoded_by_an_older_session() -> None:
+    base, other = quantized_base(0), quantized_base(1)
+    answer(base)
+    base.model.load_state_dict(other.model.state_dict())
+    assert answer(base) == answer(other)
+
+
+def test_pytorch_decodes_where_it_is_asked_to(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setenv(DECODING_VARIABLE, "torch")
+    assert answer(quantized_base())
+    assert not cache.exists()
+
+
+def test_other_bases_are_left_to_pytorch(cache: Path) -> None:
+    assert find_session(tiny_base()) is None  # not on a grid
+    assert find_session(tiny_base("qwen3")) is None  # norms of queries
+    assert find_session(tiny_base("qwen2")) is None  # biases
+    model = quantized_model().to(torch.bfloat16)
+    assert find_session(BaseLM(model, tiny_tokenizer(), name="bf16", digest="b" * 64)) is None
+    assert not cache.exists()
+
+
+def test_a_missing_package_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    base = quantized_base()
+    assert find_session(base) is None
+    assert answer(base)

@@ -1,10 +1,14 @@
 """A tiny base in float32 whose weights lie on the grids of quantized files."""
 
+from dataclasses import replace
+
 import torch
+from adapters.random_adapters import random_adapter
 from tiny import tiny_tokenizer
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
+from lorify.adapters import Adapter, LoraPair
 from lorify.base.model import BaseLM
 
 VOCAB_SIZE = 272
@@ -44,3 +48,13 @@ def on_grid(weight: Tensor, bits: int) -> Tensor:
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     step = (high - low) / 15
     return (low + ((groups - low) / step).round() * step).view_as(weight)
+
+
+def row_quantized_adapter(base: BaseLM, seed: int) -> Adapter:
+    """A random adapter whose `A` is the same for all seeds and on a grid in each row, as of a stored hypernetwork."""
+    adapter = random_adapter(base, seed, shared_seed=5, keys=((0, "down_proj"), (1, "down_proj")), rank=16)
+    weights = {}
+    for key, pair in adapter.weights.items():
+        step = pair.A.abs().amax(-1, keepdim=True) / 127
+        weights[key] = LoraPair((pair.A / step).round() * step, pair.B)
+    return replace(adapter, weights=weights)

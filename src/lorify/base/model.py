@@ -16,9 +16,9 @@ from lorify.base.architectures import find_architecture
 from lorify.base.chat.control_tokens import encode_plain
 from lorify.base.chat.prompts import stop_token_ids
 from lorify.base.constrained_decoding import GrammarTokens
+from lorify.base.kept_session import KeptSession
 from lorify.base.lora import LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
-from lorify.base.opened_once import OpenedOnce
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.sharding import is_sharded
 from lorify.base.structure import (
@@ -79,7 +79,7 @@ class BaseLM:
         }
         self.hooks = LoraHooks(self.linear_keys)
         self.packed_matrices = PackedMatrices()
-        self.decoding_session = OpenedOnce()
+        self.decoding_session = KeptSession()
         self.activation_hooks = ActivationHooks(self.blocks, self.linear_keys)
         self.lower_block_cache = LowerBlockCache(self.blocks)
         if not self.architecture.is_known:

@@ -54,6 +54,19 @@ def find_grid(weight: Tensor, bits: Literal[4, 8], dtype: torch.dtype) -> list[G
     return parts or None
 
 
+@torch.no_grad()
+def find_row_grid(weight: Tensor) -> GridRows | None:
+    """Find 255 levels around zero in each row of a matrix, as stored hypernetworks have them.
+
+    Args:
+        weight: `[out, in]`; `in` has to be a multiple of 32.
+
+    Returns:
+        The matrix with one step for each row, `GROUP` being `in`; None if some weight is not on the grid.
+    """
+    return None if weight.shape[1] % GROUP else _eight_bits(weight.float().unsqueeze(1), torch.float32)
+
+
 def _four_bits(groups: Tensor, dtype: torch.dtype) -> GridRows | None:
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     step = ((high - low) / 15).clamp_min(_TINY)

@@ -164,7 +164,7 @@ class _FastBatch:
     def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | OnnxRows:
         are_adjacent = rows[-1] - rows[0] == len(rows) - 1
         fits = len(rows) <= MOST_ROWS and self._num_tokens <= self._base.window_tokens
-        session = find_session(self._base) if are_adjacent and fits else None
+        session = find_session(self._base, lora) if are_adjacent and fits else None
         if session is None:
             return BlockRows(self._base, lora, self._keys, self._values, rows)
         keys, values = ([buffer[rows[0] : rows[-1] + 1] for buffer in part] for part in (self._keys, self._values))

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from adapters.random_adapters import random_adapter
 from tiny import tiny_base, tiny_tokenizer
-from tiny_quantized import quantized_base, quantized_model
+from tiny_quantized import quantized_base, quantized_model, row_quantized_adapter
 
+from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.decoding.generation import generate_batch
-from lorify.base.decoding.onnx.session import DECODING_VARIABLE, find_session, graph_folder
+from lorify.base.decoding.onnx.graph_files import graph_folder
+from lorify.base.decoding.onnx.session import DECODING_VARIABLE, find_session
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 
@@ -21,8 +24,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def answer(base: BaseLM) -> list[int]:
-    return generate_batch(base, [[5, 6, 7]], GenerationOptions(12), lora=None, stop_ids=set())[0]
+def answer(base: BaseLM, *adapters: Adapter) -> list[int]:
+    lora = build_lora_batch(adapters, base) if adapters else None
+    return generate_batch(base, [[5, 6, 7]], GenerationOptions(12), lora=lora, stop_ids=set())[0]
 
 
 def test_the_graph_is_cached_by_the_digest_of_the_weights(cache: Path) -> None:
@@ -35,11 +39,11 @@ def test_the_graph_is_cached_by_the_digest_of_the_weights(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["half", "gone", "other bytes", "empty"])
-@pytest.mark.parametrize("name", ["step.onnx", "weights.bin"])
+@pytest.mark.parametrize("name", ["*.onnx", "weights.bin", "layout.json"])
 def test_a_damaged_cache_is_written_again(name: str, damage: str) -> None:
     base = quantized_base()
     expected = answer(base)
-    path = graph_folder(base) / name
+    (path,) = graph_folder(base).glob(name)
     whole = path.read_bytes()
     damaged = {"half": whole[: len(whole) // 2], "other bytes": bytes(len(whole)), "empty": b""}
     path.unlink()
@@ -95,3 +99,37 @@ def test_a_missing_package_is_done_without(monkeypatch: pytest.MonkeyPatch) -> N
     base = quantized_base()
     assert find_session(base) is None
     assert answer(base)
+
+
+def test_a_shared_factor_is_part_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = quantized_base()
+    first, second = (row_quantized_adapter(base, seed) for seed in (1, 2))
+    answers = [answer(base, first), answer(base, second), answer(base)]
+    step = find_session(base)
+    assert step is not None
+    assert set(step.updates.constant) == set(first.weights)
+    assert not step.updates.free  # one session has served all three
+    monkeypatch.setenv(DECODING_VARIABLE, "torch")
+    assert [answer(base, first), answer(base, second), answer(base)] == answers
+
+
+def test_other_updates_open_a_wider_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = quantized_base()
+    shared, other = row_quantized_adapter(base, 1), random_adapter(base, 3)
+    answers = [answer(base), answer(base, shared), answer(base, other)]
+    step = find_session(base)
+    assert step is not None
+    assert set(step.updates.constant) == set(shared.weights)
+    assert set(step.updates.free) > {(1, "q_proj")}
+    monkeypatch.setenv(DECODING_VARIABLE, "torch")
+    assert [answer(base), answer(base, shared), answer(base, other)] == answers
+
+
+def test_graphs_of_a_base_share_its_weights() -> None:
+    base = quantized_base()
+    answer(base)
+    assert answer(base, random_adapter(base, 3))
+    names = sorted(path.suffix for path in graph_folder(base).iterdir())
+    assert names == [".bin", ".json", ".onnx", ".onnx"]
+    again = quantized_base()
+    assert answer(again, random_adapter(again, 3)) == answer(base, random_adapter(base, 3))

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from lorify.base.decoding.block_rows import BlockRows
-from lorify.base.decoding.onnx.rows import OnnxRows
+from lorify.base.decoding.onnx.rows import OnnxRows, StepSession
 from lorify.base.model import BaseLM
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 _TOLERANCE = 0.05  # relative; weights that were rounded to bfloat16 before differ by a hundredth
 _TOKEN = 1
 
 
 @torch.inference_mode()
-def agrees(base: BaseLM, session: InferenceSession) -> bool:
+def agrees(base: BaseLM, step: StepSession) -> bool:
     """Return whether a session has the logits of PyTorch for a sequence of one token."""
     decoder: Any = base.decoder
     attention: Any = base.blocks[0].self_attn
@@ -27,5 +24,5 @@ def agrees(base: BaseLM, session: InferenceSession) -> bool:
     buffers = [torch.zeros(1, base.model.config.num_key_value_heads, 1, attention.head_dim) for _ in base.blocks]
     keys, values = buffers, [buffer.clone() for buffer in buffers]
     expected = BlockRows(base, None, keys, values, [0]).step(x, [0])
-    error = OnnxRows(base, session, None, keys, values).step(x, [0]) - expected
+    error = OnnxRows(base, step, None, keys, values).step(x, [0]) - expected
     return bool(error.norm() <= _TOLERANCE * expected.norm())

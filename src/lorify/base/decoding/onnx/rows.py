@@ -5,15 +5,15 @@ Shapes: N rows, D hidden size, K key/value heads, C channels per head, T positio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lorify.base.decoding.onnx.step_graph import LINEAR_GROUPS, lora_names
-from lorify.base.decoding.onnx.updates import joint_update
+from lorify.base.decoding.onnx.updates import GraphUpdates, update_inputs
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 
@@ -21,34 +21,38 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
+@dataclass(frozen=True)
+class StepSession:
+    """A session of ONNX Runtime that decodes a token of each row, and the updates that it takes."""
+
+    session: InferenceSession
+    updates: GraphUpdates
+
+
 class OnnxRows:
     """Rows in adjacent slots, bound to the inputs and outputs of a session. Keys and values are written in place."""
 
     def __init__(
-        self,
-        base: BaseLM,
-        session: InferenceSession,
-        lora: LoraBatch | None,
-        keys: Sequence[Tensor],
-        values: Sequence[Tensor],
+        self, base: BaseLM, step: StepSession, lora: LoraBatch | None, keys: Sequence[Tensor], values: Sequence[Tensor]
     ) -> None:
         """Bind the buffers.
 
         Args:
             base: the base.
-            session: the session of the base.
+            step: a session of the base that takes the updates.
             lora: the updates of the rows.
             keys: cached keys of each block `[N, K, T, C]`.
             values: cached values of each block, of the same shape.
         """
-        self._session = session
-        self._binding = session.io_binding()
+        head: Any = base.model.get_output_embeddings()
+        self._session = step.session
+        self._binding = step.session.io_binding()
         self._tensors: list[Tensor] = []  # kept alive while they are bound
-        num_rows, head = len(keys[0]), base.model.get_output_embeddings()
+        num_rows = len(keys[0])
         self._x = torch.zeros(num_rows, base.hidden_size)
         self._past = torch.zeros(num_rows, dtype=torch.int32)
         self._total = torch.zeros((), dtype=torch.int32)
-        self._logits = torch.zeros(num_rows, len(_weight(head)))
+        self._logits = torch.zeros(num_rows, len(head.weight))
         self._bind_input("x", self._x)
         self._bind_input("past_lengths", self._past)
         self._bind_input("total_length", self._total)
@@ -57,7 +61,7 @@ class OnnxRows:
             for name, buffer in ((f"keys.{layer}", keys[layer]), (f"values.{layer}", values[layer])):
                 self._bind_input(name, buffer)
                 self._bind_output(f"new.{name}", buffer)
-        for name, tensor in _updates(base, lora):
+        for name, tensor in update_inputs(base, step.updates, lora):
             self._bind_input(name, tensor)
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -83,17 +87,3 @@ class OnnxRows:
 
     def _bind_output(self, name: str, tensor: Tensor) -> None:
         self._binding.bind_output(name, "cpu", 0, np.float32, list(tensor.shape), tensor.data_ptr())
-
-
-def _updates(base: BaseLM, lora: LoraBatch | None) -> Iterator[tuple[str, Tensor]]:
-    """Yield the names and values of the graph's inputs for the updates of the rows."""
-    for layer in range(base.num_layers):
-        for group in LINEAR_GROUPS:
-            linears = [base.linear(layer, name) for name in group]
-            updates = [(lora or {}).get((layer, name)) for name in group]
-            factors = joint_update(updates, linears[0].in_features, [linear.out_features for linear in linears])
-            yield from zip(lora_names(layer, group), factors, strict=True)
-
-
-def _weight(head: Any) -> Tensor:
-    return head.weight

@@ -9,22 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lorify.base.decoding.onnx.graph_builder import BuiltGraph, GraphBuilder
-from lorify.base.decoding.onnx.quantized_products import OffGridError, add_product
+from lorify.base.decoding.onnx.constants import Constants
+from lorify.base.decoding.onnx.graph_builder import GraphBuilder
+from lorify.base.decoding.onnx.quantized_products import SplitInput, add_matrix, add_product, level_bytes, multiply
+from lorify.base.decoding.onnx.updates import LINEAR_GROUPS, GraphUpdates, Group, constant_factor_name, factor_names
 from lorify.base.model import BaseLM
-
-LINEAR_GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
-"""Linear layers of a block that share their input; each group is one matrix of the graph."""
-
-
-def lora_names(layer: int, group: Sequence[str]) -> tuple[str, str]:
-    """Return the names of the graph's inputs for the update of a group of linear layers.
-
-    `A` is `[in, R]` or `[N, in, R]`, `B` is `[R, out]` or `[N, R, out]`.
-    """
-    return f"A.{layer}.{group[0]}", f"B.{layer}.{group[0]}"
+from lorify.base.weight_grids import GROUP, find_row_grid
 
 
 def supports_graph(base: BaseLM) -> bool:
@@ -41,46 +33,53 @@ def supports_graph(base: BaseLM) -> bool:
     )
 
 
-def build_step_graph(base: BaseLM) -> BuiltGraph | None:
+def build_step_graph(base: BaseLM, constants: Constants, updates: GraphUpdates) -> bytes:
     """Build the graph of one step: hidden states of the newest tokens to logits.
 
     Inputs: `x [N, D]`, `past_lengths [N]`, `total_length`, the keys and values of each block `[N, K, T, C]`, and the
-    updates named by `lora_names`. Outputs: `logits`, and the keys and values with those of the newest tokens.
+    updates (see `lorify.base.decoding.onnx.updates`). Outputs: `logits`, and the keys and values with those of the
+    newest tokens.
+
+    Args:
+        base: the base.
+        constants: its weights; those that are missing are added.
+        updates: the updates that the graph takes.
 
     Returns:
-        The graph; None if some weights do not lie on a quantization grid.
+        The graph as a serialized `ModelProto`.
+
+    Raises:
+        OffGridError: if some weights do not lie on a quantization grid.
     """
-    try:
-        return _StepGraph(base).build()
-    except OffGridError:
-        return None
+    return _StepGraph(base, constants, updates).build()
 
 
 class _StepGraph:
     """The layers of a base as nodes of a graph; methods return the name of what they compute."""
 
-    def __init__(self, base: BaseLM) -> None:
+    def __init__(self, base: BaseLM, constants: Constants, updates: GraphUpdates) -> None:
         self._base = base
-        self._graph = GraphBuilder()
+        self._updates = updates
+        self._graph = GraphBuilder(constants)
 
     @torch.no_grad()
-    def build(self) -> BuiltGraph:
+    def build(self) -> bytes:
         base, graph = self._base, self._graph
         decoder: Any = base.decoder
         blocks: list[Any] = list(base.blocks)
         self._add_inputs(decoder.rotary_emb)
-        norm = blocks[0].input_layernorm
-        x = graph.op(
-            "SimplifiedLayerNormalization", "x", graph.constant(norm.weight), epsilon=float(norm.variance_epsilon)
-        )
+        first = blocks[0].input_layernorm
+        weight = self._constant("norm.first", first.weight)
+        x = graph.op("SimplifiedLayerNormalization", "x", weight, epsilon=float(first.variance_epsilon))
         residual = "x"
         for layer, block in enumerate(blocks):
             attended = self._attention(layer, block, x)
-            x, residual = self._add_and_norm(residual, attended, block.post_attention_layernorm)
+            x, residual = self._add_and_norm(residual, attended, f"norm.{layer}", block.post_attention_layernorm)
             following = blocks[layer + 1].input_layernorm if layer + 1 < len(blocks) else decoder.norm
-            x, residual = self._add_and_norm(residual, self._feed_forward(layer, x), following)
+            x, residual = self._add_and_norm(residual, self._feed_forward(layer, x), f"next.{layer}", following)
         head: Any = base.model.get_output_embeddings()
-        graph.node("Identity", [add_product(graph, x, [head.weight])], ["logits"])
+        add_matrix(graph.constants, "head", [head.weight])
+        graph.node("Identity", [add_product(graph, SplitInput(graph, x, base.hidden_size), "head")], ["logits"])
         graph.output("logits", ["N", len(head.weight)])
         return graph.build("decoding-step")
 
@@ -88,11 +87,10 @@ class _StepGraph:
         self._graph.input("x", ["N", self._base.hidden_size])
         self._graph.input("past_lengths", ["N"], whole=True)
         self._graph.input("total_length", [], whole=True)
-        positions = torch.arange(self._base.window_tokens)[None]
-        cos, sin = rotary(torch.zeros(1), positions)  # [1, T, C]
+        cos, sin = rotary(torch.zeros(1), torch.arange(self._base.window_tokens)[None])  # [1, T, C]
         half = cos.shape[-1] // 2
-        self._graph.constant(cos[0, :, :half], "cos")
-        self._graph.constant(sin[0, :, :half], "sin")
+        self._constant("cos", cos[0, :, :half])
+        self._constant("sin", sin[0, :, :half])
 
     def _attention(self, layer: int, block: Any, x: str) -> str:
         graph, attention = self._graph, block.self_attn
@@ -125,26 +123,49 @@ class _StepGraph:
         activated = graph.op("QuickGelu", gate, domain="com.microsoft", alpha=1.0)
         return self._linear(layer, LINEAR_GROUPS[3], graph.op("Mul", activated, up))
 
-    def _add_and_norm(self, residual: str, x: str, norm: Any) -> tuple[str, str]:
+    def _add_and_norm(self, residual: str, x: str, name: str, norm: Any) -> tuple[str, str]:
         """Add `x` to the residual; return the normalized sum and the sum."""
         normed, total = self._graph.new_name(), self._graph.new_name()
         self._graph.node(
             "SkipSimplifiedLayerNormalization",
-            [residual, x, self._graph.constant(norm.weight)],
+            [residual, x, self._constant(name, norm.weight)],
             [normed, "", "", total],
             domain="com.microsoft",
             epsilon=float(norm.variance_epsilon),
         )
         return normed, total
 
-    def _linear(self, layer: int, group: Sequence[str], x: str) -> str:
+    def _linear(self, layer: int, names: Sequence[str], x: str) -> str:
         """The outputs `[N, out]` of a group of linear layers with their updates, for `x [N, in]`."""
-        graph = self._graph
-        linears = [self._base.linear(layer, name) for name in group]
-        width, size = linears[0].in_features, sum(linear.out_features for linear in linears)
-        y = add_product(graph, x, [linear.weight for linear in linears])
-        A, B = lora_names(layer, group)
-        graph.input(A, None)
-        graph.input(B, None)
-        low = graph.op("MatMul", graph.reshape(x, -1, 1, width), A)
-        return graph.op("Add", y, graph.reshape(graph.op("MatMul", low, B), -1, size))
+        linears = [self._base.linear(layer, name) for name in names]
+        group, size = (layer, names[0]), sum(linear.out_features for linear in linears)
+        matrix = f"{layer}.{names[0]}"
+        add_matrix(self._graph.constants, matrix, [linear.weight for linear in linears])
+        split = SplitInput(self._graph, x, linears[0].in_features)
+        y = add_product(self._graph, split, matrix)
+        if group in self._updates.constant:
+            low = self._constant_low(group, split, self._updates.constant[group])
+            y = self._updated(y, low, self._graph.input(constant_factor_name(group), None), size)
+        if group in self._updates.free:
+            A, B = (self._graph.input(name, None) for name in factor_names(group))
+            low = self._graph.op("MatMul", self._graph.reshape(x, -1, 1, split.width), A)
+            y = self._updated(y, low, B, size)
+        return y
+
+    def _constant_low(self, group: Group, split: SplitInput, A: Tensor) -> str:
+        """The product `[N, 1, R]` with a constant `A [R, in]`."""
+        graph, grid = self._graph, find_row_grid(A)
+        assert grid is not None
+        name, rank = f"constant.A.{group[0]}.{group[1]}", len(A)
+        levels = graph.inline(f"{name}.levels", level_bytes(grid.levels.view(rank, -1, GROUP), 8))
+        steps = graph.inline(f"{name}.step", grid.step.flatten().repeat_interleave(split.width // GROUP).numpy())
+        return graph.reshape(multiply(graph, split, levels, steps, rank, 8), -1, 1, rank)
+
+    def _updated(self, y: str, low: str, B: str, size: int) -> str:
+        """Add the product of `low [N, 1, R]` and a factor `B` to outputs `y [N, size]`."""
+        return self._graph.op("Add", y, self._graph.reshape(self._graph.op("MatMul", low, B), -1, size))
+
+    def _constant(self, name: str, values: Tensor) -> str:
+        if name not in self._graph.constants:
+            self._graph.constants.add(name, values)
+        return self._graph.constant(name)

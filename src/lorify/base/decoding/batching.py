@@ -19,13 +19,12 @@ from transformers import DynamicCache
 
 from lorify.base.decoding.block_rows import BlockRows
 from lorify.base.decoding.model_steps import ModelBatch
-from lorify.base.decoding.onnx.rows import OnnxRows
+from lorify.base.decoding.onnx.rows import MOST_ROWS, OnnxRows
 from lorify.base.decoding.onnx.session import find_session
 from lorify.base.decoding.prefill import Prefill, rope_depends_on_length
 from lorify.base.lazy_memory import lazy_zeros
 from lorify.base.lora import LoraBatch, LoraRows, select_rows
 from lorify.base.model import BaseLM
-from lorify.base.packed_weights import MOST_ROWS
 from lorify.errors import BaseModelError
 
 _MAX_SELECTIONS = 2  # selections of rows that are kept prepared; each can hold a copy of their updates

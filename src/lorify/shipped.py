@@ -1,7 +1,8 @@
-"""What ships in the package for a base: its hypernetworks, and an adapter that writes questions."""
+"""What ships in the package for a base: its hypernetworks, and adapters that write and rewrite questions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lorify.adapters import Adapter
@@ -13,6 +14,8 @@ from lorify.errors import AdapterError
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
 SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
+
+SHIPPED_FOLLOW_UP_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-follow-ups"}
 
 
 def shipped_hypernetwork(base: str) -> Path | None:
@@ -28,7 +31,16 @@ def shipped_task_hypernetwork(base: str) -> Path | None:
 
 def load_question_writer(base: BaseLM) -> Adapter | None:
     """Read the adapter that ships for a base to write questions with; None if there is none for its weights."""
-    folder = SHIPPED_QUESTION_WRITERS.get(base.name)
+    return _load_writer(base, SHIPPED_QUESTION_WRITERS)
+
+
+def load_follow_up_writer(base: BaseLM) -> Adapter | None:
+    """Read the adapter that ships for a base to rewrite follow-ups with; None if there is none for its weights."""
+    return _load_writer(base, SHIPPED_FOLLOW_UP_WRITERS)
+
+
+def _load_writer(base: BaseLM, folders: Mapping[str, Path]) -> Adapter | None:
+    folder = folders.get(base.name)
     if folder is None or not folder.is_dir():
         return None
     writer = load_adapter(folder)

@@ -3,13 +3,14 @@ from unittest.mock import patch
 
 import pytest
 from tiny import tiny_base
-from tiny_lorify import tiny_lorify
+from tiny_lorify import judging_lorify, tiny_lorify
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.cloze.statements import find_cloze_statements
@@ -132,3 +133,34 @@ def test_refinement_trains_on_prompts_with_the_system_turn(with_system_turn):
         with_system_turn.refine(with_system_turn.internalize(MILL), MILL, seconds=0.1)
     base = with_system_turn.base
     assert prompts and all(base.tokenizer.decode(example.ids).startswith(SYSTEM_TURN) for example in prompts)
+
+
+def test_a_summary_is_quoted_from_the_documents_with_its_source():
+    model = judging_lorify()
+    adapter = model.internalize(document_from_text("The mill in Torberg grinds oats. It is closed.", name="mill"))
+    plan = model.answerer.plan_query(Query("Summarize the document in one sentence.", AdapterStack.of(adapter)))
+    (answer,) = model.answerer.answer([plan], GenerationOptions(64), with_confidence=True)
+    assert answer.adapter_on and answer.text == "The mill in Torberg grinds oats."
+    assert "".join(model.answerer.stream(plan, GenerationOptions(64))) == answer.text
+    assert answer.source is not None and (answer.source.document, answer.source.sentence) == ("mill", answer.text)
+    assert answer.confidence is None and answer.withheld is None
+
+
+def test_a_quote_obeys_the_limit_and_gives_way_to_a_constraint():
+    model = judging_lorify()
+    adapter = model.internalize(document_from_text("The mill in Torberg grinds oats. It is closed.", name="mill"))
+    plan = model.answerer.plan_query(Query("Summarize it.", AdapterStack.of(adapter)))
+    (short,) = model.answerer.answer([plan], GenerationOptions(3))
+    assert len(model.base.encode_text(short.text)) <= 3
+    constraint = json_constraint({"type": "boolean"})
+    (formed,) = model.answerer.answer([plan], GenerationOptions(8, constraint=constraint))
+    assert formed.text in ("true", "false")
+
+
+def test_a_static_adapter_and_other_questions_are_not_quoted():
+    model = judging_lorify()
+    stack = AdapterStack.of(model.internalize(MILL))
+    assert model.answerer.plan_query(Query("Summarize it.", stack, focus=False)).quote is None
+    assert model.answerer.plan_query(Query("Summarize it.", stack, answer_prefix="It")).quote is None
+    assert model.answerer.plan_query(Query("Summarize it.")).quote is None
+    assert model.answerer.plan_query(Query("Who owns the mill?", stack)).quote is None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.fitted import FittedModel
+from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
-from lorify.answering.questions import last_question
+from lorify.answering.questions import last_question, turns_of_follow_up
+from lorify.answering.quotes import asks_for_text, find_quote
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
@@ -22,6 +25,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.hypernets.evidence import PreparedAdapter
 from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.shipped import load_follow_up_writer
 
 
 @dataclass(frozen=True)
@@ -77,18 +81,25 @@ class Answerer:
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
         self.stop_ids = base.stop_ids
 
+    @cached_property
+    def follow_up_writer(self) -> Adapter | None:
+        """The adapter that makes the base rewrite follow-ups; None if none ships for the base."""
+        return load_follow_up_writer(self.base)
+
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
+        asked = [*query.turns, Message(role="user", content=query.question)]
         prompts = self.prompts if query.chat_template is None else replace(self.prompts, template=query.chat_template)
         return AnswerRequest(
             prompt_ids=prompts.chat_ids(_chat(query.messages, query.adapters), query.answer_prefix),
             adapters=query.adapters,
-            question=last_question([*query.turns, Message(role="user", content=query.question)]),
+            question=last_question(asked),
             only_if_relevant=query.only_if_relevant,
             focus=query.focus,
             is_continued=bool(query.answer_prefix),
             not_stated=query.not_stated,
             two_passes=query.two_passes,
+            turns=turns_of_follow_up(asked),
         )
 
     def chat_request(
@@ -108,15 +119,24 @@ class Answerer:
             not_stated: as for `Query`.
         """
         ids = self.prompts.chat_ids(_chat(messages, adapters))
-        question = last_question(messages)
-        return AnswerRequest(ids, adapters, question, only_if_relevant=only_if_relevant, not_stated=not_stated)
+        return AnswerRequest(
+            ids,
+            adapters,
+            last_question(messages),
+            only_if_relevant=only_if_relevant,
+            not_stated=not_stated,
+            turns=turns_of_follow_up(messages),
+        )
 
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
         """Decide which adapters each request is answered with.
 
-        An adapter that occurs several times with one question is prepared once. With documents and a task, the plan is
-        that of the task on the documents' answer, which is given here (see `lorify.answering.two_passes`).
+        Follow-ups are rewritten first. An adapter that occurs several times with one question is prepared once. With
+        documents and a task, the plan is that of the task on the documents' answer, which is given here (see
+        `lorify.answering.two_passes`).
         """
+        if self.internalizer is not None and self.follow_up_writer is not None:
+            requests = rewrite_follow_ups(self.base, self.follow_up_writer, requests)
         prepared: dict[_Key, PreparedAdapter] = {}
         for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
             wanted = {
@@ -136,7 +156,23 @@ class Answerer:
             )
             for request in requests
         ]
+        plans = [self._quoted(plan) for plan in plans]
         return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
+
+    def _quoted(self, plan: AnswerPlan) -> AnswerPlan:
+        """Plan to quote the documents if the question asks for their text."""
+        request = plan.request
+        if request is None or self.internalizer is None or not request.focus or request.is_continued:
+            return plan
+        if request.adapters.is_empty or not asks_for_text(request.question):
+            return plan
+        evidence = [self.internalizer.locate(adapter, request.question) for adapter in request.adapters.adapters]
+        quote = find_quote(request.question, [each for found in evidence for each in found], self.base.decode_text)
+        if quote is None:
+            return plan
+        ids = tuple(self.base.encode_text(quote.text))
+        on = request.adapters if plan.adapters.is_empty else plan.adapters
+        return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
 
     def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
         return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]
@@ -161,6 +197,7 @@ class Answerer:
             options,
             lora=build_lora_batch([plan.adapters for plan in plans], self.base),
             stop_ids=self.stop_ids,
+            answers=[plan.quote_ids for plan in plans],
         )
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         measured = [self.signals(plan, text) for plan, text in zip(plans, texts, strict=True)]
@@ -169,7 +206,9 @@ class Answerer:
     def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
         """Yield the tokens of an answer as they are sampled."""
         lora = build_lora_batch([plan.adapters], self.base)
-        return stream_tokens(self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids)
+        return stream_tokens(
+            self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids, answer=plan.quote_ids
+        )
 
     def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
         """Yield the text of an answer piece by piece, without white space at its ends.
@@ -200,10 +239,12 @@ class Answerer:
         """Estimate the probability that an answer is right, with one forward pass.
 
         Returns:
-            The probability; None if there is no confidence model, no adapter is on, or one was made otherwise (the
-            model is fitted to answers about documents).
+            The probability; None if there is no confidence model, no adapter is on, one was made otherwise (the model
+            is fitted to answers about documents), or the answer is a quote.
         """
         model = self.confidence_model
+        if signals.is_quoted:
+            return None
         return model.probability(signals.surprisal) if model is not None and _is_judged(signals, model) else None
 
     def stated(self, signals: AnswerSignals) -> float | None:
@@ -219,6 +260,8 @@ class Answerer:
 
     def is_stated(self, signals: AnswerSignals) -> bool:
         """Return whether the documents state an answer; True where that cannot be estimated (see `stated`)."""
+        if signals.is_quoted:
+            return True
         probability = self.stated(signals)
         return probability is None or self.stated_model is None or probability >= self.stated_model.threshold
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lorify.adapters import AdapterStack
+from lorify.answering.quotes import Quote
 from lorify.base.chat.prompts import Message, question_messages
 from lorify.hypernets.evidence import TokenEvidence
 
@@ -78,6 +79,7 @@ class AnswerRequest:
         is_continued: whether the prompt ends in the beginning of the answer.
         not_stated: as for `Query`.
         two_passes: as for `Query`.
+        turns: the chat up to the question, if the question refers back (see `lorify.answering.follow_ups`).
     """
 
     prompt_ids: tuple[int, ...]
@@ -88,6 +90,7 @@ class AnswerRequest:
     is_continued: bool = False
     not_stated: str | None = None
     two_passes: bool = True
+    turns: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class AnswerPlan:
         request: what was planned; None if answers are not checked against the documents.
         evidence: for each adapter of the request where its documents answer the question; None for one whose documents
             were not read while planning. Empty if that is unknown for all.
+        quote: sentences of the documents that are the answer; None if the base writes it.
+        quote_ids: the tokens of the quote.
     """
 
     prompt_ids: tuple[int, ...]
@@ -108,11 +113,17 @@ class AnswerPlan:
     is_continued: bool = False
     request: AnswerRequest | None = None
     evidence: tuple[Sequence[TokenEvidence] | None, ...] = field(default=(), repr=False, compare=False)
+    quote: Quote | None = None
+    quote_ids: tuple[int, ...] = ()
 
     @property
     def is_on(self) -> bool:
         """Whether any adapter is on."""
         return not self.adapters.is_empty
+
+    def is_quoted(self, text: str) -> bool:
+        """Whether an answer is the plan's quote; a constraint or a limit makes it another one."""
+        return self.quote is not None and text == self.quote.text
 
     def clean(self, text: str) -> str:
         """Remove the white space around an answer; a continued one may begin with an indentation, which is kept."""

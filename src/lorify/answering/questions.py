@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lorify.base.chat.follow_ups import refers_back
+from lorify.base.chat.follow_ups import may_refer_back, refers_back
 from lorify.base.chat.prompts import Message
 
 _NAME = re.compile(r"(?:[Tt]he )?[^\W\d_a-z][\w'.-]*(?: (?:of|the|de|von|van|[^\W\d_a-z][\w'.-]*)){0,4}")
@@ -37,6 +37,18 @@ def last_question(messages: Sequence[Message]) -> str:
             return "\n".join([named, *turns[start + 1 :]])
         start -= 1
     return "\n".join(turns[start:])
+
+
+def turns_of_follow_up(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the turns of a chat up to its last question if that question may refer back; none if it stands alone.
+
+    Args:
+        messages: turns with `role` and `content`.
+    """
+    asked = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    if len(asked) < 2 or not may_refer_back(messages[asked[-1]]["content"]):
+        return ()
+    return tuple(messages[: asked[-1] + 1])
 
 
 def _with_name(question: str, answer: str) -> str | None:

@@ -41,6 +41,11 @@ class AnswerSignals:
         self._base = base
         self._internalizer = internalizer
 
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the answer consists of sentences of the documents, so that there is nothing to doubt."""
+        return self.plan.is_quoted(self.text)
+
     @cached_property
     def surprisal(self) -> Signals:
         """Surprisal of the answer's tokens, which takes a forward pass of the base."""
@@ -62,6 +67,8 @@ class AnswerSignals:
     @cached_property
     def source(self) -> Source | None:
         """The sentence that the answer was taken from; None if no adapter keeps the tokens of its documents."""
+        if self.plan.quote is not None and self.is_quoted:
+            return self.plan.quote.source
         return find_source(self.evidence, self.text, self._base.decode_text)
 
     @cached_property

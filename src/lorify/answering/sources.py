@@ -59,7 +59,7 @@ def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode) 
     Returns:
         The source; None if there is no document with cached tokens.
     """
-    sources = [source for document in evidence for source in _sentences(document, decode)]
+    sources = [source for document in evidence for source in sentences_of(document, decode)]
     containing = [s for s in sources if contains_answer(s.sentence, [answer])] if can_be_quoted(answer) else []
     return max(containing or sources, key=lambda source: source.probability, default=None)
 
@@ -69,8 +69,8 @@ def can_be_quoted(answer: str) -> bool:
     return normalize_answer(answer) not in VERDICTS
 
 
-def _sentences(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
-    """Yield each sentence of a document as a source."""
+def sentences_of(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
+    """Yield each sentence of a document as a source, in order."""
     pieces = list(_token_texts(document.ids, decode))
     # A token that is part of a character belongs to where the character begins.
     starts = list(accumulate(map(len, pieces), initial=0))[:-1]

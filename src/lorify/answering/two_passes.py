@@ -36,7 +36,9 @@ def do_tasks_on_drafts(
     drafts = answer([replace(plans[i], adapters=documents) for i, (documents, _) in parts.items()])
     for (i, (_, tasks)), draft in zip(parts.items(), drafts, strict=True):
         if draft:
-            planned[i] = replace(plans[i], prompt_ids=tuple(prompt_ids(draft)), adapters=tasks)
+            planned[i] = replace(
+                plans[i], prompt_ids=tuple(prompt_ids(draft)), adapters=tasks, quote=None, quote_ids=()
+            )
     return planned
 
 

@@ -45,6 +45,10 @@ class TaskData(Section):
     questions_path: Path | None = Field(
         None, description="JSON lines of context, question and answers; adds the task of writing such questions."
     )
+    follow_ups: bool = Field(False, description="Add the task of rewriting follow-ups so that they stand alone.")
+    follow_ups_path: Path | None = Field(
+        None, description="JSON file of follow-ups written by people, as CANARD's, for follow_ups."
+    )
     only_sni_training: bool = Field(
         False, description="Of Super-NaturalInstructions, train only on the 479 tasks of the paper."
     )

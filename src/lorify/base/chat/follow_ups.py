@@ -18,10 +18,30 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 
+_MAY_REFER_BACK = re.compile(
+    r"^\W*(?:and|but|so|or|then)\b"
+    r"|\b(?:there|that|then|else|exactly|so|reason)\W*$"
+    r"|\b(?:else|the other|the others|another)\b",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|am|do|does|did|has|have|had|can|could|may|might|must|will|would|shall|should|'s|'re|"
+    r"tell|list|name|describe|explain|say|give|show|write|summari[sz]e)\b",
+    re.IGNORECASE,
+)
+MAX_FRAGMENT_WORDS = 6
+
 
 def refers_back(question: str) -> bool:
     """Return whether a question needs the one before it."""
     return _REFERS_BACK.search(question) is not None
+
+
+def may_refer_back(question: str) -> bool:
+    """Return whether a question may need the one before it: it refers back, or has no verb (`What for?`), or opens or
+    ends in a word that often refers back (`And when does it end?`)."""
+    is_fragment = len(question.split()) <= MAX_FRAGMENT_WORDS and _VERB.search(question) is None
+    return is_fragment or refers_back(question) or _MAY_REFER_BACK.search(question) is not None
 
 
 def earlier_questions(question: str) -> list[str]:

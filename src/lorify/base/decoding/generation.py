@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.decoding.batching import start_decoding
 from lorify.base.decoding.prefill import prefilled
-from lorify.base.decoding.sampling import GenerationOptions, Sampler, sample_tokens
+from lorify.base.decoding.sampling import FixedRow, GenerationOptions, Sampler, sample_tokens
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 
@@ -19,6 +19,7 @@ def generate_batch(
     *,
     lora: LoraBatch | None,
     stop_ids: set[int],
+    answers: Sequence[Sequence[int]] = (),
 ) -> list[list[int]]:
     """Continue a batch of prompts until every row has stopped.
 
@@ -28,13 +29,14 @@ def generate_batch(
         options: length limit and sampling; with a seed, row `i` uses `seed + i`.
         lora: the update of each row, or None for the bare base.
         stop_ids: tokens that end a row; they are not returned.
+        answers: the tokens of each row whose answer is known already, empty for the other rows; none for no row.
 
     Returns:
         The new tokens of each row.
     """
     rows: list[list[int]] = [[] for _ in prompts]
     live = set(range(len(rows)))
-    for tokens in _decode(base, prompts, lora, options):
+    for tokens in _decode(base, prompts, lora, options, answers):
         live = {row for row in live if tokens[row] not in stop_ids}
         for row in live:
             rows[row].append(tokens[row])
@@ -44,29 +46,46 @@ def generate_batch(
 
 
 def stream_tokens(
-    base: BaseLM, prompt: Sequence[int], options: GenerationOptions, *, lora: LoraBatch | None, stop_ids: set[int]
+    base: BaseLM,
+    prompt: Sequence[int],
+    options: GenerationOptions,
+    *,
+    lora: LoraBatch | None,
+    stop_ids: set[int],
+    answer: Sequence[int] = (),
 ) -> Iterator[int]:
     """Continue one prompt and yield each token as soon as it is sampled; arguments as for `generate_batch`."""
-    for tokens in _decode(base, [prompt], lora, options):
+    for tokens in _decode(base, [prompt], lora, options, [answer]):
         if tokens[0] in stop_ids:
             return
         yield tokens[0]
 
 
-def start_sampler(base: BaseLM, options: GenerationOptions) -> Sampler:
-    """Return the sampler of a row that starts."""
+def start_sampler(base: BaseLM, options: GenerationOptions, answer: Sequence[int] = ()) -> Sampler:
+    """Return the sampler of a row that starts.
+
+    Args:
+        base: the base.
+        options: the row's options; a constraint comes before a known answer.
+        answer: the tokens of the answer if it is known already.
+    """
     if options.constraint is None:
-        return Sampler(options)
+        return Sampler(options, FixedRow(answer, min(base.stop_ids)) if len(answer) else None)
     return Sampler(options, ConstrainedRow(options.constraint, base.grammar_tokens, options.max_new_tokens))
 
 
 def _decode(
-    base: BaseLM, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, options: GenerationOptions
+    base: BaseLM,
+    prompts: Sequence[Sequence[int]],
+    lora: LoraBatch | None,
+    options: GenerationOptions,
+    answers: Sequence[Sequence[int]],
 ) -> Iterator[list[int]]:
     """Yield the next token of each row at each step; the base carries no state between steps."""
     if not prompts or options.max_new_tokens < 1:
         return
-    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
+    known = answers or [()] * len(prompts)
+    samplers = [start_sampler(base, options.with_seed_offset(row), answer) for row, answer in enumerate(known)]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
     logits = batch.add_rows(prefilled(base, prompts, lora))
     for _ in range(options.max_new_tokens - 1):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.constraints import Constraint
 
 DEFAULT_NEW_TOKENS = 128
@@ -44,20 +44,48 @@ class GenerationOptions:
         return self if self.seed is None else replace(self, seed=self.seed + offset)
 
 
+class RowControl(Protocol):
+    """What decides beside the base which token of a row comes next."""
+
+    def mask(self, logits: Tensor) -> None:
+        """Change the row's logits `[V]` in place."""
+        ...
+
+    def choose(self, token: int) -> int:
+        """Take the token that was sampled and return the token of the answer."""
+        ...
+
+
+class FixedRow:
+    """A row whose answer is known: its tokens come in order, whatever the base would say."""
+
+    def __init__(self, tokens: Sequence[int], stop_id: int) -> None:
+        """Begin at the first token; `stop_id` follows the last one."""
+        self._tokens = iter(tokens)
+        self._stop_id = stop_id
+
+    def mask(self, logits: Tensor) -> None:
+        """Leave the logits as they are."""
+
+    def choose(self, token: int) -> int:
+        """Return the next token of the answer in place of the sampled one."""
+        return next(self._tokens, self._stop_id)
+
+
 class Sampler:
     """The sampling settings and random numbers of one row, independent of the other rows of the batch."""
 
-    def __init__(self, options: GenerationOptions, constrained: ConstrainedRow | None = None) -> None:
+    def __init__(self, options: GenerationOptions, control: RowControl | None = None) -> None:
         """Seed the row's random number generator.
 
         Args:
             options: the options.
-            constrained: the state of the row's constraint, if it has one.
+            control: the state of the row's constraint or known answer, if it has one.
         """
         self.options = options
         self.temperature = options.temperature
         self.top_p = options.top_p
-        self._constrained = constrained
+        self._control = control
         self._counts: Counter[int] = Counter()  # tokens of the answer so far
         biases: dict[int, float] = {}
         for token, bias in options.logit_bias:
@@ -80,7 +108,7 @@ class Sampler:
         """Whether `change` changes logits."""
         options = self.options
         penalized = options.logit_bias or options.presence_penalty or options.frequency_penalty
-        return bool(penalized) or self._constrained is not None
+        return bool(penalized) or self._control is not None
 
     def change(self, logits: Tensor) -> None:
         """Apply biases, penalties and the constraint to the row's logits `[V]` in place."""
@@ -91,13 +119,13 @@ class Sampler:
             tokens = torch.tensor(list(self._counts), device=logits.device)
             counts = torch.tensor(list(self._counts.values()), device=logits.device, dtype=logits.dtype)
             logits[tokens] -= self.options.presence_penalty + self.options.frequency_penalty * counts
-        if self._constrained is not None:
-            self._constrained.mask(logits)
+        if self._control is not None:
+            self._control.mask(logits)
 
     def choose(self, token: int) -> int:
         """Take the token that was sampled and return the token of the answer."""
-        if self._constrained is not None:
-            token = self._constrained.choose(token)
+        if self._control is not None:
+            token = self._control.choose(token)
         self._counts[token] += 1
         return token
 

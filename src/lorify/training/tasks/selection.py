@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable
 
 from lorify.data.cloze.question_writing import question_writing_tasks
+from lorify.data.follow_ups.tasks import follow_up_tasks
 from lorify.data.sources.questions import load_question_examples
 from lorify.data.sources.splits import split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
@@ -34,6 +35,8 @@ def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     if data.questions_path is not None:
         passages = load_question_examples(data.questions_path, max_context_chars=MAX_PASSAGE_CHARS)
         train += question_writing_tasks(split_by_passage(passages)[0], seed)
+    if data.follow_ups:
+        train += follow_up_tasks(data.follow_ups_path, seed)
     if data.only_sni_training:
         train = [task for task in train if (number := sni_number(task)) is None or number in sni_training_tasks()]
     eval_tasks = load_tasks(data.eval_tasks_path) if data.eval_tasks_path is not None else []
@@ -42,7 +45,7 @@ def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     if not train:
         raise TrainingError(
             "there is no task to train on; set data.suite to true, data.drawn_tasks above 0, data.tasks_path to a "
-            "folder of tasks or data.questions_path to questions"
+            "folder of tasks, data.questions_path to questions or data.follow_ups to true"
         )
     if data.max_tasks is not None and data.max_tasks < len(train):
         train = random.Random(f"{seed}/tasks").sample(train, data.max_tasks)

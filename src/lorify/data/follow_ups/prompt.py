@@ -1,0 +1,36 @@
+"""The prompt from which a follow-up is rewritten as a question that stands alone.
+
+Question: Who built the windmill?
+Answer: Jasper Dunmore
+Question: And when?
+
+The last question alone:
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MAX_TURNS = 3
+"""Earlier turns that a follow-up is read with."""
+MAX_ANSWER_WORDS = 24
+MAX_QUESTION_WORDS = 60
+
+
+def follow_up_prompt(turns: Sequence[tuple[str, str]], question: str) -> str:
+    """Build the prompt.
+
+    Args:
+        turns: earlier questions with their answers, in order; only the last `MAX_TURNS` are shown, and only the
+            beginnings of long answers.
+        question: the follow-up.
+    """
+    lines = []
+    for asked, answer in turns[-MAX_TURNS:]:
+        lines += [f"Question: {_shorten(asked, MAX_QUESTION_WORDS)}", f"Answer: {_shorten(answer, MAX_ANSWER_WORDS)}"]
+    return "\n".join([*lines, f"Question: {_shorten(question, MAX_QUESTION_WORDS)}", "", "The last question alone:"])
+
+
+def _shorten(text: str, max_words: int) -> str:
+    words = text.split()
+    return " ".join(words[:max_words]) + (" ..." if len(words) > max_words else "")

@@ -1,0 +1,103 @@
+"""Tests of questions that are answered with sentences of the document."""
+
+import pytest
+import torch
+
+from lorify.answering.quotes import MAX_QUOTED_WORDS, asks_for_text, find_quote
+from lorify.hypernets.evidence import TokenEvidence
+
+RULES = (
+    "House rules\nThe hostel in Torberg has forty beds and is run by the hiking club. "
+    "Pets are allowed on the ground floor only. Breakfast is served from seven to nine. "
+    "Guests of the hostel pay for their beds in cash. The key is under the third stone."
+)
+
+
+def evidence(text: str, name: str = "rules") -> TokenEvidence:
+    """A document with a token for each character, about which the reader knows nothing."""
+    return TokenEvidence(name, [ord(character) for character in text], torch.zeros(len(text)))
+
+
+def decode(ids) -> str:
+    return "".join(map(chr, ids))
+
+
+def quote(question: str, *texts: str) -> str | None:
+    found = find_quote(question, [evidence(text, f"document {i}") for i, text in enumerate(texts or (RULES,))], decode)
+    return found.text if found else None
+
+
+SUMMARIES = [
+    "Summarize the document.",
+    "summarise",
+    "Can you summarize this for me?",
+    "Give me a short summary.",
+    "Give me a one-sentence summary of the letter.",
+    "Could you give me an overview of the handbook?",
+    "What is this document about?",
+    "what's it about",
+    "In one sentence, what is this about?",
+    "What are the main points of the contract?",
+    "TL;DR?",
+]
+TOPICS = [
+    "What does it say about pets?",
+    "What do the house rules say about pets",
+    "What is said about pets?",
+    "Tell me about pets.",
+    "What can you tell me about pets?",
+    "Please summarize the rules for pets.",
+]
+OTHERS = [
+    "Who wrote the summary of the report?",
+    "When was the abstract published?",
+    "Who gives the overview at the meeting?",
+    "What is the museum's address?",
+    "What is the meeting on Friday called?",
+    "Tell me how long the loan lasts.",
+    "Give me the name of the director.",
+    "What does it cost?",
+    "And when?",
+    "",
+]
+
+
+@pytest.mark.parametrize("question", SUMMARIES)
+def test_a_summary_begins_with_what_the_document_is_about(question):
+    assert asks_for_text(question)
+    text = quote(question)
+    assert text is not None and text.startswith("The hostel in Torberg has forty beds")
+    assert "House rules" not in text and len(text.split()) <= MAX_QUOTED_WORDS
+
+
+@pytest.mark.parametrize("question", TOPICS)
+def test_a_topic_is_answered_with_the_sentence_about_it(question):
+    assert asks_for_text(question)
+    assert quote(question) == "Pets are allowed on the ground floor only."
+
+
+@pytest.mark.parametrize("question", OTHERS)
+def test_other_questions_are_not_answered_with_quotes(question):
+    assert not asks_for_text(question)
+
+
+def test_one_sentence_is_one_sentence():
+    text = quote("Summarize it in one sentence.")
+    assert text is not None and text.count(".") == 1
+
+
+def test_nothing_is_quoted_about_what_is_not_there():
+    assert quote("What does it say about parking?") is None
+    assert quote("Summarize the history of Rome.") is None
+    assert find_quote("Summarize it.", [], decode) is None
+
+
+def test_each_document_is_summarized():
+    text = quote("Summarize the document.", RULES, "The ferry to Jorsa sails at noon every day.")
+    assert text is not None and "hostel" in text and text.endswith("The ferry to Jorsa sails at noon every day.")
+
+
+def test_a_quote_names_where_it_stands():
+    found = find_quote("What does it say about breakfast?", [evidence("Hello there."), evidence(RULES)], decode)
+    assert found is not None and found.source.document == "rules"
+    assert found.source.sentence == "Breakfast is served from seven to nine."

@@ -1,0 +1,34 @@
+"""Tests of reading follow-ups in CANARD's format."""
+
+import json
+
+import pytest
+
+from lorify.data.follow_ups.published import load_follow_ups
+from lorify.errors import TrainingError
+
+
+def row(history: list[str], question: str, rewrite: str) -> dict:
+    return {"History": ["The Corrin mill", "History", *history], "Question": question, "Rewrite": rewrite}
+
+
+def test_follow_ups_that_need_only_their_chat_are_read(tmp_path):
+    path = tmp_path / "canard.json"
+    turn = ["Who built the windmill?", "Jasper Dunmore"]
+    rows = [
+        row(turn, "And when?", "When was the windmill built?"),
+        row(turn, "How tall is it?", "How tall is the Corrin windmill?"),  # named by the title only
+        row([], "Who built it?", "Who built the Corrin windmill?"),
+    ]
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    (follow_up,) = load_follow_ups(path)
+    assert (follow_up.turns, follow_up.question) == ((tuple(turn),), "And when?")
+    assert follow_up.alone == "When was the windmill built?"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"History": []}]', '{"History": 1}'])
+def test_other_formats_are_refused_by_name(tmp_path, text):
+    path = tmp_path / "other.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"other\.json cannot be read as follow-ups"):
+        load_follow_ups(path)

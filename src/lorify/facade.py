@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,13 @@ from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
-from lorify.shipped import load_adapter_for, load_question_writer, shipped_hypernetwork, shipped_task_hypernetwork
+from lorify.shipped import (
+    load_adapter_for,
+    load_follow_up_writer,
+    load_question_writer,
+    shipped_hypernetwork,
+    shipped_task_hypernetwork,
+)
 
 
 # Over 200 lines: one short method for each verb of the public API, most of it docstrings.
@@ -70,7 +76,8 @@ class Lorify:
             stated_model: estimates how likely the documents state an answer.
         """
         self.base = base
-        self.answerer = Answerer(base, internalizer, confidence_model, stated_model)
+        load_writer = partial(load_follow_up_writer, base)
+        self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,7 +25,6 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.hypernets.evidence import PreparedAdapter
 from lorify.hypernets.internalizer import DocumentInternalizer
-from lorify.shipped import load_follow_up_writer
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Answerer:
         internalizer: DocumentInternalizer | None = None,
         confidence_model: ConfidenceModel | None = None,
         stated_model: StatedModel | None = None,
+        load_follow_up_writer: Callable[[], Adapter | None] = lambda: None,
     ) -> None:
         """Join a base with its hypernetwork.
 
@@ -73,18 +73,20 @@ class Answerer:
             internalizer: chooses and focuses the adapters that it made; None leaves every adapter unchanged.
             confidence_model: estimates confidence; None leaves it unknown.
             stated_model: estimates whether the documents state an answer; None takes every answer for stated.
+            load_follow_up_writer: reads the adapter that makes the base rewrite follow-ups, when a chat first has one.
         """
         self.base = base
         self.internalizer = internalizer
         self.confidence_model = confidence_model
         self.stated_model = stated_model
+        self._load_follow_up_writer = load_follow_up_writer
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
         self.stop_ids = base.stop_ids
 
     @cached_property
     def follow_up_writer(self) -> Adapter | None:
-        """The adapter that makes the base rewrite follow-ups; None if none ships for the base."""
-        return load_follow_up_writer(self.base)
+        """The adapter that makes the base rewrite follow-ups; None if there is none."""
+        return self._load_follow_up_writer()
 
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
@@ -135,7 +137,7 @@ class Answerer:
         documents and a task, the plan is that of the task on the documents' answer, which is given here (see
         `lorify.answering.two_passes`).
         """
-        if self.internalizer is not None and self.follow_up_writer is not None:
+        if self.internalizer is not None and any(request.turns for request in requests) and self.follow_up_writer:
             requests = rewrite_follow_ups(self.base, self.follow_up_writer, requests)
         prepared: dict[_Key, PreparedAdapter] = {}
         for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):

@@ -12,6 +12,9 @@ from serving.vllm_jobs import ADAPTERS, MODEL, QUESTION, job, name_of, run, text
 from serving.waiting import until
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
+from lorify.answering.plan import AnswerPlan
+from lorify.answering.quotes import Quote
+from lorify.answering.sources import Source
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, TooSlowError
 from lorify.serving.engines.vllm import VllmEngine
@@ -124,3 +127,17 @@ def test_an_empty_stack_needs_no_adapter() -> None:
 
 def test_the_rank_for_vllm_is_one_it_accepts() -> None:
     assert ADAPTERS[0].rank <= needed_rank(ADAPTERS[0].rank) in ALLOWED_RANKS
+
+
+def test_a_quote_of_the_documents_needs_no_tokens_of_the_server(tmp_path: Path) -> None:
+    quote = Quote("The mill opens at nine.", Source("mill", "The mill opens at nine.", "", 0.9))
+
+    def plan(requests):
+        return [AnswerPlan(r.prompt_ids, r.adapters, request=r, quote=quote, quote_ids=(1, 2, 3)) for r in requests]
+
+    with fake_vllm(MODEL.base) as fake:
+        assert run(lambda engine: text_of(engine, job(ADAPTERS[0])), fake.url, tmp_path, plan) == quote.text
+        assert not fake.requests
+        cut = job(ADAPTERS[0], options=GenerationOptions(2))
+        assert run(lambda engine: text_of(engine, cut), fake.url, tmp_path, plan) != quote.text
+        assert len(fake.requests) == 1

@@ -176,6 +176,11 @@ class VllmEngine:
         return plan
 
     async def _attempt(self, job: Job, plan: AnswerPlan) -> AsyncGenerator[Piece, None]:
+        if _is_quoted(job, plan):
+            assert plan.quote is not None
+            shown = plan if job.with_plan else None
+            yield Piece(plan.quote.text, len(plan.quote_ids), finish_reason="stop", adapter_on=True, plan=shown)
+            return
         base = await self._client.base()
         is_focused = not set(plan.adapters.adapters) <= set(job.request.adapters.adapters)
         name = await self._adapters.acquire(plan.adapters, base.root or base.id, once=is_focused)
@@ -268,4 +273,15 @@ def _choices(logprobs: Logprobs | None) -> tuple[TokenChoice, ...]:
     return tuple(
         TokenChoice(token, logprob, tuple((top or {}).items()))
         for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, tops, strict=True)
+    )
+
+
+def _is_quoted(job: Job, plan: AnswerPlan) -> bool:
+    """Whether the plan's quote is the answer; what only the base's own tokens have comes before it."""
+    return (
+        plan.quote is not None
+        and job.options.constraint is None
+        and job.top_logprobs is None
+        and not job.stops
+        and len(plan.quote_ids) <= job.options.max_new_tokens
     )

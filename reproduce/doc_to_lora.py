@@ -17,7 +17,7 @@ from pathlib import Path
 
 from miniature_data import LONGBENCH, write_miniature
 from miniature_eyes import write_eyes
-from run_commands import run_commands
+from run_commands import add_workers_option, run_commands
 
 CONFIG = "configs/d2l/smollm2-135m-miniature{}.json"
 SHORT_SETS = ("squad", "drop", "ropes")
@@ -148,13 +148,14 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/d2l-miniature"))
     parser.add_argument("--base", default=Scale.base)
     parser.add_argument("--compressor", help="LLMLingua-2 model: hub id or folder (pip install 'lorify[llmlingua]')")
+    add_workers_option(parser)
     options = parser.parse_args()
     if options.compressor and importlib.util.find_spec("llmlingua") is None:
         parser.error("--compressor needs the package llmlingua; run `pip install 'lorify[llmlingua]'`")
     scale = Scale(base=options.base, compressor=options.compressor)
     write_miniature(options.output / "sets", num_train=scale.contexts, num_test=max(4, scale.questions))
     write_eyes(options.output / "sets", scale.base)
-    run_commands(commands(options.output, scale), options.output)
+    run_commands(commands(options.output, scale), options.output, workers=options.workers)
     print(f"the table is in {options.output}/table.md")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from miniature_tasks import TASK_NUMBERS, write_miniature_tasks
-from run_commands import run_commands
+from run_commands import add_workers_option, run_commands
 
 RECIPE = "configs/t2l/mistral-7b-instruct-v0.2-{}.json"
 NINE = "arc_challenge+arc_easy+boolq+gsm8k+hellaswag+openbookqa+piqa+winogrande+mbpp"
@@ -138,9 +138,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/t2l-miniature"))
     parser.add_argument("--base", default=Scale.base)
+    add_workers_option(parser)
     options = parser.parse_args()
     write_miniature_tasks(options.output / "sets")
-    run_commands(commands(options.output, Scale(base=options.base)), options.output)
+    run_commands(commands(options.output, Scale(base=options.base)), options.output, workers=options.workers)
     print(f"the tables are {options.output}/eval/*/benchmarks.csv")
 
 

@@ -165,6 +165,56 @@ def test_configs_of_training_runs_exist_and_have_the_keys_that_are_set(command: 
     load_training_config(ROOT / config, lambda document: apply_settings(document, settings))
 
 
+T2L_PAGE, D2L_PAGE = ROOT / "docs" / "reproduce-text-to-lora.md", ROOT / "docs" / "reproduce-doc-to-lora.md"
+T2L_RECIPE, D2L_RECIPE = "configs/t2l/mistral-7b-instruct-v0.2-{}.json", "configs/d2l/gemma-2-2b-it-{}.json"
+
+
+def table_rows(page: Path, first_column: str) -> list[list[str]]:
+    """The cells of the rows of the table with this first column."""
+    (table,) = re.findall(rf"^\| {first_column} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page.read_text(encoding="utf-8"), re.M)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def inline_codes(cell: str) -> list[str]:
+    return re.findall("`([^`]*)`", cell)
+
+
+FIGURES = table_rows(T2L_PAGE, "table or figure")
+
+
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: row[0][:40])
+def test_every_table_of_text_to_lora_names_methods_or_a_command(row: list[str]):
+    written = inline_codes(row[2])
+    not_methods = {suite.name for suite in all_suites()} | {"prompt_tokens", "mean_absolute_error"}
+    # The pages give the folders of these in the first command.
+    not_methods |= {"oracle", "restored", "multi_task", "hyperdecoders"}
+    codes = [code for code in written if re.fullmatch(r"[a-z_]+[0-9]*(:.*)?", code)]
+    assert codes or any(code.startswith(("lorify ", "python ")) for code in written)
+    for code in codes:
+        is_known = code.partition(":")[0] in not_methods
+        assert is_known or any(is_method(code, kind) for kind in get_args(CaseKind)), code
+
+
+def settings_of_rows() -> list[tuple[str, str]]:
+    """Recipes and the settings that the tables of both pages change in them."""
+    found = []
+    for row in FIGURES:
+        recipe = ""
+        for code in inline_codes(row[1]):
+            recipe = code if (ROOT / T2L_RECIPE.format(code)).exists() else recipe
+            found += [(T2L_RECIPE.format(recipe), code)] if code.startswith("--set ") else []
+    for _, how in table_rows(D2L_PAGE, "variant"):
+        recipe = "main-chunks" if "main-chunks.json" in how else "main"
+        found += [(D2L_RECIPE.format(recipe), code) for code in inline_codes(how) if code.startswith("--set ")]
+    return found
+
+
+@pytest.mark.parametrize(("recipe", "settings"), settings_of_rows())
+def test_variants_of_published_recipes_are_configs(recipe: str, settings: str):
+    words = shlex.split(settings)
+    load_training_config(ROOT / recipe, lambda document: apply_settings(document, words[1::2]))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_configs_that_a_page_names_exist(page: Path):
     named = re.findall(r"configs/[\w./-]+\.json", page.read_text(encoding="utf-8"))

@@ -75,10 +75,15 @@ def test_every_kind_is_registered_under_its_own_name_and_has_defaults(name):
     assert kind.output
 
 
-def test_a_dry_run_names_the_kinds_it_can_estimate(tmp_path):
-    (tmp_path / "run.json").write_text('{"kind": "associative"}')
+def test_a_dry_run_names_the_kinds_it_can_estimate(tmp_path, toy):
+    (tmp_path / "run.json").write_text('{"kind": "toy"}')
     line = run(tmp_path / "run.json", "--dry-run", code=2)
-    assert "cannot estimate runs of kind associative, only of kind perceiver, task, lora, reconstruction;" in line
+    assert "cannot estimate runs of kind toy, only of kind associative, reader, perceiver, task," in line
+
+
+@pytest.mark.parametrize("name", registry.TRAINING_KINDS)
+def test_every_kind_of_lorify_can_be_estimated(name):
+    assert registry.find_training_kind(name).dry_run is not None
 
 
 def test_a_list_is_to_be_written_as_json(tmp_path):

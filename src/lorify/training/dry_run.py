@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from lorify.hypernets.training_config import TrainingConfig
+
+FLOAT32_BYTES = 4
+BFLOAT16_BYTES = 2
 ACCELERATOR_FLOPS = 990e12
 """Dense bfloat16 operations a second of one H100 or H200, as NVIDIA states them."""
 UTILIZATION = 0.4
@@ -46,3 +50,47 @@ class DryRun:
     def as_dict(self) -> dict[str, float]:
         """Return the fields, for JSON."""
         return asdict(self)
+
+
+def estimate_run(
+    config: TrainingConfig,
+    *,
+    base_parameters: int,
+    trained: int,
+    activation_bytes: int,
+    batch_flops: float,
+    generation_peak_bytes: int = 0,
+    frozen_parameters: int = 0,
+    flops_before: float = 0.0,
+) -> DryRun:
+    """Put together the estimate of a run whose data is in memory before the first step.
+
+    Args:
+        config: the run.
+        base_parameters: parameters of the frozen base, whose weights are in bfloat16.
+        trained: parameters that are trained.
+        activation_bytes: peak of a batch, without weights.
+        batch_flops: operations of a batch.
+        generation_peak_bytes: peak of generating an adapter, without weights.
+        frozen_parameters: parameters in float32 that are not trained, besides the base.
+        flops_before: operations before the first step.
+    """
+    weights = BFLOAT16_BYTES * base_parameters + FLOAT32_BYTES * frozen_parameters
+    state = 4 * FLOAT32_BYTES * trained  # weight, gradient and two moments
+    flops = config.optimization.accumulation * batch_flops
+    seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION)
+    before = flops_before / (ACCELERATOR_FLOPS * UTILIZATION)
+    return DryRun(
+        base_parameters=base_parameters,
+        hypernetwork_parameters=trained,
+        weights_bytes=weights,
+        training_state_bytes=state,
+        activation_bytes=activation_bytes,
+        training_bytes=weights + state + activation_bytes,
+        generation_bytes=weights + FLOAT32_BYTES * trained + generation_peak_bytes,
+        flops_a_step=flops,
+        reading_seconds_a_step=0.0,
+        seconds_a_step=seconds,
+        hours=(before + seconds * config.optimization.steps) / 3600,
+        num_processes=1,
+    )

@@ -88,6 +88,8 @@ def test_missing_copies_and_broken_rows_are_named(tmp_path):
         read_items("piqa", folder=tmp_path, source=ANY)
     for text, message in (
         ('{"goal": "x"}', "item 1 of benchmark piqa has no usable field 'label'"),
+        ("[1]", r"item 1 of benchmark piqa is not as published \(it is no JSON object\)"),
+        ('{"goal": 3, "sol1": "w", "sol2": "x", "label": 1}', r"not as published \(a text is of another type\)"),
         ("", "has no items"),
     ):
         (tmp_path / "piqa.jsonl").write_text(text)

@@ -11,6 +11,8 @@ from data.fake_endpoint import NotServed, chat_completion, serving
 from tiny import tiny_base
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
+from lorify.base.decoding.generation import generate_batch
+from lorify.data.self_generated import writers
 from lorify.data.self_generated.pipeline import GenerationSettings, Part, generate_self_generated
 from lorify.data.self_generated.prompts import LORIFY_PROMPTS, SHORT_ANSWERS
 from lorify.data.self_generated.store import SelfGeneratedQuestion, load_self_generated, shard_path
@@ -165,6 +167,20 @@ def test_a_local_base_is_asked(base):
     (question,) = LocalWriter(base).write("A mill.", [], 1)  # of random letters
     assert question.endswith("?")
     assert LocalWriter(base).write("A mill. " * 200, [], 3) == []  # longer than the window
+
+
+def test_a_local_base_writes_about_several_contexts_at_a_time_as_about_each_alone(base, monkeypatch):
+    contexts, earlier = ["A mill.", "A mill. " * 200, "A lake by the mill."], [[], [], ["Where is the lake?"]]
+    alone = [LocalWriter(base).write(*pair, 2) for pair in zip(contexts, earlier, strict=True)]
+    batches: list[int] = []
+
+    def counting(base, prompts, *arguments, **options):
+        batches.append(len(prompts))
+        return generate_batch(base, prompts, *arguments, **options)
+
+    monkeypatch.setattr(writers, "generate_batch", counting)
+    assert LocalWriter(base).write_all(contexts, earlier, 2) == alone
+    assert batches == [2] and alone[0] and alone[2] and not alone[1]  # the long one leaves no room
 
 
 def test_an_endpoint_is_asked():

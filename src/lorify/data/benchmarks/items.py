@@ -71,15 +71,24 @@ def read_items(
     convert = CONVERTERS.get(name, _from_choices)
     items: list[BenchmarkItem] = []
     for number, row in enumerate(islice(rows, limit), start=1):
-        try:
-            items.append(convert(row))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise EvaluationError(
-                f"item {number} of benchmark {name} has no usable field {error}; give the rows as published"
-            ) from error
+        items.append(_convert(convert, row, f"item {number} of benchmark {name}"))
     if not items:
         raise EvaluationError(f"benchmark {name} has no items in {folder or source[0]}; give a complete copy")
     return items
+
+
+def _convert(convert: Callable[[Row], BenchmarkItem], row: object, label: str) -> BenchmarkItem:
+    try:
+        if not isinstance(row, Mapping):
+            raise TypeError("it is no JSON object")
+        item = convert(row)
+        if not all(isinstance(text, str) for text in (item.question, item.answer, item.passage, *item.choices)):
+            raise TypeError("a text is of another type")
+    except KeyError as error:
+        raise EvaluationError(f"{label} has no usable field {error}; give the rows as published") from error
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise EvaluationError(f"{label} is not as published ({error}); give the rows as published") from error
+    return item
 
 
 def _read_rows(name: str, folder: Path | None, source: tuple[str, str | None, str]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ Source: Doc-to-LoRA (arXiv 2602.15902), data generation; for the wording see `lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from lorify.base.chat.prompts import build_prompt_ids
@@ -21,6 +21,8 @@ from lorify.data.self_generated.prompts import LORIFY_PROMPTS, DataPrompts
 
 MAX_TOKENS = 1024
 MAX_QUESTION_TOKENS = 64
+BATCH_SIZE = 8
+"""Contexts that a local base writes questions about at a time."""
 ANSWER_PREFIX = "Question 1:"
 
 
@@ -70,20 +72,36 @@ class LocalWriter(QuestionWriter):
 
     def write(self, context: str, earlier: Sequence[str], count: int) -> list[str]:
         """Write up to `count` questions, decoded greedily."""
-        tokenizer = self.base.tokenizer
-        prompt = build_prompt_ids(tokenizer, self.prompts.writer_messages(context, earlier, count))
-        prompt += self.base.encode_text(ANSWER_PREFIX)
-        room = self.base.window_tokens - len(prompt)
-        if room < 1:
-            return []
-        (answer,) = generate_batch(
-            self.base,
-            [prompt],
-            GenerationOptions(min(room, MAX_TOKENS, count * MAX_QUESTION_TOKENS)),
-            lora=None,
-            stop_ids=self.base.stop_ids,
-        )
-        return self.prompts.parse_questions(context, ANSWER_PREFIX + self.base.decode_text(answer))[:count]
+        return self.write_all([context], [earlier], count)[0]
+
+    def write_all(self, contexts: Sequence[str], earlier: Sequence[Sequence[str]], count: int) -> list[list[str]]:
+        """Write up to `count` questions about each context, decoded greedily, `BATCH_SIZE` contexts at a time."""
+        prompts = [self._prompt(*pair, count) for pair in zip(contexts, earlier, strict=True)]
+        written: list[list[str]] = [[] for _ in contexts]
+        for limit, group in self._groups(prompts, min(MAX_TOKENS, count * MAX_QUESTION_TOKENS)):
+            answers = generate_batch(
+                self.base,
+                [prompts[number] for number in group],
+                GenerationOptions(limit),
+                lora=None,
+                stop_ids=self.base.stop_ids,
+            )
+            for number, answer in zip(group, answers, strict=True):
+                text = ANSWER_PREFIX + self.base.decode_text(answer)
+                written[number] = self.prompts.parse_questions(contexts[number], text)[:count]
+        return written
+
+    def _prompt(self, context: str, earlier: Sequence[str], count: int) -> list[int]:
+        messages = self.prompts.writer_messages(context, earlier, count)
+        return build_prompt_ids(self.base.tokenizer, messages) + self.base.encode_text(ANSWER_PREFIX)
+
+    def _groups(self, prompts: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, list[int]]]:
+        """Longest answer and prompts of each batch; prompts that leave no room for an answer are in none."""
+        rooms = [min(most, self.base.window_tokens - len(prompt)) for prompt in prompts]
+        for limit in sorted({room for room in rooms if room > 0}):
+            fitting = [number for number, room in enumerate(rooms) if room == limit]
+            for start in range(0, len(fitting), BATCH_SIZE):
+                yield limit, fitting[start : start + BATCH_SIZE]
 
 
 class GivenQuestions(QuestionWriter):

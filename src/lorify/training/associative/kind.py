@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lorify.data.examples import Example
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.training.associative.dry_run import dry_run_associative
 from lorify.training.associative.objective import prepare_associative
 from lorify.training.kind import TrainingKind
 from lorify.training.passages import prepare_passages
@@ -18,5 +19,6 @@ ASSOCIATIVE_TRAINING = TrainingKind(
     config=AssociativeTrainingConfig,
     prepare=prepare_associative,
     output="a document hypernetwork, for --hypernetwork",
+    dry_run=dry_run_associative,
     heldout_passages=_heldout_passages,
 )

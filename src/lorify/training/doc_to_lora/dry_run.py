@@ -28,12 +28,10 @@ from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.hypernetwork_config import patch_grid
 from lorify.training.doc_to_lora.meta_models import hypernetwork_config_of, meta_hypernetwork
-from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
+from lorify.training.dry_run import ACCELERATOR_FLOPS, BFLOAT16_BYTES, FLOAT32_BYTES, UTILIZATION, DryRun
 from lorify.training.engine.meta_base import MetaModel, StepShape, count_parameters, meta_model
 from lorify.training.engine.peak_memory import Cost, measure_cost
 
-FLOAT32_BYTES = 4
-BFLOAT16_BYTES = 2
 WEIGHT_AND_GRADIENT_BYTES = 2 * FLOAT32_BYTES
 MOMENTS_BYTES = 2 * FLOAT32_BYTES
 SHARD_BYTES = 3 * FLOAT32_BYTES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,7 @@ class StepShape:
         layers: adapted blocks.
         modules: adapted linear layers.
         rank: rank of a LoRA.
+        shared: whether all rows have the same LoRA.
     """
 
     rows: int
@@ -61,6 +62,7 @@ class StepShape:
     layers: Sequence[int]
     modules: Sequence[AdaptedModule]
     rank: int
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,27 +111,43 @@ class MetaModel:
         nothing, and have no backward pass. Weights are not counted.
         """
         num_lower = min(shape.layers)
-        num_blocks = len(self.blocks) - num_lower
-        few, more = FEW_BLOCKS
-        lower_flops = 2.0 * num_lower * count_parameters(self.blocks[0]) * shape.rows * shape.tokens
-        if num_blocks <= more:
-            cost = self._step_cost(shape, num_blocks)
-            return replace(cost, flops=cost.flops + lower_flops)
-        least, most = self._step_cost(shape, few), self._step_cost(shape, more)
-        further = (num_blocks - few) / (more - few)
-        return Cost(
-            peak_bytes=least.peak_bytes + round(further * (most.peak_bytes - least.peak_bytes)),
-            kept_bytes=0,
-            flops=least.flops + further * (most.flops - least.flops) + lower_flops,
-        )
+        cost = cost_of_blocks(len(self.blocks) - num_lower, lambda count: self._step_cost(shape, count))
+        return replace(cost, kept_bytes=0, flops=cost.flops + self.block_flops(num_lower, shape.rows * shape.tokens))
+
+    def block_flops(self, num_blocks: int, tokens: int) -> float:
+        """Operations of a forward pass through some blocks, without attention."""
+        return 2.0 * num_blocks * count_parameters(self.blocks[0]) * tokens
+
+    def with_blocks(self, count: int) -> PreTrainedModel:
+        """Copy the model with its first `count` blocks only."""
+        module = copy.deepcopy(cast(PreTrainedModel, self.module))
+        del cast(nn.ModuleList, cast(nn.Module, module.get_decoder()).layers)[count:]
+        module.config.get_text_config().num_hidden_layers = count
+        return module
 
     def _step_cost(self, shape: StepShape, num_blocks: int) -> Cost:
-        module = copy.deepcopy(cast(PreTrainedModel, self.module))  # the measurement changes it
-        blocks = cast(nn.ModuleList, cast(nn.Module, module.get_decoder()).layers)
-        del blocks[num_blocks:]
-        module.config.get_text_config().num_hidden_layers = num_blocks
+        module = self.with_blocks(num_blocks)  # a copy, as the measurement changes it
         base = BaseLM(module, cast(PreTrainedTokenizerBase, None), name="meta", digest="")
         return measure_cost(lambda: _run_step(base, replace(shape, layers=range(num_blocks))), (module,))
+
+
+def cost_of_blocks(num_blocks: int, measure: Callable[[int], Cost]) -> Cost:
+    """Measure a cost that grows by the same for each block; many blocks are extrapolated from a few.
+
+    Args:
+        num_blocks: number of blocks.
+        measure: measures the cost of some blocks.
+    """
+    few, more = FEW_BLOCKS
+    if num_blocks <= more:
+        return measure(num_blocks)
+    least, most = measure(few), measure(more)
+    further = (num_blocks - few) / (more - few)
+    return Cost(
+        peak_bytes=least.peak_bytes + round(further * (most.peak_bytes - least.peak_bytes)),
+        kept_bytes=least.kept_bytes + round(further * (most.kept_bytes - least.kept_bytes)),
+        flops=least.flops + further * (most.flops - least.flops),
+    )
 
 
 def _run_step(base: BaseLM, shape: StepShape) -> None:
@@ -137,11 +155,13 @@ def _run_step(base: BaseLM, shape: StepShape) -> None:
     owner = torch.zeros(shape.tokens, dtype=torch.long) if joined else None
 
     def learned(*size: int) -> torch.Tensor:
-        return torch.zeros(shape.adapters, *size, requires_grad=True)
+        return torch.zeros(size, requires_grad=True)
 
+    own = () if shape.shared else (shape.adapters,)
+    number = 1 if shape.shared else shape.adapters
     lora = {
         (layer, m.name): LoraTensors(
-            learned(shape.rank, m.in_features), learned(shape.rank, m.out_features), owner=owner
+            learned(*own, shape.rank, m.in_features), learned(number, shape.rank, m.out_features), owner=owner
         )
         for layer in shape.layers
         for m in shape.modules

@@ -6,6 +6,7 @@ from lorify.data.examples import Example
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.training.kind import TrainingKind
 from lorify.training.passages import prepare_passages
+from lorify.training.reader.dry_run import dry_run_reader
 from lorify.training.reader.objective import prepare_reader
 
 
@@ -18,5 +19,6 @@ READER_TRAINING = TrainingKind(
     config=ReaderTrainingConfig,
     prepare=prepare_reader,
     output="the document hypernetwork with its new reader, for --hypernetwork",
+    dry_run=dry_run_reader,
     heldout_passages=_heldout_passages,
 )

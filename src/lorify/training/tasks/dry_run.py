@@ -6,7 +6,7 @@ base for a batch of instances of full length, an eighth of which is the answer, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,13 +27,11 @@ from lorify.hypernets.text_to_lora.training_config import (
 )
 from lorify.hypernets.training_config import LoraSettings, TrainingConfig
 from lorify.hypernets.training_data import TaskData
-from lorify.training.dry_run import ACCELERATOR_FLOPS, UTILIZATION, DryRun
+from lorify.training.dry_run import FLOAT32_BYTES, DryRun, estimate_run
 from lorify.training.engine.meta_base import MetaModel, StepShape, meta_model
 from lorify.training.engine.peak_memory import Cost, measure_cost
 from lorify.training.tasks.setup import adapted_layers, multi_task_fields, task_network_fields
 
-FLOAT32_BYTES = 4
-BFLOAT16_BYTES = 2
 ANSWER_SHARE = 1 / 8
 EMBEDDING_SIZES = {DEFAULT_EMBEDDER: 384, "Alibaba-NLP/gte-large-en-v1.5": 1024}
 """Sizes of the embeddings of known description encoders, so that nothing is fetched for them."""
@@ -51,15 +49,16 @@ def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHA
         TrainingError: if no block of the base is adapted.
         BaseModelError: if the config of the base cannot be read.
     """
-    base = _task_base(config.base)
-    size = _embedding_size(config.hypernetwork.embedder, base)
+    base = meta_task_base(config.base)
+    size = embedding_size(config.hypernetwork.embedder, base)
     task_config = _task_config(config, config.hypernetwork, base, size, **multi_task_fields(config))
-    shape = _step_shape(config.data, config.hypernetwork, base, config.base, answer_share)
+    shape = instance_shape(config.data, config.hypernetwork, base, config.base, answer_share)
     network, generating = _network_cost(task_config, shape.adapters)
     answering = base.step_cost(shape)
     # What the hypernetwork's backward pass needs is kept while the base runs.
     activations = max(generating.kept_bytes + answering.peak_bytes, generating.peak_bytes)
-    return _Parts(base, network.num_parameters, activations, answering.flops + generating.flops).dry_run(config)
+    flops = answering.flops + generating.flops
+    return _estimate(config, base, network.num_parameters, replace(answering, peak_bytes=activations, flops=flops))
 
 
 def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
@@ -73,11 +72,11 @@ def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
         TrainingError: if no block of the base is adapted.
         BaseModelError: if the config of the base cannot be read.
     """
-    base = _task_base(config.base)
-    shape = _step_shape(config.data, config.lora, base, config.base)
-    trained = _lora_parameters(shape) * (1 if config.shared else _num_tasks(config.data))
+    base = meta_task_base(config.base)
+    shape = instance_shape(config.data, config.lora, base, config.base)
+    trained = count_lora_parameters(shape) * (1 if config.shared else _num_tasks(config.data))
     cost = base.step_cost(shape)
-    return _Parts(base, trained, cost.peak_bytes, cost.flops).dry_run(config)
+    return _estimate(config, base, trained, cost)
 
 
 def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
@@ -90,7 +89,7 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
         TrainingError: if no block of the base is adapted.
         BaseModelError: if the config of the base cannot be read.
     """
-    base = _task_base(config.base)
+    base = meta_task_base(config.base)
     num_tasks = config.tasks_per_batch
     if config.library is not None:
         try:
@@ -98,7 +97,7 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
         except AdapterError:  # the library of a recipe is often trained later
             pass
     embedder = config.hypernetwork.embedder
-    size = num_tasks if embedder == ONE_HOT_SETTING else _embedding_size(embedder, base)
+    size = num_tasks if embedder == ONE_HOT_SETTING else embedding_size(embedder, base)
     standardized = config.target == "z_scores"
     fields = {"standardized": standardized, "hyper_init": False, "head_bias": bool(config.head_bias)}
     task_config = _task_config(config, config.hypernetwork, base, size, **fields)
@@ -106,54 +105,45 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     network, cost = _network_cost(task_config, rows)
     widths = sum(m.in_features + m.out_features for m in task_config.modules)
     library = FLOAT32_BYTES * num_tasks * len(task_config.layers) * task_config.rank * widths
-    return _Parts(base, network.num_parameters, cost.peak_bytes + library, cost.flops).dry_run(config)
+    return _estimate(config, base, network.num_parameters, replace(cost, peak_bytes=cost.peak_bytes + library))
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What an estimate is made of.
+def _estimate(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost) -> DryRun:
+    return estimate_run(
+        config,
+        base_parameters=base.num_parameters,
+        trained=trained,
+        activation_bytes=cost.peak_bytes,
+        batch_flops=cost.flops,
+    )
 
-    Attributes:
-        base: the frozen base.
-        trained: number of trained parameters.
-        activation_bytes: of one batch.
-        batch_flops: operations of one batch.
+
+def meta_task_base(name: str) -> MetaModel:
+    """Build a base on the meta device, prepared for short rows.
+
+    Raises:
+        BaseModelError: if its config cannot be read.
     """
-
-    base: MetaModel
-    trained: int
-    activation_bytes: int
-    batch_flops: float
-
-    def dry_run(self, config: TrainingConfig) -> DryRun:
-        weights = BFLOAT16_BYTES * self.base.num_parameters
-        state = 4 * FLOAT32_BYTES * self.trained  # weight, gradient and two moments
-        flops = config.optimization.accumulation * self.batch_flops
-        seconds = flops / (ACCELERATOR_FLOPS * UTILIZATION)
-        return DryRun(
-            base_parameters=self.base.num_parameters,
-            hypernetwork_parameters=self.trained,
-            weights_bytes=weights,
-            training_state_bytes=state,
-            activation_bytes=self.activation_bytes,
-            training_bytes=weights + state + self.activation_bytes,
-            generation_bytes=weights + FLOAT32_BYTES * self.trained,
-            flops_a_step=flops,
-            reading_seconds_a_step=0.0,  # all instances are read before the first step
-            seconds_a_step=seconds,
-            hours=seconds * config.optimization.steps / 3600,
-            num_processes=1,
-        )
-
-
-def _task_base(name: str) -> MetaModel:
     # On a CPU such runs use eager attention (see `lorify.training.tasks.setup.load_task_base`).
     return meta_model(name, attention=None if torch.cuda.is_available() else "eager")
 
 
-def _step_shape(
+def instance_shape(
     data: TaskData, settings: LoraSettings, base: MetaModel, base_name: str, answer_share: float = ANSWER_SHARE
 ) -> StepShape:
+    """Return the shape of a batch of instances of full length.
+
+    Args:
+        data: the batch.
+        settings: the adapted modules and blocks.
+        base: the base.
+        base_name: its name, for errors.
+        answer_share: share of an instance's tokens that are its answer.
+
+    Raises:
+        ConfigError: if the base lacks a module.
+        TrainingError: if no block is adapted.
+    """
     rows = data.tasks_per_batch * data.descriptions_per_task
     instances = data.instances_per_description
     if data.adapter_from == "prompt":
@@ -190,20 +180,21 @@ def _network_cost(config: TaskConfig, rows: int) -> tuple[TaskHypernetwork, Cost
 
 
 def _task_config(
-    config: TrainingConfig, settings: TaskSettings, base: MetaModel, embedding_size: int, **fields: Any
+    config: TrainingConfig, settings: TaskSettings, base: MetaModel, size: int, **fields: Any
 ) -> TaskConfig:
     return TaskConfig(
         base_name=config.base,
         base_digest="",
         embedder_name=settings.embedder,
-        embedding_size=embedding_size,
+        embedding_size=size,
         layers=adapted_layers(settings, len(base.blocks), config.base),
         modules=base.adapted_modules(settings.modules),
         **{**SIZES[settings.size], **task_network_fields(settings), **fields},
     )
 
 
-def _lora_parameters(shape: StepShape) -> int:
+def count_lora_parameters(shape: StepShape) -> int:
+    """Count the parameters of one LoRA."""
     return sum(len(shape.layers) * shape.rank * (m.in_features + m.out_features) for m in shape.modules)
 
 
@@ -216,7 +207,12 @@ def _num_tasks(data: TaskData) -> int:
     return max(1, len(files))
 
 
-def _embedding_size(embedder: str, base: MetaModel) -> int:
+def embedding_size(embedder: str, base: MetaModel) -> int:
+    """Return the size of a description encoder's embeddings.
+
+    Raises:
+        ConfigError: if its config cannot be read.
+    """
     if embedder == BASE_EMBEDDER:
         return int(base.architecture.hidden_size)
     if embedder in EMBEDDING_SIZES:

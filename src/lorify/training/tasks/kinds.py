@@ -14,6 +14,7 @@ from lorify.training.tasks.lora import prepare_loras
 from lorify.training.tasks.reconstruction import prepare_reconstruction
 from lorify.training.tasks.sft import prepare_task
 from lorify.training.tasks.system_prompt import prepare_system_message
+from lorify.training.tasks.system_prompt_dry_run import dry_run_system_message
 
 TASK_TRAINING = TrainingKind(
     name="task",
@@ -27,6 +28,7 @@ SYSTEM_MESSAGE_TRAINING = TrainingKind(
     config=SystemMessageTrainingConfig,
     prepare=prepare_system_message,
     output="a task hypernetwork, for --task-hypernetwork",
+    dry_run=dry_run_system_message,
 )
 RECONSTRUCTION_TRAINING = TrainingKind(
     name="reconstruction",

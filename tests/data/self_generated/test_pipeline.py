@@ -170,8 +170,9 @@ def test_a_local_base_is_asked(base):
 
 
 def test_a_local_base_writes_about_several_contexts_at_a_time_as_about_each_alone(base, monkeypatch):
-    contexts, earlier = ["A mill.", "A mill. " * 200, "A lake by the mill."], [[], [], ["Where is the lake?"]]
-    alone = [LocalWriter(base).write(*pair, 2) for pair in zip(contexts, earlier, strict=True)]
+    base.window_tokens = 2000
+    contexts, earlier = ["A mill.", "A mill. " * 300, "A lake by the mill."], [[], [], ["Where is the lake?"]]
+    alone = [LocalWriter(base).write(*pair, 1) for pair in zip(contexts, earlier, strict=True)]
     batches: list[int] = []
 
     def counting(base, prompts, *arguments, **options):
@@ -179,7 +180,7 @@ def test_a_local_base_writes_about_several_contexts_at_a_time_as_about_each_alon
         return generate_batch(base, prompts, *arguments, **options)
 
     monkeypatch.setattr(writers, "generate_batch", counting)
-    assert LocalWriter(base).write_all(contexts, earlier, 2) == alone
+    assert LocalWriter(base).write_all(contexts, earlier, 1) == alone
     assert batches == [2] and alone[0] and alone[2] and not alone[1]  # the long one leaves no room
 
 

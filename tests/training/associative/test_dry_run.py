@@ -22,7 +22,7 @@ def run_in(folder, **hypernetwork) -> AssociativeTrainingConfig:
     )
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma2"])
+@pytest.mark.parametrize("family", [pytest.param("llama", marks=pytest.mark.slow), "gemma2"])
 def test_the_cost_of_a_step_is_what_pytorch_measures(family, tmp_path):
     base = tiny_base(family, num_layers=7, vocab_size=6000)
     base.model.to(torch.bfloat16).save_pretrained(tmp_path)

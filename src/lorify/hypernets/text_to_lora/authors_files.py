@@ -74,7 +74,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
     _check_exists(path)
     try:
         arguments = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise HypernetworkError(f"{path} is damaged ({str(error).splitlines()[0]}); download it again") from error
     if not isinstance(arguments, dict) or arguments.get("exp_setup", "hyper_lora") != "hyper_lora":
         raise HypernetworkError(

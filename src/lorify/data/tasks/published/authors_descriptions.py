@@ -67,7 +67,7 @@ def find_descriptions(
 def _read(file: Path) -> Mapping[str, Any]:
     try:
         document = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise EvaluationError(f"description file {file} cannot be read ({reason}); download it again") from error
     texts = document.get("descriptions") if isinstance(document, dict) else None

@@ -1,5 +1,6 @@
 """Hypernetworks, adapters and bases on a hub, through the real huggingface_hub and the command line."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ import huggingface_hub.constants
 import pytest
 from adapters.random_adapters import random_adapter
 from fake_hub import FakeHub, running_hub
+from hypernets.authors_checkpoint import AuthorsCheckpoint
+from serving.tiny_lorify import save_tiny_task_hypernetwork
+from training.tiny_associative_run import tiny_config
 from typer.testing import CliRunner, Result
 
 from lorify.adapters import load_adapter, save_adapter
@@ -31,6 +35,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         }.items():
             monkeypatch.setattr(huggingface_hub.constants, name, value)
         monkeypatch.setenv("HF_TOKEN", "hf_test")
+        monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
         yield hub
 
 
@@ -95,7 +100,7 @@ def test_a_hypernetwork_is_pushed_with_a_card_and_used(hub: FakeHub, hypernetwor
 
 
 def test_an_adapter_is_pushed_and_loaded(hub: FakeHub, base_dir: Path, tmp_path: Path) -> None:
-    adapter = random_adapter(load_base(str(base_dir), device="cpu"))
+    adapter = random_adapter(load_base(str(base_dir)))
     save_adapter(adapter, tmp_path / "adapter")
     (tmp_path / "adapter" / "secret.txt").write_text("not for the hub")
     result = run("push", tmp_path / "adapter", "ann/adapter", "--private")
@@ -103,6 +108,64 @@ def test_an_adapter_is_pushed_and_loaded(hub: FakeHub, base_dir: Path, tmp_path:
     assert "secret.txt" not in hub.repos["ann/adapter"]["main"]
     assert load_adapter(Path("ann/adapter")).provenance == adapter.provenance
     assert "ann/adapter" in hub.repos["ann/adapter"]["main"]["README.md"].decode()
+
+
+@pytest.fixture
+def filled_hub(hub: FakeHub, base_dir: Path, hypernetwork_dir: Path, tmp_path: Path) -> FakeHub:
+    """A hub with a base, a hypernetwork, a task hypernetwork and an adapter, which have a place in no other folder."""
+    base = load_base(str(base_dir))
+    put(hub, "ann/base", base_dir)
+    put(hub, "ann/hypernetworks", hypernetwork_dir, "documents/", revision="v1")
+    put(hub, "ann/tasks", save_tiny_task_hypernetwork(tmp_path / "tasks", base))
+    save_adapter(random_adapter(base), tmp_path / "adapter")
+    put(hub, "ann/adapters", tmp_path / "adapter", "first/")
+    return hub
+
+
+DOCUMENTS = "ann/hypernetworks/documents@v1"
+
+
+@pytest.mark.usefixtures("filled_hub")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("internalize", "DOC", "-o", "OUT", "--base", "ann/base", "--hypernetwork", DOCUMENTS),
+        ("specialize", "Be brief.", "-o", "OUT", "--base", "ann/base", "--task-hypernetwork", "ann/tasks"),
+        ("chat", "-q", "Who?", "--base", "ann/base", "--adapter", "ann/adapters/first=0.5", "--max-tokens", 2),
+        ("adapter", "show", "ann/adapters/first"),
+        ("adapter", "combine", "ann/adapters/first=0.5", "ann/adapters/first", "-o", "OUT"),
+        ("adapter", "export", "ann/adapters/first", "-o", "OUT", "--base", "ann/base"),
+        ("average", DOCUMENTS, DOCUMENTS, "-o", "OUT"),
+        ("eval", "run", "facts:documents=1:questions=1", "-m", f"none,adapter:hypernetwork={DOCUMENTS}",
+         "--max-tokens", 2, "--untimed", "-o", "OUT", "--base", "ann/base"),
+        ("train", "CONFIG", "-o", "OUT", "--set", f"init_from={DOCUMENTS}"),
+    ],
+    ids=lambda command: " ".join(map(str, command[:2])),
+)  # fmt: skip
+def test_every_path_may_be_on_the_hub(command: tuple, document: Path, tmp_path: Path) -> None:
+    config = tiny_config(steps=1).model_dump(mode="json") | {"base": "ann/base"}
+    config["data"] |= {"questions": 0, "texts": 0}
+    (tmp_path / "run.json").write_text(json.dumps(config))
+    words = {"DOC": document, "OUT": tmp_path / "out", "CONFIG": tmp_path / "run.json"}
+    result = run(*(words.get(word, word) for word in command))
+    assert result.exit_code == 0, result.output
+
+
+def test_a_checkpoint_of_the_authors_is_imported_once(
+    hub: FakeHub, base_dir: Path, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AuthorsCheckpoint(load_base(str(base_dir))).save(tmp_path / "theirs")
+    put(hub, "authors/doc-to-lora", tmp_path / "theirs", "demo/checkpoint-8/")
+    options = ["--base", base_dir, "--hypernet", "authors/doc-to-lora/demo", "--max-tokens", 2]
+    first = run("ask", document, "-q", "Who?", *options)
+    assert first.exit_code == 0, first.output
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    imported = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "imported").rglob("*")}
+    again = run("ask", document, "-q", "Who?", *options)
+    assert (again.exit_code, again.stdout) == (0, first.stdout) and imported
+    assert imported == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "imported").rglob("*")}
+    result = run("import", "authors/doc-to-lora/demo", "-o", tmp_path / "own", "--base", base_dir)
+    assert result.exit_code == 0 and (tmp_path / "own" / "config.json").exists(), result.output
 
 
 def refuse_connections(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +186,7 @@ def fill_the_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda hub, _: hub.gated.add("ann/gated"), "ann/gated", "is gated; ask for access"),
         (lambda hub, _: None, "ann/pickled", "holds no safetensors files, and pickled ones are never loaded"),
         (lambda hub, _: None, "ann/pickled/nowhere", "holds no safetensors files"),
+        (lambda hub, _: None, "ann/pickled/pickles", "pytorch_model.bin"),
         (lambda hub, _: None, "ann/pickled@v9", "has no revision 'v9'"),
         (lambda hub, _: None, "ann/a--b", "is not a valid name of a repository"),
         (refuse_connections, "ann/pickled", "cannot be reached; connect to a network, or give a local folder"),
@@ -132,7 +196,9 @@ def fill_the_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_addresses_are_one_line(
     hub: FakeHub, base_dir: Path, document: Path, monkeypatch: pytest.MonkeyPatch, prepare, address: str, reason: str
 ) -> None:
-    hub.repos["ann/pickled"] = {"main": {"config.json": b"{}", "pytorch_model.bin": b"pickle"}}
+    hub.repos["ann/pickled"] = {
+        "main": {"config.json": b"{}", "weights.bin": b"pickle", "pickles/pytorch_model.bin": b"pickle"}
+    }
     prepare(hub, monkeypatch)
     result = run("ask", document, "-q", "Who?", "--base", base_dir, "--hypernetwork", address)
     (line,) = result.stderr.splitlines()

@@ -26,7 +26,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
-from lorify.hypernets.checkpoint import hypernetwork_folder
+from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.study import study
@@ -108,7 +108,7 @@ class Lorify:
                 f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
                 "kind task or system_message) and give it with --task-hypernetwork"
             )
-        return load_specializer(self.base, self.task_hypernetwork)
+        return load_specializer(self.base, hypernetwork_for(self.base, self.task_hypernetwork))
 
     def specialize(self, description: str) -> Adapter:
         """Turn the description of a task into an adapter.
@@ -384,7 +384,7 @@ def load(
     task_folder = Path(task_hypernetwork) if task_hypernetwork is not None else shipped_task_hypernetwork(base)
     if folder is None:
         return Lorify(loaded, None, task_folder)
-    folder = hypernetwork_folder(folder)
+    folder = hypernetwork_for(loaded, folder)
     internalizer = load_internalizer(loaded, folder)
     return Lorify(
         loaded,

@@ -14,7 +14,10 @@ from lorify.errors import AdapterError, HypernetworkError
 
 def import_checkpoint(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="DIR_OR_FILE", help="The checkpoint or PEFT adapter, or its folder.")
+        Path,
+        typer.Argument(
+            metavar="DIR_OR_FILE", help="The checkpoint or PEFT adapter, its folder, or org/name[/folder][@revision]."
+        ),
     ],
     output: Output,
     base: Base = None,
@@ -31,7 +34,9 @@ def import_checkpoint(
     """
     from lorify.adapters.exports.peft import find_peft_folder
     from lorify.hypernets.importing.conversion import convert_checkpoint, find_kind_of_checkpoint, is_checkpoint
+    from lorify.hypernets.importing.on_hub import checkpoint_folder
 
+    checkpoint = checkpoint_folder(checkpoint)
     peft_folder = None if is_checkpoint(checkpoint) else find_peft_folder(checkpoint)
     if peft_folder is not None:
         _import_adapter(peft_folder, output, base, as_json)

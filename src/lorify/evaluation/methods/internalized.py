@@ -21,6 +21,7 @@ from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
 from lorify.hypernets.doc_to_lora.internalizer import with_options
+from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import Keep
 
 
@@ -97,7 +98,7 @@ class Internalized(Method):
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Load the other hypernetwork, if one is given."""
         if self.hypernetwork is not None:
-            model = Lorify(model.base, load_internalizer(model.base, self.hypernetwork))
+            model = Lorify(model.base, load_internalizer(model.base, hypernetwork_for(model.base, self.hypernetwork)))
         if (self.chunk_tokens, self.iterative, self.bias_scale) != (None, None, None):
             model = Lorify(
                 model.base,

@@ -18,6 +18,7 @@ from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.methods.tasks import with_examples
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify
+from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.specializer import Specializer
 from lorify.hypernets.text_to_lora.library import load_descriptions
@@ -58,7 +59,9 @@ class Specialized(Method):
 
     def load_specializer(self, model: Lorify) -> Specializer:
         """Load the other hypernetwork if one is given, else take the loaded one."""
-        return model.specializer if self.hypernetwork is None else load_specializer(model.base, self.hypernetwork)
+        if self.hypernetwork is None:
+            return model.specializer
+        return load_specializer(model.base, hypernetwork_for(model.base, self.hypernetwork))
 
     def load_text(self, specializer: Specializer) -> Callable[[Case], str]:
         """Return a function that finds the text for a case: a description, or for one-hot hypernetworks the name."""

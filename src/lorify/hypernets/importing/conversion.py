@@ -36,6 +36,11 @@ def is_checkpoint(path: Path) -> bool:
     return _find_importer(path) is not None
 
 
+def checkpoint_markers() -> list[str]:
+    """Return the names of the files by which importers recognize their checkpoints."""
+    return [importer.marker for _, importer in _importers()]
+
+
 def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]:
     """Find the kind whose importer reads a checkpoint, by a file name.
 

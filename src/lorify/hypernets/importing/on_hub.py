@@ -1,0 +1,73 @@
+"""Hypernetworks on the Hugging Face hub; checkpoints of the papers' authors are imported there once.
+
+The authors published pickled files. They are downloaded only if an address holds nothing else, read by the restricted
+importers, and the result is kept in lorify's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path, PurePosixPath
+
+from lorify.base.cache import cache_dir
+from lorify.base.model import BaseLM
+from lorify.errors import HypernetworkError
+from lorify.hub import DATA_FILES, HubAddress, download
+from lorify.hypernets.checkpoint import CONFIG_NAME, WEIGHTS_NAME, hypernetwork_folder
+from lorify.hypernets.importing.conversion import checkpoint_markers, convert_checkpoint, find_kind_of_checkpoint
+
+_SETTINGS_FILES = ("args.yaml", "adapter_config.json")
+
+
+def checkpoint_folder(path: Path | str) -> Path:
+    """Return the folder of a checkpoint or PEFT adapter on this machine; an address on the hub is downloaded.
+
+    Raises:
+        HypernetworkError: as `lorify.hub.download`.
+    """
+    address = HubAddress.parse(path)
+    if address is None:
+        return Path(path).expanduser()
+    prefix = f"{address.folder}/" if address.folder else ""
+    names = [f"*{name}" for name in (*checkpoint_markers(), *_SETTINGS_FILES)]
+    patterns = [prefix + pattern for pattern in (*DATA_FILES, *names)]
+    if address.folder:  # the settings of a run are one folder above its checkpoints
+        patterns += [str(PurePosixPath(address.folder).parent / name) for name in _SETTINGS_FILES]
+    return download(address, patterns, "checkpoint", HypernetworkError) / address.folder
+
+
+def hypernetwork_for(base: BaseLM, path: Path | str) -> Path:
+    """Return the folder of a hypernetwork on this machine.
+
+    An address on the hub is downloaded. If it holds a checkpoint of a paper's authors, that is imported for the base,
+    the first time that it is used.
+
+    Raises:
+        HypernetworkError: as `hypernetwork_folder` and `convert_checkpoint`.
+        BaseModelError: as `convert_checkpoint`.
+    """
+    address = HubAddress.parse(path)
+    if address is None:
+        return Path(path).expanduser()
+    prefix = f"{address.folder}/" if address.folder else ""
+    data = [prefix + pattern for pattern in DATA_FILES]
+    if any((download(address, data, "hypernetwork", HypernetworkError) / address.folder).glob("*.safetensors")):
+        return hypernetwork_folder(Path(path))
+    checkpoint = checkpoint_folder(path)
+    if not any(any(checkpoint.rglob(marker)) for marker in checkpoint_markers()):
+        return hypernetwork_folder(Path(path))  # raises the error that says what is missing
+    return _imported(checkpoint, address, base)
+
+
+def _imported(checkpoint: Path, address: HubAddress, base: BaseLM) -> Path:
+    """Import a downloaded checkpoint for a base, unless that was done before; the path has the commit in it."""
+    key = hashlib.sha256(f"{checkpoint}\n{base.digest}".encode()).hexdigest()[:16]
+    folder = cache_dir() / "imported" / f"{address.repo.replace('/', '--')}-{key}"
+    if (folder / CONFIG_NAME).is_file() and (folder / WEIGHTS_NAME).is_file():
+        return folder
+    kind, _ = find_kind_of_checkpoint(checkpoint)
+    conversion = convert_checkpoint(kind, checkpoint, base, folder)
+    if conversion.warning is not None:
+        warnings.warn(f"checkpoint {str(address)!r}: {conversion.warning}", stacklevel=2)
+    return folder

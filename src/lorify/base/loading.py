@@ -57,6 +57,13 @@ def wait_for_device(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory of an accelerator that this process has taken, in bytes; 0 on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return torch.mps.driver_allocated_memory() if device.type == "mps" else 0
+
+
 def load_base(
     name: str = DEFAULT_BASE,
     *,

@@ -59,10 +59,13 @@ def _line_reporter(first_step: int, num_steps: int) -> Callable[[TrainingProgres
 
 
 def describe_progress(progress: TrainingProgress) -> str:
-    """Format the loss, exact match by kind and speed of a step."""
+    """Format the loss, exact match by kind, speed, share of time that data took and peak memory of a step."""
     exact = " ".join(f"{name} {value:.2f}" for name, value in _with_prefix(progress, "exact/"))
     parts = [f"loss {progress.metrics['loss']:.3f}", f"exact {exact}" if exact else ""]
     parts.append(f"{progress.tokens_per_second:,.0f} tokens/s" if progress.tokens_per_second else "")
+    parts.append(f"{progress.steps_per_second:.2g} steps/s" if progress.steps_per_second else "")
+    parts.append(f"data {progress.data_share:.0%}" if progress.steps_per_second else "")
+    parts.append(f"{progress.peak_bytes / 2**30:.1f} GiB" if progress.peak_bytes else "")
     return ", ".join(part for part in parts if part)
 
 

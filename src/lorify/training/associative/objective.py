@@ -23,7 +23,7 @@ from lorify.training.associative.relevance import prepare_relevance
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.scoring import AnswerScorer, SegmentScores
 from lorify.training.associative.step_memory import StepEncoder
-from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.objective import BatchLoss, timed
 from lorify.training.engine.packing import split_by_length
 from lorify.training.passages import prepare_everyday, prepare_passages, prepare_texts
 from lorify.training.preparation import Preparation
@@ -118,7 +118,7 @@ class AssociativeObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
-        step = self.train_steps.build(batch)
+        step, seconds = timed(self.train_steps.build, batch)
         scores, num_tokens = self._score(step)
         is_general = torch.tensor([kind == "general" for kind in step.kinds], device=scores.loss.device)
         loss = (scores.loss * torch.where(is_general, optimization.preservation_kl_weight, 1.0)).mean()
@@ -127,7 +127,7 @@ class AssociativeObjective:
             loss = loss + optimization.retrieval_weight * scores.retrieval.mean()
             metrics["loss/retrieval"] = scores.retrieval.mean().item()
         metrics |= metrics_by_kind(step.kinds, scores.loss, scores.exact)
-        return BatchLoss(loss, metrics, num_tokens)
+        return BatchLoss(loss, metrics, num_tokens, data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute loss and exact match by kind on held-out batches, the same batches every time."""

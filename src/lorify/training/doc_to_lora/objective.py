@@ -41,7 +41,7 @@ from lorify.training.doc_to_lora.contexts import Contexts, add_self_generated, l
 from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config, patch_grid
 from lorify.training.doc_to_lora.teacher_loss import kl_to_teacher
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
-from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.objective import BatchLoss, timed
 from lorify.training.engine.packing import pack_rows, split_by_length
 from lorify.training.preparation import Preparation
 
@@ -144,7 +144,7 @@ class PerceiverObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
-        rows = self.train_batches.build(batch)
+        rows, seconds = timed(self.train_batches.build, batch)
         scores = self.score_contexts(rows, noise_alpha=optimization.neftune_alpha)
         size = scores.generated_size
         metrics: dict[str, float] = {"generated_size": size.item(), "contexts": float(len(rows))}
@@ -156,7 +156,7 @@ class PerceiverObjective:
         by_token = optimization.average_over == "tokens"
         loss = (scores.token_loss.mean() if by_token else scores.loss.mean()) + optimization.l1_weight * size
         weight = len(scores.token_loss) if by_token else len(rows)
-        return BatchLoss(loss, metrics, scores.num_tokens, weight=weight)
+        return BatchLoss(loss, metrics, scores.num_tokens, weight=weight, data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute the loss and exact match by kind on held-out batches; the same batches every time."""

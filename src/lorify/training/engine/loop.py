@@ -19,6 +19,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from lorify.atomic import replaced_file
+from lorify.base.loading import peak_bytes
 from lorify.errors import TrainingError
 from lorify.hypernets.training_config import TrainingConfig
 from lorify.training.engine.curves import CurveWriter
@@ -48,11 +49,17 @@ class TrainingProgress:
         step: optimizer steps done.
         metrics: loss, the objective's metrics, gradient norm and learning rate.
         tokens_per_second: tokens that the base read, a second.
+        steps_per_second: steps, a second, with evaluation and checkpoint if the step had one.
+        data_share: share of the time in which batches were built.
+        peak_bytes: most memory of the accelerator that the run has taken; 0 on a CPU.
     """
 
     step: int
     metrics: Mapping[str, float]
     tokens_per_second: float
+    steps_per_second: float = 0.0
+    data_share: float = 0.0
+    peak_bytes: int = 0
 
 
 class Trainer:
@@ -119,7 +126,7 @@ class Trainer:
             while self.step < last:
                 started = time.perf_counter()
                 try:
-                    metrics, num_tokens = self._train_step()
+                    metrics, num_tokens, data_seconds = self._train_step()
                 except (MemoryError, RuntimeError) as error:
                     if is_out_of_memory(error):
                         raise self._out_of_memory() from error
@@ -139,7 +146,13 @@ class Trainer:
                     self._save_checkpoint()
                 if self._is_stopped_by_snapshot():
                     last = self.step
-                report(TrainingProgress(self.step, metrics, num_tokens / (time.perf_counter() - started)))
+                seconds = time.perf_counter() - started
+                memory = peak_bytes(self.weights.device)
+                report(
+                    TrainingProgress(
+                        self.step, metrics, num_tokens / seconds, 1 / seconds, data_seconds / seconds, memory
+                    )
+                )
                 if stops:
                     break
         self.weights.gather()
@@ -175,10 +188,10 @@ class Trainer:
         with self.weights.gathered():
             return self.objective.evaluate()
 
-    def _train_step(self) -> tuple[dict[str, float], int]:
-        """Make one step; gives the means of its metrics and the number of tokens."""
+    def _train_step(self) -> tuple[dict[str, float], int, float]:
+        """Make one step; gives the means of its metrics, the number of tokens and the seconds that data took."""
         metrics: dict[str, list[float]] = {}
-        num_tokens, weight = 0, 0.0
+        num_tokens, weight, data_seconds = 0, 0.0, 0.0
         with self.weights.gathered():
             for batch in self._batches():
                 # Seeded for each batch, so that a resumed run draws the same numbers on any device.
@@ -186,6 +199,7 @@ class Trainer:
                 result = self.objective.loss(batch)
                 num_tokens += result.num_tokens
                 weight += result.weight
+                data_seconds += result.data_seconds
                 (result.loss * result.weight).backward()
                 for name, value in {"loss": result.loss.item(), **result.metrics}.items():
                     metrics.setdefault(name, []).append(value)
@@ -196,7 +210,7 @@ class Trainer:
         means = {name: sum(values) / len(values) for name, values in metrics.items()}
         means |= {"gradient_norm": norm, "learning_rate": float(self.schedule.get_last_lr()[0])}
         self.schedule.step()
-        return means, num_tokens
+        return means, num_tokens, data_seconds
 
     def _batches(self) -> Iterator[int]:
         """Numbers of this process's batches of the next step."""

@@ -21,7 +21,7 @@ from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
-from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.objective import BatchLoss, timed
 from lorify.training.lora_weights import build_table_batch, copy_to_adapter, new_table, settings_scaling
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, training_descriptions
@@ -104,10 +104,10 @@ class LoraObjective:
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
-        step = self.train.build(batch)
+        step, seconds = timed(self.train.build, batch)
         scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
         metrics = {"exact/train": scores.exact.mean().item()}
-        return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens)
+        return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens, data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute the loss and exact match on held-out instances of the tasks."""

@@ -24,7 +24,7 @@ from lorify.hypernets.text_to_lora.lora_table import LoraStack
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
-from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.objective import BatchLoss, timed
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 from lorify.training.tasks.scoring import RowScores, evaluate_heldout, score_rows
@@ -89,7 +89,7 @@ class TaskObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
         optimization = self.config.optimization
-        step = self.samplers["train"].build(batch)
+        step, seconds = timed(self.samplers["train"].build, batch)
         generated = self.hypernetwork(self._embeddings_of(step))
         lora = task_lora_batch(self.hypernetwork_config, generated.weights)
         scores = score_rows(self.base, step.rows, lora, optimization, training=True)
@@ -101,7 +101,7 @@ class TaskObjective:
             "mean_square": size.item(),
             "exact/train": scores.exact.mean().item(),
         }
-        return BatchLoss(total, metrics, scores.num_tokens)
+        return BatchLoss(total, metrics, scores.num_tokens, data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute loss and exact match with unseen descriptions: of trained tasks (`seen`) and others (`unseen`)."""

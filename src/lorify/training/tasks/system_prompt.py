@@ -26,7 +26,7 @@ from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessage
 from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.training.engine.losses import answer_loss_per_segment
-from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.objective import BatchLoss, timed
 from lorify.training.engine.packing import pack_rows
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
@@ -94,8 +94,10 @@ class SystemMessageObjective:
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
-        scores = self._score(self.samplers["train"].build(batch), self.config.optimization.embedding_dropout)
-        return BatchLoss(scores.loss.mean(), {"exact/train": scores.exact.mean().item()}, scores.num_tokens)
+        step, seconds = timed(self.samplers["train"].build, batch)
+        scores = self._score(step, self.config.optimization.embedding_dropout)
+        metrics = {"exact/train": scores.exact.mean().item()}
+        return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens, data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute loss and exact match with unseen descriptions: of trained tasks (`seen`) and others (`unseen`)."""

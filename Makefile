@@ -17,8 +17,9 @@ check: lint test test-clients test-browser
 
 # Two processes of one thread each. Tests of one file stay in one process, since they share its fixtures.
 WORKERS := 2
+OFFLINE := not slow and not network and not browser and not vllm and not llama and not clients
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not network and not gpu and not browser and not vllm and not llama and not clients"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "$(OFFLINE) and not gpu"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m "slow"
@@ -26,11 +27,15 @@ test-slow: $(READY)
 test-network: $(READY)
 	$(BIN)/pytest -m "network"
 
-# On a machine with a card: every verb and every kind of training, in about a minute. DEVICE=mps for Apple's.
-DEVICE := cuda
-test-gpu: $(READY)
+# On a machine with a card: test-card tries every verb and every kind of training, in about a minute; test-gpu runs all
+# tests there. DEVICE=mps for Apple's.
+.PHONY: test-card
+DEVICE := $(or $(LORIFY_TEST_DEVICE),cuda)
+test-card: $(READY)
 	LORIFY_TEST_DEVICE=$(DEVICE) $(BIN)/pytest tests/test_device.py
-	$(BIN)/pytest -m "gpu"
+
+test-gpu: test-card
+	LORIFY_TEST_DEVICE=$(DEVICE) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "$(OFFLINE)"
 
 # Trains RECIPE for SECONDS, from nothing or on from the last checkpoint in RUN, and splits the result into parts below
 # 16 MiB. On another machine, `python scripts/parts.py join RUN.parts RUN` puts them together and checks them.

@@ -1,13 +1,26 @@
-"""Fixtures that several rooms share: a tiny base and a hypernetwork for it, as folders on disk."""
+"""The device of the tests, and shared fixtures: a tiny base and a hypernetwork for it, as folders on disk."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from devices import device_of_tests, tests_on
 from tiny import TOWER_TEXT, tiny_associative_config, tiny_model, tiny_tokenizer
 
 from lorify.base.loading import load_base
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
+
+_device = ExitStack()
+
+
+def pytest_sessionstart() -> None:
+    """Choose the device before test files are imported, as some build models then."""
+    _device.enter_context(tests_on(device_of_tests()))
+
+
+def pytest_sessionfinish() -> None:
+    _device.close()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +36,7 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hypernetwork_dir(base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a hypernetwork with random weights for the tiny base."""
     folder = tmp_path_factory.mktemp("hypernetwork") / "tiny"
-    config = tiny_associative_config(load_base(str(base_dir), device="cpu"), 32)
+    config = tiny_associative_config(load_base(str(base_dir)), 32)
     ASSOCIATIVE.save(folder, config, AssociativeHypernetwork(config))
     return folder
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ _MIXED = {
     "backward",
     "_has_compatible_shallow_copy_type",
 }  # take tensors of both devices
+_READS = {"item", "tolist", "cpu", "nonzero", "__bool__", "__int__", "__float__", "__index__"}
 _INDEXED = {"__getitem__", "index"}  # whose indices may be on the CPU
 
 
@@ -48,25 +49,64 @@ class _CardMode(TorchFunctionMode):
 
 
 @contextmanager
-def fake_card() -> Iterator[None]:
-    """Make `cuda` usable inside the `with` block, also in threads that start there."""
-    run = threading.Thread.run
-
-    def run_with_card(thread: threading.Thread) -> None:
-        with _CardMode():
-            run(thread)
-
+def fake_card(*inner_modes: Callable[[], TorchFunctionMode]) -> Iterator[None]:
+    """Make `cuda` usable inside the `with` block, also in threads that start there; `inner_modes` see its tensors."""
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # parameters become CardTensors
-    threading.Thread.run = run_with_card
-    synchronize, torch.cuda.synchronize = torch.cuda.synchronize, lambda _device=None: None
+    replaced = {"synchronize": lambda _device=None: None, "max_memory_allocated": lambda _device=None: 0}
+    originals = {name: getattr(torch.cuda, name) for name in replaced}
+    for name, stand_in in replaced.items():
+        setattr(torch.cuda, name, stand_in)
     try:
-        with _CardMode():
+        with in_all_threads(_CardMode, *inner_modes):
+            yield
+    finally:
+        for name, original in originals.items():
+            setattr(torch.cuda, name, original)
+        torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
+
+
+@contextmanager
+def in_all_threads(*build_modes: Callable[[], TorchFunctionMode]) -> Iterator[None]:
+    """Turn modes on inside the `with` block, also in threads that start there; the last one sees calls first."""
+    run = threading.Thread.run
+
+    @contextmanager
+    def modes() -> Iterator[None]:
+        with ExitStack() as stack:
+            for build in build_modes:
+                stack.enter_context(build())
+            yield
+
+    def run_in_modes(thread: threading.Thread) -> None:
+        with modes():
+            run(thread)
+
+    threading.Thread.run = run_in_modes
+    try:
+        with modes():
             yield
     finally:
         threading.Thread.run = run
-        torch.cuda.synchronize = synchronize
-        torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
+
+
+class HostCopies(TorchFunctionMode):
+    """Counts what makes the CPU wait for the card, inside a `with` block: values that it reads.
+
+    Attributes:
+        count: number of such reads.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", "")
+        reads = name in _READS or (name == "to" and any(value in (CPU, "cpu") for value in args[1:]))
+        if reads and isinstance(args[0], CardTensor):
+            self.count += 1
+        return func(*args, **(kwargs or {}))
 
 
 def _run(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -82,6 +122,8 @@ def _run(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         device = None if wanted is None else torch.device(wanted)
         if device is not None and device.type == "cuda":
             kwargs = {**kwargs, "device": CPU}
+        if kwargs.get("pin_memory"):  # which needs a driver
+            kwargs = {**kwargs, "pin_memory": False}
         tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)]
         on_card = any(isinstance(t, CardTensor) for t in tensors)
         if on_card and name not in _MIXED:

@@ -4,7 +4,6 @@ With `LORIFY_TEST_DEVICE=cuda` the same runs on the card itself.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,19 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 from data.sources.test_images import save_image
-from fake_card import DeviceSlip, fake_card
+from devices import DEVICE_VARIABLE, device_of_tests
+from fake_card import DeviceSlip, HostCopies, fake_card
 from serving.running import CHAT, serving
 from serving.tiny_lorify import save_tiny_task_hypernetwork, tiny_lorify
-from tiny import DEVICE_VARIABLE, TOWER_TEXT, tiny_base
+from tiny import TOWER_TEXT, tiny_base
 from training import small_perceiver
 from training.small_tasks import RUN, SHAPE, echo_task, lora_config, start, system_message_config, task_config
 from training.tiny_associative_run import tiny_config, trainer
 
 import lorify
+from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.adapters.exports.gguf import export_gguf
 from lorify.adapters.exports.peft import export_peft
 from lorify.adapters.merging import merge_into_base
 from lorify.answering.fidelity import check_adapter
+from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.registry import parse_methods
@@ -34,10 +36,12 @@ from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
+from lorify.hypernets.refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.in_prompt.config import PromptTrainingConfig
+from lorify.training.registry import TRAINING_KINDS, find_training_kind
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*CUDA is not available.*:UserWarning"),
@@ -45,13 +49,26 @@ pytestmark = [
 ]
 TOWER = document_from_text(TOWER_TEXT, "tower")
 MILL = document_from_text("The mill opens at nine. Ada keeps bees.", "mill")
+TRAINED_KINDS = {
+    "associative",
+    "perceiver",
+    "task",
+    "lora",
+    "system_message",
+    "reader",
+    "prompt",
+    "reconstruction",
+}  # by the tests below
 CHAT_TURNS = [{"role": "user", "content": "How high is the tower?"}]
 
 
 @pytest.fixture(autouse=True)
 def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if device_of_tests().type != "cpu":  # all tests run there
+        yield
+        return
     with nullcontext() if torch.cuda.is_available() else fake_card():
-        monkeypatch.setenv(DEVICE_VARIABLE, os.environ.get(DEVICE_VARIABLE, "cuda"))
+        monkeypatch.setenv(DEVICE_VARIABLE, "cuda")
         yield
 
 
@@ -62,7 +79,7 @@ def model(tmp_path: Path) -> lorify.Lorify:
 
 
 def is_on_card(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == os.environ[DEVICE_VARIABLE]
+    return tensor.device.type == device_of_tests().type
 
 
 def test_documents_are_internalized_added_removed_combined_and_asked_about(model: lorify.Lorify) -> None:
@@ -76,6 +93,23 @@ def test_documents_are_internalized_added_removed_combined_and_asked_about(model
     assert len(answers) == 3
     assert model.ask("How high?", document=TOWER_TEXT, max_new_tokens=3) is not None
     assert check_adapter(model.answerer, adapter, [TOWER])
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("num_rows", [1, 4])
+def test_a_step_of_decoding_waits_for_the_card_once(model: lorify.Lorify, num_rows: int, temperature: float) -> None:
+    """Only the sampled tokens are read, of all rows at once; every further read would leave the card idle."""
+    if torch.cuda.is_available():
+        pytest.skip("reads are counted on the simulated card")
+    adapter = model.internalize(TOWER)
+    lora = build_lora_batch([AdapterStack(((adapter, 1.0),))] * num_rows, model.base)
+    reads = []
+    for num_tokens in (3, 8):
+        options = GenerationOptions(num_tokens, temperature=temperature, seed=1)
+        with HostCopies() as copies:
+            generate_batch(model.base, [[5, 6, 7]] * num_rows, options, lora=lora, stop_ids=set())
+        reads.append(copies.count)
+    assert reads[1] - reads[0] == 5
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -97,11 +131,29 @@ def test_adapters_are_saved_loaded_refined_specialized_exported_and_merged(
     task = model.specialize("Answer in capital letters.")
     assert isinstance(model.ask("how high", model.combine([(refined, 1.0), (task, 1.0)]), max_new_tokens=2), str)
     export_gguf(task, model.base, tmp_path / "task.gguf")
-    if torch.cuda.is_available():  # these load models of their own, which the fake card cannot do for a package
-        export_peft(task, model.base, tmp_path / "peft")
-        merge_into_base(model.base, task, tmp_path / "merged")
-    else:
-        export_peft(task, model.base, tmp_path / "peft", probe=False)
+    export_peft(task, model.base, tmp_path / "peft")
+    merge_into_base(model.base, task, tmp_path / "merged")
+
+
+def test_the_other_verbs(model: lorify.Lorify) -> None:
+    adapter = model.internalize(TOWER)
+    chosen = model.choose("How high?", ["48 metres", "20 metres"], adapter, only_if_relevant=False)
+    assert {choice.text for choice in chosen} == {"48 metres", "20 metres"}
+    assert isinstance(model.ask_by_document("How high is the tower?", adapter, max_new_tokens=2), list)
+    schema = {"type": "object", "properties": {"high": {"type": "boolean"}}, "required": ["high"]}
+    assert "high" in json.loads(model.ask("Is it high?", adapter, schema=schema, max_new_tokens=40))
+    task = model.specialize("Answer in capital letters.")
+    refined = model.refine_task(task, [TaskExample("a", "A"), TaskExample("b", "B")], seconds=0.2)
+    studied = model.study(adapter, TOWER, seconds=0.2)
+    assert isinstance(model.ask("How high?", model.combine([(refined, 1.0), (studied, 1.0)]), max_new_tokens=2), str)
+    assert model.share_weights(adapter).provenance == adapter.provenance
+
+
+def test_every_verb_and_every_kind_of_training_is_checked() -> None:
+    text = Path(__file__).read_text()
+    verbs = {name for name, value in vars(lorify.Lorify).items() if callable(value) and not name.startswith("_")}
+    assert not {verb for verb in verbs if f"model.{verb}(" not in text}
+    assert {kind.name for kind in map(find_training_kind, TRAINING_KINDS)} == TRAINED_KINDS
 
 
 def test_a_saved_hypernetwork_is_loaded_and_used(model: lorify.Lorify, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
 def test_the_commands_run_one_after_the_other(page: Path, desk: Path, base_dir: Path, hypernetwork_dir: Path):
-    tasks = save_tiny_task_hypernetwork(desk / "tiny-tasks", load_base(str(base_dir), device="cpu"))
+    tasks = save_tiny_task_hypernetwork(desk / "tiny-tasks", load_base(str(base_dir)))
     instead = {"--base": base_dir, "--hypernetwork": hypernetwork_dir, "--task-hypernetwork": tasks, "--max-tokens": 2}
     instead |= {"--refine": 0.2}
     assert CliRunner().invoke(app, adapted(("internalize", "notes.md", "-o", "notes"), instead)).exit_code == 0

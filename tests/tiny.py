@@ -1,8 +1,7 @@
 """Tiny random base models of every supported family, with a byte-level tokenizer."""
 
-import os
-
 import torch
+from devices import device_of_tests
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
@@ -18,7 +17,6 @@ from transformers import (
 from lorify.base.model import BaseLM
 from lorify.hypernets.associative.network import AssociativeConfig
 
-DEVICE_VARIABLE = "LORIFY_TEST_DEVICE"
 FAMILIES = {
     "llama": LlamaConfig,
     "mistral": MistralConfig,
@@ -51,11 +49,6 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
         pad_token="<|endoftext|>",
         chat_template=CHAT_TEMPLATE,
     )
-
-
-def device_of_tests() -> torch.device:
-    """Where the tests' models are: `$LORIFY_TEST_DEVICE`, else the CPU."""
-    return torch.device(os.environ.get(DEVICE_VARIABLE, "cpu"))
 
 
 def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272):

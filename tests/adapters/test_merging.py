@@ -74,7 +74,7 @@ def test_a_merged_base_answers_like_the_adapted_one(any_base, tmp_path):
     bare = logits_with(any_base, None)
     merge_into_base(any_base, rows, tmp_path / "merged")
     assert len({path.stat().st_mode for path in (tmp_path / "merged").iterdir()}) == 1, "files of different permissions"
-    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval().to(any_base.device)
     input_ids = torch.randint(3, 272, (1, 9), generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         got = merged(input_ids=input_ids).logits

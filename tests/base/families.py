@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from devices import device_of_tests
 from tiny import tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -95,7 +96,7 @@ def family_model(name: str):
     family = FAMILIES[name]
     config = AutoConfig.for_model(family.model_type, **COMMON | family.extra)
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(device_of_tests())
 
 
 def family_base(name: str) -> BaseLM:

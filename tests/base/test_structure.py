@@ -84,8 +84,8 @@ def test_equal_names_in_a_block_are_told_apart_by_their_path() -> None:
 @pytest.mark.parametrize("kind", ["gemma3", "smolvlm"])
 def test_a_multimodal_wrapper_gives_its_language_model(kind: str, tmp_path: Path) -> None:
     folder = save_tiny_vlm(tmp_path / kind, kind)
-    base = load_base(str(folder), device="cpu", dtype=torch.float32)
-    wrapper = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    base = load_base(str(folder), dtype=torch.float32)
+    wrapper = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).to(base.device)
     ids = torch.randint(3, 200, (1, 8), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(base.model(input_ids=ids).logits, wrapper(input_ids=ids).logits)
@@ -99,4 +99,4 @@ def test_a_model_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
     model_type = {"B": "vit", "T": "t5"}[kind[0]]
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "architectures": [kind]}))
     with pytest.raises(BaseModelError, match=rf"\({kind}\) is not a causal language model of transformers"):
-        load_base(str(tmp_path), device="cpu")
+        load_base(str(tmp_path))

@@ -49,7 +49,7 @@ def base_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def adapter_dir(base_dir: Path, tmp_path: Path) -> Path:
-    base = load_base(str(base_dir), device="cpu")
+    base = load_base(str(base_dir))
     save_adapter(random_adapter(base, keys=((0, "down_proj"), (1, "q_proj"))), tmp_path / "adapter")
     return tmp_path / "adapter"
 

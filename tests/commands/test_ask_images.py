@@ -22,7 +22,7 @@ def options(tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("models")
     tiny_model().save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
-    base = load_base(str(folder / "base"), device="cpu")
+    base = load_base(str(folder / "base"))
     vlm = save_tiny_vlm(folder / "vlm", "gemma3", num_layers=4)
     save_random(folder / "hypernetwork", base, of_vlm(vlm, base.num_layers), system_turn=True)
     return ["--base", str(folder / "base"), "--hypernetwork", str(folder / "hypernetwork")]
@@ -42,7 +42,7 @@ def test_a_question_about_a_photo_is_answered_with_what_it_became(tmp_path: Path
     assert told["documents"][0]["num_tokens"] > 4
     (answered,) = told["answers"]
     assert answered["question"] == "What is in the image?"
-    bare = lorify.load(options[1], device="cpu")
+    bare = lorify.load(options[1])
     messages = with_system_turn(question_messages("What is in the image?"))  # as the hypernetwork wants chats to begin
     assert answered["answer"] != "".join(bare.stream(messages, max_new_tokens=12)).strip()
     assert answered["answer"] in succeed(*asked)

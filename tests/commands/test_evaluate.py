@@ -33,7 +33,7 @@ def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     tiny_model().save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
-    base = load_base(str(folder / "base"), device="cpu")
+    base = load_base(str(folder / "base"))
     config = tiny_associative_config(base, 64)
     ASSOCIATIVE.save(folder / "hypernetwork", config, AssociativeHypernetwork(config))
     return ["--base", folder / "base", "--hypernetwork", folder / "hypernetwork"]
@@ -99,7 +99,7 @@ def test_qa_uses_three_methods(options, questions):
 
 def test_qa_with_an_imported_checkpoint_of_doc_to_lora(tmp_path, options, questions):
     base_dir = options[1]
-    AuthorsCheckpoint(load_base(str(base_dir), device="cpu")).save(tmp_path / "theirs")
+    AuthorsCheckpoint(load_base(str(base_dir))).save(tmp_path / "theirs")
     succeed("import", tmp_path / "theirs", "-o", tmp_path / "ours", "--base", base_dir)
     chosen = ("--base", base_dir, "--hypernetwork", tmp_path / "ours")
     result = json.loads(succeed("eval", "qa", "--questions", questions, "--json", *chosen))

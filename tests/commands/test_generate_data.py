@@ -56,7 +56,7 @@ def test_documents_become_shards_that_the_base_can_learn_from(tmp_path, texts, b
         result = run(*command, "--endpoint", url, "--writer", "some/writer")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{tmp_path / 'out'}\n"
-    examples = load_self_generated(tmp_path / "out", load_base(str(base_dir), device="cpu").digest)
+    examples = load_self_generated(tmp_path / "out", load_base(str(base_dir)).digest)
     assert [example.documents[0] for example in examples] == TEXTS
     assert {tuple(q.text for q in example.questions) for example in examples} == {("What of this?", "What of Ada?")}
     before = shard_path(tmp_path / "out", 0).read_bytes()

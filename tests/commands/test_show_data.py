@@ -19,7 +19,7 @@ def run(*args: object) -> Result:
 @pytest.fixture
 def data(tmp_path, base_dir) -> Path:
     """A set of each layout."""
-    base = load_base(str(base_dir), device="cpu")
+    base = load_base(str(base_dir))
     row = published_row(base, "Ada keeps bees.", ["Who?"])
     write_published(tmp_path / "data/tiny/squad_compact/train/ds.parquet", [row])
     write_self_generated(tmp_path / "data" / "own", base)

@@ -38,7 +38,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     folder = tmp_path_factory.mktemp("models")
     tiny_model().save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
-    base = load_base(str(folder / "base"), device="cpu")
+    base = load_base(str(folder / "base"))
     torch.manual_seed(0)
     shape = {"rank": 2, "lora_alpha": 256.0, "latent_size": 16, "head_input_size": 16, "hyper_init": False}
     config = task_config(base, BaseEncoder(base), **shape)
@@ -103,7 +103,7 @@ def test_documents_and_a_task_apply_at_once(options: list[object]) -> None:
 
 def test_ask_takes_a_document_with_a_task(tmp_path: Path, options: list[object]) -> None:
     tiny = tiny_lorify().internalizer
-    config = tiny.config.model_copy(update={"base_digest": load_base(str(options[1]), device="cpu").digest})
+    config = tiny.config.model_copy(update={"base_digest": load_base(str(options[1])).digest})
     ASSOCIATIVE.save(tmp_path / "documents", config, tiny.hypernetwork)
     (tmp_path / "mill.txt").write_text("The mill opens at nine.\n")
     documents = ("--doc", tmp_path / "mill.txt", "--hypernetwork", tmp_path / "documents")

@@ -30,7 +30,7 @@ def test_without_cuda_training_says_what_it_takes():
 def test_without_the_package_there_is_a_way_out(base_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(BaseModelError, match=r"cannot be loaded in 4 bits .*pip install 'lorify\[quantized\]'"):
-        load_base(str(base_dir), device="cpu", quantized=True)
+        load_base(str(base_dir), quantized=True)
 
 
 @pytest.mark.gpu

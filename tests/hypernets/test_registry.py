@@ -43,7 +43,7 @@ def tasks_dir(tmp_path: Path, base_dir: Path) -> Path:
 
 
 def saved_toy(kind: registry.AnyKind, base_dir: Path, folder: Path) -> Path:
-    config = toy_config(load_base(str(base_dir), device="cpu"), kind.name)
+    config = toy_config(load_base(str(base_dir)), kind.name)
     kind.save(folder, config, ToyNetwork(config))
     return folder
 

@@ -48,7 +48,7 @@ def test_the_whole_path_runs_and_its_table_has_the_rows_of_the_paper(reproduce, 
         "data.batch_question_tokens=4000", "data.max_question_tokens=4000", "hypernetwork.latent_size=16",
         "hypernetwork.num_latents=4", "hypernetwork.num_blocks=1", "optimization.bf16=false",
     )  # fmt: skip
-    tasks = save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(base_dir), device="cpu"))
+    tasks = save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(base_dir)))
     scale = reproduce.Scale(
         base=str(base_dir), contexts=2, questions=1, epochs=1, answer_tokens=2, max_tokens=2, lengths=(64,),
         settings=settings, task_hypernetwork=str(tasks),
@@ -85,6 +85,6 @@ def test_the_whole_path_runs_and_its_table_has_the_rows_of_the_paper(reproduce, 
 
 def write_answers(output: Path, base_dir: Path) -> None:
     """Sets of short answers, in place of those that `lorify generate-data` would write."""
-    base = load_base(str(base_dir), device="cpu")
+    base = load_base(str(base_dir))
     for name in ("fineweb-edu", "squad"):
         write_self_generated(output / "data" / name, base)

@@ -75,7 +75,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     tiny_model().save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
-    base = load_base(str(tmp_path / "base"), device="cpu")
+    base = load_base(str(tmp_path / "base"))
     ASSOCIATIVE.save(tmp_path / "hypernetwork", *tiny_hypernetwork(base))
     save_tiny_task_hypernetwork(tmp_path / "tasks", base)
     folders = {"base": "base", "hypernetwork": "hypernetwork", "task-hypernetwork": "tasks", "store": "store"}
@@ -122,7 +122,7 @@ def test_the_vllm_server_s_rank_is_printed_and_its_key_is_used(
 
     monkeypatch.setattr("lorify.serving.server.run_server", check)
     found: list[bool] = []
-    save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(tmp_path / "base"), device="cpu"), rank=8)
+    save_tiny_task_hypernetwork(tmp_path / "tasks", load_base(str(tmp_path / "base")), rank=8)
     at = options.index("--task-hypernetwork")
     with fake_vllm(tiny_base()) as fake:
         fake.root, fake.key = "/models/base", "secret"

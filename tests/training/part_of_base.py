@@ -20,7 +20,7 @@ from lorify.errors import BaseModelError
 def load_part(base_dir: Path, *, sharded: bool = True) -> BaseLM:
     """This process's part of a base."""
     PartialState(cpu=True)
-    return load_base(str(base_dir), dtype=torch.float32, device="cpu", sharded=sharded)
+    return load_base(str(base_dir), dtype=torch.float32, sharded=sharded)
 
 
 def check_in_process(base_dir: Path) -> None:

@@ -41,7 +41,7 @@ def base_dir(tmp_path_factory) -> Path:
 def run_config(base_dir: Path, tmp_path_factory) -> small_perceiver.PerceiverTrainingConfig:
     """A run of one context a batch, of which some have stored answers and others need the base to answer."""
     folder = tmp_path_factory.mktemp("files")
-    base = load_base(str(base_dir), device="cpu")
+    base = load_base(str(base_dir))
     small_perceiver.write_self_generated(folder / "data", base)
     changes = {
         "base": base.name,
@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(base_dir, tmp_path, sha
         in_two_processes(small_perceiver.train_in_process, tmp_path / name, None, *of)
     found, wanted = (torch.load(tmp_path / n / "weights.pt", weights_only=True) for n in ("killed", "whole"))
     assert_same(found, wanted, 0)
-    base = load_base(str(base_dir), dtype=torch.float32, device="cpu") if sharded else None
+    base = load_base(str(base_dir), dtype=torch.float32) if sharded else None
     assert_same(
         found, small_perceiver.weights_after(tmp_path / "one", base, optimization__accumulation=2, **changes), 1e-5
     )

@@ -43,12 +43,12 @@ def test_every_pair_is_there_under_llama_cpps_name(family: str, tmp_path: Path) 
     assert len(tensors) == 2 * len(adapter.weights)
     for (layer, module), pair in adapter.weights.items():
         name = f"blk.{layer}.{NAMES[module]}.weight"
-        np.testing.assert_array_equal(tensors[f"{name}.lora_a"], pair.A.float().numpy())
+        np.testing.assert_array_equal(tensors[f"{name}.lora_a"], pair.A.float().cpu().numpy())
         B = tensors[f"{name}.lora_b"]
         if architecture == "llama" and module in ("q_proj", "k_proj"):
             heads = 3 if module == "q_proj" else 1
             B = LlamaTensorProcessor()._reverse_permute_weights(B, heads, heads)
-        np.testing.assert_array_equal(B, pair.B.float().numpy())
+        np.testing.assert_array_equal(B, pair.B.float().cpu().numpy())
     assert [path.name for path in tmp_path.iterdir()] == ["adapter.gguf"]
 
 

@@ -62,7 +62,7 @@ def test_peft_gives_the_same_logits(any_base, tmp_path, keys):
 
 
 def test_the_model_card_asks_as_lorify_does(base_dir, tmp_path, monkeypatch, capsys):
-    base = load_base(str(base_dir), device="cpu")
+    base = load_base(str(base_dir))
     adapter = random_adapter(base)
     export_peft(adapter, base, tmp_path / "exported", base_name=str(base_dir))
     card = (tmp_path / "exported" / "README.md").read_text()

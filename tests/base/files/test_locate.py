@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 def test_a_folder_is_a_base_model(folder):
     assert resolve_base(str(folder)) == folder
-    base = load_base(str(folder), dtype=torch.float32, device="cpu")
+    base = load_base(str(folder), dtype=torch.float32)
     assert base.name == str(folder)
     assert base.digest == weights_digest(folder)
     ids = torch.tensor([[1, 5, 6]])
@@ -41,7 +41,7 @@ def test_a_folder_is_a_base_model(folder):
 def test_every_family_is_loaded_from_a_folder(family, tmp_path):
     tiny_model(family).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    assert load_base(str(tmp_path), device="cpu").num_layers == 2
+    assert load_base(str(tmp_path)).num_layers == 2
 
 
 def test_the_digest_depends_on_the_weights_and_not_on_the_files_they_are_in(folder, tmp_path):

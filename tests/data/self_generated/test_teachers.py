@@ -41,7 +41,7 @@ def base_dir(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(base_dir) -> BaseLM:
-    return load_base(str(base_dir), device="cpu", dtype=torch.float32)
+    return load_base(str(base_dir), dtype=torch.float32)
 
 
 def answer(base: BaseLM, prompt: list[int], *, logprobs: int, max_tokens: int) -> tuple[TeacherAnswer, list[dict]]:

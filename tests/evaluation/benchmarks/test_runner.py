@@ -25,7 +25,7 @@ def model(tmp_path_factory) -> Lorify:
     folder = tmp_path_factory.mktemp("models")
     tiny_model().save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
-    base = load_base(str(folder / "base"), device="cpu")
+    base = load_base(str(folder / "base"))
     config = task_config(base, BaseEncoder(base), rank=2, latent_size=16, head_input_size=16)
     TEXT_TO_LORA.save(folder / "tasks", config, build_task_hypernetwork(config))
     return Lorify(base, None, folder / "tasks")

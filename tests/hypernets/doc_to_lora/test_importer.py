@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from devices import device_of_tests
 from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -35,7 +36,7 @@ def internalizer(folder: Path, base: BaseLM) -> PerceiverInternalizer:
 @pytest.mark.skipif(not FIXTURES, reason="the parity fixtures are not at hand")
 @pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
 def test_generates_what_the_reference_implementation_does(folder):
-    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32).to(device_of_tests())
     base = BaseLM(model, tiny_tokenizer(), name="fixture", digest="d")
     imported = internalizer(folder, base)
     about = json.loads((folder / "about.json").read_text())
@@ -150,7 +151,7 @@ def word_encoder(folder: Path, *, num_layers: int) -> BaseLM:
         tokenizer_object=core, unk_token="<unk>", chat_template=template + "<model>"
     ).save_pretrained(folder)
     tiny_model("gemma3", num_layers=num_layers).save_pretrained(folder)
-    return load_base(str(folder), device="cpu", dtype=torch.float32)
+    return load_base(str(folder), dtype=torch.float32)
 
 
 @pytest.mark.parametrize(("kind", "layer_idx"), [("early_exit", None), ("early_exit", 3), ("embed_only", None)])
@@ -172,7 +173,7 @@ def test_import_then_ask_with_another_context_encoder(tmp_path, monkeypatch):
     monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     tiny_model("mistral").save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
-    base, encoder = load_base(str(tmp_path / "base"), device="cpu"), word_encoder(tmp_path / "encoder", num_layers=5)
+    base, encoder = load_base(str(tmp_path / "base")), word_encoder(tmp_path / "encoder", num_layers=5)
     theirs = AuthorsCheckpoint(base, encoder="early_exit", layer_idx=None, encoder_model=encoder)
     theirs.save(tmp_path / "theirs", trained_on=base.name)
     (tmp_path / "mill.txt").write_text("the mill has nine windows")

@@ -171,7 +171,7 @@ def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
     base_dir = tmp_path / "base"
     tiny_model("mistral").save_pretrained(base_dir)
     tiny_tokenizer().save_pretrained(base_dir)
-    theirs = AuthorsCheckpoint(load_base(str(base_dir), device="cpu"))
+    theirs = AuthorsCheckpoint(load_base(str(base_dir)))
     theirs.save(tmp_path / "run" / "checkpoint-20")
     (tmp_path / "mill.txt").write_text(DOCUMENTS[0].text)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from devices import device_of_tests
 from tiny import tiny_base, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
@@ -25,7 +26,7 @@ MODULES = ("q_proj", "v_proj", "down_proj")
 @pytest.mark.skipif(not FIXTURES, reason="the parity fixtures are not at hand")
 @pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
 def test_generates_what_the_reference_implementation_does(folder):
-    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32).to(device_of_tests())
     config, hypernetwork = import_t2l(folder, BaseLM(model, tiny_tokenizer(), name="fixture", digest="d"))
     expected = np.load(folder / "expected.npz")
     with torch.no_grad():

@@ -90,6 +90,17 @@ def in_all_threads(*build_modes: Callable[[], TorchFunctionMode]) -> Iterator[No
         threading.Thread.run = run
 
 
+class NoFloat64(TorchFunctionMode):
+    """Refuses float64 on the card inside a `with` block, as Apple's MPS does."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_flatten(result)[0]:
+            if isinstance(tensor, CardTensor) and tensor.dtype == torch.float64:
+                raise DeviceSlip(f"{getattr(func, '__name__', func)}: the device has no float64")
+        return result
+
+
 class HostCopies(TorchFunctionMode):
     """Counts what makes the CPU wait for the card, inside a `with` block: values that it reads.
 

@@ -4,15 +4,17 @@ With `LORIFY_TEST_DEVICE=cuda` the same runs on the card itself.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from data.sources.test_images import save_image
 from devices import DEVICE_VARIABLE, device_of_tests
-from fake_card import DeviceSlip, HostCopies, fake_card
+from fake_card import DeviceSlip, HostCopies, NoFloat64, fake_card
 from serving.running import CHAT, serving
 from serving.tiny_lorify import save_tiny_task_hypernetwork, tiny_lorify
 from tiny import TOWER_TEXT, tiny_base
@@ -28,6 +30,7 @@ from lorify.adapters.merging import merge_into_base
 from lorify.answering.fidelity import check_adapter
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
+from lorify.base.precision import widest_float
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
@@ -36,6 +39,7 @@ from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
+from lorify.hypernets.refinement import own_answers
 from lorify.hypernets.refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.hypernets.training_config import Optimization
@@ -73,9 +77,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> lorify.Lorify:
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lorify.Lorify:
+    """A model whose adapters are focused on every question, and whose answers end and count as sure."""
     base = tiny_base()
-    return tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(tmp_path / "tasks", base))
+    base.model.generation_config.eos_token_id = list(range(0, 200, 4))
+    monkeypatch.setattr(own_answers, "MIN_TOKEN_PROBABILITY", 0.0)
+    relevance = Relevance(threshold=0.0, unseen_weight=1.0, weights={})
+    internalizer = replace(tiny_lorify(base).internalizer, relevance=relevance)
+    return lorify.Lorify(base, internalizer, save_tiny_task_hypernetwork(tmp_path / "tasks", base))
 
 
 def is_on_card(tensor: torch.Tensor) -> bool:
@@ -133,6 +142,23 @@ def test_adapters_are_saved_loaded_refined_specialized_exported_and_merged(
     export_gguf(task, model.base, tmp_path / "task.gguf")
     export_peft(task, model.base, tmp_path / "peft")
     merge_into_base(model.base, task, tmp_path / "merged")
+
+
+def test_nothing_needs_float64_on_a_device_without_it(model: lorify.Lorify, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apple's MPS has none; the simulated card says so."""
+    if torch.cuda.is_available():
+        pytest.skip("only the simulated card can refuse float64")
+    assert widest_float(torch.device("mps")) is torch.float32
+    assert widest_float(torch.device("cuda")) is torch.float64
+    for name, module in list(sys.modules.items()):
+        if name.startswith("lorify.") and hasattr(module, "widest_float"):
+            monkeypatch.setattr(module, "widest_float", lambda _: torch.float32)
+    with NoFloat64():
+        adapter = model.remove(model.add(model.internalize(TOWER), MILL), "mill")
+        assert isinstance(model.ask("How high is the tower?", adapter, max_new_tokens=2), str)
+        assert "".join(model.stream(CHAT_TURNS, adapter, temperature=1.0, top_p=0.5, max_new_tokens=3)) is not None
+        model.refine(adapter, TOWER, seconds=0.2)
+        model.study(adapter, TOWER, seconds=0.2)
 
 
 def test_the_other_verbs(model: lorify.Lorify) -> None:

@@ -133,9 +133,9 @@ DOCUMENTS = "ann/hypernetworks/documents@v1"
         ("specialize", "Be brief.", "-o", "OUT", "--base", "ann/base", "--task-hypernetwork", "ann/tasks"),
         ("chat", "-q", "Who?", "--base", "ann/base", "--adapter", "ann/adapters/first=0.5", "--max-tokens", 2),
         ("adapter", "show", "ann/adapters/first"),
-        ("adapter", "combine", "ann/adapters/first=0.5", "ann/adapters/first", "-o", "OUT"),
+        ("adapter", "merge", "ann/adapters/first=0.5", "ann/adapters/first", "-o", "OUT", "--base", "ann/base"),
         ("adapter", "export", "ann/adapters/first", "-o", "OUT", "--base", "ann/base"),
-        ("average", DOCUMENTS, DOCUMENTS, "-o", "OUT"),
+        ("average", "ann/tasks", "ann/tasks", "-o", "OUT"),
         ("eval", "run", "facts:documents=1:questions=1", "-m", f"none,adapter:hypernetwork={DOCUMENTS}",
          "--max-tokens", 2, "--untimed", "-o", "OUT", "--base", "ann/base"),
         ("train", "CONFIG", "-o", "OUT", "--set", f"init_from={DOCUMENTS}"),
@@ -144,7 +144,7 @@ DOCUMENTS = "ann/hypernetworks/documents@v1"
 )  # fmt: skip
 def test_every_path_may_be_on_the_hub(command: tuple, document: Path, tmp_path: Path) -> None:
     config = tiny_config(steps=1).model_dump(mode="json") | {"base": "ann/base"}
-    config["data"] |= {"questions": 0, "texts": 0}
+    config["data"] |= {"questions": 0, "texts": 0, "general_probability": 0.0}
     (tmp_path / "run.json").write_text(json.dumps(config))
     words = {"DOC": document, "OUT": tmp_path / "out", "CONFIG": tmp_path / "run.json"}
     result = run(*(words.get(word, word) for word in command))
@@ -186,7 +186,7 @@ def fill_the_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda hub, _: hub.gated.add("ann/gated"), "ann/gated", "is gated; ask for access"),
         (lambda hub, _: None, "ann/pickled", "holds no safetensors files, and pickled ones are never loaded"),
         (lambda hub, _: None, "ann/pickled/nowhere", "holds no safetensors files"),
-        (lambda hub, _: None, "ann/pickled/pickles", "pytorch_model.bin"),
+        (lambda hub, _: None, "ann/checkpoint", "is damaged, and is not loaded"),
         (lambda hub, _: None, "ann/pickled@v9", "has no revision 'v9'"),
         (lambda hub, _: None, "ann/a--b", "is not a valid name of a repository"),
         (refuse_connections, "ann/pickled", "cannot be reached; connect to a network, or give a local folder"),
@@ -196,9 +196,8 @@ def fill_the_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_addresses_are_one_line(
     hub: FakeHub, base_dir: Path, document: Path, monkeypatch: pytest.MonkeyPatch, prepare, address: str, reason: str
 ) -> None:
-    hub.repos["ann/pickled"] = {
-        "main": {"config.json": b"{}", "weights.bin": b"pickle", "pickles/pytorch_model.bin": b"pickle"}
-    }
+    hub.repos["ann/pickled"] = {"main": {"config.json": b"{}", "weights.bin": b"pickle"}}
+    hub.repos["ann/checkpoint"] = {"main": {"pytorch_model.bin": b"pickle"}}
     prepare(hub, monkeypatch)
     result = run("ask", document, "-q", "Who?", "--base", base_dir, "--hypernetwork", address)
     (line,) = result.stderr.splitlines()

@@ -108,7 +108,7 @@ class Lorify:
                 f"no task hypernetwork ships for base {self.base.name}; train one with `lorify train` (a config of "
                 "kind task or system_message) and give it with --task-hypernetwork"
             )
-        return load_specializer(self.base, hypernetwork_for(self.base, self.task_hypernetwork))
+        return load_specializer(self.base, self.task_hypernetwork)
 
     def specialize(self, description: str) -> Adapter:
         """Turn the description of a task into an adapter.
@@ -381,7 +381,9 @@ def load(
     """
     loaded = load_base(base, dtype=dtype, device=device)
     folder = Path(hypernetwork) if hypernetwork is not None else shipped_hypernetwork(base)
-    task_folder = Path(task_hypernetwork) if task_hypernetwork is not None else shipped_task_hypernetwork(base)
+    task_folder = shipped_task_hypernetwork(base)
+    if task_hypernetwork is not None:
+        task_folder = hypernetwork_for(loaded, task_hypernetwork)
     if folder is None:
         return Lorify(loaded, None, task_folder)
     folder = hypernetwork_for(loaded, folder)

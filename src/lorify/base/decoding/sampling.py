@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lorify.base.constraints import Constraint
+from lorify.base.precision import widest_float
 
 DEFAULT_NEW_TOKENS = 128
 
@@ -181,7 +182,7 @@ def _probabilities(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
 
 def _draw_indices(weights: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     """Draw an index `[N]` from each row of `weights [N, V]`, with probability proportional to its weight."""
-    cumulated = weights.double().cumsum(-1)
+    cumulated = weights.to(widest_float(weights.device)).cumsum(-1)
     total = cumulated[:, -1:]
     draws = total.new_tensor([[sampler.draw()] for sampler in samplers])
     indices = torch.searchsorted(cumulated, draws * total, right=True)

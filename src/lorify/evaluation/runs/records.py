@@ -15,6 +15,7 @@ from lorify.evaluation.specs import update_label
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer
 from lorify.hypernets.specializer import Specializer
 
@@ -127,7 +128,11 @@ def run_config(
         device=model.base.device.type,
         hypernetwork=" + ".join(hypernetwork.name for hypernetwork in used) or None,
         hypernetwork_digest=" + ".join(hypernetwork.digest for hypernetwork in used) or None,
-        own_hypernetworks={m.label: hypernetwork_digest(m.own_hypernetwork) for m in methods if m.own_hypernetwork},
+        own_hypernetworks={
+            m.label: hypernetwork_digest(hypernetwork_for(model.base, m.own_hypernetwork))
+            for m in methods
+            if m.own_hypernetwork
+        },
         training_tasks=model.specializer.num_training_tasks if "tasks" in needs else None,
     )  # pyright: ignore[reportCallIssue]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lorify.adapters import Adapter, LoraPair, Provenance
 from lorify.adapters.pairs import Key, PairShape, RebuiltWeights
+from lorify.base.precision import widest_float
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 
@@ -75,5 +76,8 @@ class AdapterWriter:
 
 
 def sum_documents(parts: Sequence[Tensor]) -> Tensor:
-    """Add up tensors of documents in float64 and in order, so that adding and removing a document leaves no trace."""
-    return torch.stack([part.double() for part in parts]).sum(0)
+    """Add up tensors of documents in float64 and in order, so that adding and removing a document leaves no trace.
+
+    On MPS, which has no float64, the trace is that of rounding in float32.
+    """
+    return torch.stack([part.to(widest_float(part.device)) for part in parts]).sum(0)

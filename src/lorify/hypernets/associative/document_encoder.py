@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
 from lorify.cancellation import CancelToken
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
@@ -84,8 +85,8 @@ class DocumentEncoder:
             num_tokens += (size := sum(map(len, group)))
             keep_memory = num_tokens <= self.limits.memory_tokens
             for chunk in self._encode_group(group, known, keep_memory=keep_memory):
-                # In float64: thousands of chunks add up to many times the smallest entries that matter.
-                statistics = chunk.statistics.double()
+                # Widened: thousands of chunks add up to many times the smallest entries that matter.
+                statistics = chunk.statistics.widened()
                 total = statistics if total is None else total + statistics
                 if chunk.tokens is not None and num_tokens <= self.limits.tokens:
                     tokens.append(chunk.tokens)
@@ -122,7 +123,7 @@ class DocumentEncoder:
         for group in group_by_length([len(chunk) for chunk in chunks]):
             features, memory = self._compute_memory([chunks[i] for i in group])
             documents = self._encode_for_reader(features)
-            statistics = memory.statistics(torch.float64)
+            statistics = memory.statistics(widest_float(self.base.device))
             for row, i in enumerate(group):
                 own = Statistics(statistics.S[:, row : row + 1], statistics.M[:, row : row + 1])
                 tokens = (

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from lorify.base.precision import widest_float
+
 ROUNDING = 1e-7
 """Relative rounding error of stored statistics; the ridge has to be larger."""
 
@@ -31,9 +33,10 @@ class Statistics:
         """Add the statistics of other tokens."""
         return Statistics(self.S + other.S, self.M + other.M)
 
-    def double(self) -> Statistics:
-        """Convert to float64."""
-        return Statistics(self.S.double(), self.M.double())
+    def widened(self) -> Statistics:
+        """Convert to the widest dtype of the device."""
+        wide = widest_float(self.S.device)
+        return Statistics(self.S.to(wide), self.M.to(wide))
 
     def scaled(self, scale: float) -> Statistics:
         """Multiply the weight of every token by `scale`."""

@@ -41,6 +41,7 @@ from torch import Tensor, nn
 
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
 from lorify.contexts.features import Features
 from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.associative.encoder import BidirectionalEncoder
@@ -224,7 +225,7 @@ class AssociativeHypernetwork(nn.Module):
         """Compute the Cholesky factor of `S + lambda I` `[L, N, r, r]`."""
         # With thousands of chunks the largest and smallest eigenvalue of S differ by many orders of magnitude. Training
         # has few chunks, and there the gradient of a solution in float64 would take longer than everything else.
-        return factorize_ridge(S.to(torch.float32 if self.training else torch.float64), self.log_lambda)
+        return factorize_ridge(S.to(torch.float32 if self.training else widest_float(S.device)), self.log_lambda)
 
     def output_scale(self) -> Tensor:
         """Return the scale of solutions `[L, 1, 1, 1]`."""

@@ -1,7 +1,6 @@
 """Hypernetworks on the Hugging Face hub; checkpoints of the papers' authors are imported there once.
 
-The authors published pickled files. They are downloaded only if an address holds nothing else, read by the restricted
-importers, and the result is kept in lorify's cache.
+The authors published pickled files. The restricted importers read them, and the result is kept in lorify's cache.
 """
 
 from __future__ import annotations
@@ -15,7 +14,12 @@ from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 from lorify.hub import DATA_FILES, HubAddress, download
 from lorify.hypernets.checkpoint import CONFIG_NAME, WEIGHTS_NAME, hypernetwork_folder
-from lorify.hypernets.importing.conversion import checkpoint_markers, convert_checkpoint, find_kind_of_checkpoint
+from lorify.hypernets.importing.conversion import (
+    checkpoint_markers,
+    convert_checkpoint,
+    find_kind_of_checkpoint,
+    is_checkpoint,
+)
 
 _SETTINGS_FILES = ("args.yaml", "adapter_config.json")
 
@@ -50,14 +54,10 @@ def hypernetwork_for(base: BaseLM, path: Path | str) -> Path:
     address = HubAddress.parse(path)
     if address is None:
         return Path(path).expanduser()
-    prefix = f"{address.folder}/" if address.folder else ""
-    data = [prefix + pattern for pattern in DATA_FILES]
-    if any((download(address, data, "hypernetwork", HypernetworkError) / address.folder).glob("*.safetensors")):
-        return hypernetwork_folder(Path(path))
-    checkpoint = checkpoint_folder(path)
-    if not any(any(checkpoint.rglob(marker)) for marker in checkpoint_markers()):
-        return hypernetwork_folder(Path(path))  # raises the error that says what is missing
-    return _imported(checkpoint, address, base)
+    folder = checkpoint_folder(path)
+    if is_checkpoint(folder) and not any(folder.glob("*.safetensors")):
+        return _imported(folder, address, base)
+    return hypernetwork_folder(Path(path))
 
 
 def _imported(checkpoint: Path, address: HubAddress, base: BaseLM) -> Path:
@@ -67,7 +67,10 @@ def _imported(checkpoint: Path, address: HubAddress, base: BaseLM) -> Path:
     if (folder / CONFIG_NAME).is_file() and (folder / WEIGHTS_NAME).is_file():
         return folder
     kind, _ = find_kind_of_checkpoint(checkpoint)
-    conversion = convert_checkpoint(kind, checkpoint, base, folder)
+    try:
+        conversion = convert_checkpoint(kind, checkpoint, base, folder)
+    except HypernetworkError as error:
+        raise HypernetworkError(f"checkpoint {str(address)!r} on the Hugging Face hub: {error}") from error
     if conversion.warning is not None:
         warnings.warn(f"checkpoint {str(address)!r}: {conversion.warning}", stacklevel=2)
     return folder

@@ -24,6 +24,7 @@ from lorify.adapters import Adapter, LoraPair, build_lora_batch
 from lorify.adapters.adapter import Key
 from lorify.base.decoding.prefill import cache_argument
 from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
 from lorify.errors import AdapterError
 from lorify.hypernets.refinement.training_examples import TrainingExample, pad_examples
 
@@ -177,7 +178,8 @@ def _solve(adapter: Adapter, parts: Sequence[_Targets]) -> Adapter:
     change = torch.cat([part.change for part in parts])  # [targets, hidden]
     gram = torch.stack([read @ read.T for read in reads.values()]).sum(0)  # [targets, targets]
     damping = DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
-    shares = torch.linalg.solve((gram + damping).double(), change.double()).float()  # [targets, hidden]
+    wide = widest_float(gram.device)
+    shares = torch.linalg.solve((gram + damping).to(wide), change.to(wide)).float()  # [targets, hidden]
     weights = {
         key: LoraPair(pair.A, pair.B + (shares.T @ reads[key]).to(pair.B.device, pair.B.dtype))
         for key, pair in adapter.weights.items()

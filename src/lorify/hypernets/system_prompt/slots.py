@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
 from lorify.errors import HypernetworkError
 from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT
 
@@ -59,7 +60,8 @@ def fit_slots(slots: Tensor, fixed: Tensor, others: Tensor) -> Tensor:
         fixed: `[m, f]`, its inputs at the other tokens that every chat begins with.
         others: `[n, f]`, its inputs at tokens of users and of the base.
     """
-    slots, fixed, others = slots.double(), fixed.double(), others.double()
+    wide = widest_float(slots.device)
+    slots, fixed, others = slots.to(wide), fixed.to(wide), others.to(wide)
     moments = others.T @ others / len(others) + FIXED_WEIGHT * fixed.T @ fixed  # [f, f]
     ridge = OTHERS_WEIGHT * moments
     ridge.diagonal().add_(RIDGE * moments.diagonal().mean())

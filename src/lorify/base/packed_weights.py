@@ -100,7 +100,7 @@ class _Packed:
 def pack_four_bits(weight: Tensor) -> PackedWeight | None:
     """Pack a matrix `[out, in]` in 4 bits; return None if its groups do not lie on a grid of 16 levels."""
     parts = find_grid(weight, 4, torch.bfloat16)
-    return parts and _joined([_pack(part.levels, part.step, part.middle) for part in parts])
+    return None if parts is None else _joined([_pack(part.levels, part.step, part.middle) for part in parts])
 
 
 @torch.no_grad()

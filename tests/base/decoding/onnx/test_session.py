@@ -1,6 +1,7 @@
 """Where ONNX Runtime decodes, and what is cached for it."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache: Path, caplog: pyt
     (record,) = caplog.records
     assert "LORIFY_CACHE" in record.getMessage()
     assert find_session(base) is not None
+
+
+def test_pytorch_decodes_if_onnx_runtime_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cache: Path
+) -> None:
+    expected = answer(quantized_base())
+    shutil.rmtree(cache)
+
+    def fail(*_args: object, **_options: object) -> None:
+        raise RuntimeError("no such node on this CPU")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", fail)
+    base = quantized_base()
+    with caplog.at_level(logging.WARNING):
+        assert answer(base) == answer(base) == expected
+    (record,) = caplog.records
+    assert "no such node on this CPU" in record.getMessage()
+    assert not cache.exists()
 
 
 def test_changed_weights_are_not_decoded_by_an_older_session() -> None:

@@ -24,5 +24,8 @@ def agrees(base: BaseLM, step: StepSession) -> bool:
     buffers = [torch.zeros(1, base.model.config.num_key_value_heads, 1, attention.head_dim) for _ in base.blocks]
     keys, values = buffers, [buffer.clone() for buffer in buffers]
     expected = BlockRows(base, None, keys, values, [0]).step(x, [0])
-    error = OnnxRows(base, step, None, keys, values).step(x, [0]) - expected
+    try:
+        error = OnnxRows(base, step, None, keys, values).step(x, [0]) - expected
+    except Exception:  # ONNX Runtime has a class for each reason, such as heads of a size that it does not take
+        return False
     return bool(error.norm() <= _TOLERANCE * expected.norm())

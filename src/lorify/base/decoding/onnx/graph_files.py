@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, SessionOptions
+    from onnxruntime import InferenceSession
+    from onnxruntime.capi.onnxruntime_pybind11_state import SessionOptions
 
 GRAPH_VERSION = 1
 """Version of the cached files, to be raised when the graph changes."""
@@ -52,27 +54,40 @@ def open_cached(base: BaseLM, updates: GraphUpdates) -> InferenceSession | None:
         return None
 
 
-def open_new(base: BaseLM, updates: GraphUpdates) -> InferenceSession:
-    """Open a graph from the weights of a base, and write its files for the next time.
+@dataclass(frozen=True)
+class NewGraph:
+    """A graph that has been built from the weights of a base, open but not yet in the cache."""
+
+    session: InferenceSession
+    graph: bytes
+    constants: Constants
+
+
+def open_new(base: BaseLM, updates: GraphUpdates) -> NewGraph:
+    """Build a graph from the weights of a base and open it.
 
     Raises:
         OffGridError: if some weights do not lie on a quantization grid.
     """
     check_samples(linear.weight for linear in base.linear_keys.values())
-    constants, folder = Constants(), graph_folder(base)
+    constants = Constants()
     graph = build_step_graph(base, constants, updates)
-    session = _session_in_memory(graph, constants.content)
+    return NewGraph(_session_in_memory(graph, constants.content), graph, constants)
+
+
+def write_new(base: BaseLM, updates: GraphUpdates, new: NewGraph) -> None:
+    """Write the files of a graph for the next time; warn if they cannot be written."""
+    folder = graph_folder(base)
 
     def write(to: Path) -> None:
-        constants.write(to)
-        (to / f"{updates.digest()}.onnx").write_bytes(graph)
+        new.constants.write(to)
+        (to / f"{updates.digest()}.onnx").write_bytes(new.graph)
 
     try:
         shutil.rmtree(folder, ignore_errors=True)
         build_cached_folder(folder, write, lambda _: Constants.read(folder) is not None, BaseModelError)
     except BaseModelError as error:
         _log.warning("%s; until then, the first answer of each run takes seconds longer", error)
-    return session
 
 
 def _session_in_memory(graph: bytes, weights: bytes) -> InferenceSession:
@@ -89,9 +104,9 @@ def _session(model: str | bytes, options: SessionOptions) -> InferenceSession:
 
 
 def _options() -> SessionOptions:
-    from onnxruntime import SessionOptions
+    import onnxruntime
 
-    options = SessionOptions()
+    options = onnxruntime.SessionOptions()  # pyright: ignore[reportAttributeAccessIssue]
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # errors are raised as well
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as in `lorify.threads`

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from lorify.atomic import failure_reason
 from lorify.base.decoding.onnx.agreement import agrees
-from lorify.base.decoding.onnx.graph_files import open_cached, open_new
+from lorify.base.decoding.onnx.graph_files import open_cached, open_new, write_new
 from lorify.base.decoding.onnx.quantized_products import OffGridError
 from lorify.base.decoding.onnx.rows import StepSession
 from lorify.base.decoding.onnx.step_graph import supports_graph
@@ -65,15 +66,24 @@ def _state(base: BaseLM) -> tuple[Any, ...]:
 
 
 def _open(base: BaseLM, updates: GraphUpdates) -> StepSession | None:
-    """Open a session of a base; None if its weights do not lie on a quantization grid."""
+    """Open a session of a base; None if its weights do not lie on a quantization grid, or ONNX Runtime fails."""
     cached = open_cached(base, updates)
     if cached is not None and agrees(base, step := StepSession(cached, updates)):
         return step
     try:
-        step = StepSession(open_new(base, updates), updates)
+        new = open_new(base, updates)
     except OffGridError:
         return None
-    if agrees(base, step):
-        return step
-    _log.warning("ONNX Runtime computes other logits for %s than PyTorch, which decodes instead", base.name)
-    return None
+    except Exception as error:  # ONNX Runtime has a class for each reason, such as a node that it lacks on this CPU
+        _warn(base, failure_reason(error))
+        return None
+    step = StepSession(new.session, updates)
+    if not agrees(base, step):
+        _warn(base, "its logits are not those of PyTorch")
+        return None
+    write_new(base, updates, new)
+    return step
+
+
+def _warn(base: BaseLM, reason: str) -> None:
+    _log.warning("ONNX Runtime cannot decode %s (%s); PyTorch decodes it, more slowly", base.name, reason)

@@ -56,7 +56,7 @@ class GraphUpdates:
         hashed = hashlib.sha256(groups.encode())
         for group in sorted(self.constant):
             hashed.update(str(tuple(self.constant[group].shape)).encode())
-            hashed.update(self.constant[group].contiguous().numpy())
+            hashed.update(self.constant[group].contiguous().numpy().data)
         return hashed.hexdigest()[:32]
 
 

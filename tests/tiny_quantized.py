@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from lorify.adapters import Adapter, LoraPair
+from lorify.base.kept_session import FIRST_STEPS
 from lorify.base.model import BaseLM
 
 VOCAB_SIZE = 272
@@ -35,8 +36,15 @@ def quantized_model(seed: int = 0, *, heads: int = 4, kv_heads: int = 2, layers:
 
 
 def quantized_base(seed: int = 0, **shape: int) -> BaseLM:
-    """A base of `quantized_model`."""
-    return BaseLM(quantized_model(seed, **shape), tiny_tokenizer(), name=f"quantized-{seed}", digest=f"{seed:02x}" * 32)
+    """A base of `quantized_model` for which a session is due."""
+    return with_due_session(quantized_model(seed, **shape), f"{seed:02x}" * 32)
+
+
+def with_due_session(model: PreTrainedModel, digest: str) -> BaseLM:
+    """A base that is decoded by ONNX Runtime from the first step on, if it can be."""
+    base = BaseLM(model, tiny_tokenizer(), name=f"quantized-{digest[:2]}", digest=digest)
+    base.decoding_session.num_steps = FIRST_STEPS
+    return base
 
 
 def on_grid(weight: Tensor, bits: int) -> Tensor:

@@ -6,11 +6,15 @@ import threading
 from collections.abc import Hashable
 from typing import Any
 
+FIRST_STEPS = 8
+"""Steps without a session: to open it takes about as long as it saves in so many steps, and most answers are short."""
+
 
 class KeptSession:
     """Holds a session once it is open.
 
     Attributes:
+        num_steps: steps that were decoded without it.
         lock: held while a session is looked up or opened.
         key: state of the base for which the session was opened.
         session: the session; None before, and if the base has none.
@@ -19,5 +23,11 @@ class KeptSession:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.lock = threading.Lock()
+        self.num_steps = 0
         self.key: Hashable = None
         self.session: Any = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the session pays off."""
+        return self.num_steps >= FIRST_STEPS

@@ -146,7 +146,16 @@ class _FastBatch:
         logits = self._prepared_rows(rows).step(F.embedding(tokens, self._embedding), lengths)
         for row in rows:
             self._lengths[row] += 1
+        self._count_step()
         return logits
+
+    def _count_step(self) -> None:
+        """Prepare the rows anew once a session of ONNX Runtime pays off."""
+        kept = self._base.decoding_session
+        if not kept.is_due:
+            kept.num_steps += 1
+            if kept.is_due:
+                self._prepared = {}
 
     def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | OnnxRows:
         """Return some rows with their updates, ready to be decoded."""

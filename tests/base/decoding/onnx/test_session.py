@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from adapters.random_adapters import random_adapter
-from tiny import tiny_base, tiny_tokenizer
-from tiny_quantized import quantized_base, quantized_model, row_quantized_adapter
+from tiny import tiny_model, tiny_tokenizer
+from tiny_quantized import quantized_base, quantized_model, row_quantized_adapter, with_due_session
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.decoding.generation import generate_batch
@@ -57,8 +57,8 @@ def test_a_damaged_cache_is_written_again(name: str, damage: str) -> None:
 
 
 def test_the_cached_weights_of_another_base_are_not_used() -> None:
-    answer(BaseLM(quantized_model(0), tiny_tokenizer(), name="first", digest="d" * 64))
-    second = BaseLM(quantized_model(1), tiny_tokenizer(), name="second", digest="d" * 64)
+    answer(with_due_session(quantized_model(0), "d" * 64))
+    second = with_due_session(quantized_model(1), "d" * 64)
     assert answer(second) == answer(quantized_base(1))
 
 
@@ -105,11 +105,14 @@ def test_pytorch_decodes_where_it_is_asked_to(monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_other_bases_are_left_to_pytorch(cache: Path) -> None:
-    assert find_session(tiny_base()) is None  # not on a grid
-    assert find_session(tiny_base("qwen3")) is None  # norms of queries
-    assert find_session(tiny_base("qwen2")) is None  # biases
-    model = quantized_model().to(torch.bfloat16)
-    assert find_session(BaseLM(model, tiny_tokenizer(), name="bf16", digest="b" * 64)) is None
+    others = {
+        "off any grid": tiny_model(),
+        "norms of queries": tiny_model("qwen3"),
+        "biases": tiny_model("qwen2"),
+        "bfloat16": quantized_model().to(dtype=torch.bfloat16),
+    }
+    for kind, model in others.items():
+        assert find_session(with_due_session(model, "b" * 64)) is None, kind
     assert not cache.exists()
 
 
@@ -152,3 +155,18 @@ def test_graphs_of_a_base_share_its_weights() -> None:
     assert names == [".bin", ".json", ".onnx", ".onnx"]
     again = quantized_base()
     assert answer(again, random_adapter(again, 3)) == answer(base, random_adapter(base, 3))
+
+
+def test_a_session_is_opened_in_the_course_of_a_long_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = BaseLM(quantized_model(), tiny_tokenizer(), name="quantized", digest="a" * 64)
+
+    def answer_of(num: int) -> list[list[int]]:
+        return generate_batch(base, [[5, 6, 7], [8, 9]], GenerationOptions(num), lora=None, stop_ids=set())
+
+    answer_of(5)
+    assert find_session(base) is None
+    assert not graph_folder(base).exists()
+    answers = answer_of(30)
+    assert find_session(base) is not None
+    monkeypatch.setenv(DECODING_VARIABLE, "torch")
+    assert answer_of(30) == answers

@@ -29,15 +29,16 @@ _log = logging.getLogger(__name__)
 def find_session(base: BaseLM, lora: LoraBatch | None = None) -> StepSession | None:
     """Return a session of a base that takes the updates of a batch; None where PyTorch decodes.
 
-    It is opened on first use. Another one replaces it if a batch has updates in other layers.
+    It is opened after some steps (see `lorify.base.kept_session`). Another one replaces it if a batch has updates in
+    other layers.
 
     Args:
         base: the base.
         lora: the updates.
     """
-    if os.environ.get(DECODING_VARIABLE) == "torch" or not _may_have_session(base):
-        return None
     kept = base.decoding_session
+    if not kept.is_due or os.environ.get(DECODING_VARIABLE) == "torch" or not _may_have_session(base):
+        return None
     with kept.lock:
         key = _state(base)
         if kept.key != key:

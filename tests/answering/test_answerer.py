@@ -9,12 +9,14 @@ from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
+from lorify.answering.quotes import asks_for_quote
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.cloze.statements import find_cloze_statements
 from lorify.facade import Lorify
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.relevance import Relevance
 
 OPTIONS = GenerationOptions(6)
@@ -164,3 +166,14 @@ def test_a_static_adapter_and_other_questions_are_not_quoted():
     assert model.answerer.plan_query(Query("Summarize it.", stack, answer_prefix="It")).quote is None
     assert model.answerer.plan_query(Query("Summarize it.")).quote is None
     assert model.answerer.plan_query(Query("Who owns the mill?", stack)).quote is None
+
+
+def test_a_reason_is_not_quoted_from_documents_that_the_question_is_not_about():
+    model = judging_lorify()
+    stack = AdapterStack.of(model.internalize(MILL))
+    assert not asks_for_quote("Why is the sky blue?", is_relevant=False)
+    assert asks_for_quote("Summarize it.", is_relevant=False)
+    off = replace(model.internalizer, relevance=Relevance(threshold=1.0, unseen_weight=1.0, weights={}))
+    answerer = Answerer(model.base, off)
+    with patch.object(AssociativeInternalizer, "locate", side_effect=AssertionError("not to be read")):
+        assert answerer.plan_query(Query("Why is the sky blue?", stack)).quote is None

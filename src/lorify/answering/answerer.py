@@ -12,7 +12,7 @@ from lorify.answering.fitted import FittedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
-from lorify.answering.quotes import asks_for_text, find_quote
+from lorify.answering.quotes import asks_for_quote, find_quote
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
@@ -166,9 +166,12 @@ class Answerer:
         request = plan.request
         if request is None or self.internalizer is None or not request.focus or request.is_continued:
             return plan
-        if request.adapters.is_empty or not asks_for_text(request.question):
+        if request.adapters.is_empty or not asks_for_quote(request.question, is_relevant=plan.is_on):
             return plan
-        evidence = [self.internalizer.locate(adapter, request.question) for adapter in request.adapters.adapters]
+        evidence = [
+            self.internalizer.locate(adapter, request.question) if found is None else found
+            for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
+        ]
         quote = find_quote(request.question, [each for found in evidence for each in found], self.base.decode_text)
         if quote is None:
             return plan

@@ -1,8 +1,4 @@
-"""Questions that ask for the text itself: a summary, or what it says about something.
-
-A small base that is adapted to short answers does neither well, so both are answered with the document's own sentences.
-Of a summary they are those whose words are the most frequent in the document; of a topic those that name it.
-"""
+"""Summaries and topics: a document's most typical sentences, and those that name something."""
 
 from __future__ import annotations
 
@@ -10,11 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from lorify.answering.sources import Decode, Source, sentences_of
-from lorify.hypernets.associative.questions.words import word_stems
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.answering.quotes.words import content_words
+from lorify.answering.sources import Source
 
 MAX_QUOTED_WORDS = 60
 MIN_SENTENCE_WORDS = 5
@@ -70,59 +64,45 @@ _TOPIC = re.compile(
     re.IGNORECASE,
 )
 _ONE_SENTENCE = re.compile(r"\b(?:one|a|single)[\s-](?:single |short )?sentence\b|\bone-sentence\b", re.IGNORECASE)
-_FUNCTION_WORDS = word_stems(
-    "a an the of in on at to for by with from and or but not no it its this that these those he she they his her their "
-    "is are was were be been being do does did has have had can could will would shall should may might must there "
-    "here as if than then so such about into over under between after before what which who whom whose when where why "
-    "how all any"
-)
 
 
-@dataclass(frozen=True)
-class Quote:
-    """Sentences of a document that answer a question.
-
-    Attributes:
-        text: the sentences, in one line.
-        source: where the first of them stands.
-    """
-
-    text: str
-    source: Source
+def asks_for_summary(question: str) -> bool:
+    """Return whether a question asks what a document says as a whole."""
+    return _SUMMARY.search(question) is not None
 
 
-def asks_for_text(question: str) -> bool:
-    """Return whether a question asks for a summary, or for what the text says about something."""
-    return _SUMMARY.search(question) is not None or _TOPIC.search(question) is not None
+def asks_for_topic(question: str) -> bool:
+    """Return whether a question asks what a document says about something."""
+    return _TOPIC.search(question) is not None
 
 
-def find_quote(question: str, evidence: Sequence[TokenEvidence], decode: Decode) -> Quote | None:
-    """Find the sentences that answer a question for which `asks_for_text` is true.
+def find_summary(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
+    """Find the sentences of each document whose words are the most frequent in it.
 
     Args:
-        question: the question.
-        evidence: the documents that were asked.
-        decode: token ids -> text.
-
-    Returns:
-        The sentences; None if no document keeps its tokens, or none has the words of the topic.
+        question: the question, which may ask for one sentence.
+        documents: the sentences of each document.
     """
-    documents = [sentences_of(document, decode) for document in evidence]
-    documents = [[s for s in sentences if s.sentence] for sentences in documents]
-    if not any(documents):
-        return None
-    max_sentences = 1 if _ONE_SENTENCE.search(question) else 2
-    if _SUMMARY.search(question):
-        return _join([s for sentences in documents for s in _summarize(sentences, max_sentences)])
+    number = 1 if _ONE_SENTENCE.search(question) else 2
+    return _join([sentence for sentences in documents for sentence in _summarize(sentences, number)])
+
+
+def find_topic(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
+    """Find the sentences that name a topic; None if none does.
+
+    Args:
+        question: a question for which `asks_for_topic` is true.
+        documents: the sentences of each document.
+    """
     topic = _TOPIC.search(question)
-    assert topic is not None, "only questions that ask for text have a quote"
-    return _join(_about(topic["topic"], [s for sentences in documents for s in sentences]))
+    assert topic is not None
+    return _join(_about(topic["topic"], [sentence for sentences in documents for sentence in sentences]))
 
 
 def _summarize(sentences: Sequence[Source], max_sentences: int) -> list[Source]:
     """The sentences whose words are the most frequent in the document, in its order."""
     whole = [s for s in sentences if len(s.sentence.split()) >= MIN_SENTENCE_WORDS] or list(sentences)
-    words = [_content(s.sentence) for s in whole]
+    words = [content_words(s.sentence) for s in whole]
     counts = Counter(word for each in words for word in each)
     scores = [sum(counts[word] - 1 for word in each) / math.sqrt(len(each) or 1) for each in words]
     if scores:
@@ -132,9 +112,10 @@ def _summarize(sentences: Sequence[Source], max_sentences: int) -> list[Source]:
 
 def _about(topic: str, sentences: Sequence[Source]) -> list[Source]:
     """The sentences that have the words of a topic, rare ones before frequent ones."""
-    words = [_content(s.sentence) for s in sentences]
+    words = [content_words(s.sentence) for s in sentences]
     counts = Counter(word for each in words for word in each)
-    weights = {word: math.log(1 + len(sentences) / counts[word]) for word in _content(topic) if counts[word]}
+    # A word that the documents do not have weighs as much as the rarest one that they have.
+    weights = {word: math.log(1 + len(sentences) / max(1, counts[word])) for word in content_words(topic)}
     scores = [
         sum(weights.get(word, 0.0) for word in each) + 0.1 * s.probability
         for s, each in zip(sentences, words, strict=True)
@@ -155,11 +136,7 @@ def _best(sentences: Sequence[Source], scores: Sequence[float], number: int, *, 
     return [sentences[i] for i in sorted(chosen)]
 
 
-def _join(sentences: Sequence[Source]) -> Quote | None:
+def _join(sentences: Sequence[Source]) -> tuple[str, Source] | None:
     if not sentences:
         return None
-    return Quote(" ".join(" ".join(s.sentence.split()) for s in sentences), sentences[0])
-
-
-def _content(text: str) -> set[str]:
-    return word_stems(text) - _FUNCTION_WORDS
+    return " ".join(" ".join(s.sentence.split()) for s in sentences), sentences[0]

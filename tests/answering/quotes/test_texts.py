@@ -1,10 +1,11 @@
 """Tests of questions that are answered with sentences of the document."""
 
 import pytest
-import torch
+from answering.quotes.reading import decode, evidence
+from answering.quotes.reading import quote as quoted
 
-from lorify.answering.quotes import MAX_QUOTED_WORDS, asks_for_text, find_quote
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.answering.quotes import asks_for_quote, find_quote
+from lorify.answering.quotes.texts import MAX_QUOTED_WORDS
 
 RULES = (
     "House rules\nThe hostel in Torberg has forty beds and is run by the hiking club. "
@@ -13,18 +14,8 @@ RULES = (
 )
 
 
-def evidence(text: str, name: str = "rules") -> TokenEvidence:
-    """A document with a token for each character, about which the reader knows nothing."""
-    return TokenEvidence(name, [ord(character) for character in text], torch.zeros(len(text)))
-
-
-def decode(ids) -> str:
-    return "".join(map(chr, ids))
-
-
 def quote(question: str, *texts: str) -> str | None:
-    found = find_quote(question, [evidence(text, f"document {i}") for i, text in enumerate(texts or (RULES,))], decode)
-    return found.text if found else None
+    return quoted(question, *map(evidence, texts or (RULES,)))
 
 
 SUMMARIES = [
@@ -64,7 +55,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("question", SUMMARIES)
 def test_a_summary_begins_with_what_the_document_is_about(question):
-    assert asks_for_text(question)
+    assert asks_for_quote(question)
     text = quote(question)
     assert text is not None and text.startswith("The hostel in Torberg has forty beds")
     assert "House rules" not in text and len(text.split()) <= MAX_QUOTED_WORDS
@@ -72,13 +63,13 @@ def test_a_summary_begins_with_what_the_document_is_about(question):
 
 @pytest.mark.parametrize("question", TOPICS)
 def test_a_topic_is_answered_with_the_sentence_about_it(question):
-    assert asks_for_text(question)
+    assert asks_for_quote(question)
     assert quote(question) == "Pets are allowed on the ground floor only."
 
 
 @pytest.mark.parametrize("question", OTHERS)
 def test_other_questions_are_not_answered_with_quotes(question):
-    assert not asks_for_text(question)
+    assert not asks_for_quote(question)
 
 
 def test_one_sentence_is_one_sentence():
@@ -89,6 +80,7 @@ def test_one_sentence_is_one_sentence():
 def test_nothing_is_quoted_about_what_is_not_there():
     assert quote("What does it say about parking?") is None
     assert quote("Summarize the history of Rome.") is None
+    assert quote("Tell me about beds in the palace of Versailles.") is None
     assert find_quote("Summarize it.", [], decode) is None
 
 
@@ -98,6 +90,10 @@ def test_each_document_is_summarized():
 
 
 def test_a_quote_names_where_it_stands():
-    found = find_quote("What does it say about breakfast?", [evidence("Hello there."), evidence(RULES)], decode)
+    found = find_quote(
+        "What does it say about breakfast?",
+        [evidence("Hello there.", name="mail"), evidence(RULES, name="rules")],
+        decode,
+    )
     assert found is not None and found.source.document == "rules"
     assert found.source.sentence == "Breakfast is served from seven to nine."

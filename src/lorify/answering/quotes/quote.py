@@ -1,0 +1,85 @@
+"""Quotes: which questions are answered with one, and finding it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lorify.answering.quotes.lists import asks_for_list, find_list
+from lorify.answering.quotes.reasons import asks_for_reason, find_reason
+from lorify.answering.quotes.texts import asks_for_summary, asks_for_topic, find_summary, find_topic
+from lorify.answering.sources import Decode, Source, sentences_of
+from lorify.hypernets.evidence import TokenEvidence
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Words of a document that answer a question.
+
+    Attributes:
+        text: the words, in one line.
+        source: the sentence that they are from, or the first of several.
+    """
+
+    text: str
+    source: Source
+
+
+Sentences = Sequence[Sequence[Source]]
+"""The sentences of each document."""
+Found = tuple[str, Source]
+"""The text of a quote, and where it is from."""
+
+
+class QuoteKind(NamedTuple):
+    """A kind of questions that are answered with a quote.
+
+    Attributes:
+        asks: whether a question is of this kind.
+        find: finds the quote in the sentences of each document.
+        if_relevant: quote only documents that the question is relevant to. Other kinds ask for the documents
+            themselves, or find out whether they say something.
+    """
+
+    asks: Callable[[str], bool]
+    find: Callable[[str, Sentences], Found | None]
+    if_relevant: bool
+
+
+KINDS = (
+    QuoteKind(asks_for_summary, find_summary, if_relevant=False),
+    QuoteKind(asks_for_topic, find_topic, if_relevant=False),
+    QuoteKind(asks_for_reason, find_reason, if_relevant=True),
+    QuoteKind(asks_for_list, find_list, if_relevant=True),
+)
+"""The first kind that fits counts."""
+
+
+def asks_for_quote(question: str, *, is_relevant: bool = True) -> bool:
+    """Return whether a question may be answered with a quote.
+
+    Args:
+        question: the question.
+        is_relevant: whether it is relevant to the documents.
+    """
+    return any(kind.asks(question) and (is_relevant or not kind.if_relevant) for kind in KINDS)
+
+
+def find_quote(question: str, evidence: Sequence[TokenEvidence], decode: Decode) -> Quote | None:
+    """Find the words of documents that answer a question.
+
+    Args:
+        question: the question.
+        evidence: the documents that were asked, with the reader's probabilities.
+        decode: token ids -> text.
+
+    Returns:
+        The quote; None if the question asks for none, no document keeps its tokens, or none answers it clearly.
+    """
+    kind = next((kind for kind in KINDS if kind.asks(question)), None)
+    if kind is None:
+        return None
+    documents = [[s for s in sentences_of(document, decode) if s.sentence] for document in evidence]
+    found = kind.find(question, documents) if any(documents) else None
+    return None if found is None else Quote(*found)

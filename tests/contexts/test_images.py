@@ -6,7 +6,7 @@ from PIL import Image
 
 from lorify.contexts import images
 from lorify.contexts.documents import Document
-from lorify.contexts.images import ImageContext, read_context, read_image
+from lorify.contexts.images import ImageContext, as_context, read_context, read_image
 from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.errors import ContextError
 
@@ -86,3 +86,10 @@ def test_images_of_any_size_and_color_are_scaled():
 def test_the_patch_size_must_divide_the_image_size():
     with pytest.raises(ValueError, match="image_size 8 is not a multiple of patch_size 3"):
         PatchGrid(patch_size=3)
+
+
+@pytest.mark.parametrize("text", ["The mill was built in 1811. " * 30, "The mill.\nIt is old", "One word\0"])
+def test_a_text_in_place_of_a_path_is_named_as_one(text: str) -> None:
+    with pytest.raises(ContextError, match="give a text .* in Python with document_from_text") as caught:
+        as_context(text)
+    assert "\n" not in str(caught.value)

@@ -57,7 +57,7 @@ def _what_to_give(given: str) -> str:
     """Say what to do about a document that is no file: people also give addresses and texts."""
     if re.match(r"https?://", given):
         return "download the page first, as documents are files"
-    if " " in given and not re.fullmatch(r"\.\w+", Path(given).suffix):
+    if re.search(r"\s", given) and not re.fullmatch(r"\.\w+", Path(given).suffix):
         return "documents are files; give a text on standard input (-), in Python with document_from_text"
     return "check the path"
 
@@ -77,7 +77,8 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
         return document_from_bytes(data, "standard input", "", max_bytes, ocr=True)
     given, path = str(path), Path(path)
     if not _exists(path):
-        shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]} ..."
+        line = " ".join(given.split())
+        shown = line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]} ..."
         raise ContextError(f"document {shown} does not exist; {_what_to_give(given)}")
     if path.is_dir():
         raise ContextError(f"document {path} is a folder; give files, such as {path}/*.md")

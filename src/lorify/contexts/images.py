@@ -149,12 +149,12 @@ def _image_context(image: Image.Image, name: str, data: bytes, caption: str) -> 
 
 def _is_image(path: Path) -> bool:
     """Return whether a file has the first bytes or the suffix of an image format."""
-    if not path.is_file():
-        return False
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             start = file.read(16)
-    except OSError:
+    except (OSError, ValueError):  # a text in place of a path is too long for one, or has a zero
         return False
     begins = start.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")) or start[8:12] == b"WEBP"
     return begins or path.suffix.lower() in IMAGE_SUFFIXES

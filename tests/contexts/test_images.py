@@ -90,6 +90,6 @@ def test_the_patch_size_must_divide_the_image_size():
 
 @pytest.mark.parametrize("text", ["The mill was built in 1811. " * 30, "The mill.\nIt is old", "One word\0"])
 def test_a_text_in_place_of_a_path_is_named_as_one(text: str) -> None:
-    with pytest.raises(ContextError, match="give a text .* in Python with document_from_text") as caught:
+    with pytest.raises(ContextError, match=r"give a text .* in Python with document_from_text") as caught:
         as_context(text)
     assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lorify.data.examples import Example
 from lorify.data.facts.everyday import generate_everyday_example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.sources.niah import generate_niah_example
@@ -113,10 +114,10 @@ def _asked_contexts(config: AssociativeTrainingConfig) -> list[ContextSize]:
     data, most = config.data, config.data.questions_per_context
     fact = partial(generate_fact_example, split="train", num_questions=most)
 
-    def facts(rng: random.Random):
+    def facts(rng: random.Random) -> Example:
         return fact(rng, num_documents=rng.choice((1, 1, 1, 2)))
 
-    def needle(rng: random.Random):
+    def needle(rng: random.Random) -> Example:
         length = (data.niah_min_tokens + data.niah_max_tokens) // 2
         return generate_niah_example(rng, length_tokens=length, count_tokens=count_tokens)
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lorify.base.model import BaseLM
+from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.sources.niah import generate_niah_example
@@ -88,16 +88,21 @@ def _hypernetwork_config(config: ReaderTrainingConfig) -> AssociativeConfig:
 def _usual_contexts(config: ReaderTrainingConfig) -> dict[str, tuple[ContextSize, int]]:
     """Size and number of the contexts of each kind in a batch."""
     data, most = config.data, config.data.questions_per_context
-    draw = {"num_questions": 2 * most, "num_unanswerable": data.unanswerable_questions}
+    asked, unanswerable = 2 * most, data.unanswerable_questions
 
-    def facts(rng: random.Random):
-        return generate_fact_example(rng, split="train", num_documents=rng.choice((1, 1, 1, 2)), **draw)
+    def facts(rng: random.Random) -> Example:
+        documents = rng.choice((1, 1, 1, 2))
+        return generate_fact_example(
+            rng, split="train", num_documents=documents, num_questions=asked, num_unanswerable=unanswerable
+        )
 
-    def needle(rng: random.Random):
+    def portraits(rng: random.Random) -> Example:
+        return generate_single_entity_example(rng, split="train", num_questions=asked, num_unanswerable=unanswerable)
+
+    def needle(rng: random.Random) -> Example:
         length = (data.niah_min_tokens + data.niah_max_tokens) // 2
         return generate_niah_example(rng, length_tokens=length, count_tokens=count_tokens)
 
-    portraits = partial(generate_single_entity_example, split="train", **draw)
     return {
         "facts": (mean_size(facts, most), data.facts),
         "portraits": (mean_size(portraits, most), data.portraits),

@@ -120,6 +120,15 @@ class HypernetworkKind(Generic[Config, Network]):
                 not fit the config.
         """
         folder = hypernetwork_folder(folder)
+        config = self.load_config(folder)
+        return config, build_with_weights(self.build, config, read_weights(folder), folder)
+
+    def load_config(self, folder: Path) -> Config:
+        """Read the config of a hypernetwork in a local folder.
+
+        Raises:
+            HypernetworkError: if it is missing or damaged, or the hypernetwork is of another kind.
+        """
         document = read_config(folder)
         found = document.get("kind", DEFAULT_KIND)
         if found != self.name:
@@ -127,10 +136,9 @@ class HypernetworkKind(Generic[Config, Network]):
                 f"hypernetwork {folder} is of kind {found}, expected {self.name}; give a folder of that kind"
             )
         try:
-            config = self.config.model_validate(document)
+            return self.config.model_validate(document)
         except ValidationError as error:
             raise damaged(folder, f"{CONFIG_NAME}: {first_problem(error)}") from error
-        return config, build_with_weights(self.build, config, read_weights(folder), folder)
 
     def open(self, folder: Path, base: BaseLM) -> LoadedHypernetwork[Config, Network]:
         """Read a hypernetwork onto the device of a base.

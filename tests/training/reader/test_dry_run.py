@@ -5,6 +5,7 @@ import torch
 from tiny import tiny_associative_config, tiny_base
 from training.measured_step import measure_step
 
+from lorify.errors import HypernetworkError
 from lorify.hypernets.associative.kind import save_associative
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
@@ -55,3 +56,11 @@ def test_a_hypernetwork_that_is_trained_later_has_the_default_shape(tmp_path):
     few, many = (dry_run_reader(run_in(tmp_path, max_facts=count)) for count in (10, 1000))
     assert few.activation_bytes == many.activation_bytes and few.flops_a_step == many.flops_a_step
     assert many.hours > few.hours  # the base reads each context once
+
+
+def test_a_start_of_another_kind_is_named(tmp_path):
+    tiny_base().model.config.save_pretrained(tmp_path)
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "config.json").write_text('{"format_version": 1, "kind": "perceiver"}')
+    with pytest.raises(HypernetworkError, match="is of kind perceiver, expected associative"):
+        dry_run_reader(run_in(tmp_path))

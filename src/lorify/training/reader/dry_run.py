@@ -21,12 +21,12 @@ from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.sources.niah import generate_niah_example
-from lorify.errors import HypernetworkError
+from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES, Reader
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
-from lorify.hypernets.checkpoint import read_config
+from lorify.hypernets.checkpoint import CONFIG_NAME
 from lorify.training.associative.dry_run import meta_base
 from lorify.training.associative.initialization import hypernetwork_config
 from lorify.training.context_sizes import ContextSize, chunk_sizes, count_tokens, mean_size, passage_size
@@ -48,6 +48,7 @@ def dry_run_reader(config: ReaderTrainingConfig, *, groups: Sequence[Sequence[Co
 
     Raises:
         BaseModelError: if the config of the base cannot be read.
+        HypernetworkError: if `init_from` is damaged, or of another kind.
     """
     base = meta_model(config.base)
     sizes = _usual_contexts(config)
@@ -76,12 +77,12 @@ def dry_run_reader(config: ReaderTrainingConfig, *, groups: Sequence[Sequence[Co
 
 def _hypernetwork_config(config: ReaderTrainingConfig) -> AssociativeConfig:
     """Config of the hypernetwork that gets the reader."""
-    try:
-        assert config.init_from is not None  # the config is checked
-        found = AssociativeConfig.model_validate(read_config(config.init_from))
-    except HypernetworkError:  # the hypernetwork of a recipe is often trained later
-        default = AssociativeTrainingConfig(base=config.base)  # pyright: ignore[reportCallIssue]
-        found = hypernetwork_config(default, meta_base(meta_model(config.base).module, config.base))
+    assert config.init_from is not None  # the config is checked
+    if (config.init_from / CONFIG_NAME).exists():
+        found = ASSOCIATIVE.load_config(config.init_from)
+    else:  # the hypernetwork of a recipe is often trained later
+        base, default = meta_model(config.base), AssociativeTrainingConfig(base=config.base)  # pyright: ignore[reportCallIssue]
+        found = hypernetwork_config(default, meta_base(base.module, config.base))
     return found.model_copy(update={"reader_width": config.width})
 
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -112,6 +113,18 @@ def many_connections(target: Target) -> None:
     repeat(8, connect)
 
 
+def cheap_requests(target: Target) -> None:
+    line = f"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {target.keys['eve']}\r\n\r\n"
+
+    def send() -> None:
+        with target.connect(line.encode() * 20) as connection, suppress(OSError):
+            num_answered = 0
+            while num_answered < 20 and (part := connection.recv(1 << 16)):
+                num_answered += part.count(b"HTTP/1.1 ")
+
+    repeat(40, send)
+
+
 def exports(target: Target) -> None:
     id = target.adapter(PAGE[:4000]).rpartition(":")[2]
     repeat(40, lambda: target.request("GET", f"/v1/adapters/{id}/export"))
@@ -127,6 +140,7 @@ ATTACKS: dict[str, Attack] = {
     "long documents": long_documents,
     "slow uploads": slow_uploads,
     "many connections": many_connections,
+    "cheap requests": cheap_requests,
     "exports": exports,
 }
 

@@ -8,8 +8,9 @@ import openai
 import pytest
 from openai import OpenAI
 from serving.raw_http import connected, head, read_until_closed
-from serving.running import BASE, OPERATOR, RunningServer, ask, http_client, new_adapter, serving
+from serving.running import BASE, CHAT, OPERATOR, RunningServer, ask, http_client, new_adapter, serving
 
+from lorify.serving.engines.local import EngineLimits
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -100,3 +101,13 @@ def test_a_single_key_has_no_limit_on_its_requests(tmp_path: Path) -> None:
     settings = ServingSettings(max_requests_per_second=0.1)
     with serving(tmp_path, owners=("ann",), settings=settings) as running, http_client(running) as client:
         assert [client.get("/v1/models").status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_request_that_is_refused_counts_several_times(tmp_path: Path) -> None:
+    settings = ServingSettings(max_requests_per_second=0.5, engine=EngineLimits(max_rows=1, max_waiting=0))
+    with serving(tmp_path, owners=("ann", "bob"), settings=settings) as running, http_client(running) as client:
+        too_many = CHAT | {"n": 2}  # for one row
+        responses = [client.post("/v1/chat/completions", json=too_many) for _ in range(2)]
+        assert [response.status_code for response in responses] == [429, 429]
+        messages = [response.json()["error"]["message"] for response in responses]
+        assert ["too many requests a second" in message for message in messages] == [False, True]

@@ -19,7 +19,7 @@ from lorify.serving.limits.memory import release_free_memory
 from lorify.serving.limits.rates import RateLimit
 from lorify.serving.service import Service
 
-CONNECTIONS_PER_SECOND = 200.0
+CONNECTIONS_PER_SECOND = 100.0
 CONNECTIONS_AT_ONCE = 200
 RELEASE_SECONDS = 5.0
 """Time between two returns of free memory to the system."""

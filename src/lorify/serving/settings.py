@@ -37,7 +37,7 @@ class ServingSettings(BaseModel):
         default=512, ge=1, description="Open connections; above it the one that has been idle longest is closed."
     )
     max_requests_per_second: float = Field(
-        default=50,
+        default=25,
         gt=0,
         description="With API keys: requests a second without a key from one address, and of one key if there are "
         "several; after a pause twice as many at once. Further ones wait, or get status 429 if that takes over 2 s.",

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lorify.errors import BusyError
-from lorify.serving.limits.rates import RateLimit
+from lorify.serving.limits.rates import MAX_WAIT_SECONDS, RateLimit
 
 
 class Clock:
@@ -64,3 +64,13 @@ def test_who_does_not_wait_is_forgotten(clock: Clock) -> None:
     for i in range(3000):
         limit.take(f"address {i}")
     assert limit.seconds_until("ann") > 0, "who waits is remembered"
+
+
+def test_a_penalty_makes_later_ones_wait_but_not_for_ever(clock: Clock) -> None:
+    limit = RateLimit(10, at_once=1)
+    limit.take("ann")
+    limit.take("ann", 5)
+    assert round(limit.seconds_until("ann"), 3) == 0.6
+    for _ in range(100):
+        limit.take("ann", 5)
+    assert MAX_WAIT_SECONDS < limit.seconds_until("ann") < MAX_WAIT_SECONDS + 0.2

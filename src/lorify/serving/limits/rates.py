@@ -35,12 +35,17 @@ class RateLimit:
         """Return how long an owner has to wait, in seconds, 0 if not at all."""
         return max(0.0, self._due.get(owner, -math.inf) - self._tolerance - time.monotonic())
 
-    def take(self, owner: str) -> float:
-        """Count an event, and return how long it has to wait until it is within the rate, in seconds."""
+    def take(self, owner: str, number: int = 1) -> float:
+        """Count events, and return how long the first one has to wait until it is within the rate, in seconds.
+
+        Several at once, which are a penalty, make later ones wait at most so long that their turn is refused.
+        """
         seconds, now = self.seconds_until(owner), time.monotonic()
         if len(self._due) >= _MAX_KNOWN:
             self._due = {other: due for other, due in self._due.items() if due > now}
-        self._due[owner] = max(now, self._due.get(owner, now)) + self._interval
+        latest = now + self._tolerance + MAX_WAIT_SECONDS + self._interval
+        due = max(now, self._due.get(owner, now)) + number * self._interval
+        self._due[owner] = due if number == 1 else min(due, latest)
         return seconds
 
     async def turn(self, owner: str) -> None:

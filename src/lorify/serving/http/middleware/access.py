@@ -5,12 +5,13 @@ The number of requests a second is limited here as well, since it is counted by 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lorify.errors import AccessError, BusyError, ForbiddenError
 from lorify.serving.http.errors import lorify_error_response
@@ -24,11 +25,15 @@ PAGE_PATH = "/page/"
 NO_OWNER = ""
 """Owner of requests to paths that need no key."""
 
-# It only describes the key in the OpenAPI document; `RequireKey` checks it.
+REFUSED_COST = 5
+"""Requests that one counts as which the server was too busy for: a client that ignores `Retry-After` goes on asking."""
+
+# Dependencies are coroutines: FastAPI calls plain functions in threads, several for each request.
+# This one only describes the key in the OpenAPI document; `RequireKey` checks it.
 _bearer = HTTPBearer(auto_error=False, description="An API key created with `lorify keys create`.")
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """Return the service behind the application."""
     return request.app.state.service
 
@@ -62,7 +67,7 @@ class RequireKey:
             key = _key(scope)
             owner = None if key is None else self._keys.owner_of(key)
             try:
-                await self._wait(owner, scope)
+                send = await self._in_turn(owner, scope, send)
                 scope.setdefault("state", {})["owner"] = _allowed(owner, key, scope["path"])
             except (AccessError, BusyError) as error:
                 response = lorify_error_response(error)
@@ -72,12 +77,27 @@ class RequireKey:
                 return
         await self._app(scope, receive, send)
 
-    async def _wait(self, owner: str | None, scope: Scope) -> None:
-        """Wait until the request is within the rate of its owner or address; raises a BusyError if that takes long."""
-        if owner is None:
-            await self._by_address.turn((scope.get("client") or ("",))[0])
-        elif self._by_key is not None:
-            await self._by_key.turn(owner)
+    async def _in_turn(self, owner: str | None, scope: Scope, send: Send) -> Send:
+        """Wait until a request is within the rate of its owner, or of its address if that is None.
+
+        Returns:
+            `send`, which notes whether the request is refused.
+
+        Raises:
+            BusyError: if that takes too long.
+        """
+        limit = self._by_address if owner is None else self._by_key
+        if limit is None:
+            return send
+        counted = (scope.get("client") or ("",))[0] if owner is None else owner
+        await limit.turn(counted)
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
+                limit.take(counted, REFUSED_COST - 1)
+            await send(message)
+
+        return noting
 
 
 def _key(scope: Scope) -> str | None:
@@ -101,7 +121,7 @@ def scope_owner(scope: Scope) -> str:
     return scope.get("state", {}).get("owner", LOCAL_OWNER)
 
 
-def owner_of(request: Request, _credentials: Annotated[object, Depends(_bearer)]) -> str:
+async def owner_of(request: Request, _credentials: Annotated[object, Depends(_bearer)]) -> str:
     """Return the owner of a request's API key; `LOCAL_OWNER` on a server without keys."""
     owner = scope_owner(request.scope)
     assert owner != NO_OWNER, "a route that needs an owner is on an open path"
@@ -111,7 +131,7 @@ def owner_of(request: Request, _credentials: Annotated[object, Depends(_bearer)]
 OwnerDependency = Annotated[str, Depends(owner_of)]
 
 
-def require_operator(service: ServiceDependency, owner: OwnerDependency) -> None:
+async def require_operator(service: ServiceDependency, owner: OwnerDependency) -> None:
     """Refuse what concerns all owners to keys of a single one; for FastAPI's `dependencies`.
 
     Raises:

@@ -24,6 +24,6 @@ def content_type(request: Request, *accepted: str) -> str:
     return kind
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     """Refuse bodies that are not JSON; for FastAPI's `dependencies`."""
     content_type(request, JSON)

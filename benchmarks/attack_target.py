@@ -28,7 +28,9 @@ class Target:
 
     @property
     def model(self) -> str:
-        return httpx2.get(f"{self.url}/health", timeout=60).json()["base"]
+        # With a key that nobody attacks with: without one it may be refused after an attack.
+        headers = self.headers(list(self.keys)[-1])
+        return httpx2.get(f"{self.url}/health", headers=headers, timeout=60).json()["base"]
 
     def headers(self, name: str | None) -> dict[str, str]:
         kind = {"Content-Type": "application/json"}

@@ -21,6 +21,7 @@ MAX_ADDRESS_PENDING = 256
 
 _BACKLOG = 1024
 _MAX_ACCEPTED = 64  # before other work of the event loop goes on
+_OVERFLOW_SECONDS = 0.1  # after some were closed, since accepting and closing takes time too
 _RETRY_SECONDS = 1.0  # after the system had no file left for a connection
 _ALL = "all"
 
@@ -67,6 +68,7 @@ class Acceptor:
 
     def _accept(self) -> None:
         """Accept what has arrived, up to a number, and start what is within the rate."""
+        overflows = False
         for _ in range(_MAX_ACCEPTED):
             try:
                 connection, address = self._listener.accept()
@@ -74,16 +76,23 @@ class Acceptor:
                 break
             except OSError as error:
                 _log.warning("a connection was not accepted (%s)", error.strerror)
-                self._loop.remove_reader(self._listener)
-                self._loop.call_later(_RETRY_SECONDS, self._listen)
+                self._pause(_RETRY_SECONDS)
                 break
             owner = str(address[0])
             if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_ADDRESS_PENDING:
                 connection.close()
+                overflows = True
             else:
                 self._pending.push(owner, connection)
+        if overflows:
+            self._pause(_OVERFLOW_SECONDS)
         if self._timer is None:
             self._start_pending()
+
+    def _pause(self, seconds: float) -> None:
+        """Leave new connections to the system for a while."""
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(seconds, self._listen)
 
     def _start_pending(self) -> None:
         """Start waiting connections as far as the rate allows."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lorify import shipped
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.storage import save_adapter
 from lorify.answering.answerer import Answerer
@@ -34,13 +35,6 @@ from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
 from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
-from lorify.shipped import (
-    load_adapter_for,
-    load_follow_up_writer,
-    load_question_writer,
-    shipped_hypernetwork,
-    shipped_task_hypernetwork,
-)
 
 
 # Over 200 lines: one short method for each verb of the public API, most of it docstrings.
@@ -76,7 +70,7 @@ class Lorify:
             stated_model: estimates how likely the documents state an answer.
         """
         self.base = base
-        load_writer = partial(load_follow_up_writer, base)
+        load_writer = partial(shipped.load_follow_up_writer, base)
         self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
@@ -134,7 +128,7 @@ class Lorify:
     @cached_property
     def question_writer(self) -> Adapter | None:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
-        return load_question_writer(self.base)
+        return shipped.load_question_writer(self.base)
 
     def internalize(
         self, *sources: ContextSource, keep: Keep = "tokens", report: Callable[[int], None] | None = None
@@ -354,7 +348,7 @@ class Lorify:
         Raises:
             AdapterError: if it is damaged or was made for another base.
         """
-        return self.share_weights(load_adapter_for(self.base, Path(folder)))
+        return self.share_weights(shipped.load_adapter_for(self.base, Path(folder)))
 
     def share_weights(self, adapter: Adapter) -> Adapter:
         """Make an adapter from disk smaller in memory, if its document hypernetwork can rebuild its weights."""
@@ -380,8 +374,8 @@ def load(
         device: by default CUDA, MPS or the CPU, whichever is available first.
     """
     loaded = load_base(base, dtype=dtype, device=device)
-    folder = Path(hypernetwork) if hypernetwork is not None else shipped_hypernetwork(base)
-    task_folder = shipped_task_hypernetwork(base)
+    folder = Path(hypernetwork) if hypernetwork is not None else shipped.shipped_hypernetwork(base)
+    task_folder = shipped.shipped_task_hypernetwork(base)
     if task_hypernetwork is not None:
         task_folder = hypernetwork_for(loaded, task_hypernetwork)
     if folder is None:

@@ -67,6 +67,9 @@ def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():
     at_nine = stated_signals("nine", Signals(-1.0, 0.0), source, located=0.9)
     assert at_nine.quoted == 1.0 and at_nine.located > 2 and not at_nine.verdict
     assert stated_signals("ten", Signals(-1.0, 0.0), source, located=0.9).quoted == -1.0
+    offered = stated_signals("ten", Signals(-1.0, 0.0), source, located=0.1, question="Does it open at ten or nine?")
+    other = stated_signals("ten", Signals(-1.0, 0.0), source, located=0.1, question="When does it open, or close?")
+    assert offered.verdict == 1.0 and not offered.located and not other.verdict
     yes = stated_signals("Yes", Signals(-1.0, 0.0), source, located=0.9)
     assert yes.verdict == 1.0 and yes.located == yes.quoted == 0.0
 

@@ -77,4 +77,5 @@ class AnswerSignals:
         if self.source is None:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
-        return stated_signals(self.text, self.surprisal, self.source, located)
+        question = "" if self.plan.request is None else self.plan.request.question
+        return stated_signals(self.text, self.surprisal, self.source, located, question=question)

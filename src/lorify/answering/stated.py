@@ -8,6 +8,7 @@ not answer (`lorify.evaluation.scoring.stated`), and saved beside the weights of
 from __future__ import annotations
 
 import math
+import re
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from lorify.answering.sources import Source, can_be_quoted
 from lorify.data.answers import contains_answer
 
 MIN_PROBABILITY = 1e-3
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 class StatedSignals(NamedTuple):
@@ -27,8 +29,9 @@ class StatedSignals(NamedTuple):
         most: logarithm of the largest surprisal of its tokens.
         located: log-odds that the reader gives to the most probable token of all documents.
         quoted: 1 if the answer's source contains it, else -1.
-        verdict: 1 if the answer is yes, no or empty, else 0. Documents do not contain such an answer, so that the
-            reader cannot locate it: `located` and `quoted` are 0 then.
+        verdict: 1 if the answer is yes, no, empty, or one that the question offers (`Is it red or blue?`), else 0.
+            Documents need not contain such an answer, so that the reader may not locate it: `located` and `quoted` are
+            0 then.
     """
 
     most: float
@@ -51,7 +54,9 @@ class StatedModel(FittedModel):
     )
 
 
-def stated_signals(text: str, surprisal: Signals, source: Source, located: float) -> StatedSignals:
+def stated_signals(
+    text: str, surprisal: Signals, source: Source, located: float, *, question: str = ""
+) -> StatedSignals:
     """Compute the signals of an answer.
 
     Args:
@@ -59,11 +64,17 @@ def stated_signals(text: str, surprisal: Signals, source: Source, located: float
         surprisal: signals of its confidence.
         source: its source.
         located: probability of the most probable token of all documents.
+        question: the question.
     """
-    if not can_be_quoted(text):
+    if not can_be_quoted(text) or _is_offered(question, text):
         return StatedSignals(surprisal.most, 0.0, 0.0, 1.0)
     quoted = 1.0 if contains_answer(source.sentence, [text]) else -1.0
     return StatedSignals(surprisal.most, _log_odds(located), quoted, 0.0)
+
+
+def _is_offered(question: str, answer: str) -> bool:
+    """Whether a question names its possible answers, and this is one of them."""
+    return _OR.search(question) is not None and contains_answer(question, [answer])
 
 
 def _log_odds(probability: float) -> float:

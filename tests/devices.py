@@ -24,6 +24,8 @@ from torch.overrides import TorchFunctionMode
 from lorify.base import loading
 
 DEVICE_VARIABLE = "LORIFY_TEST_DEVICE"
+best_device = loading.best_device
+"""lorify's own choice, which tests of it need; elsewhere `device_of_tests` stands in."""
 _TESTS = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
 _CREATORS = {

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from devices import best_device
 from pydantic import ValidationError
 from tiny import tiny_base
 from training.small_perceiver import config, objective, train_in_process, weights_after, write_self_generated
 from training.two_processes import in_two_processes
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
-from lorify.base.loading import best_device
 from lorify.contexts.encoders import TextEncoder
 from lorify.data.examples import Question
 from lorify.data.self_generated.pipeline import answer_context

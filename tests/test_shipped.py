@@ -7,7 +7,11 @@ import pytest
 import torch
 
 import lorify
+from lorify.adapters import AdapterStack
+from lorify.answering.follow_ups import rewrite_follow_ups
+from lorify.answering.plan import Query, continue_chat
 from lorify.contexts.documents import document_from_text
+from lorify.data.follow_ups.generate import generate_follow_up
 from lorify.data.sources.niah import generate_niah_example
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
@@ -137,3 +141,27 @@ def test_the_exported_adapter_gives_the_same_logits_through_peft(model, tmp_path
         theirs = PeftModel.from_pretrained(plain, tmp_path / "peft")(ids).logits
     torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=1e-4)
     assert (ours - bare).abs().max() > 0.1
+
+
+def test_most_follow_ups_are_rewritten_with_what_they_are_about(model):
+    writer = model.answerer.follow_up_writer
+    assert writer is not None
+    stack = AdapterStack.of(model.internalize(DEMO / "harbour-museum.md"))
+    drawn = [generate_follow_up(random.Random(f"shipped/{n}"), split="heldout") for n in range(30)]
+    chats = [f for f in drawn if f.question.lower() != f.alone.lower()][:20]
+    requests = [model.answerer.request(continue_chat(Query(f.question, stack), f.turns)) for f in chats]
+    rewritten = rewrite_follow_ups(model.base, writer, requests)
+    names = [{word.strip("?'s") for word in f.alone.split()[1:] if word[:1].isupper()} for f in chats]
+    named = [all(name in r.question for name in own) for own, r in zip(names, rewritten, strict=True)]
+    assert mean([float(each) for each in named]) > 0.7
+
+
+def test_a_summary_and_a_reason_are_in_the_words_of_the_document(model):
+    text = (
+        "The ferry from Torvik to Askvik sails every day at noon. On Monday the ferry was late because the harbour was "
+        "full of ice. Tickets are sold on board."
+    )
+    adapter = model.internalize(document_from_text(text))
+    for question in ("Summarize the document in one sentence.", "Why was the ferry late on Monday?"):
+        answer = model.ask(question, adapter)
+        assert answer in text and len(answer.split()) >= 5

@@ -9,7 +9,6 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from lorify.adapters import Adapter, LoraPair
-from lorify.base.kept_session import FIRST_STEPS
 from lorify.base.model import BaseLM
 
 VOCAB_SIZE = 272
@@ -43,7 +42,7 @@ def quantized_base(seed: int = 0, **shape: int) -> BaseLM:
 def with_due_session(model: PreTrainedModel, digest: str) -> BaseLM:
     """A base that is decoded by ONNX Runtime from the first step on, if it can be."""
     base = BaseLM(model, tiny_tokenizer(), name=f"quantized-{digest[:2]}", digest=digest)
-    base.decoding_session.num_steps = FIRST_STEPS
+    base.decoding_session.expect_many_steps()
     return base
 
 

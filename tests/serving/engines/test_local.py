@@ -10,6 +10,7 @@ import pytest
 from serving.engines.local_jobs import ADAPTERS, MODEL, QUESTIONS, job, pieces_of, run, text_of
 from serving.random_adapters import random_adapter
 from serving.waiting import until
+from tiny import tiny_base
 
 from lorify.adapters import AdapterLike, AdapterStack
 from lorify.answering.plan import AnswerPlan, AnswerRequest, plan_as_requested
@@ -299,3 +300,10 @@ def test_rows_that_wait_for_other_owners_give_the_same_answers() -> None:
     assert run(scenario, max_share=0.9) == [
         MODEL.ask(question, adapter, max_new_tokens=30) for question, adapter in asked
     ]
+
+
+def test_the_first_answer_is_decoded_like_later_ones() -> None:
+    base = tiny_base()
+    assert not base.decoding_session.is_due
+    asyncio.run(LocalEngine(base).drain(1))
+    assert base.decoding_session.is_due  # a session that opens within an answer rounds its tokens in two ways

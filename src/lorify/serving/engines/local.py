@@ -76,6 +76,7 @@ class LocalEngine:
             max_share: share of rows, key-value cache and queue that one owner may take; at 1 the time is not shared.
         """
         self._base, self._plan = base, plan
+        base.decoding_session.expect_many_steps()
         self.limits = limits or EngineLimits()
         self._stop_ids = base.stop_ids
         self._changed = threading.Condition()

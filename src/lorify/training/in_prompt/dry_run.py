@@ -7,10 +7,10 @@ from functools import partial
 
 from lorify.data.facts.generate import generate_fact_example
 from lorify.training.context_sizes import mean_size, passage_size
-from lorify.training.dry_run import DryRun, estimate_run
+from lorify.training.dry_run import DryRun
 from lorify.training.engine.meta_base import StepShape
 from lorify.training.in_prompt.config import PromptData, PromptTrainingConfig
-from lorify.training.tasks.dry_run import count_lora_parameters, meta_task_base
+from lorify.training.tasks.dry_run import count_lora_parameters, estimate_from_cost, meta_task_base
 from lorify.training.tasks.setup import adapted_layers
 
 
@@ -52,14 +52,7 @@ def dry_run_prompt(config: PromptTrainingConfig, *, size: BatchSize | None = Non
         modules=base.adapted_modules(config.lora.modules),
         rank=config.lora.rank,
     )
-    cost = base.step_cost(shape)
-    return estimate_run(
-        config,
-        base_parameters=base.num_parameters,
-        trained=count_lora_parameters(shape),
-        activation_bytes=cost.peak_bytes,
-        batch_flops=cost.flops,
-    )
+    return estimate_from_cost(config, base, count_lora_parameters(shape), base.step_cost(shape))
 
 
 def _usual_size(data: PromptData) -> BatchSize:

@@ -58,7 +58,9 @@ def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHA
     # What the hypernetwork's backward pass needs is kept while the base runs.
     activations = max(generating.kept_bytes + answering.peak_bytes, generating.peak_bytes)
     flops = answering.flops + generating.flops
-    return _estimate(config, base, network.num_parameters, replace(answering, peak_bytes=activations, flops=flops))
+    return estimate_from_cost(
+        config, base, network.num_parameters, replace(answering, peak_bytes=activations, flops=flops)
+    )
 
 
 def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
@@ -76,7 +78,7 @@ def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
     shape = instance_shape(config.data, config.lora, base, config.base)
     trained = count_lora_parameters(shape) * (1 if config.shared else _num_tasks(config.data))
     cost = base.step_cost(shape)
-    return _estimate(config, base, trained, cost)
+    return estimate_from_cost(config, base, trained, cost)
 
 
 def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
@@ -105,10 +107,18 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     network, cost = _network_cost(task_config, rows)
     widths = sum(m.in_features + m.out_features for m in task_config.modules)
     library = FLOAT32_BYTES * num_tasks * len(task_config.layers) * task_config.rank * widths
-    return _estimate(config, base, network.num_parameters, replace(cost, peak_bytes=cost.peak_bytes + library))
+    return estimate_from_cost(config, base, network.num_parameters, replace(cost, peak_bytes=cost.peak_bytes + library))
 
 
-def _estimate(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost) -> DryRun:
+def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost) -> DryRun:
+    """Put together the estimate of a run from the cost of a batch.
+
+    Args:
+        config: the run.
+        base: its base.
+        trained: parameters that are trained.
+        cost: of a batch.
+    """
     return estimate_run(
         config,
         base_parameters=base.num_parameters,

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
-from lorify.training.dry_run import DryRun, estimate_run
+from lorify.training.dry_run import DryRun
 from lorify.training.tasks.dry_run import (
     ANSWER_SHARE,
     count_lora_parameters,
     embedding_size,
+    estimate_from_cost,
     instance_shape,
     meta_task_base,
 )
@@ -42,10 +43,5 @@ def dry_run_system_message(config: SystemMessageTrainingConfig, *, answer_share:
     # The base reads descriptions up to the written block, and if it is the embedder, once more and to the end.
     read_blocks = settings.written_layer + 1 + len(base.blocks) * (settings.embedder == BASE_EMBEDDER)
     reading = base.block_flops(read_blocks, shape.rows * DESCRIPTION_TOKENS)
-    return estimate_run(
-        config,
-        base_parameters=base.num_parameters,
-        trained=count_lora_parameters(shape) + soft_tokens,
-        activation_bytes=cost.peak_bytes,
-        batch_flops=cost.flops + reading,
-    )
+    trained = count_lora_parameters(shape) + soft_tokens
+    return estimate_from_cost(config, base, trained, replace(cost, flops=cost.flops + reading))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from lorify.contexts.table_rows import rows_in_words
+
 MIN_CHARACTERS = 24
 """Shorter JSON, such as `{}` or `[1]` in a text, stays as it is."""
 MAX_CHARACTERS = 1_000_000
@@ -43,6 +45,11 @@ def settings_in_words(text: str) -> str:
             parts += [text[end : match.start()], "\n".join(_rows(value, ()))]
             end = stop
     return "".join([*parts, text[end:]])
+
+
+def read_in_words(text: str) -> str:
+    """Write JSON and Markdown tables of a text in words, as documents are internalized."""
+    return rows_in_words(settings_in_words(text))
 
 
 def _decode(text: str, start: int) -> tuple[Any, int] | None:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.contexts.images import Context
-from lorify.contexts.settings_rows import settings_in_words
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.settings_rows import read_in_words
 
 SAMPLE_CHARACTERS = 20_000
 
@@ -23,8 +22,6 @@ def estimate_tokens(base: BaseLM, contexts: Iterable[Context]) -> int:
     for document in contexts:
         if isinstance(document, Document):
             sample = document.text[:SAMPLE_CHARACTERS]
-            num_tokens = len(
-                base.tokenizer(rows_in_words(settings_in_words(sample)), add_special_tokens=False)["input_ids"]
-            )
+            num_tokens = len(base.tokenizer(read_in_words(sample), add_special_tokens=False)["input_ids"])
             total += num_tokens * len(document.text) / max(1, len(sample))
     return max(1, round(total))

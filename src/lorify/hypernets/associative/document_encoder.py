@@ -15,8 +15,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import Features, batched, encode_chunks, group_by_length
-from lorify.contexts.settings_rows import settings_in_words
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.settings_rows import read_in_words
 from lorify.errors import ContextError
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
@@ -79,9 +78,7 @@ class DocumentEncoder:
         tokens: list[CachedTokens] = []
         num_tokens = 0
         known: OrderedDict[tuple[int, ...], ChunkMemory] = OrderedDict()
-        stream = split_into_chunks(
-            rows_in_words(settings_in_words(document.text)), self.base.tokenizer, self.config.chunk_tokens
-        )
+        stream = split_into_chunks(read_in_words(document.text), self.base.tokenizer, self.config.chunk_tokens)
         for group in batched(stream, CHUNKS_AT_ONCE):
             if cancel is not None:
                 cancel.raise_if_cancelled()

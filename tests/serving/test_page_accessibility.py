@@ -98,7 +98,8 @@ def show_everything(page: Page) -> None:
     question.press("Enter")
     expect(page.get_by_text("the engine failed").nth(1)).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
-    page.evaluate("document.getElementById('key-form').hidden = false")
+    for hidden in ("key-form", "bias"):
+        page.evaluate("id => (document.getElementById(id).hidden = false)", hidden)
 
 
 def contrast(one: list[float], other: list[float]) -> float:
@@ -158,6 +159,7 @@ def test_every_control_has_an_accessible_name(page: Page) -> None:
         "Save chat",
         "Task description",
         "API key",
+        "Scale of the bias adapter",
     } <= set(names)
     assert all(node["name"]["value"].strip() for node in nodes), nodes
     fields = page.locator("input, textarea")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from hypernets.authors_checkpoint import AuthorsCheckpoint
 from tiny import tiny_associative_config, tiny_base
 
 from lorify import Lorify
@@ -12,6 +13,10 @@ from lorify.contexts.descriptions import BaseEncoder
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
+from lorify.hypernets.doc_to_lora.importer import import_d2l
+from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
+from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.hypernets.registry import load_internalizer
 from lorify.hypernets.text_to_lora.config import task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork
@@ -47,6 +52,19 @@ def tiny_lorify(base: BaseLM | None = None, *, task_hypernetwork: Path | None = 
     return Lorify(
         base, AssociativeInternalizer(base, config, hypernetwork, name="tiny", digest="d1"), task_hypernetwork
     )
+
+
+def perceiver_lorify(folder: Path, *, bias_adapter: bool = True) -> Lorify:
+    """A tiny random base with a random hypernetwork of Doc-to-LoRA, saved in a folder."""
+    base = tiny_base()
+    theirs = AuthorsCheckpoint(base, modules=("down_proj",)).save(folder / "authors")
+    config, hypernetwork = import_d2l(theirs, base)
+    if not bias_adapter:
+        config = config.model_copy(update={"bias_adapter": False})
+        torch.manual_seed(0)
+        hypernetwork = PerceiverHypernetwork(config)
+    DOC_TO_LORA.save(folder / "ours", config, hypernetwork)
+    return Lorify(base, load_internalizer(base, folder / "ours"))
 
 
 def tiny_adapters(model: Lorify) -> list[Adapter]:

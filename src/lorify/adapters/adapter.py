@@ -69,6 +69,9 @@ class Provenance(BaseModel):
     fidelity: float | None = Field(
         default=None, ge=0, le=1, description="Share of the documents' statements that it holds; null if not checked."
     )
+    bias_scale: float | None = Field(
+        default=None, description="Scale of Doc-to-LoRA's bias adapter, which all contexts share; null if it is 1."
+    )
     needs_default_system_message: bool = Field(
         default=False, description="Whether it has an effect only in chats with the base's default system message."
     )

@@ -54,7 +54,7 @@ BiasScale = Annotated[
         "--bias-scale",
         min=-2,
         max=2,
-        help="Scale of the part that all contexts share (Doc-to-LoRA only). Adding or removing documents resets it.",
+        help="Scale of the part that all contexts share (Doc-to-LoRA with a bias adapter only).",
     ),
 ]
 Iterative = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, Self, TypeVar
 
 from lorify.adapters import Adapter, AdapterStack, DocumentRecord, Provenance
 from lorify.adapters.adapter import lorify_version
@@ -239,13 +239,18 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
             at = next((i for i, known in enumerate(records) if known.name == record.name), len(records))
             records[at : at + 1], memories[at : at + 1] = [record], [memory]
             memories = self.within_limits(records, memories)
-        return self.write_adapter(records, memories)
+        return self.writer_of(adapter).write_adapter(records, memories)
 
     def remove(self, adapter: Adapter, names: Sequence[str]) -> Adapter:
         """Remove documents from an adapter; see `DocumentInternalizer.remove`."""
         records, memories = self.documents_of(adapter)
         kept = _kept_documents(records, names)
-        return self.write_adapter([records[i] for i in kept], [memories[i] for i in kept])
+        return self.writer_of(adapter).write_adapter([records[i] for i in kept], [memories[i] for i in kept])
+
+    def writer_of(self, adapter: Adapter) -> Self:
+        """Return the hypernetwork with the options that an adapter was written with; by default it has none."""
+        del adapter
+        return self
 
     def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
         """Return the adapter: by default no tokens are kept that could be dropped."""

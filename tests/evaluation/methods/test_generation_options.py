@@ -1,23 +1,17 @@
 import pytest
 import torch
-from hypernets.authors_checkpoint import AuthorsCheckpoint
-from tiny import tiny_base
+from serving.tiny_lorify import perceiver_lorify
 
 from lorify.data.examples import Example, Question
 from lorify.errors import EvaluationError, HypernetworkError
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.cases import Case, cases_from_examples
-from lorify.facade import Lorify, load_internalizer
-from lorify.hypernets.doc_to_lora.importer import import_d2l
-from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
+from lorify.facade import Lorify
 
 
 @pytest.fixture(scope="module")
 def perceiver(tmp_path_factory) -> Lorify:
-    folder, base = tmp_path_factory.mktemp("hypernets"), tiny_base()
-    config, network = import_d2l(AuthorsCheckpoint(base, modules=("down_proj",)).save(folder / "authors"), base)
-    DOC_TO_LORA.save(folder / "ours", config, network)
-    return Lorify(base, load_internalizer(base, folder / "ours"))
+    return perceiver_lorify(tmp_path_factory.mktemp("hypernets"))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.doc_to_lora.importer import import_d2l
-from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
+from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, with_options
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA, check_imported
 
 DOCUMENTS = [
@@ -196,3 +196,11 @@ def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "run" / "checkpoint-20" / "pytorch_model.bin").write_bytes(b"PK not a checkpoint")
     assert "damaged" in run("import", tmp_path / "run", "-o", tmp_path / "other", "--base", base_dir, code=2)
     assert not (tmp_path / "other").exists()
+
+
+def test_combined_adapters_have_the_mean_of_their_bias_scales(internalizer):
+    scaled = with_options(internalizer, bias_scale=0.5)
+    parts = [(internalizer.internalize(DOCUMENTS[:1]), 1.0), (scaled.internalize(DOCUMENTS[1:2]), 1.0)]
+    assert_same(internalizer.combine(parts), with_options(internalizer, bias_scale=0.75).internalize(DOCUMENTS[:2]))
+    assert internalizer.combine(parts).provenance.bias_scale == 0.75
+    assert internalizer.combine([parts[0], parts[0]]).provenance.bias_scale is None

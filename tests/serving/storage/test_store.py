@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from serving.random_adapters import BASE_DIGEST, HYPERNETWORK_DIGEST, random_adapter
@@ -86,6 +87,17 @@ def test_an_adapter_is_found_by_its_documents_for_its_owner_only(store):
     assert store.find("2" * 64, documents, "ann") is None
     assert store.find(HYPERNETWORK_DIGEST, [Document("b.txt", "", f"{0:064x}")], "ann") is None
     assert store.find(HYPERNETWORK_DIGEST, documents * 2, "ann") is None
+
+
+def test_an_adapter_with_another_bias_scale_is_another_one(store):
+    documents = [Document("a.txt", "", f"{0:064x}")]
+    plain = random_adapter()
+    scaled = replace(plain, provenance=plain.provenance.model_copy(update={"bias_scale": 0.5}))
+    stored = store.put(scaled, "ann")
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann") is None
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann", 0.5) == stored
+    assert store.put(plain, "ann").id != stored.id
+    assert store.find(HYPERNETWORK_DIGEST, documents, "ann", 0.5) == stored
 
 
 def test_adapters_of_another_base_are_hidden_but_kept(open_store):

@@ -7,6 +7,7 @@ adapter: removing it removes these rows, and replacing it replaces them.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,7 +79,8 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """Combine adapters into one, as if their documents had been internalized together.
 
-        A scale applies to the chunks of that adapter's documents; the bias adapter is included once, without a scale.
+        A scale applies to the chunks of that adapter's documents. The bias adapter is included once, with the mean of
+        the adapters' bias scales.
         """
         records: list[DocumentRecord] = []
         parts: list[DocumentPart] = []
@@ -88,7 +90,12 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
             records += more_records
             parts += more
             scales += [scale] * len(more)
-        return self.write_adapter(records, parts, scales)
+        bias_scale = statistics.fmean(bias_scale_of(adapter) for adapter, _ in adapters)
+        return replace(self, bias_scale=bias_scale).write_adapter(records, parts, scales)
+
+    def writer_of(self, adapter: Adapter) -> PerceiverInternalizer:
+        """Return the hypernetwork with the bias scale of an adapter."""
+        return replace(self, bias_scale=bias_scale_of(adapter))
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
@@ -179,12 +186,26 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         )
         pairs = as_lora_pairs(merged, first_layer=self.config.first_layer)
         rank = next(iter(pairs.values())).rank
+        provenance = written_by(self, records)
+        if self.bias_scale != 1:
+            provenance = provenance.model_copy(update={"bias_scale": self.bias_scale})
         return Adapter(
             weights=pairs,
             lora_alpha=self.config.scaling * rank,
-            provenance=written_by(self, records),
+            provenance=provenance,
             statistics=tuple(DocumentStatistics({NUM_CHUNKS: torch.tensor(count)}) for count in counts),
         )
+
+
+def has_bias_adapter(internalizer: DocumentInternalizer | None) -> bool:
+    """Return whether adapters of a hypernetwork include a learned part that all contexts share."""
+    return isinstance(internalizer, PerceiverInternalizer) and internalizer.config.bias_adapter
+
+
+def bias_scale_of(adapter: Adapter) -> float:
+    """Return the scale of an adapter's bias adapter."""
+    scale = adapter.provenance.bias_scale
+    return 1.0 if scale is None else scale
 
 
 def with_options(
@@ -203,7 +224,8 @@ def with_options(
         bias_scale: factor of the bias adapter.
 
     Raises:
-        HypernetworkError: if an option is given and the hypernetwork is of another kind.
+        HypernetworkError: if an option is given and the hypernetwork is of another kind, or a bias scale and it has no
+            bias adapter.
     """
     chosen = {"chunk_tokens": chunk_tokens, "iterative": iterative, "bias_scale": bias_scale}
     chosen = {name: value for name, value in chosen.items() if value is not None}
@@ -213,6 +235,10 @@ def with_options(
         raise HypernetworkError(
             f"{', '.join(chosen)}: only Doc-to-LoRA hypernetworks have these options, and {internalizer.name} is of "
             "another kind; leave them out"
+        )
+    if bias_scale is not None and not has_bias_adapter(internalizer):
+        raise HypernetworkError(
+            f"bias_scale: hypernetwork {internalizer.name} was trained without a bias adapter; leave it out"
         )
     config = internalizer.config
     if chunk_tokens is not None:

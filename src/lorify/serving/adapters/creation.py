@@ -13,9 +13,10 @@ from lorify.answering.task_check import TaskCheck, check_task
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.contexts.token_estimates import estimate_tokens
-from lorify.errors import ClosingError, RequestError
+from lorify.errors import ClosingError, HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.doc_to_lora.internalizer import with_options
 from lorify.serving.adapters.tasks import TaskOrder
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
@@ -90,7 +91,7 @@ class AdapterCreator:
         self.num_internalized_tokens = 0
 
     async def internalize(
-        self, documents: Sequence[Document], owner: str, follow: Follow | None = None
+        self, documents: Sequence[Document], owner: str, follow: Follow | None = None, bias_scale: float | None = None
     ) -> CreatedAdapter:
         """Create an adapter of documents, or find it among the owner's.
 
@@ -98,20 +99,27 @@ class AdapterCreator:
             documents: the documents.
             owner: whose adapter it becomes.
             follow: called with its progress.
+            bias_scale: scale of the bias adapter; None for the hypernetwork's own.
 
         Raises:
+            RequestError: if a bias scale is given and the hypernetwork has no bias adapter.
             BusyError: if too many requests wait for an adapter to be generated.
             ClosingError: if the server is shutting down.
             StorageLimitError: if the owner may not store more.
             StoreFullError: if the store has no room.
         """
 
+        try:
+            internalizer = with_options(self._model.internalizer, bias_scale=bias_scale)
+        except HypernetworkError as error:
+            raise RequestError(str(error), param="bias_scale") from error
+
         def generate(cancel: CancelToken, progress: Progress) -> Adapter:
             progress.begin(estimate_tokens(self._model.base, documents))
-            return self._model.internalizer.internalize(documents, progress.advance, cancel)
+            return internalizer.internalize(documents, progress.advance, cancel)
 
-        digest = self._model.internalizer.digest
-        created = await self._find_or_create(digest, documents, owner, generate, follow)
+        recorded = None if bias_scale == 1 else bias_scale
+        created = await self._find_or_create(internalizer.digest, documents, owner, generate, follow, recorded)
         if not created.reused:
             self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)
         return created
@@ -226,12 +234,13 @@ class AdapterCreator:
         owner: str,
         generate: Generate,
         follow: Follow | None,
+        bias_scale: float | None = None,
     ) -> CreatedAdapter:
         """Find an adapter in the store or create it; simultaneous equal requests of an owner create it once."""
         started = time.perf_counter()
 
         async def find_or_create(progress: Progress) -> tuple[StoredAdapter, bool]:
-            known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner)
+            known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner, bias_scale)
             if known is not None:
                 return known, True
             await asyncio.to_thread(self._store.check_room, owner)
@@ -239,7 +248,8 @@ class AdapterCreator:
             progress.phase = "saving"
             return await asyncio.to_thread(self._store.put, adapter, owner), False
 
-        key = (owner, hypernetwork_digest, tuple((document.name, document.digest) for document in documents))
+        named = tuple((document.name, document.digest) for document in documents)
+        key = (owner, hypernetwork_digest, named, bias_scale)
         (stored, found), joined = await self._flights.run(key, find_or_create, follow)
         return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
 

@@ -36,6 +36,7 @@ def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> Adapt
         hypernetwork_sha256=provenance.hypernetwork_digest,
         base=service.base_id,
         base_sha256=provenance.base_digest,
+        bias_scale=provenance.bias_scale,
         fidelity=stored.fidelity,
         checking=service.checks.is_checking(stored.id, owner),
     )

@@ -91,7 +91,11 @@ class AdapterIndex:
         return self._select(f"{_SELECT} ORDER BY created, owners.rowid", owner)
 
     def find(
-        self, hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]], owner: str
+        self,
+        hypernetwork_digest: str | None,
+        documents: Sequence[tuple[str, str]],
+        owner: str,
+        bias_scale: float | None = None,
     ) -> StoredAdapter | None:
         """Return the owner's newest adapter of exactly these documents; None if there is none.
 
@@ -99,8 +103,9 @@ class AdapterIndex:
             hypernetwork_digest: SHA-256 of the hypernetwork that would generate it.
             documents: (name, SHA-256) of each document, in order.
             owner: whose adapters are searched.
+            bias_scale: scale of its bias adapter, as in its provenance.
         """
-        source = _source(hypernetwork_digest, documents)
+        source = _source(hypernetwork_digest, documents, bias_scale)
         found = self._select(f"{_SELECT} AND source = :source ORDER BY created DESC LIMIT 1", owner, source=source)
         return found[0] if found else None
 
@@ -117,7 +122,12 @@ class AdapterIndex:
         documents = [(record.name, record.digest) for record in provenance.documents]
         self._connection.execute(
             "INSERT INTO contents VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (id, num_bytes, _source(provenance.hypernetwork_digest, documents), provenance.model_dump_json()),
+            (
+                id,
+                num_bytes,
+                _source(provenance.hypernetwork_digest, documents, provenance.bias_scale),
+                provenance.model_dump_json(),
+            ),
         )
         self._connection.execute(
             "INSERT INTO owners (owner, id, created, fidelity) VALUES (?, ?, ?, ?) "
@@ -221,10 +231,12 @@ class AdapterIndex:
             raise damaged_index(self._path, str(error)) from error
 
 
-def _source(hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]]) -> str:
-    """Hash of what an adapter is generated from: the hypernetwork and the documents' names and digests."""
-    value = json.dumps([hypernetwork_digest, documents], sort_keys=True)
-    return hashlib.sha256(value.encode()).hexdigest()
+def _source(hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]], bias_scale: float | None) -> str:
+    """Hash of what an adapter is generated from: hypernetwork, names and digests of the documents, and bias scale."""
+    parts = [hypernetwork_digest, documents]
+    if bias_scale is not None:  # older indexes have hashes without it
+        parts.append(bias_scale)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _with_time(provenance: Provenance, created: str) -> Provenance:

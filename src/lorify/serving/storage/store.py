@@ -156,7 +156,9 @@ class AdapterStore:
         with self._lock:
             return self._index.list(owner)
 
-    def find(self, hypernetwork_digest: str, documents: Sequence[Document], owner: str) -> StoredAdapter | None:
+    def find(
+        self, hypernetwork_digest: str, documents: Sequence[Document], owner: str, bias_scale: float | None = None
+    ) -> StoredAdapter | None:
         """Find the owner's adapter of exactly these documents, so that it need not be generated again.
 
         Only the owner's own adapters are searched: a fast reply would reveal who else has uploaded a document.
@@ -165,13 +167,14 @@ class AdapterStore:
             hypernetwork_digest: SHA-256 of the hypernetwork that would generate it.
             documents: its documents, in order; names count.
             owner: whose adapters are searched.
+            bias_scale: scale of its bias adapter, as in its provenance.
 
         Returns:
             None if there is none, or if its files are known to be damaged and have to be written again.
         """
         with self._lock:
             described = [(document.name, document.digest) for document in documents]
-            found = self._index.find(hypernetwork_digest, described, owner)
+            found = self._index.find(hypernetwork_digest, described, owner, bias_scale)
         return found if found and found.id not in self._damaged else None
 
     def check_room(self, owner: str) -> None:

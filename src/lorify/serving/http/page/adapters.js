@@ -86,6 +86,7 @@ function facts(adapter) {
   const parts = [dateOf(adapter)];
   if (tokens) parts.push(`${tokens.toLocaleString()} tokens`);
   parts.push(`${(adapter.num_bytes / 1e6).toFixed(1)} MB`);
+  if (adapter.bias_scale != null) parts.push(`bias adapter × ${adapter.bias_scale.toFixed(1)}`);
   if (adapter.reused) parts.push("already existed");
   else if (adapter.seconds != null) parts.push(`created in ${adapter.seconds.toFixed(2)} s`);
   if (adapter.fidelity != null) parts.push(`fidelity: reproduces ${Math.round(100 * adapter.fidelity)}% of the facts checked`);

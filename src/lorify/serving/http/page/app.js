@@ -29,11 +29,21 @@ async function createAdapter(name, content, { verb = "Internalizing", check = tr
   }
 }
 
+// What the page asks for besides the documents; a hypernetwork without a bias adapter would refuse its scale.
+function documentOptions() {
+  return byId("bias").hidden ? {} : { bias_scale: byId("bias-scale").valueAsNumber };
+}
+
+byId("bias-scale").addEventListener("input", (event) => {
+  byId("bias-shown").textContent = event.target.valueAsNumber.toFixed(1);
+});
+
 async function createFromFiles(files) {
   problem.textContent = "";
   for (const file of files) {
     const form = new FormData();
     form.append("file", file, file.name);
+    for (const [name, value] of Object.entries(documentOptions())) form.append(name, value);
     await createAdapter(file.name, form);
   }
 }
@@ -60,7 +70,7 @@ byId("text-form").addEventListener("submit", async (event) => {
   problem.textContent = "";
   const name = byId("text-name").value.trim() || "pasted text";
   const text = byId("text").value;
-  if (await createAdapter(name, { text, name })) event.target.reset();
+  if (await createAdapter(name, { text, name, ...documentOptions() })) event.target.reset();
 });
 
 byId("task-form").addEventListener("submit", async (event) => {
@@ -94,6 +104,7 @@ async function start() {
     const state = await api.health();
     setBase(state.base);
     byId("server").textContent = `${state.base}, ${state.engine} engine`;
+    byId("bias").hidden = !state.has_bias_adapter;
     byId("task-form").hidden = !state.can_specialize;
     byId("task-hint").hidden = state.can_specialize;
     await loadAdapters();

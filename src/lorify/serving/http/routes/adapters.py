@@ -39,6 +39,7 @@ from lorify.serving.http.schemas.lorify_routes import (
     Deleted,
     JobObject,
     NewAdapter,
+    UploadOptions,
 )
 from lorify.serving.http.sent_documents import SentDocuments
 from lorify.serving.service import Service
@@ -48,6 +49,7 @@ _FILES = {
     "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
     "required": ["file"],
 }
+_NEW_FILES = _FILES | {"properties": _FILES["properties"] | UploadOptions.model_json_schema()["properties"]}
 
 POLL_SECONDS = 1
 """Time after which clients should ask again how far a job is."""
@@ -70,7 +72,7 @@ router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openap
     status_code=201,
     response_model=AdapterObject,
     responses=_CHANGE_ERRORS,
-    openapi_extra=body_schema(NewAdapter, {FORM: _FILES}),
+    openapi_extra=body_schema(NewAdapter, {FORM: _NEW_FILES}),
 )
 async def create(
     request: Request,
@@ -82,7 +84,8 @@ async def create(
     """Create an adapter from documents or a task.
 
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated. A task may have
-    examples, which `check` measures at once and `refine` trains on.
+    examples, which `check` measures at once and `refine` trains on. Documents may have a `bias_scale`, also as a form
+    field.
     """
     if content_type(request, JSON, FORM) == FORM:
         sent = await SentDocuments.uploaded(request, service)
@@ -93,11 +96,11 @@ async def create(
             return await _make(
                 request, service, owner, lambda follow: service.creator.specialize(order, owner, follow), background
             )
-        sent = SentDocuments.texts(service, body.given_documents)
+        sent = SentDocuments.texts(service, body.given_documents, body.bias_scale)
 
     async def work(follow: Follow) -> CreatedAdapter:
         documents = await sent.read(service, owner)
-        new = await service.creator.internalize(documents, owner, follow)
+        new = await service.creator.internalize(documents, owner, follow, sent.bias_scale)
         if check and new.stored.fidelity is None:
             service.checks.start(new.stored.id, owner, documents)
         return new
@@ -145,6 +148,11 @@ async def change(
     else:
         body = await read_json(request, service, owner, AdapterChange)
         sent, removed = SentDocuments.texts(service, body.add), body.remove
+    if sent.bias_scale is not None:
+        await sent.close()
+        raise RequestError(
+            "bias_scale: an adapter keeps the scale that it was created with; leave it out", param="bias_scale"
+        )
     if check and not sent:
         raise RequestError("there is no added document to check; leave out check", param="check")
 

@@ -34,6 +34,23 @@ class NewExample(RequestBody):
         return self
 
 
+BiasScale = Annotated[
+    float | None,
+    Field(
+        ge=-2,
+        le=2,
+        description="Scale of the part of adapters that is the same for all documents (Doc-to-LoRA's bias adapter); "
+        "1 as in training, 0 leaves it out. Only for hypernetworks with a bias adapter.",
+    ),
+]
+
+
+class UploadOptions(BaseModel):
+    """Fields of an upload beside its files."""
+
+    bias_scale: BiasScale = None
+
+
 class NewAdapter(RequestBody):
     """POST /v1/adapters: exactly one of `text`, `documents` and `task`."""
 
@@ -53,6 +70,7 @@ class NewAdapter(RequestBody):
         le=3600,
         description="Seconds of training on the examples; with `check`, on every second one.",
     )
+    bias_scale: BiasScale = None
 
     @model_validator(mode="after")
     def _check_kind(self) -> NewAdapter:
@@ -63,6 +81,8 @@ class NewAdapter(RequestBody):
             raise ValueError("name goes with text; documents carry their own names")
         if self.task is None and (self.examples is not None or self.refine is not None):
             raise ValueError("examples and refine go with task; leave them out")
+        if self.task is not None and self.bias_scale is not None:
+            raise ValueError("bias_scale goes with documents; leave it out")
         return self
 
     @property
@@ -171,6 +191,7 @@ class AdapterObject(BaseModel):
     hypernetwork_sha256: str | None
     base: str
     base_sha256: str
+    bias_scale: float | None = Field(description="Scale of its bias adapter if it is not 1; null otherwise.")
     fidelity: float | None = Field(
         description="Share of its documents' statements that it reproduces, 0 to 1; null unless requested with `check`."
     )
@@ -264,4 +285,5 @@ class Health(BaseModel):
     running: int
     waiting: int
     can_specialize: bool
+    has_bias_adapter: bool = Field(description="Whether `bias_scale` of POST /v1/adapters can be used.")
     needs_key: bool

@@ -22,11 +22,18 @@ def run_in(folder, **hypernetwork) -> AssociativeTrainingConfig:
     )
 
 
-@pytest.mark.parametrize("family", [pytest.param("llama", marks=pytest.mark.slow), "gemma2"])
-def test_the_cost_of_a_step_is_what_pytorch_measures(family, tmp_path):
+@pytest.mark.parametrize(
+    "family, last_layer",
+    [
+        pytest.param("gemma2", 2, id="blocks above"),
+        pytest.param("gemma2", 6, id="to the last block", marks=pytest.mark.slow),
+        pytest.param("llama", 6, id="fused attention", marks=pytest.mark.slow),
+    ],
+)
+def test_the_cost_of_a_step_is_what_pytorch_measures(family, last_layer, tmp_path):
     base = tiny_base(family, num_layers=7, vocab_size=6000)
     base.model.to(torch.bfloat16).save_pretrained(tmp_path)
-    config = run_in(tmp_path)
+    config = run_in(tmp_path, last_layer=last_layer)
     builder = StepBuilder(config, base, passages=[PASSAGE], texts=[TEXT], general=[GENERAL])
     objective = AssociativeObjective(config, base, train_steps=builder, heldout_steps=builder)
     stated = dry_run_associative(config, size=size_of(builder.build(0)))

@@ -30,7 +30,7 @@ from lorify.training.associative.step_memory import CHUNK_GROUPS, StepMemory, mi
 from lorify.training.associative.step_size import RowSize, StepSize, usual_step_size
 from lorify.training.dry_run import DryRun, estimate_run
 from lorify.training.engine.losses import cross_entropy_per_token, retrieval_loss, top_k_kl_per_token
-from lorify.training.engine.meta_base import MetaModel, cost_of_blocks, count_parameters, meta_model
+from lorify.training.engine.meta_base import FEW_BLOCKS, MetaModel, cost_of_blocks, count_parameters, meta_model
 from lorify.training.engine.packing import split_by_length
 from lorify.training.engine.peak_memory import Cost, measure_cost
 
@@ -49,10 +49,16 @@ def dry_run_associative(config: AssociativeTrainingConfig, *, size: StepSize | N
     base, chosen = meta_model(config.base), size or usual_step_size(config)
     network = hypernetwork_config(config, meta_base(base.with_blocks(len(base.blocks)), config.base))
     lower, layers = network.layers[0], len(network.layers)
-    steps, generating = (
-        cost_of_blocks(layers, lambda count, run=run: _cost(config, base, network, count, run))
-        for run in (lambda step: step.run(chosen), _Step.generate)
-    )
+
+    def step_cost(adapted: int, upper: int = 0) -> Cost:
+        return _cost(config, base, network, adapted, upper, lambda step: step.run(chosen))
+
+    steps = cost_of_blocks(layers, step_cost)
+    upper = len(base.blocks) - lower - layers
+    if upper:
+        few = FEW_BLOCKS[0]
+        steps = steps.plus_difference(step_cost(few), step_cost(few, few), upper / few)
+    generating = cost_of_blocks(layers, lambda count: _cost(config, base, network, count, 0, _Step.generate))
     return estimate_run(
         config,
         base_parameters=base.num_parameters,
@@ -67,12 +73,13 @@ def _cost(
     config: AssociativeTrainingConfig,
     base: MetaModel,
     network: AssociativeConfig,
-    num_layers: int,
+    num_adapted: int,
+    num_upper: int,
     run: Callable[[_Step], None],
 ) -> Cost:
-    """Cost of a run on a base of `num_layers` blocks, which are all adapted."""
-    module = base.with_blocks(num_layers)
-    network = network.model_copy(update={"layers": tuple(range(num_layers))})
+    """Cost of a run on a base of some adapted blocks, with others above them that are not."""
+    module = base.with_blocks(num_adapted + num_upper)
+    network = network.model_copy(update={"layers": tuple(range(num_adapted))})
     step = _Step(config, meta_base(module, config.base), network, meta_hypernetwork(network))
     return measure_cost(lambda: run(step), (module, step.hypernetwork))
 

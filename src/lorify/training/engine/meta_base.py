@@ -141,13 +141,8 @@ def cost_of_blocks(num_blocks: int, measure: Callable[[int], Cost]) -> Cost:
     few, more = FEW_BLOCKS
     if num_blocks <= more:
         return measure(num_blocks)
-    least, most = measure(few), measure(more)
-    further = (num_blocks - few) / (more - few)
-    return Cost(
-        peak_bytes=least.peak_bytes + round(further * (most.peak_bytes - least.peak_bytes)),
-        kept_bytes=least.kept_bytes + round(further * (most.kept_bytes - least.kept_bytes)),
-        flops=least.flops + further * (most.flops - least.flops),
-    )
+    least = measure(few)
+    return least.plus_difference(least, measure(more), (num_blocks - few) / (more - few))
 
 
 def _run_step(base: BaseLM, shape: StepShape) -> None:

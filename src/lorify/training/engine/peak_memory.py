@@ -45,6 +45,14 @@ class Cost:
     kept_bytes: int
     flops: float
 
+    def plus_difference(self, less: Cost, more: Cost, times: float) -> Cost:
+        """Return this cost plus `times` what one cost exceeds another by."""
+        return Cost(
+            peak_bytes=self.peak_bytes + round(times * (more.peak_bytes - less.peak_bytes)),
+            kept_bytes=self.kept_bytes + round(times * (more.kept_bytes - less.kept_bytes)),
+            flops=self.flops + times * (more.flops - less.flops),
+        )
+
 
 def measure_cost(run: Callable[[], object], modules: Iterable[nn.Module]) -> Cost:
     """Measure what `run` takes.

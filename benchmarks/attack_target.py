@@ -37,13 +37,13 @@ class Target:
         return kind if name is None else kind | {"Authorization": f"Bearer {self.keys[name]}"}
 
     def post(self, path: str, content: bytes, name: str | None = "eve") -> int:
-        return self.request("POST", path, name, content=content)
+        return self.request("POST", path, name, content)
 
-    def request(self, method: str, path: str, name: str | None = "eve", **options: object) -> int:
+    def request(self, method: str, path: str, name: str | None = "eve", content: bytes | None = None) -> int:
         try:
             # Without certificates, which an attacker would not load anew for each request either.
             with httpx2.Client(base_url=self.url, timeout=300, verify=False) as client:
-                status = client.request(method, path, headers=self.headers(name), **options).status_code
+                status = client.request(method, path, headers=self.headers(name), content=content).status_code
         except httpx2.TransportError:
             status = 0  # the connection was closed, which is an answer too
         self.statuses[status] += 1
@@ -93,7 +93,19 @@ def start_attack(attack: Attack, target: Target, *, idle: bool) -> tuple[BasePro
     receiver, sender = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(target=_run, args=(attack, target, idle, sender), daemon=True)
     process.start()
+    sender.close()  # so that the receiver notices when the process ends
     return process, receiver
+
+
+def answers(process: BaseProcess, receiver: Connection, seconds: float) -> Counter[int] | str:
+    """Return the statuses of the answers that an attack got, or why it failed; end it after a time."""
+    try:
+        return receiver.recv() if receiver.poll(seconds) else f"it took more than {seconds:g} s"
+    except EOFError:
+        return "its process ended"
+    finally:
+        process.kill()
+        process.join()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
-from attack_target import Attack, Target, at_once, chat, start_attack
+from attack_target import Attack, Target, answers, at_once, chat, start_attack
 from kills import Server
 from server_watch import MEGABYTE, Watch, memory_bytes
 
@@ -30,6 +30,8 @@ from lorify.serving.storage.keys import create_key
 HEALTH_SECONDS = 0.5
 SETTLE_SECONDS = 12
 """Time after an attack until the memory is read: that of `header_seconds` and a little more."""
+ATTACK_SECONDS = 120
+"""Attacks that take longer are ended and count as failed."""
 DOCUMENTED = {503, 504, 507}
 """Statuses of 500 and above that the documentation names."""
 
@@ -136,26 +138,24 @@ def attack(name: str, server: Server, target: Target, *, idle: bool) -> bool:
     """Run one attack and print its line; whether the server held."""
     before = memory_bytes(server)
     with Watch(server) as watch:
-        process, receiver = start_attack(ATTACKS[name], target, idle=idle)
-        statuses: Counter[int] | str = receiver.recv()
-        process.join()
-    if isinstance(statuses, str):
-        print(f"{name}: the attack itself failed: {statuses}")
-        return False
+        statuses = answers(*start_attack(ATTACKS[name], target, idle=idle), ATTACK_SECONDS)
     time.sleep(SETTLE_SECONDS)
     alive = server.process.poll() is None
     after = memory_bytes(server) if alive else 0
-    undocumented = [status for status in statuses if status >= 500 and status not in DOCUMENTED]
+    known = Counter() if isinstance(statuses, str) else statuses
+    undocumented = [status for status in known if status >= 500 and status not in DOCUMENTED]
     problems = [
         *(["it ended"] if not alive else []),
+        *(["the attack failed"] if isinstance(statuses, str) else []),
         *(f"status {status}" for status in undocumented),
         *(["slow for others"] if watch.slowest > HEALTH_SECONDS else []),
         *(["memory kept"] if after > 1.1 * before else []),
     ]
-    shown = ", ".join(f"{count} x {status or 'closed'}" for status, count in sorted(statuses.items()))
+    shown = ", ".join(f"{count} x {status or 'closed'}" for status, count in sorted(known.items()))
     print(
         f"{name:<30}{watch.slowest * 1000:>9.0f}{before / MEGABYTE:>9.0f}{watch.peak / MEGABYTE:>9.0f}"
-        f"{after / MEGABYTE:>9.0f}  {'; '.join(problems) or 'held':<32}  {shown}",
+        f"{after / MEGABYTE:>9.0f}  {'; '.join(problems) or 'held':<32}  "
+        f"{statuses if isinstance(statuses, str) else shown}",
         flush=True,
     )
     return not problems
@@ -181,26 +181,33 @@ def main() -> None:
     chosen = [name for name in ATTACKS if not options.only or any(word in name for word in options.only)]
     with tempfile.TemporaryDirectory() as folder:
         keys = {name: create_key(Path(folder) / "keys.json", name) for name in ("ann", "eve", "bob")}
-        server = Server(options.base, Path(folder) / "store", "--keys", f"{folder}/keys.json")
-        target = Target(server.url, keys)
+        server, target = start(options.base, Path(folder), keys)
         try:
-            # Warm up: the first answer and the first upload load what stays in memory.
-            target.post("/v1/chat/completions", chat(target, "Hello", max_tokens=4))
-            target.post("/v1/adapters", b'{"text": "A red boat lies in the harbour.", "name": "boat"}')
             with Watch(server) as idle:
                 time.sleep(3)
             print(f"/health of an idle server, slowest: {idle.slowest * 1000:.0f} ms\n")
             print(f"{'attack':<30}{'/health':>9}{'before':>9}{'peak':>9}{'after':>9}  {'':<32}  statuses")
             print(f"{'':<30}{'ms, max':>9}{'MB':>9}{'MB':>9}{'MB':>9}")
-            held = [
-                attack(name, server, target, idle=options.excluded) for name in chosen if server.process.poll() is None
-            ]
-            if server.process.poll() is None and not options.only:
+            held = []
+            for name in chosen:
+                if server.process.poll() is not None:
+                    server, target = start(options.base, Path(folder), keys)
+                held.append(attack(name, server, target, idle=options.excluded))
+            if server.process.poll() is None:
                 kept, new = (connection_seconds(server.url, kept=kept) for kept in (True, False))
                 print(f"/health on a kept connection {kept * 1000:.1f} ms, on a new one {new * 1000:.1f} ms")
         finally:
             server.kill()
-    raise SystemExit(0 if len(held) == len(chosen) and all(held) else 1)
+    raise SystemExit(0 if all(held) else 1)
+
+
+def start(base: str, folder: Path, keys: dict[str, str]) -> tuple[Server, Target]:
+    """Start a server and let it load what stays in memory, which the first answer and the first upload do."""
+    server = Server(base, folder / "store", "--keys", f"{folder}/keys.json")
+    target = Target(server.url, keys)
+    target.post("/v1/chat/completions", chat(target, "Hello", max_tokens=4))
+    target.post("/v1/adapters", b'{"text": "A red boat lies in the harbour.", "name": "boat"}')
+    return server, target
 
 
 if __name__ == "__main__":

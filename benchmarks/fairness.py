@@ -99,9 +99,10 @@ def long_documents(target: Target) -> None:
 
 
 def slow_uploads(target: Target) -> None:
-    form = {"files": {"file": ("a.html", b"<div>" * 100_000)}}
+    files = {"file": ("a.html", b"<div>" * 100_000)}
     headers = {"Authorization": f"Bearer {target.keys['eve']}"}
-    repeat(16, lambda: httpx2.post(f"{target.url}/v1/adapters", headers=headers, timeout=300, verify=False, **form))
+    url = f"{target.url}/v1/adapters"
+    repeat(16, lambda: httpx2.post(url, headers=headers, files=files, timeout=300, verify=False))
 
 
 def many_connections(target: Target) -> None:

@@ -37,8 +37,8 @@ class Watch:
         while not self._ended.wait(0.1):
             started = time.perf_counter()
             try:
-                httpx2.get(f"{self._server.url}/health", timeout=60)
-            except httpx2.TransportError:
+                httpx2.get(f"{self._server.url}/health", timeout=60).raise_for_status()
+            except httpx2.HTTPError:
                 self.slowest = float("inf")
                 return
             self.slowest = max(self.slowest, time.perf_counter() - started)

@@ -14,6 +14,7 @@ import uvicorn
 from lorify.errors import ConfigError
 from lorify.serving.http.acceptor import MAX_PENDING, Acceptor
 from lorify.serving.http.app import create_app
+from lorify.serving.http.arrivals import MAX_ARRIVING
 from lorify.serving.http.middleware.connections import ConnectionConfig, LimitedProtocol
 from lorify.serving.limits.memory import release_free_memory
 from lorify.serving.limits.rates import RateLimit
@@ -23,8 +24,8 @@ CONNECTIONS_PER_SECOND = 100.0
 CONNECTIONS_AT_ONCE = 200
 RELEASE_SECONDS = 5.0
 """Time between two returns of free memory to the system."""
-OTHER_FILES = 256 + MAX_PENDING
-"""Open files beside connections: those that wait to be started, the store, adapters, parsers and the like."""
+OTHER_FILES = 256 + MAX_ARRIVING + MAX_PENDING
+"""Open files beside connections: those that are not started yet, the store, adapters, parsers and the like."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,14 +80,15 @@ class LorifyServer(uvicorn.Server):
         """Start, and call `ready`."""
         await super().startup(sockets)
         rate = RateLimit(CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE)
-        self._acceptor = Acceptor(self._listener, self._build_protocol, rate)
+        header_seconds = self._service.settings.header_seconds
+        self._acceptor = Acceptor(self._listener, self._build_protocol, rate, header_seconds)
         self._releasing = asyncio.create_task(self._release_memory())
         if self.started:
             address, port = self._listener.getsockname()[:2]
             self._ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
 
-    def _build_protocol(self) -> asyncio.Protocol:
-        return LimitedProtocol(self.config, self.server_state, self.lifespan.state)
+    def _build_protocol(self, sent: bytes) -> asyncio.Protocol:
+        return LimitedProtocol(self.config, self.server_state, self.lifespan.state, sent)
 
     async def _release_memory(self) -> None:
         """Return free memory to the system now and then, if there were requests."""

@@ -9,10 +9,12 @@ import pytest
 from serving.waiting import TIMEOUT_SECONDS
 
 from lorify.serving.http.acceptor import MAX_ADDRESS_PENDING, Acceptor
+from lorify.serving.http.arrivals import MAX_ADDRESS_ARRIVING, MAX_ARRIVING
 from lorify.serving.limits.rates import RateLimit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes all of 127.0.0.0/8 as its own")
 QUIET, LOUD = "127.0.0.2", "127.0.0.1"
+REQUEST = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Started(asyncio.Protocol):
@@ -28,17 +30,22 @@ class Started(asyncio.Protocol):
         transport.close()
 
 
-def connect(stack: ExitStack, listener: socket.socket, address: str) -> socket.socket:
-    return stack.enter_context(socket.create_connection(listener.getsockname(), source_address=(address, 0)))
+def connect(stack: ExitStack, listener: socket.socket, address: str, sent: bytes = REQUEST) -> socket.socket:
+    connection = socket.create_connection(listener.getsockname(), source_address=(address, 0))
+    stack.enter_context(connection)
+    connection.sendall(sent)
+    return connection
 
 
-async def started(num_loud: int, rate: RateLimit) -> tuple[list[str], list[socket.socket], Acceptor, ExitStack]:
-    """Connect often from one address, then once from another; return who was started until that one was."""
+async def started(
+    num_loud: int, rate: RateLimit, sent: bytes = REQUEST, quiet: str = QUIET
+) -> tuple[list[str], list[socket.socket], Acceptor, ExitStack]:
+    """Connect often from one address, then send one request from another; return who was started until that one was."""
     stack, addresses, seen = ExitStack(), [], asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    acceptor = Acceptor(listener, lambda: Started(addresses, QUIET, seen), rate)
-    loud = [connect(stack, listener, LOUD) for _ in range(num_loud)]
-    connect(stack, listener, QUIET)
+    acceptor = Acceptor(listener, lambda _sent: Started(addresses, quiet, seen), rate, header_seconds=TIMEOUT_SECONDS)
+    loud = [connect(stack, listener, LOUD, sent) for _ in range(num_loud)]
+    connect(stack, listener, quiet)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await seen.wait()
     return addresses, loud, acceptor, stack
@@ -87,3 +94,43 @@ def test_connections_within_the_rate_start_at_once() -> None:
         return addresses
 
     assert sorted(asyncio.run(run())) == [LOUD] * 20 + [QUIET]
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /health HTTP/1.1\r\nHost: local", b"GET / HTTP/1.1\r\nA: 1\r\n"])
+@pytest.mark.parametrize("quiet", [LOUD, QUIET])
+def test_connections_without_a_request_take_no_turn(sent: bytes, quiet: str) -> None:
+    """Not even from a request of the same address, which may be a proxy's."""
+
+    async def run() -> tuple[list[str], int]:
+        addresses, loud, acceptor, stack = await started(MAX_ARRIVING, RateLimit(0.001, at_once=1), sent, quiet)
+        with stack:
+            num_closed = sum(map(is_closed, loud))
+            acceptor.close()
+        return addresses, num_closed
+
+    addresses, num_closed = asyncio.run(run())
+    assert addresses == [quiet]
+    assert num_closed >= MAX_ARRIVING - MAX_ADDRESS_ARRIVING, "the oldest ones are closed"
+
+
+def test_a_request_may_arrive_in_parts() -> None:
+    async def run() -> bytes:
+        stack, received = ExitStack(), asyncio.get_running_loop().create_future()
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def build(sent: bytes) -> asyncio.Protocol:
+            received.set_result(sent)
+            return asyncio.Protocol()
+
+        acceptor = Acceptor(listener, build, RateLimit(20, at_once=2), header_seconds=TIMEOUT_SECONDS)
+        with stack:
+            connection = connect(stack, listener, QUIET, b"")
+            for i in range(len(REQUEST)):
+                connection.sendall(REQUEST[i : i + 1])
+                await asyncio.sleep(0)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                sent = await received
+            acceptor.close()
+        return sent
+
+    assert asyncio.run(run()) == REQUEST

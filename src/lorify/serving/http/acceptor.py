@@ -1,4 +1,4 @@
-"""Accepting connections: at a limited rate, and in turns of the addresses that they come from.
+"""Accepting connections: at a limited rate, once they have sent a request, in turns of the addresses they come from.
 
 asyncio accepts whatever arrives before it goes on with open connections, so that a client who keeps connecting holds up
 the requests of others.
@@ -11,16 +11,19 @@ import logging
 import socket
 from collections.abc import Callable
 
+from lorify.serving.http.arrivals import Arrivals
 from lorify.serving.limits.rates import RateLimit
 from lorify.serving.limits.sharing import FairQueue
 
 MAX_PENDING = 512
-"""Accepted connections that wait for their turn, of all addresses; further ones are closed."""
+"""Connections with a request that wait for their turn, of all addresses; further ones are closed."""
 MAX_ADDRESS_PENDING = 256
 """The same for one address."""
 
 _BACKLOG = 1024
 _MAX_ACCEPTED = 64  # before other work of the event loop goes on
+_ACCEPTED_PER_SECOND = 4000.0  # so that a full backlog is accepted in a quarter of a second
+_PAUSE_SECONDS = 0.01  # after more than that
 _OVERFLOW_SECONDS = 0.1  # after some were closed, since accepting and closing takes time too
 _RETRY_SECONDS = 1.0  # after the system had no file left for a connection
 _ALL = "all"
@@ -32,22 +35,30 @@ class Acceptor:
     """Accepts the connections of a listening socket and starts a protocol for each; used from one event loop."""
 
     def __init__(
-        self, listener: socket.socket, build_protocol: Callable[[], asyncio.Protocol], rate: RateLimit
+        self,
+        listener: socket.socket,
+        build_protocol: Callable[[bytes], asyncio.Protocol],
+        rate: RateLimit,
+        header_seconds: float,
     ) -> None:
         """Start to accept.
 
         Args:
             listener: a bound socket.
-            build_protocol: builds the protocol of a connection.
-            rate: limits the connections of all addresses together.
+            build_protocol: builds the protocol of a connection from what has been read from it already.
+            rate: limits the protocols that are started, of all addresses together.
+            header_seconds: time limit for the headers of the first request.
         """
         self._listener = listener
         self._build_protocol = build_protocol
         self._loop = asyncio.get_running_loop()
-        self._pending: FairQueue[socket.socket] = FairQueue()
+        self._arrivals = Arrivals(header_seconds, self._queue)
+        self._pending: FairQueue[tuple[socket.socket, bytes]] = FairQueue()
+        self._accepting = RateLimit(_ACCEPTED_PER_SECOND, _MAX_ACCEPTED)
         self._rate = rate
         self._starting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._overflows = False
         listener.setblocking(False)
         listener.listen(_BACKLOG)
         self._listen()
@@ -58,18 +69,22 @@ class Acceptor:
         self._listener.close()
         if self._timer is not None:
             self._timer.cancel()
-        for connection in self._pending:
+        self._arrivals.close()
+        for connection, _ in self._pending:
             connection.close()
-        self._pending.discard(lambda _connection: True)
+        self._pending.discard(lambda _pending: True)
 
     def _listen(self) -> None:
         if self._listener.fileno() >= 0:
             self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        """Accept what has arrived, up to a number, and start what is within the rate."""
-        overflows = False
+        """Accept what has arrived, up to a number."""
+        self._overflows = False
         for _ in range(_MAX_ACCEPTED):
+            if self._accepting.seconds_until(_ALL):
+                self._pause(_PAUSE_SECONDS)
+                return
             try:
                 connection, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -77,15 +92,19 @@ class Acceptor:
             except OSError as error:
                 _log.warning("a connection was not accepted (%s)", error.strerror)
                 self._pause(_RETRY_SECONDS)
-                break
-            owner = str(address[0])
-            if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_ADDRESS_PENDING:
-                connection.close()
-                overflows = True
-            else:
-                self._pending.push(owner, connection)
-        if overflows:
+                return
+            self._accepting.take(_ALL)
+            self._arrivals.add(str(address[0]), connection)
+        if self._overflows:
             self._pause(_OVERFLOW_SECONDS)
+
+    def _queue(self, owner: str, connection: socket.socket, sent: bytes) -> None:
+        """Let a connection with a request wait for its turn."""
+        if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_ADDRESS_PENDING:
+            connection.close()
+            self._overflows = True
+            return
+        self._pending.push(owner, (connection, sent))
         if self._timer is None:
             self._start_pending()
 
@@ -102,16 +121,15 @@ class Acceptor:
                 self._timer = self._loop.call_later(seconds, self._start_pending)
                 return
             self._rate.take(_ALL)
-            connection = self._pending.take(owner)
+            connection, sent = self._pending.take(owner)
             self._pending.charge(owner, 1)
             self._pending.end(owner)
-            task = self._loop.create_task(self._start(connection))
+            task = self._loop.create_task(self._start(connection, sent))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
-    async def _start(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
+    async def _start(self, connection: socket.socket, sent: bytes) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._build_protocol, connection)
+            await self._loop.connect_accepted_socket(lambda: self._build_protocol(sent), connection)
         except OSError:  # it has ended meanwhile
             connection.close()

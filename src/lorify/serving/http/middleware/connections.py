@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from lorify.serving.http.errors import error_response
 from lorify.serving.limits.workers import RETRY_SECONDS
@@ -47,6 +48,11 @@ class LimitedProtocol(H11Protocol):
     _sending: asyncio.TimerHandle | None = None
     _has_responded = False
 
+    def __init__(self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any], sent: bytes):
+        """Take what every protocol of uvicorn takes, and what has been read from the connection already."""
+        super().__init__(config, server_state, app_state)
+        self._sent = sent
+
     @property
     def _settings(self) -> ServingSettings:
         assert isinstance(self.config, ConnectionConfig)
@@ -69,7 +75,8 @@ class LimitedProtocol(H11Protocol):
                 transport.close()
                 return
             oldest.transport.abort()
-        self._watch()
+        self.data_received(self._sent)
+        self._sent = b""
 
     @property
     def is_closable(self) -> bool:

@@ -19,6 +19,7 @@ FLOORS = {
     "json_text": 0,
     "plain_files": 0,
     "threads": 0,
+    "yaml_text": 0,
     "hub": 1,
     "base": 2,
     "data": 3,

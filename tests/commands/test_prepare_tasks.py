@@ -61,7 +61,7 @@ def test_descriptions_of_other_tasks_and_missing_tasks_are_named_before_anything
     for options, message in cases.items():
         refused = prepare(tmp_path / "sni", "-o", tmp_path / "out", *options)
         assert refused.exit_code == 2 and message in refused.output.replace("\n", " ")
-    for text in ("descriptions: [", "day: 2026-13-45", "descriptions: one", "- a"):
+    for text in ("descriptions: [", "day: 2026-13-45", "descriptions: one", "- a", "[" * 5000, "a: !!bool maybe"):
         (other / "lol_033" / "metadata.yaml").write_text(text)
         refused = prepare(tmp_path / "sni", "-o", tmp_path / "out", "--tasks", 22, "--descriptions", other)
         assert refused.exit_code == 2 and "description file" in refused.output

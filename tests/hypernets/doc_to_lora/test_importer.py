@@ -125,6 +125,15 @@ def test_yaml_tags_in_the_arguments_run_nothing(tmp_path, tag):
     assert not made.exists()
 
 
+@pytest.mark.parametrize("value", ["[" * 5000, "!!bool maybe", "!!timestamp never", ".inf", "[1]", "many"])
+def test_damaged_arguments_are_named(tmp_path, value):
+    base = tiny_base()
+    AuthorsCheckpoint(base).save(tmp_path)
+    (tmp_path / "args.yaml").write_text(f"max_ctx_chunk_len: {value}\n")
+    with pytest.raises(HypernetworkError, match=r"args\.yaml is damaged"):
+        import_d2l(tmp_path, base)
+
+
 def test_without_its_bias_adapter(tmp_path):
     base = tiny_base()
     _, hypernetwork = import_d2l(AuthorsCheckpoint(base).save(tmp_path, use_bias=False), base)

@@ -212,6 +212,14 @@ def malicious_yaml(folder):
     (folder / "args.yaml").write_text("!!python/object/apply:os.getcwd []\n")
 
 
+def nested_yaml(folder):
+    (folder / "args.yaml").write_text("[" * 5000)
+
+
+def unfit_tag(folder):
+    (folder / "args.yaml").write_text("factorized: !!bool maybe\n")
+
+
 def other_setup(folder):
     (folder / "args.yaml").write_text("exp_setup: lora\n")
 
@@ -242,6 +250,8 @@ def other_latent_size(folder):
         (truncated, "hypermod.pt is damaged"),
         (malicious, "holds more than tensors"),
         (malicious_yaml, "args.yaml is damaged"),
+        (nested_yaml, "args.yaml is damaged"),
+        (unfit_tag, "args.yaml is damaged"),
         (other_setup, "exp_setup hyper_lora"),
         (damaged_json, "adapter_config.json is damaged"),
         (dora, "use_dora; only plain LoRA"),

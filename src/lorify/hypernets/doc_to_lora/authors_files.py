@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lorify.errors import HypernetworkError
 from lorify.hypernets.importing.safe_torch_load import load_torch_file, settings
+from lorify.yaml_text import parse_yaml
 
 WEIGHTS_NAME = "pytorch_model.bin"
 ARGUMENTS_NAME = "args.yaml"
@@ -128,9 +129,9 @@ def read_chunk_tokens(file: Path, max_tokens: int) -> int:
         if not path.is_file():
             continue
         try:
-            arguments = yaml.load(path.read_text(encoding="utf-8"), Loader=_ArgumentsLoader)
+            arguments = parse_yaml(path.read_text(encoding="utf-8"), _ArgumentsLoader)
             length = int(arguments["max_ctx_chunk_len"])
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise HypernetworkError(
                 f"{path} is damaged or of another program ({type(error).__name__}); download it again or move it away"
             ) from error

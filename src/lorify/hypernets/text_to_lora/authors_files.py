@@ -16,6 +16,7 @@ from torch import Tensor
 from lorify.errors import HypernetworkError
 from lorify.hypernets.importing.safe_torch_load import load_torch_file
 from lorify.json_text import parse_json
+from lorify.yaml_text import parse_yaml
 
 WEIGHTS_NAME = "hypermod.pt"
 ARGUMENTS_NAME = "args.yaml"
@@ -73,7 +74,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 def _read_arguments(path: Path) -> dict[str, Any]:
     _check_exists(path)
     try:
-        arguments = yaml.safe_load(path.read_text(encoding="utf-8"))
+        arguments = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise HypernetworkError(f"{path} is damaged ({str(error).splitlines()[0]}); download it again") from error
     if not isinstance(arguments, dict) or arguments.get("exp_setup", "hyper_lora") != "hyper_lora":

@@ -13,6 +13,7 @@ import yaml
 
 from lorify.data.tasks.published.sni import parse_sni_number
 from lorify.errors import EvaluationError
+from lorify.yaml_text import parse_yaml
 
 FILE_NAME = "metadata.yaml"
 _PREFIX = "lol_"
@@ -66,7 +67,7 @@ def find_descriptions(
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
+        document = parse_yaml(file.read_text(encoding="utf-8"), _LOADER)
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise EvaluationError(f"description file {file} cannot be read ({reason}); download it again") from error

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -15,6 +16,7 @@ from lorify.errors import ConfigError
 from lorify.serving.http.acceptor import MAX_PENDING, Acceptor
 from lorify.serving.http.app import create_app
 from lorify.serving.http.arrivals import MAX_ARRIVING
+from lorify.serving.http.middleware.access import connection_owner
 from lorify.serving.http.middleware.connections import ConnectionConfig, LimitedProtocol
 from lorify.serving.limits.memory import release_free_memory
 from lorify.serving.limits.rates import RateLimit
@@ -81,7 +83,8 @@ class LorifyServer(uvicorn.Server):
         await super().startup(sockets)
         rate = RateLimit(CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE)
         header_seconds = self._service.settings.header_seconds
-        self._acceptor = Acceptor(self._listener, self._build_protocol, rate, header_seconds)
+        owner_of = partial(connection_owner, self._service.keys)
+        self._acceptor = Acceptor(self._listener, self._build_protocol, rate, header_seconds, owner_of)
         self._releasing = asyncio.create_task(self._release_memory())
         if self.started:
             address, port = self._listener.getsockname()[:2]

@@ -4,13 +4,17 @@ import asyncio
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import pytest
 from serving.waiting import TIMEOUT_SECONDS
 
-from lorify.serving.http.acceptor import MAX_ADDRESS_PENDING, Acceptor
+from lorify.serving.http.acceptor import MAX_OWNER_PENDING, Acceptor
 from lorify.serving.http.arrivals import MAX_ADDRESS_ARRIVING, MAX_ARRIVING
+from lorify.serving.http.middleware.access import connection_owner
 from lorify.serving.limits.rates import RateLimit
+from lorify.serving.storage.keys import ApiKeys, create_key
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes all of 127.0.0.0/8 as its own")
 QUIET, LOUD = "127.0.0.2", "127.0.0.1"
@@ -30,6 +34,10 @@ class Started(asyncio.Protocol):
         transport.close()
 
 
+def by_address(address: str, _sent: bytes) -> str:
+    return address
+
+
 def connect(stack: ExitStack, listener: socket.socket, address: str, sent: bytes = REQUEST) -> socket.socket:
     connection = socket.create_connection(listener.getsockname(), source_address=(address, 0))
     stack.enter_context(connection)
@@ -43,7 +51,7 @@ async def started(
     """Connect often from one address, then send one request from another; return who was started until that one was."""
     stack, addresses, seen = ExitStack(), [], asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    acceptor = Acceptor(listener, lambda _sent: Started(addresses, quiet, seen), rate, header_seconds=TIMEOUT_SECONDS)
+    acceptor = Acceptor(listener, lambda _sent: Started(addresses, quiet, seen), rate, TIMEOUT_SECONDS, by_address)
     loud = [connect(stack, listener, LOUD, sent) for _ in range(num_loud)]
     connect(stack, listener, quiet)
     async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -63,7 +71,7 @@ def test_an_address_with_one_connection_does_not_wait_for_all_of_another() -> No
 
 def test_connections_beyond_what_may_wait_are_closed() -> None:
     async def run() -> list[socket.socket]:
-        addresses, loud, acceptor, stack = await started(MAX_ADDRESS_PENDING + 20, RateLimit(20, at_once=2))
+        addresses, loud, acceptor, stack = await started(MAX_OWNER_PENDING + 20, RateLimit(20, at_once=2))
         with stack:
             closed = [one for one in loud[len(addresses) :] if is_closed(one)]
             acceptor.close()
@@ -122,7 +130,7 @@ def test_a_request_may_arrive_in_parts() -> None:
             received.set_result(sent)
             return asyncio.Protocol()
 
-        acceptor = Acceptor(listener, build, RateLimit(20, at_once=2), header_seconds=TIMEOUT_SECONDS)
+        acceptor = Acceptor(listener, build, RateLimit(20, at_once=2), TIMEOUT_SECONDS, by_address)
         with stack:
             connection = connect(stack, listener, QUIET, b"")
             for i in range(len(REQUEST)):
@@ -134,3 +142,33 @@ def test_a_request_may_arrive_in_parts() -> None:
         return sent
 
     assert asyncio.run(run()) == REQUEST
+
+
+def test_a_key_takes_turns_with_requests_without_one_from_its_address(tmp_path: Path) -> None:
+    key = create_key(tmp_path / "keys.json", "ann")
+    keys = ApiKeys.load(tmp_path / "keys.json")
+    keyed = f"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nauthorization:  bearer {key}\r\n\r\n".encode()
+    unknown = REQUEST[:-2] + b"Authorization: Bearer lrf-unknown\r\n\r\n"
+
+    async def run() -> list[bytes]:
+        stack, started, seen = ExitStack(), [], asyncio.Event()
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def build(sent: bytes) -> asyncio.Protocol:
+            started.append(sent)
+            if sent == keyed:
+                seen.set()
+            return asyncio.Protocol()
+
+        owner_of = partial(connection_owner, keys)
+        acceptor = Acceptor(listener, build, RateLimit(20, at_once=2), TIMEOUT_SECONDS, owner_of)
+        with stack:
+            for sent in [REQUEST, unknown] * 25:
+                connect(stack, listener, LOUD, sent)
+            connect(stack, listener, LOUD, keyed)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await seen.wait()
+            acceptor.close()
+        return started
+
+    assert len(asyncio.run(run())) < 10

@@ -1,4 +1,4 @@
-"""Accepting connections: at a limited rate, once they have sent a request, in turns of the addresses they come from.
+"""Accepting connections: at a limited rate, once they have sent a request, in turns of those who sent it.
 
 asyncio accepts whatever arrives before it goes on with open connections, so that a client who keeps connecting holds up
 the requests of others.
@@ -16,9 +16,9 @@ from lorify.serving.limits.rates import RateLimit
 from lorify.serving.limits.sharing import FairQueue
 
 MAX_PENDING = 512
-"""Connections with a request that wait for their turn, of all addresses; further ones are closed."""
-MAX_ADDRESS_PENDING = 256
-"""The same for one address."""
+"""Connections with a request that wait for their turn, of all owners; further ones are closed."""
+MAX_OWNER_PENDING = 256
+"""The same for one owner."""
 
 _BACKLOG = 1024
 _MAX_ACCEPTED = 64  # before other work of the event loop goes on
@@ -40,14 +40,16 @@ class Acceptor:
         build_protocol: Callable[[bytes], asyncio.Protocol],
         rate: RateLimit,
         header_seconds: float,
+        owner_of: Callable[[str, bytes], str],
     ) -> None:
         """Start to accept.
 
         Args:
             listener: a bound socket.
             build_protocol: builds the protocol of a connection from what has been read from it already.
-            rate: limits the protocols that are started, of all addresses together.
+            rate: limits the protocols that are started, of all owners together.
             header_seconds: time limit for the headers of the first request.
+            owner_of: tells from the address and what has been read who takes turns with others.
         """
         self._listener = listener
         self._build_protocol = build_protocol
@@ -56,6 +58,7 @@ class Acceptor:
         self._pending: FairQueue[tuple[socket.socket, bytes]] = FairQueue()
         self._accepting = RateLimit(_ACCEPTED_PER_SECOND, _MAX_ACCEPTED)
         self._rate = rate
+        self._owner_of = owner_of
         self._starting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._overflows = False
@@ -98,9 +101,10 @@ class Acceptor:
         if self._overflows:
             self._pause(_OVERFLOW_SECONDS)
 
-    def _queue(self, owner: str, connection: socket.socket, sent: bytes) -> None:
+    def _queue(self, address: str, connection: socket.socket, sent: bytes) -> None:
         """Let a connection with a request wait for its turn."""
-        if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_ADDRESS_PENDING:
+        owner = self._owner_of(address, sent)
+        if len(self._pending) >= MAX_PENDING or self._pending.num_queued(owner) >= MAX_OWNER_PENDING:
             connection.close()
             self._overflows = True
             return

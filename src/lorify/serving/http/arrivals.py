@@ -26,7 +26,7 @@ _END_LOOKBACK = 2  # bytes of an end of headers that an earlier read may have br
 class _Arriving:
     """A connection and what it has sent."""
 
-    owner: str
+    address: str
     connection: socket.socket
     timer: asyncio.TimerHandle
     sent: bytearray = field(default_factory=bytearray)
@@ -40,38 +40,38 @@ class Arrivals:
 
         Args:
             header_seconds: time limit for complete headers; the connection is closed without an answer.
-            on_request: called with the owner, the connection and what was read from it, once the headers are complete.
+            on_request: called with the address, the connection and what was read, once headers are complete.
         """
         self._header_seconds = header_seconds
         self._on_request = on_request
         self._loop = asyncio.get_running_loop()
         self._arriving: dict[str, dict[socket.socket, _Arriving]] = {}
 
-    def add(self, owner: str, connection: socket.socket) -> None:
-        """Read from a connection; if there are too many, close the oldest one of its owner or of the busiest owner.
+    def add(self, address: str, connection: socket.socket) -> None:
+        """Read from a connection; if there are too many, close the oldest one of its or of the busiest address.
 
         Args:
-            owner: the address that it comes from.
+            address: where it comes from.
             connection: an accepted socket.
         """
         connection.setblocking(False)
-        timer = self._loop.call_later(self._header_seconds, self._close, owner, connection)
-        arriving = _Arriving(owner, connection, timer)
-        self._arriving.setdefault(owner, {})[connection] = arriving
+        timer = self._loop.call_later(self._header_seconds, self._close, address, connection)
+        arriving = _Arriving(address, connection, timer)
+        self._arriving.setdefault(address, {})[connection] = arriving
         self._read(arriving)
         if not self._is_known(arriving):  # its request has arrived
             return
         self._loop.add_reader(connection, self._read, arriving)
-        if len(self._arriving[owner]) > MAX_ADDRESS_ARRIVING:
-            self._close_oldest(owner)
+        if len(self._arriving[address]) > MAX_ADDRESS_ARRIVING:
+            self._close_oldest(address)
         elif sum(map(len, self._arriving.values())) > MAX_ARRIVING:
             self._close_oldest(max(self._arriving, key=lambda other: len(self._arriving[other])))
 
     def close(self) -> None:
         """Close all connections."""
-        for owner, connections in list(self._arriving.items()):
+        for address, connections in list(self._arriving.items()):
             for connection in list(connections):
-                self._close(owner, connection)
+                self._close(address, connection)
 
     def _read(self, arriving: _Arriving) -> None:
         try:
@@ -81,28 +81,28 @@ class Arrivals:
         except OSError:
             part = b""
         if not part:
-            self._close(arriving.owner, arriving.connection)
+            self._close(arriving.address, arriving.connection)
             return
         searched_from = max(0, len(arriving.sent) - _END_LOOKBACK)
         arriving.sent += part
         if _is_request(arriving.sent, searched_from):
-            self._forget(arriving.owner, arriving.connection)
-            self._on_request(arriving.owner, arriving.connection, bytes(arriving.sent))
+            self._forget(arriving.address, arriving.connection)
+            self._on_request(arriving.address, arriving.connection, bytes(arriving.sent))
 
     def _is_known(self, arriving: _Arriving) -> bool:
-        return arriving.connection in self._arriving.get(arriving.owner, {})
+        return arriving.connection in self._arriving.get(arriving.address, {})
 
-    def _close_oldest(self, owner: str) -> None:
-        self._close(owner, next(iter(self._arriving[owner])))
+    def _close_oldest(self, address: str) -> None:
+        self._close(address, next(iter(self._arriving[address])))
 
-    def _close(self, owner: str, connection: socket.socket) -> None:
-        self._forget(owner, connection)
+    def _close(self, address: str, connection: socket.socket) -> None:
+        self._forget(address, connection)
         connection.close()
 
-    def _forget(self, owner: str, connection: socket.socket) -> None:
-        arriving = self._arriving[owner].pop(connection)
-        if not self._arriving[owner]:
-            del self._arriving[owner]
+    def _forget(self, address: str, connection: socket.socket) -> None:
+        arriving = self._arriving[address].pop(connection)
+        if not self._arriving[address]:
+            del self._arriving[address]
         arriving.timer.cancel()
         self._loop.remove_reader(connection)
 

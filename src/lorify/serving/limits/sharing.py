@@ -33,6 +33,10 @@ def lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
+_MAX_KNOWN = 1024
+"""Owners whose service is remembered; above it those who are away are forgotten."""
+
+
 class FairQueue(Generic[T]):
     """Queued work of several owners. The next item is the oldest one of the owner who has been served least.
 
@@ -77,6 +81,8 @@ class FairQueue(Generic[T]):
     def push(self, owner: str, item: T) -> None:
         """Queue an item."""
         if not self._is_active(owner):
+            if len(self._served) >= _MAX_KNOWN:  # anybody can come from very many addresses
+                self._served = {other: served for other, served in self._served.items() if self._is_active(other)}
             others = [served for other, served in self._served.items() if self._is_active(other)]
             self._served[owner] = max(self._served.get(owner, 0.0), min(others, default=0.0))
         self._queues.setdefault(owner, deque()).append(item)

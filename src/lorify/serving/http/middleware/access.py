@@ -5,6 +5,7 @@ The number of requests a second is limited here as well, since it is counted by 
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Annotated
 
@@ -27,6 +28,8 @@ NO_OWNER = ""
 
 REFUSED_COST = 5
 """Requests that one counts as which the server was too busy for: a client that ignores `Retry-After` goes on asking."""
+
+_KEY_LINE = re.compile(rb"^authorization:[ \t]*bearer[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
 
 # Dependencies are coroutines: FastAPI calls plain functions in threads, several for each request.
 # This one only describes the key in the OpenAPI document; `RequireKey` checks it.
@@ -103,6 +106,19 @@ class RequireKey:
 def _key(scope: Scope) -> str | None:
     scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def connection_owner(keys: ApiKeys | None, address: str, sent: bytes) -> str:
+    """Return who a new connection counts for: the owner of its first request's key, else its address.
+
+    Args:
+        keys: accepted keys; None for a server without.
+        address: where the connection comes from.
+        sent: headers of its first request, and what else has arrived.
+    """
+    found = _KEY_LINE.search(sent) if keys is not None else None
+    owner = keys.owner_of(found[1].decode("latin-1")) if keys is not None and found else None
+    return f"address {address}" if owner is None else f"key {owner}"
 
 
 def _allowed(owner: str | None, key: str | None, path: str) -> str:

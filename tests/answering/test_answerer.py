@@ -9,7 +9,7 @@ from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
-from lorify.answering.quotes import asks_for_quote
+from lorify.answering.quotes import quote_kind
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
@@ -172,8 +172,8 @@ def test_a_static_adapter_and_other_questions_are_not_quoted():
 def test_a_reason_is_not_quoted_from_documents_that_the_question_is_not_about():
     model = judging_lorify()
     stack = AdapterStack.of(model.internalize(MILL))
-    assert not asks_for_quote("Why is the sky blue?", is_relevant=False)
-    assert asks_for_quote("Summarize it.", is_relevant=False)
+    assert quote_kind("Why is the sky blue?", is_relevant=False) is None
+    assert quote_kind("Summarize it.", is_relevant=False)
     off = [PreparedAdapter(None)]
     with patch.object(AssociativeInternalizer, "prepare", return_value=off):
         assert model.answerer.plan_query(Query("Why is the sky blue?", stack)).quote is None

@@ -12,7 +12,7 @@ from lorify.answering.fitted import FittedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
-from lorify.answering.quotes import asks_for_quote, find_quote
+from lorify.answering.quotes import find_quote, quote_kind
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
@@ -166,13 +166,15 @@ class Answerer:
         request = plan.request
         if request is None or self.internalizer is None or not request.focus or request.is_continued:
             return plan
-        if request.adapters.is_empty or not asks_for_quote(request.question, is_relevant=plan.is_on):
+        kind = None if request.adapters.is_empty else quote_kind(request.question, is_relevant=plan.is_on)
+        if kind is None:
             return plan
         evidence = [
             self.internalizer.locate(adapter, request.question) if found is None else found
             for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
         ]
-        quote = find_quote(request.question, [each for found in evidence for each in found], self.base.decode_text)
+        documents = [document for found in evidence for document in found]
+        quote = find_quote(kind, request.question, documents, self.base.decode_text)
         if quote is None:
             return plan
         ids = tuple(self.base.encode_text(quote.text))

@@ -2,7 +2,7 @@
 
 import torch
 
-from lorify.answering.quotes import find_quote
+from lorify.answering.quotes import find_quote, quote_kind
 from lorify.hypernets.evidence import TokenEvidence
 
 
@@ -20,5 +20,6 @@ def decode(ids) -> str:
 
 
 def quote(question: str, *documents: TokenEvidence) -> str | None:
-    found = find_quote(question, documents, decode)
+    kind = quote_kind(question)
+    found = None if kind is None else find_quote(kind, question, documents, decode)
     return found.text if found else None

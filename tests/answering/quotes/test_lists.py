@@ -20,6 +20,8 @@ OTHERS = [
     "What is the address?",
     "Who conducts the band?",
     "When do they play?",
+    "Which bus stops at the mill?",
+    "Which box costs more?",
 ]
 
 
@@ -38,3 +40,57 @@ def test_without_a_located_enumeration_the_base_answers():
     assert quote(LISTS[0], evidence(BAND, "eleven")) is None
     assert quote(LISTS[0], evidence(BAND)) is None
     assert quote(LISTS[0], evidence("They play horns and flutes.", "horns")) is None
+
+
+HANDBOOK = """# Camping trip
+
+We leave on 3 May.
+
+## What to bring
+
+- a sleeping bag
+- **two pairs** of socks
+* lunch, for Friday
+
+## Putting up a tent
+
+1. Find a flat spot.
+2. Unfold the floor.
+   Keep it dry.
+3. Raise the poles.
+
+## Rooms
+
+Room: Elm; Beds: 4; Heated: yes.
+Room: Oak; Beds: 6; Heated: no.
+Room: Fir; Beds: 2; Heated: yes.
+
+Guides: Mara Fenn (lead), Jon Hale, Ada Moss
+
+Set `MODE_OF_USE` to `slow_mode`, `fast_mode` or `off`."""
+
+
+@pytest.mark.parametrize(
+    ("question", "items"),
+    [
+        ("What do I need to bring?", "a sleeping bag; two pairs of socks; lunch, for Friday"),
+        ("List all steps for putting up the tent", "Find a flat spot, Unfold the floor and Raise the poles"),
+        ("Which rooms are there?", "Elm, Oak and Fir"),
+        ("Which rooms are heated?", "Elm and Fir"),
+        ("Which rooms are not heated?", "Oak"),
+    ],
+)
+def test_bullets_steps_and_columns_are_found_by_their_titles(question, items):
+    assert quote(question, evidence(HANDBOOK)) == items
+
+
+def test_a_line_with_a_label_is_a_list_and_identifiers_stay_as_they_are():
+    assert quote("Who are the guides?", evidence(HANDBOOK, "Mara Fenn")) == "Mara Fenn, Jon Hale and Ada Moss"
+    found = quote("Which modes are there?", evidence(HANDBOOK, "slow_mode"))
+    assert found is not None and "slow_mode" in found and "`" not in found
+
+
+def test_a_list_about_something_else_is_not_given():
+    assert (
+        quote("Which languages do the guides speak?", evidence("- apples\n- pears\n\nThe guides know a lot.")) is None
+    )

@@ -27,6 +27,15 @@ def test_a_sentence_without_a_marker_is_quoted_whole():
     )
 
 
-def test_nothing_is_quoted_where_the_reader_finds_no_answer():
-    assert quote("Why was the ferry cancelled?", evidence(FERRY)) is None
+def test_a_sentence_about_what_happened_is_found_by_its_words():
+    assert quote("Why was the ferry cancelled?", evidence(FERRY)) == "because the engine had failed."
+
+
+def test_the_answer_to_a_question_of_the_document_is_quoted():
+    text = "**Why is the sauna closed?**\nSorry!\nThe heater failed an inspection.\n**Is there a shop?**\nYes."
+    assert quote("Why is the sauna closed?", evidence(text)) == "The heater failed an inspection."
+
+
+def test_nothing_is_quoted_where_no_sentence_is_about_it():
+    assert quote("Why did the lighthouse burn?", evidence(FERRY)) is None
     assert not asks_for_reason("When was the ferry cancelled?")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lorify.answering.quotes.lists import asks_for_list, find_list
+from lorify.answering.quotes.offered import find_choice, offers_choices
 from lorify.answering.quotes.reasons import asks_for_reason, find_reason
 from lorify.answering.quotes.texts import asks_for_summary, asks_for_topic, find_summary, find_topic
 from lorify.answering.sources import Decode, Source, sentences_of
@@ -51,35 +52,38 @@ KINDS = (
     QuoteKind(asks_for_summary, find_summary, if_relevant=False),
     QuoteKind(asks_for_topic, find_topic, if_relevant=False),
     QuoteKind(asks_for_reason, find_reason, if_relevant=True),
+    QuoteKind(offers_choices, find_choice, if_relevant=True),
     QuoteKind(asks_for_list, find_list, if_relevant=True),
 )
 """The first kind that fits counts."""
 
 
-def asks_for_quote(question: str, *, is_relevant: bool = True) -> bool:
-    """Return whether a question may be answered with a quote.
+def quote_kind(question: str, *, is_relevant: bool = True) -> QuoteKind | None:
+    """Find out how a question may be answered with a quote.
 
     Args:
         question: the question.
         is_relevant: whether it is relevant to the documents.
+
+    Returns:
+        The kind of question; None if the base answers it.
     """
-    return any(kind.asks(question) and (is_relevant or not kind.if_relevant) for kind in KINDS)
+    kind = next((kind for kind in KINDS if kind.asks(question)), None)
+    return kind if kind is not None and (is_relevant or not kind.if_relevant) else None
 
 
-def find_quote(question: str, evidence: Sequence[TokenEvidence], decode: Decode) -> Quote | None:
+def find_quote(kind: QuoteKind, question: str, evidence: Sequence[TokenEvidence], decode: Decode) -> Quote | None:
     """Find the words of documents that answer a question.
 
     Args:
+        kind: the kind of the question.
         question: the question.
         evidence: the documents that were asked, with the reader's probabilities.
         decode: token ids -> text.
 
     Returns:
-        The quote; None if the question asks for none, no document keeps its tokens, or none answers it clearly.
+        The quote; None if no document keeps its tokens, or none answers the question clearly.
     """
-    kind = next((kind for kind in KINDS if kind.asks(question)), None)
-    if kind is None:
-        return None
     documents = [[s for s in sentences_of(document, decode) if s.sentence] for document in evidence]
     found = kind.find(question, documents) if any(documents) else None
     return None if found is None else Quote(*found)

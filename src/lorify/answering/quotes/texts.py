@@ -6,20 +6,23 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 
-from lorify.answering.quotes.words import content_words
+from lorify.answering.quotes.words import content_words, is_heading, is_prose, title_of
 from lorify.answering.sources import Source
 
 MAX_QUOTED_WORDS = 60
-MIN_SENTENCE_WORDS = 5
-"""Shorter pieces, mostly headings, are not quoted for a summary."""
+MAX_HEADER_LINES = 8
+SECTION_SENTENCES = 3
+"""A topic that is a heading is answered with this many sentences after it."""
 SECOND_SHARE = 0.6
 """A second sentence is quoted if it has this share of the best one's score."""
-FIRST_BONUS = 1.3
+FIRST_BONUS = 5
 """Factor of the score of a document's first sentence in a summary, which often says what it is about."""
 MIN_TOPIC_SHARE = 0.5
 """A sentence is about a topic if it has this share of the weight of the topic's words."""
 
+_SUBJECT = re.compile(r"^Subject:\s*(?:(?:re|fwd?|aw):\s*)*(.+)", re.IGNORECASE)
 _ASKING = r"^\W*(?:(?:please|can you|could you|would you|will you|briefly|now)\b\W*)*"
 _DOCUMENT = (
     r"(?:(?:this|the|that|whole|entire|above|attached)\W+)*"
@@ -77,14 +80,18 @@ def asks_for_topic(question: str) -> bool:
 
 
 def find_summary(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
-    """Find the sentences of each document whose words are the most frequent in it.
+    """Find the title of each document, and the sentences whose words are the most frequent in it.
 
     Args:
         question: the question, which may ask for one sentence.
         documents: the sentences of each document.
     """
-    number = 1 if _ONE_SENTENCE.search(question) else 2
-    return _join([sentence for sentences in documents for sentence in _summarize(sentences, number)])
+    number = 1 if _ONE_SENTENCE.search(question) else 3
+    found = [(_title(sentences), _summarize(sentences, number)) for sentences in documents if sentences]
+    if not found:
+        return None
+    texts = [text for title, sentences in found for text in ([f"{title}:"] if title else []) + _texts(sentences)]
+    return " ".join(texts), found[0][1][0]
 
 
 def find_topic(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
@@ -96,18 +103,36 @@ def find_topic(question: str, documents: Sequence[Sequence[Source]]) -> tuple[st
     """
     topic = _TOPIC.search(question)
     assert topic is not None
-    return _join(_about(topic["topic"], [sentence for sentences in documents for sentence in sentences]))
+    found = _about(topic["topic"], [sentence for sentences in documents for sentence in sentences])
+    if len(found) == 1:
+        found = _section(found[0], documents) or found
+    return (" ".join(_texts(found)), found[0]) if found else None
+
+
+def _title(sentences: Sequence[Source]) -> str | None:
+    """The title of a document, or the subject of a mail."""
+    subjects = (_SUBJECT.match(s.sentence) for s in sentences[:MAX_HEADER_LINES])
+    subject = next((match[1] for match in subjects if match), None)
+    return subject or title_of(sentences[0].sentence)
 
 
 def _summarize(sentences: Sequence[Source], max_sentences: int) -> list[Source]:
     """The sentences whose words are the most frequent in the document, in its order."""
-    whole = [s for s in sentences if len(s.sentence.split()) >= MIN_SENTENCE_WORDS] or list(sentences)
+    whole = [s for s in sentences if is_prose(s.sentence)] or list(sentences)
     words = [content_words(s.sentence) for s in whole]
-    counts = Counter(word for each in words for word in each)
+    counts = Counter(word for s in sentences for word in content_words(s.sentence))
     scores = [sum(counts[word] - 1 for word in each) / math.sqrt(len(each) or 1) for each in words]
-    if scores:
-        scores[0] = FIRST_BONUS * scores[0] + 1e-6
+    scores[0] = FIRST_BONUS * scores[0] + 1e-6
     return _best(whole, scores, max_sentences, second_share=0.0)
+
+
+def _section(heading: Source, documents: Sequence[Sequence[Source]]) -> list[Source]:
+    """The sentences after a heading; none if it is a sentence itself."""
+    document = next(sentences for sentences in documents if any(s is heading for s in sentences))
+    start = next(i for i, s in enumerate(document) if s is heading) + 1
+    if not is_heading(heading.sentence) and title_of(heading.sentence) is None:
+        return []
+    return list(takewhile(lambda s: not is_heading(s.sentence), document[start : start + SECTION_SENTENCES]))
 
 
 def _about(topic: str, sentences: Sequence[Source]) -> list[Source]:
@@ -136,7 +161,5 @@ def _best(sentences: Sequence[Source], scores: Sequence[float], number: int, *, 
     return [sentences[i] for i in sorted(chosen)]
 
 
-def _join(sentences: Sequence[Source]) -> tuple[str, Source] | None:
-    if not sentences:
-        return None
-    return " ".join(" ".join(s.sentence.split()) for s in sentences), sentences[0]
+def _texts(sentences: Sequence[Source]) -> list[str]:
+    return [" ".join(s.sentence.split()) for s in sentences]

@@ -6,6 +6,8 @@ import random
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +23,12 @@ from lorify.hypernets.associative.reader_training_config import ReaderTrainingCo
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
-from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
+from lorify.hypernets.text_to_lora.library import Library, save_library
+from lorify.hypernets.text_to_lora.training_config import (
+    LoraTrainingConfig,
+    ReconstructionTrainingConfig,
+    TaskTrainingConfig,
+)
 from lorify.training.associative.batches import StepBuilder
 from lorify.training.associative.dry_run import dry_run_associative
 from lorify.training.associative.initialization import hypernetwork_config
@@ -36,11 +43,14 @@ from lorify.training.engine.state_cache import StateCache
 from lorify.training.in_prompt.config import PromptTrainingConfig
 from lorify.training.in_prompt.dry_run import BatchSize, dry_run_prompt
 from lorify.training.in_prompt.objective import prepare_prompt
+from lorify.training.lora_weights import copy_to_adapter, new_table
 from lorify.training.preparation import Preparation
 from lorify.training.reader.batches import ContextSampler
 from lorify.training.reader.dry_run import dry_run_reader
 from lorify.training.reader.objective import ReaderObjective
-from lorify.training.tasks.dry_run import dry_run_task
+from lorify.training.tasks.dry_run import dry_run_lora, dry_run_reconstruction, dry_run_task
+from lorify.training.tasks.lora import LoraObjective, prepare_loras
+from lorify.training.tasks.reconstruction import ReconstructionObjective, prepare_reconstruction
 from lorify.training.tasks.sft import prepare_task
 from lorify.training.tasks.system_prompt import prepare_system_message
 from lorify.training.tasks.system_prompt_dry_run import dry_run_system_message
@@ -105,13 +115,15 @@ def _instances_run(
 ) -> Run:
     document = {
         "base": base,
-        "hypernetwork": shape,
+        "lora" if config_type is LoraTrainingConfig else "hypernetwork": shape,
         "data": {"tasks_per_batch": 4, "instances_per_description": 1, "max_instance_tokens": max(40, tokens // 4)},
         "optimization": {"bf16": True},
     }
 
     def estimate(objective: Objective) -> DryRun:
-        step = objective.samplers["train"].build(0)  # pyright: ignore[reportAttributeAccessIssue]
+        is_lora = isinstance(objective, LoraObjective)
+        sampler = objective.train if is_lora else objective.samplers["train"]  # pyright: ignore[reportAttributeAccessIssue]
+        step = sampler.build(0)
         longest = max(sum(len(s.prompt) + len(s.answer) for s in row) for row in step.rows)
         answers = sum(len(segment.answer) for row in step.rows for segment in row)
         data = document["data"] | {"max_instance_tokens": longest}
@@ -119,6 +131,43 @@ def _instances_run(
         return estimated(config_type.model_validate(document | {"data": data}), answer_share=share)
 
     return lambda: prepared(prepare, config_type.model_validate(document)), estimate
+
+
+def lora_run(base: str, tokens: int) -> Run:
+    """A run that trains a LoRA for each task."""
+    shape = {"modules": ["q_proj", "v_proj"]}
+    return _instances_run(LoraTrainingConfig, prepare_loras, dry_run_lora, base, tokens, shape)
+
+
+def reconstruction_run(base: str, tokens: int, target: str = "z_scores") -> Run:
+    """A run that reconstructs a library of four random LoRAs."""
+    del tokens
+    shape = {"modules": ["q_proj", "v_proj"], "embedder": "base"}
+    folder = Path(tempfile.mkdtemp()) / "library"
+    config = ReconstructionTrainingConfig.model_validate(
+        {"base": base, "library": str(folder), "target": target, "tasks_per_batch": 4, "hypernetwork": shape,
+         "optimization": {"bf16": True}}
+    )  # fmt: skip
+
+    def build() -> Objective:
+        loaded, settings = load(base), config.hypernetwork
+        layers = range(loaded.num_layers)
+        tables = {f"task {seed}": new_table(settings, loaded, layers, seed) for seed in range(4)}
+        for table in tables.values():
+            for weights in table.parameters():
+                nn.init.normal_(weights)
+        adapters = {name: copy_to_adapter(settings, layers, table, loaded, name) for name, table in tables.items()}
+        save_library(Library(adapters, {name: (f"Do {name}.",) for name in tables}), folder)
+        return prepared(prepare_reconstruction, config)
+
+    def estimate(objective: Objective) -> DryRun:
+        assert isinstance(objective, ReconstructionObjective)
+        stated = dry_run_reconstruction(config)
+        stacks = [*objective.targets.values(), *objective.deviations.values()]
+        before = sum(part.nbytes for stack in stacks for part in (stack.A, stack.B))
+        return replace(stated, activation_bytes=stated.activation_bytes - before)
+
+    return build, estimate
 
 
 def prompt_run(base: str, tokens: int) -> Run:
@@ -214,6 +263,9 @@ def reader_run(base: str, tokens: int) -> Run:
 
 RUNS: dict[str, Callable[[str, int], Run]] = {
     "task": task_run,
+    "lora": lora_run,
+    "reconstruction": reconstruction_run,
+    "reconstruction of products": partial(reconstruction_run, target="delta_w"),
     "system_message": system_message_run,
     "prompt": prompt_run,
     "reader": reader_run,

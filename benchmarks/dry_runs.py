@@ -4,7 +4,7 @@ Run: python benchmarks/dry_runs.py [--tokens 200] [--kind task]
 The bases are the default one and one with random weights in the shape of Gemma 2: eager attention, soft caps, a head of
 256, a vocabulary that is large for its width. Steps of each kind (`dry_run_cases.py`) run in bfloat16 on the CPU, with
 batches of about `--tokens` tokens; the dry run gets the lengths of contexts, questions and answers of that batch. What
-PyTorch allocates is counted by its profiler, and operations by its FlopCounterMode.
+PyTorch allocates is counted by its profiler, and operations by its FlopCounterMode with the fused attention of CPUs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.training.engine.objective import Objective
+from lorify.training.engine.peak_memory import CPU_ATTENTION_FLOPS
 
 GEMMA_SHAPE = {
     "hidden_size": 384,
@@ -58,7 +59,7 @@ def measure(objective: Objective) -> tuple[int, float, float]:
     started = time.process_time()
     with (
         profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler,
-        FlopCounterMode(display=False) as operations,
+        FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION_FLOPS) as operations,
     ):
         objective.loss(0).loss.backward()
     seconds = time.process_time() - started
@@ -89,7 +90,7 @@ def main() -> None:
                 memory = f"{stated.activation_bytes / 2**20:7.1f} of {peak / 2**20:7.1f} MiB"
                 operations = f"{stated.flops_a_step / 1e9:7.1f} of {flops / 1e9:7.1f} GFLOP"
                 print(
-                    f"{kind:<15}{name:<16} activations {memory} ({stated.activation_bytes / peak:.2f}), operations "
+                    f"{kind:<27}{name:<16} activations {memory} ({stated.activation_bytes / peak:.2f}), operations "
                     f"{operations} ({stated.flops_a_step / flops:.2f}), {seconds:.1f} s of CPU time",
                     flush=True,
                 )

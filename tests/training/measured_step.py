@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from lorify.training.engine.objective import Objective
+from lorify.training.engine.peak_memory import CPU_ATTENTION_FLOPS
 
 
 def measure(run: Callable[[], object]) -> tuple[int, int]:
@@ -16,7 +17,7 @@ def measure(run: Callable[[], object]) -> tuple[int, int]:
         run()
     assert profiler.profiler is not None and profiler.profiler.kineto_results is not None
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    with FlopCounterMode(display=False) as operations:
+    with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION_FLOPS) as operations:
         run()
     return max(accumulate(event.nbytes() for event in events)), operations.get_total_flops()
 

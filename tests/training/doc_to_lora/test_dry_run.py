@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import tiny_base, tiny_model
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from training.measured_step import measure_step
 from training.small_perceiver import objective
 from transformers import AutoConfig
 from typer.testing import CliRunner
@@ -137,17 +137,9 @@ def test_the_cost_of_a_step_is_what_pytorch_measures(family, tmp_path):
         }
     )
     stated = dry_run(config, answer_share=answers / questions)
-    for parameter in of.module.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        of.loss(0).loss.backward()
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    assert stated.activation_bytes == pytest.approx(max(accumulate(event.nbytes() for event in events)), rel=0.15)
-    if family == "llama":  # PyTorch's counter does not know the fused attention of CPUs
-        return
-    with FlopCounterMode(display=False) as operations:
-        of.loss(0).loss.backward()
-    assert stated.flops_a_step == pytest.approx(operations.get_total_flops(), rel=0.15)
+    peak, flops = measure_step(of)
+    assert stated.activation_bytes == pytest.approx(peak, rel=0.15)
+    assert stated.flops_a_step == pytest.approx(flops, rel=0.15)
 
 
 def test_every_recipe_is_a_config():

@@ -9,7 +9,7 @@ padding.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,29 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count, shape_wrapper
 
 _ATEN = torch.ops.aten
+
+
+def _attention_flops(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+def _attention_backward_flops(
+    gradient: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object
+) -> int:
+    return sdpa_backward_flop_count(gradient, query, key, value)
+
+
+CPU_ATTENTION_FLOPS: dict[Any, Callable[..., int]] = {
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
+}
+"""Operations of the fused attention of CPUs, which PyTorch's registry leaves out; as a mapping of `FlopCounterMode`."""
 _COUNTS: dict[Any, Callable[..., int]] = {
     **flop_registry,
-    # On a CPU, attention has operators of its own, with the same arguments.
-    _ATEN._scaled_dot_product_flash_attention_for_cpu: flop_registry[_ATEN._scaled_dot_product_flash_attention],
-    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
-        _ATEN._scaled_dot_product_flash_attention_backward
-    ],
+    **{operator: shape_wrapper(count) for operator, count in CPU_ATTENTION_FLOPS.items()},
 }
 
 
@@ -64,6 +77,9 @@ def measure_cost(run: Callable[[], object], modules: Iterable[nn.Module]) -> Cos
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in modules:
             module.to_empty(device="cpu")
+            for parameter in module.parameters():
+                if parameter.requires_grad:  # gradients stay allocated during a run, and count with its state
+                    parameter.grad = torch.zeros_like(parameter)
         with _Ledger() as ledger:
             result = run()
             kept = ledger.now

@@ -6,10 +6,12 @@ base for a batch of instances of full length, an eighth of which is the answer, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig
 
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
@@ -18,7 +20,8 @@ from lorify.data.tasks.published.sni import sni_training_tasks
 from lorify.errors import AdapterError, ConfigError
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig
 from lorify.hypernets.text_to_lora.library import load_descriptions
-from lorify.hypernets.text_to_lora.network import TaskHypernetwork
+from lorify.hypernets.text_to_lora.lora_table import LoraStack
+from lorify.hypernets.text_to_lora.network import GeneratedLoras, TaskHypernetwork
 from lorify.hypernets.text_to_lora.training_config import (
     LoraTrainingConfig,
     ReconstructionTrainingConfig,
@@ -30,6 +33,7 @@ from lorify.hypernets.training_data import TaskData
 from lorify.training.dry_run import FLOAT32_BYTES, DryRun, estimate_run
 from lorify.training.engine.meta_base import MetaModel, StepShape, meta_model
 from lorify.training.engine.peak_memory import Cost, measure_cost
+from lorify.training.tasks.reconstruction import reconstruction_loss
 from lorify.training.tasks.setup import adapted_layers, multi_task_fields, task_network_fields
 
 ANSWER_SHARE = 1 / 8
@@ -63,11 +67,15 @@ def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHA
     )
 
 
-def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
+def dry_run_lora(config: LoraTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
     """Estimate the parameters, memory and time of a run that trains LoRAs.
 
     A library has the LoRAs of `data.max_tasks` tasks, of the published training tasks, or of the files in
     `data.tasks_path`.
+
+    Args:
+        config: the run.
+        answer_share: share of an instance's tokens that are its answer.
 
     Raises:
         ConfigError: if the base lacks a module.
@@ -75,7 +83,7 @@ def dry_run_lora(config: LoraTrainingConfig) -> DryRun:
         BaseModelError: if the config of the base cannot be read.
     """
     base = meta_task_base(config.base)
-    shape = instance_shape(config.data, config.lora, base, config.base)
+    shape = instance_shape(config.data, config.lora, base, config.base, answer_share)
     trained = count_lora_parameters(shape) * (1 if config.shared else _num_tasks(config.data))
     cost = base.step_cost(shape)
     return estimate_from_cost(config, base, trained, cost)
@@ -101,10 +109,20 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     embedder = config.hypernetwork.embedder
     size = num_tasks if embedder == ONE_HOT_SETTING else embedding_size(embedder, base)
     standardized = config.target == "z_scores"
-    fields = {"standardized": standardized, "hyper_init": False, "head_bias": bool(config.head_bias)}
+    head_bias = not standardized if config.head_bias is None else config.head_bias
+    fields = {"standardized": standardized, "hyper_init": False, "head_bias": head_bias}
     task_config = _task_config(config, config.hypernetwork, base, size, **fields)
     rows = min(config.tasks_per_batch, num_tasks)
-    network, cost = _network_cost(task_config, rows)
+
+    def loss(generated: GeneratedLoras) -> Tensor:
+        weights = generated.weights
+        targets = {name: LoraStack(torch.zeros_like(w.A), torch.zeros_like(w.B)) for name, w in weights.items()}
+        deviations = {
+            name: LoraStack(torch.zeros_like(w.A[0]), torch.zeros_like(w.B[0])) for name, w in weights.items()
+        }
+        return reconstruction_loss(config, weights, targets, deviations)[0]
+
+    network, cost = _network_cost(task_config, rows, loss)
     widths = sum(m.in_features + m.out_features for m in task_config.modules)
     library = FLOAT32_BYTES * num_tasks * len(task_config.layers) * task_config.rank * widths
     return estimate_from_cost(config, base, network.num_parameters, replace(cost, peak_bytes=cost.peak_bytes + library))
@@ -170,18 +188,24 @@ def instance_shape(
     )
 
 
-def _network_cost(config: TaskConfig, rows: int) -> tuple[TaskHypernetwork, Cost]:
+def _mean_square(generated: GeneratedLoras) -> Tensor:
+    """Return the mean square of A and B, summed over modules."""
+    return torch.stack([w.A.square().mean() + w.B.square().mean() for w in generated.weights.values()]).sum()
+
+
+def _network_cost(
+    config: TaskConfig, rows: int, loss: Callable[[GeneratedLoras], Tensor] = _mean_square
+) -> tuple[TaskHypernetwork, Cost]:
     """A task hypernetwork on the meta device, and the cost of its forward and backward pass for some descriptions."""
     with torch.device("meta"):
         networks = [TaskHypernetwork(config) for _ in range(3)]  # a measurement changes one
 
     def run(network: TaskHypernetwork, *, backward: bool) -> object:
         with torch.enable_grad():
-            weights = network(torch.zeros(rows, config.embedding_size)).weights
-            size = torch.stack([s.A.square().mean() + s.B.square().mean() for s in weights.values()]).sum()
+            of_weights = loss(network(torch.zeros(rows, config.embedding_size)))
         if backward:
-            size.backward()
-        return weights, size
+            of_weights.backward()
+        return of_weights
 
     network, forward, both = networks
     kept = measure_cost(lambda: run(forward, backward=False), (forward,)).kept_bytes

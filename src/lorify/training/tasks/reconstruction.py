@@ -157,19 +157,41 @@ class ReconstructionObjective:
     def _error(self, chosen: list[int], texts: list[str]) -> tuple[Tensor, float]:
         """Loss, and the mean absolute error of A and B or of their product in its own unit."""
         generated = self.hypernetwork(torch.stack([self.embeddings[text] for text in texts]))
-        losses, errors = [], []
-        for name, weights in generated.weights.items():
-            target = LoraStack(self.targets[name].A[chosen], self.targets[name].B[chosen])
-            if self.config.target == "z_scores":
-                deviation = self.deviations[name]
-                scores_A, scores_B = (weights.A - target.A) / deviation.A, (weights.B - target.B) / deviation.B
-                losses.append((scores_A.abs().mean() + scores_B.abs().mean()) / 2)
+        targets = {name: LoraStack(t.A[chosen], t.B[chosen]) for name, t in self.targets.items()}
+        loss, error = reconstruction_loss(self.config, generated.weights, targets, self.deviations)
+        return loss + generated.encoder_loss, error.item()
+
+
+def reconstruction_loss(
+    config: ReconstructionTrainingConfig,
+    generated: Mapping[str, LoraStack],
+    targets: Mapping[str, LoraStack],
+    deviations: Mapping[str, LoraStack],
+) -> tuple[Tensor, Tensor]:
+    """Compare generated LoRAs with those of a library.
+
+    Args:
+        config: the run.
+        generated: module -> LoRAs of some tasks.
+        targets: module -> the library's LoRAs of these tasks.
+        deviations: module -> standard deviation of each weight over the library.
+
+    Returns:
+        The loss, and the mean absolute error of A and B or of their product in its own unit.
+    """
+    losses, errors = [], []
+    for name, weights in generated.items():
+        target, deviation = targets[name], deviations[name]
+        if config.target == "z_scores":
+            scores_A, scores_B = (weights.A - target.A) / deviation.A, (weights.B - target.B) / deviation.B
+            losses.append((scores_A.abs().mean() + scores_B.abs().mean()) / 2)
+            with torch.no_grad():
                 errors.append((F.l1_loss(weights.A, target.A) + F.l1_loss(weights.B, target.B)) / 2)
-            else:
-                error = F.l1_loss(weights.B @ weights.A, target.B @ target.A)
-                losses.append(error * self.config.delta_w_scaling)
-                errors.append(error)
-        return torch.stack(losses).mean() + generated.encoder_loss, torch.stack(errors).mean().item()
+        else:
+            error = F.l1_loss(weights.B @ weights.A, target.B @ target.A)
+            losses.append(error * config.delta_w_scaling)
+            errors.append(error.detach())
+    return torch.stack(losses).mean(), torch.stack(errors).mean()
 
 
 def _stack(library: Library, config: TaskConfig, base: BaseLM) -> dict[str, LoraStack]:

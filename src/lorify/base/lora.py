@@ -159,6 +159,14 @@ class LoraRows:
                 if tensor.dim() == 3 and row < last:
                     tensor[row] = tensor[last]
 
+    def swap(self, row: int, other: int) -> None:
+        """Swap two rows."""
+        self._adapted[row], self._adapted[other] = self._adapted[other], self._adapted[row]
+        for buffer in self._buffers.values():
+            for tensor in (buffer.A, buffer.B):
+                if tensor.dim() == 3:
+                    tensor[[row, other]] = tensor[[other, row]]
+
 
 def _first(tensors: LoraTensors, others: bool) -> LoraTensors:
     """Create the buffer of a layer that had no update so far; `others`: some rows have updates in other layers."""

@@ -199,6 +199,9 @@ def test_rows_come_and_go_without_the_others_noticing(family: str, seed: int) ->
     waiting, answers = list(range(len(prompts))), [[] for _ in prompts]
     while waiting or running:
         if running:
+            row_index, other = (chance.randrange(len(running)) for _ in range(2))
+            batch.swap_rows(row_index, other)
+            running[row_index], running[other] = running[other], running[row_index]
             some = sorted(chance.sample(range(len(running)), chance.randint(1, len(running))))
             tokens = torch.tensor([answers[running[index]][-1] for index in some])
             for index, token in zip(some, batch.step(tokens, some).argmax(-1).tolist(), strict=True):

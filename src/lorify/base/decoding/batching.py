@@ -67,6 +67,10 @@ class DecodingBatch(Protocol):
         """Drop a row and move the last row to its index."""
         ...
 
+    def swap_rows(self, row: int, other: int) -> None:
+        """Swap two rows. Adjacent rows are decoded faster."""
+        ...
+
 
 def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
     """Create an empty batch for sequences of up to `num_tokens` tokens, prompt and answer together.
@@ -190,6 +194,17 @@ class _FastBatch:
         self._prepared = {}
         if not self._lengths:
             self._keys, self._values = [], []  # release buffers that long rows have grown
+
+    @torch.inference_mode()
+    def swap_rows(self, row: int, other: int) -> None:
+        length = max(self._lengths[row], self._lengths[other])
+        for buffer in (*self._keys, *self._values):
+            kept = buffer[row, :, :length].clone()
+            buffer[row, :, :length] = buffer[other, :, :length]
+            buffer[other, :, :length] = kept
+        self._lengths[row], self._lengths[other] = self._lengths[other], self._lengths[row]
+        self._lora.swap(row, other)
+        self._prepared = {}
 
     def _make_room(self, num_rows: int, num_tokens: int, cache: DynamicCache | None = None) -> None:
         """Grow the buffers to `num_rows` rows and `num_tokens` tokens, at least doubling to keep copies rare.

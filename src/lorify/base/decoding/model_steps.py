@@ -81,6 +81,10 @@ class ModelBatch:
             group.drop(index)
         self._order = [(other, i - (other is group and i > index)) for other, i in self._order]
 
+    def swap_rows(self, row: int, other: int) -> None:
+        """Swap two rows."""
+        self._order[row], self._order[other] = self._order[other], self._order[row]
+
 
 class _ModelGroup:
     """Rows that share one cache, padded on the left."""

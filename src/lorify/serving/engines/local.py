@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +29,7 @@ from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
 from lorify.serving.engines.prompt_queue import PromptQueue, StartingJobs
+from lorify.serving.engines.row_order import RowOrder
 from lorify.serving.engines.row_shares import RowShares
 from lorify.serving.limits.sharing import owner_limit
 
@@ -91,6 +92,7 @@ class LocalEngine:
         self._rows: list[RunningJob] = []  # in the order of the batch's rows
         self._batch = self._empty_batch()
         self._shares = RowShares() if max_share < 1 else None
+        self._order = RowOrder()
         self._closing = False
         self._prompt_tokens = self._answer_tokens = 0
         self._average_seconds = 1.0  # moving average of the time to answer a job
@@ -177,13 +179,25 @@ class LocalEngine:
     def _decode_rows(self) -> None:
         """Decode a token of each row whose owner has not had more than an equal share of the time."""
         started = time.monotonic()
+        chosen = range(len(self._rows)) if self._shares is None else self._choose_rows(self._shares)
         owners = [row.queued.job.owner for row in self._rows]
-        chosen = range(len(owners)) if self._shares is None else self._shares.choose(owners)
         rows = [self._rows[index] for index in chosen]
         tokens = torch.tensor([row.last_token for row in rows], device=self._base.device)
         self._extend(rows, self._batch.step(tokens, chosen))
         if self._shares is not None:
             self._shares.charge(owners, chosen, time.monotonic() - started)
+
+    def _choose_rows(self, shares: RowShares) -> Sequence[int]:
+        """Return the rows to decode now, after moving rows so that they are adjacent if possible."""
+
+        def choose() -> list[int]:
+            return shares.choose([row.queued.job.owner for row in self._rows])
+
+        swaps = self._order.swaps(choose(), [row.length for row in self._rows])
+        for row, other in swaps:
+            self._batch.swap_rows(row, other)
+            self._rows[row], self._rows[other] = self._rows[other], self._rows[row]
+        return choose()
 
     def _has_work(self) -> bool:
         return bool(len(self._queue) or self._prompts.starting or self._rows)

@@ -68,6 +68,11 @@ class RunningJob:
         self._adapter_on = plan.is_on
         self._plan = plan if queued.job.with_plan else None
 
+    @property
+    def length(self) -> int:
+        """Tokens of its prompt and of its answer so far."""
+        return self.queued.job.num_prompt_tokens + self._num_tokens
+
     def add_token(self, token: int, choice: TokenChoice | None, stop_ids: set[int]) -> None:
         """Extend the answer by a token and send the text that is complete.
 

@@ -1,7 +1,8 @@
-"""Tables of words, phrases and templates in TOML files beside the code that uses them."""
+"""Tables of words, phrases and templates in files beside the code that uses them."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -15,3 +16,14 @@ def load_table(package: str, name: str) -> dict[str, Any]:
         name: path in the package's folder `tables`, without `.toml`.
     """
     return tomllib.loads(files(package).joinpath("tables", f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def load_rows(package: str, name: str) -> list[dict[str, Any]]:
+    """Read a file of JSON lines that ships with a package.
+
+    Args:
+        package: name of the package.
+        name: path in the package's folder `tables`, without `.jsonl`.
+    """
+    text = files(package).joinpath("tables", f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]

@@ -41,7 +41,16 @@ class TaskData(Section):
     drawn_tasks: int = Field(
         0, ge=0, description="Number of generated tasks whose words, marks and labels are new in every task."
     )
+    written_tasks: bool = Field(False, description="Add the 80 ordinary requests that were written for lorify.")
     tasks_path: Path | None = Field(None, description="JSON file or folder of further tasks.")
+    wordings: bool = Field(
+        False,
+        description="Add wordings to the published tasks in tasks_path (P3, Super-NaturalInstructions, CLINC150, "
+        "Banking77), and leave out those whose answers cannot be learned.",
+    )
+    heldout_tasks: tuple[str, ...] = Field(
+        (), description="Names, families and source data sets of tasks in tasks_path that are held out."
+    )
     questions_path: Path | None = Field(
         None, description="JSON lines of context, question and answers; adds the task of writing such questions."
     )

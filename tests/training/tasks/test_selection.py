@@ -58,3 +58,31 @@ def test_generated_tasks_are_added_to_the_suite_or_used_alone():
     both, unseen = select_tasks(TaskData(drawn_tasks=40), seed=0)
     assert set(alone) < set(both)
     assert not {task.family for task in both} & {task.family for task in unseen}
+
+
+def published_task(name: str, *answers: str) -> dict:
+    instances = [{"input": f"{name} input {n}", "outputs": [answer]} for n, answer in enumerate(answers)]
+    descriptions = ["Sentence 1: {...} Sentence 2: {...} same?"]
+    return {"name": name, "definition": "Say yes or no.", "descriptions": descriptions, "instances": instances}
+
+
+def test_published_tasks_get_wordings_and_named_data_sets_are_held_out(tmp_path):
+    for name in ("t0_paws_labeled_final_Rewrite", "t0_wiqa_effect_with_label_answer", "t0_quarel_logic_test", "mine"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(published_task(name, "yes", "no")))
+    data = {"suite": False, "tasks_path": tmp_path, "heldout_family_share": 0}
+    train, unseen = select_tasks(TaskData.model_validate({**data, "wordings": True, "heldout_tasks": ["paws"]}), 0)
+    assert [task.name for task in unseen] == ["t0_paws_labeled_final_Rewrite"]
+    tasks = {task.name: task for task in train}
+    assert set(tasks) == {"t0_wiqa_effect_with_label_answer", "mine"}  # Quarel has wrong labels
+    described = tasks["t0_wiqa_effect_with_label_answer"].descriptions
+    assert len(described) >= 14 and not any("{" in text for text in described)
+    assert len(tasks["mine"].descriptions) == 1
+    plain, _ = select_tasks(TaskData.model_validate(data), 0)
+    assert len(plain) == 4 and all(len(task.descriptions) == 1 for task in plain)
+    with pytest.raises(TrainingError, match="heldout_tasks names boolq"):
+        select_tasks(TaskData.model_validate({**data, "heldout_tasks": ["boolq", "paws"]}), 0)
+
+
+def test_written_tasks_are_added():
+    train, _ = select_tasks(TaskData(suite=False, written_tasks=True), seed=0)
+    assert len({task.family for task in train}) == len(train) == 80

@@ -12,9 +12,12 @@ from lorify.data.sources.questions import load_question_examples
 from lorify.data.sources.splits import split_by_passage
 from lorify.data.tasks.decontamination import decontaminate, instance_text
 from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.published.natural import place_task
 from lorify.data.tasks.published.sni import sni_number, sni_training_tasks
 from lorify.data.tasks.schema import Task
 from lorify.data.tasks.suite import SOURCE, drawn_suite_tasks, suite_training_tasks, suite_unseen_tasks
+from lorify.data.tasks.wordings import with_wordings
+from lorify.data.tasks.written import written_tasks
 from lorify.errors import TrainingError
 from lorify.hypernets.training_data import TaskData
 
@@ -30,8 +33,10 @@ def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     """
     train = [*(suite_training_tasks() if data.suite else ()), *drawn_suite_tasks(data.drawn_tasks)]
     unseen = suite_unseen_tasks() if data.suite else []
-    for task in load_tasks(data.tasks_path) if data.tasks_path is not None else []:
-        (unseen if _family_position(task.family) < data.heldout_family_share else train).append(task)
+    train += written_tasks() if data.written_tasks else ()
+    heldout, others = _published_tasks(data)
+    unseen += heldout
+    train += others
     if data.questions_path is not None:
         passages = load_question_examples(data.questions_path, max_context_chars=MAX_PASSAGE_CHARS)
         train += question_writing_tasks(split_by_passage(passages)[0], seed)
@@ -44,12 +49,28 @@ def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
     train = [task for task in train if len(task.instances) > 1]
     if not train:
         raise TrainingError(
-            "there is no task to train on; set data.suite to true, data.drawn_tasks above 0, data.tasks_path to a "
-            "folder of tasks, data.questions_path to questions or data.follow_ups to true"
+            "there is no task to train on; set data.suite or data.written_tasks to true, data.drawn_tasks above 0, "
+            "data.tasks_path to a folder of tasks, data.questions_path to questions or data.follow_ups to true"
         )
     if data.max_tasks is not None and data.max_tasks < len(train):
         train = random.Random(f"{seed}/tasks").sample(train, data.max_tasks)
     return train, [task for task in unseen if len(task.instances) > 1]
+
+
+def _published_tasks(data: TaskData) -> tuple[list[Task], list[Task]]:
+    """Read the tasks of `tasks_path`: those that are held out, and the others."""
+    tasks = load_tasks(data.tasks_path) if data.tasks_path is not None else []
+    known = {task.name: {task.name, task.family, (placed := place_task(task)).source, placed.family} for task in tasks}
+    if missing := set(data.heldout_tasks) - set().union(*known.values()):
+        raise TrainingError(
+            f"data.heldout_tasks names {', '.join(sorted(missing))}, which {data.tasks_path} does not have; name "
+            "tasks, families or data sets of it"
+        )
+    heldout, others = [], []
+    for task in tasks:
+        is_heldout = bool(known[task.name] & set(data.heldout_tasks))
+        (heldout if is_heldout or _family_position(task.family) < data.heldout_family_share else others).append(task)
+    return heldout, with_wordings(others) if data.wordings else others
 
 
 def _without_overlap(train: list[Task], evaluated: Iterable[Task]) -> list[Task]:

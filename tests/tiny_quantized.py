@@ -35,12 +35,12 @@ def quantized_model(seed: int = 0, *, heads: int = 4, kv_heads: int = 2, layers:
 
 
 def quantized_base(seed: int = 0, **shape: int) -> BaseLM:
-    """A base of `quantized_model` for which a session is due."""
+    """A base of `quantized_model` for which compiled loops are due."""
     return with_due_session(quantized_model(seed, **shape), f"{seed:02x}" * 32)
 
 
 def with_due_session(model: PreTrainedModel, digest: str) -> BaseLM:
-    """A base that is decoded by ONNX Runtime from the first step on, if it can be."""
+    """A base that compiled loops decode from the first step on, if it can be."""
     base = BaseLM(model, tiny_tokenizer(), name=f"quantized-{digest[:2]}", digest=digest)
     base.decoding_session.expect_many_steps()
     return base

@@ -35,6 +35,6 @@ class KeptSession:
     def expect_many_steps(self) -> None:
         """Open the session at the first step, so that a server answers its first requests like its later ones.
 
-        PyTorch and ONNX Runtime round differently: where two tokens are about equally likely, they can choose another.
+        PyTorch and compiled loops add in another order: where two tokens are equally likely, they can differ.
         """
         self.num_steps = FIRST_STEPS

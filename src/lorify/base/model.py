@@ -50,7 +50,7 @@ class BaseLM:
         is_recurrent: whether some blocks carry a state from token to token, as state-space layers do.
         window_tokens: length of the context window, in tokens.
         packed_matrices: weights packed for decoding on a CPU (see `lorify.base.packed_weights`).
-        decoding_session: decoding by ONNX Runtime on a CPU (see `lorify.base.decoding.onnx`).
+        decoding_session: compiled loops for decoding on a CPU (see `lorify.base.decoding.compiled`).
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str, digest: str) -> None:

@@ -1,8 +1,8 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
-Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by ONNX Runtime (`onnx`) or by
-the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. Architectures that neither
-supports use the Hugging Face model for every token.
+Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by compiled loops (`compiled`)
+or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. Architectures that
+neither supports use the Hugging Face model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
 """
@@ -10,7 +10,7 @@ Shapes: N rows of the batch, T positions, K key/value heads, C channels per head
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -18,16 +18,19 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from lorify.base.decoding.block_rows import BlockRows
+from lorify.base.decoding.compiled.session import find_compiled
 from lorify.base.decoding.model_steps import ModelBatch
-from lorify.base.decoding.onnx.rows import MOST_ROWS, OnnxRows
-from lorify.base.decoding.onnx.session import find_session
 from lorify.base.decoding.prefill import Prefill, rope_depends_on_length
 from lorify.base.lazy_memory import lazy_zeros
 from lorify.base.lora import LoraBatch, LoraRows, select_rows
 from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
+if TYPE_CHECKING:
+    from lorify.base.decoding.compiled.rows import CompiledRows
+
 _MAX_SELECTIONS = 2  # selections of rows that are kept prepared; each can hold a copy of their updates
+_MOST_COMPILED_ROWS = 32  # larger batches have not been measured
 _GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
 
 
@@ -82,7 +85,7 @@ def start_decoding(base: BaseLM, num_tokens: int) -> DecodingBatch:
         raise BaseModelError(
             f"base model {base.name!r} is sharded over training processes and cannot generate; load it unsharded"
         )
-    return _FastBatch(base, num_tokens) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
+    return _FastBatch(base) if supports_fast_decoding(base, num_tokens) else ModelBatch(base)
 
 
 def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
@@ -105,13 +108,12 @@ class _FastBatch:
     without moving the others.
     """
 
-    def __init__(self, base: BaseLM, num_tokens: int) -> None:
+    def __init__(self, base: BaseLM) -> None:
         decoder: Any = base.model.get_decoder()
         self._base = base
-        self._num_tokens = num_tokens
         self._embedding: Tensor = decoder.embed_tokens.weight
         self._lora = LoraRows()
-        self._prepared: dict[tuple[int, ...], BlockRows | OnnxRows] = {}  # none after rows or buffers have changed
+        self._prepared: dict[tuple[int, ...], BlockRows | CompiledRows] = {}  # none after rows or buffers have changed
         self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
@@ -154,14 +156,14 @@ class _FastBatch:
         return logits
 
     def _count_step(self) -> None:
-        """Prepare the rows anew once a session of ONNX Runtime pays off."""
+        """Prepare the rows anew once compiled loops pay off."""
         kept = self._base.decoding_session
         if not kept.is_due:
             kept.num_steps += 1
             if kept.is_due:
                 self._prepared = {}
 
-    def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | OnnxRows:
+    def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | CompiledRows:
         """Return some rows with their updates, ready to be decoded."""
         key = tuple(rows)
         if key not in self._prepared:
@@ -173,14 +175,13 @@ class _FastBatch:
             self._prepared[key] = self._start(key, lora)
         return self._prepared[key]
 
-    def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | OnnxRows:
+    def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | CompiledRows:
         are_adjacent = rows[-1] - rows[0] == len(rows) - 1
-        fits = len(rows) <= MOST_ROWS and self._num_tokens <= self._base.window_tokens
-        session = find_session(self._base, lora) if are_adjacent and fits else None
-        if session is None:
+        compiled = find_compiled(self._base) if are_adjacent and len(rows) <= _MOST_COMPILED_ROWS else None
+        if compiled is None:
             return BlockRows(self._base, lora, self._keys, self._values, rows)
         keys, values = ([buffer[rows[0] : rows[-1] + 1] for buffer in part] for part in (self._keys, self._values))
-        return OnnxRows(self._base, session, lora, keys, values)
+        return compiled.rows(self._base, lora, keys, values)
 
     @torch.inference_mode()
     def drop_row(self, row: int) -> None:

@@ -45,7 +45,7 @@ class BlockRows:
         self._keys, self._values, self._slots = keys, values, slots
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Decode one token of each row; as `lorify.base.decoding.onnx.rows.OnnxRows.step`."""
+        """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
         positions = newest_positions(self._slots, lengths, self._rotary, x)
         for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
             x = x + block.attend(block.input_norm(x), keys, values, positions)

@@ -159,7 +159,7 @@ def sample_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
 
 def _sampled(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     """Pick tokens `[N]` by the temperature and nucleus of each row."""
-    tokens = logits.argmax(-1)
+    tokens = _most_likely(logits)
     plain = [row for row, sampler in enumerate(samplers) if not sampler.is_greedy and sampler.top_p >= 1]
     nucleus = [row for row, sampler in enumerate(samplers) if not sampler.is_greedy and sampler.top_p < 1]
     if plain:
@@ -173,6 +173,14 @@ def _sampled(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
         ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= top_p, 0.0)
         tokens[nucleus] = order.gather(-1, _draw_indices(ordered, chosen)[:, None])[:, 0]
     return tokens
+
+
+def _most_likely(logits: Tensor) -> Tensor:
+    """Pick the most likely tokens `[N]`."""
+    if logits.device.type == "cpu" and logits.dtype == torch.float32:
+        # PyTorch would wake its threads, which then wait for more work on the cores that decode the next token.
+        return torch.from_numpy(logits.numpy().argmax(-1))
+    return logits.argmax(-1)
 
 
 def _probabilities(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The constants of a graph in one file, which ONNX Runtime maps into memory: weights are neither parsed nor copied."""
+"""Named arrays in one file that is mapped into memory: weights are neither parsed nor copied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 WEIGHTS_NAME = "weights.bin"
 _LAYOUT_NAME = "layout.json"
@@ -65,22 +64,19 @@ class Constants:
         }
         (folder / _LAYOUT_NAME).write_text(json.dumps(layout), encoding="utf-8")
 
-    @property
-    def content(self) -> bytes:
-        """The content of the file, of constants that were not read from one."""
-        return b"".join(self._parts)
+    def arrays(self, folder: Path | None = None) -> dict[str, np.ndarray]:
+        """Return the constants by name: those in memory, or with a folder those that were written into it."""
+        if folder is None:
+            content = np.frombuffer(b"".join(self._parts), np.uint8)
+        else:
+            content = np.memmap(folder / WEIGHTS_NAME, np.uint8, "r")
+        return {
+            name: content[entry.offset : entry.offset + entry.num_bytes].view(entry.dtype).reshape(entry.shape)
+            for name, entry in self._entries.items()
+        }
 
-    def __contains__(self, name: str) -> bool:
-        """Return whether there is a constant of this name."""
-        return name in self._entries
-
-    def __getitem__(self, name: str) -> Constant:
-        """Return a constant by its name."""
-        return self._entries[name]
-
-    def add(self, name: str, values: Tensor | np.ndarray) -> None:
-        """Append a constant; tensors are stored in float32."""
-        array = values.detach().float().cpu().numpy() if isinstance(values, Tensor) else values
+    def add(self, name: str, array: np.ndarray) -> None:
+        """Append a constant."""
         content = np.ascontiguousarray(array).tobytes()
         self._entries[name] = Constant(array.dtype.name, array.shape, self._num_bytes, len(content))
         self._parts.append(content + bytes(-len(content) % _ALIGNMENT))

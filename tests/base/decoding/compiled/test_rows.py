@@ -1,4 +1,4 @@
-"""Decoding by ONNX Runtime against the model, on float32 weights that lie on a quantization grid."""
+"""Decoding by compiled loops against the model, on float32 weights that lie on a quantization grid."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.base.decoding.batching import start_decoding
+from lorify.base.decoding.compiled.session import DECODING_VARIABLE, find_compiled
 from lorify.base.decoding.generation import generate_batch
-from lorify.base.decoding.onnx.session import DECODING_VARIABLE, find_session
 from lorify.base.decoding.prefill import prefilled
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.lora import LoraBatch, select_rows
@@ -30,7 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def base() -> BaseLM:
     base = quantized_base()
-    assert find_session(base) is not None
+    assert find_compiled(base) is not None
     return base
 
 
@@ -80,10 +80,10 @@ def test_answers_of_all_shapes_are_those_of_pytorch(
     def answer() -> list[list[int]]:
         return generate_batch(base, [[5, 6, 7]], GenerationOptions(20), lora=lora, stop_ids=set())
 
-    assert find_session(base) is not None
+    assert find_compiled(base) is not None
     by_onnx = answer()
     monkeypatch.setenv(DECODING_VARIABLE, "torch")
-    assert find_session(base) is None
+    assert find_compiled(base) is None
     assert answer() == by_onnx
 
 

@@ -1,7 +1,9 @@
-"""Where ONNX Runtime decodes, and what is cached for it."""
+"""Where compiled loops decode, and what is cached for them."""
 
 import logging
-import shutil
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,9 @@ from tiny import tiny_model, tiny_tokenizer
 from tiny_quantized import quantized_base, quantized_model, row_quantized_adapter, with_due_session
 
 from lorify.adapters import Adapter, build_lora_batch
+from lorify.base.decoding.compiled.session import DECODING_VARIABLE, find_compiled
+from lorify.base.decoding.compiled.weights import weights_folder
 from lorify.base.decoding.generation import generate_batch
-from lorify.base.decoding.onnx.graph_files import graph_folder
-from lorify.base.decoding.onnx.session import DECODING_VARIABLE, find_session
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 
@@ -30,28 +32,28 @@ def answer(base: BaseLM, *adapters: Adapter) -> list[int]:
     return generate_batch(base, [[5, 6, 7]], GenerationOptions(12), lora=lora, stop_ids=set())[0]
 
 
-def test_the_graph_is_cached_by_the_digest_of_the_weights(cache: Path) -> None:
+def test_matrices_are_cached_by_the_digest_of_the_weights(cache: Path) -> None:
     first, other = quantized_base(0), quantized_base(1)
     assert answer(first) != answer(other)
-    assert sorted((cache / "decoding").iterdir()) == sorted([graph_folder(first), graph_folder(other)])
-    before = {path: path.stat().st_mtime_ns for path in graph_folder(first).iterdir()}
+    assert sorted((cache / "decoding").iterdir()) == sorted([weights_folder(first), weights_folder(other)])
+    before = {path: path.stat().st_mtime_ns for path in weights_folder(first).iterdir()}
     assert answer(quantized_base(0)) == answer(first)
-    assert {path: path.stat().st_mtime_ns for path in graph_folder(first).iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in weights_folder(first).iterdir()} == before
 
 
 @pytest.mark.parametrize("damage", ["half", "gone", "other bytes", "empty"])
-@pytest.mark.parametrize("name", ["*.onnx", "weights.bin", "layout.json"])
+@pytest.mark.parametrize("name", ["weights.bin", "layout.json"])
 def test_a_damaged_cache_is_written_again(name: str, damage: str) -> None:
     base = quantized_base()
     expected = answer(base)
-    (path,) = graph_folder(base).glob(name)
+    (path,) = weights_folder(base).glob(name)
     whole = path.read_bytes()
     damaged = {"half": whole[: len(whole) // 2], "other bytes": bytes(len(whole)), "empty": b""}
     path.unlink()
     if damage in damaged:
         path.write_bytes(damaged[damage])
     again = quantized_base()
-    assert find_session(again) is not None
+    assert find_compiled(again) is not None
     assert answer(again) == expected
     assert path.read_bytes() == whole
 
@@ -70,28 +72,20 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache: Path, caplog: pyt
         assert answer(base) == first
     (record,) = caplog.records
     assert "LORIFY_CACHE" in record.getMessage()
-    assert find_session(base) is not None
+    assert find_compiled(base) is not None
 
 
-def test_pytorch_decodes_if_onnx_runtime_fails(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cache: Path
-) -> None:
+def test_pytorch_decodes_if_numba_fails(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     expected = answer(quantized_base())
-    shutil.rmtree(cache)
-
-    def fail(*_args: object, **_options: object) -> None:
-        raise RuntimeError("no such node on this CPU")
-
-    monkeypatch.setattr("onnxruntime.InferenceSession", fail)
+    monkeypatch.setitem(sys.modules, "lorify.base.decoding.compiled.opening", None)  # as if its import failed
     base = quantized_base()
     with caplog.at_level(logging.WARNING):
         assert answer(base) == answer(base) == expected
     (record,) = caplog.records
-    assert "no such node on this CPU" in record.getMessage()
-    assert not cache.exists()
+    assert "decoded by PyTorch, more slowly" in record.getMessage()
 
 
-def test_changed_weights_are_not_decoded_by_an_older_session() -> None:
+def test_changed_weights_are_brought_into_blocks_anew() -> None:
     base, other = quantized_base(0), quantized_base(1)
     answer(base)
     base.model.load_state_dict(other.model.state_dict())
@@ -112,61 +106,66 @@ def test_other_bases_are_left_to_pytorch(cache: Path) -> None:
         "bfloat16": quantized_model().to(dtype=torch.bfloat16),
     }
     for kind, model in others.items():
-        assert find_session(with_due_session(model, "b" * 64)) is None, kind
+        assert find_compiled(with_due_session(model, "b" * 64)) is None, kind
     assert not cache.exists()
 
 
 def test_a_missing_package_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     base = quantized_base()
-    assert find_session(base) is None
+    assert find_compiled(base) is None
     assert answer(base)
 
 
-def test_a_shared_factor_is_part_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_with_adapters_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     base = quantized_base()
-    first, second = (row_quantized_adapter(base, seed) for seed in (1, 2))
-    answers = [answer(base, first), answer(base, second), answer(base)]
-    step = find_session(base)
-    assert step is not None
-    assert set(step.updates.constant) == set(first.weights)
-    assert not step.updates.free  # one session has served all three
+    adapters = [row_quantized_adapter(base, 1), random_adapter(base, 3)]
+    answers = [answer(base), *(answer(base, adapter) for adapter in adapters)]
+    assert find_compiled(base) is not None
     monkeypatch.setenv(DECODING_VARIABLE, "torch")
-    assert [answer(base, first), answer(base, second), answer(base)] == answers
+    assert [answer(base), *(answer(base, adapter) for adapter in adapters)] == answers
 
 
-def test_other_updates_open_a_wider_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    base = quantized_base()
-    shared, other = row_quantized_adapter(base, 1), random_adapter(base, 3)
-    answers = [answer(base), answer(base, shared), answer(base, other)]
-    step = find_session(base)
-    assert step is not None
-    assert set(step.updates.constant) == set(shared.weights)
-    assert set(step.updates.free) > {(1, "q_proj")}
-    monkeypatch.setenv(DECODING_VARIABLE, "torch")
-    assert [answer(base), answer(base, shared), answer(base, other)] == answers
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_threads_share_steps(num_threads: int) -> None:
+    base, before = quantized_base(), torch.get_num_threads()
+    expected = answer(base)
+    torch.set_num_threads(num_threads)
+    try:
+        with ThreadPoolExecutor(3) as pool:  # answers at the same time do not mix
+            assert list(pool.map(lambda _: answer(base), range(12))) == [expected] * 12
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_graphs_of_a_base_share_its_weights() -> None:
-    base = quantized_base()
-    answer(base)
-    assert answer(base, random_adapter(base, 3))
-    names = sorted(path.suffix for path in graph_folder(base).iterdir())
-    assert names == [".bin", ".json", ".onnx", ".onnx"]
-    again = quantized_base()
-    assert answer(again, random_adapter(again, 3)) == answer(base, random_adapter(base, 3))
+def test_threads_that_help_sleep_between_steps() -> None:
+    base, before = quantized_base(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        answer(base)
+        helper = next(thread for thread in threading.enumerate() if thread.name == "lorify-decoding")
+        assert helper.native_id is not None
+        state = Path(f"/proc/self/task/{helper.native_id}/stat")
+        if not state.exists():
+            pytest.skip("no /proc")
+        for _ in range(1000):  # it goes to sleep after the step it has helped with
+            if state.read_text().rsplit(")", 1)[1].split()[0] == "S":
+                return
+        pytest.fail("a helper is busy without work")
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_a_session_is_opened_in_the_course_of_a_long_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_are_compiled_in_the_course_of_a_long_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     base = BaseLM(quantized_model(), tiny_tokenizer(), name="quantized", digest="a" * 64)
 
     def answer_of(num: int) -> list[list[int]]:
         return generate_batch(base, [[5, 6, 7], [8, 9]], GenerationOptions(num), lora=None, stop_ids=set())
 
     answer_of(5)
-    assert find_session(base) is None
-    assert not graph_folder(base).exists()
+    assert find_compiled(base) is None
+    assert not weights_folder(base).exists()
     answers = answer_of(30)
-    assert find_session(base) is not None
+    assert find_compiled(base) is not None
     monkeypatch.setenv(DECODING_VARIABLE, "torch")
     assert answer_of(30) == answers

@@ -1,0 +1,43 @@
+"""Numba's compiler, with a cache of its own for each version of the sources.
+
+Numba keeps what it has compiled until the file of a function changes. Functions of other files that it calls are
+compiled into it, so the cache is kept by the content of all files of this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import config, njit
+
+from lorify.base.cache import cache_dir
+
+_SOURCES = Path(__file__).parent
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, or take it from the cache. It runs without the interpreter's lock.
+
+    Sums may be taken in any order, as vector instructions need.
+
+    Raises:
+        RuntimeError: if no folder for the cache can be written.
+    """
+    chosen = config.CACHE_DIR
+    try:
+        config.CACHE_DIR = chosen or str(_cache_folder())
+        return njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})(function)
+    finally:
+        config.CACHE_DIR = chosen
+
+
+def _cache_folder() -> Path:
+    """The folder beside the sources, or in the user's cache if that cannot be written."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.py")))).hexdigest()[:16]
+    beside = _SOURCES / "__pycache__"
+    parent = beside if os.access(beside if beside.is_dir() else _SOURCES, os.W_OK) else cache_dir() / "compiled"
+    return parent / digest

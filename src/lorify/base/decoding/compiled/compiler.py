@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+import numba
+from numba import njit
 
 from lorify.base.cache import cache_dir
 
+_settings: Any = numba.config
 _SOURCES = Path(__file__).parent
 
 
@@ -27,12 +29,12 @@ def compiled(function: Callable[..., Any]) -> Any:
     Raises:
         RuntimeError: if no folder for the cache can be written.
     """
-    chosen = config.CACHE_DIR
+    chosen = _settings.CACHE_DIR
     try:
-        config.CACHE_DIR = chosen or str(_cache_folder())
+        _settings.CACHE_DIR = chosen or str(_cache_folder())
         return njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})(function)
     finally:
-        config.CACHE_DIR = chosen
+        _settings.CACHE_DIR = chosen
 
 
 def _cache_folder() -> Path:

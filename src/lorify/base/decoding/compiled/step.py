@@ -9,7 +9,7 @@ Shapes: as in `kernels`.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, int64
+from numba import carray, int64  # pyright: ignore[reportPrivateImportUsage]
 
 from lorify.base.decoding.compiled.atomics import fetch_add, load, pointer_to, store, yield_thread
 from lorify.base.decoding.compiled.compiler import compiled

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import uuid
@@ -103,11 +104,12 @@ class AdapterFolders:
             StoreError: if it cannot be moved for another reason.
         """
         folder = self._adapters_dir / id
-        if folder.exists():
-            if not replaces_damaged:
-                return False
-            shutil.rmtree(folder, ignore_errors=True)
+        is_taken = os.path.lexists(folder)  # also by a link to nothing
+        if is_taken and not replaces_damaged:
+            return False
         try:
+            if is_taken:
+                _delete(folder)
             self._marker(id).touch()
             incoming.rename(folder)
         except OSError as error:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 from numba import njit
+from numba.core import config
 
 from lorify.base.cache import cache_dir
 
-_settings: Any = numba.config
+_settings: Any = config
 _SOURCES = Path(__file__).parent
 
 

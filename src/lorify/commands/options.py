@@ -119,13 +119,21 @@ def _loading(name: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def load_base_model(name: str, *, sharded: bool = False) -> BaseLM:
-    """Load a base without a hypernetwork; `sharded` distributes its blocks over all training processes."""
+def load_base_model(name: str, *, float32: bool = False, sharded: bool = False) -> BaseLM:
+    """Load a base without a hypernetwork.
+
+    Args:
+        name: as for `lorify.base.loading.load_base`.
+        float32: load the weights in float32, also where bfloat16 is faster.
+        sharded: distribute the blocks over all training processes.
+    """
     with _paused_garbage_collection():
+        import torch
+
         from lorify.base.loading import load_base
 
         with _loading(name):
-            return load_base(name, sharded=sharded)
+            return load_base(name, dtype=torch.float32 if float32 else None, sharded=sharded)
 
 
 def read_contexts(sources: list[str]) -> list[Context]:

@@ -140,7 +140,8 @@ def run(config: TrainingConfig, run_dir: Path, seconds: float | None) -> None:
 
     num_processes, is_main = join_processes()
     check_run_dir(run_dir, config)
-    load = partial(load_base_model, sharded=config.sharded_base and num_processes > 1)
+    float32 = config.optimization.bf16 is False
+    load = partial(load_base_model, float32=float32, sharded=config.sharded_base and num_processes > 1)
     objective = find_training_kind(config.kind).prepare(config, Preparation(run_dir, load, show_progress))
     trainer = Trainer(config, objective, run_dir)
     if not is_main:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from lorify.data.answers import contains_answer, normalize_answer
 from lorify.data.examples import Question
@@ -36,11 +37,17 @@ def most_similar_question(text: str, questions: Sequence[Question]) -> Question 
     Returns:
         The first of the best questions; None if none is left.
     """
-    words = set(normalize_answer(text).split())
+    words = _words(text)
 
     def shared(question: Question) -> float:
-        own = set(normalize_answer(question.text).split())
+        own = _words(question.text)
         return len(own & words) / max(1, len(own))
 
-    fitting = [question for question in questions if not contains_answer(text, question.answers)]
-    return max(fitting, key=shared, default=None)
+    # Looking for answers in a long text takes longer than comparing words, so it is done for few questions.
+    best_first = sorted(questions, key=shared, reverse=True)
+    return next((question for question in best_first if not contains_answer(text, question.answers)), None)
+
+
+@lru_cache(maxsize=100_000)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(normalize_answer(text).split())

@@ -23,8 +23,9 @@ from lorify.training.associative.relevance import prepare_relevance
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.scoring import AnswerScorer, SegmentScores
 from lorify.training.associative.step_memory import StepEncoder
-from lorify.training.engine.objective import BatchLoss, timed
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import split_by_length
+from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.passages import prepare_everyday, prepare_passages, prepare_texts
 from lorify.training.preparation import Preparation
 
@@ -106,6 +107,7 @@ class AssociativeObjective:
             fit_to_activations(self.hypernetwork, self.hypernetwork_config, base, train_steps.build(0).chunks)
         bf16 = config.optimization.computes_in_bf16(base.device)
         shared = (base, self.hypernetwork_config, self.hypernetwork)
+        self._batches = PrefetchedBatches(train_steps.build, base.device)
         self._encoder = StepEncoder(*shared, bf16)
         self._finder = AnswerFinder(*shared, relevance, bf16) if relevance is not None else None
         self._scorer = AnswerScorer(*shared, config.optimization)
@@ -118,7 +120,7 @@ class AssociativeObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
-        step, seconds = timed(self.train_steps.build, batch)
+        step, seconds = self._batches.take(batch)
         scores, num_tokens = self._score(step)
         is_general = torch.tensor([kind == "general" for kind in step.kinds], device=scores.loss.device)
         loss = (scores.loss * torch.where(is_general, optimization.preservation_kl_weight, 1.0)).mean()

@@ -41,8 +41,9 @@ from lorify.training.doc_to_lora.contexts import Contexts, add_self_generated, l
 from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config, patch_grid
 from lorify.training.doc_to_lora.teacher_loss import kl_to_teacher
 from lorify.training.engine.losses import answer_logits, cross_entropy_per_token, mean_per_segment
-from lorify.training.engine.objective import BatchLoss, timed
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import pack_rows, split_by_length
+from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.preparation import Preparation
 
 FIXED_FIELDS = (
@@ -134,6 +135,7 @@ class PerceiverObjective:
         self.hypernetwork = hypernetwork.to(base.device).train()
         made_for = config, base, self.encoder, self.hypernetwork_config
         self.train_batches = PerceiverBatches(*made_for, train)
+        self._batches = PrefetchedBatches(self.train_batches.build, base.device)
         self.heldout_batches = PerceiverBatches(*made_for, heldout, heldout=True)
 
     @property
@@ -144,7 +146,7 @@ class PerceiverObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         optimization = self.config.optimization
-        rows, seconds = timed(self.train_batches.build, batch)
+        rows, seconds = self._batches.take(batch)
         scores = self.score_contexts(rows, noise_alpha=optimization.neftune_alpha)
         size = scores.generated_size
         metrics: dict[str, float] = {"generated_size": size.item(), "contexts": float(len(rows))}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from torch import Tensor, nn
-
-Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class BatchLoss:
         metrics: further curves, such as `loss/facts` and `exact/facts`.
         num_tokens: tokens that the base read, for the speed that is shown.
         weight: of this batch in the mean over a step's batches, over all processes.
-        data_seconds: time in which the batch was built, and an accelerator had nothing to do.
+        data_seconds: time in which the step waited for its batch.
     """
 
     loss: Tensor
@@ -30,13 +27,6 @@ class BatchLoss:
     num_tokens: int
     weight: float = 1.0
     data_seconds: float = 0.0
-
-
-def timed(build: Callable[[int], Built], batch: int) -> tuple[Built, float]:
-    """Build a training batch, and return it with the seconds that took."""
-    started = time.perf_counter()
-    built = build(batch)
-    return built, time.perf_counter() - started
 
 
 class Objective(Protocol):

@@ -21,13 +21,15 @@ from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.lora_table import LoraStack, LoraTable
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
-from lorify.training.engine.objective import BatchLoss, timed
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.prefetch import PrefetchedBatches
+from lorify.training.engine.processes import num_processes
 from lorify.training.lora_weights import build_table_batch, copy_to_adapter, new_table, settings_scaling
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler, training_descriptions
 from lorify.training.tasks.scoring import average_scores, score_rows
 from lorify.training.tasks.selection import select_tasks
-from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base, num_processes
+from lorify.training.tasks.setup import adapted_layers, embed_descriptions, load_start, load_task_base
 
 SHARED = "all tasks"
 
@@ -53,6 +55,7 @@ class LoraObjective:
         """Start with new LoRAs as in PEFT: A random, B zero."""
         self.config, self.base, self.tasks = config, base, tasks
         self.train = TaskSampler(config.data, base, tasks, seed=config.seed, num_processes=num_processes())
+        self._batches = PrefetchedBatches(self.train.build, base.device)
         self.heldout = TaskSampler(config.data, base, tasks, seed=config.seed, heldout=True)
         self.layers = adapted_layers(config.lora, base.num_layers, base.name)
         names = [SHARED] if config.shared else [task.name for task in self.train.tasks]
@@ -104,7 +107,7 @@ class LoraObjective:
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
-        step, seconds = timed(self.train.build, batch)
+        step, seconds = self._batches.take(batch)
         scores = score_rows(self.base, step.rows, self._lora(step), self.config.optimization, training=True)
         metrics = {"exact/train": scores.exact.mean().item()}
         return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens, data_seconds=seconds)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, distributed
+from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder
@@ -18,6 +18,7 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork
 from lorify.hypernets.text_to_lora.training_config import TaskSettings, TaskTrainingConfig
 from lorify.hypernets.training_config import LoraSettings
 from lorify.hypernets.training_data import TaskData
+from lorify.training.engine.processes import num_processes
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskSampler
 
@@ -37,11 +38,6 @@ def load_task_base(name: str, preparation: Preparation) -> BaseLM:
     if base.device.type == "cpu":  # there the backward pass of fused attention takes five times as long
         base.model.set_attn_implementation("eager")
     return base
-
-
-def num_processes() -> int:
-    """Count the processes of this run."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def build_samplers(

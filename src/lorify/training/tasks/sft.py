@@ -24,7 +24,8 @@ from lorify.hypernets.text_to_lora.lora_table import LoraStack
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
 from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig
-from lorify.training.engine.objective import BatchLoss, timed
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 from lorify.training.tasks.scoring import RowScores, evaluate_heldout, score_rows
@@ -76,6 +77,7 @@ class TaskObjective:
             embeddings: embedding `[e]` of every description that the samplers draw.
         """
         self.config, self.base, self.samplers, self.encoder = config, base, samplers, encoder
+        self._batches = PrefetchedBatches(samplers["train"].build, base.device)
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         torch.manual_seed(config.seed)
         self.hypernetwork_config, hypernetwork = _initial_hypernetwork(config, base, encoder)
@@ -89,7 +91,7 @@ class TaskObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
         optimization = self.config.optimization
-        step, seconds = timed(self.samplers["train"].build, batch)
+        step, seconds = self._batches.take(batch)
         generated = self.hypernetwork(self._embeddings_of(step))
         lora = task_lora_batch(self.hypernetwork_config, generated.weights)
         scores = score_rows(self.base, step.rows, lora, optimization, training=True)

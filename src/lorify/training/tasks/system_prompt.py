@@ -26,8 +26,9 @@ from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessage
 from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.training.engine.losses import answer_loss_per_segment
-from lorify.training.engine.objective import BatchLoss, timed
+from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.packing import pack_rows
+from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
 from lorify.training.tasks.scoring import RowScores, answer_rows, evaluate_heldout
@@ -77,6 +78,7 @@ class SystemMessageObjective:
         """
         self.config, self.base, self.samplers = config, base, samplers
         train = samplers["train"]
+        self._batches = PrefetchedBatches(train.build, base.device)
         torch.manual_seed(config.seed)
         self.hypernetwork_config = _build_config(config.hypernetwork, base, encoder, train)
         self.hypernetwork = SystemMessageHypernetwork(self.hypernetwork_config)
@@ -94,7 +96,7 @@ class SystemMessageObjective:
 
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`."""
-        step, seconds = timed(self.samplers["train"].build, batch)
+        step, seconds = self._batches.take(batch)
         scores = self._score(step, self.config.optimization.embedding_dropout)
         metrics = {"exact/train": scores.exact.mean().item()}
         return BatchLoss(scores.loss.mean(), metrics, scores.num_tokens, data_seconds=seconds)

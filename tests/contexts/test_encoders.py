@@ -3,6 +3,8 @@
 import pytest
 from chat_templates import GEMMA_2, LLAMA_3, MISTRAL_V0_2, MISTRAL_V0_2_FIRST, QWEN_3
 from tiny import CHAT_TEMPLATE, tiny_tokenizer
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from lorify.contexts.encoders import context_affixes
 
@@ -41,3 +43,24 @@ def test_a_context_is_encoded_inside_the_chat_of_its_template(template, system_t
     prefix, suffix = context_affixes(tokenizer, system_turn=system_turn)
     assert tokenizer.decode(prefix) == before
     assert tokenizer.decode(suffix) == after
+
+
+@pytest.mark.parametrize("prepend_scheme", ["first", "always", "never"])
+def test_a_tokenizer_that_puts_a_space_before_a_text_gives_the_same_prefix(prepend_scheme):
+    tokenizer = sentencepiece_tokenizer(prepend_scheme)
+    tokenizer.chat_template = MISTRAL_V0_2
+    prefix, suffix = context_affixes(tokenizer, system_turn=True)
+    # CTX_AFFIXES of the reference implementation, spelled out in letters.
+    assert tokenizer.convert_ids_to_tokens(prefix) == ["<s>", *"▁[INST]▁", "<0x0A>", "<0x0A>"]
+    assert tokenizer.convert_ids_to_tokens(suffix) == [*"▁[/INST]"]
+
+
+def sentencepiece_tokenizer(prepend_scheme: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of letters in the form of Mistral's: other characters become bytes, spaces become `▁`."""
+    letters = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *map(chr, range(33, 127))]
+    vocabulary = {letter: index for index, letter in enumerate(letters)}
+    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=prepend_scheme, split=False)
+    core.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    core.add_special_tokens([AddedToken(token, special=True) for token in letters[:3]])
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", bos_token="<s>", eos_token="</s>")

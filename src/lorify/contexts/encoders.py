@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal, Protocol, cast
 
 import torch
@@ -23,9 +24,9 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-_MARK = (
-    "\u2602"  # placeholder for the context in a rendered chat template; differs from that of `lorify.base.chat.prompts`
-)
+# Placeholders for the context in a rendered chat template: characters that neither begin nor end with the same byte,
+# so that what two chats with them have in common is the same in every chat.
+_MARKS = ("\u2602", "\U0001f9ff")
 
 
 @dataclass(frozen=True)
@@ -318,13 +319,19 @@ def context_affixes(
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
         return ((start,) if isinstance(start, int) else ()), ()
-    chat = question_messages(_MARK)
-    ids = build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
-    mark = list(tokenizer(_MARK, add_special_tokens=False)["input_ids"])
-    at = next((i for i in range(len(ids)) if ids[i : i + len(mark)] == mark), None)
-    if at is None:  # the tokenizer merges the placeholder with its surroundings
-        return tuple(ids), ()
-    return tuple(ids[:at]), tuple(ids[at + len(mark) :])
+    first, second = (
+        build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
+        for chat in map(question_messages, _MARKS)
+    )
+    # Tokenizing a placeholder alone would not find it: tokenizers of Llama and Mistral put a space before a text.
+    prefix = _common_beginning(first, second)
+    suffix = _common_beginning(first[len(prefix) :][::-1], second[len(prefix) :][::-1])
+    return prefix, suffix[::-1]
+
+
+def _common_beginning(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
+    """Return the tokens that two sequences begin with."""
+    return tuple(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def split_evenly(

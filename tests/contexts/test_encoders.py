@@ -1,12 +1,17 @@
 """The prompt around a context, for chat templates with and without a system role."""
 
+from functools import partial
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from chat_templates import GEMMA_2, LLAMA_3, MISTRAL_V0_2, MISTRAL_V0_2_FIRST, QWEN_3
 from tiny import CHAT_TEMPLATE, tiny_tokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from lorify.contexts.encoders import context_affixes
+from lorify.base.chat.control_tokens import encode_plain
+from lorify.contexts.encoders import ContextEncoder, context_affixes, context_ids
 
 BOS = "<|im_start|>"  # of the tiny tokenizer
 
@@ -51,8 +56,13 @@ def test_a_tokenizer_that_puts_a_space_before_a_text_gives_the_same_prefix(prepe
     tokenizer.chat_template = MISTRAL_V0_2
     prefix, suffix = context_affixes(tokenizer, system_turn=True)
     # CTX_AFFIXES of the reference implementation, spelled out in letters.
-    assert tokenizer.convert_ids_to_tokens(prefix) == ["<s>", *"▁[INST]▁", "<0x0A>", "<0x0A>"]
-    assert tokenizer.convert_ids_to_tokens(suffix) == [*"▁[/INST]"]
+    assert tokenizer.convert_ids_to_tokens(list(prefix)) == ["<s>", *"▁[INST]▁", "<0x0A>", "<0x0A>"]
+    assert tokenizer.convert_ids_to_tokens(list(suffix)) == [*"▁[/INST]"]
+    encoder = cast(ContextEncoder, SimpleNamespace(tokenizer=tokenizer, encode_text=partial(encode_plain, tokenizer)))
+    ids = context_ids(encoder, "The mill.", prefix=prefix, suffix=suffix, system_turn=True)
+    assert tokenizer.convert_ids_to_tokens(ids) == [*"The▁mill."]  # no space before it, as in the reference
+    other = context_ids(encoder, "The mill.", prefix=(9, 9), suffix=suffix, system_turn=True)
+    assert other == encode_plain(tokenizer, "The mill.")
 
 
 def sentencepiece_tokenizer(prepend_scheme: str) -> PreTrainedTokenizerFast:

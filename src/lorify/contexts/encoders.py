@@ -24,8 +24,8 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-# Placeholders for the context in a rendered chat template: characters that neither begin nor end with the same byte,
-# so that what two chats with them have in common is the same in every chat.
+# Each stands for the context in a rendered chat template. They neither begin nor end with the same byte, so that what
+# two chats with them have in common surrounds every context.
 _MARKS = ("\u2602", "\U0001f9ff")
 
 
@@ -319,14 +319,46 @@ def context_affixes(
     if not tokenizer.chat_template:
         start = tokenizer.bos_token_id
         return ((start,) if isinstance(start, int) else ()), ()
-    first, second = (
-        build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
-        for chat in map(question_messages, _MARKS)
-    )
-    # Tokenizing a placeholder alone would not find it: tokenizers of Llama and Mistral put a space before a text.
+    # Tokenizing a mark alone would not find it in the chat: tokenizers such as Mistral's put a space before a text.
+    first, second = (_chat_ids(tokenizer, mark, system_turn=system_turn) for mark in _MARKS)
+    if first == second:  # both marks are unknown to the tokenizer
+        at = first.index(cast(int, tokenizer.unk_token_id))
+        return tuple(first[:at]), tuple(first[at + 1 :])
     prefix = _common_beginning(first, second)
     suffix = _common_beginning(first[len(prefix) :][::-1], second[len(prefix) :][::-1])
     return prefix, suffix[::-1]
+
+
+def context_ids(
+    encoder: ContextEncoder, text: str, *, prefix: Sequence[int], suffix: Sequence[int], system_turn: bool
+) -> list[int]:
+    """Tokenize a context as it is tokenized inside its chat, where some tokenizers put no space before it.
+
+    Args:
+        encoder: the context encoder.
+        text: the context.
+        prefix: token ids before it in the chat.
+        suffix: token ids after it.
+        system_turn: the chat starts with an empty system turn.
+
+    Returns:
+        Token ids without prefix and suffix. If the encoder's chats have others, the text is tokenized alone.
+    """
+    tokenizer = encoder.tokenizer
+    if tokenizer is None or not tokenizer.chat_template or not text:
+        return encoder.encode_text(text)
+    if context_affixes(tokenizer, system_turn=system_turn) != (tuple(prefix), tuple(suffix)):
+        return encoder.encode_text(text)
+    ids = _chat_ids(tokenizer, text, system_turn=system_turn)
+    end = len(ids) - len(suffix)
+    is_inside = [*ids[: len(prefix)], *ids[end:]] == [*prefix, *suffix]
+    return ids[len(prefix) : end] if is_inside else encoder.encode_text(text)
+
+
+def _chat_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, system_turn: bool) -> list[int]:
+    """Build the token ids of a chat of one user turn."""
+    chat = question_messages(text)
+    return build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
 
 
 def _common_beginning(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from lorify.adapters import Adapter, DocumentRecord
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
-from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
+from lorify.contexts.encoders import Chunk, ContextEncoder, context_ids, split_evenly
 from lorify.contexts.features import batched
 from lorify.contexts.images import Context, ImageContext, image_not_supported
 from lorify.errors import ContextError, HypernetworkError
@@ -117,10 +117,12 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
             if not self.encoder.reads_images:
                 raise image_not_supported(context, f"hypernetwork {self.name}")
             return [self.encoder.image_chunk(context, system_turn=self.config.system_turn)]
-        ids = self.encoder.encode_text(context.text.strip())
+        prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
+        ids = context_ids(
+            self.encoder, context.text.strip(), prefix=prefix, suffix=suffix, system_turn=self.config.system_turn
+        )
         if not ids:
             raise ContextError(f"document {context.name} has no text; give one with at least one sentence")
-        prefix, suffix = self.config.encoder.prefix_ids, self.config.encoder.suffix_ids
         num_affix_tokens = len(prefix) + len(suffix)
         num_chunks = count_chunks(
             num_affix_tokens + len(ids),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
-from lorify.contexts.encoders import Chunk, ContextEncoder, split_evenly
+from lorify.contexts.encoders import Chunk, ContextEncoder, context_ids, split_evenly
 from lorify.contexts.images import read_image
 from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
@@ -196,7 +196,14 @@ class PerceiverBatches:
     def _context_ids(self, example: Example, document: str) -> Sequence[int]:
         if isinstance(example, TokenizedContext) and self.encoder.tokenizer is self.base.tokenizer:
             return example.context_ids
-        return self.encoder.encode_text(document.strip())
+        affixes = self.hypernetwork.encoder
+        return context_ids(
+            self.encoder,
+            document.strip(),
+            prefix=affixes.prefix_ids,
+            suffix=affixes.suffix_ids,
+            system_turn=self.hypernetwork.system_turn,
+        )
 
     def _chunks(self, rng: random.Random, ids: Sequence[int]) -> list[Chunk]:
         prefix, suffix = self.hypernetwork.encoder.prefix_ids, self.hypernetwork.encoder.suffix_ids

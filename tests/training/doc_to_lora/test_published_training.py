@@ -2,7 +2,6 @@
 
 import math
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +10,9 @@ from tiny import tiny_base
 from training.small_perceiver import config, objective
 
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
-from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
 from lorify.training.doc_to_lora.objective import PerceiverObjective, prepare_perceiver
 from lorify.training.engine.loop import Trainer
 from lorify.training.preparation import Preparation
-from lorify.training.registry import load_training_config
 
 
 def prepared(tmp_path, base, **changes) -> PerceiverObjective:
@@ -101,17 +98,6 @@ def test_the_last_weights_are_kept_beside_the_best(tmp_path):
 def test_without_a_chunk_length_a_chunk_is_as_long_as_the_window():
     perceiver_objective = objective(hypernetwork__chunk_tokens=None)
     assert perceiver_objective.hypernetwork_config.chunk_tokens == perceiver_objective.base.window_tokens
-
-
-@pytest.mark.parametrize("stage", ["main", "main-chunks"])
-def test_the_recipes_are_the_published_ones(stage):
-    of = load_training_config(Path(f"configs/d2l/gemma-2-2b-it-{stage}.json"))
-    assert isinstance(of, PerceiverTrainingConfig)
-    chunks = stage == "main-chunks"
-    assert of.optimization.neftune_alpha == 5 and of.data.sampling == "questions" and of.data.carry_over
-    assert of.hypernetwork.chunk_tokens == (512 if chunks else None)
-    assert of.data.max_question_tokens == (512 if chunks else 2048)
-    assert of.init_from == (Path("runs/gemma-2-2b-it-main/last") if chunks else None)
 
 
 def test_held_out_questions_are_answered_by_generation_if_wanted():

@@ -114,7 +114,7 @@ def _evaluations(output: Path, scale: Scale) -> list[list[str]]:
             *("--base", scale.base, "--hypernetwork", str(output / "main-chunks" / "last"), *task_hypernetwork),
         ]
 
-    replaced = ["none", f"{generated}{scale.rounds}", d2l]
+    replaced = ["none", "icl", f"{generated}{scale.rounds}", d2l]
     next_token = f"adapter:hypernetwork={output}/main-next-token/last:chunk_tokens=8192"
     lengths = [part for length in scale.lengths for part in ("-l", str(length))]
     needles = ["--base", scale.base, "--hypernetwork", f"{output}/niah/last", "-o", f"{output}/eval/niah"]

@@ -38,6 +38,7 @@ def llmlingua(monkeypatch):
 
         def compress_prompt(self, context, instruction="", question="", rate=0.5, target_token=-1, force_tokens=()):
             package.calls.append((list(context), rate))
+            package.kept = list(force_tokens)
             text = "mill nine" if rate == 0.25 else "number magic number is 4711"
             return {"compressed_prompt": text, "origin_tokens": 8, "compressed_tokens": 2, "rate": f"{rate:.1%}"}
 
@@ -53,6 +54,7 @@ def test_documents_are_compressed_at_the_rate_and_answered_from_the_compressed_t
     assert llmlingua.calls == [(["The mill opens at nine.", "It is red."], 0.25), (list(cases[0].documents), 0.4)]
     assert llmlingua.loaded["use_llmlingua2"] is True and llmlingua.loaded["device_map"] == "cpu"
     assert "llmlingua-2" in llmlingua.loaded["model_name"]
+    assert llmlingua.kept == ["\n", "?"]  # as in the reference implementation of Doc-to-LoRA
     # The reader answers from its prompt: the second compressed text does not mention the mill.
     assert [a.prediction for a in answers] == ["nine", "4711"]
 

@@ -84,3 +84,15 @@ def test_a_folder_without_the_listed_tasks(tmp_path: Path, prepared: Path, fail:
     command = ("prepare-tasks", tmp_path / "sni", "-o", prepared)
     assert "lacks 1 of 1 tasks, such as task033_" in fail(*command, "--tasks", "22,33")
     assert "lacks 478 of 478 tasks" in fail(*command)
+
+
+def test_tasks_that_were_written_with_other_descriptions(tmp_path: Path, prepared: Path, fail: Fail) -> None:
+    metadata = tmp_path / "descriptions" / "lol_022" / "metadata.yaml"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(yaml.safe_dump({"descriptions": ["Tell yes from no.", "Answer yes or no."]}))
+    described = ("--tasks", 22, "--descriptions", tmp_path / "descriptions")
+    line = fail("prepare-tasks", tmp_path / "sni", "-o", prepared, *described)
+    assert f"{TASK}.json was written with other descriptions" in line
+    command = ("prepare-tasks", tmp_path / "sni", "-o", tmp_path / "other")
+    assert run(*command, *described).exit_code == run(*command, *described).exit_code == 0
+    assert "was written with other descriptions" in fail(*command, "--tasks", 22)

@@ -66,12 +66,30 @@ def prepare_tasks(
     names = select_names(tasks)
     known = find_descriptions(names, read_descriptions(descriptions), descriptions) if descriptions is not None else {}
     missing = [name for name in names if not (output / f"{name}.json").exists()]
+    _check_written(output, sorted(set(names) - set(missing)), known)
     with show_progress("preparing", "tasks") as advance:
         advance(len(names) - len(missing), len(names))
         for task in _read(source, missing, split):
             save_task(replace(task, descriptions=known.get(task.name, task.descriptions)), output)
             advance(1, len(names))
     print_line(str(output))
+
+
+def _check_written(output: Path, names: list[str], descriptions: Mapping[str, tuple[str, ...]]) -> None:
+    """Check that the tasks in the output folder have the descriptions that are asked for, since they are skipped.
+
+    Raises:
+        EvaluationError: if one has others, or cannot be read.
+    """
+    from lorify.data.tasks.files import load_tasks
+
+    for name in names:
+        path = output / f"{name}.json"
+        (task,) = load_tasks(path)
+        if not set(task.descriptions) <= set(descriptions.get(name, (task.definition,))):
+            raise EvaluationError(
+                f"{path} was written with other descriptions; give the same --descriptions, or another output folder"
+            )
 
 
 def _write_benchmarks(

@@ -213,3 +213,14 @@ def test_what_is_no_hypernetwork_or_adapter_is_not_pushed(hub: FakeHub, tmp_path
 def test_an_adapter_on_the_hub_is_not_changed(document: Path) -> None:
     result = run("adapter", "add", "ann/adapter", document)
     assert result.exit_code == 2 and "cannot be changed there" in result.stderr
+
+
+def test_a_run_on_a_base_on_the_hub_is_estimated_from_its_config_alone(hub, tmp_path, base_dir) -> None:
+    put(hub, "ann/base", base_dir)
+    config = tmp_path / "run.json"
+    config.write_text(json.dumps({"kind": "perceiver", "base": "ann/base", "hypernetwork": {"latent_size": 16}}))
+    estimated = run("train", config, "--dry-run", "--json")
+    assert estimated.exit_code == 0, estimated.output
+    weights = sum(parameter.numel() for parameter in load_base(str(base_dir)).model.parameters())
+    assert json.loads(estimated.stdout)["base_parameters"] == weights
+    assert {path.name for path in (tmp_path / "hub-cache").glob("models--*/snapshots/*/*")} == {"config.json"}

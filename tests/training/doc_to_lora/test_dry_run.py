@@ -155,6 +155,19 @@ def test_estimates_follow_the_config(read_tiny):
     assert doubled.hours == pytest.approx(2 * large.hours)
 
 
+def test_time_counts_reading_and_the_teacher_only_where_nothing_is_stored(read_tiny):
+    stored = dry_run(read_tiny())
+    generated = dry_run(read_tiny(["data.self_generated=0", "data.niah=1"]))
+    untaught = dry_run(read_tiny(["data.self_generated=0", "data.niah=1", "optimization.loss=cross_entropy"]))
+    assert stored.reading_seconds_a_step > 0 == generated.reading_seconds_a_step
+    computing = stored.seconds_a_step - stored.reading_seconds_a_step
+    assert computing == pytest.approx(untaught.seconds_a_step)
+    # The teacher reads the questions with their contexts: 4,096 tokens of each, in eight batches.
+    taught = generated.flops_a_step - untaught.flops_a_step
+    assert taught == pytest.approx(8 * 2 * stored.base_parameters * 2 * 4096, rel=0.01)
+    assert stored.flops_a_step == untaught.flops_a_step
+
+
 def test_sharding_leaves_a_share_of_what_no_batch_needs_whole(read_tiny):
     alone, eight = (dry_run(read_tiny(["sharded=true", f"num_processes={processes}"])) for processes in (1, 8))
     assert alone.training_state_bytes == 16 * alone.hypernetwork_parameters

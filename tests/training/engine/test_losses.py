@@ -1,3 +1,6 @@
+import math
+
+import pytest
 import torch
 from tiny import tiny_base
 from training.small_tasks import made_task, sampler
@@ -8,7 +11,7 @@ from lorify.training.engine.losses import (
     retrieval_loss,
     token_share_per_segment,
 )
-from lorify.training.engine.packing import pack_rows
+from lorify.training.engine.packing import Segment, pack_rows
 
 
 def test_label_smoothing_and_embedding_noise():
@@ -23,6 +26,23 @@ def test_label_smoothing_and_embedding_noise():
     smoothed = cross_entropy_per_token(plain, packed.targets, label_smoothing=0.1)
     expected = 0.9 * cross_entropy_per_token(plain, packed.targets) - 0.1 * plain.log_softmax(-1).mean(-1)
     torch.testing.assert_close(smoothed, expected)
+
+
+def test_noise_is_uniform_within_the_bound_of_the_longest_sequence(monkeypatch):
+    base = tiny_base()
+    rows = [[Segment(tuple(range(3, 23)), (5, 6))], [Segment((3, 4), (5,))]]  # 22 and 3 tokens
+    seen = []
+    forward = base.decoder.forward
+    monkeypatch.setattr(base.decoder, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs))
+    packed = pack_rows(rows)
+    torch.manual_seed(0)
+    answer_logits(base, packed, None, noise_alpha=5.0)
+    embeddings = base.model.get_input_embeddings()(packed.input_ids)
+    noise = seen[0]["inputs_embeds"] - embeddings
+    bound = 5.0 / math.sqrt(22 * base.hidden_size)
+    assert 0.95 * bound < noise.abs().max() <= bound * 1.001
+    assert noise[1].abs().max() > 0.9 * bound  # the short row has the same noise
+    assert noise.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
 def test_the_retrieval_loss_is_the_cross_entropy_of_choosing_an_answer_token():

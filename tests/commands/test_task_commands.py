@@ -165,7 +165,7 @@ def test_the_authors_checkpoints_are_imported(tmp_path: Path) -> None:
     told = json.loads(succeed("import", fixture, "-o", tmp_path / "out", "--base", tmp_path / "base", "--json"))
     assert told["kind"] == "Text-to-LoRA" and told["embedder"] == "fixture/emb"
     config, _ = TEXT_TO_LORA.load(tmp_path / "out")
-    assert config.use_rslora and config.lora_alpha == 16
+    assert config.use_rslora and config.lora_alpha == 16 and config.published_chat
 
 
 def test_folders_that_cannot_be_imported_are_named(tmp_path: Path) -> None:

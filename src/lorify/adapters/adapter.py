@@ -75,6 +75,10 @@ class Provenance(BaseModel):
     needs_default_system_message: bool = Field(
         default=False, description="Whether it has an effect only in chats with the base's default system message."
     )
+    has_published_chat: bool = Field(
+        default=False,
+        description="Whether it was trained in Text-to-LoRA's chats, which begin with an empty system turn.",
+    )
     created: str = Field(default_factory=utc_now, description="Time it was made, ISO form, UTC.")
     lorify_version: str = Field(description="Version of lorify that made it.")
 

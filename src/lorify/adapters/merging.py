@@ -117,5 +117,6 @@ def _merged_provenance(adapters: ScaledAdapters) -> Provenance:
         hypernetwork_digest=digests.pop() if len(digests) == 1 else None,
         documents=tuple(document for provenance in sources for document in provenance.documents),
         needs_default_system_message=any(provenance.needs_default_system_message for provenance in sources),
+        has_published_chat=any(provenance.has_published_chat for provenance in sources),
         lorify_version=lorify_version(),
     )

@@ -52,6 +52,11 @@ class AdapterStack:
         """Whether an adapter has an effect only in chats that begin with the base's default system message."""
         return any(adapter.provenance.needs_default_system_message for adapter in self.adapters)
 
+    @property
+    def has_published_chat(self) -> bool:
+        """Whether an adapter was trained in the chats of Text-to-LoRA."""
+        return any(adapter.provenance.has_published_chat for adapter in self.adapters)
+
     def __iter__(self) -> Iterator[tuple[Adapter, float]]:
         """Iterate over (adapter, scale)."""
         return iter(self.parts)

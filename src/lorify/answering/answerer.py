@@ -19,6 +19,7 @@ from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
 from lorify.answering.two_passes import DRAFT_TOKENS, do_tasks_on_drafts
 from lorify.base.chat.prompts import Message, PromptBuilder
+from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
 from lorify.base.decoding.generation import generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
@@ -91,7 +92,9 @@ class Answerer:
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
         asked = [*query.turns, Message(role="user", content=query.question)]
-        prompts = self.prompts if query.chat_template is None else replace(self.prompts, template=query.chat_template)
+        prompts = self._prompts_for(query.adapters)
+        if query.chat_template is not None:
+            prompts = replace(prompts, template=query.chat_template)
         return AnswerRequest(
             prompt_ids=prompts.chat_ids(_chat(query.messages, query.adapters), query.answer_prefix),
             adapters=query.adapters,
@@ -103,6 +106,12 @@ class Answerer:
             two_passes=query.two_passes,
             turns=turns_of_follow_up(asked),
         )
+
+    def _prompts_for(self, adapters: AdapterStack) -> PromptBuilder:
+        """Return what builds the prompts for adapters: in the chats of Text-to-LoRA, if they were trained in those."""
+        if not adapters.has_published_chat or adapters.needs_default_system_message:
+            return self.prompts
+        return replace(self.prompts, system_turn=True, template=find_published_template(self.base.tokenizer))
 
     def chat_request(
         self,
@@ -120,7 +129,7 @@ class Answerer:
             only_if_relevant: switch off adapters whose documents the question is not about.
             not_stated: as for `Query`.
         """
-        ids = self.prompts.chat_ids(_chat(messages, adapters))
+        ids = self._prompts_for(adapters).chat_ids(_chat(messages, adapters))
         return AnswerRequest(
             ids,
             adapters,

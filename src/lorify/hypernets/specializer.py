@@ -145,6 +145,11 @@ class EncoderSpecializer(ABC):
         """Tasks that it knows by name alone; empty, since it reads descriptions."""
         return ()
 
+    @property
+    def has_published_chat(self) -> bool:
+        """Whether it was trained in Text-to-LoRA's chats."""
+        return False
+
     @torch.no_grad()
     def specialize(self, description: str) -> Adapter:
         """Turn a task description into an adapter.
@@ -162,6 +167,7 @@ class EncoderSpecializer(ABC):
             hypernetwork_digest=self.digest,
             documents=(DocumentRecord(name=task.name, digest=task.digest, num_tokens=num_tokens),),
             needs_default_system_message=self.overwrites_system_message,
+            has_published_chat=self.has_published_chat,
             lorify_version=lorify_version(),
         )
         return Adapter(weights=weights, lora_alpha=self.config.scaling * self.config.rank, provenance=provenance)

@@ -54,7 +54,13 @@ def build_table_batch(settings: LoraSettings, layers: Sequence[int], tables: Seq
 
 
 def copy_to_adapter(
-    settings: LoraSettings, layers: Sequence[int], table: LoraTable, base: BaseLM, trained_on: str
+    settings: LoraSettings,
+    layers: Sequence[int],
+    table: LoraTable,
+    base: BaseLM,
+    trained_on: str,
+    *,
+    in_published_chat: bool = False,
 ) -> Adapter:
     """Copy a LoRA into an adapter.
 
@@ -64,6 +70,7 @@ def copy_to_adapter(
         table: its weights.
         base: the base that it was trained with.
         trained_on: what it was trained on, for its provenance.
+        in_published_chat: it was trained in the chats of Text-to-LoRA.
     """
     weights = {
         (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())
@@ -74,6 +81,7 @@ def copy_to_adapter(
         base_name=base.name,
         base_digest=base.digest,
         hypernetwork=f"LoRA trained on {trained_on}",
+        has_published_chat=in_published_chat,
         lorify_version=lorify_version(),
     )
     return Adapter(weights, settings_scaling(settings) * settings.rank, provenance)

@@ -2,9 +2,14 @@
 
 import pytest
 import torch
-from training.small_tasks import SHAPE, start, task_config, train
+from chat_templates import GEMMA_2
+from training.small_tasks import SHAPE, lora_config, start, task_config, train
 
+from lorify.adapters import AdapterStack
+from lorify.answering.answerer import Answerer
+from lorify.answering.plan import Query
 from lorify.hypernets.registry import load_specializer
+from lorify.hypernets.text_to_lora.library import load_library
 from lorify.hypernets.text_to_lora.specializer import task_lora_batch
 from lorify.hypernets.text_to_lora.training_config import LoraTrainingConfig
 from lorify.training.tasks.sft import TaskObjective
@@ -78,6 +83,28 @@ def test_hyperdecoders_train_and_generate_from_a_prompt(tmp_path, tasks_path):
     assert len(seen) == 4
     adapter = load_specializer(trainer.objective.base, tmp_path / "run" / "best").specialize("d\n\nsay one")
     assert adapter.rank == 2
+
+
+@pytest.mark.parametrize("prompts", ["published", "input"])
+def test_adapters_are_asked_in_the_chats_that_they_were_trained_in(tmp_path, tasks_path, prompts):
+    data = DATA | {"prompts": prompts}
+    trainer, _ = train(task_config(tasks_path, data=data, hypernetwork=SHAPE), tmp_path / "run")
+    train(lora_config(tasks_path, data=data), tmp_path / "library")
+    base = trainer.objective.base
+    adapters = [
+        load_specializer(base, tmp_path / "run" / "best").specialize("Say one."),
+        *load_library(tmp_path / "library" / "best").adapters.values(),
+    ]
+    answerer = Answerer(base)
+    for adapter in adapters:
+        stack = AdapterStack.of(adapter)
+        ids = answerer.request(Query("say one", stack)).prompt_ids
+        system = "<|im_start|>system\n<|im_end|>\n" if prompts == "published" else ""
+        assert base.tokenizer.decode(ids) == f"{system}<|im_start|>user\nsay one<|im_end|>\n<|im_start|>assistant\n"
+        assert answerer.chat_request([{"role": "user", "content": "say one"}], stack).prompt_ids == ids
+    base.tokenizer.chat_template = GEMMA_2
+    text = base.tokenizer.decode(answerer.request(Query("say one", AdapterStack.of(adapters[0]))).prompt_ids)
+    assert ("<start_of_turn>system\n<end_of_turn>\n<start_of_turn>user\nsay one" in text) == (prompts == "published")
 
 
 def test_hyperdecoders_are_a_run_of_kind_task_only():

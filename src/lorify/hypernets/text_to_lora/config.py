@@ -55,6 +55,9 @@ class TaskConfig(BaseModel):
     offset: Literal["none", "fixed", "learned"] = Field(
         default="none", description="LoRA that is added to that of every task."
     )
+    published_chat: bool = Field(
+        default=False, description="Trained in Text-to-LoRA's chats; its adapters are asked in them too."
+    )
     num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null if unknown.")
     task_names: tuple[str, ...] = Field(
         default=(), description="Tasks that it knows by their number, in this order; empty if it reads descriptions."

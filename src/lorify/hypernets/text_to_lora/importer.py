@@ -106,6 +106,7 @@ def _config(checkpoint: TextToLoraCheckpoint, base: BaseLM) -> TaskConfig:
             head_input_size=arguments.get("head_in_size", 512),
             head_bias=f"heads.{names[0]}.bias" in weights,
             hyper_init=False,
+            published_chat=True,
             shared_head=bool(arguments.get("shared_AB_head", False)),
             rank_positions=_rank_positions(arguments),
             **_output_range(weights, arguments),

@@ -36,6 +36,11 @@ class EmbeddingSpecializer(EncoderSpecializer):
         """Tasks that it knows by name alone."""
         return self.config.task_names
 
+    @property
+    def has_published_chat(self) -> bool:
+        """Whether it was trained in Text-to-LoRA's chats."""
+        return self.config.published_chat
+
     def _generate(self, description: str) -> dict[Key, LoraPair]:
         embeddings = self.encoder.encode([description])  # [1, e]
         device = next(self.hypernetwork.parameters()).device

@@ -150,4 +150,6 @@ class LoraObjective:
         Args:
             name: of its task, or `SHARED`.
         """
-        return copy_to_adapter(self.config.lora, self.layers, self._table(name), self.base, name)
+        in_chat = self.config.data.prompts == "published"
+        table = self._table(name)
+        return copy_to_adapter(self.config.lora, self.layers, table, self.base, name, in_published_chat=in_chat)

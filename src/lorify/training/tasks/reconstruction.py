@@ -78,6 +78,7 @@ class ReconstructionObjective:
             TrainingError: if it has other modules, blocks, rank or scaling than the hypernetwork.
         """
         self.config, self.names = config, list(library.adapters)
+        self.in_published_chat = any(a.provenance.has_published_chat for a in library.adapters.values())
         self.descriptions = library.descriptions
         self.embeddings = {text: embedding.to(base.device) for text, embedding in embeddings.items()}
         z_scores = config.target == "z_scores"
@@ -136,7 +137,7 @@ class ReconstructionObjective:
 
     def save_best(self, folder: Path) -> None:
         """Save the hypernetwork with its config to `folder`."""
-        trained = {"num_training_tasks": len(self.names)}
+        trained = {"num_training_tasks": len(self.names), "published_chat": self.in_published_chat}
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 
     def _choose(self, rng: random.Random, batch: int) -> list[int]:

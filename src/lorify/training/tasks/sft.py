@@ -123,7 +123,10 @@ class TaskObjective:
 
     def save_best(self, folder: Path) -> None:
         """Save the hypernetwork with its config to `folder`."""
-        trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
+        trained = {
+            "num_training_tasks": len(self.samplers["train"].tasks),
+            "published_chat": self.config.data.prompts == "published",
+        }
         TEXT_TO_LORA.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
 
     def _embeddings_of(self, step: TaskBatch) -> Tensor:

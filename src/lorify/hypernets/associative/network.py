@@ -72,6 +72,9 @@ class AssociativeConfig(BaseModel):
     reader_width: int = Field(
         0, ge=0, multiple_of=4, description="Width of the reader, which focuses an adapter on a question; 0: no reader."
     )
+    reader_finds_ends: bool = Field(
+        False, description="Whether the reader also finds where answers end, so that answers can be quoted."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -132,7 +135,11 @@ class AssociativeHypernetwork(nn.Module):
         self.value_in = nn.Parameter(torch.randn(L, 2 * d, w) / (2 * d) ** 0.5)
         self.value_out = nn.Parameter(torch.randn(L, w, d) * (0.1 / w**0.5))
         self.value_skip = nn.Parameter(torch.ones(L, 1, d))
-        self.reader = Reader(hidden_size=d, width=config.reader_width) if config.reader_width else None
+        self.reader = (
+            Reader(hidden_size=d, width=config.reader_width, finds_ends=config.reader_finds_ends)
+            if config.reader_width
+            else None
+        )
         self.query = nn.Parameter(torch.randn(L, r, f) / f**0.5)
         self.log_lambda = nn.Parameter(torch.full((L,), -1.0))
         self.log_scale = nn.Parameter(torch.full((L,), -4.0))

@@ -8,11 +8,12 @@ before the adapter is written. A document is encoded once, when it is internaliz
     y_j = BidirectionalEncoder(N(h_j), N(u_j))                     [w], for each token of the question
     x_t <- x_t + MLP(matches_t)                                    where words of the question occur in the document
     x_t <- x_t + attention to y + gated convolution over t + MLP   three times
-    begins_t, belongs_t = linear(x_t)                              logits
+    begins_t, belongs_t, ends_t = linear(x_t)                      logits
 
 `h` are the base's states at a middle block, `u` output embeddings, `N` the standardization of the hypernetwork. A token
-begins an answer if the answer's first token comes next, and belongs to it if any token of the answer comes next: each
-token of the memory stands for the token that follows it.
+begins an answer if the answer's first token comes next, ends it if its last token comes next, and belongs to it if any
+token of the answer comes next: each token of the memory stands for the token that follows it. Readers that were trained
+before they found ends have no `ends_t`.
 
 Shape letters: N pairs of document and question, T tokens of documents, J tokens of questions, w width.
 """
@@ -38,21 +39,24 @@ class AnswerLogits(NamedTuple):
     Attributes:
         begins: whether the answer begins after each token `[N, T]`.
         belongs: whether a token of the answer follows each token `[N, T]`.
+        ends: whether the last token of the answer follows each token `[N, T]`; None if the reader does not find ends.
     """
 
     begins: Tensor
     belongs: Tensor
+    ends: Tensor | None = None
 
 
 class Reader(nn.Module):
     """Locates answers in documents; see the module's docstring."""
 
-    def __init__(self, *, hidden_size: int, width: int, dropout: float = 0.0) -> None:
+    def __init__(self, *, hidden_size: int, width: int, finds_ends: bool = True, dropout: float = 0.0) -> None:
         """Draw random initial weights.
 
         Args:
             hidden_size: width of the base's hidden states.
             width: width of the reader.
+            finds_ends: whether the reader also finds where an answer ends.
             dropout: dropout probability of the inputs and of each residual branch, in training.
         """
         super().__init__()
@@ -62,6 +66,7 @@ class Reader(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(NUM_BLOCKS))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, 2)
+        self.out_ends = nn.Linear(width, 1) if finds_ends else None
 
     def forward(
         self, documents: Tensor, mask: Tensor, questions: Tensor, question_mask: Tensor, matches: Tensor
@@ -78,7 +83,9 @@ class Reader(nn.Module):
         x = documents + self.matches(matches)
         for block in self.blocks:
             x = block(x, mask, questions, question_mask)
-        return AnswerLogits(*self.out(self.norm(x)).unbind(-1))
+        x = self.norm(x)
+        begins, belongs = self.out(x).unbind(-1)
+        return AnswerLogits(begins, belongs, None if self.out_ends is None else self.out_ends(x).squeeze(-1))
 
 
 class _Block(nn.Module):

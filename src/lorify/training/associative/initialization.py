@@ -72,7 +72,8 @@ def initialize_hypernetwork(
         return new_config, AssociativeHypernetwork(new_config)
     old_config, old = ASSOCIATIVE.load(config.init_from)
     check_base(old_config, base, str(config.init_from))
-    new_config = hypernetwork_config(config, base).model_copy(update={"reader_width": old_config.reader_width})
+    reader = {"reader_width": old_config.reader_width, "reader_finds_ends": old_config.reader_finds_ends}
+    new_config = hypernetwork_config(config, base).model_copy(update=reader)
     hypernetwork = AssociativeHypernetwork(new_config)
     if hypernetwork.reader is not None:
         hypernetwork.reader.requires_grad_(False)  # readers are trained in runs of their own

@@ -33,7 +33,7 @@ from lorify.training.context_sizes import ContextSize, chunk_sizes, count_tokens
 from lorify.training.dry_run import DryRun, estimate_run
 from lorify.training.engine.meta_base import count_parameters, meta_model
 from lorify.training.engine.peak_memory import measure_cost
-from lorify.training.reader.losses import answer_span_loss
+from lorify.training.reader.losses import SpanTargets, answer_span_loss
 
 PASSAGES = "questions"
 
@@ -83,7 +83,7 @@ def _hypernetwork_config(config: ReaderTrainingConfig) -> AssociativeConfig:
     else:  # the hypernetwork of a recipe is often trained later
         base, default = meta_model(config.base), AssociativeTrainingConfig(base=config.base)  # pyright: ignore[reportCallIssue]
         found = hypernetwork_config(default, meta_base(base.module, config.base))
-    return found.model_copy(update={"reader_width": config.width})
+    return found.model_copy(update={"reader_width": config.width, "reader_finds_ends": True})
 
 
 def _usual_contexts(config: ReaderTrainingConfig) -> dict[str, tuple[ContextSize, int]]:
@@ -151,11 +151,10 @@ class _Step:
                 documents.index_select(0, context), mask[context],
                 questions.index_select(0, question), question_mask[question], matches,
             )  # fmt: skip
-        begins, occurrence = torch.ones_like(mask[context]), torch.zeros(mask[context].shape, dtype=torch.long)
+        everywhere = torch.ones_like(mask[context])
+        targets = SpanTargets(everywhere, everywhere, torch.zeros(everywhere.shape, dtype=torch.long))
         weight = self.config.belongs_weight
-        return answer_span_loss(logits, mask[context], question, begins, occurrence, len(asked), belongs_weight=weight)[
-            0
-        ]
+        return answer_span_loss(logits, mask[context], question, targets, len(asked), belongs_weight=weight)[0]
 
     def _documents(self, contexts: Sequence[ContextSize]) -> Tensor:
         """The reader's encoding of contexts `[contexts, T, w]`; chunks are encoded one by one."""

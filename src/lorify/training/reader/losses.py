@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,53 +11,89 @@ from torch import Tensor
 from lorify.hypernets.associative.reader import AnswerLogits
 
 
+class SpanTargets(NamedTuple):
+    """Where the answers of pairs of a question and a document are; nowhere for an unanswerable question.
+
+    Attributes:
+        begins: True where an occurrence of the answer begins `[pairs, T]`.
+        ends: True where one ends `[pairs, T]`.
+        occurrence: for tokens of an occurrence the index where it begins, else -1 `[pairs, T]`.
+    """
+
+    begins: Tensor
+    ends: Tensor
+    occurrence: Tensor
+
+
 def answer_span_loss(
     logits: AnswerLogits,
     mask: Tensor,
     question: Tensor,
-    begins: Tensor,
-    occurrence: Tensor,
+    targets: SpanTargets,
     num_questions: int,
     *,
     belongs_weight: float,
 ) -> tuple[Tensor, Tensor]:
-    """Compute how well the beginnings and the tokens of answers are predicted.
+    """Compute how well the beginnings, the ends and the tokens of answers are predicted.
 
     The text of an answer may occur several times, and only some occurrences answer the question. Any of them counts as
-    its beginning; tokens of an occurrence count as part of the answer in proportion to how likely that beginning is.
-    To an unanswerable question no token belongs, and nothing is learned about where its answer begins.
+    its beginning and its end; tokens of an occurrence count as part of the answer in proportion to how likely that
+    beginning is. To an unanswerable question no token belongs, and nothing is learned about where its answer begins
+    or ends.
 
     Args:
         logits: of pairs of a question and a document.
         mask: True for tokens `[pairs, T]`.
         question: number of each pair's question `[pairs]`; the documents of a question compete.
-        begins: True where the answer begins `[pairs, T]`; nowhere for an unanswerable question.
-        occurrence: for tokens of an occurrence the index where it begins, else -1 `[pairs, T]`.
+        targets: where the answers are.
         num_questions: number of questions.
-        belongs_weight: weight of the second loss.
+        belongs_weight: weight of the loss of all tokens of an answer.
 
     Returns:
-        Loss of each question: cross-entropy of the beginning of its answer, plus `belongs_weight` times the binary
-        cross-entropy of the tokens that belong to it. And whether the most likely beginning is right, or for an
-        unanswerable question, whether every token more likely does not belong to an answer. Both `[questions]`.
+        Loss of each question: cross-entropies of the beginning and (if the reader finds it) the end of its answer,
+        plus `belongs_weight` times the binary cross-entropy of the tokens that belong to it. And whether the most
+        likely beginning is right, or for an unanswerable question, whether every token more likely does not belong to
+        an answer. Both `[questions]`.
     """
-    scores = logits.begins.float().masked_fill(~mask, float("-inf"))
-    best = _max_by_question(scores, question, num_questions)
-    weights = (scores - best.detach()[question].unsqueeze(1)).exp()
-    total = _sum_by_question(weights, question, num_questions)
-    right = _sum_by_question(weights * begins, question, num_questions).clamp_min(1e-12)
-    share = (weights * begins / right[question].unsqueeze(1)).detach()  # of each occurrence
-    belongs = occurrence >= 0
-    counted = torch.where(belongs, share.gather(1, occurrence.clamp_min(0)), 1.0) * mask
+    begins = _Choice.of(logits.begins, mask, question, targets.begins, num_questions)
+    belongs = targets.occurrence >= 0
+    counted = torch.where(belongs, begins.share.gather(1, targets.occurrence.clamp_min(0)), 1.0) * mask
     belongs_loss = F.binary_cross_entropy_with_logits(
         logits.belongs.float(), belongs.float(), weight=counted, reduction="none"
     )
-    best_right = _max_by_question(scores.masked_fill(~begins, float("-inf")), question, num_questions)
-    is_answerable = best_right > float("-inf")
-    begins_loss = torch.where(is_answerable, total.log() - right.log(), 0.0)
-    loss = begins_loss + belongs_weight * _sum_by_question(belongs_loss, question, num_questions)
+    loss = begins.loss + belongs_weight * _sum_by_question(belongs_loss, question, num_questions)
+    if logits.ends is not None:
+        loss = loss + _Choice.of(logits.ends, mask, question, targets.ends, num_questions).loss
     most = _max_by_question(logits.belongs.float().masked_fill(~mask, float("-inf")), question, num_questions)
-    return loss, torch.where(is_answerable, best_right >= best, most < 0)
+    return loss, torch.where(begins.is_answerable, begins.is_right, most < 0)
+
+
+class _Choice(NamedTuple):
+    """One token of all documents of a question, of which several may be right.
+
+    Attributes:
+        loss: cross-entropy, 0 without a right token `[questions]`.
+        is_right: whether the most likely token is right `[questions]`.
+        is_answerable: whether there is a right token `[questions]`.
+        share: share of each right token in the probability of all of them, without gradient `[pairs, T]`.
+    """
+
+    loss: Tensor
+    is_right: Tensor
+    is_answerable: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, logits: Tensor, mask: Tensor, question: Tensor, targets: Tensor, num_questions: int) -> _Choice:
+        scores = logits.float().masked_fill(~mask, float("-inf"))
+        best = _max_by_question(scores, question, num_questions)
+        weights = (scores - best.detach()[question].unsqueeze(1)).exp()
+        total = _sum_by_question(weights, question, num_questions)
+        right = _sum_by_question(weights * targets, question, num_questions).clamp_min(1e-12)
+        share = (weights * targets / right[question].unsqueeze(1)).detach()
+        best_right = _max_by_question(scores.masked_fill(~targets, float("-inf")), question, num_questions)
+        is_answerable = best_right > float("-inf")
+        return cls(torch.where(is_answerable, total.log() - right.log(), 0.0), best_right >= best, is_answerable, share)
 
 
 def _sum_by_question(x: Tensor, question: Tensor, num_questions: int) -> Tensor:

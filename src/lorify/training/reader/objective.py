@@ -29,7 +29,7 @@ from lorify.training.passages import prepare_passages
 from lorify.training.preparation import Preparation
 from lorify.training.reader.batches import ContextSampler, Draw
 from lorify.training.reader.contexts import ContextLoader, EncodedContext, EncodedQuestion
-from lorify.training.reader.losses import answer_span_loss
+from lorify.training.reader.losses import SpanTargets, answer_span_loss
 
 STATES_NAME = "states.sqlite"
 UNANSWERABLE = "unanswerable"
@@ -100,11 +100,13 @@ class ReaderObjective:
             sampler: draws the contexts.
         """
         self.config, self.base, self.relevance, self.sampler = config, base, relevance, sampler
-        self.hypernetwork_config = hypernetwork_config.model_copy(update={"reader_width": config.width})
+        self.hypernetwork_config = hypernetwork_config.model_copy(
+            update={"reader_width": config.width, "reader_finds_ends": True}
+        )
         torch.manual_seed(config.seed)
         reader = Reader(hidden_size=hypernetwork_config.hidden_size, width=config.width, dropout=config.dropout)
         if hypernetwork.reader is not None and hypernetwork_config.reader_width == config.width:
-            reader.load_state_dict(hypernetwork.reader.state_dict())
+            reader.load_state_dict(hypernetwork.reader.state_dict(), strict=hypernetwork_config.reader_finds_ends)
         hypernetwork.reader = reader
         self.reader, self.hypernetwork = reader.to(base.device), hypernetwork.to(base.device)
         passages = {
@@ -169,16 +171,10 @@ class ReaderObjective:
         pairs = self._draw_pairs(asked, len(contexts), rng)
         questions = [question for _, question in asked]
         logits, mask, num_tokens = self._read(contexts, questions, pairs)
-        begins, occurrence = _targets(pairs, questions, mask.shape[1])
+        targets = SpanTargets(*(target.to(mask.device) for target in _targets(pairs, questions, mask.shape[1])))
         number = torch.tensor([pair.question for pair in pairs], device=mask.device)
         loss, exact = answer_span_loss(
-            logits,
-            mask,
-            number,
-            begins.to(mask.device),
-            occurrence.to(mask.device),
-            len(asked),
-            belongs_weight=self.config.belongs_weight,
+            logits, mask, number, targets, len(asked), belongs_weight=self.config.belongs_weight
         )
         kinds = [
             draws[index][0].removeprefix("heldout ") if question.begins else UNANSWERABLE for index, question in asked
@@ -255,16 +251,18 @@ class ReaderObjective:
         return [row[: len(question.ids)] for row, question in zip(encoded, questions, strict=True)]
 
 
-def _targets(pairs: Sequence[_Pair], questions: Sequence[EncodedQuestion], num_tokens: int) -> tuple[Tensor, Tensor]:
-    """`begins` and `occurrence` of `answer_span_loss`; the answer does not occur in other contexts of a question."""
+def _targets(pairs: Sequence[_Pair], questions: Sequence[EncodedQuestion], num_tokens: int) -> SpanTargets:
+    """Where the answers are; that of a question does not occur in other contexts."""
     begins = torch.zeros(len(pairs), num_tokens, dtype=torch.bool)
+    ends = torch.zeros_like(begins)
     occurrence = torch.full((len(pairs), num_tokens), -1)
     for row, pair in enumerate(pairs):
         question = questions[pair.question]
         for begin in question.begins if pair.is_own else ():
             begins[row, begin] = True
+            ends[row, begin + question.answer_tokens - 1] = True
             occurrence[row, begin : begin + question.answer_tokens] = begin
-    return begins, occurrence
+    return SpanTargets(begins, ends, occurrence)
 
 
 def _pad(rows: Sequence[Tensor]) -> Tensor:

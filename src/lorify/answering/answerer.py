@@ -12,7 +12,7 @@ from lorify.answering.fitted import FittedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
-from lorify.answering.quotes import find_quote, quote_kind
+from lorify.answering.quotes import find_quote, find_span_quote, quote_kind
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
@@ -177,7 +177,7 @@ class Answerer:
             return plan
         kind = None if request.adapters.is_empty else quote_kind(request.question, is_relevant=plan.is_on)
         if kind is None:
-            return plan
+            return self._with_span(plan, request)
         evidence = [
             self.internalizer.locate(adapter, request.question) if found is None else found
             for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
@@ -189,6 +189,22 @@ class Answerer:
         ids = tuple(self.base.encode_text(quote.text))
         on = request.adapters if plan.adapters.is_empty else plan.adapters
         return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
+
+    def _with_span(self, plan: AnswerPlan, request: AnswerRequest) -> AnswerPlan:
+        """Plan to answer with the words that the reader found while the adapters were focused, if it is sure."""
+        if not plan.is_on or not all(self._is_of_documents(adapter, request) for adapter in request.adapters.adapters):
+            return plan
+        documents = [document for found in plan.evidence for document in found or ()]
+        quote = find_span_quote(request.question, documents, self.base.decode_text)
+        if quote is None:
+            return plan
+        return replace(plan, quote=quote, quote_ids=tuple(self.base.encode_text(quote.text)))
+
+    def _is_of_documents(self, adapter: Adapter, request: AnswerRequest) -> bool:
+        """Whether words of documents may answer for an adapter; a task that is done in a second pass does no harm."""
+        assert self.internalizer is not None
+        is_second_pass = request.two_passes and adapter.provenance.needs_default_system_message
+        return is_second_pass or self.internalizer.can_rebuild(adapter)
 
     def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
         return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]

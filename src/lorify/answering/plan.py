@@ -104,7 +104,7 @@ class AnswerPlan:
         request: what was planned; None if answers are not checked against the documents.
         evidence: for each adapter of the request where its documents answer the question; None for one whose documents
             were not read while planning. Empty if that is unknown for all.
-        quote: sentences of the documents that are the answer; None if the base writes it.
+        quote: words of the documents that are the answer; None if the base writes it.
         quote_ids: the tokens of the quote.
     """
 
@@ -122,8 +122,8 @@ class AnswerPlan:
         return not self.adapters.is_empty
 
     def is_quoted(self, text: str) -> bool:
-        """Whether an answer is the plan's quote; a constraint or a limit makes it another one."""
-        return self.quote is not None and text == self.quote.text
+        """Whether an answer is the plan's quote and leaves nothing to doubt; a constraint or a limit changes it."""
+        return self.quote is not None and self.quote.is_certain and text == self.quote.text
 
     def clean(self, text: str) -> str:
         """Remove the white space around an answer; a continued one may begin with an indentation, which is kept."""

@@ -43,7 +43,7 @@ class AnswerSignals:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether the answer consists of sentences of the documents, so that there is nothing to doubt."""
+        """Whether the answer is a quote of the documents that leaves nothing to doubt."""
         return self.plan.is_quoted(self.text)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -15,6 +16,20 @@ RIVAL_OVERLAP = 0.9
 """It also has this share of the best one's word overlap with the question, so that it is about the same entity."""
 
 
+class AnswerSpan(NamedTuple):
+    """The most likely answer in a document.
+
+    Attributes:
+        begin: index of the first token.
+        end: index after the last token.
+        probability: of this span, among all spans of all documents that were asked.
+    """
+
+    begin: int
+    end: int
+    probability: float
+
+
 @dataclass(frozen=True)
 class TokenEvidence:
     """The tokens of a document, and how likely each belongs to the answer of a question.
@@ -24,12 +39,14 @@ class TokenEvidence:
         ids: its tokens, in order.
         probabilities: probability that each token belongs to the answer `[tokens]`.
         overlap: share of the question's word weight that the document has.
+        span: the most likely answer; None if the reader does not find the ends of answers.
     """
 
     document: str
     ids: Sequence[int]
     probabilities: Tensor
     overlap: float = 1.0
+    span: AnswerSpan | None = None
 
     @property
     def best(self) -> float:

@@ -31,18 +31,25 @@ from lorify.hypernets.associative.document_memory import (
 )
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
-from lorify.hypernets.associative.questions.answer_finder import AnswerFinder, EncodedDocument, find_new_answers
+from lorify.hypernets.associative.questions.answer_finder import (
+    AnswerFinder,
+    EncodedDocument,
+    TokenScores,
+    find_new_answers,
+    find_spans,
+)
 from lorify.hypernets.associative.questions.focus import (
     FOCUS_TOKENS,
     Background,
     BackgroundCache,
     FocusSolver,
+    earlier_answers,
     focus_factors,
     prefer_latest,
 )
 from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CacheLimits, choose_tokens
-from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
+from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CachedTokens, CacheLimits, choose_tokens
+from lorify.hypernets.evidence import AnswerSpan, PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
 
 MIN_ANSWER_PROBABILITY = 0.6
@@ -50,12 +57,17 @@ MIN_ANSWER_PROBABILITY = 0.6
 
 
 class _Answer(NamedTuple):
-    """The documents of an adapter, and the probability that each of their cached tokens answers a question."""
+    """The documents of an adapter, and where they answer a question."""
 
     documents: Sequence[DocumentMemory]
-    probabilities: Sequence[Tensor]
+    scores: Sequence[TokenScores]
+    """Scores of the tokens of each document with cached tokens."""
     overlaps: Sequence[float]
     """Share of the question's word weight in each document with cached tokens."""
+
+    @property
+    def probabilities(self) -> list[Tensor]:
+        return [document.belongs for document in self.scores]
 
     @property
     def is_certain(self) -> bool:
@@ -64,10 +76,30 @@ class _Answer(NamedTuple):
     def evidence(self, adapter: Adapter) -> list[TokenEvidence]:
         documents = zip(adapter.provenance.documents, self.documents, strict=True)
         cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
+        found = zip(cached, self.scores, self.overlaps, self._spans(), strict=True)
         return [
-            TokenEvidence(name, tokens.ids.tolist(), tokens.per_token(probabilities.cpu()), overlap)
-            for (name, tokens), probabilities, overlap in zip(cached, self.probabilities, self.overlaps, strict=True)
+            TokenEvidence(
+                name,
+                tokens.ids.tolist(),
+                tokens.per_token(scores.belongs.cpu()),
+                overlap,
+                None if span is None else _followed_by(tokens, span),
+            )
+            for (name, tokens), scores, overlap, span in found
         ]
+
+    def _spans(self) -> list[AnswerSpan | None]:
+        """The most likely answer in each document; None in those before the latest one that answers the question."""
+        earlier = earlier_answers(self.probabilities, self.overlaps)
+        kept = [i for i in range(len(self.scores)) if i not in earlier]
+        found = dict(zip(kept, find_spans([self.scores[i] for i in kept]), strict=True))
+        return [found.get(i) for i in range(len(self.scores))]
+
+
+def _followed_by(tokens: CachedTokens, span: AnswerSpan) -> AnswerSpan:
+    """The tokens that those of a span of the memory stand for."""
+    begin, last = tokens.followed_by(span.begin), tokens.followed_by(span.end - 1)
+    return AnswerSpan(begin, last + 1, span.probability)
 
 
 @dataclass(frozen=True)
@@ -255,10 +287,10 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         finder = AnswerFinder(self.base, self.config, self.hypernetwork, self.relevance, bf16)
         found = find_new_answers(finder, [pairs[i][1] for i in chosen], [encoded[i] for i in chosen])
         answers: dict[int, _Answer] = {}
-        for i, probabilities in zip(chosen, found, strict=True):
+        for i, scores in zip(chosen, found, strict=True):
             cached = [document for document in documents[i] if document.tokens is not None]
             overlaps = [self.relevance.score(pairs[i][1], document.words) for document in cached]
-            answers[i] = _Answer(documents[i], probabilities, overlaps)
+            answers[i] = _Answer(documents[i], scores, overlaps)
         return answers
 
     def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:

@@ -142,6 +142,11 @@ class CachedTokens:
         chunks = values.split([size - 1 for size in self.chunk_sizes.tolist()])
         return torch.cat([torch.cat([chunk.new_zeros(1), chunk]) for chunk in chunks])
 
+    def followed_by(self, index: int) -> int:
+        """Return the index in `ids` of the token that follows a token of the memory, which that one stands for."""
+        chunks, _ = self.locate(torch.tensor([index]))
+        return index + int(chunks) + 1
+
     def to_tensors(self) -> dict[str, Tensor]:
         """Convert to named tensors for storage."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "memory"}

@@ -68,8 +68,9 @@ def _compute_factors(questions: Sequence[str], mixing: Tensor, memory: StepMemor
     contexts = [row.nonzero().flatten().tolist() for row in mixing]
     found = finder.find(questions, [[memory.document(context) for context in own] for own in contexts])
     factors = torch.zeros(len(questions), memory.num_tokens)
-    for row, probabilities in enumerate(found):
-        for context, document in zip(contexts[row], focus_factors(probabilities), strict=True):
+    for row, scores in enumerate(found):
+        own = focus_factors([document.belongs for document in scores])
+        for context, document in zip(contexts[row], own, strict=True):
             factors[row, memory.token_ranges[context]] = document.cpu()
     return factors.to(memory.keys.device)
 

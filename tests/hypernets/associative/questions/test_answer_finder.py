@@ -7,14 +7,22 @@ from tiny_internalizer import INTERNALIZER
 from lorify.hypernets.associative.questions.answer_finder import (
     EncodedDocument,
     ReaderQuery,
-    answer_probabilities,
+    TokenScores,
     find_new_answers,
+    find_spans,
+    score_tokens,
 )
 from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.questions.words import hash_stem, words_ending_at
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})
 TOKENIZER = tiny_base().tokenizer
+
+
+def scores_of(*, belongs=None, begins=None, ends=None) -> TokenScores:
+    known = next(values for values in (belongs, begins, ends) if values is not None)
+    belongs, begins, ends = (torch.tensor([0.0] * len(known) if v is None else v) for v in (belongs, begins, ends))
+    return TokenScores(belongs, begins.float(), ends.float())
 
 
 def words_of(text: str) -> torch.Tensor:
@@ -29,10 +37,11 @@ def test_questions_read_in_a_batch_give_the_same_as_each_alone():
             document = EncodedDocument(torch.randn(len(words := words_of(text)), 8), words)
             queries.append(ReaderQuery(torch.randn(2 + i, 8), RELEVANCE.rarities(question), [document] * (1 + i % 2)))
     reader = INTERNALIZER.hypernetwork.reader
-    for query, together in zip(queries, answer_probabilities(reader, queries), strict=True):
-        (alone,) = answer_probabilities(reader, [query])
-        for probabilities, wanted in zip(together, alone, strict=True):
-            torch.testing.assert_close(probabilities, wanted)
+    for query, together in zip(queries, score_tokens(reader, queries), strict=True):
+        (alone,) = score_tokens(reader, [query])
+        for scores, wanted in zip(together, alone, strict=True):
+            for own, expected in zip(vars(scores).values(), vars(wanted).values(), strict=True):
+                torch.testing.assert_close(own, expected)
 
 
 def test_of_many_tokens_the_windows_with_words_of_the_question_are_read():
@@ -48,10 +57,10 @@ def test_of_many_tokens_the_windows_with_words_of_the_question_are_read():
         return answer_logits(20 * matches[..., 0] - 5)
 
     query = ReaderQuery(torch.zeros(1, 8), RELEVANCE.rarities("Who is Berta of Holm?"), documents)
-    ((torvik, sea),) = answer_probabilities(reader, [query], window_tokens=20, max_windows=2)
+    ((torvik, sea),) = score_tokens(reader, [query], window_tokens=20, max_windows=2)
     assert lengths == [40]
-    assert torvik.tolist() == pytest.approx([0.0] * len(torvik))
-    (likely,) = (sea > 0.5).nonzero(as_tuple=True)
+    assert torvik.belongs.tolist() == pytest.approx([0.0] * len(torvik.belongs))
+    (likely,) = (sea.belongs > 0.5).nonzero(as_tuple=True)
     assert documents[1].words[likely].tolist() == [hash_stem("berta"), hash_stem("holm")]
 
 
@@ -66,12 +75,39 @@ def test_a_follow_up_is_not_answered_by_what_was_answered_before():
     class Finder:
         def find(self, questions, documents):
             return [
-                [torch.tensor(likely[question]) for _ in own]
+                [scores_of(belongs=likely[question]) for _ in own]
                 for question, own in zip(questions, documents, strict=True)
             ]
 
     asked = list(likely)
     (builder,), (when,), (whom,), (runs,) = find_new_answers(Finder(), asked, [["document"]] * len(asked))
-    assert builder.tolist() == pytest.approx(likely["Who built it?"])
-    assert runs.tolist() == pytest.approx(likely["Who runs it?"])
-    assert when.argmax() == 1 and whom.argmax() == 2
+    assert builder.belongs.tolist() == pytest.approx(likely["Who built it?"])
+    assert runs.belongs.tolist() == pytest.approx(likely["Who runs it?"])
+    assert when.belongs.argmax() == 1 and whom.belongs.argmax() == 2
+    assert when.begins.argmin() == whom.begins.argmin() == 0
+
+
+def test_the_best_span_begins_before_it_ends_and_is_short():
+    document = scores_of(begins=[0, 9, 0, 5, 0], ends=[9, 0, 0, 7, 0])
+    ((begin, end, probability),) = find_spans([document])
+    assert (begin, end) == (1, 4) and 0.1 < probability < 0.12, "nine in ten times one in ten"
+    ((begin, end, _),) = find_spans([document], max_tokens=2)
+    assert (begin, end) == (3, 4)
+
+
+def test_the_documents_of_a_question_share_its_probability():
+    sure, unsure = scores_of(begins=[0, 9], ends=[0, 9]), scores_of(begins=[0, 8], ends=[0, 8])
+    (alone,), (first, second) = find_spans([sure]), find_spans([sure, unsure])
+    assert alone.probability > 0.99 and 0.5 < first.probability < 0.6 and second.probability < 0.1
+
+
+def test_a_span_does_not_cross_what_was_not_read():
+    unread = float("-inf")
+    ((begin, end, _),) = find_spans([scores_of(begins=[9, unread, 1], ends=[0, unread, 9])])
+    assert (begin, end) in ((0, 1), (2, 3))
+    assert find_spans([scores_of(begins=[unread], ends=[unread]), scores_of(begins=[0], ends=[0])])[0] is None
+
+
+def test_a_reader_that_finds_no_ends_gives_no_spans():
+    assert find_spans([TokenScores(torch.ones(2), torch.zeros(2), None)]) == [None]
+    assert find_spans([]) == []

@@ -19,11 +19,14 @@ from lorify.contexts.features import encode_chunks, group_by_length
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.questions.words import match_features
-from lorify.hypernets.associative.reader import Reader
+from lorify.hypernets.associative.reader import AnswerLogits, Reader
+from lorify.hypernets.evidence import AnswerSpan
 
 WINDOW_TOKENS = 256
 MAX_WINDOWS = 32
 """The reader sees at most this many windows of `WINDOW_TOKENS` for a question, which bounds its time."""
+MAX_SPAN_TOKENS = 24
+"""Longest answer that is quoted as a span; training has answers of up to 60 characters."""
 BATCH_TOKENS = 4096
 """Documents that are read in one batch have at most this many tokens, with padding."""
 
@@ -55,6 +58,79 @@ class ReaderQuery:
     documents: Sequence[EncodedDocument]
 
 
+@dataclass
+class TokenScores:
+    """How likely each token of a document is part of the answer to a question.
+
+    Attributes:
+        belongs: probability that it belongs to the answer `[tokens]`.
+        begins: logit of the answer's beginning `[tokens]`, minus infinity for tokens that were not read.
+        ends: the same of its end; None if the reader does not find ends.
+    """
+
+    belongs: Tensor
+    begins: Tensor
+    ends: Tensor | None
+
+    @classmethod
+    def unread(cls, num_tokens: int, device: torch.device) -> TokenScores:
+        """Scores of tokens that the reader has not seen."""
+        nowhere = torch.full((num_tokens,), float("-inf"), device=device)
+        return cls(torch.zeros(num_tokens, device=device), nowhere, nowhere.clone())
+
+    def set_read(self, tokens: Tensor, logits: AnswerLogits, row: int) -> None:
+        """Set the scores of some tokens `[t]` from one row of a batch."""
+        self.belongs[tokens] = logits.belongs[row, : len(tokens)].float().sigmoid()
+        self.begins[tokens] = logits.begins[row, : len(tokens)].float()
+        if logits.ends is None or self.ends is None:
+            self.ends = None
+        else:
+            self.ends[tokens] = logits.ends[row, : len(tokens)].float()
+
+    def reduced(self, shares: Tensor) -> TokenScores:
+        """Multiply the probabilities of belonging and beginning by a share of each token `[tokens]`."""
+        return TokenScores(self.belongs * shares, self.begins + shares.log(), self.ends)
+
+
+def find_spans(documents: Sequence[TokenScores], max_tokens: int = MAX_SPAN_TOKENS) -> list[AnswerSpan | None]:
+    """Find the most likely answer in each document of a question.
+
+    The probability of a span is that of its beginning times that of its end, each among all tokens of all documents.
+
+    Args:
+        documents: scores of each document.
+        max_tokens: longest span.
+
+    Returns:
+        For each document its span; None if the reader does not find ends or has not read the document.
+    """
+    if not documents or any(document.ends is None for document in documents):
+        return [None] * len(documents)
+    ends = [document.ends for document in documents if document.ends is not None]
+    all_begins = torch.cat([document.begins for document in documents]).logsumexp(0)
+    all_ends = torch.cat(ends).logsumexp(0)
+    return [
+        _best_span(document.begins - all_begins, own - all_ends, max_tokens)
+        for document, own in zip(documents, ends, strict=True)
+    ]
+
+
+def _best_span(begins: Tensor, ends: Tensor, max_tokens: int) -> AnswerSpan | None:
+    """The best span by the log-probabilities of beginnings and ends `[tokens]`."""
+    longest = min(max_tokens, len(begins))
+    if not longest:
+        return None
+    padded = torch.cat([ends, ends.new_full((longest - 1,), float("-inf"))])
+    # A span within `longest` tokens must not skip tokens that were not read.
+    reachable = padded.unfold(0, longest, 1)  # [tokens, longest]
+    unread = (reachable == float("-inf")).cumsum(1) > 0
+    scores = (begins.unsqueeze(1) + reachable).masked_fill(unread, float("-inf"))
+    best = int(scores.argmax())
+    begin, length = divmod(best, longest)
+    probability = scores[begin, length].exp().item()
+    return AnswerSpan(begin, begin + length + 1, probability) if probability > 0 else None
+
+
 @dataclass(frozen=True)
 class AnswerFinder:
     """Runs the reader of a hypernetwork on questions.
@@ -74,15 +150,15 @@ class AnswerFinder:
     bf16: bool
 
     @torch.no_grad()
-    def find(self, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]) -> list[list[Tensor]]:
-        """Compute how likely each token belongs to the answer of a question.
+    def find(self, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]) -> list[list[TokenScores]]:
+        """Score the tokens of documents as parts of the answer to a question.
 
         Args:
             questions: the questions.
             documents: the documents of each question.
 
         Returns:
-            For each question the probability of each token, `[tokens]` for each of its documents.
+            For each question the scores of each of its documents.
         """
         assert self.hypernetwork.reader is not None
         queries = [
@@ -90,7 +166,7 @@ class AnswerFinder:
             for question, encoded, own in zip(questions, self._encode(questions), documents, strict=True)
         ]
         with self._autocast():
-            return answer_probabilities(self.hypernetwork.reader, queries)
+            return score_tokens(self.hypernetwork.reader, queries)
 
     def _encode(self, questions: Sequence[str]) -> list[Tensor]:
         """The reader's encoding of each question `[J, w]`; only the end of a long question is read."""
@@ -107,7 +183,7 @@ class AnswerFinder:
 
 def find_new_answers(
     finder: AnswerFinder, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]
-) -> list[list[Tensor]]:
+) -> list[list[TokenScores]]:
     """Find answers as `AnswerFinder.find` does, but those of follow-ups apart from what was answered before.
 
     A follow-up is read with the questions before it, whose answers often match best, as in `Who built it? And when?`.
@@ -125,38 +201,40 @@ def find_new_answers(
     new, before = found[: len(questions)], found[len(questions) :]
     given: dict[int, list[Tensor]] = {}  # probability of belonging to no earlier answer
     for (number, _), answer in zip(earlier, before, strict=True):
-        known = given.get(number, [torch.ones_like(document) for document in answer])
-        given[number] = [rest * (1 - rest * tokens) for rest, tokens in zip(known, answer, strict=True)]
+        known = given.get(number, [torch.ones_like(document.belongs) for document in answer])
+        given[number] = [rest * (1 - rest * document.belongs) for rest, document in zip(known, answer, strict=True)]
     for number, rest in given.items():
-        new[number] = [tokens * left for tokens, left in zip(new[number], rest, strict=True)]
+        new[number] = [document.reduced(left) for document, left in zip(new[number], rest, strict=True)]
     return new
 
 
-def answer_probabilities(
+def score_tokens(
     reader: Reader,
     queries: Sequence[ReaderQuery],
     *,
     window_tokens: int = WINDOW_TOKENS,
     max_windows: int = MAX_WINDOWS,
-) -> list[list[Tensor]]:
-    """Compute how likely each token belongs to the answer of a question.
+) -> list[list[TokenScores]]:
+    """Score the tokens of documents as parts of the answer to a question.
 
     Args:
         reader: the reader; it reads documents of similar length in one batch, also those of different questions.
         queries: the questions with their documents.
         window_tokens: long documents are read in windows of this size.
-        max_windows: the reader sees at most this many windows of one question; other tokens get probability 0.
+        max_windows: the reader sees at most this many windows of one question; other tokens do not belong to its
+            answer.
 
     Returns:
-        For each question the probability of each token, `[tokens]` for each of its documents.
+        For each question the scores of each of its documents.
     """
-    probabilities = [[torch.zeros(len(d.tokens), device=q.question.device) for d in q.documents] for q in queries]
+    scores = [[TokenScores.unread(len(d.tokens), q.question.device) for d in q.documents] for q in queries]
     readings = [r for i, q in enumerate(queries) for r in _plan_readings(i, q, window_tokens, max_windows)]
     for indices in group_by_length([len(reading.tokens) for reading in readings], BATCH_TOKENS):
         batch = [readings[i] for i in indices]
-        for reading, belongs in zip(batch, _read_batch(reader, queries, batch), strict=True):
-            probabilities[reading.query][reading.document][reading.tokens] = belongs[: len(reading.tokens)]
-    return probabilities
+        logits = _read_batch(reader, queries, batch)
+        for row, reading in enumerate(batch):
+            scores[reading.query][reading.document].set_read(reading.tokens, logits, row)
+    return scores
 
 
 class _Reading(NamedTuple):
@@ -174,19 +252,18 @@ def _plan_readings(number: int, query: ReaderQuery, window_tokens: int, max_wind
     return [_Reading(number, d, tokens, matches[d][tokens]) for d, tokens in enumerate(windows) if len(tokens)]
 
 
-def _read_batch(reader: Reader, queries: Sequence[ReaderQuery], batch: Sequence[_Reading]) -> Tensor:
-    """Probabilities `[readings, longest]`."""
+def _read_batch(reader: Reader, queries: Sequence[ReaderQuery], batch: Sequence[_Reading]) -> AnswerLogits:
+    """Logits `[readings, longest]`."""
     documents = [queries[r.query].documents[r.document].tokens[r.tokens].float() for r in batch]
     questions = [queries[r.query].question for r in batch]
     padded = pad_sequence(documents, batch_first=True)
-    logits = reader(
+    return reader(
         padded,
         _length_mask([len(document) for document in documents]).to(padded.device),
         pad_sequence(questions, batch_first=True),
         _length_mask([len(question) for question in questions]).to(padded.device),
         pad_sequence([r.matches for r in batch], batch_first=True).to(padded.device),
     )
-    return logits.belongs.float().sigmoid()
 
 
 def _length_mask(lengths: Sequence[int]) -> Tensor:

@@ -63,9 +63,14 @@ def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) ->
     Returns:
         The probabilities, 0 in earlier documents that also answer the question.
     """
-    best = [document.max().item() if len(document) else 0.0 for document in probabilities]
-    earlier = answering_indices(best, overlaps, MIN_LATEST_PROBABILITY)[:-1]
+    earlier = earlier_answers(probabilities, overlaps)
     return [torch.zeros_like(document) if i in earlier else document for i, document in enumerate(probabilities)]
+
+
+def earlier_answers(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[int]:
+    """Find the documents before the latest one that answers a question; arguments as for `prefer_latest`."""
+    best = [document.max().item() if len(document) else 0.0 for document in probabilities]
+    return answering_indices(best, overlaps, MIN_LATEST_PROBABILITY)[:-1]
 
 
 def compute_min_factor(num_tokens: Tensor) -> Tensor:

@@ -1,0 +1,51 @@
+"""Spans: a question for a name, a date or another short answer is answered with the words that the reader found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lorify.answering.sources import Decode
+from lorify.hypernets.evidence import TokenEvidence
+
+MIN_SPAN_PROBABILITY = 0.3
+"""Less probable words are not quoted; then the base answers with the focused adapter."""
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
+_YES_OR_NO = re.compile(
+    r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
+    re.IGNORECASE,
+)
+_POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECASE)
+
+
+def asks_for_words(question: str) -> bool:
+    """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
+    last = _SENTENCE_END.split(question.strip())[-1]
+    found = _WH_WORD.search(last)
+    if found is None or not (last.endswith("?") or found.start() == 0):
+        return False
+    return _YES_OR_NO.match(last) is None or _POLITE.search(last[: found.start()]) is not None
+
+
+def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> str | None:
+    """Find the words of documents that most likely answer a question.
+
+    Args:
+        evidence: the documents that were asked.
+        decode: token ids -> text.
+
+    Returns:
+        The words, in one line; None if the reader did not find any with enough certainty.
+    """
+    found = [(_certainty(document), document) for document in evidence]
+    certainty, document = max(found, key=lambda item: item[0], default=(0.0, None))
+    if document is None or document.span is None or certainty < MIN_SPAN_PROBABILITY:
+        return None
+    return " ".join(decode(document.ids[document.span.begin : document.span.end]).split()) or None
+
+
+def _certainty(document: TokenEvidence) -> float:
+    """Probability that a document answers the question, and with its span."""
+    # Some span is always the likeliest, even where no token belongs to an answer.
+    return 0.0 if document.span is None else document.span.probability * document.best

@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from lorify.answering.quotes.quote import find_span_quote
+from lorify.answering.quotes.spans import MIN_SPAN_PROBABILITY, asks_for_words
+from lorify.hypernets.evidence import AnswerSpan, TokenEvidence
+
+
+def evidence(text: str, words: str, probability: float, *, belongs: float = 1.0) -> TokenEvidence:
+    begin = text.index(words)
+    span = AnswerSpan(begin, begin + len(words), probability)
+    return TokenEvidence("mill", [ord(c) for c in text], torch.full((len(text),), belongs), span=span)
+
+
+def decode(ids) -> str:
+    return "".join(map(chr, ids))
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who runs the mill?", "who runs the mill", "In which year was the mill built?", "And how many?",
+     "The mill is old. In what year was it built?", "Can you tell me who runs the mill?"],
+)  # fmt: skip
+def test_a_question_for_a_name_or_a_number_may_be_answered_with_words(question):
+    assert asks_for_words(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Is the mill where the river is?", "Isn't that what Ada does?", "Does Ada run the mill?", "",
+     "Write a letter to the one who runs the mill.", "Summarize the document."],
+)  # fmt: skip
+def test_a_verdict_or_a_text_is_not_words_of_the_document(question):
+    assert not asks_for_words(question)
+
+
+def test_the_likeliest_words_of_all_documents_are_quoted():
+    first = evidence("Ada runs the mill.", "Ada", 0.4)
+    second = evidence("Berta  Holm\nruns the mill.", "Berta  Holm", 0.5)
+    quote = find_span_quote("Who runs the mill?", [first, second], decode)
+    assert quote is not None and quote.text == "Berta Holm" and not quote.is_certain
+
+
+def test_words_that_are_not_likely_are_left_to_the_base():
+    unlikely = evidence("Ada runs the mill.", "Ada", MIN_SPAN_PROBABILITY - 0.01)
+    assert find_span_quote("Who runs the mill?", [unlikely], decode) is None
+    elsewhere = evidence("Ada runs the mill.", "Ada", 1.0, belongs=MIN_SPAN_PROBABILITY - 0.01)
+    assert find_span_quote("Who runs the mill?", [elsewhere], decode) is None, "no document answers it"
+    assert find_span_quote("Who runs the mill?", [], decode) is None
+    assert find_span_quote("Does Ada run the mill?", [evidence("Ada runs the mill.", "Ada", 1.0)], decode) is None

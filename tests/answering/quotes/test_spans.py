@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lorify.answering.quotes.quote import find_span_quote
-from lorify.answering.quotes.spans import MIN_SPAN_PROBABILITY, asks_for_words
+from lorify.answering.quotes.spans import MIN_ANSWER_PROBABILITY, MIN_SPAN_PROBABILITY, asks_for_words
 from lorify.hypernets.evidence import AnswerSpan, TokenEvidence
 
 
@@ -44,7 +44,7 @@ def test_the_likeliest_words_of_all_documents_are_quoted():
 def test_words_that_are_not_likely_are_left_to_the_base():
     unlikely = evidence("Ada runs the mill.", "Ada", MIN_SPAN_PROBABILITY - 0.01)
     assert find_span_quote("Who runs the mill?", [unlikely], decode) is None
-    elsewhere = evidence("Ada runs the mill.", "Ada", 1.0, belongs=MIN_SPAN_PROBABILITY - 0.01)
+    elsewhere = evidence("Ada runs the mill.", "Ada", 1.0, belongs=MIN_ANSWER_PROBABILITY - 0.01)
     assert find_span_quote("Who runs the mill?", [elsewhere], decode) is None, "no document answers it"
     assert find_span_quote("Who runs the mill?", [], decode) is None
     assert find_span_quote("Does Ada run the mill?", [evidence("Ada runs the mill.", "Ada", 1.0)], decode) is None

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from lorify.answering.sources import Decode
 from lorify.hypernets.evidence import TokenEvidence
 
-MIN_SPAN_PROBABILITY = 0.3
+MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
+MIN_ANSWER_PROBABILITY = 0.05
+"""Nothing is quoted from documents no token of which belongs to the answer with this probability."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
@@ -38,14 +40,15 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> str | None:
     Returns:
         The words, in one line; None if the reader did not find any with enough certainty.
     """
-    found = [(_certainty(document), document) for document in evidence]
-    certainty, document = max(found, key=lambda item: item[0], default=(0.0, None))
-    if document is None or document.span is None or certainty < MIN_SPAN_PROBABILITY:
-        return None
-    return " ".join(decode(document.ids[document.span.begin : document.span.end]).split()) or None
-
-
-def _certainty(document: TokenEvidence) -> float:
-    """Probability that a document answers the question, and with its span."""
     # Some span is always the likeliest, even where no token belongs to an answer.
-    return 0.0 if document.span is None else document.span.probability * document.best
+    found = [
+        (document.span.probability * document.best, document.span, document.ids)
+        for document in evidence
+        if document.span is not None
+        and document.span.probability >= MIN_SPAN_PROBABILITY
+        and document.best >= MIN_ANSWER_PROBABILITY
+    ]
+    if not found:
+        return None
+    _, span, ids = max(found, key=lambda item: item[0])
+    return " ".join(decode(ids[span.begin : span.end]).split()) or None

@@ -1,10 +1,13 @@
+import json
+
 import pytest
 import torch
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
-from lorify.answering.confidence import NO_ANSWER, ConfidenceModel, surprisal_signals
+from lorify.answering.confidence import NO_ANSWER, ConfidenceModel, Signals, surprisal_signals
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.quotes import Quote
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
 
@@ -24,12 +27,18 @@ def test_signals_are_the_surprisal_of_the_answers_tokens(model):
     with torch.inference_mode():
         logits = model.base.model(input_ids=torch.tensor([[*prompt, *target[:-1]]])).logits[0, len(prompt) - 1 :]
     surprisal = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(target), reduction="none")
-    assert bare == pytest.approx((surprisal.mean().log().item(), surprisal.max().log().item()), abs=1e-2)
+    assert bare == pytest.approx((surprisal.mean().log().item(), surprisal.max().log().item(), 0.0), abs=1e-2)
 
 
 def test_an_unlikely_answer_is_doubtful():
-    assert FITTED.is_doubtful(FITTED.probability((2.0, 2.0)))
-    assert not FITTED.is_doubtful(FITTED.probability((-3.0, -3.0)))
+    assert FITTED.is_doubtful(FITTED.probability(Signals(2.0, 2.0)))
+    assert not FITTED.is_doubtful(FITTED.probability(Signals(-3.0, -3.0)))
+
+
+def test_words_of_the_reader_are_as_sure_as_the_reader_is(model):
+    plan = AnswerPlan(model.answerer.prompts.question_ids("When?"), quote=Quote("nine", None, 0.9))
+    sure, unsure = (surprisal_signals(model.base, plan, text) for text in ("nine", "ten"))
+    assert sure.span == pytest.approx(2.197, abs=1e-3) and unsure.span == 0.0
 
 
 def test_confidence_is_known_of_answers_with_the_hypernetworks_own_adapters_alone(model):
@@ -52,6 +61,9 @@ def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_p
     assert ConfidenceModel.load(tmp_path, "d1") == FITTED
     assert ConfidenceModel.load(tmp_path, "other weights") is None
     assert [path.name for path in tmp_path.iterdir()] == [ConfidenceModel.file_name]
+    fitted_before = FITTED.model_dump(mode="json") | {"weights": [-1.0, -0.5]}
+    (tmp_path / ConfidenceModel.file_name).write_text(json.dumps(fitted_before))
+    assert ConfidenceModel.load(tmp_path, "d1") == FITTED, "without a weight for the reader's words"
     (tmp_path / ConfidenceModel.file_name).write_text("{")
     with pytest.raises(HypernetworkError, match="damaged"):
         ConfidenceModel.load(tmp_path, "d1")

@@ -2,19 +2,20 @@
 
 Two signals are measured in one forward pass with the adapter: the mean and the maximum surprisal of the answer's
 tokens, where a token of probability p has the surprisal -log p. Both range over powers of ten, so their logarithms are
-used. A logistic regression combines them. It is fitted once for a hypernetwork, on questions with known answers
-(`lorify.evaluation.scoring.confidence`), and saved beside its weights.
+used. The third is how sure the reader is of words that it found. A logistic regression combines them. It is fitted once
+for a hypernetwork, on questions with known answers (`lorify.evaluation.scoring.confidence`), and saved beside its
+weights.
 """
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from lorify.answering.fitted import FittedModel
+from lorify.answering.fitted import FittedModel, log_odds
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.teacher_forcing import teacher_forced_log_probabilities
 from lorify.base.model import BaseLM
@@ -23,10 +24,17 @@ MIN_SURPRISAL, MAX_SURPRISAL = 1e-4, 10.0
 
 
 class Signals(NamedTuple):
-    """Logarithms of the mean and the maximum surprisal of an answer's tokens."""
+    """Signals of an answer.
+
+    Attributes:
+        mean: logarithm of the mean surprisal of its tokens.
+        most: logarithm of their largest surprisal.
+        span: log-odds of the words that the reader found; 0 if the base wrote the answer.
+    """
 
     mean: float
     most: float
+    span: float = 0.0
 
 
 NO_ANSWER = Signals(math.log(MAX_SURPRISAL), math.log(MAX_SURPRISAL))
@@ -42,7 +50,13 @@ class ConfidenceModel(FittedModel):
     file_name: ClassVar[str] = "confidence.json"
     command: ClassVar[str] = "lorify eval confidence --save"
 
-    weights: tuple[float, float] = Field(description=f"Log-odds per unit of {', '.join(Signals._fields)}.")
+    weights: tuple[float, float, float] = Field(description=f"Log-odds per unit of {', '.join(Signals._fields)}.")
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _add_span(cls, weights: Any) -> Any:
+        """Models that were fitted before answers were words of the reader have no weight for these."""
+        return (*weights, 0.0) if isinstance(weights, list | tuple) and len(weights) == 2 else weights
 
     def is_doubtful(self, probability: float) -> bool:
         """Return whether the user should be warned of an answer with this probability."""
@@ -63,4 +77,5 @@ def surprisal_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
     (log,) = teacher_forced_log_probabilities(base, plan, [target[:-1]])  # [targets, vocabulary]
     surprisals = -log[torch.arange(len(target)), torch.tensor(target)]
     mean, most = (min(max(float(x), MIN_SURPRISAL), MAX_SURPRISAL) for x in (surprisals.mean(), surprisals.max()))
-    return Signals(math.log(mean), math.log(most))
+    quote = plan.quote if plan.quote is not None and plan.quote.text == text else None
+    return Signals(math.log(mean), math.log(most), log_odds(quote.probability) if quote is not None else 0.0)

@@ -12,6 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lorify.atomic import replaced_file
 from lorify.errors import HypernetworkError, first_problem
 
+MIN_PROBABILITY = 1e-3
+"""Probabilities nearer to 0 or 1 are all alike to a regression."""
+
+
+def log_odds(probability: float) -> float:
+    """Compute the log-odds of a probability, for use as a signal."""
+    clipped = min(max(probability, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
+    return math.log(clipped / (1 - clipped))
+
 
 class FittedModel(BaseModel):
     """A logistic regression from the signals of an answer to a probability.

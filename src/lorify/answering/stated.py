@@ -7,18 +7,16 @@ not answer (`lorify.evaluation.scoring.stated`), and saved beside the weights of
 
 from __future__ import annotations
 
-import math
 import re
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
 from lorify.answering.confidence import Signals
-from lorify.answering.fitted import FittedModel
+from lorify.answering.fitted import FittedModel, log_odds
 from lorify.answering.sources import Source, can_be_quoted
 from lorify.data.answers import contains_answer
 
-MIN_PROBABILITY = 1e-3
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
@@ -69,14 +67,9 @@ def stated_signals(
     if not can_be_quoted(text) or _is_offered(question, text):
         return StatedSignals(surprisal.most, 0.0, 0.0, 1.0)
     quoted = 1.0 if contains_answer(source.sentence, [text]) else -1.0
-    return StatedSignals(surprisal.most, _log_odds(located), quoted, 0.0)
+    return StatedSignals(surprisal.most, log_odds(located), quoted, 0.0)
 
 
 def _is_offered(question: str, answer: str) -> bool:
     """Whether a question names its possible answers, and this is one of them."""
     return _OR.search(question) is not None and contains_answer(question, [answer])
-
-
-def _log_odds(probability: float) -> float:
-    clipped = min(max(probability, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
-    return math.log(clipped / (1 - clipped))

@@ -20,7 +20,7 @@ def test_answers_with_their_signals_are_fitted(model, monkeypatch):
     seen = []
     fitted, rows = calibrate(model, SUITE, report=lambda *done: seen.append(done))
     assert fitted.questions == len(known) and fitted.hypernetwork_digest == model.internalizer.digest
-    assert [row["signal"] for row in rows] == ["mean", "most", "all, unseen documents"]
+    assert [row["signal"] for row in rows] == ["mean", "most", "span", "all, unseen documents"]
     assert {row["right"] for row in rows} == {round(len(right) / len(known), 3)}
     assert all(0 <= row["auroc"] <= 1 for row in rows)
     assert seen == [(1, 4)] * 4

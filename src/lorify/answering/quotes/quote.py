@@ -23,10 +23,12 @@ class Quote:
         text: the words, in one line.
         source: the sentence that they are from, or the first of several; None for words that only the reader's
             probabilities point to, which are doubted like an answer of the base.
+        probability: how likely the reader takes such words for the answer.
     """
 
     text: str
     source: Source | None
+    probability: float = 0.5
 
     @property
     def is_certain(self) -> bool:
@@ -103,4 +105,4 @@ def find_span_quote(question: str, evidence: Sequence[TokenEvidence], decode: De
         The quote; None if words of a document cannot answer the question, or the reader is not sure of any.
     """
     span = find_span(evidence, decode) if asks_for_words(question) else None
-    return None if span is None else Quote(span, None)
+    return None if span is None else Quote(span.text, None, span.probability)

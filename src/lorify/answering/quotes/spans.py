@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lorify.answering.sources import Decode
 from lorify.hypernets.evidence import TokenEvidence
@@ -30,7 +31,14 @@ def asks_for_words(question: str) -> bool:
     return _YES_OR_NO.match(last) is None or _POLITE.search(last[: found.start()]) is not None
 
 
-def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> str | None:
+class FoundSpan(NamedTuple):
+    """Words of a document in one line, and how likely the reader takes them for the answer."""
+
+    text: str
+    probability: float
+
+
+def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:
     """Find the words of documents that most likely answer a question.
 
     Args:
@@ -38,7 +46,7 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> str | None:
         decode: token ids -> text.
 
     Returns:
-        The words, in one line; None if the reader did not find any with enough certainty.
+        The words; None if the reader did not find any with enough certainty.
     """
     # Some span is always the likeliest, even where no token belongs to an answer.
     found = [
@@ -51,4 +59,5 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> str | None:
     if not found:
         return None
     _, span, ids = max(found, key=lambda item: item[0])
-    return " ".join(decode(ids[span.begin : span.end]).split()) or None
+    text = " ".join(decode(ids[span.begin : span.end]).split())
+    return FoundSpan(text, span.probability) if text else None

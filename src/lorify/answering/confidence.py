@@ -77,5 +77,5 @@ def surprisal_signals(base: BaseLM, plan: AnswerPlan, text: str) -> Signals:
     (log,) = teacher_forced_log_probabilities(base, plan, [target[:-1]])  # [targets, vocabulary]
     surprisals = -log[torch.arange(len(target)), torch.tensor(target)]
     mean, most = (min(max(float(x), MIN_SURPRISAL), MAX_SURPRISAL) for x in (surprisals.mean(), surprisals.max()))
-    quote = plan.quote if plan.quote is not None and plan.quote.text == text else None
+    quote = plan.quote_given(text)
     return Signals(math.log(mean), math.log(most), log_odds(quote.probability) if quote is not None else 0.0)

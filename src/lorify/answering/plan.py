@@ -121,9 +121,9 @@ class AnswerPlan:
         """Whether any adapter is on."""
         return not self.adapters.is_empty
 
-    def is_quoted(self, text: str) -> bool:
-        """Whether an answer is the plan's quote and leaves nothing to doubt; a constraint or a limit changes it."""
-        return self.quote is not None and self.quote.is_certain and text == self.quote.text
+    def quote_given(self, text: str) -> Quote | None:
+        """Return the plan's quote if it is the answer; a constraint or a limit makes the answer another one."""
+        return self.quote if self.quote is not None and text == self.quote.text else None
 
     def clean(self, text: str) -> str:
         """Remove the white space around an answer; a continued one may begin with an indentation, which is kept."""

@@ -44,7 +44,8 @@ class AnswerSignals:
     @property
     def is_quoted(self) -> bool:
         """Whether the answer is a quote of the documents that leaves nothing to doubt."""
-        return self.plan.is_quoted(self.text)
+        quote = self.plan.quote_given(self.text)
+        return quote is not None and quote.is_certain
 
     @cached_property
     def surprisal(self) -> Signals:

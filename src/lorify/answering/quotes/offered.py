@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lorify.answering.quotes.words import FUNCTION_WORDS, content_words
+from lorify.answering.quotes.words import FUNCTION_WORDS, content_words, last_sentence
 from lorify.answering.sources import Source
 from lorify.hypernets.associative.questions.words import find_words, stem_words
 
@@ -42,7 +42,7 @@ def choices_of(question: str) -> tuple[str, str] | None:
     Returns:
         The choices as the question has them; None if it offers none.
     """
-    parts = _OR.split(re.split(r"(?<=[.!?])\s+", question.strip())[-1].rstrip("?!. "))
+    parts = _OR.split(last_sentence(question).rstrip("?!. "))
     if len(parts) != 2 or _VERB.search(parts[0]) is None:
         return None
     first = _last_phrase(parts[0])

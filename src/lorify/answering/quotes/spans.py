@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lorify.answering.quotes.words import last_sentence
 from lorify.answering.sources import Decode
 from lorify.hypernets.evidence import TokenEvidence
 
@@ -13,7 +14,6 @@ MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
 MIN_ANSWER_PROBABILITY = 0.05
 """Nothing is quoted from documents no token of which belongs to the answer with this probability."""
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
@@ -24,7 +24,7 @@ _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECA
 
 def asks_for_words(question: str) -> bool:
     """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
-    last = _SENTENCE_END.split(question.strip())[-1]
+    last = last_sentence(question)
     found = _WH_WORD.search(last)
     if found is None or not (last.endswith("?") or found.start() == 0):
         return False

@@ -1,4 +1,4 @@
-"""Words that carry content."""
+"""Words that carry content, and the sentence that asks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ MAX_TITLE_WORDS = 12
 _HEADING = re.compile(r"^(?:#+\s|\*\*[^*]+\*\*\W*$)")
 _FIELD = re.compile(r"^[-*•]?\s*[A-Z]\S*(?: \S+){0,2}:\s")
 _NOT_PROSE = re.compile(r"^(?:[>|`\[{(]|[-*•+]\s|\(?\w{1,3}[.)]\s|https?:)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _MARKS = re.compile(r"^[#*_\s]+|[*_\s]+$")
+
+
+def last_sentence(question: str) -> str:
+    """Return the last sentence of a question; those before it tell what it is about."""
+    return _SENTENCE_END.split(question.strip())[-1]
 
 
 def content_words(text: str) -> set[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
 from lorify.hypernets.associative.questions import answer_finder
+from lorify.hypernets.associative.questions.focus import FocusSolver
 from lorify.hypernets.associative.reader import AnswerLogits
 
 MILL = document_from_text("The mill opens at nine. Its owner is Ada Holm, who keeps bees.", "mill")
@@ -66,6 +67,24 @@ def test_the_answer_is_the_words_with_the_sentence_that_they_are_from():
         assert answer.text == "Ada Holm" and answer.adapter_on
         assert answer.source is not None and answer.source.sentence == "Its owner is Ada Holm, who keeps bees."
         assert "".join(model.answerer.stream(plan, GenerationOptions(24))) == "Ada Holm"
+
+
+def test_neither_an_adapter_nor_a_token_is_computed_for_words_that_are_known():
+    model = judging_lorify()
+    with finding(model, " Ada Holm"):
+        stack = AdapterStack.of(model.internalize(MILL))
+        queries = [Query(QUESTION, stack), Query("Describe the mill.", stack), Query(QUESTION, stack)]
+        steps = Mock(side_effect=FocusSolver.write, autospec=True)
+        with patch.object(FocusSolver, "write", lambda *arguments: steps(*arguments)):
+            plans = [model.answerer.plan_query(query) for query in queries]
+            quoted = model.answerer.answer([plans[0], plans[2]], GenerationOptions(24))
+            assert list(model.answerer.stream(plans[0], GenerationOptions(1)))
+            assert steps.call_count == 0
+            answers = model.answerer.answer(plans, GenerationOptions(24))
+            assert steps.call_count == 1
+    assert [answer.text for answer in quoted] == ["Ada Holm", "Ada Holm"]
+    assert [answer.text for answer in answers][::2] == ["Ada Holm", "Ada Holm"]
+    assert answers[1].text == model.ask("Describe the mill.", stack.adapters[0], max_new_tokens=24)
 
 
 def test_the_words_are_doubted_like_an_answer_of_the_base():

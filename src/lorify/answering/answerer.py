@@ -223,24 +223,29 @@ class Answerer:
             options: length limit and sampling.
             with_confidence: estimate the confidence too, which takes one more forward pass for each answer.
         """
-        answers = generate_batch(
-            self.base,
-            [plan.prompt_ids for plan in plans],
-            options,
-            lora=build_lora_batch([plan.adapters for plan in plans], self.base),
-            stop_ids=self.stop_ids,
-            answers=[plan.quote_ids for plan in plans],
+        quoted = [plan.quoted_ids(options) for plan in plans]
+        written = [plan for plan, ids in zip(plans, quoted, strict=True) if ids is None]
+        generated = iter(
+            generate_batch(
+                self.base,
+                [plan.prompt_ids for plan in written],
+                options,
+                lora=build_lora_batch([plan.adapters for plan in written], self.base),
+                stop_ids=self.stop_ids,
+            )
         )
+        answers = [next(generated) if ids is None else ids for ids in quoted]
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         measured = [self.signals(plan, text) for plan, text in zip(plans, texts, strict=True)]
         return [self._checked(signals, with_confidence=with_confidence) for signals in measured]
 
     def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
         """Yield the tokens of an answer as they are sampled."""
+        quoted = plan.quoted_ids(options)
+        if quoted is not None:
+            return iter(quoted)
         lora = build_lora_batch([plan.adapters], self.base)
-        return stream_tokens(
-            self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids, answer=plan.quote_ids
-        )
+        return stream_tokens(self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids)
 
     def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
         """Yield the text of an answer piece by piece, without white space at its ends.

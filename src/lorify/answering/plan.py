@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from lorify.adapters import AdapterStack
 from lorify.answering.quotes import Quote
 from lorify.base.chat.prompts import Message, question_messages
+from lorify.base.decoding.sampling import GenerationOptions
 from lorify.hypernets.evidence import TokenEvidence
 
 
@@ -120,6 +121,10 @@ class AnswerPlan:
     def is_on(self) -> bool:
         """Whether any adapter is on."""
         return not self.adapters.is_empty
+
+    def quoted_ids(self, options: GenerationOptions) -> Sequence[int] | None:
+        """Return the tokens of the quote that are the answer with these options; None if the base writes the answer."""
+        return self.quote_ids[: options.max_new_tokens] if self.quote and options.constraint is None else None
 
     def quote_given(self, text: str) -> Quote | None:
         """Return the plan's quote if it is the answer; a constraint or a limit makes the answer another one."""

@@ -20,6 +20,7 @@ FOCUSING = replace(INTERNALIZER, relevance=RELEVANCE)
 
 def focused_on(internalizer, adapter, question: str):
     (found,) = internalizer.prepare([adapter], [question], only_if_relevant=False)
+    found.adapter.with_held_weights()  # solves for them
     return found.adapter
 
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -14,8 +15,9 @@ from tiny import tiny_base
 
 from lorify.adapters import AdapterLike, AdapterStack
 from lorify.answering.plan import AnswerPlan, AnswerRequest, plan_as_requested
+from lorify.answering.quotes import Quote
 from lorify.errors import BusyError, ClosingError, EngineError, LorifyError, TooSlowError
-from lorify.serving.engines.jobs import Job, Piece
+from lorify.serving.engines.jobs import EngineStatus, Job, Piece
 from lorify.serving.engines.local import LocalEngine
 
 
@@ -73,6 +75,35 @@ def test_adapters_are_chosen_when_their_jobs_start_in_the_engines_thread() -> No
     assert texts == expected
     assert [{piece.adapter_on for piece in pieces} for pieces in answers] == [{True}, {False}, {True}]
     assert threads == {"lorify-engine"}
+
+
+def test_a_quote_is_given_while_the_jobs_beside_it_are_decoded() -> None:
+    quote = Quote("The mill opens at nine.", None)
+    ids = tuple(MODEL.base.encode_text(quote.text))
+
+    def plan(requests):
+        plans = plan_as_requested(requests)
+        return [
+            replace(p, quote=quote, quote_ids=ids) if r.question == "Quote." else p
+            for p, r in zip(plans, requests, strict=True)
+        ]
+
+    async def scenario(engine: LocalEngine) -> tuple[list[list[Piece]], EngineStatus]:
+        alike = job("Quote.", ADAPTERS[0], max_tokens=len(ids))
+        jobs = [alike, job(QUESTIONS[0], ADAPTERS[0]), replace(alike, trim=True), job(QUESTIONS[1], ADAPTERS[1])]
+        jobs += [job("Quote.", ADAPTERS[0], max_tokens=4), job("Quote.", ADAPTERS[0], max_tokens=24, stops=("opens",))]
+        answers = await asyncio.gather(*[pieces_of(engine.submit(each)) for each in jobs])
+        await until(lambda: not engine.status().running)
+        return answers, engine.status()
+
+    answers, status = run(scenario, plan, max_prefill_tokens=4096)
+    whole = [Piece(quote.text, len(ids), finish_reason="stop", adapter_on=True)]
+    assert answers[0] == answers[2] == whole
+    texts = ["".join(piece.text for piece in pieces) for pieces in answers]
+    assert [texts[1], texts[3]] == MODEL.ask_batch(QUESTIONS[:2], ADAPTERS[:2], max_new_tokens=12)
+    assert quote.text.startswith(texts[4].strip()) and answers[4][-1].finish_reason == "length"
+    assert texts[5].strip() == "The mill" and answers[5][-1].finish_reason == "stop"
+    assert status.answer_tokens >= 2 * len(ids) + 24
 
 
 def test_sampling_depends_only_on_its_seed() -> None:

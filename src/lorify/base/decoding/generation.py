@@ -19,7 +19,6 @@ def generate_batch(
     *,
     lora: LoraBatch | None,
     stop_ids: set[int],
-    answers: Sequence[Sequence[int]] = (),
 ) -> list[list[int]]:
     """Continue a batch of prompts until every row has stopped.
 
@@ -29,14 +28,13 @@ def generate_batch(
         options: length limit and sampling; with a seed, row `i` uses `seed + i`.
         lora: the update of each row, or None for the bare base.
         stop_ids: tokens that end a row; they are not returned.
-        answers: the tokens of each row whose answer is known already, empty for the other rows; none for no row.
 
     Returns:
         The new tokens of each row.
     """
     rows: list[list[int]] = [[] for _ in prompts]
     live = set(range(len(rows)))
-    for tokens in _decode(base, prompts, lora, options, answers):
+    for tokens in _decode(base, prompts, lora, options):
         live = {row for row in live if tokens[row] not in stop_ids}
         for row in live:
             rows[row].append(tokens[row])
@@ -46,16 +44,10 @@ def generate_batch(
 
 
 def stream_tokens(
-    base: BaseLM,
-    prompt: Sequence[int],
-    options: GenerationOptions,
-    *,
-    lora: LoraBatch | None,
-    stop_ids: set[int],
-    answer: Sequence[int] = (),
+    base: BaseLM, prompt: Sequence[int], options: GenerationOptions, *, lora: LoraBatch | None, stop_ids: set[int]
 ) -> Iterator[int]:
     """Continue one prompt and yield each token as soon as it is sampled; arguments as for `generate_batch`."""
-    for tokens in _decode(base, [prompt], lora, options, [answer]):
+    for tokens in _decode(base, [prompt], lora, options):
         if tokens[0] in stop_ids:
             return
         yield tokens[0]
@@ -75,17 +67,12 @@ def start_sampler(base: BaseLM, options: GenerationOptions, answer: Sequence[int
 
 
 def _decode(
-    base: BaseLM,
-    prompts: Sequence[Sequence[int]],
-    lora: LoraBatch | None,
-    options: GenerationOptions,
-    answers: Sequence[Sequence[int]],
+    base: BaseLM, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, options: GenerationOptions
 ) -> Iterator[list[int]]:
     """Yield the next token of each row at each step; the base carries no state between steps."""
     if not prompts or options.max_new_tokens < 1:
         return
-    known = answers or [()] * len(prompts)
-    samplers = [start_sampler(base, options.with_seed_offset(row), answer) for row, answer in enumerate(known)]
+    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
     logits = batch.add_rows(prefilled(base, prompts, lora))
     for _ in range(options.max_new_tokens - 1):

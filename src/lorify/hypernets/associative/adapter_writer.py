@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, LoraPair, Provenance
+from lorify.adapters import LoraPair
 from lorify.adapters.pairs import Key, PairShape, RebuiltWeights
 from lorify.base.precision import widest_float
 from lorify.hypernets.associative.memory import Statistics
@@ -49,21 +49,18 @@ class AdapterWriter:
         Args:
             documents: sums over the tokens of each document, with N = 1; held, not copied.
         """
-        rank, d_in = self._lora_A.shape[1:]
-        shape = PairShape(rank, d_in, documents[0].M.shape[-1])
-        return RebuiltWeights(
-            {(layer, self.config.module): shape for layer in self.config.layers},
-            lambda: self._pairs(self.solve(documents)),
-        )
+        return self.weights_of(lambda: self.solve(documents))
 
-    def to_adapter(self, B: Tensor, provenance: Provenance) -> Adapter:
-        """Make an adapter of one context that keeps nothing of its documents.
+    def weights_of(self, solve: Callable[[], Tensor]) -> RebuiltWeights:
+        """Return weights that are computed when they are needed.
 
         Args:
-            B: `[L, 1, r, d]`.
-            provenance: its provenance.
+            solve: computes `B [L, 1, r, d]`.
         """
-        return Adapter(self._pairs(B), self.lora_alpha, provenance)
+        shape = PairShape(*self._lora_A.shape[1:], d_out=self.config.hidden_size)
+        return RebuiltWeights(
+            {(layer, self.config.module): shape for layer in self.config.layers}, lambda: self._pairs(solve())
+        )
 
     @property
     def lora_alpha(self) -> float:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
+from lorify.adapters.pairs import Key
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context, as_text
@@ -294,14 +295,21 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return answers
 
     def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:
-        """Rebuild an adapter from the tokens that answer a question."""
+        """Rebuild an adapter from the tokens that answer a question, when its weights are first needed."""
+        # An answer in the documents' own words needs none.
+        weights = self._writer.weights_of(cache(lambda: self._solve_focused(adapter, answer)))
+        if self.can_rebuild(adapter):
+            return Adapter(weights, self._writer.lora_alpha, written_by(self, adapter.provenance.documents))
+        return self._add_refinement(weights, adapter, answer.documents)
+
+    @torch.no_grad()
+    def _solve_focused(self, adapter: Adapter, answer: _Answer) -> Tensor:
+        """Solve for `B [L, 1, r, d]` of the tokens that answer a question."""
         memory, factors = self._choose_tokens(answer)
         others = [document.statistics.M for document in answer.documents if document.tokens is None]
         background = self._background(adapter, answer.documents)
         # One by one: a batch of solves is no faster on a CPU, and takes the memory of all.
-        B = self._solver.write(background, memory, factors, sum_documents(others) if others else None)
-        focused = self._writer.to_adapter(B, written_by(self, adapter.provenance.documents))
-        return focused if self.can_rebuild(adapter) else self._add_refinement(focused, adapter, answer.documents)
+        return self._solver.write(background, memory, factors, sum_documents(others) if others else None)
 
     def _choose_tokens(self, answer: _Answer) -> tuple[TokenMemory, Tensor]:
         """Tokens with the largest factors `[L, 1, t, ...]`, and their factors `[1, t]`."""
@@ -323,11 +331,12 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         key = (num_tokens, *(key_digest(stored) for stored in adapter.statistics or ()))
         return self.backgrounds.get(key, compute)
 
-    def _add_refinement(self, focused: Adapter, refined: Adapter, documents: Sequence[DocumentMemory]) -> Adapter:
-        """Add to a focused adapter what refinement changed."""
+    def _add_refinement(
+        self, focused: Mapping[Key, LoraPair], refined: Adapter, documents: Sequence[DocumentMemory]
+    ) -> Adapter:
+        """Add what refinement changed to the weights of a focused adapter."""
         unrefined = self._writer.rebuilt([document.statistics for document in documents])
         weights = {
-            key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined[key].B)
-            for key, pair in focused.weights.items()
+            key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined[key].B) for key, pair in focused.items()
         }
         return replace(refined, weights=weights, statistics=None)

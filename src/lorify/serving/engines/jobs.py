@@ -77,6 +77,20 @@ class Piece:
     plan: AnswerPlan | None = field(default=None, repr=False, compare=False)
 
 
+def quoted_piece(job: Job, plan: AnswerPlan) -> Piece | None:
+    """Return the whole answer of a job that is answered with a quote of the documents.
+
+    Returns:
+        The answer; None if the base is needed: there is no quote, the job asks for more than its text, or the answer
+        may be only the beginning of the quote.
+    """
+    is_whole = not job.stops and len(plan.quote_ids) <= job.options.max_new_tokens
+    if plan.quote is None or job.options.constraint is not None or job.top_logprobs is not None or not is_whole:
+        return None
+    shown = plan if job.with_plan else None
+    return Piece(plan.quote.text, len(plan.quote_ids), finish_reason="stop", adapter_on=plan.is_on, plan=shown)
+
+
 class AnswerStream(Protocol):
     """The pieces of an answer as they arrive; leaving the `async with` block early cancels the rest.
 

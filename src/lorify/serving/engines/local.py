@@ -26,7 +26,7 @@ from lorify.base.decoding.sampling import sample_tokens
 from lorify.base.loading import wait_for_device
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, LorifyError, TooSlowError
-from lorify.serving.engines.jobs import EngineStatus, Job
+from lorify.serving.engines.jobs import EngineStatus, Job, quoted_piece
 from lorify.serving.engines.local_jobs import LocalAnswerStream, QueuedJob, RunningJob, client_error, token_choices
 from lorify.serving.engines.prompt_queue import PromptQueue, StartingJobs
 from lorify.serving.engines.row_order import RowOrder
@@ -216,8 +216,7 @@ class LocalEngine:
             if not row.finished and not row.queued.cancelled and now < row.queued.deadline:
                 continue
             if row.finished:
-                seconds = now - (row.queued.deadline - self.limits.timeout_seconds)
-                self._average_seconds = 0.9 * self._average_seconds + 0.1 * min(seconds, self.limits.timeout_seconds)
+                self._note_seconds(row.queued)
             elif not row.queued.cancelled:
                 row.queued.send(self._late_error())
             self._batch.drop_row(index)  # without the lock, as it can copy a lot and the event loop waits for the lock
@@ -232,6 +231,11 @@ class LocalEngine:
                     queued.cancelled = True
             self._prompts.discard(lambda queued: queued.cancelled)
 
+    def _note_seconds(self, queued: QueuedJob) -> None:
+        """Let the time that a finished job took count in the average."""
+        seconds = time.monotonic() - (queued.deadline - self.limits.timeout_seconds)
+        self._average_seconds = 0.9 * self._average_seconds + 0.1 * min(seconds, self.limits.timeout_seconds)
+
     def _late_error(self) -> LorifyError:
         if self._closing:
             return ClosingError("the server is shutting down before the answer is finished; ask again in a moment")
@@ -245,10 +249,16 @@ class LocalEngine:
 
         A job that fails does not affect others.
         """
-        started = time.monotonic()
         rows: list[RunningJob] = []
         logits: Tensor | None = None
+        started = time.monotonic()
         try:
+            if not group.plans:
+                group.plans = self._plan(group.requests)
+                self._give_quotes(group, time.monotonic() - started)
+                if not group.jobs:
+                    return
+                started = time.monotonic()
             prefill = self._process(group)
             if prefill.is_complete:
                 rows = [RunningJob(queued, self._base, group.plans[prompt]) for queued, prompt in group.jobs]
@@ -270,12 +280,33 @@ class LocalEngine:
     def _process(self, group: StartingJobs) -> Prefill:
         """Process at most `max_prefill_tokens` of the prompts of jobs."""
         if group.prefill is None:
-            group.plans = self._plan(group.requests)
             lora = build_lora_batch([plan.adapters for plan in group.plans], self._base)
             group.prefill = Prefill(self._base, [plan.prompt_ids for plan in group.plans], lora)
         group.prefill.advance(self.limits.max_prefill_tokens)
         wait_for_device(self._base.device)  # its time is measured
         return group.prefill
+
+    def _give_quotes(self, group: StartingJobs, seconds: float) -> None:
+        """Answer those jobs whose answers are quotes of their documents; no prompt of theirs is processed.
+
+        Args:
+            group: jobs that have just been planned.
+            seconds: the time that planning took.
+        """
+        pieces = {queued: quoted_piece(queued.job, group.plans[prompt]) for queued, prompt in group.jobs}
+        quoted = {queued: piece for queued, piece in pieces.items() if piece is not None}
+        for queued, piece in quoted.items():
+            queued.send(piece)
+            self._note_seconds(queued)
+        with self._changed:
+            self._prompts.charge(group, seconds)
+            group.drop(quoted)
+            if not group.jobs:
+                self._prompts.starting.remove(group)
+            for queued, piece in quoted.items():
+                self._queue.end(queued.job.owner)
+                self._prompt_tokens += queued.job.num_prompt_tokens
+                self._answer_tokens += piece.num_tokens
 
     def _fail(self, group: StartingJobs, error: Exception) -> None:
         """End jobs with an error; if there are several prompts, try each alone, as one may be at fault for all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lorify.answering.plan import AnswerPlan, AnswerRequest
@@ -55,6 +55,15 @@ class StartingJobs:
         if not known:
             self.requests.append(queued.job.request)
         self.jobs.append((queued, known[0] if known else len(self.requests) - 1))
+
+    def drop(self, jobs: Collection[QueuedJob]) -> None:
+        """Drop jobs before their prompts are processed, and prompts that no job asks for any more."""
+        self.jobs = [(queued, prompt) for queued, prompt in self.jobs if queued not in jobs]
+        wanted = sorted(set(self.prompts))
+        self.jobs = [(queued, wanted.index(prompt)) for queued, prompt in self.jobs]
+        self.requests = [self.requests[prompt] for prompt in wanted]
+        self.plans = [self.plans[prompt] for prompt in wanted]
+        self.num_tokens = sum(len(request.prompt_ids) for request in self.requests)
 
     def apart(self) -> list[StartingJobs]:
         """Return each prompt with its jobs as a group of its own."""

@@ -25,7 +25,7 @@ from lorify.answering.plan import AnswerPlan, Planner, plan_as_requested
 from lorify.answering.text import AnswerText
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, TooSlowError
-from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice
+from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice, quoted_piece
 from lorify.serving.engines.vllm_adapters import LoadedAdapters
 from lorify.serving.engines.vllm_client import RETRY_SECONDS, NotServedError, VllmClient
 from lorify.serving.engines.vllm_format import Logprobs
@@ -176,10 +176,9 @@ class VllmEngine:
         return plan
 
     async def _attempt(self, job: Job, plan: AnswerPlan) -> AsyncGenerator[Piece, None]:
-        if _is_quoted(job, plan):
-            assert plan.quote is not None
-            shown = plan if job.with_plan else None
-            yield Piece(plan.quote.text, len(plan.quote_ids), finish_reason="stop", adapter_on=True, plan=shown)
+        quoted = quoted_piece(job, plan)
+        if quoted is not None:
+            yield quoted
             return
         base = await self._client.base()
         is_focused = not set(plan.adapters.adapters) <= set(job.request.adapters.adapters)
@@ -273,15 +272,4 @@ def _choices(logprobs: Logprobs | None) -> tuple[TokenChoice, ...]:
     return tuple(
         TokenChoice(token, logprob, tuple((top or {}).items()))
         for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, tops, strict=True)
-    )
-
-
-def _is_quoted(job: Job, plan: AnswerPlan) -> bool:
-    """Whether the plan's quote is the answer; what only the base's own tokens have comes before it."""
-    return (
-        plan.quote is not None
-        and job.options.constraint is None
-        and job.top_logprobs is None
-        and not job.stops
-        and len(plan.quote_ids) <= job.options.max_new_tokens
     )

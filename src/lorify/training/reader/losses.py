@@ -57,7 +57,7 @@ def answer_span_loss(
     """
     begins = _Choice.of(logits.begins, mask, question, targets.begins, num_questions)
     belongs = targets.occurrence >= 0
-    counted = torch.where(belongs, begins.share.gather(1, targets.occurrence.clamp_min(0)), 1.0) * mask
+    counted = torch.where(belongs, begins.shares(question).gather(1, targets.occurrence.clamp_min(0)), 1.0) * mask
     belongs_loss = F.binary_cross_entropy_with_logits(
         logits.belongs.float(), belongs.float(), weight=counted, reduction="none"
     )
@@ -75,13 +75,15 @@ class _Choice(NamedTuple):
         loss: cross-entropy, 0 without a right token `[questions]`.
         is_right: whether the most likely token is right `[questions]`.
         is_answerable: whether there is a right token `[questions]`.
-        share: share of each right token in the probability of all of them, without gradient `[pairs, T]`.
+        right_weights: unnormalized probability of each right token, 0 for others `[pairs, T]`.
+        right_sum: their sum over a question `[questions]`.
     """
 
     loss: Tensor
     is_right: Tensor
     is_answerable: Tensor
-    share: Tensor
+    right_weights: Tensor
+    right_sum: Tensor
 
     @classmethod
     def of(cls, logits: Tensor, mask: Tensor, question: Tensor, targets: Tensor, num_questions: int) -> _Choice:
@@ -89,11 +91,16 @@ class _Choice(NamedTuple):
         best = _max_by_question(scores, question, num_questions)
         weights = (scores - best.detach()[question].unsqueeze(1)).exp()
         total = _sum_by_question(weights, question, num_questions)
-        right = _sum_by_question(weights * targets, question, num_questions).clamp_min(1e-12)
-        share = (weights * targets / right[question].unsqueeze(1)).detach()
+        right_weights = weights * targets
+        right_sum = _sum_by_question(right_weights, question, num_questions).clamp_min(1e-12)
         best_right = _max_by_question(scores.masked_fill(~targets, float("-inf")), question, num_questions)
         is_answerable = best_right > float("-inf")
-        return cls(torch.where(is_answerable, total.log() - right.log(), 0.0), best_right >= best, is_answerable, share)
+        loss = torch.where(is_answerable, total.log() - right_sum.log(), 0.0)
+        return cls(loss, best_right >= best, is_answerable, right_weights, right_sum)
+
+    def shares(self, question: Tensor) -> Tensor:
+        """The share of each right token in the probability of all of them, without gradient `[pairs, T]`."""
+        return (self.right_weights / self.right_sum[question].unsqueeze(1)).detach()
 
 
 def _sum_by_question(x: Tensor, question: Tensor, num_questions: int) -> Tensor:

@@ -3,8 +3,9 @@
     python benchmarks/serving.py
     python benchmarks/serving.py --clients 64 --seconds 300
 
-`lorify serve` runs in a process of its own with its default limits and a key for each client. The same clients ask the
-same questions with and without their adapters, in turns, in one run; the ratio of the two throughputs is what to read.
+`lorify serve` runs in a process of its own with its default limits and a key for each client. The same clients ask
+with and without their adapters, in turns, in one run; the ratios of the throughputs are what to read. A question for
+words of the document is answered with these, without decoding; a request is answered by the base with the adapter.
 Each document holds planted facts that no other has, so that an answer from another client's document gives itself away.
 """
 
@@ -34,7 +35,7 @@ class Client:
     http: httpx2.AsyncClient
     model: str
     code: str
-    question: str
+    name: str
 
 
 @dataclass
@@ -49,11 +50,26 @@ class Tally:
     errors: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of turn: what is asked of a station, and whether with the adapter."""
+
+    asked: str
+    with_adapters: bool
+
+
+KINDS = {
+    "quoted": Kind("What is the access code of {}?", with_adapters=True),
+    "written": Kind("Tell me the access code of {}.", with_adapters=True),
+    "without": Kind("Tell me the access code of {}.", with_adapters=False),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Throughput with and without adapters, and whether answers mix.")
     parser.add_argument("--base", default=DEFAULT_BASE, help="default name, hub id, folder or GGUF file")
     parser.add_argument("--clients", type=int, default=64, help="clients, each with a document of its own")
-    parser.add_argument("--seconds", type=float, default=60, help="time with adapters; as long without")
+    parser.add_argument("--seconds", type=float, default=60, help="time for each kind of question")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         keys = [create_key(Path(folder) / "keys.json", f"client {i}") for i in range(options.clients)]
@@ -70,17 +86,18 @@ async def measure(server: Server, keys: list[str], seconds: float) -> None:
     took = time.perf_counter() - started
     print(f"{len(clients)} documents internalized and stored in {took:.1f} s, {took / len(clients) * 1000:.0f} ms each")
 
-    kinds = {"with adapters": Tally(), "without": Tally()}
-    await turn(clients, Tally(), with_adapters=True, seconds=2)  # warms up
+    tallies = {name: Tally() for name in KINDS}
+    for kind in KINDS.values():
+        await turn(clients, Tally(), kind, seconds=2)  # warms up
     memory = [megabytes(server)]
     turns = max(1, round(seconds / TURN_SECONDS))
     for _ in range(turns):
-        for name, tally in kinds.items():
-            await turn(clients, tally, with_adapters=name == "with adapters", seconds=seconds / turns)
+        for name, tally in tallies.items():
+            await turn(clients, tally, KINDS[name], seconds=seconds / turns)
             memory.append(megabytes(server))
     for client in clients:
         await client.http.aclose()
-    report(kinds, memory)
+    report(tallies, memory)
 
 
 async def make_clients(url: str, keys: list[str]) -> list[Client]:
@@ -93,11 +110,11 @@ async def make_clients(url: str, keys: list[str]) -> list[Client]:
         http = httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=ANSWER_SECONDS)
         response = await http.post("/v1/adapters", json={"text": text, "name": name})
         model = response.raise_for_status().json()["model"]
-        clients.append(Client(http, model, str(code), f"What is the access code of {name}?"))
+        clients.append(Client(http, model, str(code), name))
     return clients
 
 
-async def turn(clients: list[Client], tally: Tally, *, with_adapters: bool, seconds: float) -> None:
+async def turn(clients: list[Client], tally: Tally, kind: Kind, *, seconds: float) -> None:
     """All clients ask for so long, each again as soon as it is answered; the last answers are waited for."""
     codes = {client.code for client in clients}
     started = time.perf_counter()
@@ -105,7 +122,7 @@ async def turn(clients: list[Client], tally: Tally, *, with_adapters: bool, seco
     async def ask_on(client: Client) -> None:
         while time.perf_counter() - started < seconds:
             try:
-                text, num_tokens = await ask(client, with_adapters=with_adapters)
+                text, num_tokens = await ask(client, kind)
             except httpx2.HTTPError as error:
                 tally.errors.append(repr(error))
                 continue
@@ -118,25 +135,29 @@ async def turn(clients: list[Client], tally: Tally, *, with_adapters: bool, seco
     tally.seconds += time.perf_counter() - started
 
 
-async def ask(client: Client, *, with_adapters: bool) -> tuple[str, int]:
+async def ask(client: Client, kind: Kind) -> tuple[str, int]:
     body = {
-        "model": client.model if with_adapters else client.model.rpartition(":")[0],
-        "messages": [{"role": "user", "content": client.question}],
+        "model": client.model if kind.with_adapters else client.model.rpartition(":")[0],
+        "messages": [{"role": "user", "content": kind.asked.format(client.name)}],
         "max_tokens": ANSWER_TOKENS,
     }
     answer = (await client.http.post("/v1/chat/completions", json=body)).raise_for_status().json()
     return answer["choices"][0]["message"]["content"], answer["usage"]["completion_tokens"]
 
 
-def report(kinds: dict[str, Tally], memory: list[float]) -> None:
+def report(tallies: dict[str, Tally], memory: list[float]) -> None:
     print(f"\n{'':<16}{'answers':>9}{'tokens/s':>10}{'answers/s':>11}{'own code':>10}{'foreign':>9}{'errors':>8}")
-    for name, tally in kinds.items():
+    for name, tally in tallies.items():
         print(
             f"{name:<16}{tally.answers:>9}{tally.tokens / tally.seconds:>10.1f}{tally.answers / tally.seconds:>11.2f}"
             f"{tally.exact / max(1, tally.answers):>10.0%}{len(tally.foreign):>9}{len(tally.errors):>8}"
         )
-    adapted, bare = (tally.tokens / tally.seconds for tally in kinds.values())
-    print(f"throughput with adapters / without: {adapted / bare:.2f} (tokens)")
+    without = tallies["without"]
+    for name in ("quoted", "written"):
+        tally = tallies[name]
+        tokens = tally.tokens / tally.seconds / (without.tokens / without.seconds)
+        answers = tally.answers / tally.seconds / (without.answers / without.seconds)
+        print(f"throughput {name} / without: {tokens:.2f} (tokens), {answers:.2f} (answers)")
     print(f"the server's memory after each turn, MB: {', '.join(f'{value:.0f}' for value in memory)}")
 
 

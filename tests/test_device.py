@@ -18,6 +18,7 @@ from fake_card import DeviceSlip, HostCopies, NoFloat64, fake_card
 from serving.running import CHAT, serving
 from serving.tiny_lorify import save_tiny_task_hypernetwork, tiny_lorify
 from tiny import TOWER_TEXT, tiny_base
+from tiny_extractor import tiny_extractor_config
 from training import small_perceiver
 from training.small_tasks import RUN, SHAPE, echo_task, lora_config, start, system_message_config, task_config
 from training.tiny_associative_run import tiny_config, trainer
@@ -34,6 +35,7 @@ from lorify.base.precision import widest_float
 from lorify.contexts.documents import document_from_text
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
+from lorify.extraction.storage import load_extractor
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
@@ -44,6 +46,7 @@ from lorify.hypernets.refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
+from lorify.training.extraction.config import ExtractionData, ExtractionTrainingConfig
 from lorify.training.in_prompt.config import PromptTrainingConfig
 from lorify.training.registry import TRAINING_KINDS, find_training_kind
 
@@ -62,6 +65,7 @@ TRAINED_KINDS = {
     "reader",
     "prompt",
     "reconstruction",
+    "extractor",
 }  # by the tests below
 CHAT_TURNS = [{"role": "user", "content": "How high is the tower?"}]
 
@@ -233,6 +237,21 @@ def test_doc_to_lora_is_trained(tmp_path: Path, changes: dict) -> None:
 def test_tasks_are_trained(tmp_path: Path, tasks_path: Path, make_config) -> None:
     config = make_config(tasks_path, optimization={"steps": 2})
     run_and_resume(lambda folder: start(config, folder), tmp_path / "run")
+
+
+def test_an_extractor_is_trained_and_used(tmp_path: Path, model: lorify.Lorify) -> None:
+    config = ExtractionTrainingConfig(
+        extractor=tiny_extractor_config(tmp_path / "encoder", max_tokens=256),
+        data=ExtractionData(facts=1, portraits=0, questions_per_context=2),
+        optimization=Optimization(steps=2, warmup_steps=1, bf16=False),
+        evaluate_every=2,
+        checkpoint_every=1,
+    )
+    run_and_resume(lambda folder: start(config, folder), tmp_path / "run")
+    extractor = load_extractor(tmp_path / "run" / "best", device=model.base.device)
+    assert is_on_card(extractor.network.head.weight)
+    ((words,),) = [extractor.find([("How high is the tower?", TOWER_TEXT)])]
+    assert words is not None and words.end <= len(TOWER_TEXT)
 
 
 def test_the_reader_is_trained(tmp_path: Path, model: lorify.Lorify) -> None:

@@ -25,6 +25,7 @@ FLOORS = {
     "data": 3,
     "contexts": 4,
     "adapters": 4,
+    "extraction": 5,
     "hypernets": 5,
     "answering": 6,
     "shipped": 6,

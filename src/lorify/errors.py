@@ -10,6 +10,7 @@
     │   └── StoreError            the store itself cannot be read or written
     │       └── StoreFullError    an adapter exceeds the store's limit or its disk
     ├── HypernetworkError         a hypernetwork checkpoint is damaged, foreign or of another shape
+    ├── ExtractorError            an extractor is damaged, or its encoder cannot be loaded
     ├── ConfigError               a configuration has unknown keys or bad values (all are listed)
     ├── SchemaError               a JSON schema for answers is invalid or cannot be enforced
     ├── TrainingError             meta-training cannot start, resume or write
@@ -74,6 +75,10 @@ class StoreFullError(StoreError):
 
 class HypernetworkError(LorifyError):
     """A hypernetwork checkpoint is damaged, foreign or of another shape."""
+
+
+class ExtractorError(LorifyError):
+    """An extractor is damaged, or its encoder cannot be loaded."""
 
 
 class ConfigError(LorifyError):

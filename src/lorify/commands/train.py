@@ -50,10 +50,11 @@ def train(
 
     The config's `kind` says what is trained. For documents: associative (lorify's own), reader (the part that finds
     answers), perceiver (Doc-to-LoRA). For tasks: system_message (lorify's own), task (Text-to-LoRA), lora (one LoRA for
-    each task or for all), reconstruction (from such LoRAs). A baseline: prompt (a LoRA for documents in the prompt).
+    each task or for all), reconstruction (from such LoRAs). For all bases: extractor (quotes the words of a document
+    that answer a question). A baseline: prompt (a LoRA for documents in the prompt).
 
-    The same command resumes an interrupted run from its last checkpoint. The run folder gets `best` (for
-    --hypernetwork or --task-hypernetwork), `checkpoint`, and `curves` for TensorBoard.
+    The same command resumes an interrupted run from its last checkpoint. The run folder gets `best` (what
+    was trained, such as for --hypernetwork), `checkpoint`, and `curves` for TensorBoard.
 
     Example: lorify train run.json -o runs/mine --set optimization.steps=200
     (after: lorify train --defaults --json > run.json)

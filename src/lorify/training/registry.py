@@ -31,6 +31,7 @@ TRAINING_KINDS: dict[str, TrainingKind[Any] | str] = {
     "lora": "lorify.training.tasks.kinds:LORA_TRAINING",
     "prompt": "lorify.training.in_prompt.kind:PROMPT_TRAINING",
     "reconstruction": "lorify.training.tasks.kinds:RECONSTRUCTION_TRAINING",
+    "extractor": "lorify.training.extraction.kind:EXTRACTOR_TRAINING",
 }
 
 

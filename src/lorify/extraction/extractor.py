@@ -1,0 +1,118 @@
+"""The extractor: finds the words of texts that answer questions.
+
+Shape letters: N inputs, T tokens of an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lorify.extraction.config import ExtractorConfig
+from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
+from lorify.extraction.model import ExtractorNetwork, SpanLogits
+
+MAX_SPAN_TOKENS = 40
+"""Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
+BATCH_INPUTS = 16
+"""Inputs that are read at once."""
+
+
+class ExtractedWords(NamedTuple):
+    """Words of a text that answer a question.
+
+    Attributes:
+        begin: index of the first character.
+        end: index after the last character.
+        probability: of these words, among all spans of the text and no answer at all.
+        stated: probability that the text answers the question.
+    """
+
+    begin: int
+    end: int
+    probability: float
+    stated: float
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A trained extractor with the tokenizer of its encoder.
+
+    Attributes:
+        network: the network, in evaluation mode.
+        tokenizer: tokenizer of the encoder.
+        config: its config.
+    """
+
+    network: ExtractorNetwork
+    tokenizer: PreTrainedTokenizerBase
+    config: ExtractorConfig
+
+    @torch.inference_mode()
+    def find(self, pairs: Sequence[tuple[str, str]]) -> list[ExtractedWords | None]:
+        """Find the words that answer a question.
+
+        Args:
+            pairs: a question and a text each; long texts are read in several parts.
+
+        Returns:
+            For each pair the most probable words; None if the text has none.
+        """
+        inputs = [
+            (number, each)
+            for number, (question, text) in enumerate(pairs)
+            for each in encode_inputs(self.tokenizer, self.config, question, text)
+        ]
+        inputs.sort(key=lambda item: len(item[1].ids))  # so that little of a batch is padding
+        found: list[ExtractedWords | None] = [None] * len(pairs)
+        for batch in (inputs[start : start + BATCH_INPUTS] for start in range(0, len(inputs), BATCH_INPUTS)):
+            for (number, _), words in zip(batch, self._read([each for _, each in batch]), strict=True):
+                best = found[number]
+                if best is None or words.probability > best.probability:
+                    found[number] = words
+        return [
+            None if words is None else _as_whole_words(text, words)
+            for words, (_, text) in zip(found, pairs, strict=True)
+        ]
+
+    def _read(self, inputs: Sequence[ExtractorInput]) -> list[ExtractedWords]:
+        batch = stack_inputs(inputs)
+        device = self.network.head.weight.device
+        logits = self.network(*(tensor.to(device) for tensor in batch[:3]))
+        begins, ends = span_log_probabilities(logits, batch.is_allowed.to(device))
+        return [_best_words(each, begins[row].cpu(), ends[row].cpu()) for row, each in enumerate(inputs)]
+
+
+def span_log_probabilities(logits: SpanLogits, is_allowed: Tensor) -> SpanLogits:
+    """Normalize logits over the tokens at which an answer may begin or end, and no answer at all; each `[N, T]`."""
+    masked = (each.masked_fill(~is_allowed, float("-inf")).log_softmax(-1) for each in logits)
+    return SpanLogits(*masked)
+
+
+def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor) -> ExtractedWords:
+    """The most probable span by the log-probabilities of beginnings and ends `[T]`."""
+    tokens = source.text_tokens
+    own = slice(tokens.start, tokens.stop)
+    scores = begins[own].unsqueeze(1) + ends[own].unsqueeze(0)  # [text tokens, text tokens]
+    everywhere = torch.ones_like(scores, dtype=torch.bool)
+    is_span = everywhere.triu() & everywhere.tril(MAX_SPAN_TOKENS - 1)
+    best = int(scores.masked_fill(~is_span, float("-inf")).argmax())
+    begin, end = divmod(best, len(tokens))
+    none = (begins[0] + ends[0]).exp().item()
+    first, last = source.offsets[begin], source.offsets[end]
+    return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none)
+
+
+def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:
+    """Widen words that begin or end within a word."""
+    begin, end = words.begin, words.end
+    while 0 < begin and text[begin - 1].isalnum() and text[begin].isalnum():
+        begin -= 1
+    while end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+        end += 1
+    return words._replace(begin=begin, end=end)

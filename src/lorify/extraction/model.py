@@ -1,0 +1,165 @@
+"""The extractor's network: a pretrained bidirectional encoder with a LoRA, and where an answer begins and ends.
+
+    [CLS] question [SEP] text [SEP]  ->  encoder  ->  logits of each token to begin and to end the answer
+
+A text that does not answer the question has its answer at [CLS] (Devlin et al., arXiv 1810.04805, section 4.3).
+
+Shape letters: N inputs, T tokens of an input, d width of the encoder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self, cast
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, BertModel, PreTrainedConfig, PreTrainedTokenizerBase
+
+from lorify.base.files.locate import weights_digest
+from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
+from lorify.errors import ContextError, ExtractorError
+from lorify.extraction.config import ExtractorConfig
+
+
+class SpanLogits(NamedTuple):
+    """Logits of where an answer begins and ends, each `[N, T]`, in float32."""
+
+    begins: Tensor
+    ends: Tensor
+
+
+class LowRankLinear(nn.Module):
+    """A frozen linear layer with a trained low-rank update: `y = W x + b + B A x`."""
+
+    def __init__(self, linear: nn.Linear, rank: int) -> None:
+        """Begin without an effect: `B` is zero.
+
+        Args:
+            linear: the layer; it is frozen.
+            rank: rank of the update.
+        """
+        super().__init__()
+        self.linear = linear.requires_grad_(False)
+        self.lora_A = nn.Parameter(torch.randn(rank, linear.in_features) / math.sqrt(linear.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(linear.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `[..., in_features]` to `[..., out_features]`."""
+        return self.linear(x) + F.linear(F.linear(x, self.lora_A), self.lora_B)
+
+    def merged(self) -> nn.Linear:
+        """Return the linear layer with the update added to its weights."""
+        with torch.no_grad():
+            self.linear.weight += self.lora_B @ self.lora_A
+        return self.linear
+
+
+class ExtractorNetwork(nn.Module):
+    """An encoder with a LoRA on the linear layers of its blocks, and a head for beginnings and ends."""
+
+    def __init__(self, encoder: nn.Module, rank: int) -> None:
+        """Freeze an encoder and add what is trained.
+
+        Args:
+            encoder: a BERT-like encoder of transformers; it is changed.
+            rank: rank of each LoRA.
+        """
+        super().__init__()
+        self.encoder = encoder.requires_grad_(False)
+        _replace_linears(cast(nn.Module, encoder.encoder), lambda linear: LowRankLinear(linear, rank))
+        self.head = nn.Linear(int(cast(PreTrainedConfig, encoder.config).hidden_size), 2)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> SpanLogits:
+        """Compute the logits of inputs.
+
+        Args:
+            ids: tokens `[N, T]`.
+            mask: 1 for tokens, 0 for padding `[N, T]`.
+            types: 1 for the text and the [SEP] after it, 0 for what is before `[N, T]`.
+
+        Returns:
+            The logits, each `[N, T]`.
+        """
+        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state  # [N, T, d]
+        begins, ends = self.head(states).float().unbind(-1)
+        return SpanLogits(begins, ends)
+
+    def train(self, mode: bool = True) -> Self:
+        """Keep the encoder in evaluation mode: on a CPU its dropout takes longer than everything else."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def trained_weights(self) -> dict[str, Tensor]:
+        """Return the weights that are not the encoder's own."""
+        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {name: tensor for name, tensor in self.state_dict().items() if name in trained}
+
+    def merge(self) -> None:
+        """Add each LoRA to the weights of its layer, which then costs nothing; it can no longer be trained."""
+        _replace_linears(cast(nn.Module, self.encoder.encoder), LowRankLinear.merged, LowRankLinear)
+
+
+def load_encoder(config: ExtractorConfig) -> tuple[nn.Module, PreTrainedTokenizerBase, str]:
+    """Load the pretrained encoder of an extractor.
+
+    Returns:
+        The encoder in float32, its tokenizer, and the SHA-256 of its weights.
+
+    Raises:
+        ExtractorError: if it cannot be found, downloaded or read, or has other weights than the extractor was trained
+            with.
+    """
+    try:
+        folder = resolve_embedder(config.encoder)
+        encoder = AutoModel.from_pretrained(
+            folder, config=read_transformer_config(folder), dtype=torch.float32, attn_implementation="sdpa"
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (ContextError, OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ExtractorError(
+            f"encoder {config.encoder!r} of the extractor cannot be read ({first_line(error)}); connect to a network, "
+            "or fetch it again"
+        ) from error
+    _check_encoder(encoder, tokenizer, config)
+    digest = weights_digest(folder)
+    if config.encoder_digest not in ("", digest):
+        raise ExtractorError(
+            f"the extractor was trained with other weights of encoder {config.encoder!r} (SHA-256 "
+            f"{config.encoder_digest[:8]}..., found {digest[:8]}...); give the folder of that version"
+        )
+    return cast(nn.Module, encoder), tokenizer, digest
+
+
+def _check_encoder(encoder: object, tokenizer: PreTrainedTokenizerBase, config: ExtractorConfig) -> None:
+    """Refuse an encoder that does not read two texts as BERT does, or that reads fewer tokens than the config says."""
+    if not isinstance(encoder, BertModel) or not tokenizer.is_fast:
+        raise ExtractorError(
+            f"encoder {config.encoder!r} is a {type(encoder).__name__} with a {type(tokenizer).__name__}; an extractor "
+            "needs a BERT with a fast tokenizer: choose another encoder"
+        )
+    if config.max_tokens > encoder.config.max_position_embeddings:
+        raise ExtractorError(
+            f"encoder {config.encoder!r} reads {encoder.config.max_position_embeddings} tokens, and max_tokens is "
+            f"{config.max_tokens}; lower extractor.max_tokens"
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if there is no message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _replace_linears(
+    module: nn.Module, replace: Callable[[Any], nn.Module], wanted: type[nn.Module] = nn.Linear
+) -> None:
+    """Replace all layers of a type within a module."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, wanted):
+            setattr(module, name, replace(child))
+        else:
+            _replace_linears(child, replace, wanted)

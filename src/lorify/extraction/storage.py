@@ -1,0 +1,110 @@
+"""Extractors on disk: `extractor.json` and, in float16, the weights that are not the encoder's own.
+
+The two files may lie in a folder of their own, or in that of a hypernetwork.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
+from lorify.errors import ExtractorError, first_problem
+from lorify.extraction.config import ExtractorConfig
+from lorify.extraction.extractor import Extractor
+from lorify.extraction.model import ExtractorNetwork, first_line, load_encoder
+from lorify.json_text import parse_json
+from lorify.plain_files import open_plain_file, read_plain_file
+
+FORMAT_VERSION = 1
+CONFIG_NAME = "extractor.json"
+WEIGHTS_NAME = "extractor.safetensors"
+MAX_CONFIG_BYTES = 1 << 16
+
+
+def save_extractor(folder: Path, config: ExtractorConfig, network: ExtractorNetwork) -> None:
+    """Write an extractor; an earlier one in `folder` is replaced completely or not at all.
+
+    Args:
+        folder: where to; missing parents are created.
+        config: its config, with the digest of its encoder.
+        network: its network, which has not been merged.
+
+    Raises:
+        ExtractorError: if the folder holds other files, or cannot be written.
+    """
+    with (
+        reported_write_errors(folder, ExtractorError),
+        replaced_folder(folder, {CONFIG_NAME, WEIGHTS_NAME}, ExtractorError) as temporary,
+    ):
+        weights = {name: tensor.half().cpu().contiguous() for name, tensor in network.trained_weights().items()}
+        save_tensors(weights, temporary / WEIGHTS_NAME)
+        document = {"format_version": FORMAT_VERSION, **config.model_dump(mode="json")}
+        (temporary / CONFIG_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def has_extractor(folder: Path) -> bool:
+    """Return whether a folder holds an extractor, be it damaged or not."""
+    return (folder / CONFIG_NAME).exists()
+
+
+def load_extractor(
+    folder: Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Extractor:
+    """Read an extractor and the encoder that it needs.
+
+    Args:
+        folder: its folder.
+        dtype: dtype to compute in.
+        device: where to compute.
+
+    Raises:
+        ExtractorError: if it is damaged, or its encoder cannot be loaded.
+    """
+    config = _read_config(folder)
+    try:
+        open_plain_file(folder / WEIGHTS_NAME).close()
+        weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_NAME).items()}
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _damaged(folder, f"{WEIGHTS_NAME}: {first_line(error)}") from error
+    encoder, tokenizer, _ = load_encoder(config)
+    network = ExtractorNetwork(encoder, config.rank)
+    _set_trained_weights(network, weights, folder)
+    network.merge()
+    return Extractor(network.to(device, dtype).eval(), tokenizer, config)
+
+
+def _read_config(folder: Path) -> ExtractorConfig:
+    try:
+        document = parse_json(read_plain_file(folder / CONFIG_NAME, MAX_CONFIG_BYTES).decode("utf-8"))
+        version = document.pop("format_version", None) if isinstance(document, dict) else None
+        if version != FORMAT_VERSION:
+            raise _damaged(folder, f"{CONFIG_NAME} has format version {version}, expected {FORMAT_VERSION}")
+        config = ExtractorConfig.model_validate(document)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else first_line(error)
+        raise _damaged(folder, f"{CONFIG_NAME}: {reason}") from error
+    if not config.encoder_digest:
+        raise _damaged(folder, f"{CONFIG_NAME} has no encoder_digest")
+    return config
+
+
+def _set_trained_weights(network: ExtractorNetwork, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Set the weights that are not the encoder's own; they have to fit exactly."""
+    own = network.trained_weights()
+    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        name = min({entry[0] for entry in wanted.items() ^ found.items()})
+        shapes = f"{found.get(name, 'missing')}, expected {wanted.get(name, 'nothing')}"
+        raise _damaged(folder, f"{name} is {shapes}")
+    network.load_state_dict(weights, strict=False)
+
+
+def _damaged(folder: Path, reason: str) -> ExtractorError:
+    return ExtractorError(f"{folder} is not an extractor, or damaged ({reason}); train or fetch it again")

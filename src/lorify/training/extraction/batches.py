@@ -1,0 +1,95 @@
+"""Questions and texts in the batches of extractor training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lorify.data.examples import Example
+from lorify.data.facts.generate import generate_fact_example
+from lorify.data.facts.names import Split
+from lorify.data.facts.single_entity import generate_single_entity_example
+from lorify.training.extraction.config import ExtractionTrainingConfig
+from lorify.training.pooled_order import PooledOrder
+from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
+
+NUM_HELDOUT_GENERATED = 40
+"""Held-out documents of each generated kind, at most."""
+UNANSWERABLE = "unanswerable"
+"""Kind of all questions without an answer, whatever their text."""
+
+
+class Asked(NamedTuple):
+    """A question about a text: its kind, the answer as it stands in the text, or none if the text does not answer."""
+
+    kind: str
+    question: str
+    text: str
+    answer: str | None
+
+
+class QuestionSampler:
+    """Draws the questions of each batch from the seed and the number of the batch."""
+
+    def __init__(
+        self, config: ExtractionTrainingConfig, passages: Sequence[Example], heldout: Sequence[Example]
+    ) -> None:
+        """Collect the natural questions of the run."""
+        self.config = config
+        data = config.data
+        rng = random.Random(f"{config.seed}/passages")
+        self._natural = _questions(rng, passages, data.unanswerable_share)
+        lengths = [len(each.text) for each in self._natural]
+        self._order = PooledOrder(str(config.seed), lengths, min(data.questions, len(lengths)))
+        chosen = rng.sample(heldout, min(len(heldout), data.max_heldout))
+        self._heldout = _questions(rng, chosen, data.unanswerable_share)
+
+    def batch(self, number: int) -> list[list[Asked]]:
+        """Return the questions of a batch: natural ones, and generated ones, whose texts are longer."""
+        rng = random.Random(f"{self.config.seed}/extractor/{number}")
+        data = self.config.data
+        generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")
+        return [[self._natural[i] for i in self._order.batch(number)], list(generated)]
+
+    def heldout_questions(self) -> list[Asked]:
+        """Return all held-out questions."""
+        rng = random.Random(f"{self.config.seed}/extractor/heldout")
+        data = self.config.data
+        most = min(NUM_HELDOUT_GENERATED, data.max_heldout)
+        counts = {"facts": most if data.facts else 0, "portraits": most if data.portraits else 0}
+        return [*self._heldout, *self._generated(rng, counts, "heldout")]
+
+    def _generated(self, rng: random.Random, counts: dict[str, int], split: Split) -> Iterator[Asked]:
+        data = self.config.data
+        generators = {"facts": generate_fact_example, "portraits": generate_single_entity_example}
+        for kind, count in counts.items():
+            for _ in range(count):
+                example = generators[kind](
+                    rng,
+                    split=split,
+                    num_questions=data.questions_per_context,
+                    num_unanswerable=int(data.unanswerable_share > 0),
+                )
+                yield from _asked(kind, example)
+
+
+def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_share: float) -> list[Asked]:
+    """The questions of natural passages, and among them a share that their passages do not answer."""
+    answered = [asked for passage in passages for asked in _asked("questions", passage)]
+    if not unanswerable_share:
+        return answered
+    changed = [*with_swapped_questions(rng, passages), *with_deleted_answers(passages).values()]
+    unanswered = [asked for passage in changed for asked in _asked("questions", passage) if asked.answer is None]
+    wanted = round(len(answered) * unanswerable_share / (1 - unanswerable_share))
+    return [*answered, *rng.sample(unanswered, min(wanted, len(unanswered)))]
+
+
+def _asked(kind: str, example: Example) -> Iterator[Asked]:
+    """The questions of an example whose answers stand in its text, and those that it does not answer."""
+    text = "\n\n".join(example.documents)
+    for question in example.questions:
+        if question.answers[0] in text:
+            yield Asked(kind, question.text, text, question.answers[0])
+    for question in example.unanswerable:
+        yield Asked(UNANSWERABLE, question, text, None)

@@ -1,0 +1,54 @@
+"""Config of a run that trains an extractor."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lorify.extraction.config import ExtractorConfig
+from lorify.hypernets.training_config import Optimization, TrainingConfig
+from lorify.hypernets.training_data import ContextMix
+
+
+class ExtractionData(ContextMix):
+    """Questions of a step, each with one text."""
+
+    niah: Literal[0] = Field(0, description="Needle-in-a-haystack contexts per step.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    facts: int = Field(1, ge=0, description="Generated fact documents per step.")
+    portraits: int = Field(1, ge=0, description="Generated documents about a single entity per step.")
+    questions_per_context: int = Field(3, gt=0, description="Maximum number of questions per generated document.")
+    questions: int = Field(24, ge=0, description="Natural questions per step, each with its passage.")
+    unanswerable_share: float = Field(
+        0.15,
+        ge=0,
+        lt=1,
+        description="Share of natural questions that their passage does not answer: they are about another passage, "
+        "or their answer is deleted. Above 0, generated documents have one such question each.",
+    )
+    max_answer_chars: int = Field(60, gt=0, description="Maximum length of natural answers, in characters.")
+    max_heldout: int = Field(
+        300, gt=0, description="At most this many held-out passages; of generated documents at most 40 of each kind."
+    )
+
+    @model_validator(mode="after")
+    def _check_mix(self) -> Self:
+        if not (self.facts or self.portraits or (self.questions and self.questions_path)):
+            raise ValueError(
+                "there is nothing to train on; set data.facts above 0, or data.questions with data.questions_path"
+            )
+        return self
+
+
+class ExtractionTrainingConfig(TrainingConfig):
+    """A run that trains an extractor; the base has no part in it."""
+
+    base_is_called_evenly = False
+    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    kind: Literal["extractor"] = Field("extractor", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    extractor: ExtractorConfig = ExtractorConfig()  # pyright: ignore[reportCallIssue]
+    data: ExtractionData = ExtractionData()  # pyright: ignore[reportCallIssue]
+    optimization: Optimization = Optimization(steps=1000, learning_rate=1e-3, weight_decay=0.01)  # pyright: ignore[reportCallIssue]
+    evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out texts.")
+    checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
+    init_from: None = Field(None, description="Not used: training starts with the pretrained encoder.")  # pyright: ignore[reportIncompatibleVariableOverride]

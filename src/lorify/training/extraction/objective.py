@@ -1,0 +1,182 @@
+"""Training of an extractor on questions whose answers stand in a text.
+
+Shape letters: N questions, T tokens of the longest input.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lorify.base.loading import best_device
+from lorify.extraction.config import ExtractorConfig
+from lorify.extraction.extractor import span_log_probabilities
+from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
+from lorify.extraction.model import ExtractorNetwork, SpanLogits, load_encoder
+from lorify.extraction.storage import save_extractor
+from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
+from lorify.training.engine.objective import BatchLoss
+from lorify.training.extraction.batches import Asked, QuestionSampler
+from lorify.training.extraction.config import ExtractionTrainingConfig
+from lorify.training.passages import prepare_passages
+from lorify.training.preparation import Preparation
+
+HELDOUT_BATCH = 32
+
+
+def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparation) -> ExtractionObjective:
+    """Read the data, load the encoder and build the objective.
+
+    Raises:
+        LorifyError: if data or encoder cannot be read.
+    """
+    sampler = QuestionSampler(config, *prepare_passages(config.data))
+    encoder, tokenizer, digest = load_encoder(config.extractor)
+    torch.manual_seed(config.seed)
+    network = ExtractorNetwork(encoder, config.extractor.rank)
+    extractor = config.extractor.model_copy(update={"encoder_digest": digest})
+    return ExtractionObjective(config, extractor, network, tokenizer, sampler)
+
+
+class _Row(NamedTuple):
+    """An input, and the tokens where its answer begins and ends: at each occurrence, or at [CLS] if there is none."""
+
+    kind: str
+    source: ExtractorInput
+    begins: list[int]
+    ends: list[int]
+
+
+class ExtractionObjective:
+    """Questions about texts, in which the extractor finds the answers."""
+
+    def __init__(
+        self,
+        config: ExtractionTrainingConfig,
+        extractor: ExtractorConfig,
+        network: ExtractorNetwork,
+        tokenizer: PreTrainedTokenizerBase,
+        sampler: QuestionSampler,
+    ) -> None:
+        """Start with a network that has not been trained.
+
+        Args:
+            config: the run.
+            extractor: config of the extractor, with the digest of its encoder.
+            network: its network.
+            tokenizer: tokenizer of its encoder.
+            sampler: draws the questions.
+        """
+        self.config, self.extractor, self.tokenizer, self.sampler = config, extractor, tokenizer, sampler
+        self.device = best_device()
+        self.network = network.to(self.device)
+
+    @property
+    def module(self) -> ExtractorNetwork:
+        """The network."""
+        return self.network
+
+    def loss(self, batch: int) -> BatchLoss:
+        """Compute the loss of training batch `batch`, with loss and exact match by kind."""
+        self.network.train()
+        groups = [rows for asked in self.sampler.batch(batch) if (rows := self._rows(asked))]
+        if not groups:
+            return BatchLoss(self.network.head.weight.sum() * 0, {}, 0)
+        rows = [row for group in groups for row in group]
+        scores = [self._score(group) for group in groups]
+        loss, exact = (torch.cat(parts) for parts in zip(*scores, strict=True))
+        metrics = metrics_by_kind([row.kind for row in rows], loss, exact)
+        return BatchLoss(loss.mean(), metrics, sum(len(row.source.ids) for row in rows))
+
+    def evaluate(self) -> dict[str, float]:
+        """Compute loss and share of answers found by kind, on held-out texts."""
+        self.network.eval()
+        totals = KindTotals()
+        rows = sorted(self._rows(self.sampler.heldout_questions()), key=lambda row: len(row.source.ids))
+        for start in range(0, len(rows), HELDOUT_BATCH):
+            part = rows[start : start + HELDOUT_BATCH]
+            totals.add_questions([row.kind for row in part], *self._score(part))
+        return totals.means()
+
+    def score(self, heldout: Mapping[str, float]) -> float:
+        """Sum the share of answers found over the kinds."""
+        return total_exact(heldout)
+
+    def save_best(self, folder: Path) -> None:
+        """Write the extractor."""
+        save_extractor(folder, self.extractor, self.network)
+
+    def _rows(self, asked: Sequence[Asked]) -> list[_Row]:
+        """The inputs of questions; of a long text the first one that has the answer."""
+        rows: list[_Row] = []
+        for each in asked:
+            for source in encode_inputs(self.tokenizer, self.extractor, each.question, each.text):
+                begins, ends = ([0], [0]) if each.answer is None else _find_answer(source, each.text, each.answer)
+                if begins:
+                    rows.append(_Row(each.kind, source, begins, ends))
+                    break
+        return rows
+
+    def _score(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
+        """Loss of each question, and whether the likeliest beginning and end are right; both `[N]`."""
+        batch = stack_inputs([row.source for row in rows])
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.computes_in_bf16(self.device)
+        ):
+            logits = self.network(*(tensor.to(self.device) for tensor in batch[:3]))
+        found = span_log_probabilities(logits, batch.is_allowed.to(self.device))
+        targets = (_mask([row.begins for row in rows], batch.ids), _mask([row.ends for row in rows], batch.ids))
+        return span_loss(found, targets[0].to(self.device), targets[1].to(self.device))
+
+
+def span_loss(found: SpanLogits, begins: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute how well answers are found.
+
+    Args:
+        found: log-probabilities of beginnings and ends, each `[N, T]`.
+        begins: True where an occurrence of the answer begins `[N, T]`; any of them is right.
+        ends: the same of its ends.
+
+    Returns:
+        Mean of the cross-entropies of beginning and end, and whether the likeliest of both are right; both `[N]`.
+    """
+    losses, right = [], []
+    for log_probabilities, targets in ((found.begins, begins), (found.ends, ends)):
+        losses.append(-log_probabilities.masked_fill(~targets, float("-inf")).logsumexp(-1))
+        right.append(targets.gather(1, log_probabilities.argmax(-1, keepdim=True)).squeeze(1))
+    return (losses[0] + losses[1]) / 2, right[0] & right[1]
+
+
+def _mask(indices: Sequence[Sequence[int]], like: Tensor) -> Tensor:
+    """True at some tokens of each row `[N, T]`."""
+    mask = torch.zeros(like.shape, dtype=torch.bool)
+    for row, own in enumerate(indices):
+        mask[row, list(own)] = True
+    return mask
+
+
+def _find_answer(source: ExtractorInput, text: str, answer: str) -> tuple[list[int], list[int]]:
+    """The tokens where the occurrences of an answer begin and end, as whole words if there are such."""
+    whole = [m.start() for m in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text)]
+    found = whole or [m.start() for m in re.finditer(re.escape(answer), text)]
+    spans = [
+        (begin, end)
+        for at in found
+        if (begin := _token_at(source, at)) is not None and (end := _token_at(source, at + len(answer) - 1)) is not None
+    ]
+    return [begin for begin, _ in spans], [end for _, end in spans]
+
+
+def _token_at(source: ExtractorInput, character: int) -> int | None:
+    """The token of the text that has a character; None if the input does not reach it."""
+    index = bisect_right(source.offsets, character, key=lambda offset: offset[0]) - 1
+    if index < 0 or character >= source.offsets[index][1]:
+        return None
+    return source.num_before + index

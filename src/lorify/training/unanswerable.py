@@ -1,0 +1,39 @@
+"""Passages with questions that they do not answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lorify.contexts.chunking import split_into_sentences
+from lorify.data.examples import Example, Question
+from lorify.data.unanswerable import most_similar_question, without_answer
+
+NUM_SWAPPED_FROM = 300
+"""The question that a passage does not answer is the most similar one of this many."""
+
+
+def with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
+    """Passages without the sentences that answer their first question, by the number of the passage."""
+    found: dict[int, Example] = {}
+    for number, passage in enumerate(passages):
+        text, question = "\n\n".join(passage.documents), passage.questions[0]
+        if shorter := without_answer(list(split_into_sentences(text)), question.answers):
+            found[number] = Example((shorter,), (), passage.source, unanswerable=(question.text,))
+    return found
+
+
+def with_swapped_questions(rng: random.Random, passages: Sequence[Example]) -> list[Example]:
+    """Passages with a question about another passage each, of the same source if it has others."""
+    by_source: dict[str, list[tuple[Example, Question]]] = {}
+    for passage in passages:
+        by_source.setdefault(passage.source, []).extend((passage, question) for question in passage.questions)
+    found: list[Example] = []
+    for passage in passages:
+        pool = by_source[passage.source]
+        drawn = rng.sample(pool, min(len(pool), NUM_SWAPPED_FROM))
+        others = [question for other, question in drawn if other is not passage]
+        swapped = most_similar_question("\n\n".join(passage.documents), others)
+        found.append(replace(passage, unanswerable=(swapped.text,)) if swapped is not None else passage)
+    return found

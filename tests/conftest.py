@@ -23,6 +23,13 @@ def pytest_sessionfinish() -> None:
     _device.close()
 
 
+@pytest.fixture(autouse=True)
+def no_extractor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of tiny bases do not load the encoder of the shipped extractor, which is larger than all else in them."""
+    if request.node.get_closest_marker("shipped") is None:
+        monkeypatch.setattr("lorify.shipped.load_extractor_for", lambda base, hypernetwork: None)
+
+
 @pytest.fixture(scope="module")
 def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny base in Hugging Face form."""

@@ -42,6 +42,24 @@ def test_most_questions_on_a_long_document_are_answered_too(model):
     assert mean([a.exact for a in answers]) > 0.6
 
 
+def test_short_questions_about_prose_are_answered_with_its_words(model):
+    text = (
+        "The lighthouse on Skarn was built by the engineer Ole Brandt in 1887, after two ships had been lost in one "
+        "winter. It stands thirty metres above the sea. Its first keeper, Marta Lind, lived there with three "
+        "children until a storm took the roof of the house, and the family moved to the village of Tavik."
+    )
+    adapter = model.internalize(document_from_text(text))
+    asked = {
+        "Who built the lighthouse?": "Ole Brandt",
+        "When was it built?": "1887",
+        "Who was the first keeper of the lighthouse?": "Marta Lind",
+        "Where did the family move?": "Tavik",
+    }
+    answers = {question: model.ask(question, adapter, only_if_relevant=False) for question in asked}
+    assert sum(expected in answers[question] for question, expected in asked.items()) >= 3
+    assert all(answer.rstrip(".") in text for answer in answers.values())
+
+
 def test_who_is_meant_is_told_apart_where_a_document_says_the_same_of_several(model):
     mayors = {"Torvik": "Ada Lund", "Holmsund": "Peter Wren", "Askvik": "Mira Stone"}
     document = " ".join(f"The mayor of {town} is {name}. {town} lies by the sea." for town, name in mayors.items())

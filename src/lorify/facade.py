@@ -27,6 +27,7 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
+from lorify.extraction.extractor import Extractor
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.refinement.refine import refine
@@ -58,6 +59,7 @@ class Lorify:
         task_hypernetwork: Path | None = None,
         confidence_model: ConfidenceModel | None = None,
         stated_model: StatedModel | None = None,
+        load_extractor: Callable[[], Extractor | None] = lambda: None,
     ) -> None:
         """Join a base with its hypernetworks.
 
@@ -68,10 +70,11 @@ class Lorify:
                 encoder on first use.
             confidence_model: estimates how likely answers about documents are right.
             stated_model: estimates how likely the documents state an answer.
+            load_extractor: reads the extractor, when a question is first asked that the documents' words may answer.
         """
         self.base = base
         load_writer = partial(shipped.load_follow_up_writer, base)
-        self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer)
+        self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer, load_extractor)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
 
@@ -307,7 +310,8 @@ class Lorify:
         Raises:
             RequestError: if a choice is empty or given twice, or there are too few, too many or too long ones.
         """
-        query = Query(question, AdapterStack.of(adapter), document, only_if_relevant=only_if_relevant)
+        stack = AdapterStack.of(adapter)
+        query = Query(question, stack, document, only_if_relevant=only_if_relevant, may_quote=False)
         return rank_choices(self.base, self.answerer.plan_query(query), choices)
 
     def stream(
@@ -388,6 +392,7 @@ def load(
         task_folder,
         ConfidenceModel.load(folder, internalizer.digest),
         StatedModel.load(folder, internalizer.digest),
+        partial(shipped.load_extractor_for, loaded, folder),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter
 from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.model import BaseLM
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, ExtractorError
+from lorify.extraction.extractor import Extractor
+from lorify.extraction.storage import has_extractor, load_extractor
 
 SHIPPED_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m"}
 SHIPPED_TASK_HYPERNETWORKS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-tasks"}
 SHIPPED_QUESTION_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-questions"}
 
 SHIPPED_FOLLOW_UP_WRITERS = {DEFAULT_BASE: Path(__file__).parent / "pretrained" / "smollm2-135m-follow-ups"}
+SHIPPED_EXTRACTOR = Path(__file__).parent / "pretrained" / "extractor"
 
 
 def shipped_hypernetwork(base: str) -> Path | None:
@@ -37,6 +41,24 @@ def load_question_writer(base: BaseLM) -> Adapter | None:
 def load_follow_up_writer(base: BaseLM) -> Adapter | None:
     """Read the adapter that ships for a base to rewrite follow-ups with; None if there is none for its weights."""
     return _load_writer(base, SHIPPED_FOLLOW_UP_WRITERS)
+
+
+def load_extractor_for(base: BaseLM, hypernetwork: Path | None) -> Extractor | None:
+    """Read the extractor in the folder of a hypernetwork, or else the one that ships, which is the same for all bases.
+
+    Args:
+        base: the base; the extractor computes in its dtype, on its device.
+        hypernetwork: folder of the document hypernetwork, if there is one.
+
+    Returns:
+        The extractor; None with a warning if it or its encoder cannot be loaded.
+    """
+    folder = hypernetwork if hypernetwork is not None and has_extractor(hypernetwork) else SHIPPED_EXTRACTOR
+    try:
+        return load_extractor(folder, dtype=base.dtype, device=base.device)
+    except ExtractorError as error:
+        warnings.warn(f"{error}; until then, the reader of the hypernetwork chooses words to quote", stacklevel=2)
+        return None
 
 
 def _load_writer(base: BaseLM, folders: Mapping[str, Path]) -> Adapter | None:

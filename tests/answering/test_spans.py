@@ -11,13 +11,18 @@ from tiny_lorify import judging_lorify
 
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import Query
+from lorify.answering.quote_planner import QuotePlanner
+from lorify.answering.quotes import AskedDocuments
+from lorify.answering.quotes.spans import MAX_PASSAGES, MIN_SPAN_PROBABILITY, Finding, FoundSpan, find_spans
 from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
+from lorify.extraction.extractor import ExtractedWords
 from lorify.facade import Lorify
 from lorify.hypernets.associative.questions import answer_finder
 from lorify.hypernets.associative.questions.focus import FocusSolver
 from lorify.hypernets.associative.reader import AnswerLogits
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 
 MILL = document_from_text("The mill opens at nine. Its owner is Ada Holm, who keeps bees.", "mill")
 BARN = document_from_text("The barn opens at ten. Its owner is Berta Holm, who keeps hens.", "barn")
@@ -135,3 +140,134 @@ def test_a_refined_adapter_answers_itself():
         adapter = model.internalize(MILL)
         refined = replace(adapter, provenance=adapter.provenance.model_copy(update={"refined_seconds": 1.0}))
         assert model.answerer.plan_query(Query(QUESTION, AdapterStack.of(refined))).quote is None
+
+
+class StandInExtractor:
+    """Finds some words in every text that has them; remembers what it was asked."""
+
+    def __init__(self, words: str, probability: float = 0.9):
+        self.words, self.probability, self.pairs = words, probability, []
+
+    def find(self, pairs):
+        self.pairs += pairs
+        return [self._words_of(text) for _, text in pairs]
+
+    def _words_of(self, text: str) -> ExtractedWords | None:
+        begin = text.find(self.words)
+        return ExtractedWords(max(begin, 0), max(begin, 0) + len(self.words), self.probability * (begin >= 0), 1.0)
+
+
+def extracting(words: str, probability: float = 1.0) -> tuple[Lorify, StandInExtractor]:
+    model, extractor = judging_lorify(), StandInExtractor(words, probability)
+    use_extractor(model, lambda: extractor)
+    return model, extractor
+
+
+def use_extractor(model: Lorify, load) -> None:
+    model.answerer.quotes = QuotePlanner(model.base, model.internalizer, load)
+
+
+def test_an_extractor_finds_the_words_in_the_documents():
+    model, extractor = extracting("Ada Holm")
+    with finding(model, " keeps bees"):
+        plan = owner(model, MILL, BARN)
+        (answer,) = model.answerer.answer([plan], GenerationOptions(24), with_confidence=True)
+    assert answer.text == "Ada Holm" and plan.quote is not None and plan.quote.probability == 1.0
+    assert answer.source is not None and answer.source.sentence == "Its owner is Ada Holm, who keeps bees."
+    assert {question for question, _ in extractor.pairs} == {QUESTION}
+
+
+def test_questions_of_a_batch_are_extracted_at_once_and_each_from_its_own_documents():
+    model, extractor = extracting(" Holm")
+    stacks = [AdapterStack.of(model.internalize(document)) for document in (MILL, BARN)]
+    asked = [("Who owns the mill?", 0), ("Summarize it.", 0), ("Who owns the barn?", 1), ("Tell me of the barn.", 1)]
+    requests = [model.answerer.request(Query(question, stacks[i], only_if_relevant=False)) for question, i in asked]
+    with finding(model, " keeps"), patch.object(extractor, "find", Mock(side_effect=extractor.find)) as find:
+        plans = model.answerer.plan(requests)
+    assert find.call_count == 1
+    assert [(question, text.split()[1]) for question, text in extractor.pairs] == [
+        ("Who owns the mill?", "mill"),
+        ("Who owns the barn?", "barn"),
+    ]
+    assert [plan.quote is not None and plan.quote.text for plan in plans] == [
+        "Holm",
+        plans[1].quote.text,
+        "Holm",
+        False,
+    ]
+
+
+def test_words_that_the_extractor_is_not_sure_of_are_left_to_the_reader_and_then_to_the_base():
+    model, _ = extracting("Ada Holm", MIN_SPAN_PROBABILITY / 2)
+    with finding(model, " keeps bees"):
+        plan = owner(model, MILL)
+        assert plan.quote is not None and plan.quote.text == "keeps bees" and plan.stated == 1.0
+    with finding(model, " Carla Holm"):
+        assert owner(model, MILL).quote is None
+
+
+def test_the_extractor_is_not_loaded_for_what_it_cannot_answer():
+    model = judging_lorify()
+    load = Mock(return_value=StandInExtractor("Ada Holm"))
+    use_extractor(model, load)
+    adapter = model.internalize(MILL)
+    for query in (Query("Tell me of it.", AdapterStack.of(adapter)), Query(QUESTION)):
+        model.answerer.plan_query(query)
+    assert not load.called
+    with finding(model, " Ada Holm"):
+        assert owner(model, MILL).quote is not None and owner(model, MILL).quote is not None
+    assert load.call_count == 1
+
+
+def test_of_a_long_document_the_passages_around_the_readers_findings_are_read():
+    ids = list(range(1000))
+    probabilities = torch.full((1000,), 0.01)
+    probabilities[[10, 700]] = torch.tensor([0.3, 0.4])
+    extractor = StandInExtractor("word700")
+    evidence = TokenEvidence("long", ids, probabilities)
+    asked = [AskedDocuments("Where?", [evidence] * 3), AskedDocuments("Who?", [])]
+    found = find_spans(asked, lambda ids: " ".join(f"word{i}" for i in ids), extractor)
+    assert found == [Finding(FoundSpan("word700", 0.9), 1.0), Finding(None)]
+    assert len(extractor.pairs) == MAX_PASSAGES
+    assert all("word700" in text or "word10 " in text for _, text in extractor.pairs)
+
+
+def test_a_document_that_a_later_one_corrects_is_not_read():
+    old, new = (TokenEvidence(name, [number], torch.tensor([0.9])) for number, name in enumerate(("old", "new")))
+    extractor = StandInExtractor("text")
+    find_spans([AskedDocuments("Which?", [old, new])], lambda ids: f"text {ids[0]}", extractor)
+    assert extractor.pairs == [("Which?", "text 1")]
+
+
+def test_words_of_an_adapter_that_is_off_are_not_quoted():
+    model, extractor = extracting("Berta Holm")
+    mill, barn = (model.internalize(document) for document in (MILL, BARN))
+    prepare = type(model.internalizer).prepare
+
+    def prepare_only_the_mill(self, adapters, questions, **options):
+        found = zip(adapters, prepare(self, adapters, questions, **options), strict=True)
+        return [each if adapter is mill else PreparedAdapter(None, each.evidence) for adapter, each in found]
+
+    with finding(model, " keeps bees"), patch.object(type(model.internalizer), "prepare", prepare_only_the_mill):
+        plan = model.answerer.plan_query(Query(QUESTION, AdapterStack(((mill, 1.0), (barn, 1.0)))))
+    assert extractor.pairs and not [text for _, text in extractor.pairs if "barn" in text]
+    assert plan.quote is None or plan.quote.text != "Berta Holm"
+
+
+def test_nothing_is_extracted_where_the_answer_is_no_text_of_its_own():
+    model, extractor = extracting("Ada Holm")
+    adapter = model.internalize(MILL)
+    with finding(model, " Ada Holm"):
+        model.choose(QUESTION, ["Ada Holm", "Berta Holm"], adapter, only_if_relevant=False)
+    assert not extractor.pairs
+
+
+def test_the_more_probable_words_are_taken_and_those_that_both_found_are_surer():
+    model, _ = extracting("bees", 0.5)
+    with finding(model, " keeps bees"):
+        surer = owner(model, MILL).quote
+        assert surer is not None and surer.text == "keeps bees" and surer.probability > 0.9
+    model, _ = extracting("keeps bees", 0.5)
+    with finding(model, " keeps bees"):
+        both = owner(model, MILL).quote
+        assert both is not None and both.text == "keeps bees" and both.probability > surer.probability

@@ -70,8 +70,10 @@ def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():
     offered = stated_signals("ten", Signals(-1.0, 0.0), source, located=0.1, question="Does it open at ten or nine?")
     other = stated_signals("ten", Signals(-1.0, 0.0), source, located=0.1, question="When does it open, or close?")
     assert offered.verdict == 1.0 and not offered.located and not other.verdict
-    yes = stated_signals("Yes", Signals(-1.0, 0.0), source, located=0.9)
-    assert yes.verdict == 1.0 and yes.located == yes.quoted == 0.0
+    yes = stated_signals("Yes", Signals(-1.0, 0.0), source, located=0.9, extracted=0.1)
+    assert yes.verdict == 1.0 and yes.located == yes.quoted == yes.extracted == 0.0
+    surely, hardly = (stated_signals("nine", Signals(-1.0, 0.0), source, 0.9, extracted=x) for x in (0.9, 0.1))
+    assert surely.extracted > 2 > 0 == at_nine.extracted > -2 > hardly.extracted
 
 
 def test_the_model_is_saved_beside_the_hypernetwork_that_it_was_fitted_for(tmp_path):

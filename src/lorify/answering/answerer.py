@@ -12,7 +12,7 @@ from lorify.answering.fitted import FittedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
-from lorify.answering.quotes import find_quote, find_span_quote, quote_kind
+from lorify.answering.quote_planner import QuotePlanner
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
@@ -24,6 +24,7 @@ from lorify.base.chat.turns import without_system
 from lorify.base.decoding.generation import generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
+from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import PreparedAdapter
 from lorify.hypernets.internalizer import DocumentInternalizer
 
@@ -66,6 +67,7 @@ class Answerer:
         confidence_model: ConfidenceModel | None = None,
         stated_model: StatedModel | None = None,
         load_follow_up_writer: Callable[[], Adapter | None] = lambda: None,
+        load_extractor: Callable[[], Extractor | None] = lambda: None,
     ) -> None:
         """Join a base with its hypernetwork.
 
@@ -75,12 +77,14 @@ class Answerer:
             confidence_model: estimates confidence; None leaves it unknown.
             stated_model: estimates whether the documents state an answer; None takes every answer for stated.
             load_follow_up_writer: reads the adapter that makes the base rewrite follow-ups, when a chat first has one.
+            load_extractor: reads the extractor, when a question is first asked that the documents' words may answer.
         """
         self.base = base
         self.internalizer = internalizer
         self.confidence_model = confidence_model
         self.stated_model = stated_model
         self._load_follow_up_writer = load_follow_up_writer
+        self.quotes = QuotePlanner(base, internalizer, load_extractor)
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
         self.stop_ids = base.stop_ids
 
@@ -102,6 +106,7 @@ class Answerer:
             only_if_relevant=query.only_if_relevant,
             focus=query.focus,
             is_continued=bool(query.answer_prefix),
+            may_quote=query.may_quote,
             not_stated=query.not_stated,
             two_passes=query.two_passes,
             turns=turns_of_follow_up(asked),
@@ -167,44 +172,17 @@ class Answerer:
             )
             for request in requests
         ]
-        plans = [self._quoted(plan) for plan in plans]
-        return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
-
-    def _quoted(self, plan: AnswerPlan) -> AnswerPlan:
-        """Plan to quote the documents if the question asks for their text."""
-        request = plan.request
-        if request is None or self.internalizer is None or not request.focus or request.is_continued:
-            return plan
-        kind = None if request.adapters.is_empty else quote_kind(request.question, is_relevant=plan.is_on)
-        if kind is None:
-            return self._with_span(plan, request)
         evidence = [
-            self.internalizer.locate(adapter, request.question) if found is None else found
-            for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
+            [
+                document
+                for adapter in request.adapters.adapters
+                if (own := prepared[_key(adapter, request)]).adapter is not None
+                for document in own.evidence or ()
+            ]
+            for request in requests
         ]
-        documents = [document for found in evidence for document in found]
-        quote = find_quote(kind, request.question, documents, self.base.decode_text)
-        if quote is None:
-            return plan
-        ids = tuple(self.base.encode_text(quote.text))
-        on = request.adapters if plan.adapters.is_empty else plan.adapters
-        return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
-
-    def _with_span(self, plan: AnswerPlan, request: AnswerRequest) -> AnswerPlan:
-        """Plan to answer with the words that the reader found while the adapters were focused, if it is sure."""
-        if not plan.is_on or not all(self._is_of_documents(adapter, request) for adapter in request.adapters.adapters):
-            return plan
-        documents = [document for found in plan.evidence for document in found or ()]
-        quote = find_span_quote(request.question, documents, self.base.decode_text)
-        if quote is None:
-            return plan
-        return replace(plan, quote=quote, quote_ids=tuple(self.base.encode_text(quote.text)))
-
-    def _is_of_documents(self, adapter: Adapter, request: AnswerRequest) -> bool:
-        """Whether words of documents may answer for an adapter; a task that is done in a second pass does no harm."""
-        assert self.internalizer is not None
-        is_second_pass = request.two_passes and adapter.provenance.needs_default_system_message
-        return is_second_pass or self.internalizer.can_rebuild(adapter)
+        plans = self.quotes.with_quotes(plans, evidence)
+        return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
 
     def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
         return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]
@@ -270,7 +248,9 @@ class Answerer:
             plan: the plan that was answered.
             text: the answer.
         """
-        return AnswerSignals(plan, text, base=self.base, internalizer=self.internalizer)
+        return AnswerSignals(
+            plan, text, base=self.base, internalizer=self.internalizer, find_spans=self.quotes.find_spans
+        )
 
     def confidence(self, signals: AnswerSignals) -> float | None:
         """Estimate the probability that an answer is right, with one forward pass.

@@ -2,7 +2,7 @@
 
 Two signals are measured in one forward pass with the adapter: the mean and the maximum surprisal of the answer's
 tokens, where a token of probability p has the surprisal -log p. Both range over powers of ten, so their logarithms are
-used. The third is how sure the reader is of words that it found. A logistic regression combines them. It is fitted once
+used. The third is how likely quoted words are the answer. A logistic regression combines them. It is fitted once
 for a hypernetwork, on questions with known answers (`lorify.evaluation.scoring.confidence`), and saved beside its
 weights.
 """
@@ -29,7 +29,7 @@ class Signals(NamedTuple):
     Attributes:
         mean: logarithm of the mean surprisal of its tokens.
         most: logarithm of their largest surprisal.
-        span: log-odds of the words that the reader found; 0 if the base wrote the answer.
+        span: log-odds of words that are quoted; 0 if the base wrote the answer.
     """
 
     mean: float

@@ -28,6 +28,7 @@ class Query:
         not_stated: reply in place of an answer that the adapters' documents do not state; None gives any answer.
         two_passes: with adapters of documents and of a task, answer with the documents first and do the task on that
             answer; otherwise their updates are added up.
+        may_quote: answer with words of the documents where that fits the question.
     """
 
     question: str
@@ -40,6 +41,7 @@ class Query:
     chat_template: str | None = None
     not_stated: str | None = None
     two_passes: bool = True
+    may_quote: bool = True
 
     @property
     def messages(self) -> list[Message]:
@@ -81,6 +83,7 @@ class AnswerRequest:
         not_stated: as for `Query`.
         two_passes: as for `Query`.
         turns: the chat up to the question, if the question refers back (see `lorify.answering.follow_ups`).
+        may_quote: as for `Query`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -92,6 +95,12 @@ class AnswerRequest:
     not_stated: str | None = None
     two_passes: bool = True
     turns: tuple[Message, ...] = ()
+    may_quote: bool = True
+
+    @property
+    def is_quotable(self) -> bool:
+        """Whether words of the documents may be the whole answer; a static adapter answers itself."""
+        return self.may_quote and self.focus and not self.is_continued
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class AnswerPlan:
             were not read while planning. Empty if that is unknown for all.
         quote: words of the documents that are the answer; None if the base writes it.
         quote_ids: the tokens of the quote.
+        stated: probability that the documents answer the question, by the extractor; None if it has not read them.
     """
 
     prompt_ids: tuple[int, ...]
@@ -116,6 +126,7 @@ class AnswerPlan:
     evidence: tuple[Sequence[TokenEvidence] | None, ...] = field(default=(), repr=False, compare=False)
     quote: Quote | None = None
     quote_ids: tuple[int, ...] = ()
+    stated: float | None = None
 
     @property
     def is_on(self) -> bool:

@@ -6,10 +6,12 @@ measured once for an answer, when it is first needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from lorify.answering.confidence import Signals, surprisal_signals
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.quotes import AskedDocuments, Finding
 from lorify.answering.sources import Source, find_source
 from lorify.answering.stated import StatedSignals, stated_signals
 from lorify.base.model import BaseLM
@@ -26,7 +28,15 @@ class AnswerSignals:
     """
 
     def __init__(
-        self, plan: AnswerPlan, text: str, *, base: BaseLM, internalizer: DocumentInternalizer | None = None
+        self,
+        plan: AnswerPlan,
+        text: str,
+        *,
+        base: BaseLM,
+        internalizer: DocumentInternalizer | None = None,
+        find_spans: Callable[[Sequence[AskedDocuments]], Sequence[Finding]] = lambda asked: (
+            [Finding(None)] * len(asked)
+        ),
     ) -> None:
         """Measure nothing yet.
 
@@ -35,11 +45,13 @@ class AnswerSignals:
             text: the answer.
             base: the base.
             internalizer: locates answers in the documents of its adapters; None leaves the source unknown.
+            find_spans: finds the words of documents that answer questions.
         """
         self.plan = plan
         self.text = text
         self._base = base
         self._internalizer = internalizer
+        self._find_spans = find_spans
 
     @property
     def is_quoted(self) -> bool:
@@ -79,4 +91,7 @@ class AnswerSignals:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
         question = "" if self.plan.request is None else self.plan.request.question
-        return stated_signals(self.text, self.surprisal, self.source, located, question=question)
+        extracted = self.plan.stated
+        if extracted is None:
+            extracted = self._find_spans([AskedDocuments(question, self.evidence)])[0].stated
+        return stated_signals(self.text, self.surprisal, self.source, located, question=question, extracted=extracted)

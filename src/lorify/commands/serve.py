@@ -112,6 +112,7 @@ def serve(
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     if task_hypernetwork is not None:  # the shipped one is loaded with the first task
         load_task_hypernetwork(model)
+    _ = model.answerer.quotes.extractor  # not while the first client waits
     share = key_share(api_keys, limits)
     started = _start_engine(model, endpoint, adapters_dir or store_dir / "vllm", limits, share)
     service = Service(model, started, adapters, engine_name=engine, keys=api_keys, settings=limits)

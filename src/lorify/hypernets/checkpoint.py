@@ -30,10 +30,21 @@ FORMAT_VERSION = 1
 MAX_CONFIG_BYTES = 16 << 20
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "hypernetwork.safetensors"
-HYPERNETWORK_FILES = frozenset({CONFIG_NAME, WEIGHTS_NAME, "relevance.json", "confidence.json", "stated.json"})
-"""Files that lorify writes to a hypernetwork folder; saving a hypernetwork deletes the earlier ones.
+HYPERNETWORK_FILES = frozenset(
+    {
+        CONFIG_NAME,
+        WEIGHTS_NAME,
+        "relevance.json",
+        "confidence.json",
+        "stated.json",
+        "extractor.json",
+        "extractor.safetensors",
+    }
+)
+"""Files in a hypernetwork folder; saving a hypernetwork deletes the earlier ones.
 
-`confidence.json` and `stated.json` are fitted to the weights beside them, so new weights delete them.
+`confidence.json` and `stated.json` are fitted to the weights beside them, so new weights delete them. An extractor is
+there only if it was copied there, to take the place of the one that ships.
 """
 DEFAULT_KIND = "associative"
 """Kind of a config that names none."""

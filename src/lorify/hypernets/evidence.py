@@ -14,6 +14,8 @@ RIVAL_SHARE = 0.5
 """A document answers a question too if its most probable token has this share of the best one's probability."""
 RIVAL_OVERLAP = 0.9
 """It also has this share of the best one's word overlap with the question, so that it is about the same entity."""
+MIN_LATEST_PROBABILITY = 0.5
+"""A document only replaces earlier ones if its most probable token belongs to the answer with this probability."""
 
 
 class AnswerSpan(NamedTuple):
@@ -76,6 +78,19 @@ def answering_documents(evidence: Sequence[TokenEvidence]) -> list[str]:
     """
     chosen = answering_indices([each.best for each in evidence], [each.overlap for each in evidence])
     return list(dict.fromkeys(evidence[i].document for i in chosen))
+
+
+def superseded_documents(best: Sequence[float], overlaps: Sequence[float]) -> list[int]:
+    """Find the documents before the latest one that answers a question: where documents differ, the latest counts.
+
+    Args:
+        best: probability of the most probable token of each document, in their order.
+        overlaps: share of the question's word weight that each document has.
+
+    Returns:
+        The indices of the earlier ones.
+    """
+    return answering_indices(best, overlaps, MIN_LATEST_PROBABILITY)[:-1]
 
 
 def answering_indices(probabilities: Sequence[float], overlaps: Sequence[float], minimum: float = 0.0) -> list[int]:

@@ -1,5 +1,7 @@
 """Which adapter answers a question: relevance and focus of an internalizer."""
 
+import gc
+import weakref
 from dataclasses import replace
 from unittest.mock import Mock, patch
 
@@ -191,3 +193,16 @@ def test_other_documents_and_other_scales_have_backgrounds_of_their_own():
     for number, adapter in enumerate((first, second, scaled, both), start=1):
         focused_on(internalizer, adapter, "Who keeps bees?")
         assert len(internalizer.backgrounds) == number
+
+
+def test_a_focused_adapter_lets_go_of_the_documents_once_it_is_solved():
+    adapter = FOCUSING.internalize(DOCUMENTS[:1])
+    (found,) = FOCUSING.prepare([adapter], ["When does the mill open?"], only_if_relevant=False)
+    documents = weakref.ref(adapter)
+    del adapter
+    gc.collect()
+    assert documents() is not None, "it is needed to solve for the weights"
+    found.adapter.with_held_weights()
+    found = found.adapter
+    gc.collect()
+    assert documents() is None

@@ -103,7 +103,7 @@ def test_a_quote_is_given_while_the_jobs_beside_it_are_decoded() -> None:
     assert [texts[1], texts[3]] == MODEL.ask_batch(QUESTIONS[:2], ADAPTERS[:2], max_new_tokens=12)
     assert quote.text.startswith(texts[4].strip()) and answers[4][-1].finish_reason == "length"
     assert texts[5].strip() == "The mill" and answers[5][-1].finish_reason == "stop"
-    assert status.answer_tokens >= 2 * len(ids) + 24
+    assert status.answer_tokens < 2 * len(ids) + 24, "quotes are not generated"
 
 
 def test_sampling_depends_only_on_its_seed() -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from lorify.answering.quotes.lists import asks_for_list, find_list
 from lorify.answering.quotes.offered import find_choice, offers_choices
 from lorify.answering.quotes.reasons import asks_for_reason, find_reason
-from lorify.answering.quotes.spans import asks_for_words, find_span
 from lorify.answering.quotes.texts import asks_for_summary, asks_for_topic, find_summary, find_topic
 from lorify.answering.sources import Decode, Source, sentences_of
 from lorify.hypernets.evidence import TokenEvidence
@@ -21,9 +20,9 @@ class Quote:
 
     Attributes:
         text: the words, in one line.
-        source: the sentence that they are from, or the first of several; None for words that only the reader's
-            probabilities point to, which are doubted like an answer of the base.
-        probability: how likely the reader takes such words for the answer.
+        source: the sentence that they are from, or the first of several; None for words that only a probability of the
+            reader or of the extractor points to, which are doubted like an answer of the base.
+        probability: how likely such words are the answer.
     """
 
     text: str
@@ -96,13 +95,3 @@ def find_quote(kind: QuoteKind, question: str, evidence: Sequence[TokenEvidence]
     documents = [[s for s in sentences_of(document, decode) if s.sentence] for document in evidence]
     found = kind.find(question, documents) if any(documents) else None
     return None if found is None else Quote(*found)
-
-
-def find_span_quote(question: str, evidence: Sequence[TokenEvidence], decode: Decode) -> Quote | None:
-    """Find the words of documents that answer a question of no other kind.
-
-    Returns:
-        The quote; None if words of a document cannot answer the question, or the reader is not sure of any.
-    """
-    span = find_span(evidence, decode) if asks_for_words(question) else None
-    return None if span is None else Quote(span.text, None, span.probability)

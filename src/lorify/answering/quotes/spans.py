@@ -1,19 +1,31 @@
-"""Spans: a question for a name, a date or another short answer is answered with the words that the reader found."""
+"""Spans: a question for a name, a date or another short answer is answered with words of the documents.
+
+The reader of the hypernetwork finds some, and an extractor finds some in the passages that the reader points to. The
+more probable ones are taken.
+"""
 
 from __future__ import annotations
 
+import heapq
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lorify.answering.quotes.words import last_sentence
 from lorify.answering.sources import Decode
-from lorify.hypernets.evidence import TokenEvidence
+from lorify.extraction.extractor import Extractor
+from lorify.hypernets.evidence import TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
 MIN_ANSWER_PROBABILITY = 0.05
 """Nothing is quoted from documents no token of which belongs to the answer with this probability."""
+PASSAGE_TOKENS = 320
+PASSAGE_OVERLAP = 64
+"""Long documents are read in passages of so many tokens, which overlap by so many."""
+MAX_PASSAGES = 4
+"""The extractor reads at most this many passages for a question, which bounds its time."""
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
@@ -31,11 +43,56 @@ def asks_for_words(question: str) -> bool:
     return _YES_OR_NO.match(last) is None or _POLITE.search(last[: found.start()]) is not None
 
 
+class AskedDocuments(NamedTuple):
+    """A question, and what the reader found in the documents that it is asked about."""
+
+    question: str
+    documents: Sequence[TokenEvidence]
+
+
 class FoundSpan(NamedTuple):
-    """Words of a document in one line, and how likely the reader takes them for the answer."""
+    """Words of a document in one line, and how likely they are the answer to a question."""
 
     text: str
     probability: float
+
+
+class Finding(NamedTuple):
+    """What documents answer to a question.
+
+    Attributes:
+        span: words that are certain enough to be quoted; None if there are none.
+        stated: how likely the documents answer the question; None if no extractor has read them.
+    """
+
+    span: FoundSpan | None
+    stated: float | None = None
+
+
+def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extractor | None = None) -> list[Finding]:
+    """Find the words of documents that answer questions: those of the reader or of the extractor.
+
+    Args:
+        asked: the questions with their documents.
+        decode: token ids -> text.
+        extractor: reads the questions with passages of the documents; None leaves it to the reader.
+
+    Returns:
+        What was found for each question.
+    """
+    extracted = [Finding(None)] * len(asked) if extractor is None else _extract(extractor, asked, decode)
+    return [
+        found._replace(span=_more_probable(found.span, find_span(each.documents, decode)))
+        for found, each in zip(extracted, asked, strict=True)
+    ]
+
+
+def _more_probable(one: FoundSpan | None, other: FoundSpan | None) -> FoundSpan | None:
+    """The more probable of two spans; words that both found are wrong only if both are."""
+    found = [span for span in (one, other) if span is not None]
+    if len({span.text for span in found}) < len(found):
+        return FoundSpan(found[0].text, 1 - math.prod(1 - span.probability for span in found))
+    return max(found, key=lambda span: span.probability, default=None)
 
 
 def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:
@@ -61,3 +118,45 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | 
     _, span, ids = max(found, key=lambda item: item[0])
     text = " ".join(decode(ids[span.begin : span.end]).split())
     return FoundSpan(text, span.probability) if text else None
+
+
+def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
+    """Find answers by reading each question together with the passages that the reader points to."""
+    passages = [_passages(each.documents, decode) for each in asked]
+    pairs = [(each.question, passage.text) for each, own in zip(asked, passages, strict=True) for passage in own]
+    words = iter(extractor.find(pairs))
+    findings: list[Finding] = []
+    for own in passages:
+        # A passage alone does not know of the others, but the reader has seen them all.
+        found = [
+            (FoundSpan(" ".join(text[each.begin : each.end].split()), share * each.probability), share * each.stated)
+            for (text, share), each in zip(own, words, strict=False)
+            if each is not None
+        ]
+        span = max((span for span, _ in found if span.text), key=lambda span: span.probability, default=None)
+        if span is not None and span.probability < MIN_SPAN_PROBABILITY:
+            span = None
+        findings.append(Finding(span, max((stated for _, stated in found), default=None)))
+    return findings
+
+
+class _Passage(NamedTuple):
+    """A passage, and the reader's probability of its best token relative to that of the best token of all passages."""
+
+    text: str
+    share: float
+
+
+def _passages(documents: Sequence[TokenEvidence], decode: Decode) -> list[_Passage]:
+    """The passages of documents that most likely answer a question, as the reader sees it."""
+    earlier = superseded_documents([each.best for each in documents], [each.overlap for each in documents])
+    passages: list[tuple[float, Sequence[int]]] = []
+    for number, document in enumerate(documents):
+        last = max(1, len(document.ids) - PASSAGE_OVERLAP)
+        for start in range(0, last if number not in earlier else 0, PASSAGE_TOKENS - PASSAGE_OVERLAP):
+            part = slice(start, start + PASSAGE_TOKENS)
+            if len(ids := document.ids[part]):
+                passages.append((document.probabilities[part].max().item(), ids))
+    chosen = heapq.nlargest(MAX_PASSAGES, passages, key=lambda passage: passage[0])
+    best = max((probability for probability, _ in chosen), default=0.0)
+    return [_Passage(decode(ids), probability / best if best else 1.0) for probability, ids in chosen]

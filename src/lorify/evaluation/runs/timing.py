@@ -93,23 +93,24 @@ def answer_timed(answerer: Answerer, build_query: Callable[[], Query], max_new_t
     Returns:
         The answer, with seconds and peak memory.
     """
-    base = answerer.base
+    base, options = answerer.base, GenerationOptions(max_new_tokens)
     ids: list[int] = []
     first = last = 0.0
     with measured(base.device) as measurement:
         started = time.perf_counter()
         plan = answerer.plan_query(build_query())
-        for token in answerer.stream_ids(plan, GenerationOptions(max_new_tokens)):
+        for token in answerer.stream_ids(plan, options):
             last = time.perf_counter()
             first = first or last
             ids.append(token)
     num_prompt_tokens = len(plan.prompt_ids)
+    is_decoded = plan.quoted_ids(options) is None  # the tokens of a quote take no time, and no cache
     return TimedAnswer(
         text=plan.clean(base.decode_text(ids)),
         prompt_tokens=num_prompt_tokens,
         first_token_seconds=(first or time.perf_counter()) - started,
-        seconds_per_token=(last - first) / (len(ids) - 1) if len(ids) > 1 else None,
-        kv_cache_bytes=kv_cache_bytes(base, num_prompt_tokens + len(ids)),
+        seconds_per_token=(last - first) / (len(ids) - 1) if len(ids) > 1 and is_decoded else None,
+        kv_cache_bytes=kv_cache_bytes(base, num_prompt_tokens + len(ids)) if is_decoded else 0,
         peak_bytes=measurement.peak_bytes,
     )
 

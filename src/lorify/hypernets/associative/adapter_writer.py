@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,24 @@ class AdapterWriter:
     def _pairs(self, B: Tensor) -> dict[Key, LoraPair]:
         addressed = address_adapters(self.config, self._lora_A, B)
         return {key: LoraPair(tensors.A, tensors.B[0].T) for key, tensors in addressed.items()}
+
+
+class SolvedOnce:
+    """A solution that is computed when it is first needed, after which nothing else of the problem is held."""
+
+    def __init__(self, solve: Callable[[], Tensor]) -> None:
+        """Compute nothing yet."""
+        self._solve: Callable[[], Tensor] | None = solve
+        self._solution: Tensor | None = None
+        self._solving = threading.Lock()
+
+    def __call__(self) -> Tensor:
+        """Return the solution."""
+        with self._solving:
+            if self._solve is not None:
+                self._solution, self._solve = self._solve(), None
+        assert self._solution is not None
+        return self._solution
 
 
 def sum_documents(parts: Sequence[Tensor]) -> Tensor:

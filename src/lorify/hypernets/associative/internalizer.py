@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from lorify.adapters.pairs import Key
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context, as_text
-from lorify.hypernets.associative.adapter_writer import AdapterWriter, sum_documents
+from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -297,7 +297,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:
         """Rebuild an adapter from the tokens that answer a question, when its weights are first needed."""
         # An answer in the documents' own words needs none.
-        weights = self._writer.weights_of(cache(lambda: self._solve_focused(adapter, answer)))
+        weights = self._writer.weights_of(SolvedOnce(lambda: self._solve_focused(adapter, answer)))
         if self.can_rebuild(adapter):
             return Adapter(weights, self._writer.lora_alpha, written_by(self, adapter.provenance.documents))
         return self._add_refinement(weights, adapter, answer.documents)

@@ -303,10 +303,8 @@ class LocalEngine:
             group.drop(quoted)
             if not group.jobs:
                 self._prompts.starting.remove(group)
-            for queued, piece in quoted.items():
+            for queued in quoted:
                 self._queue.end(queued.job.owner)
-                self._prompt_tokens += queued.job.num_prompt_tokens
-                self._answer_tokens += piece.num_tokens
 
     def _fail(self, group: StartingJobs, error: Exception) -> None:
         """End jobs with an error; if there are several prompts, try each alone, as one may be at fault for all."""

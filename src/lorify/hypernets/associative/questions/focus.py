@@ -26,14 +26,12 @@ from torch import Tensor
 
 from lorify.hypernets.associative.memory import TokenMemory, solve_chosen_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.evidence import answering_indices
+from lorify.hypernets.evidence import superseded_documents
 
 SHARPNESS = 3.0
 FOCUS_TOKENS = 48
 """Tokens that contribute to `M` of a focused adapter."""
 MIN_FACTOR = math.exp(-SHARPNESS)
-MIN_LATEST_PROBABILITY = 0.5
-"""A document only replaces earlier ones if its most probable token belongs to the answer with this probability."""
 OTHER_TOKENS = 2.0
 """All tokens that are not chosen weigh as much in `S` as this many chosen ones."""
 
@@ -52,9 +50,7 @@ def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
 
 
 def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[Tensor]:
-    """Leave out documents before the latest one that answers a question: where documents differ, the latest counts.
-
-    Which ones do is decided by `lorify.hypernets.evidence.answering_indices`.
+    """Leave out documents before the latest one that answers a question (see `superseded_documents`).
 
     Args:
         probabilities: probability that each token belongs to the answer, `[tokens]` for each document in order.
@@ -68,9 +64,9 @@ def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) ->
 
 
 def earlier_answers(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[int]:
-    """Find the documents before the latest one that answers a question; arguments as for `prefer_latest`."""
+    """Find the documents that `prefer_latest` leaves out; its arguments."""
     best = [document.max().item() if len(document) else 0.0 for document in probabilities]
-    return answering_indices(best, overlaps, MIN_LATEST_PROBABILITY)[:-1]
+    return superseded_documents(best, overlaps)
 
 
 def compute_min_factor(num_tokens: Tensor) -> Tensor:

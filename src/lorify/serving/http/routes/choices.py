@@ -46,7 +46,7 @@ async def choose(
 
 def _rank(service: Service, body: ChoiceRequest, prompt: AnswerRequest) -> RankedChoices:
     answerer = service.model.answerer
-    (plan,) = answerer.plan([replace(prompt, only_if_relevant=body.only_if_relevant)])
+    (plan,) = answerer.plan([replace(prompt, only_if_relevant=body.only_if_relevant, may_quote=False)])
     ranked = rank_choices(service.model.base, plan, body.choices)
     data = [RankedChoice(text=choice.text, probability=choice.probability) for choice in ranked]
     return RankedChoices(model=body.model, answer=data[0].text, adapter_on=plan.is_on, data=data)

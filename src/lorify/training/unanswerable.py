@@ -15,7 +15,14 @@ NUM_SWAPPED_FROM = 300
 
 
 def with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
-    """Passages without the sentences that answer their first question, by the number of the passage."""
+    """Remove the sentences that answer the first question of each passage.
+
+    Args:
+        passages: the passages.
+
+    Returns:
+        The shortened passages with that question, by the number of the passage, where that is possible.
+    """
     found: dict[int, Example] = {}
     for number, passage in enumerate(passages):
         text, question = "\n\n".join(passage.documents), passage.questions[0]
@@ -25,7 +32,15 @@ def with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
 
 
 def with_swapped_questions(rng: random.Random, passages: Sequence[Example]) -> list[Example]:
-    """Passages with a question about another passage each, of the same source if it has others."""
+    """Give each passage a question about another passage of the same source.
+
+    Args:
+        rng: draws the questions that it is chosen from.
+        passages: the passages.
+
+    Returns:
+        The passages with that question; those without another of their source stay as they are.
+    """
     by_source: dict[str, list[tuple[Example, Question]]] = {}
     for passage in passages:
         by_source.setdefault(passage.source, []).extend((passage, question) for question in passage.questions)

@@ -35,7 +35,13 @@ class QuestionSampler:
     def __init__(
         self, config: ExtractionTrainingConfig, passages: Sequence[Example], heldout: Sequence[Example]
     ) -> None:
-        """Collect the natural questions of the run."""
+        """Collect the natural questions of the run.
+
+        Args:
+            config: the run.
+            passages: natural passages to train on.
+            heldout: passages that are held out.
+        """
         self.config = config
         data = config.data
         rng = random.Random(f"{config.seed}/passages")

@@ -8,7 +8,16 @@ from dataclasses import replace
 
 from lorify.adapters import Adapter
 from lorify.answering.plan import AnswerPlan, AnswerRequest
-from lorify.answering.quotes import AskedDocuments, Finding, Quote, asks_for_words, find_quote, find_spans, quote_kind
+from lorify.answering.quotes import (
+    AskedDocuments,
+    Finding,
+    Quote,
+    QuoteKind,
+    asks_for_words,
+    find_quote,
+    find_spans,
+    quote_kind,
+)
 from lorify.base.model import BaseLM
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import TokenEvidence
@@ -56,17 +65,21 @@ class QuotePlanner:
         """
         if self._internalizer is None:
             return list(plans)
-        planned = [self._quoted(plan, self._internalizer) for plan in plans]
-        asked = {
-            i: AskedDocuments(plan.request.question, evidence[i])
-            for i, plan in enumerate(planned)
-            if plan.request is not None and self._may_have_span(plan, plan.request, self._internalizer)
-        }
+        planned = list(plans)
+        asked: dict[int, AskedDocuments] = {}
+        for i, plan in enumerate(plans):
+            request = plan.request
+            if request is None or not request.is_quotable or request.adapters.is_empty:
+                continue
+            kind = quote_kind(request.question, is_relevant=plan.is_on)
+            if kind is not None:
+                planned[i] = self._quoted(plan, request, kind, self._internalizer)
+            elif plan.is_on and _may_have_span(request, self._internalizer):
+                asked[i] = AskedDocuments(request.question, evidence[i])
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
-            planned[i] = replace(planned[i], stated=found.stated)
-            if found.span is not None:
-                quote = Quote(found.span.text, None, found.span.probability)
-                planned[i] = replace(planned[i], quote=quote, quote_ids=tuple(self._base.encode_text(quote.text)))
+            quote = None if found.span is None else Quote(found.span.text, None, found.span.probability)
+            ids = () if quote is None else tuple(self._base.encode_text(quote.text))
+            planned[i] = replace(plans[i], stated=found.stated, quote=quote, quote_ids=ids)
         return planned
 
     def find_spans(self, asked: Sequence[AskedDocuments]) -> list[Finding]:
@@ -74,14 +87,10 @@ class QuotePlanner:
         extractor = self.extractor if any(each.documents for each in asked) else None
         return find_spans(asked, self._base.decode_text, extractor)
 
-    def _quoted(self, plan: AnswerPlan, internalizer: DocumentInternalizer) -> AnswerPlan:
-        """Plan to quote the documents if the question asks for their text."""
-        request = plan.request
-        if request is None or not request.is_quotable or request.adapters.is_empty:
-            return plan
-        kind = quote_kind(request.question, is_relevant=plan.is_on)
-        if kind is None:
-            return plan
+    def _quoted(
+        self, plan: AnswerPlan, request: AnswerRequest, kind: QuoteKind, internalizer: DocumentInternalizer
+    ) -> AnswerPlan:
+        """Plan to quote the text of the documents that a question asks for, if they have it."""
         evidence = [
             internalizer.locate(adapter, request.question) if found is None else found
             for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
@@ -94,15 +103,12 @@ class QuotePlanner:
         on = request.adapters if plan.adapters.is_empty else plan.adapters
         return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
 
-    def _may_have_span(self, plan: AnswerPlan, request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-        """Whether words of the documents may be the answer, and no quote of another kind is asked for."""
-        return (
-            plan.is_on
-            and request.is_quotable
-            and quote_kind(request.question) is None
-            and asks_for_words(request.question)
-            and all(_is_of_documents(adapter, request, internalizer) for adapter in request.adapters.adapters)
-        )
+
+def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
+    """Whether words of the documents may be the answer to a question that asks for no quote of another kind."""
+    return asks_for_words(request.question) and all(
+        _is_of_documents(adapter, request, internalizer) for adapter in request.adapters.adapters
+    )
 
 
 def _is_of_documents(adapter: Adapter, request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:

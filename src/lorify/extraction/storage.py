@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
+from lorify.base.weight_shapes import find_mismatch
 from lorify.errors import ExtractorError, first_problem
 from lorify.extraction.config import ExtractorConfig
 from lorify.extraction.extractor import Extractor
@@ -74,7 +75,10 @@ def load_extractor(
         raise _damaged(folder, f"{WEIGHTS_NAME}: {first_line(error)}") from error
     encoder, tokenizer, _ = load_encoder(config)
     network = ExtractorNetwork(encoder, config.rank)
-    _set_trained_weights(network, weights, folder)
+    mismatch = find_mismatch(network.trained_weights(), weights)
+    if mismatch is not None:
+        raise _damaged(folder, mismatch)
+    network.load_state_dict(weights, strict=False)  # the encoder's own weights are not among them
     network.merge()
     return Extractor(network.to(device, dtype).eval(), tokenizer, config)
 
@@ -92,18 +96,6 @@ def _read_config(folder: Path) -> ExtractorConfig:
     if not config.encoder_digest:
         raise _damaged(folder, f"{CONFIG_NAME} has no encoder_digest")
     return config
-
-
-def _set_trained_weights(network: ExtractorNetwork, weights: dict[str, torch.Tensor], folder: Path) -> None:
-    """Set the weights that are not the encoder's own; they have to fit exactly."""
-    own = network.trained_weights()
-    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if wanted != found:
-        name = min({entry[0] for entry in wanted.items() ^ found.items()})
-        shapes = f"{found.get(name, 'missing')}, expected {wanted.get(name, 'nothing')}"
-        raise _damaged(folder, f"{name} is {shapes}")
-    network.load_state_dict(weights, strict=False)
 
 
 def _damaged(folder: Path, reason: str) -> ExtractorError:

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
+from lorify.base.weight_shapes import find_mismatch
 from lorify.errors import HypernetworkError
 from lorify.hub import local_folder
 from lorify.hypernets.weight_storage import unpacked_weights
@@ -158,21 +159,11 @@ def build_with_weights(
     """
     with torch.device("meta"):  # initial weights would take time, and those of a damaged config all the memory
         network = build(config)
-    mismatch = find_mismatch(network, weights)
+    mismatch = find_mismatch(network.state_dict(), weights)
     if mismatch is not None:
         raise damaged(folder, f"weights do not fit its config: {mismatch}")
     network.load_state_dict(weights, assign=True)
     return network.eval()
-
-
-def find_mismatch(network: nn.Module, weights: Mapping[str, Tensor]) -> str | None:
-    """Describe the first tensor that is missing, unexpected or of another shape; None if all fit."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if wanted == found:
-        return None
-    name = min({entry[0] for entry in wanted.items() ^ found.items()})
-    return f"{name} is {found.get(name, 'missing')}, expected {wanted.get(name, 'nothing')}"
 
 
 def damaged(folder: Path, reason: str) -> HypernetworkError:

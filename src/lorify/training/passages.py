@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from lorify.contexts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
@@ -32,6 +33,20 @@ def prepare_passages(data: ContextMix) -> tuple[list[Example], list[Example]]:
         data.questions_path, max_context_chars=data.max_context_chars, max_answer_chars=data.max_answer_chars
     )
     return _split(examples, "data.questions_path", data.questions_path)
+
+
+class HasPassages(Protocol):
+    """The config of a run on natural passages."""
+
+    @property
+    def data(self) -> ContextMix:
+        """Return its data section."""
+        ...
+
+
+def heldout_passages_of(config: HasPassages) -> list[Example]:
+    """Return the natural passages that a config holds out; errors as for `prepare_passages`."""
+    return prepare_passages(config.data)[1]
 
 
 def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:

@@ -20,11 +20,11 @@ import torch
 from pydantic import ValidationError
 
 from lorify.base.model import BaseLM
+from lorify.base.weight_shapes import find_mismatch
 from lorify.contexts.encoder_loading import EncoderSpec, read_encoder_spec
 from lorify.contexts.encoders import context_affixes
 from lorify.errors import HypernetworkError, LorifyError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
-from lorify.hypernets.checkpoint import find_mismatch
 from lorify.hypernets.doc_to_lora.authors_files import DocToLoraCheckpoint, read_checkpoint, read_chunk_tokens
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
@@ -55,7 +55,7 @@ def import_d2l(path: Path, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHype
     with torch.device("meta"):
         hypernetwork = PerceiverHypernetwork(config)
     translated = translate_weights(checkpoint.weights, config, checkpoint.file)
-    mismatch = find_mismatch(hypernetwork, translated)
+    mismatch = find_mismatch(hypernetwork.state_dict(), translated)
     if mismatch is not None:
         raise HypernetworkError(
             f"{checkpoint.file} does not fit its own settings: {mismatch}; give a checkpoint that the reference "

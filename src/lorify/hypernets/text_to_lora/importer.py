@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from lorify.base.model import BaseLM
+from lorify.base.weight_shapes import find_mismatch
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER
 from lorify.contexts.task_names import ONE_HOT_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
-from lorify.hypernets.checkpoint import find_mismatch
 from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, TextToLoraCheckpoint, read_checkpoint
 from lorify.hypernets.text_to_lora.config import RankPositions, TaskConfig, TaskEncoderKind
 from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_hypernetwork
@@ -72,7 +72,7 @@ def import_t2l(folder: Path, base: BaseLM) -> tuple[TaskConfig, TaskHypernetwork
     config = _config(checkpoint, base)
     hypernetwork = build_task_hypernetwork(config)
     translated = _translated(checkpoint.weights, config)
-    mismatch = find_mismatch(hypernetwork, translated)
+    mismatch = find_mismatch(hypernetwork.state_dict(), translated)
     if mismatch is not None:
         raise HypernetworkError(
             f"checkpoint {folder} does not fit base {base.name} or its own settings: {mismatch}; load the base it was "

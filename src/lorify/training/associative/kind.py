@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from lorify.data.examples import Example
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training.associative.dry_run import dry_run_associative
 from lorify.training.associative.objective import prepare_associative
 from lorify.training.kind import TrainingKind
-from lorify.training.passages import prepare_passages
-
-
-def _heldout_passages(config: AssociativeTrainingConfig) -> list[Example]:
-    return prepare_passages(config.data)[1]
-
+from lorify.training.passages import heldout_passages_of
 
 ASSOCIATIVE_TRAINING = TrainingKind(
     name="associative",
@@ -20,5 +14,5 @@ ASSOCIATIVE_TRAINING = TrainingKind(
     prepare=prepare_associative,
     output="a document hypernetwork, for --hypernetwork",
     dry_run=dry_run_associative,
-    heldout_passages=_heldout_passages,
+    heldout_passages=heldout_passages_of,
 )

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from lorify.data.examples import Example
 from lorify.training.in_prompt.config import PromptTrainingConfig
 from lorify.training.in_prompt.dry_run import dry_run_prompt
 from lorify.training.in_prompt.objective import prepare_prompt
 from lorify.training.kind import TrainingKind
-from lorify.training.passages import prepare_passages
-
-
-def _heldout_passages(config: PromptTrainingConfig) -> list[Example]:
-    return prepare_passages(config.data)[1]
-
+from lorify.training.passages import heldout_passages_of
 
 PROMPT_TRAINING = TrainingKind(
     name="prompt",
@@ -20,5 +14,5 @@ PROMPT_TRAINING = TrainingKind(
     prepare=prepare_prompt,
     output="an adapter for answering with the document in the prompt, for the methods `icl` and `rag`",
     dry_run=dry_run_prompt,
-    heldout_passages=_heldout_passages,
+    heldout_passages=heldout_passages_of,
 )

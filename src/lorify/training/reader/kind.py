@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from lorify.data.examples import Example
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.training.kind import TrainingKind
-from lorify.training.passages import prepare_passages
+from lorify.training.passages import heldout_passages_of
 from lorify.training.reader.dry_run import dry_run_reader
 from lorify.training.reader.objective import prepare_reader
-
-
-def _heldout_passages(config: ReaderTrainingConfig) -> list[Example]:
-    return prepare_passages(config.data)[1]
-
 
 READER_TRAINING = TrainingKind(
     name="reader",
@@ -20,5 +14,5 @@ READER_TRAINING = TrainingKind(
     prepare=prepare_reader,
     output="the document hypernetwork with its new reader, for --hypernetwork",
     dry_run=dry_run_reader,
-    heldout_passages=_heldout_passages,
+    heldout_passages=heldout_passages_of,
 )

@@ -17,12 +17,25 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, BertModel, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoModel,
+    AutoTokenizer,
+    BertModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.masking_utils import eager_mask
 
 from lorify.base.files.locate import weights_digest
 from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
 from lorify.errors import ContextError, ExtractorError
 from lorify.extraction.config import ExtractorConfig
+
+
+PLAIN_ATTENTION = "lorify_plain"
 
 
 class SpanLogits(NamedTuple):
@@ -92,6 +105,9 @@ class ExtractorNetwork(nn.Module):
         """Keep the encoder in evaluation mode: on a CPU its dropout takes longer than everything else."""
         super().train(mode)
         self.encoder.eval()
+        # The backward pass of PyTorch's fused attention takes half of a training step on a CPU.
+        fused = not mode or self.head.weight.device.type not in ("cpu", "meta")
+        cast(PreTrainedModel, self.encoder).set_attn_implementation("sdpa" if fused else PLAIN_ATTENTION)
         return self
 
     def trained_weights(self) -> dict[str, Tensor]:
@@ -102,6 +118,32 @@ class ExtractorNetwork(nn.Module):
     def merge(self) -> None:
         """Add each LoRA to the weights of its layer, which then costs nothing; it can no longer be trained."""
         _replace_linears(cast(nn.Module, self.encoder.encoder), LowRankLinear.merged, LowRankLinear)
+
+
+def _plain_attention(
+    _module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, **_: object
+) -> tuple[Tensor, None]:
+    """Attention as products of matrices, in the form that transformers calls.
+
+    Args:
+        _module: the layer.
+        query: `[N, heads, T, d / heads]`; `key` and `value` alike.
+        key: see `query`.
+        value: see `query`.
+        mask: is added to the scores, `[N, 1, T, T]`.
+        scaling: factor of the scores.
+
+    Returns:
+        `[N, T, heads, d / heads]`, and no weights.
+    """
+    scores = (query * scaling) @ key.transpose(2, 3)  # [N, heads, T, T]
+    if mask is not None:
+        scores = scores + mask.to(scores.dtype)
+    return (scores.softmax(-1) @ value).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(PLAIN_ATTENTION, _plain_attention)
+AttentionMaskInterface.register(PLAIN_ATTENTION, eager_mask)
 
 
 def load_encoder(config: ExtractorConfig) -> tuple[nn.Module, PreTrainedTokenizerBase, str]:

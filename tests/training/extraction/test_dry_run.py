@@ -11,7 +11,7 @@ from lorify.training.extraction.objective import prepare_extraction
 def test_the_cost_of_a_step_is_what_pytorch_measures(tmp_path):
     config = config_in(tmp_path, data={"unanswerable_share": 0.0, "questions": 8}, optimization={"bf16": True})
     objective = prepare_extraction(config, None)
-    rows = objective._rows(objective.sampler.batch(0)[0])
+    rows = objective._rows(objective.sampler.batch(0))
     stated = dry_run_extraction(config, shapes=[(len(rows), max(len(row.source.ids) for row in rows))])
     peak, flops = measure_step(objective)
     assert stated.activation_bytes == pytest.approx(peak, rel=0.15)

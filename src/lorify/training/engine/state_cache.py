@@ -19,7 +19,10 @@ LOCK_TIMEOUT_SECONDS = 60.0
 
 
 class StateCache:
-    """States of the base at one block, in float16, by the token ids of a text."""
+    """States of the base at one block, in bfloat16, by the token ids of a text.
+
+    Not in float16: the states of some bases, Gemma 3 among them, exceed its range.
+    """
 
     def __init__(self, path: Path, source: str) -> None:
         """Open nothing yet.
@@ -33,7 +36,7 @@ class StateCache:
     def states(
         self, texts: Sequence[Sequence[int]], compute: Callable[[Sequence[Sequence[int]]], Sequence[Tensor]]
     ) -> list[Tensor]:
-        """Return the states of each text `[T, d]`, float16; missing ones are computed and stored.
+        """Return the states of each text `[T, d]`, bfloat16; missing ones are computed and stored.
 
         Args:
             texts: token ids of each text.
@@ -42,12 +45,12 @@ class StateCache:
         Raises:
             TrainingError: if the file is damaged or cannot be written.
         """
-        keys = [hashlib.sha256(f"{self.source} {list(text)}".encode()).digest() for text in texts]
+        keys = [hashlib.sha256(f"{self.source} bfloat16 {list(text)}".encode()).digest() for text in texts]
         try:
             found = {key: self._load(key) for key in keys}
             missing = {key: text for key, text in zip(keys, texts, strict=True) if found[key] is None}
             if missing:
-                computed = [states.half().cpu() for states in compute(list(missing.values()))]
+                computed = [states.bfloat16().cpu() for states in compute(list(missing.values()))]
                 self._store(new := dict(zip(missing, computed, strict=True)))
                 found |= new
         except sqlite3.Error as error:
@@ -67,9 +70,11 @@ class StateCache:
 
     def _load(self, key: bytes) -> Tensor | None:
         row = self._file.execute("SELECT tokens, states FROM states WHERE text = ?", (key,)).fetchone()
-        return None if row is None else torch.from_numpy(np.frombuffer(row[1], np.float16).copy()).view(row[0], -1)
+        if row is None:
+            return None
+        return torch.from_numpy(np.frombuffer(row[1], np.int16).copy()).view(torch.bfloat16).view(row[0], -1)
 
     def _store(self, states: dict[bytes, Tensor]) -> None:
-        rows = [(key, len(x), x.contiguous().numpy().tobytes()) for key, x in states.items()]
+        rows = [(key, len(x), x.contiguous().view(torch.int16).numpy().tobytes()) for key, x in states.items()]
         with self._file as file:
             file.executemany("INSERT OR IGNORE INTO states VALUES (?, ?, ?)", rows)

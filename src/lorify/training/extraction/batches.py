@@ -51,12 +51,12 @@ class QuestionSampler:
         chosen = rng.sample(heldout, min(len(heldout), data.max_heldout))
         self._heldout = _questions(rng, chosen, data.unanswerable_share)
 
-    def batch(self, number: int) -> list[list[Asked]]:
-        """Return the questions of a batch: natural ones, and generated ones, whose texts are longer."""
+    def batch(self, number: int) -> list[Asked]:
+        """Return the questions of a batch, natural and generated ones."""
         rng = random.Random(f"{self.config.seed}/extractor/{number}")
         data = self.config.data
         generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")
-        return [[self._natural[i] for i in self._order.batch(number)], list(generated)]
+        return [*(self._natural[i] for i in self._order.batch(number)), *generated]
 
     def heldout_questions(self) -> list[Asked]:
         """Return all held-out questions."""

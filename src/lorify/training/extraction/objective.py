@@ -29,6 +29,8 @@ from lorify.training.passages import prepare_passages
 from lorify.training.preparation import Preparation
 
 HELDOUT_BATCH = 32
+GROUP_SIZE = 9
+"""Questions that are processed together in training."""
 
 
 def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparation) -> ExtractionObjective:
@@ -86,11 +88,11 @@ class ExtractionObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         self.network.train()
-        groups = [rows for asked in self.sampler.batch(batch) if (rows := self._rows(asked))]
-        if not groups:
+        rows = sorted(self._rows(self.sampler.batch(batch)), key=lambda row: len(row.source.ids))
+        if not rows:
             return BatchLoss(self.network.head.weight.sum() * 0, {}, 0)
-        rows = [row for group in groups for row in group]
-        scores = [self._score(group) for group in groups]
+        # In groups of similar length, since padding costs as much as tokens.
+        scores = [self._score(rows[start : start + GROUP_SIZE]) for start in range(0, len(rows), GROUP_SIZE)]
         loss, exact = (torch.cat(parts) for parts in zip(*scores, strict=True))
         metrics = metrics_by_kind([row.kind for row in rows], loss, exact)
         return BatchLoss(loss.mean(), metrics, sum(len(row.source.ids) for row in rows))

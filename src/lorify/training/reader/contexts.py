@@ -37,7 +37,7 @@ class EncodedQuestion:
 
     Attributes:
         ids: its tokens `[J]`.
-        states: the base's states at the middle block `[J, d]`, float16.
+        states: the base's states at the middle block `[J, d]`, bfloat16.
         rarities: rarity of its words.
         begins: tokens of the context's memory after which the answer begins; none if it is unanswerable.
         answer_tokens: length of the answer, in tokens; 0 if it is unanswerable.
@@ -56,7 +56,7 @@ class EncodedContext:
 
     Attributes:
         ids: tokens of each chunk `[T]`.
-        states: the base's states of each chunk at the middle block `[T, d]`, float16.
+        states: the base's states of each chunk at the middle block `[T, d]`, bfloat16.
         words: the word that ends in each token of the memory.
         questions: the questions whose answers occur in the context.
         unanswerable: the questions that it does not answer.

@@ -171,6 +171,6 @@ class _Step:
 
     def _inputs(self, count: int, tokens: int) -> tuple[Tensor, Tensor, Tensor]:
         """States and output embeddings `[count, tokens, d]` and their mask."""
-        states = torch.zeros(count, tokens, self.base.hidden_size, dtype=torch.float16)
+        states = torch.zeros(count, tokens, self.base.hidden_size, dtype=torch.bfloat16)
         outputs = self.base.output_embeddings(torch.zeros(count, tokens, dtype=torch.long))
         return states.float(), outputs.float(), torch.ones(count, tokens, dtype=torch.bool)

@@ -34,7 +34,6 @@ from lorify.contexts.description_encoder_files import read_transformer_config, r
 from lorify.errors import ContextError, ExtractorError
 from lorify.extraction.config import ExtractorConfig
 
-
 PLAIN_ATTENTION = "lorify_plain"
 
 

@@ -18,7 +18,7 @@ def test_answers_with_their_signals_are_fitted(model, monkeypatch):
         ],
     )
     seen = []
-    fitted, rows = calibrate(model, SUITE, report=lambda *done: seen.append(done))
+    fitted, rows = calibrate(model, [SUITE], report=lambda *done: seen.append(done))
     assert fitted.questions == len(known) and fitted.hypernetwork_digest == model.internalizer.digest
     assert [row["signal"] for row in rows] == ["mean", "most", "span", "all, unseen documents"]
     assert {row["right"] for row in rows} == {round(len(right) / len(known), 3)}
@@ -28,4 +28,4 @@ def test_answers_with_their_signals_are_fitted(model, monkeypatch):
 
 def test_a_model_that_is_never_right_cannot_be_calibrated(model):
     with pytest.raises(EvaluationError, match="0 of 12 answers about 4 documents"):
-        calibrate(model, SUITE)
+        calibrate(model, [SUITE])

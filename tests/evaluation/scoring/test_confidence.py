@@ -29,7 +29,9 @@ def test_a_signal_that_tells_is_found_and_its_probabilities_are_calibrated():
     probabilities = [fitted.probability(s) for s in signals]
     confident = [r for p, r in zip(probabilities, is_right, strict=True) if 0.7 < p < 0.9]
     assert 0.7 < sum(confident) / len(confident) < 0.9
-    assert 0.3 < fitted.threshold < 0.7
+    warned = [fitted.is_doubtful(p) for p in probabilities]
+    false_warnings = sum(w for w, right in zip(warned, is_right, strict=True) if right) / sum(is_right)
+    assert 0.03 < false_warnings < 0.07 and sum(warned) / len(warned) > 0.2
 
 
 def test_noise_tells_nothing_about_unseen_documents():

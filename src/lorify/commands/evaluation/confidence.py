@@ -22,10 +22,11 @@ DEFAULT_SUITE = "facts:documents=40:seed=1000"
 
 
 def confidence(
-    suite: Annotated[
-        str | None,
+    suites: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="SUITE", help=f"Suite to fit to: SUITE[:option=value...], or a path; by default {DEFAULT_SUITE}."
+            metavar="SUITE...",
+            help=f"Suites to fit to: SUITE[:option=value...], or a path; by default {DEFAULT_SUITE}.",
         ),
     ] = None,
     questions: Annotated[
@@ -47,7 +48,7 @@ def confidence(
 ) -> None:
     """Fit the confidence: an estimate of whether an answer is right, made without the expected answer.
 
-    Asks a suite with the adapter on, and fits a logistic regression to signals of the answers, such as the
+    Asks suites with the adapter on, and fits a logistic regression to signals of the answers, such as the
     probabilities of their tokens. `auroc` is the probability that a right answer (F1 of at least 0.5) gets a higher
     confidence than a wrong one: for each signal alone and, on documents left out of the fit, for all signals together.
     With --questions, nothing is fitted; the fit saved beside the hypernetwork is measured on your own questions.
@@ -55,8 +56,8 @@ def confidence(
     Example: lorify eval confidence facts:documents=20
     """
     if questions is None:
-        fitted, rows = _fit(suite or DEFAULT_SUITE, base, hypernetwork, save=save)
-    elif suite is not None or save:
+        fitted, rows = _fit(suites or [DEFAULT_SUITE], base, hypernetwork, save=save)
+    elif suites or save:
         raise EvaluationError(
             "--questions measures a saved fit, so it excludes SUITE and --save; to fit to the file, give it as SUITE"
         )
@@ -69,13 +70,13 @@ def confidence(
 
 
 def _fit(
-    suite: str, base: str | None, hypernetwork: Path | None, *, save: bool
+    suites: Sequence[str], base: str | None, hypernetwork: Path | None, *, save: bool
 ) -> tuple[ConfidenceModel, Sequence[Mapping[str, object]]]:
     from lorify.base.files.locate import DEFAULT_BASE
     from lorify.evaluation.scoring.calibration import calibrate
     from lorify.shipped import shipped_hypernetwork
 
-    chosen = read_suite(suite)
+    chosen = [read_suite(suite) for suite in suites]
     folder = hypernetwork or shipped_hypernetwork(base or DEFAULT_BASE)
     model = load_model(base, hypernetwork)
     with show_progress("answering", "documents") as advance:

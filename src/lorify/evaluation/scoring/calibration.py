@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lorify.answering.answerer import Answerer
@@ -44,13 +44,13 @@ class _Answers:
 
 
 def calibrate(
-    model: Lorify, suite: Suite, *, report: Report = lambda done, total: None
+    model: Lorify, suites: Sequence[Suite], *, report: Report = lambda done, total: None
 ) -> tuple[ConfidenceModel, list[Row]]:
-    """Answer a suite and fit a confidence model to the answers.
+    """Answer suites and fit a confidence model to the answers.
 
     Args:
         model: base model and hypernetwork.
-        suite: the suite; questions that are left to the bare base model do not count.
+        suites: the suites; questions that are left to the bare base model do not count.
         report: called with the number of documents finished since the last call, and of all documents.
 
     Returns:
@@ -60,7 +60,7 @@ def calibrate(
     Raises:
         EvaluationError: if there are not enough right and wrong answers.
     """
-    answered = _ask(model, suite, report)
+    answered = _ask(model, suites, report)
     fitted = fit_confidence(answered.signals, answered.is_right, answered.groups, model.internalizer.digest)
     return fitted, answered.rows("all, unseen documents", fitted.auroc)
 
@@ -82,7 +82,7 @@ def measure_confidence(
     Raises:
         EvaluationError: if all answers are right, or all are wrong.
     """
-    answered = _ask(model, suite, report)
+    answered = _ask(model, [suite], report)
     if len(set(answered.is_right)) < 2:
         raise EvaluationError(
             f"{sum(answered.is_right)} of {len(answered.is_right)} answers are right; the measure needs right and "
@@ -91,16 +91,20 @@ def measure_confidence(
     return answered.rows("warning", auroc([fitted.probability(s) for s in answered.signals], answered.is_right))
 
 
-def _ask(model: Lorify, suite: Suite, report: Report) -> _Answers:
-    ingest = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
-    cases = suite.build(model)
-    check_questions(model.answerer, cases, suite.max_new_tokens)
+def _ask(model: Lorify, suites: Sequence[Suite], report: Report) -> _Answers:
+    built = [(suite, suite.build(model)) for suite in suites]
+    for suite, cases in built:
+        check_questions(model.answerer, cases, suite.max_new_tokens)
+    total = sum(len(cases) for _, cases in built)
     found = _Answers([], [], [])
-    for case in cases:
-        _add_answers(found, case, ingest(case), model.answerer, GenerationOptions(suite.max_new_tokens))
-        report(1, len(cases))
+    for suite, cases in built:
+        ingest = Internalized().load(model, suite.max_new_tokens)  # pyright: ignore[reportCallIssue]
+        for case in cases:
+            _add_answers(found, case, ingest(case), model.answerer, GenerationOptions(suite.max_new_tokens))
+            report(1, total)
     if not found.signals:
-        raise EvaluationError(f"no question of {suite.label} is about its document; use another suite")
+        labels = ", ".join(suite.label for suite in suites)
+        raise EvaluationError(f"no question of {labels} is about its document; use another suite")
     return found
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from lorify.answering.confidence import ConfidenceModel
 from lorify.errors import EvaluationError
 
+FALSE_WARNINGS = 0.05
+"""Share of the right answers that may carry a warning."""
 RIDGE = 1.0
 NEWTON_STEPS = 25
 FOLDS = 5
@@ -19,6 +21,8 @@ def fit_confidence(
     signals: Sequence[Sequence[float]], is_right: Sequence[bool], groups: Sequence[Hashable], hypernetwork_digest: str
 ) -> ConfidenceModel:
     """Fit the regression and measure it on held-out documents.
+
+    The threshold warns of at most `FALSE_WARNINGS` of the right answers on documents left out of the fit.
 
     Args:
         signals: signals of each answer.
@@ -30,11 +34,12 @@ def fit_confidence(
         EvaluationError: if all answers are right, all are wrong, or all are about one document.
     """
     fit = fit_by_document(signals, is_right, groups)
+    right = fit.unseen[np.asarray(is_right, dtype=bool)]
     return ConfidenceModel(
         hypernetwork_digest=hypernetwork_digest,
         bias=fit.bias,
         weights=fit.weights,  # pyright: ignore[reportArgumentType]
-        threshold=_best_threshold(fit.unseen, np.asarray(is_right, dtype=float)),
+        threshold=threshold_below(right, FALSE_WARNINGS),
         auroc=round(auroc(fit.unseen.tolist(), list(is_right)), 4),
         questions=len(is_right),
     )
@@ -83,6 +88,11 @@ def fit_by_document(
     return LogisticFit(bias, tuple(weights), unseen)
 
 
+def threshold_below(probabilities: np.ndarray, share: float) -> float:
+    """Return the largest threshold, in thousandths, that has at most a share of the probabilities below it."""
+    return float(np.floor(np.sort(probabilities)[int(share * len(probabilities))] * 1000) / 1000)
+
+
 def auroc(scores: Sequence[float], is_right: Sequence[bool]) -> float:
     """Compute the probability that a right answer has a higher score than a wrong one; ties count half."""
     right = np.array([s for s, r in zip(scores, is_right, strict=True) if r])[:, None]
@@ -108,12 +118,3 @@ def _predict(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _sigmoid(odds: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-
-
-def _best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
-    """The threshold with the highest balanced accuracy."""
-
-    def balanced(threshold: float) -> float:
-        return float((probabilities[y == 1] >= threshold).mean() + (probabilities[y == 0] < threshold).mean())
-
-    return max((step / 100 for step in range(1, 100)), key=balanced)

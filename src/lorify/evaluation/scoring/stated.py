@@ -12,7 +12,7 @@ from lorify.answering.stated import StatedModel, StatedSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.internalized import Internalized
-from lorify.evaluation.scoring.confidence import auroc, fit_by_document
+from lorify.evaluation.scoring.confidence import auroc, fit_by_document, threshold_below
 from lorify.evaluation.scoring.metrics import token_f1
 from lorify.evaluation.suites.cases import Case
 from lorify.evaluation.suites.unanswerable import GIVEN
@@ -90,8 +90,7 @@ def fit_stated(answers: Sequence[CheckedAnswer], hypernetwork_digest: str) -> tu
     if len(set(is_right)) < 2:
         raise EvaluationError("the fit needs right answers and unanswerable questions; use a suite with both")
     fit = fit_by_document([a.signals for a in chosen if a.signals is not None], is_right, [a.group for a in chosen])
-    right = np.sort(fit.unseen[np.array(is_right)])
-    threshold = float(np.floor(right[int(LOST_SHARE * len(right))] * 1000) / 1000)
+    threshold = threshold_below(fit.unseen[np.array(is_right)], LOST_SHARE)
     model = StatedModel(
         hypernetwork_digest=hypernetwork_digest,
         bias=fit.bias,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import fake_graphs
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -53,7 +54,11 @@ def fake_card(*inner_modes: Callable[[], TorchFunctionMode]) -> Iterator[None]:
     """Make `cuda` usable inside the `with` block, also in threads that start there; `inner_modes` see its tensors."""
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # parameters become CardTensors
-    replaced = {"synchronize": lambda _device=None: None, "max_memory_allocated": lambda _device=None: 0}
+    replaced = {
+        "synchronize": lambda _device=None: None,
+        "max_memory_allocated": lambda _device=None: 0,
+        **fake_graphs.STAND_INS,
+    }
     originals = {name: getattr(torch.cuda, name) for name in replaced}
     for name, stand_in in replaced.items():
         setattr(torch.cuda, name, stand_in)

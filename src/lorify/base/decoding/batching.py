@@ -1,7 +1,8 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
 Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by compiled loops (`compiled`)
-or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. Architectures that
+or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers; on a card their steps
+are recorded (`graph_rows`). Architectures that
 neither supports use the Hugging Face model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
@@ -19,6 +20,7 @@ from transformers import DynamicCache
 
 from lorify.base.decoding.block_rows import BlockRows
 from lorify.base.decoding.compiled.session import find_compiled
+from lorify.base.decoding.graph_rows import GraphRows, uses_graphs
 from lorify.base.decoding.model_steps import ModelBatch
 from lorify.base.decoding.prefill import Prefill, rope_depends_on_length
 from lorify.base.lazy_memory import lazy_zeros
@@ -113,7 +115,9 @@ class _FastBatch:
         self._base = base
         self._embedding: Tensor = decoder.embed_tokens.weight
         self._lora = LoraRows()
-        self._prepared: dict[tuple[int, ...], BlockRows | CompiledRows] = {}  # none after rows or buffers have changed
+        self._prepared: dict[
+            tuple[int, ...], BlockRows | GraphRows | CompiledRows
+        ] = {}  # none after rows or buffers have changed
         self._keys: list[Tensor] = []  # [slots, K, T, C] for each block
         self._values: list[Tensor] = []
         self._lengths: list[int] = []
@@ -160,10 +164,10 @@ class _FastBatch:
         kept = self._base.decoding_session
         if not kept.is_due:
             kept.num_steps += 1
-            if kept.is_due:
+            if kept.is_due and not uses_graphs(self._base):
                 self._prepared = {}
 
-    def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | CompiledRows:
+    def _prepared_rows(self, rows: Sequence[int]) -> BlockRows | GraphRows | CompiledRows:
         """Return some rows with their updates, ready to be decoded."""
         key = tuple(rows)
         if key not in self._prepared:
@@ -175,11 +179,12 @@ class _FastBatch:
             self._prepared[key] = self._start(key, lora)
         return self._prepared[key]
 
-    def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | CompiledRows:
+    def _start(self, rows: tuple[int, ...], lora: LoraBatch | None) -> BlockRows | GraphRows | CompiledRows:
         are_adjacent = rows[-1] - rows[0] == len(rows) - 1
         compiled = find_compiled(self._base) if are_adjacent and len(rows) <= _MOST_COMPILED_ROWS else None
         if compiled is None:
-            return BlockRows(self._base, lora, self._keys, self._values, rows)
+            kind = GraphRows if uses_graphs(self._base) else BlockRows
+            return kind(self._base, lora, self._keys, self._values, rows)
         keys, values = ([buffer[rows[0] : rows[-1] + 1] for buffer in part] for part in (self._keys, self._values))
         return compiled.rows(self._base, lora, keys, values)
 

@@ -10,14 +10,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lorify.base.decoding.cache_positions import newest_positions
+from lorify.base.decoding.cache_positions import CachePositions, newest_positions
 from lorify.base.decoding.fast_blocks import Block, Linears, Norm
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 
 
 class BlockRows:
-    """The fast blocks and the output layer, with the updates of the rows. Keys and values are written in place."""
+    """The fast blocks and the output layer, with the updates of the rows. Keys and values are written in place.
+
+    Attributes:
+        rotary: the base's rotary embedding.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class BlockRows:
         """
         decoder: Any = base.decoder
         head: Any = base.model.get_output_embeddings()
-        self._rotary: nn.Module = decoder.rotary_emb
+        self.rotary: nn.Module = decoder.rotary_emb
         self._norm = Norm.of(decoder.norm)
         self._blocks = [Block.of(base, index, lora, len(slots)) for index in range(base.num_layers)]
         self._output = Linears([head], [None], len(slots), base.packed_matrices)
@@ -46,7 +50,18 @@ class BlockRows:
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
-        positions = newest_positions(self._slots, lengths, self._rotary, x)
+        return self.decode(x, newest_positions(self._slots, lengths, self.rotary, x))
+
+    def decode(self, x: Tensor, positions: CachePositions) -> Tensor:
+        """Decode one token of each row at given positions.
+
+        Args:
+            x: embeddings of the tokens `[N, D]`.
+            positions: their positions in the cache.
+
+        Returns:
+            Logits `[N, V]` of the next tokens.
+        """
         for block, keys, values in zip(self._blocks, self._keys, self._values, strict=True):
             x = x + block.attend(block.input_norm(x), keys, values, positions)
             x = x + block.feed_forward(block.feed_forward_norm(x))

@@ -72,6 +72,30 @@ def newest_positions(slots: Sequence[int], lengths: Sequence[int], rotary: nn.Mo
     return CachePositions(index, spans, cos, _signed(sin))
 
 
+def masked_positions(
+    slots: Sequence[int], index: Tensor, lengths: Tensor, num_positions: int, rotary: nn.Module, x: Tensor
+) -> CachePositions:
+    """Return the positions of each row's newest token, without reading the lengths.
+
+    All shapes are the same for all lengths: rows attend to the whole cache, with a mask.
+
+    Args:
+        slots: slots of the N rows, ascending.
+        index: the same as a tensor `[N]`.
+        lengths: length of each row without its newest token `[N]`.
+        num_positions: T of the cache.
+        rotary: the base's rotary embedding.
+        x: hidden states of the newest tokens `[N, D]`.
+    """
+    cos, sin = rotary(x, lengths[:, None])  # [N, 1, C]
+    mask = (torch.arange(num_positions, device=x.device) <= lengths[:, None])[:, None, None]  # [N, 1, 1, T]
+    spans = tuple(
+        CacheSpan(rows, slice(slots[rows.start], slots[rows.stop - 1] + 1), num_positions, mask[rows])
+        for rows in _adjacent(slots, [num_positions] * len(slots))
+    )
+    return CachePositions((index, slice(None), lengths), spans, cos, _signed(sin))
+
+
 def _adjacent(slots: Sequence[int], lengths: Sequence[int]) -> list[slice]:
     """Return spans of rows in adjacent slots; rows of very different lengths are apart, as padding costs time."""
     spans: list[slice] = []

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.decoding.batching import start_decoding
+from lorify.base.decoding.card_work import start_reading
 from lorify.base.decoding.prefill import prefilled
 from lorify.base.decoding.sampling import FixedRow, GenerationOptions, Sampler, sample_tokens
 from lorify.base.lora import LoraBatch
@@ -75,8 +76,15 @@ def _decode(
     samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
     logits = batch.add_rows(prefilled(base, prompts, lora))
+    overlaps = base.device.type == "cuda"
     for _ in range(options.max_new_tokens - 1):
         tokens = sample_tokens(logits, samplers)
-        yield tokens.tolist()
-        logits = batch.step(tokens)
+        if overlaps:
+            # The card decodes the next tokens while these are read; if a row has stopped, that was for nothing.
+            read = start_reading(tokens)
+            logits = batch.step(tokens)
+            yield read()
+        else:
+            yield tokens.tolist()
+            logits = batch.step(tokens)
     yield sample_tokens(logits, samplers).tolist()

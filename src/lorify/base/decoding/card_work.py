@@ -1,0 +1,67 @@
+"""Work of a card that the host does not wait for: CUDA graphs, which are recorded once, and reads in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_WARM_UPS = 3
+"""Runs before the recording, in which libraries choose their kernels and allocate what they keep."""
+
+
+@dataclass(frozen=True)
+class RecordedWork:
+    """Work that can be repeated on the values that its input tensors have then.
+
+    Attributes:
+        graph: the recorded kernels.
+        result: what they compute; each run overwrites it.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    result: Tensor
+
+    def run(self) -> Tensor:
+        """Repeat the work and return a copy of its result."""
+        self.graph.replay()
+        return self.result.clone()
+
+
+def record_work(work: Callable[[], Tensor], device: torch.device) -> RecordedWork:
+    """Run work a few times, then record it.
+
+    Args:
+        work: computes a tensor from others, whose addresses and shapes stay the same; it must not wait for the card.
+        device: the card.
+
+    Raises:
+        RuntimeError: if CUDA cannot record it.
+    """
+    current = torch.cuda.current_stream(device)
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(current)
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UPS):
+            work()
+    current.wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    # Other threads may allocate memory meanwhile.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        result = work()
+    return RecordedWork(graph, result)
+
+
+def start_reading(tokens: Tensor) -> Callable[[], list[int]]:
+    """Start to copy tokens `[N]` from a card; the returned function waits for the copy alone, not for later work."""
+    copied = tokens.to("cpu", non_blocking=True)
+    done = torch.cuda.Event()
+    done.record()
+
+    def read() -> list[int]:
+        done.synchronize()
+        return copied.tolist()
+
+    return read

@@ -7,7 +7,6 @@ import torch
 from adapters.random_adapters import random_adapter
 from fake_card import fake_card
 from fake_graphs import FakeGraph
-from tiny import tiny_base
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.decoding import graph_rows

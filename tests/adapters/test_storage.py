@@ -150,7 +150,8 @@ def test_other_folders_are_no_adapters(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"format_version": 2}, "format version 2, expected 1; update lorify"),
+        ({"format_version": 3}, "format version 3, expected 2; update lorify"),
+        ({"weights_sha256": None, "statistics_sha256": None}, "neither weights nor statistics"),
         ({"lora_alpha": -1}, "damaged at lora_alpha"),
         ({"extra": 1}, "damaged at extra"),
         ({"modules": []}, "damaged at modules"),

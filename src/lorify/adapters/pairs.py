@@ -65,8 +65,8 @@ class LoraPair:
 class RebuiltWeights(Mapping[Key, LoraPair]):
     """Pairs that a hypernetwork computes from an adapter's statistics whenever they are needed.
 
-    `A` is the same for all documents and `B` follows from the statistics, so adapters in memory need not hold either.
-    Saved adapters have both, so that they do not depend on the hypernetwork.
+    `A` is the same for all documents and `B` follows from the statistics, so adapters hold neither in memory or on
+    disk. Exports have both.
 
     Attributes:
         shapes: key -> shape of its pair.

@@ -1,5 +1,7 @@
 """Adapters on disk: `adapter.json`, `adapter.safetensors` and, if there are statistics, `statistics.safetensors`.
 
+Weights that a hypernetwork rebuilds from the statistics are not stored.
+
 `adapter.json` holds the SHA-256 of the tensor files, which detects damaged files and files of another adapter. Saving
 writes a temporary folder beside the target and renames it, so readers see either the old adapter or the new one.
 """
@@ -21,14 +23,16 @@ from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Provenance
 from lorify.adapters.document_statistics import DocumentStatistics
-from lorify.adapters.pairs import Key, LoraPair
+from lorify.adapters.pairs import Key, LoraPair, PairShape, RebuiltWeights
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.errors import AdapterError, first_problem
 from lorify.hub import local_folder
 from lorify.json_text import parse_json
 from lorify.plain_files import read_plain_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""In version 1, weights were always stored."""
 RECORD_NAME = "adapter.json"
 WEIGHTS_NAME = "adapter.safetensors"
 STATISTICS_NAME = "statistics.safetensors"
@@ -58,7 +62,9 @@ class _AdapterRecord(BaseModel):
     format_version: int = Field(description="Version of this format.")
     lora_alpha: float = Field(gt=0, description="Scaling of a pair is `lora_alpha / rank`.")
     modules: tuple[_ModuleRecord, ...] = Field(min_length=1, description="The adapted linear layers.")
-    weights_sha256: str = Field(description="SHA-256 of the weights file.")
+    weights_sha256: str | None = Field(
+        description="SHA-256 of the weights file, null if the weights follow from the statistics."
+    )
     statistics_sha256: str | None = Field(description="SHA-256 of the statistics file, null if there is none.")
     provenance: Provenance = Field(description="Base, hypernetwork and documents.")
 
@@ -66,7 +72,8 @@ class _AdapterRecord(BaseModel):
 def save_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter; an earlier adapter in `folder` is replaced atomically.
 
-    Weights keep their dtype. Statistics in float64 are stored in float32, others in their own dtype.
+    Weights keep their dtype; those that follow from the statistics are not written. Statistics in float64 are stored in
+    float32, others in their own dtype.
 
     Args:
         adapter: the adapter.
@@ -75,11 +82,13 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     Raises:
         AdapterError: if `folder` holds anything but an adapter, or cannot be written.
     """
-    tensors = {}
-    for (layer, module), pair in adapter.weights.items():
-        tensors[f"{layer}.{module}.lora_A"] = pair.A
-        tensors[f"{layer}.{module}.lora_B"] = pair.B
-    files = {WEIGHTS_NAME: tensors}
+    files: dict[str, dict[str, Tensor]] = {}
+    if adapter.statistics is None or not isinstance(adapter.weights, RebuiltWeights):
+        files[WEIGHTS_NAME] = {
+            f"{layer}.{module}.lora_{name}": tensor
+            for (layer, module), pair in adapter.weights.items()
+            for name, tensor in (("A", pair.A), ("B", pair.B))
+        }
     if adapter.statistics is not None:
         files[STATISTICS_NAME] = {
             f"{i}.{name}": _stored(x)
@@ -95,10 +104,10 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
             format_version=FORMAT_VERSION,
             lora_alpha=adapter.lora_alpha,
             modules=tuple(
-                _ModuleRecord(layer=layer, module=module, rank=pair.rank, d_in=pair.A.shape[1], d_out=pair.B.shape[0])
-                for (layer, module), pair in adapter.weights.items()
+                _ModuleRecord(layer=layer, module=module, **shape._asdict())
+                for (layer, module), shape in adapter.shapes.items()
             ),
-            weights_sha256=digests[WEIGHTS_NAME],
+            weights_sha256=digests.get(WEIGHTS_NAME),
             statistics_sha256=digests.get(STATISTICS_NAME),
             provenance=adapter.provenance,
         )
@@ -117,8 +126,20 @@ def load_adapter(folder: Path) -> Adapter:
     """
     folder = local_folder(folder, "adapter", AdapterError)
     record = _read_record(folder)
+    weights = _missing_weights(record, folder) if record.weights_sha256 is None else _read_weights(record, folder)
+    statistics = None
+    if record.statistics_sha256 is not None:
+        statistics = _split_statistics(
+            _read_tensors(folder / STATISTICS_NAME, record.statistics_sha256, MAX_STATISTICS_BYTES),
+            len(record.provenance.documents),
+            folder,
+        )
+    return Adapter(weights, record.lora_alpha, record.provenance, statistics)
+
+
+def _read_weights(record: _AdapterRecord, folder: Path) -> dict[Key, LoraPair]:
     numbers = sum(entry.rank * (entry.d_in + entry.d_out) for entry in record.modules)
-    tensors = _read_tensors(folder / WEIGHTS_NAME, record.weights_sha256, MAX_HEADER_BYTES + 8 * numbers)
+    tensors = _read_tensors(folder / WEIGHTS_NAME, str(record.weights_sha256), MAX_HEADER_BYTES + 8 * numbers)
     wanted: dict[str, tuple[int, ...]] = {}
     for entry in record.modules:
         wanted[f"{entry.layer}.{entry.module}.lora_A"] = (entry.rank, entry.d_in)
@@ -134,14 +155,29 @@ def load_adapter(folder: Path) -> Adapter:
     for entry in record.modules:
         name = f"{entry.layer}.{entry.module}"
         weights[entry.layer, entry.module] = LoraPair(tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"])
-    statistics = None
-    if record.statistics_sha256 is not None:
-        statistics = _split_statistics(
-            _read_tensors(folder / STATISTICS_NAME, record.statistics_sha256, MAX_STATISTICS_BYTES),
-            len(record.provenance.documents),
-            folder,
+    return weights
+
+
+def _missing_weights(record: _AdapterRecord, folder: Path) -> RebuiltWeights:
+    """Weights of which only the shapes are known until a hypernetwork rebuilds them (`Lorify.load_adapter`)."""
+    if record.statistics_sha256 is None:
+        raise AdapterError(
+            f"adapter {folder}: {RECORD_NAME} is damaged: there are neither weights nor statistics; make the adapter "
+            "again"
         )
-    return Adapter(weights, record.lora_alpha, record.provenance, statistics)
+    made_by = record.provenance.hypernetwork
+
+    def refuse() -> dict[Key, LoraPair]:
+        raise AdapterError(
+            f"the weights of adapter {folder} are rebuilt by the hypernetwork that made it, {made_by} (SHA-256 "
+            f"{(record.provenance.hypernetwork_digest or '')[:8]}...), which is not loaded; give it with --hypernetwork"
+        )
+
+    shapes = {
+        (entry.layer, entry.module): PairShape(rank=entry.rank, d_in=entry.d_in, d_out=entry.d_out)
+        for entry in record.modules
+    }
+    return RebuiltWeights(shapes, refuse)
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -178,7 +214,7 @@ def _read_record(folder: Path) -> _AdapterRecord:
     try:
         document = parse_json(read_plain_file(path, MAX_RECORD_BYTES).decode("utf-8"))
         version = document.get("format_version") if isinstance(document, dict) else None
-        if isinstance(version, int) and version != FORMAT_VERSION:
+        if isinstance(version, int) and version not in READABLE_VERSIONS:
             raise AdapterError(
                 f"adapter {folder} has format version {version}, expected {FORMAT_VERSION}; "
                 f"{'update lorify' if version > FORMAT_VERSION else 'make the adapter again'}"

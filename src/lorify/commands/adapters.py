@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, find_export
-from lorify.commands.options import (
-    Base,
-    Documents,
-    Hypernetwork,
-    Json,
-    Output,
-    load_base_model,
-    load_model,
-    parse_scaled,
-    read_contexts,
-)
+from lorify.commands.options import Base, Documents, Hypernetwork, Json, Output, load_model, parse_scaled, read_contexts
 from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
 from lorify.errors import AdapterError
 
@@ -92,6 +82,7 @@ def merge(
     adapters: Annotated[list[str], typer.Argument(metavar="DIR[=SCALE]", help="Adapter folders.")],
     output: Output,
     base: Base = None,
+    hypernetwork: Hypernetwork = None,
 ) -> None:
     """Write the base model with adapters in its weights, as a Hugging Face folder.
 
@@ -101,9 +92,9 @@ def merge(
     from lorify.adapters.storage import load_adapter
 
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
-    loaded = load_base_model(scaled[0][0].provenance.base_name if base is None else base)
+    model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):
-        merge_into_base(loaded, scaled, output)
+        merge_into_base(model.base, [(model.share_weights(adapter), scale) for adapter, scale in scaled], output)
     print_line(str(output))
 
 
@@ -112,6 +103,7 @@ def export(
     adapter_dir: AdapterDir,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder or file to write.")],
     base: Base = None,
+    hypernetwork: Hypernetwork = None,
     format: Annotated[str, typer.Option("--format", help=f"Format: {FORMATS_HELP}.")] = DEFAULT_EXPORT,
 ) -> None:
     """Write an adapter for other programs.
@@ -122,8 +114,8 @@ def export(
 
     exporter = find_export(format)
     adapter = load_adapter(adapter_dir)
-    loaded = load_base_model(adapter.provenance.base_name if base is None else base)
-    exporter.export(adapter, loaded, output)
+    model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
+    exporter.export(model.share_weights(adapter), model.base, output)
     print_line(str(output))
 
 

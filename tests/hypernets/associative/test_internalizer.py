@@ -36,16 +36,30 @@ def test_removing_documents_equals_never_having_had_them(order, kept):
     assert largest_difference(full, shrunk) > 1e-4
 
 
-@pytest.mark.parametrize("keep", ["tokens", "none"])
-def test_a_saved_adapter_can_be_used_without_its_hypernetwork_and_shares_weights_with_it(tmp_path, keep):
+@pytest.mark.parametrize("keep", ["tokens", "index", "none"])
+def test_the_weights_of_a_saved_adapter_are_rebuilt_by_the_hypernetwork_that_made_it(tmp_path, keep):
     adapter = INTERNALIZER.reduce(INTERNALIZER.internalize(DOCUMENTS[:2]), keep)
     save_adapter(adapter, tmp_path / "adapter")
+    stored = sum(file.stat().st_size for file in (tmp_path / "adapter").iterdir())
+    assert stored < adapter.statistics_bytes + 8192  # headers and adapter.json
     loaded = load_adapter(tmp_path / "adapter")
-    assert_same_weights(loaded, adapter)
-    shared = INTERNALIZER.share_weights(loaded)
-    assert loaded.num_bytes > 0 and shared.num_bytes == 0
-    assert_same_weights(shared, adapter)
-    assert replace(INTERNALIZER, digest="d2").share_weights(loaded) is loaded
+    assert loaded.shapes == adapter.shapes
+    assert_same_weights(INTERNALIZER.share_weights(loaded), adapter)
+    other = replace(INTERNALIZER, digest="d2").share_weights(loaded)
+    with pytest.raises(AdapterError, match=r"hypernetwork that made it, tiny .*--hypernetwork"):
+        dict(other.weights)
+
+
+def test_adapters_that_hold_their_weights_are_read_without_a_hypernetwork(tmp_path):
+    adapter = INTERNALIZER.internalize(DOCUMENTS[:1])
+    save_adapter(adapter.with_held_weights(), tmp_path / "adapter")
+    assert_same_weights(load_adapter(tmp_path / "adapter"), adapter)
+
+
+def test_the_same_weights_follow_from_whatever_is_kept():
+    adapter = INTERNALIZER.internalize(DOCUMENTS[:2])
+    for keep in ("index", "none"):
+        assert_same_weights(INTERNALIZER.add(INTERNALIZER.reduce(adapter, keep), []), adapter)
 
 
 @pytest.mark.parametrize("changed", [{"refined_seconds": 1.0}, {"studied_seconds": 1.0}])

@@ -160,7 +160,8 @@ def test_a_long_document_is_focused_as_if_its_memory_had_been_kept():
     encoding = replace(FOCUSING, limits=CacheLimits(memory_tokens=100, reencoded_chunks=100))
     wanted, adapter = FOCUSING.internalize([LONG]), encoding.internalize([LONG])
     assert adapter.statistics_bytes < 0.5 * wanted.statistics_bytes
-    assert_same_weights(adapter, wanted)
+    size = max(pair.B.abs().max().item() for pair in wanted.weights.values())
+    assert largest_difference(adapter, wanted) < 1e-3 * size  # keys and values are rounded more coarsely
     for scale in (1.0, 2.0):
         kept, short = FOCUSING.combine([(wanted, scale)]), encoding.combine([(adapter, scale)])
         focused, expected = (

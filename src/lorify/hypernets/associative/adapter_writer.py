@@ -44,14 +44,6 @@ class AdapterWriter:
         M = sum_documents([document.M.to(device) for document in documents])
         return self.hypernetwork.write(Statistics(S, M))
 
-    def rebuilt(self, documents: Sequence[Statistics]) -> RebuiltWeights:
-        """Return weights that are solved for when they are needed.
-
-        Args:
-            documents: sums over the tokens of each document, with N = 1; held, not copied.
-        """
-        return self.weights_of(lambda: self.solve(documents))
-
     def weights_of(self, solve: Callable[[], Tensor]) -> RebuiltWeights:
         """Return weights that are computed when they are needed.
 

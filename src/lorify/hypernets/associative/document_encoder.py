@@ -97,7 +97,7 @@ class DocumentEncoder:
         if total is None:
             raise ContextError(f"document {document.name} has no text; give one with at least one sentence")
         joined = CachedTokens.concatenated(tokens) if tokens and num_tokens <= self.limits.tokens else None
-        return num_tokens, DocumentMemory(total, hash_words(document.text), joined)
+        return num_tokens, DocumentMemory.of(total, hash_words(document.text), joined)
 
     def _encode_group(
         self, group: Sequence[Sequence[int]], known: OrderedDict[tuple[int, ...], ChunkMemory], *, keep_memory: bool

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,32 +24,86 @@ class DocumentMemory:
     """The stored memory of one document.
 
     Attributes:
-        statistics: sums over all its tokens, with N = 1.
+        S: weighted sum of the key outer products of all its tokens `[L, 1, r, r]`.
+        M: weighted sum of their key-value outer products `[L, 1, r, d]`; None if it follows from the keys and values in
+            `tokens`.
         words: hashes of its words `[words]`.
         tokens: its tokens; None if there is no reader, or there are too many of them.
     """
 
-    statistics: Statistics
+    S: Tensor
+    M: Tensor | None
     words: Tensor
     tokens: CachedTokens | None
+
+    @classmethod
+    def of(cls, statistics: Statistics, words: Tensor, tokens: CachedTokens | None) -> DocumentMemory:
+        """Keep sums over all tokens of a document, and its tokens."""
+        M = None if tokens is not None and tokens.memory is not None else statistics.M
+        return cls(statistics.S, M, words, tokens)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Sums over all tokens, with N = 1, in the precision that is stored."""
+        M = self.M
+        if M is None:
+            assert self.tokens is not None and self.tokens.memory is not None
+            M = self.tokens.memory.value_sum() * self.tokens.scale.to(self.S.device)
+        return Statistics(self.S, _widened(*_rounded(M)))
 
     def scaled(self, scale: float) -> DocumentMemory:
         """Multiply the weight of all tokens by `scale`."""
         tokens = self.tokens.scaled(scale) if self.tokens is not None else None
-        return DocumentMemory(self.statistics.scaled(scale), self.words, tokens)
+        return DocumentMemory(self.S * scale, None if self.M is None else self.M * scale, self.words, tokens)
+
+    def reduced(self, keep: Keep) -> DocumentMemory:
+        """Drop what is kept of the tokens beyond `keep`."""
+        if self.tokens is None or keep == "tokens":
+            return self
+        tokens = replace(self.tokens, memory=None) if keep == "index" else None
+        return DocumentMemory(self.S, self.statistics.M, self.words, tokens)
 
     def to_stored(self) -> DocumentStatistics:
-        """Convert to the form that adapters store."""
-        tokens = self.tokens.to_tensors() if self.tokens is not None else {}
-        S, M = self.statistics.S.float(), self.statistics.M.float()
-        return DocumentStatistics({"S": S, "M": M, "words": self.words, **tokens})
+        """Convert to the form that adapters store.
+
+        Of `S`, which is symmetric, one triangle is stored in float32, and `M` in float16, with a unit for each block.
+        Each document is rounded by itself, so adding and removing documents stays exact.
+        """
+        rows, columns = torch.triu_indices(*self.S.shape[-2:], device=self.S.device)
+        tensors = {"S_upper": self.S[:, 0, rows, columns].float(), "words": self.words}
+        if self.M is not None:
+            tensors["M"], tensors["M_unit"] = _rounded(self.M)
+        return DocumentStatistics(tensors | (self.tokens.to_tensors() if self.tokens is not None else {}))
 
     @classmethod
     def from_stored(cls, stored: DocumentStatistics, device: torch.device) -> DocumentMemory:
         """Convert from the form that adapters store; the tensors used in computations are moved to `device`."""
-        statistics = stored_statistics(stored)
-        on_device = Statistics(statistics.S.to(device), statistics.M.to(device))
-        return cls(on_device, stored.tensors["words"], CachedTokens.from_tensors(stored.tensors, device))
+        tensors = stored.tensors
+        tokens = CachedTokens.from_tensors(tensors, device)
+        if "S" in tensors:  # before lorify 0.2, both were stored in float32
+            return cls(tensors["S"].to(device), tensors["M"].to(device), tensors["words"], tokens)
+        M = _widened(tensors["M"].to(device), tensors["M_unit"].to(device)) if "M" in tensors else None
+        return cls(_symmetric(tensors["S_upper"].to(device)), M, tensors["words"], tokens)
+
+
+def _rounded(M: Tensor) -> tuple[Tensor, Tensor]:
+    """Round `M [L, 1, r, d]` to float16, in units `[L, 1, 1, 1]` that keep it in range."""
+    unit = M.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30).float()
+    return (M / unit).half(), unit
+
+
+def _widened(M: Tensor, unit: Tensor) -> Tensor:
+    return M.float() * unit
+
+
+def _symmetric(upper: Tensor) -> Tensor:
+    """Restore `S [L, 1, r, r]` from its upper triangle `[L, r (r + 1) / 2]`."""
+    r = (math.isqrt(8 * upper.shape[-1] + 1) - 1) // 2
+    rows, columns = torch.triu_indices(r, r, device=upper.device)
+    S = upper.new_zeros(len(upper), 1, r, r)
+    S[:, 0, rows, columns] = upper
+    S[:, 0, columns, rows] = upper
+    return S
 
 
 def within_limits(
@@ -61,13 +117,7 @@ def within_limits(
         limits: the limits.
     """
     kept_levels = _levels(num_tokens, limits)
-    bounded: list[DocumentMemory] = []
-    for level, document in zip(kept_levels, documents, strict=True):
-        tokens = document.tokens
-        if tokens is not None and level != "tokens":
-            tokens = replace(tokens, memory=None) if level == "index" else None
-        bounded.append(replace(document, tokens=tokens))
-    return bounded
+    return [document.reduced(level) for level, document in zip(kept_levels, documents, strict=True)]
 
 
 def _levels(num_tokens: Sequence[int], limits: CacheLimits) -> list[Keep]:
@@ -85,9 +135,9 @@ def _levels(num_tokens: Sequence[int], limits: CacheLimits) -> list[Keep]:
     return levels
 
 
-def stored_statistics(stored: DocumentStatistics) -> Statistics:
+def stored_statistics(stored: DocumentStatistics, device: torch.device) -> Statistics:
     """Return the sums over the tokens of one document, with N = 1."""
-    return Statistics(stored.tensors["S"], stored.tensors["M"])
+    return DocumentMemory.from_stored(stored, device).statistics
 
 
 def stored_words(adapter: Adapter) -> Tensor:
@@ -97,7 +147,7 @@ def stored_words(adapter: Adapter) -> Tensor:
 
 def key_digest(stored: DocumentStatistics) -> bytes:
     """Compute the digest of `S`, equal only for the same tokens with the same weights."""
-    return stored.digest("S")
+    return stored.digest("S_upper" if "S_upper" in stored.tensors else "S")
 
 
 def kept_of(stored: DocumentStatistics) -> Keep:
@@ -126,16 +176,13 @@ def reduce_tokens(adapter: Adapter, keep: Keep) -> Adapter:
     """Drop what an adapter keeps of its documents' tokens beyond `keep`."""
     if adapter.statistics is None or keep == "tokens":
         return adapter
-    return replace(adapter, statistics=tuple(_reduced(stored.tensors, keep) for stored in adapter.statistics))
+    statistics = tuple(
+        DocumentMemory.from_stored(stored, torch.device("cpu")).reduced(keep).to_stored()
+        for stored in adapter.statistics
+    )
+    return replace(adapter, statistics=statistics)
 
 
 def without_tokens(adapter: Adapter) -> Adapter:
     """Drop the tokens of an adapter's documents, so that it can no longer be focused."""
     return reduce_tokens(adapter, "none")
-
-
-def _reduced(tensors: Mapping[str, Tensor], keep: Keep) -> DocumentStatistics:
-    def is_dropped(name: str) -> bool:
-        return name in _MEMORY_NAMES if keep == "index" else name.startswith(PREFIX)
-
-    return DocumentStatistics({name: x for name, x in tensors.items() if not is_dropped(name)})

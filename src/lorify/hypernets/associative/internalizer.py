@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord, LoraPair
-from lorify.adapters.pairs import Key
+from lorify.adapters.document_statistics import DocumentStatistics
+from lorify.adapters.pairs import Key, RebuiltWeights
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context, as_text
@@ -175,8 +176,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             or adapter.provenance.studied_seconds is not None
         ):
             return adapter
-        weights = self._writer.rebuilt([stored_statistics(stored) for stored in adapter.statistics])
-        return replace(adapter, weights=weights)
+        return replace(adapter, weights=self._rebuilt(adapter.statistics))
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
@@ -243,8 +243,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def write_adapter(self, records: Sequence[DocumentRecord], memories: Sequence[DocumentMemory]) -> Adapter:
         """Write the adapter of documents; see `RebuildableInternalizer.write_adapter`."""
         statistics = tuple(memory.to_stored() for memory in memories)
-        weights = self._writer.rebuilt([stored_statistics(stored) for stored in statistics])
-        return Adapter(weights, self._writer.lora_alpha, written_by(self, records), statistics)
+        return Adapter(self._rebuilt(statistics), self._writer.lora_alpha, written_by(self, records), statistics)
 
     @cached_property
     def _encoder(self) -> DocumentEncoder:
@@ -257,6 +256,13 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     @cached_property
     def _solver(self) -> FocusSolver:
         return FocusSolver(self.hypernetwork)
+
+    def _rebuilt(self, statistics: Sequence[DocumentStatistics]) -> RebuiltWeights:
+        """Return weights that are solved for when they are needed; until then only what is stored is held."""
+        device = self.base.device
+        return self._writer.weights_of(
+            lambda: self._writer.solve([stored_statistics(stored, device) for stored in statistics])
+        )
 
     def _made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter, and its statistics are there."""
@@ -325,7 +331,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
 
         def compute() -> Background:
-            S = sum_documents([document.statistics.S for document in documents])
+            S = sum_documents([document.S for document in documents])
             return self._solver.background(S, torch.tensor([num_tokens], device=S.device))
 
         key = (num_tokens, *(key_digest(stored) for stored in adapter.statistics or ()))
@@ -335,7 +341,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         self, focused: Mapping[Key, LoraPair], refined: Adapter, documents: Sequence[DocumentMemory]
     ) -> Adapter:
         """Add what refinement changed to the weights of a focused adapter."""
-        unrefined = self._writer.rebuilt([document.statistics for document in documents])
+        unrefined = self._writer.weights_of(lambda: self._writer.solve([each.statistics for each in documents]))
         weights = {
             key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined[key].B) for key, pair in focused.items()
         }

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter
-from lorify.adapters.document_statistics import DocumentStatistics
-from lorify.hypernets.associative.document_memory import without_tokens
+from lorify.hypernets.associative.document_memory import DocumentMemory, without_tokens
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 
 
@@ -23,11 +22,9 @@ def write_outer_products(internalizer: AssociativeInternalizer, adapter: Adapter
         adapter: an adapter with statistics.
     """
     bare = without_tokens(adapter)
-    assert bare.statistics is not None
     # With an isotropic S the solve is a division, and the adapter is written as always.
-    isotropic = tuple(
-        DocumentStatistics({**stored.tensors, "S": _isotropic(stored.tensors["S"])}) for stored in bare.statistics
-    )
+    memories = [DocumentMemory.from_stored(stored, torch.device("cpu")) for stored in bare.statistics or ()]
+    isotropic = tuple(replace(memory, S=_isotropic(memory.S)).to_stored() for memory in memories)
     return internalizer.add(replace(bare, statistics=isotropic), [])
 
 

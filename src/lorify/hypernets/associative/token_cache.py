@@ -84,6 +84,14 @@ class QuantizedMemory:
         keys, weights = self.keys[:, index].float(), self.weights[:, index]
         return TokenMemory(keys.unsqueeze(1), values.unsqueeze(1), weights.unsqueeze(1))
 
+    def value_sum(self) -> Tensor:
+        """Compute `M [L, 1, r, d]`, the weighted sum of the key-value outer products of all tokens."""
+        # Block by block, as values in float32 take four times the memory.
+        blocks = zip(self.keys, self.values, self.weights * self.value_units, strict=True)
+        return torch.stack(
+            [(keys.float() * weights.unsqueeze(1)).T @ values.float() for keys, values, weights in blocks]
+        ).unsqueeze(1)
+
 
 @dataclass(frozen=True)
 class CachedTokens:

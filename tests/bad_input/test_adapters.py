@@ -27,20 +27,31 @@ def rewrite_record(folder: Path, **changes: object) -> None:
     (folder / storage.RECORD_NAME).write_text(json.dumps(record | changes))
 
 
+def held_weights(folder: Path) -> Path:
+    """Give an adapter weights of its own, as a refined one has, and return their file."""
+    tensors: dict[str, torch.Tensor] = {}
+    for entry in json.loads((folder / storage.RECORD_NAME).read_text())["modules"]:
+        name = f"{entry['layer']}.{entry['module']}"
+        tensors[f"{name}.lora_A"] = torch.ones(entry["rank"], entry["d_in"])
+        tensors[f"{name}.lora_B"] = torch.ones(entry["d_out"], entry["rank"])
+    rewrite_weights(folder, tensors)
+    return folder / storage.WEIGHTS_NAME
+
+
 def halve_weights(folder: Path) -> None:
-    tensors = load_file(folder / storage.WEIGHTS_NAME)
+    tensors = load_file(held_weights(folder))
     rewrite_weights(folder, {name: tensor[: len(tensor) // 2] for name, tensor in tensors.items()})
 
 
 DAMAGED_ADAPTERS: list[tuple[Callable[[Path], object], str]] = [
-    (lambda folder: truncate(folder / storage.WEIGHTS_NAME), storage.WEIGHTS_NAME),
+    (lambda folder: truncate(held_weights(folder)), storage.WEIGHTS_NAME),
     (lambda folder: truncate(folder / storage.STATISTICS_NAME), storage.STATISTICS_NAME),
     (lambda folder: truncate(folder / storage.RECORD_NAME), storage.RECORD_NAME),
     (lambda folder: (folder / storage.RECORD_NAME).write_bytes(b"\xff\xfe\x00"), storage.RECORD_NAME),
     (lambda folder: (folder / storage.RECORD_NAME).write_text("[1, 2]"), storage.RECORD_NAME),
     (lambda folder: rewrite_record(folder, lora_alpha=-1), "lora_alpha"),
     (lambda folder: rewrite_record(folder, format_version=99), "update lorify"),
-    (lambda folder: (folder / storage.WEIGHTS_NAME).unlink(), storage.WEIGHTS_NAME),
+    (lambda folder: held_weights(folder).unlink(), storage.WEIGHTS_NAME),
     (lambda folder: (folder / storage.STATISTICS_NAME).unlink(), storage.STATISTICS_NAME),
     (lambda folder: (folder / storage.RECORD_NAME).unlink(), storage.RECORD_NAME),
     (lambda folder: rewrite_weights(folder, {"0.down_proj.lora_A": torch.ones(2, 96)}), "missing"),
@@ -109,13 +120,17 @@ def test_an_adapter_of_another_hypernetwork(
     with torch.no_grad():
         next(hypernetwork.parameters()).add_(1)
     ASSOCIATIVE.save(tmp_path / "other-hypernet", config, hypernetwork)
+    for command in (["merge", adapter_dir, "-o", tmp_path / "out"], ["export", adapter_dir, "-o", tmp_path / "out"]):
+        for option in ([], ["--hypernetwork", tmp_path / "other-hypernet"]):
+            line = fail("adapter", *command, *option)
+            assert "rebuilt by the hypernetwork that made it" in line and "--hypernetwork" in line
     for command in (["add", adapter_dir, document], ["remove", adapter_dir, "tower.txt"]):
         line = fail("adapter", *command, "--hypernetwork", tmp_path / "other-hypernet")
         assert "not by other-hypernet" in line and "internalize its documents again" in line
 
 
 def test_damaged_adapter(adapter_dir: Path, fail: Fail) -> None:
-    path = adapter_dir / "adapter.safetensors"
+    path = held_weights(adapter_dir)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     for command in (["adapter", "show", adapter_dir], ["chat", "--adapter", adapter_dir, "-q", "Who?"]):
@@ -127,9 +142,11 @@ def test_folder_that_is_no_adapter(tmp_path: Path, fail: Fail) -> None:
     assert "absent" in fail("chat", "--adapter", tmp_path / "absent", "-q", "Who?")
 
 
-def test_adapter_of_another_base(tmp_path: Path, adapter_dir: Path, base_dir: Path, fail: Fail) -> None:
+def test_adapter_of_another_base(
+    tmp_path: Path, adapter_dir: Path, base_dir: Path, hypernetwork_dir: Path, fail: Fail
+) -> None:
     other = tmp_path / "other"
-    assert run("adapter", "merge", adapter_dir, "-o", other).exit_code == 0
+    assert run("adapter", "merge", adapter_dir, "-o", other, "--hypernetwork", hypernetwork_dir).exit_code == 0
     line = fail("chat", "--adapter", adapter_dir, "-q", "Who?", "--base", other)
     assert str(base_dir) in line and "--base" in line
 

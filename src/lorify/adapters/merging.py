@@ -66,9 +66,9 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
             model gives other logits than the base with the adapters.
     """
     given: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
-    rows = [(adapter.with_held_weights(), scale) for adapter, scale in given]
-    for adapter, _ in rows:
+    for adapter, _ in given:
         adapter.check_base(base)
+    rows = [(adapter.with_held_weights(), scale) for adapter, scale in given]
     with reported_write_errors(folder, AdapterError), replaced_folder(folder, (), AdapterError) as temporary:
         state = dict(base.model.state_dict())
         for key in {key for adapter, _ in rows for key in adapter.weights}:

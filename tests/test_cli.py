@@ -91,8 +91,9 @@ def test_compare_says_when_the_document_is_longer_than_the_window(tmp_path: Path
     assert "longer than the base's window" in output
 
 
-def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path) -> None:
-    output = succeed("chat", "--adapter", adapter_dir, "-q", "Who?", "--max-tokens", 4, "--json")
+def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path, hypernetwork_dir: Path) -> None:
+    options = ("--hypernetwork", hypernetwork_dir, "--max-tokens", 4)
+    output = succeed("chat", "--adapter", adapter_dir, "-q", "Who?", "--json", *options)
     assert json.loads(output)["answers"][0]["question"] == "Who?"
 
 
@@ -143,10 +144,13 @@ def test_what_is_kept_is_a_choice_and_shown(
     assert f"keeps {keep}" in succeed("adapter", "show", tmp_path / "kept")
 
 
-def test_merge_and_export_write_folders_others_can_read(tmp_path: Path, adapter_dir: Path) -> None:
-    succeed("adapter", "export", adapter_dir, "-o", tmp_path / "peft")
+def test_merge_and_export_write_folders_others_can_read(
+    tmp_path: Path, adapter_dir: Path, hypernetwork_dir: Path
+) -> None:
+    option = ("--hypernetwork", hypernetwork_dir)
+    succeed("adapter", "export", adapter_dir, "-o", tmp_path / "peft", *option)
     assert json.loads((tmp_path / "peft" / "adapter_config.json").read_text())["peft_type"] == "LORA"
-    succeed("adapter", "merge", f"{adapter_dir}=0.5", "-o", tmp_path / "merged")
+    succeed("adapter", "merge", f"{adapter_dir}=0.5", "-o", tmp_path / "merged", *option)
     assert load_base(str(tmp_path / "merged")).num_layers == 2
 
 

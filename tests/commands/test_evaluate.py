@@ -12,7 +12,7 @@ from tiny import tiny_associative_config, tiny_model, tiny_tokenizer
 from tiny_lorify import Reader, text_adapter
 from typer.testing import CliRunner
 
-from lorify.adapters.storage import RECORD_NAME
+from lorify.adapters.storage import RECORD_NAME, save_adapter
 from lorify.answering.answerer import Answer, Answerer
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import plan_as_requested
@@ -20,6 +20,7 @@ from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.registry import parse_suite
+from lorify.facade import load
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.checkpoint import hypernetwork_digest
@@ -205,6 +206,8 @@ def test_ask_warns_where_the_answer_is_probably_wrong(tmp_path, document, option
         succeed("internalize", document, "-o", tmp_path / "tower", *options)
         chat = ("chat", "--adapter", tmp_path / "tower", "-q", "Who?", "--max-tokens", 4, *options)
         assert "may not hold this" in run(*chat).stderr
+        model = load(str(options[1]), hypernetwork=folder)
+        save_adapter(model.load_adapter(tmp_path / "tower").with_held_weights(), tmp_path / "tower")
         record = tmp_path / "tower" / RECORD_NAME
         record.write_text(record.read_text().replace(digest, "of a task hypernetwork"))
         told = run(*chat)

@@ -161,6 +161,21 @@ def test_the_exported_adapter_gives_the_same_logits_through_peft(model, tmp_path
     assert (ours - bare).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("keep", ["tokens", "index", "none"])
+def test_an_adapter_of_a_page_is_smaller_than_the_kv_cache_of_the_page(model, tmp_path, keep):
+    (case,) = FactsSuite(documents=1, pages=2).build(model)
+    adapter = model.internalize(*map(document_from_text, case.documents), keep=keep)
+    model.save(adapter, tmp_path / "page")
+    config = model.base.model.config
+    head_size = config.hidden_size // config.num_attention_heads
+    token_bytes = 2 * config.num_hidden_layers * config.num_key_value_heads * head_size * 2  # keys and values, 16 bits
+    (record,) = adapter.provenance.documents
+    stored = sum(file.stat().st_size for file in (tmp_path / "page").iterdir())
+    assert record.num_tokens > 300 and adapter.num_bytes == 0
+    assert max(stored, adapter.statistics_bytes) < record.num_tokens * token_bytes
+    assert keep == "tokens" or stored < 8e6
+
+
 def test_most_follow_ups_are_rewritten_with_what_they_are_about(model):
     writer = model.answerer.follow_up_writer
     assert writer is not None

@@ -176,7 +176,7 @@ def test_the_other_verbs(model: lorify.Lorify) -> None:
     refined = model.refine_task(task, [TaskExample("a", "A"), TaskExample("b", "B")], seconds=0.2)
     studied = model.study(adapter, TOWER, seconds=0.2)
     assert isinstance(model.ask("How high?", model.combine([(refined, 1.0), (studied, 1.0)]), max_new_tokens=2), str)
-    assert model.share_weights(adapter).provenance == adapter.provenance
+    assert model.attach_weights(adapter).provenance == adapter.provenance
 
 
 def test_every_verb_and_every_kind_of_training_is_checked() -> None:

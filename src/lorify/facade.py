@@ -352,11 +352,15 @@ class Lorify:
         Raises:
             AdapterError: if it is damaged or was made for another base.
         """
-        return self.share_weights(shipped.load_adapter_for(self.base, Path(folder)))
+        return self.attach_weights(shipped.load_adapter_for(self.base, Path(folder)))
 
-    def share_weights(self, adapter: Adapter) -> Adapter:
-        """Make an adapter from disk smaller in memory, if its document hypernetwork can rebuild its weights."""
-        return adapter if self._internalizer is None else self._internalizer.share_weights(adapter)
+    def attach_weights(self, adapter: Adapter) -> Adapter:
+        """Give an adapter that was read from disk its weights, if the document hypernetwork rebuilds them.
+
+        Raises:
+            AdapterError: if another hypernetwork made it, and this one cannot make it again.
+        """
+        return adapter if self._internalizer is None else self._internalizer.attach_weights(adapter)
 
 
 def load(

@@ -5,9 +5,10 @@ import torch
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
-from lorify.answering.confidence import NO_ANSWER, ConfidenceModel, Signals, surprisal_signals
+from lorify.answering.confidence import NO_ANSWER, ConfidenceModel, ConfidenceSignals, Signals, surprisal_signals
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.quotes import Quote
+from lorify.answering.stated import StatedSignals
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
 
@@ -31,8 +32,16 @@ def test_signals_are_the_surprisal_of_the_answers_tokens(model):
 
 
 def test_an_unlikely_answer_is_doubtful():
-    assert FITTED.is_doubtful(FITTED.probability(Signals(2.0, 2.0)))
-    assert not FITTED.is_doubtful(FITTED.probability(Signals(-3.0, -3.0)))
+    assert FITTED.is_doubtful(FITTED.probability(ConfidenceSignals(2.0, 2.0, 0.0)))
+    assert not FITTED.is_doubtful(FITTED.probability(ConfidenceSignals(-3.0, -3.0, 0.0)))
+
+
+def test_confidence_depends_on_whether_the_documents_state_the_answer(model):
+    signals = Answerer(model.base, model.internalizer).signals(AnswerPlan((1,)), "nine")
+    signals.__dict__ |= {"surprisal": Signals(-1.0, 0.0), "stated": None}
+    assert signals.confidence == ConfidenceSignals(-1.0, 0.0, 0.0)
+    signals.__dict__["stated"] = StatedSignals(0.0, 2.0, 1.0, 0.0, -3.0)
+    assert signals.confidence == ConfidenceSignals(-1.0, 0.0, 0.0, 2.0, 1.0, 0.0, -3.0)
 
 
 def test_words_of_the_reader_are_as_sure_as_the_reader_is(model):
@@ -46,9 +55,9 @@ def test_confidence_is_known_of_answers_with_the_hypernetworks_own_adapters_alon
     answerer = Answerer(model.base, model.internalizer, FITTED)
     prompt = answerer.prompts.question_ids("When?")
     plan = AnswerPlan(prompt, AdapterStack.of(own))
-    assert answerer.confidence(answerer.signals(plan, "nine")) == FITTED.probability(
-        surprisal_signals(model.base, plan, "nine")
-    )
+    signals = answerer.signals(plan, "nine")
+    assert signals.confidence[:3] == surprisal_signals(model.base, plan, "nine")
+    assert answerer.confidence(signals) == FITTED.probability(signals.confidence)
     assert answerer.confidence(answerer.signals(AnswerPlan(prompt), "nine")) is None
     assert Answerer(model.base, model.internalizer).confidence(answerer.signals(plan, "nine")) is None
     other = Answerer(model.base, model.internalizer, FITTED.model_copy(update={"hypernetwork_digest": "other"}))

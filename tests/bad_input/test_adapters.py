@@ -114,16 +114,20 @@ def test_an_adapter_of_another_base(
 
 
 def test_an_adapter_of_another_hypernetwork(
-    tmp_path: Path, adapter_dir: Path, document: Path, hypernetwork_dir: Path, fail: Fail
+    tmp_path: Path, document: Path, hypernetwork_dir: Path, model_options: list[object], fail: Fail
 ) -> None:
+    adapter_dir = tmp_path / "without tokens"
+    assert run("internalize", document, "-o", adapter_dir, "--keep", "none", *model_options).exit_code == 0
     config, hypernetwork = ASSOCIATIVE.load(hypernetwork_dir)
     with torch.no_grad():
         next(hypernetwork.parameters()).add_(1)
     ASSOCIATIVE.save(tmp_path / "other-hypernet", config, hypernetwork)
-    for command in (["merge", adapter_dir, "-o", tmp_path / "out"], ["export", adapter_dir, "-o", tmp_path / "out"]):
-        for option in ([], ["--hypernetwork", tmp_path / "other-hypernet"]):
-            line = fail("adapter", *command, *option)
-            assert "rebuilt by the hypernetwork that made it" in line and "--hypernetwork" in line
+    out = ["-o", tmp_path / "out"]
+    for command in (["merge", adapter_dir, *out], ["export", adapter_dir, *out]):
+        line = fail("adapter", *command)
+        assert "rebuilt by the hypernetwork that made it" in line and "--hypernetwork" in line
+        line = fail("adapter", *command, "--hypernetwork", tmp_path / "other-hypernet")
+        assert "not by other-hypernet" in line and "internalize its documents again" in line
     for command in (["add", adapter_dir, document], ["remove", adapter_dir, "tower.txt"]):
         line = fail("adapter", *command, "--hypernetwork", tmp_path / "other-hypernet")
         assert "not by other-hypernet" in line and "internalize its documents again" in line

@@ -44,14 +44,13 @@ def test_adapters_of_another_base_are_hidden_from_all_routes(tmp_path: Path) -> 
 def test_a_restart_with_another_hypernetwork_keeps_adapters_usable(tmp_path: Path) -> None:
     with serving(tmp_path) as running, httpx2.Client(base_url=running.url, timeout=60) as client:
         created = client.post("/v1/adapters", json={"text": TEXTS[0]}).json()
-        answer = client.post("/v1/chat/completions", json=CHAT | {"model": created["model"]}).json()["choices"]
     model = tiny_lorify()
     config, hypernetwork = tiny_hypernetwork(model.base)
     torch.nn.init.constant_(hypernetwork.log_scale, -1.0)
     other = Lorify(model.base, AssociativeInternalizer(model.base, config, hypernetwork, name="other", digest="d2"))
     with serving(tmp_path, model=other) as running, httpx2.Client(base_url=running.url, timeout=60) as client:
         assert [one["id"] for one in client.get("/v1/adapters").json()["data"]] == [created["id"]]
-        again = client.post("/v1/chat/completions", json=CHAT | {"model": created["model"]}).json()["choices"]
-        assert again == answer
-        refused = client.patch(f"/v1/adapters/{created['id']}", json={"add": [{"text": TEXTS[1]}]})
-        assert refused.status_code == 400 and "made by tiny, not by other" in refused.json()["error"]["message"]
+        # The documents' tokens are kept, so the other hypernetwork encodes them.
+        assert client.post("/v1/chat/completions", json=CHAT | {"model": created["model"]}).status_code == 200
+        changed = client.patch(f"/v1/adapters/{created['id']}", json={"add": [{"text": TEXTS[1]}]})
+        assert changed.status_code == 200 and len(changed.json()["documents"]) == 2

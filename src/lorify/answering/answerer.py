@@ -253,7 +253,7 @@ class Answerer:
         )
 
     def confidence(self, signals: AnswerSignals) -> float | None:
-        """Estimate the probability that an answer is right, with one forward pass.
+        """Estimate the probability that an answer is right, with a forward pass and one of the reader.
 
         Returns:
             The probability; None if there is no confidence model, no adapter is on, one was made otherwise (the model
@@ -262,7 +262,7 @@ class Answerer:
         model = self.confidence_model
         if signals.is_quoted:
             return None
-        return model.probability(signals.surprisal) if model is not None and _is_judged(signals, model) else None
+        return model.probability(signals.confidence) if model is not None and _is_judged(signals, model) else None
 
     def stated(self, signals: AnswerSignals) -> float | None:
         """Estimate the probability that the documents state an answer, with a forward pass and one of the reader.

@@ -1,10 +1,10 @@
-"""Confidence: the probability that an adapter's answer is right, estimated from the answer alone.
+"""Confidence: the probability that an adapter's answer is right, estimated from the answer and the documents.
 
 Two signals are measured in one forward pass with the adapter: the mean and the maximum surprisal of the answer's
 tokens, where a token of probability p has the surprisal -log p. Both range over powers of ten, so their logarithms are
-used. The third is how likely quoted words are the answer. A logistic regression combines them. It is fitted once
-for a hypernetwork, on questions with known answers (`lorify.evaluation.scoring.confidence`), and saved beside its
-weights.
+used. The third is how likely quoted words are the answer. The others say whether the documents state it (see
+`lorify.answering.stated`). A logistic regression combines them. It is fitted once for a hypernetwork, on questions with
+known answers (`lorify.evaluation.scoring.confidence`), and saved beside its weights.
 """
 
 from __future__ import annotations
@@ -41,6 +41,28 @@ NO_ANSWER = Signals(math.log(MAX_SURPRISAL), math.log(MAX_SURPRISAL))
 """Signals of an empty answer."""
 
 
+class ConfidenceSignals(NamedTuple):
+    """Signals of whether an answer is right.
+
+    Attributes:
+        mean: as for `Signals`.
+        most: as for `Signals`.
+        span: as for `Signals`.
+        located: as for `StatedSignals`, as are the following; 0 if it is unknown where the answer is from.
+        quoted: see there.
+        verdict: see there.
+        extracted: see there.
+    """
+
+    mean: float
+    most: float
+    span: float
+    located: float = 0.0
+    quoted: float = 0.0
+    verdict: float = 0.0
+    extracted: float = 0.0
+
+
 class ConfidenceModel(FittedModel):
     """A logistic regression from the signals of an answer to the probability that it is right.
 
@@ -50,13 +72,16 @@ class ConfidenceModel(FittedModel):
     file_name: ClassVar[str] = "confidence.json"
     command: ClassVar[str] = "lorify eval confidence --save"
 
-    weights: tuple[float, float, float] = Field(description=f"Log-odds per unit of {', '.join(Signals._fields)}.")
+    weights: tuple[float, float, float, float, float, float, float] = Field(
+        description=f"Log-odds per unit of {', '.join(ConfidenceSignals._fields)}."
+    )
 
     @field_validator("weights", mode="before")
     @classmethod
-    def _add_span(cls, weights: Any) -> Any:
-        """Models that were fitted before answers were words of the reader have no weight for these."""
-        return (*weights, 0.0) if isinstance(weights, list | tuple) and len(weights) == 2 else weights
+    def _add_signals(cls, weights: Any) -> Any:
+        """Models that were fitted to fewer signals have no weights for the others."""
+        missing = len(ConfidenceSignals._fields) - len(weights) if isinstance(weights, list | tuple) else 0
+        return (*weights, *[0.0] * missing) if 0 < missing < len(ConfidenceSignals._fields) - 1 else weights
 
     def is_doubtful(self, probability: float) -> bool:
         """Return whether the user should be warned of an answer with this probability."""

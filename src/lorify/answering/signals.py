@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from lorify.answering.confidence import Signals, surprisal_signals
+from lorify.answering.confidence import ConfidenceSignals, Signals, surprisal_signals
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.quotes import AskedDocuments, Finding
 from lorify.answering.sources import Source, find_source
@@ -95,3 +95,8 @@ class AnswerSignals:
         if extracted is None:
             extracted = self._find_spans([AskedDocuments(question, self.evidence)])[0].stated
         return stated_signals(self.text, self.surprisal, self.source, located, question=question, extracted=extracted)
+
+    @property
+    def confidence(self) -> ConfidenceSignals:
+        """Signals of whether the answer is right."""
+        return ConfidenceSignals(*self.surprisal, *(() if self.stated is None else self.stated[1:]))

@@ -94,7 +94,7 @@ def merge(
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):
-        merge_into_base(model.base, [(model.share_weights(adapter), scale) for adapter, scale in scaled], output)
+        merge_into_base(model.base, [(model.attach_weights(adapter), scale) for adapter, scale in scaled], output)
     print_line(str(output))
 
 
@@ -115,7 +115,7 @@ def export(
     exporter = find_export(format)
     adapter = load_adapter(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
-    exporter.export(model.share_weights(adapter), model.base, output)
+    exporter.export(model.attach_weights(adapter), model.base, output)
     print_line(str(output))
 
 
@@ -129,7 +129,7 @@ def add(adapter_dir: ChangedDir, documents: Documents, base: Base = None, hypern
     read = read_contexts(documents)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("internalizing"):
-        changed = model.add(adapter, *read)
+        changed = model.add(model.attach_weights(adapter), *read)
     model.save(changed, adapter_dir)
     _print_documents(changed)
 
@@ -147,7 +147,7 @@ def remove(
     """
     adapter = _load_local(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
-    changed = model.remove(adapter, *names)
+    changed = model.remove(model.attach_weights(adapter), *names)
     model.save(changed, adapter_dir)
     _print_documents(changed)
 

@@ -111,8 +111,12 @@ class DocumentInternalizer(Protocol):
         """Drop what an adapter keeps of its documents' tokens beyond `keep`; its weights stay the same."""
         ...
 
-    def share_weights(self, adapter: Adapter) -> Adapter:
-        """Make an adapter from disk smaller in memory, if this hypernetwork made it and can rebuild its weights."""
+    def attach_weights(self, adapter: Adapter) -> Adapter:
+        """Give an adapter from disk its weights, if these are rebuilt from its statistics.
+
+        Raises:
+            AdapterError: if another hypernetwork made it, and this one cannot make it again.
+        """
         ...
 
     def prepare(
@@ -257,7 +261,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         del keep
         return adapter
 
-    def share_weights(self, adapter: Adapter) -> Adapter:
+    def attach_weights(self, adapter: Adapter) -> Adapter:
         """Return the adapter: by default its weights are its own."""
         return adapter
 

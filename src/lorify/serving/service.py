@@ -57,7 +57,7 @@ class Service:
         self.engine_name = engine_name
         self.store = store
         store.show_only(model.base.digest)
-        store.share_weights = model.share_weights
+        store.attach_weights = model.attach_weights
         self.keys = keys
         self.settings = settings or ServingSettings()
         if has_several(keys):

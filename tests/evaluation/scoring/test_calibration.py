@@ -1,6 +1,7 @@
 import pytest
 
 from lorify.answering.answerer import Answer
+from lorify.answering.confidence import ConfidenceSignals
 from lorify.errors import EvaluationError
 from lorify.evaluation.scoring.calibration import calibrate
 from lorify.evaluation.suites.facts import FactsSuite
@@ -20,7 +21,7 @@ def test_answers_with_their_signals_are_fitted(model, monkeypatch):
     seen = []
     fitted, rows = calibrate(model, [SUITE], report=lambda *done: seen.append(done))
     assert fitted.questions == len(known) and fitted.hypernetwork_digest == model.internalizer.digest
-    assert [row["signal"] for row in rows] == ["mean", "most", "span", "all, unseen documents"]
+    assert [row["signal"] for row in rows] == [*ConfidenceSignals._fields, "all, unseen documents"]
     assert {row["right"] for row in rows} == {round(len(right) / len(known), 3)}
     assert all(0 <= row["auroc"] <= 1 for row in rows)
     assert seen == [(1, 4)] * 4

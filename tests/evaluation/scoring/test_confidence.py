@@ -10,7 +10,7 @@ def drawn(num_answers=200, seed=0):
     """Answers whose first signal tells right from wrong, mostly; the others are noise."""
     rng = random.Random(seed)
     is_right = [rng.random() < 0.5 for _ in range(num_answers)]
-    signals = [(rng.gauss(1.5 * right, 1), rng.gauss(0, 1), rng.gauss(0, 1)) for right in is_right]
+    signals = [(rng.gauss(1.5 * right, 1), *(rng.gauss(0, 1) for _ in range(6))) for right in is_right]
     return signals, is_right, [i // 5 for i in range(num_answers)]
 
 

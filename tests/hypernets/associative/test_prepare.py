@@ -1,5 +1,6 @@
 """Which adapter answers a question: relevance and focus of an internalizer."""
 
+import copy
 import gc
 import weakref
 from dataclasses import replace
@@ -11,6 +12,7 @@ from stand_in_readers import constant, matching_documents
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, LONG, assert_same_weights, largest_difference, tiny_internalizer
 
 from lorify.adapters.storage import load_adapter, save_adapter
+from lorify.errors import AdapterError
 from lorify.hypernets.associative.document_memory import kept_of, without_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.questions.relevance import Relevance
@@ -207,3 +209,20 @@ def test_a_focused_adapter_lets_go_of_the_documents_once_it_is_solved():
     found = found.adapter
     gc.collect()
     assert documents() is None
+
+
+@pytest.mark.parametrize("keep", ["tokens", "index"])
+def test_another_hypernetwork_makes_an_adapter_from_disk_again_from_its_tokens(tmp_path, keep):
+    adapter = FOCUSING.reduce(FOCUSING.internalize(DOCUMENTS[:2]), keep)
+    save_adapter(adapter, tmp_path / "adapter")
+    network = copy.deepcopy(FOCUSING.hypernetwork)
+    torch.nn.init.constant_(network.log_scale, -1.0)
+    other = replace(FOCUSING, hypernetwork=network, name="other", digest="d2")
+    made_again = other.attach_weights(load_adapter(tmp_path / "adapter"))
+    expected = other.reduce(other.internalize(DOCUMENTS[:2]), keep)
+    assert largest_difference(made_again, expected) < 1e-4 < largest_difference(made_again, adapter)
+    assert made_again.provenance.hypernetwork == "other" and other.can_rebuild(made_again)
+    assert made_again.provenance.documents == adapter.provenance.documents
+    save_adapter(FOCUSING.reduce(adapter, "none"), tmp_path / "without tokens")
+    with pytest.raises(AdapterError, match=r"not by other.*internalize its documents again"):
+        other.attach_weights(load_adapter(tmp_path / "without tokens"))

@@ -18,7 +18,7 @@ from lorify.errors import EvaluationError
 if TYPE_CHECKING:
     from lorify.answering.confidence import ConfidenceModel
 
-DEFAULT_SUITE = "facts:documents=40:seed=1000"
+DEFAULT_SUITES = ("facts:documents=40:seed=1000", "portraits:documents=30:seed=1000")
 
 
 def confidence(
@@ -26,7 +26,7 @@ def confidence(
         list[str] | None,
         typer.Argument(
             metavar="SUITE...",
-            help=f"Suites to fit to: SUITE[:option=value...], or a path; by default {DEFAULT_SUITE}.",
+            help=f"Suites to fit to: SUITE[:option=value...], or a path; by default {' and '.join(DEFAULT_SUITES)}.",
         ),
     ] = None,
     questions: Annotated[
@@ -56,7 +56,7 @@ def confidence(
     Example: lorify eval confidence facts:documents=20
     """
     if questions is None:
-        fitted, rows = _fit(suites or [DEFAULT_SUITE], base, hypernetwork, save=save)
+        fitted, rows = _fit(suites or DEFAULT_SUITES, base, hypernetwork, save=save)
     elif suites or save:
         raise EvaluationError(
             "--questions measures a saved fit, so it excludes SUITE and --save; to fit to the file, give it as SUITE"

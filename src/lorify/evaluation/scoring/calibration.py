@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.confidence import ConfidenceModel, Signals
+from lorify.answering.confidence import ConfidenceModel, ConfidenceSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import PreparedCase, check_questions
@@ -27,14 +27,15 @@ Row = dict[str, str | int | float]
 class _Answers:
     """Answers with the adapter: their signals, whether they are right, and their cases."""
 
-    signals: list[Signals]
+    signals: list[ConfidenceSignals]
     is_right: list[bool]
     groups: list[str]
 
     def rows(self, name: str, combined_auroc: float) -> list[Row]:
         """Build a row for each signal, and one for all signals combined with the given name and AUROC."""
         scores = {
-            signal: auroc([-s[i] for s in self.signals], self.is_right) for i, signal in enumerate(Signals._fields)
+            signal: auroc([-s[i] if signal in ("mean", "most") else s[i] for s in self.signals], self.is_right)
+            for i, signal in enumerate(ConfidenceSignals._fields)
         }
         right = round(sum(self.is_right) / len(self.is_right), 3)
         return [
@@ -117,6 +118,6 @@ def _add_answers(
     asked = [i for i, (_, plan) in enumerate(planned) if plan.is_on]
     answers = answer_in_batches(answerer, [planned[i] for i in asked], options)
     for i, answer in zip(asked, answers, strict=True):
-        found.signals.append(answerer.signals(planned[i][1], answer.text).surprisal)
+        found.signals.append(answerer.signals(planned[i][1], answer.text).confidence)
         found.is_right.append(token_f1(answer.text, case.questions[i].answers) >= RIGHT_F1)
         found.groups.append(case.id)

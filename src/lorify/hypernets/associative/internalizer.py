@@ -19,6 +19,7 @@ from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.adapters.pairs import Key, RebuiltWeights
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
+from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import Context, as_text
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
@@ -168,15 +169,19 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Drop tokens of documents; see `DocumentInternalizer.reduce`."""
         return reduce_tokens(adapter, keep)
 
-    def share_weights(self, adapter: Adapter) -> Adapter:
-        """Hold only statistics, where the weights follow from these; see `DocumentInternalizer.share_weights`."""
-        if (
-            adapter.statistics is None
-            or not self.can_rebuild(adapter)
-            or adapter.provenance.studied_seconds is not None
-        ):
+    def attach_weights(self, adapter: Adapter) -> Adapter:
+        """Give an adapter from disk its weights; see `DocumentInternalizer.attach_weights`.
+
+        If another hypernetwork made it, the kept tokens of its documents are encoded again.
+        """
+        if self.can_rebuild(adapter) and adapter.provenance.studied_seconds is None:
+            return replace(adapter, weights=self._rebuilt(adapter.statistics or ()))
+        if not isinstance(adapter.weights, RebuiltWeights) or self._made(adapter):
             return adapter
-        return replace(adapter, weights=self._rebuilt(adapter.statistics))
+        encoded = self._encode_again(adapter)
+        if encoded is None:
+            raise not_rebuildable(adapter, self.name)
+        return encoded
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
@@ -263,6 +268,19 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return self._writer.weights_of(
             lambda: self._writer.solve([stored_statistics(stored, device) for stored in statistics])
         )
+
+    def _encode_again(self, adapter: Adapter) -> Adapter | None:
+        """Internalize the documents of an adapter from their kept tokens; None if these are not kept."""
+        records = list(adapter.provenance.documents)
+        kept = [CachedTokens.from_tensors(stored.tensors, self.base.device) for stored in adapter.statistics or ()]
+        memories: list[DocumentMemory] = []
+        for record, tokens in zip(records, kept, strict=True):
+            if tokens is None:
+                return None
+            text = self.base.decode_text(tokens.text_ids(self.base.tokenizer.bos_token_id is not None))
+            memories.append(self._encoder.encode(document_from_text(text, record.name), None, None)[1])
+        encoded = self.write_adapter(records, self.within_limits(records, memories))
+        return self.reduce(encoded, kept_by_choice(adapter, self.limits))
 
     def _made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter, and its statistics are there."""

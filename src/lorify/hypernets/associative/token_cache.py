@@ -134,6 +134,10 @@ class CachedTokens:
         """Return the token ids of one chunk as it was encoded."""
         return self.ids.split(self.chunk_sizes.tolist())[number].tolist()
 
+    def text_ids(self, has_start: bool) -> list[int]:
+        """Return the token ids of the text; `has_start`: chunks begin with a token that is not of the text."""
+        return [id for chunk in self.ids.split(self.chunk_sizes.tolist()) for id in chunk[int(has_start) :].tolist()]
+
     def locate(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return the chunk, and the offset in its memory, of the tokens at these indices: `[n]` each."""
         ends = (self.chunk_sizes - 1).cumsum(0)

@@ -64,7 +64,7 @@ class AdapterStore:
         self.folder = folder
         self.max_owner_bytes: int | None = None
         """Limit on the visible adapters of one owner; None if only the limit on all counts."""
-        self.share_weights: Callable[[Adapter], Adapter] = lambda adapter: adapter
+        self.attach_weights: Callable[[Adapter], Adapter] = lambda adapter: adapter
         """Applied to each adapter that is read, to make it smaller in memory."""
         self._max_disk_bytes = max_disk_bytes
         self._cache = AdapterCache(max_memory_bytes)
@@ -351,7 +351,7 @@ class AdapterStore:
 
     def _load(self, id: str, owner: str) -> Adapter:
         try:
-            adapter = self.share_weights(self._folders.load(id))
+            adapter = self.attach_weights(self._folders.load(id))
         except AdapterError as error:
             self.describe(id, owner)  # raises if the adapter was deleted while it was being read
             _log.error("%s", error)

@@ -52,5 +52,6 @@ def test_a_restart_with_another_hypernetwork_keeps_adapters_usable(tmp_path: Pat
         assert [one["id"] for one in client.get("/v1/adapters").json()["data"]] == [created["id"]]
         # The documents' tokens are kept, so the other hypernetwork encodes them.
         assert client.post("/v1/chat/completions", json=CHAT | {"model": created["model"]}).status_code == 200
-        changed = client.patch(f"/v1/adapters/{created['id']}", json={"add": [{"text": TEXTS[1]}]})
-        assert changed.status_code == 200 and len(changed.json()["documents"]) == 2
+        changed = client.patch(f"/v1/adapters/{created['id']}", json={"add": [{"name": "other", "text": TEXTS[1]}]})
+        assert changed.status_code == 200, changed.text
+        assert len(changed.json()["documents"]) == 2

@@ -140,7 +140,11 @@ class AdapterStore:
             adapter = self._cache.get(id)
         if adapter is None:
             adapter = self._load(id, owner)
-        return replace(adapter, provenance=stored.provenance)
+        made_by = adapter.provenance  # another hypernetwork than in the index, if that one has been replaced
+        provenance = stored.provenance.model_copy(
+            update={"hypernetwork": made_by.hypernetwork, "hypernetwork_digest": made_by.hypernetwork_digest}
+        )
+        return replace(adapter, provenance=provenance)
 
     def describe(self, id: str, owner: str) -> StoredAdapter:
         """Return the index entry of an adapter.

@@ -62,7 +62,11 @@ class _Waits:
     def wait_stream(self, _other: object) -> None:
         """Return at once."""
 
-    record = synchronize = lambda self: None
+    def record(self, _stream: object = None) -> None:
+        """Return at once."""
+
+    def synchronize(self) -> None:
+        """Return at once."""
 
 
 STAND_INS: dict[str, object] = {
@@ -72,5 +76,7 @@ STAND_INS: dict[str, object] = {
     "Event": _Waits,
     "stream": lambda _stream: nullcontext(),
     "current_stream": _Waits,
+    "set_stream": lambda _stream: None,
+    "device": lambda _device: nullcontext(),
 }
 """Names of `torch.cuda` and what replaces them."""

@@ -10,9 +10,12 @@ import pytest
 import torch
 from bad_input_helpers import Fail, run, snapshot, truncate
 from safetensors.torch import load_file, save_file
+from tiny import tiny_associative_config
 
 from lorify.adapters import storage
+from lorify.base.loading import load_base
 from lorify.hypernets.associative.kind import ASSOCIATIVE
+from lorify.hypernets.associative.network import AssociativeHypernetwork
 
 
 def rewrite_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
@@ -111,6 +114,18 @@ def test_an_adapter_of_another_base(
         assert str(base_dir) in line and "--base" in line and "other-base" in line
     line = fail("adapter", "add", adapter_dir, document, "--base", other, "--hypernetwork", hypernetwork_dir)
     assert str(base_dir) in line and "other-base" in line
+    base = load_base(str(other))
+    config = tiny_associative_config(base, 32)
+    ASSOCIATIVE.save(tmp_path / "of-other-base", config, AssociativeHypernetwork(config))
+    for command in (
+        ["chat", "--adapter", adapter_dir, "-q", "Who?"],
+        ["adapter", "merge", adapter_dir, "-o", tmp_path / "out"],
+        ["adapter", "export", adapter_dir, "-o", tmp_path / "out"],
+        ["adapter", "add", adapter_dir, document],
+        ["adapter", "remove", adapter_dir, "tower.txt"],
+    ):
+        line = fail(*command, "--base", other, "--hypernetwork", tmp_path / "of-other-base")
+        assert str(base_dir) in line and "other-base" in line
 
 
 def test_an_adapter_of_another_hypernetwork(

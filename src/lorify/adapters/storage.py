@@ -1,4 +1,4 @@
-"""Adapters on disk: `adapter.json`, `adapter.safetensors` and, if there are statistics, `statistics.safetensors`.
+"""Adapters on disk: `adapter.json`, and `adapter.safetensors`, `statistics.safetensors` or both.
 
 Weights that a hypernetwork rebuilds from the statistics are not stored.
 

@@ -253,7 +253,7 @@ class Answerer:
         )
 
     def confidence(self, signals: AnswerSignals) -> float | None:
-        """Estimate the probability that an answer is right, with a forward pass and one of the reader.
+        """Estimate the probability that an answer is right, with a forward pass, one of the reader and the extractor's.
 
         Returns:
             The probability; None if there is no confidence model, no adapter is on, one was made otherwise (the model

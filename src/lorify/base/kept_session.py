@@ -18,6 +18,7 @@ class KeptSession:
         lock: held while a session is looked up or opened.
         key: state of the base for which the session was opened.
         session: the session; None before, and if the base has none.
+        can_record: whether steps may be recorded as CUDA graphs; False once that has failed.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class KeptSession:
         self.num_steps = 0
         self.key: Hashable = None
         self.session: Any = None
+        self.can_record = True
 
     @property
     def is_due(self) -> bool:

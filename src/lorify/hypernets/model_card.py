@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lorify.adapters.pairs import RebuiltWeights
 from lorify.adapters.storage import FILES as ADAPTER_FILES
 from lorify.adapters.storage import RECORD_NAME, load_adapter
 from lorify.errors import HypernetworkError, LorifyError
@@ -51,13 +52,21 @@ def describe_folder(folder: Path, address: HubAddress, licence: str | None) -> M
 
 
 def _adapter_card(folder: Path, address: HubAddress, licence: str | None) -> ModelCard:
-    provenance = load_adapter(folder).provenance
+    adapter = load_adapter(folder)
+    provenance = adapter.provenance
     lines = [
         f"A LoRA adapter for `{provenance.base_name}`, made by the hypernetwork `{provenance.hypernetwork}` of lorify.",
         "",
         *(f"- {document.name} ({document.num_tokens} tokens)" for document in provenance.documents),
     ]
     usage = f'lorify chat --adapter {address} -q "..."'
+    if isinstance(adapter.weights, RebuiltWeights):
+        digest = provenance.hypernetwork_digest or ""
+        lines += [
+            "",
+            f"The hypernetwork (SHA-256 {digest[:16]}...) rebuilds its weights; give it, unless it ships with lorify.",
+        ]
+        usage += " --hypernetwork FOLDER"
     return _card(folder, ADAPTER_FILES, provenance.base_name, licence, lines, usage)
 
 

@@ -25,7 +25,7 @@ def test_examples_stand_before_the_document_and_its_question(model, name):
 @pytest.mark.parametrize("name", ["icl", "rag"])
 def test_a_trained_lora_is_on_as_it_is_for_every_question(model, tmp_path, name):
     adapter = model.internalize(document_from_text(CASE.documents[0]))
-    model.save(adapter.with_held_weights(), tmp_path / "lora")
+    model.save(adapter, tmp_path / "lora")
     asked = query(model, f"{name}:lora={tmp_path / 'lora'}")
     plan = model.answerer.plan_query(asked)
     assert plan.is_on and asked.document == "The mill opens at nine."

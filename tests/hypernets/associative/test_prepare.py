@@ -220,6 +220,9 @@ def test_another_hypernetwork_makes_an_adapter_from_disk_again_from_its_tokens(t
     other = replace(FOCUSING, hypernetwork=network, name="other", digest="d2")
     made_again = other.attach_weights(load_adapter(tmp_path / "adapter"))
     expected = other.reduce(other.internalize(DOCUMENTS[:2]), keep)
+    save_adapter(FOCUSING.combine([(adapter, 0.5)]), tmp_path / "half")
+    half = other.attach_weights(load_adapter(tmp_path / "half"))
+    assert largest_difference(half, other.combine([(expected, 0.5)])) < 1e-4 < largest_difference(half, expected)
     assert largest_difference(made_again, expected) < 1e-4 < largest_difference(made_again, adapter)
     assert made_again.provenance.hypernetwork == "other" and other.can_rebuild(made_again)
     assert made_again.provenance.documents == adapter.provenance.documents

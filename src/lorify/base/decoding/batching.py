@@ -1,8 +1,8 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
 Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by compiled loops (`compiled`)
-or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers; on a card their steps
-are recorded (`graph_rows`). Architectures that
+or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. On a card, the steps
+of these blocks are recorded (`graph_rows`). Architectures that
 neither supports use the Hugging Face model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.

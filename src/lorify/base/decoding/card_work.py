@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 _WARM_UPS = 3
 """Runs before the recording, in which libraries choose their kernels and allocate what they keep."""
+_recording = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class RecordedWork:
 
     def run(self) -> Tensor:
         """Repeat the work and return a copy of its result."""
-        self.graph.replay()
+        with torch.cuda.device(self.result.device):
+            self.graph.replay()
         return self.result.clone()
 
 
@@ -40,25 +43,30 @@ def record_work(work: Callable[[], Tensor], device: torch.device) -> RecordedWor
     Raises:
         RuntimeError: if CUDA cannot record it.
     """
-    current = torch.cuda.current_stream(device)
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(current)
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM_UPS):
-            work()
-    current.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    # Other threads may allocate memory meanwhile.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = work()
+    with _recording, torch.cuda.device(device):
+        current = torch.cuda.current_stream(device)
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(current)
+        try:
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UPS):
+                    work()
+            # Other threads may allocate memory meanwhile.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                result = work()
+        finally:
+            torch.cuda.set_stream(current)  # a recording that fails leaves its own stream behind
+        current.wait_stream(stream)
     return RecordedWork(graph, result)
 
 
 def start_reading(tokens: Tensor) -> Callable[[], list[int]]:
     """Start to copy tokens `[N]` from a card; the returned function waits for the copy alone, not for later work."""
     copied = tokens.to("cpu", non_blocking=True)
-    done = torch.cuda.Event()
-    done.record()
+    with torch.cuda.device(tokens.device):
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(tokens.device))
 
     def read() -> list[int]:
         done.synchronize()

@@ -30,7 +30,8 @@ _log = logging.getLogger(__name__)
 
 def uses_graphs(base: BaseLM) -> bool:
     """Return whether steps of a base are recorded as graphs."""
-    return base.device.type == "cuda" and os.environ.get(DECODING_VARIABLE) != "torch"
+    is_wanted = os.environ.get(DECODING_VARIABLE) != "torch" and base.decoding_session.can_record
+    return base.device.type == "cuda" and is_wanted
 
 
 class GraphRows:
@@ -48,7 +49,7 @@ class GraphRows:
         self._rows = BlockRows(base, lora, keys, values, slots)
         self._slots = slots
         self._num_positions = keys[0].shape[2]
-        self._can_record = True
+        self._session = base.decoding_session
         self._num_steps = 0
         self._work: RecordedWork | None = None
         # Inputs of the recorded step.
@@ -60,7 +61,7 @@ class GraphRows:
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
         self._num_steps += 1
-        if not self._can_record or self._num_steps <= STEPS_BEFORE_GRAPH:
+        if not self._session.can_record or self._num_steps <= STEPS_BEFORE_GRAPH:
             return self._rows.step(x, lengths)
         self._x.copy_(x)
         if self._known_lengths != list(lengths):  # at first, and after other rows were decoded
@@ -78,9 +79,9 @@ class GraphRows:
         try:
             self._work = record_work(self._decode, device)
         except RuntimeError as error:
-            self._can_record = False
+            self._session.can_record = False
             _log.warning("tokens are decoded without a CUDA graph, more slowly: %s", failure_reason(error))
-        return self._can_record
+        return self._session.can_record
 
     def _decode(self) -> Tensor:
         """Decode the tokens in `_x`; a repetition writes the same keys and values."""

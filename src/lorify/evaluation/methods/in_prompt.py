@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import Field
 
 from lorify.adapters import AdapterStack
-from lorify.adapters.storage import load_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
@@ -61,9 +60,7 @@ class PromptMethod(Method):
         ]
         stack = AdapterStack()
         if self.lora is not None:
-            adapter = load_adapter(self.lora)
-            adapter.check_base(model.base)
-            stack = AdapterStack.of(adapter)
+            stack = AdapterStack.of(model.load_adapter(self.lora))
 
         def ingest(case: Case) -> PreparedCase:
             find = self.text_finder(model, case)

@@ -40,6 +40,7 @@ class Trained(Method):
             task = case_task(case)
             adapter = find(task)
             adapter.check_base(model.base)
+            adapter = model.attach_weights(adapter)
             prepared = prepare_adapter(adapter, only_if_relevant=False)
             return replace(prepared, query_for=with_examples(prepared.query_for, task)) if self.examples else prepared
 

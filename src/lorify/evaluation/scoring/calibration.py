@@ -47,7 +47,7 @@ class _Answers:
 def calibrate(
     model: Lorify, suites: Sequence[Suite], *, report: Report = lambda done, total: None
 ) -> tuple[ConfidenceModel, list[Row]]:
-    """Answer suites and fit a confidence model to the answers.
+    """Answer suites and fit a confidence model to the answers, quotes included.
 
     Args:
         model: base model and hypernetwork.

@@ -6,6 +6,7 @@ Each job has a module of its own: encoding documents (`document_encoder`), word 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -55,6 +56,7 @@ from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CachedToken
 from lorify.hypernets.evidence import AnswerSpan, PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
 
+_log = logging.getLogger(__name__)
 MIN_ANSWER_PROBABILITY = 0.6
 """A question without word overlap is relevant if a token belongs to its answer with a higher probability than this."""
 
@@ -178,6 +180,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             return replace(adapter, weights=self._rebuilt(adapter.statistics or ()))
         if not isinstance(adapter.weights, RebuiltWeights) or self._made(adapter):
             return adapter
+        adapter.check_base(self.base)  # the token ids are those of its tokenizer
         encoded = self._encode_again(adapter)
         if encoded is None:
             raise not_rebuildable(adapter, self.name)
@@ -274,11 +277,17 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         records = list(adapter.provenance.documents)
         kept = [CachedTokens.from_tensors(stored.tensors, self.base.device) for stored in adapter.statistics or ()]
         memories: list[DocumentMemory] = []
-        for record, tokens in zip(records, kept, strict=True):
+        for record, stored, tokens in zip(records, adapter.statistics or (), kept, strict=True):
             if tokens is None:
                 return None
             text = self.base.decode_text(tokens.text_ids(self.base.tokenizer.bos_token_id is not None))
-            memories.append(self._encoder.encode(document_from_text(text, record.name), None, None)[1])
+            _, memory = self._encoder.encode(document_from_text(text, record.name), None, None)
+            memories.append(replace(memory.scaled(tokens.scale.item()), words=stored.tensors["words"]))
+        _log.warning(
+            "an adapter made by hypernetwork %s is made again by %s, from the tokens it keeps",
+            adapter.provenance.hypernetwork,
+            self.name,
+        )
         encoded = self.write_adapter(records, self.within_limits(records, memories))
         return self.reduce(encoded, kept_by_choice(adapter, self.limits))
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorify.adapters import Adapter
-from lorify.errors import AdapterError, StorageLimitError, StoreError, StoreFullError, UnknownAdapterError
+from lorify.errors import AdapterError, ContextError, StorageLimitError, StoreError, StoreFullError, UnknownAdapterError
 from lorify.serving.storage.adapter_cache import AdapterCache
 from lorify.serving.storage.folders import AdapterFolders
 from lorify.serving.storage.index import AdapterIndex, StoredAdapter
@@ -65,7 +65,7 @@ class AdapterStore:
         self.max_owner_bytes: int | None = None
         """Limit on the visible adapters of one owner; None if only the limit on all counts."""
         self.attach_weights: Callable[[Adapter], Adapter] = lambda adapter: adapter
-        """Applied to each adapter that is read, to make it smaller in memory."""
+        """Gives each adapter that is read its weights."""
         self._max_disk_bytes = max_disk_bytes
         self._cache = AdapterCache(max_memory_bytes)
         self._damaged: set[str] = set()
@@ -141,10 +141,14 @@ class AdapterStore:
         if adapter is None:
             adapter = self._load(id, owner)
         made_by = adapter.provenance  # another hypernetwork than in the index, if that one has been replaced
-        provenance = stored.provenance.model_copy(
-            update={"hypernetwork": made_by.hypernetwork, "hypernetwork_digest": made_by.hypernetwork_digest}
-        )
-        return replace(adapter, provenance=provenance)
+        if made_by.hypernetwork_digest == stored.provenance.hypernetwork_digest:
+            return replace(adapter, provenance=stored.provenance)
+        changes = {
+            "hypernetwork": made_by.hypernetwork,
+            "hypernetwork_digest": made_by.hypernetwork_digest,
+            "fidelity": None,
+        }
+        return replace(adapter, provenance=stored.provenance.model_copy(update=changes))
 
     def describe(self, id: str, owner: str) -> StoredAdapter:
         """Return the index entry of an adapter.
@@ -355,12 +359,16 @@ class AdapterStore:
 
     def _load(self, id: str, owner: str) -> Adapter:
         try:
-            adapter = self.attach_weights(self._folders.load(id))
+            adapter = self._folders.load(id)
         except AdapterError as error:
             self.describe(id, owner)  # raises if the adapter was deleted while it was being read
             _log.error("%s", error)
             self._damaged.add(id)
             raise StoreError(f"adapter {id!r} is damaged on disk; post its documents again") from error
+        try:
+            adapter = self.attach_weights(adapter)
+        except (AdapterError, ContextError) as error:
+            raise StoreError(f"adapter {id!r} cannot be used: {error}; post its documents again") from error
         with self._lock:
             try:
                 self._index.get(id, owner)

@@ -22,8 +22,8 @@ def test_a_place_where_nothing_can_be_written(
     below_a_file = document / "out"
     for command in (
         ["internalize", document, "-o", below_a_file, *model_options],
-        ["adapter", "export", adapter_dir, "-o", below_a_file],
-        ["adapter", "merge", adapter_dir, "-o", below_a_file],
+        ["adapter", "export", adapter_dir, "-o", below_a_file, *model_options],
+        ["adapter", "merge", adapter_dir, "-o", below_a_file, *model_options],
         ["train", training_config, "-o", below_a_file],
         ["train", training_config, "-o", document],
     ):
@@ -38,8 +38,8 @@ def test_a_write_that_the_system_refuses_in_the_middle(
         ["internalize", document, "-o", tmp_path / "new" / "adapter", *model_options],
         ["internalize", document, "-o", adapter_dir, *model_options],
         ["adapter", "add", adapter_dir, document, "--hypernetwork", hypernetwork_dir],
-        ["adapter", "merge", adapter_dir, "-o", tmp_path / "merged"],
-        ["adapter", "export", adapter_dir, "-o", tmp_path / "exported"],
+        ["adapter", "merge", adapter_dir, "-o", tmp_path / "merged", *model_options],
+        ["adapter", "export", adapter_dir, "-o", tmp_path / "exported", *model_options],
     ):
         with no_more_than(2000):
             line = fail(*command)
@@ -101,7 +101,7 @@ def test_a_full_disk(
     small.mkdir()
     commands = [
         ["train", training_config, "-o", small / "run", "--set", "optimization.steps=3"],
-        ["adapter", "merge", adapter_dir, "-o", small / "merged"],
+        ["adapter", "merge", adapter_dir, "-o", small / "merged", *model_options],
         ["internalize", *[document] * 20, "-o", small / "adapter", *model_options],
     ]
     arguments = json.dumps([[str(word) for word in command] for command in commands])

@@ -68,6 +68,11 @@ class _AdapterRecord(BaseModel):
     statistics_sha256: str | None = Field(description="SHA-256 of the statistics file, null if there is none.")
     provenance: Provenance = Field(description="Base, hypernetwork and documents.")
 
+    @property
+    def shapes(self) -> dict[Key, PairShape]:
+        """Return the shape of each pair."""
+        return {(entry.layer, entry.module): PairShape(entry.rank, entry.d_in, entry.d_out) for entry in self.modules}
+
 
 def save_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter; an earlier adapter in `folder` is replaced atomically.
@@ -126,7 +131,8 @@ def load_adapter(folder: Path) -> Adapter:
     """
     folder = local_folder(folder, "adapter", AdapterError)
     record = _read_record(folder)
-    weights = _missing_weights(record, folder) if record.weights_sha256 is None else _read_weights(record, folder)
+    sha256 = record.weights_sha256
+    weights = _missing_weights(record, folder) if sha256 is None else _read_weights(record, sha256, folder)
     statistics = None
     if record.statistics_sha256 is not None:
         statistics = _split_statistics(
@@ -137,13 +143,14 @@ def load_adapter(folder: Path) -> Adapter:
     return Adapter(weights, record.lora_alpha, record.provenance, statistics)
 
 
-def _read_weights(record: _AdapterRecord, folder: Path) -> dict[Key, LoraPair]:
-    numbers = sum(entry.rank * (entry.d_in + entry.d_out) for entry in record.modules)
-    tensors = _read_tensors(folder / WEIGHTS_NAME, str(record.weights_sha256), MAX_HEADER_BYTES + 8 * numbers)
+def _read_weights(record: _AdapterRecord, sha256: str, folder: Path) -> dict[Key, LoraPair]:
+    shapes = record.shapes
+    numbers = sum(shape.rank * (shape.d_in + shape.d_out) for shape in shapes.values())
+    tensors = _read_tensors(folder / WEIGHTS_NAME, sha256, MAX_HEADER_BYTES + 8 * numbers)
     wanted: dict[str, tuple[int, ...]] = {}
-    for entry in record.modules:
-        wanted[f"{entry.layer}.{entry.module}.lora_A"] = (entry.rank, entry.d_in)
-        wanted[f"{entry.layer}.{entry.module}.lora_B"] = (entry.d_out, entry.rank)
+    for (layer, module), shape in shapes.items():
+        wanted[f"{layer}.{module}.lora_A"] = (shape.rank, shape.d_in)
+        wanted[f"{layer}.{module}.lora_B"] = (shape.d_out, shape.rank)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if wanted != found:
         name = min(wanted.keys() - found.keys() or {entry[0] for entry in wanted.items() ^ found.items()})
@@ -151,11 +158,10 @@ def _read_weights(record: _AdapterRecord, folder: Path) -> dict[Key, LoraPair]:
             f"adapter {folder}: {name} is {found.get(name, 'missing')}, but {RECORD_NAME} says "
             f"{wanted.get(name, 'there is none')}; make the adapter again"
         )
-    weights: dict[Key, LoraPair] = {}
-    for entry in record.modules:
-        name = f"{entry.layer}.{entry.module}"
-        weights[entry.layer, entry.module] = LoraPair(tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"])
-    return weights
+    return {
+        (layer, module): LoraPair(tensors[f"{layer}.{module}.lora_A"], tensors[f"{layer}.{module}.lora_B"])
+        for layer, module in shapes
+    }
 
 
 def _missing_weights(record: _AdapterRecord, folder: Path) -> RebuiltWeights:
@@ -173,11 +179,7 @@ def _missing_weights(record: _AdapterRecord, folder: Path) -> RebuiltWeights:
             f"{(record.provenance.hypernetwork_digest or '')[:8]}...), which is not loaded; give it with --hypernetwork"
         )
 
-    shapes = {
-        (entry.layer, entry.module): PairShape(rank=entry.rank, d_in=entry.d_in, d_out=entry.d_out)
-        for entry in record.modules
-    }
-    return RebuiltWeights(shapes, refuse)
+    return RebuiltWeights(record.shapes, refuse)
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

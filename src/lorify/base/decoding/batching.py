@@ -2,8 +2,8 @@
 
 Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by compiled loops (`compiled`)
 or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. On a card, the steps
-of these blocks are recorded (`graph_rows`). Architectures that
-neither supports use the Hugging Face model for every token.
+of these blocks are recorded (`graph_rows`). Architectures that neither loops nor blocks support use the Hugging Face
+model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
 """
@@ -183,8 +183,8 @@ class _FastBatch:
         are_adjacent = rows[-1] - rows[0] == len(rows) - 1
         compiled = find_compiled(self._base) if are_adjacent and len(rows) <= _MOST_COMPILED_ROWS else None
         if compiled is None:
-            kind = GraphRows if uses_graphs(self._base) else BlockRows
-            return kind(self._base, lora, self._keys, self._values, rows)
+            blocks = BlockRows(self._base, lora, self._keys, self._values, rows)
+            return GraphRows(self._base, blocks) if uses_graphs(self._base) else blocks
         keys, values = ([buffer[rows[0] : rows[-1] + 1] for buffer in part] for part in (self._keys, self._values))
         return compiled.rows(self._base, lora, keys, values)
 

@@ -21,6 +21,8 @@ class BlockRows:
 
     Attributes:
         rotary: the base's rotary embedding.
+        slots: slots of the rows, ascending.
+        num_positions: T of the cache.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class BlockRows:
         self._norm = Norm.of(decoder.norm)
         self._blocks = [Block.of(base, index, lora, len(slots)) for index in range(base.num_layers)]
         self._output = Linears([head], [None], len(slots), base.packed_matrices)
-        self._keys, self._values, self._slots = keys, values, slots
+        self._keys, self._values, self.slots = keys, values, slots
+        self.num_positions = keys[0].shape[2]
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
-        return self.decode(x, newest_positions(self._slots, lengths, self.rotary, x))
+        return self.decode(x, newest_positions(self.slots, lengths, self.rotary, x))
 
     def decode(self, x: Tensor, positions: CachePositions) -> Tensor:
         """Decode one token of each row at given positions.

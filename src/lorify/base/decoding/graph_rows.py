@@ -20,7 +20,6 @@ from lorify.base.decoding.block_rows import BlockRows
 from lorify.base.decoding.cache_positions import masked_positions
 from lorify.base.decoding.card_work import RecordedWork, record_work
 from lorify.base.decoding.compiled.session import DECODING_VARIABLE
-from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 
 STEPS_BEFORE_GRAPH = 8
@@ -35,27 +34,23 @@ def uses_graphs(base: BaseLM) -> bool:
 
 
 class GraphRows:
-    """Rows of a batch, with the methods of `BlockRows`."""
+    """Rows of a batch, with the `step` of `BlockRows`."""
 
-    def __init__(
-        self,
-        base: BaseLM,
-        lora: LoraBatch | None,
-        keys: Sequence[Tensor],
-        values: Sequence[Tensor],
-        slots: Sequence[int],
-    ) -> None:
-        """Record nothing yet; arguments as for `BlockRows`."""
-        self._rows = BlockRows(base, lora, keys, values, slots)
-        self._slots = slots
-        self._num_positions = keys[0].shape[2]
+    def __init__(self, base: BaseLM, rows: BlockRows) -> None:
+        """Record nothing yet.
+
+        Args:
+            base: the base.
+            rows: decodes the rows until their step is recorded.
+        """
+        self._rows = rows
         self._session = base.decoding_session
         self._num_steps = 0
         self._work: RecordedWork | None = None
         # Inputs of the recorded step.
-        self._x = keys[0].new_empty(len(slots), base.hidden_size)
-        self._lengths = torch.tensor([0] * len(slots), device=base.device)
-        self._slot_index = torch.tensor(slots, device=base.device)
+        self._x = torch.empty(len(rows.slots), base.hidden_size, dtype=base.dtype, device=base.device)
+        self._lengths = torch.tensor([0] * len(rows.slots), device=base.device)
+        self._slot_index = torch.tensor(rows.slots, device=base.device)
         self._known_lengths: list[int] = []  # what `_lengths` holds
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -85,7 +80,8 @@ class GraphRows:
 
     def _decode(self) -> Tensor:
         """Decode the tokens in `_x`; a repetition writes the same keys and values."""
+        rows = self._rows
         positions = masked_positions(
-            self._slots, self._slot_index, self._lengths, self._num_positions, self._rows.rotary, self._x
+            rows.slots, self._slot_index, self._lengths, rows.num_positions, rows.rotary, self._x
         )
-        return self._rows.decode(self._x, positions)
+        return rows.decode(self._x, positions)

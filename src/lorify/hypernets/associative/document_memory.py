@@ -21,69 +21,80 @@ _MEMORY_NAMES = frozenset(PREFIX + field.name for field in fields(QuantizedMemor
 
 @dataclass(frozen=True)
 class DocumentMemory:
-    """The stored memory of one document.
+    """The memory of one document in its stored form, which is widened when it is needed.
+
+    Each document is rounded by itself, so adding and removing documents stays exact.
 
     Attributes:
-        S: weighted sum of the key outer products of all its tokens `[L, 1, r, r]`.
-        M: weighted sum of their key-value outer products `[L, 1, r, d]`; None if it follows from the keys and values in
-            `tokens`.
+        S_upper: one triangle of the weighted sum of the key outer products of all its tokens `[L, r (r + 1) / 2]`.
+        M: weighted sum of their key-value outer products `[L, 1, r, d]`, float16; None if it follows from the keys and
+            values in `tokens`. Float32 if it was stored before lorify 0.2.
+        M_unit: unit of each block of `M` `[L, 1, 1, 1]`; None without `M`.
         words: hashes of its words `[words]`.
         tokens: its tokens; None if there is no reader, or there are too many of them.
     """
 
-    S: Tensor
+    S_upper: Tensor
     M: Tensor | None
+    M_unit: Tensor | None
     words: Tensor
     tokens: CachedTokens | None
 
     @classmethod
     def of(cls, statistics: Statistics, words: Tensor, tokens: CachedTokens | None) -> DocumentMemory:
         """Keep sums over all tokens of a document, and its tokens."""
-        M = None if tokens is not None and tokens.memory is not None else statistics.M
-        return cls(statistics.S, M, words, tokens)
+        follows = tokens is not None and tokens.memory is not None
+        M, unit = (None, None) if follows else _rounded(statistics.M)
+        return cls(upper_triangle(statistics.S), M, unit, words, tokens)
+
+    @cached_property
+    def S(self) -> Tensor:
+        """Weighted sum of the key outer products `[L, 1, r, r]`."""
+        return _symmetric(self.S_upper)
 
     @cached_property
     def statistics(self) -> Statistics:
         """Sums over all tokens, with N = 1, in the precision that is stored."""
-        M = self.M
-        if M is None:
-            assert self.tokens is not None and self.tokens.memory is not None
-            M = self.tokens.memory.value_sum() * self.tokens.scale.to(self.S.device)
-        return Statistics(self.S, _widened(*_rounded(M)))
+        M, unit = self._rounded_M if self.M is None or self.M_unit is None else (self.M, self.M_unit)
+        return Statistics(self.S, M.float() * unit)
+
+    @property
+    def _rounded_M(self) -> tuple[Tensor, Tensor]:
+        if self.M is not None and self.M_unit is not None:
+            return (self.M, self.M_unit) if self.M.dtype == torch.float16 else _rounded(self.M * self.M_unit)
+        assert self.tokens is not None and self.tokens.memory is not None
+        return _rounded(self.tokens.memory.value_sum() * self.tokens.scale.to(self.S_upper.device))
 
     def scaled(self, scale: float) -> DocumentMemory:
         """Multiply the weight of all tokens by `scale`."""
         tokens = self.tokens.scaled(scale) if self.tokens is not None else None
-        return DocumentMemory(self.S * scale, None if self.M is None else self.M * scale, self.words, tokens)
+        unit = None if self.M_unit is None else self.M_unit * scale
+        return replace(self, S_upper=self.S_upper * scale, M_unit=unit, tokens=tokens)
 
     def reduced(self, keep: Keep) -> DocumentMemory:
         """Drop what is kept of the tokens beyond `keep`."""
         if self.tokens is None or keep == "tokens":
             return self
         tokens = replace(self.tokens, memory=None) if keep == "index" else None
-        return DocumentMemory(self.S, self.statistics.M, self.words, tokens)
+        return DocumentMemory(self.S_upper, *self._rounded_M, self.words, tokens)
 
     def to_stored(self) -> DocumentStatistics:
-        """Convert to the form that adapters store.
-
-        Of `S`, which is symmetric, one triangle is stored in float32, and `M` in float16, with a unit for each block.
-        Each document is rounded by itself, so adding and removing documents stays exact.
-        """
-        rows, columns = torch.triu_indices(*self.S.shape[-2:], device=self.S.device)
-        tensors = {"S_upper": self.S[:, 0, rows, columns].float(), "words": self.words}
+        """Convert to the form that adapters store."""
+        tensors = {"S_upper": self.S_upper, "words": self.words}
         if self.M is not None:
-            tensors["M"], tensors["M_unit"] = _rounded(self.M)
+            tensors["M"], tensors["M_unit"] = self._rounded_M
         return DocumentStatistics(tensors | (self.tokens.to_tensors() if self.tokens is not None else {}))
 
     @classmethod
     def from_stored(cls, stored: DocumentStatistics, device: torch.device) -> DocumentMemory:
         """Convert from the form that adapters store; the tensors used in computations are moved to `device`."""
         tensors = stored.tensors
-        tokens = CachedTokens.from_tensors(tensors, device)
-        if "S" in tensors:  # before lorify 0.2, both were stored in float32
-            return cls(tensors["S"].to(device), tensors["M"].to(device), tensors["words"], tokens)
-        M = _widened(tensors["M"].to(device), tensors["M_unit"].to(device)) if "M" in tensors else None
-        return cls(_symmetric(tensors["S_upper"].to(device)), M, tensors["words"], tokens)
+        words, tokens = tensors["words"], CachedTokens.from_tensors(tensors, device)
+        if "S" in tensors:  # before lorify 0.2, both were stored whole in float32
+            M = tensors["M"].to(device)
+            return cls(upper_triangle(tensors["S"].to(device)), M, M.new_ones(len(M), 1, 1, 1), words, tokens)
+        M, unit = (tensors[name].to(device) if name in tensors else None for name in ("M", "M_unit"))
+        return cls(tensors["S_upper"].to(device), M, unit, words, tokens)
 
 
 def _rounded(M: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,8 +103,10 @@ def _rounded(M: Tensor) -> tuple[Tensor, Tensor]:
     return (M / unit).half(), unit
 
 
-def _widened(M: Tensor, unit: Tensor) -> Tensor:
-    return M.float() * unit
+def upper_triangle(S: Tensor) -> Tensor:
+    """Take the upper triangle of `S [L, 1, r, r]`, which is symmetric: `[L, r (r + 1) / 2]`, float32."""
+    rows, columns = torch.triu_indices(*S.shape[-2:], device=S.device)
+    return S[:, 0, rows, columns].float()
 
 
 def _symmetric(upper: Tensor) -> Tensor:

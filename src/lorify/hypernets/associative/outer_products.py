@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter
-from lorify.hypernets.associative.document_memory import DocumentMemory, without_tokens
+from lorify.hypernets.associative.document_memory import DocumentMemory, upper_triangle, without_tokens
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 
 
@@ -24,7 +24,7 @@ def write_outer_products(internalizer: AssociativeInternalizer, adapter: Adapter
     bare = without_tokens(adapter)
     # With an isotropic S the solve is a division, and the adapter is written as always.
     memories = [DocumentMemory.from_stored(stored, torch.device("cpu")) for stored in bare.statistics or ()]
-    isotropic = tuple(replace(memory, S=_isotropic(memory.S)).to_stored() for memory in memories)
+    isotropic = tuple(replace(memory, S_upper=upper_triangle(_isotropic(memory.S))).to_stored() for memory in memories)
     return internalizer.add(replace(bare, statistics=isotropic), [])
 
 

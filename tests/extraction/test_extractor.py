@@ -2,18 +2,20 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny_extractor import tiny_extractor, write_encoder
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 
 from lorify.errors import ExtractorError
-from lorify.extraction.extractor import span_log_probabilities
+from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.inputs import MAX_INPUTS, encode_inputs, stack_inputs
-from lorify.extraction.model import SpanLogits
+from lorify.extraction.model import ExtractorLogits
 from lorify.extraction.storage import load_extractor, save_extractor
 
 TEXT = "The mill opens at nine. Its owner is Ada Holm, who keeps bees."
@@ -32,14 +34,14 @@ class Pointing(torch.nn.Module):
 
     def __init__(self, extractor, begin: str, end: str, none: float = 0.0):
         super().__init__()
-        self.head = extractor.network.head
+        self.head, self.forms = extractor.network.head, torch.zeros(3)
         ids = extractor.tokenizer.convert_tokens_to_ids
         self.begin, self.end, self.none = [ids(begin), ids(f"##{begin}")], [ids(end), ids(f"##{end}")], none
 
     def forward(self, ids, mask, types):
         begins, ends = (10.0 * torch.isin(ids, torch.tensor(wanted)).float() for wanted in (self.begin, self.end))
         begins[:, 0] = ends[:, 0] = self.none
-        return SpanLogits(begins, ends)
+        return ExtractorLogits(begins, ends, self.forms.expand(len(ids), -1))
 
 
 def pointing(encoder, *where, **options):
@@ -72,6 +74,27 @@ def test_the_end_of_a_long_text_is_read_too(encoder):
     text = "word " * 60 + "9 8"
     (words,) = pointing(encoder, "9", "8").find([("Which?", text)])
     assert text[words.begin : words.end] == "9 8"
+
+
+def test_a_verdict_has_its_probability(encoder):
+    extractor = pointing(encoder, "9", "8")
+    forms = torch.tensor([0.1, 0.2, 0.7]).log()
+    with patch.object(extractor.network, "forms", forms):
+        (words,) = extractor.find([("Is it?", TEXT)])
+    assert (words.yes, words.no) == pytest.approx((0.2, 0.7))
+
+
+def test_an_extractor_of_the_first_version_answers_with_words(encoder, tmp_path):
+    extractor = tiny_extractor(encoder)
+    save_extractor(tmp_path / "saved", extractor.config, extractor.network)
+    change_config(tmp_path / "saved", format_version=1)
+    weights = load_file(tmp_path / "saved" / "extractor.safetensors")
+    save_file(
+        {name: tensor for name, tensor in weights.items() if not name.startswith("form_head")},
+        tmp_path / "saved" / "extractor.safetensors",
+    )
+    (words,), (known,) = (each.find([(QUESTION, TEXT)]) for each in (load_extractor(tmp_path / "saved"), extractor))
+    assert words.yes == words.no < 0.02 and words.probability == pytest.approx(known.probability, abs=0.01)
 
 
 def test_a_text_without_words_has_none(encoder):
@@ -125,7 +148,9 @@ def test_every_token_of_any_text_is_in_an_input_of_allowed_length(encoder, quest
     assert all(len(each.ids) <= extractor.config.max_tokens for each in inputs)
     if inputs:
         batch = stack_inputs(inputs)
-        allowed = span_log_probabilities(SpanLogits(batch.ids.float(), batch.ids.float()), batch.is_allowed).begins
+        allowed = answer_log_probabilities(
+            ExtractorLogits(batch.ids.float(), batch.ids.float(), torch.zeros(len(batch.ids), 3)), batch.is_allowed
+        ).begins
         assert torch.allclose(allowed.exp().sum(-1), torch.ones(len(inputs)), atol=1e-5)
         assert (batch.is_allowed.sum(-1) == torch.tensor([1 + len(each.text_tokens) for each in inputs])).all()
 
@@ -170,7 +195,7 @@ def change_config(folder, **changes) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "has format version 2, expected 1"),
+        ({"format_version": 3}, "has format version 3, expected at most 2"),
         ({"encoder_digest": ""}, "has no encoder_digest"),
         ({"max_tokens": 1024}, "reads 512 tokens, and max_tokens is 1024"),
         ({"max_tokens": 64, "max_question_tokens": 60}, "leaves too little for the text"),

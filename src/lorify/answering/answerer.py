@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -153,15 +153,17 @@ class Answerer:
         """
         if self.internalizer is not None and any(request.turns for request in requests) and self.follow_up_writer:
             requests = rewrite_follow_ups(self.base, self.follow_up_writer, requests)
-        prepared: dict[_Key, PreparedAdapter] = {}
-        for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
-            wanted = {
-                _key(adapter, request): adapter
-                for request in requests
-                if (request.only_if_relevant, request.focus) == flags
-                for adapter in request.adapters.adapters
-            }
-            prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
+        prepared = self._prepare_requests(requests)
+        missed = [
+            i for i, request in enumerate(requests) if request.only_if_relevant and not any(_is_on(prepared, request))
+        ]
+        answered = self.quotes.are_answered([requests[i] for i in missed])
+        found = {i for i, is_answered in zip(missed, answered, strict=True) if is_answered}
+        if found:
+            requests = [
+                replace(each, only_if_relevant=False) if i in found else each for i, each in enumerate(requests)
+            ]
+            prepared |= self._prepare_requests([requests[i] for i in sorted(found)])
         plans = [
             AnswerPlan(
                 request.prompt_ids,
@@ -183,6 +185,19 @@ class Answerer:
         ]
         plans = self.quotes.with_quotes(plans, evidence)
         return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
+
+    def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
+        """Prepare the adapters of requests, each only once for a question."""
+        prepared: dict[_Key, PreparedAdapter] = {}
+        for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
+            wanted = {
+                _key(adapter, request): adapter
+                for request in requests
+                if (request.only_if_relevant, request.focus) == flags
+                for adapter in request.adapters.adapters
+            }
+            prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
+        return prepared
 
     def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
         return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]
@@ -324,6 +339,11 @@ def _is_judged(signals: AnswerSignals, model: FittedModel) -> bool:
 
 def _key(adapter: Adapter, request: AnswerRequest) -> _Key:
     return _Key(id(adapter), request.question, request.only_if_relevant, request.focus)
+
+
+def _is_on(prepared: Mapping[_Key, PreparedAdapter], request: AnswerRequest) -> Iterator[bool]:
+    """Whether each adapter of a request is on."""
+    return (prepared[_key(adapter, request)].adapter is not None for adapter in request.adapters.adapters)
 
 
 def _prepared_stack(request: AnswerRequest, prepared: dict[_Key, PreparedAdapter]) -> AdapterStack:

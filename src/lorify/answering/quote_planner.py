@@ -13,6 +13,7 @@ from lorify.answering.quotes import (
     Finding,
     Quote,
     QuoteKind,
+    asks_for_verdict,
     asks_for_words,
     find_quote,
     find_spans,
@@ -22,6 +23,14 @@ from lorify.base.model import BaseLM
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
+
+MIN_STATED = 0.9
+"""A question is relevant to documents that answer it with this probability, whatever its words are.
+
+Of 200 ordinary questions, each asked about an unrelated passage, 1.5% are taken for relevant (docs/research-log.md).
+"""
+MAX_QUESTION_CHARS = 300
+"""Longer questions are relevant by their words alone."""
 
 
 class QuotePlanner:
@@ -82,6 +91,22 @@ class QuotePlanner:
             planned[i] = replace(plans[i], stated=found.stated, quote=quote, quote_ids=ids)
         return planned
 
+    def are_answered(self, requests: Sequence[AnswerRequest]) -> list[bool]:
+        """Return for each request whether the extractor finds that its documents answer the question.
+
+        For questions that have no word in common with the documents.
+        """
+        internalizer = self._internalizer
+        asked: dict[int, AskedDocuments] = {}
+        if internalizer is not None and self.extractor is not None:
+            for i, request in enumerate(requests):
+                is_short = len(request.question) <= MAX_QUESTION_CHARS
+                if request.is_quotable and is_short and _may_have_span(request, internalizer):
+                    located = (internalizer.locate(each, request.question) for each in request.adapters.adapters)
+                    asked[i] = AskedDocuments(request.question, [document for found in located for document in found])
+        found = dict(zip(asked, self.find_spans(list(asked.values())), strict=True))
+        return [i in found and (found[i].stated or 0.0) >= MIN_STATED for i in range(len(requests))]
+
     def find_spans(self, asked: Sequence[AskedDocuments]) -> list[Finding]:
         """Find the words of documents that answer questions, with the extractor if there is one."""
         extractor = self.extractor if any(each.documents for each in asked) else None
@@ -105,8 +130,8 @@ class QuotePlanner:
 
 
 def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-    """Whether words of the documents may be the answer to a question that asks for no quote of another kind."""
-    return asks_for_words(request.question) and all(
+    """Whether words of the documents, yes or no may be the answer to a question that no other kind of quote answers."""
+    return (asks_for_words(request.question) or asks_for_verdict(request.question)) and all(
         _is_of_documents(adapter, request, internalizer) for adapter in request.adapters.adapters
     )
 

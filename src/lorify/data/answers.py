@@ -10,7 +10,11 @@ from collections.abc import Sequence
 NOT_STATED = "The document does not say."
 """Reply in place of an answer that the documents do not state."""
 
+YES_OR_NO = ("yes", "no")
+"""Answers that are a verdict, normalized."""
+
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def normalize_answer(text: str) -> str:
@@ -31,6 +35,41 @@ def contains_answer(prediction: str, answers: Sequence[str]) -> bool:
 def token_f1(prediction: str, answers: Sequence[str]) -> float:
     """Compute the largest token F1 over the answers; 1 if neither side has a token (SQuAD 2.0)."""
     return max(_f1(normalize_answer(prediction).split(), normalize_answer(answer).split()) for answer in answers)
+
+
+def closest_words(text: str, answers: Sequence[str]) -> tuple[str, float]:
+    """Find the words of a text that are most like an answer.
+
+    Args:
+        text: the text.
+        answers: the answers, at least one.
+
+    Returns:
+        A run of words as it stands in the text, empty if it has no word of an answer, and its token F1.
+    """
+    words = [(match[0].lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
+    begin, end, f1 = max((_closest_words(words, answer) for answer in answers), key=lambda found: found[2])
+    return text[begin:end], f1
+
+
+def _closest_words(words: Sequence[tuple[str, int, int]], answer: str) -> tuple[int, int, float]:
+    """Begin and end in characters of the run of words that is most like an answer, and its F1."""
+    wanted = Counter(normalize_answer(answer).split())
+    known = [number for number, (word, _, _) in enumerate(words) if word in wanted]
+    best = 0, 0, 0.0
+    for index, first in enumerate(known):
+        found: Counter[str] = Counter()
+        common = 0
+        for last in known[index:]:
+            length = last - first + 1
+            if length > 2 * wanted.total():
+                break
+            found[words[last][0]] += 1
+            common += found[words[last][0]] <= wanted[words[last][0]]
+            f1 = 2 * common / (length + wanted.total())
+            if f1 > best[2]:
+                best = words[first][1], words[last][2], f1
+    return best
 
 
 def _f1(predicted: list[str], expected: list[str]) -> float:

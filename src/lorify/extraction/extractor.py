@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lorify.extraction.config import ExtractorConfig
 from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
-from lorify.extraction.model import ExtractorNetwork, SpanLogits
+from lorify.extraction.model import ExtractorLogits, ExtractorNetwork
 
 MAX_SPAN_TOKENS = 40
 """Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
@@ -31,12 +31,16 @@ class ExtractedWords(NamedTuple):
         end: index after the last character.
         probability: of these words, among all spans of the text and no answer at all.
         stated: probability that the text answers the question.
+        yes: probability that the answer is yes, if the text answers the question.
+        no: the same of no.
     """
 
     begin: int
     end: int
     probability: float
     stated: float
+    yes: float = 0.0
+    no: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,18 +88,18 @@ class Extractor:
         batch = stack_inputs(inputs)
         device = self.network.head.weight.device
         logits = self.network(*(tensor.to(device) for tensor in batch[:3]))
-        begins, ends = span_log_probabilities(logits, batch.is_allowed.to(device))
-        return [_best_words(each, begins[row].cpu(), ends[row].cpu()) for row, each in enumerate(inputs)]
+        found = (each.cpu() for each in answer_log_probabilities(logits, batch.is_allowed.to(device)))
+        return [_best_words(each, *row) for each, *row in zip(inputs, *found, strict=True)]
 
 
-def span_log_probabilities(logits: SpanLogits, is_allowed: Tensor) -> SpanLogits:
-    """Normalize logits over the tokens at which an answer may begin or end, and no answer at all; each `[N, T]`."""
-    masked = (each.masked_fill(~is_allowed, float("-inf")).log_softmax(-1) for each in logits)
-    return SpanLogits(*masked)
+def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> ExtractorLogits:
+    """Normalize logits: over the tokens `[N, T]` at which an answer may begin or end, or be none, and over forms."""
+    begins, ends = (each.masked_fill(~is_allowed, float("-inf")).log_softmax(-1) for each in logits[:2])
+    return ExtractorLogits(begins, ends, logits.forms.log_softmax(-1))
 
 
-def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor) -> ExtractedWords:
-    """The most probable span by the log-probabilities of beginnings and ends `[T]`."""
+def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor, forms: Tensor) -> ExtractedWords:
+    """The most probable span by the log-probabilities of beginnings and ends `[T]`, and those of forms `[3]`."""
     tokens = source.text_tokens
     own = slice(tokens.start, tokens.stop)
     scores = begins[own].unsqueeze(1) + ends[own].unsqueeze(0)  # [text tokens, text tokens]
@@ -105,7 +109,8 @@ def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor) -> Extract
     begin, end = divmod(best, len(tokens))
     none = (begins[0] + ends[0]).exp().item()
     first, last = source.offsets[begin], source.offsets[end]
-    return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none)
+    _, yes, no = forms.exp().tolist()
+    return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none, yes, no)
 
 
 def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:

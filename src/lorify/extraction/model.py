@@ -1,6 +1,7 @@
-"""The extractor's network: a pretrained bidirectional encoder with a LoRA, and where an answer begins and ends.
+"""The extractor's network: a pretrained bidirectional encoder with a LoRA, and heads for answers.
 
-    [CLS] question [SEP] text [SEP]  ->  encoder  ->  logits of each token to begin and to end the answer
+    [CLS] question [SEP] text [SEP]  ->  encoder  ->  logits of each token to begin and to end the answer,
+                                                      logits of the answer's form: words of the text, yes, no
 
 A text that does not answer the question has its answer at [CLS] (Devlin et al., arXiv 1810.04805, section 4.3).
 
@@ -35,13 +36,16 @@ from lorify.errors import ContextError, ExtractorError
 from lorify.extraction.config import ExtractorConfig
 
 PLAIN_ATTENTION = "lorify_plain"
+FORMS = ("words", "yes", "no")
+"""What an answer is: words of the text, or a verdict."""
 
 
-class SpanLogits(NamedTuple):
-    """Logits of where an answer begins and ends, each `[N, T]`, in float32."""
+class ExtractorLogits(NamedTuple):
+    """Logits of where an answer begins and ends, each `[N, T]`, and of its form `[N, 3]`, in float32."""
 
     begins: Tensor
     ends: Tensor
+    forms: Tensor
 
 
 class LowRankLinear(nn.Module):
@@ -71,7 +75,7 @@ class LowRankLinear(nn.Module):
 
 
 class ExtractorNetwork(nn.Module):
-    """An encoder with a LoRA on the linear layers of its blocks, and a head for beginnings and ends."""
+    """An encoder with a LoRA on the linear layers of its blocks, a head for beginnings and ends, and one for forms."""
 
     def __init__(self, encoder: nn.Module, rank: int) -> None:
         """Freeze an encoder and add what is trained.
@@ -83,9 +87,11 @@ class ExtractorNetwork(nn.Module):
         super().__init__()
         self.encoder = encoder.requires_grad_(False)
         _replace_linears(cast(nn.Module, encoder.encoder), lambda linear: LowRankLinear(linear, rank))
-        self.head = nn.Linear(int(cast(PreTrainedConfig, encoder.config).hidden_size), 2)
+        width = int(cast(PreTrainedConfig, encoder.config).hidden_size)
+        self.head = nn.Linear(width, 2)
+        self.form_head = nn.Linear(width, len(FORMS))
 
-    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> SpanLogits:
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> ExtractorLogits:
         """Compute the logits of inputs.
 
         Args:
@@ -94,11 +100,11 @@ class ExtractorNetwork(nn.Module):
             types: 1 for the text and the [SEP] after it, 0 for what is before `[N, T]`.
 
         Returns:
-            The logits, each `[N, T]`.
+            The logits.
         """
         states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state  # [N, T, d]
         begins, ends = self.head(states).float().unbind(-1)
-        return SpanLogits(begins, ends)
+        return ExtractorLogits(begins, ends, self.form_head(states[:, 0]).float())
 
     def train(self, mode: bool = True) -> Self:
         """Keep the encoder in evaluation mode: on a CPU its dropout takes longer than everything else."""

@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.base.weight_shapes import find_mismatch
@@ -22,10 +23,14 @@ from lorify.extraction.model import ExtractorNetwork, first_line, load_encoder
 from lorify.json_text import parse_json
 from lorify.plain_files import open_plain_file, read_plain_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+WITHOUT_FORMS = 1
+"""Version of extractors whose answers are always words of the text."""
 CONFIG_NAME = "extractor.json"
 WEIGHTS_NAME = "extractor.safetensors"
 MAX_CONFIG_BYTES = 1 << 16
+ALWAYS_WORDS = 4.0
+"""Bias of the form of extractors that were trained without verdicts."""
 
 
 def save_extractor(folder: Path, config: ExtractorConfig, network: ExtractorNetwork) -> None:
@@ -67,35 +72,72 @@ def load_extractor(
     Raises:
         ExtractorError: if it is damaged, or its encoder cannot be loaded.
     """
-    config = _read_config(folder)
+    config, version = _read_config(folder)
+    encoder, tokenizer, _ = load_encoder(config)
+    network = ExtractorNetwork(encoder, config.rank)
+    _load_weights(folder, network, version)
+    network.merge()
+    return Extractor(network.to(device, dtype).eval(), tokenizer, config)
+
+
+def load_to_train(folder: Path, rank: int) -> tuple[ExtractorConfig, ExtractorNetwork, PreTrainedTokenizerBase]:
+    """Read an extractor to train it further.
+
+    Args:
+        folder: its folder.
+        rank: the rank that it is to have.
+
+    Returns:
+        Its config, its network with separate LoRAs, and the tokenizer of its encoder.
+
+    Raises:
+        ExtractorError: if it is damaged or has another rank, or its encoder cannot be loaded.
+    """
+    config, version = _read_config(folder)
+    if config.rank != rank:
+        raise ExtractorError(f"{folder} has rank {config.rank}, not {rank}; set extractor.rank to {config.rank}")
+    encoder, tokenizer, _ = load_encoder(config)
+    network = ExtractorNetwork(encoder, config.rank)
+    _load_weights(folder, network, version)
+    return config, network, tokenizer
+
+
+def _load_weights(folder: Path, network: ExtractorNetwork, version: int) -> None:
+    """Fill a network with the weights in a folder.
+
+    Raises:
+        ExtractorError: if they are damaged or do not fit.
+    """
     try:
         open_plain_file(folder / WEIGHTS_NAME).close()
         weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_NAME).items()}
     except (OSError, SafetensorError, RuntimeError) as error:
         raise _damaged(folder, f"{WEIGHTS_NAME}: {first_line(error)}") from error
-    encoder, tokenizer, _ = load_encoder(config)
-    network = ExtractorNetwork(encoder, config.rank)
+    if version == WITHOUT_FORMS:
+        with torch.no_grad():
+            network.form_head.weight.zero_()
+            network.form_head.bias.copy_(torch.tensor([ALWAYS_WORDS, 0.0, 0.0]))
+        weights |= {f"form_head.{name}": tensor for name, tensor in network.form_head.state_dict().items()}
     mismatch = find_mismatch(network.trained_weights(), weights)
     if mismatch is not None:
         raise _damaged(folder, mismatch)
     network.load_state_dict(weights, strict=False)  # the encoder's own weights are not among them
-    network.merge()
-    return Extractor(network.to(device, dtype).eval(), tokenizer, config)
 
 
-def _read_config(folder: Path) -> ExtractorConfig:
+def _read_config(folder: Path) -> tuple[ExtractorConfig, int]:
+    """The config, and the version of the format."""
     try:
         document = parse_json(read_plain_file(folder / CONFIG_NAME, MAX_CONFIG_BYTES).decode("utf-8"))
         version = document.pop("format_version", None) if isinstance(document, dict) else None
-        if version != FORMAT_VERSION:
-            raise _damaged(folder, f"{CONFIG_NAME} has format version {version}, expected {FORMAT_VERSION}")
+        if version not in (WITHOUT_FORMS, FORMAT_VERSION):
+            raise _damaged(folder, f"{CONFIG_NAME} has format version {version}, expected at most {FORMAT_VERSION}")
         config = ExtractorConfig.model_validate(document)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else first_line(error)
         raise _damaged(folder, f"{CONFIG_NAME}: {reason}") from error
     if not config.encoder_digest:
         raise _damaged(folder, f"{CONFIG_NAME} has no encoder_digest")
-    return config
+    return config, version
 
 
 def _damaged(folder: Path, reason: str) -> ExtractorError:

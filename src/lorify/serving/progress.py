@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-Phase = Literal["reading", "waiting", "internalizing", "saving"]
+Phase = Literal["reading", "waiting", "internalizing", "studying", "saving"]
 """`reading` the documents, `waiting` for earlier ones, `internalizing`, or `saving` the adapter in the store."""
 
 MIN_FRACTION = 0.02

@@ -84,7 +84,7 @@ class ServingSettings(BaseModel):
     max_refine_seconds: float = Field(
         default=30,
         ge=0,
-        description="Limit on the training of a task's adapter on its examples; meanwhile others wait. 0 refuses it.",
+        description="Limit on refine and study, the training of an adapter; meanwhile others wait. 0 refuses both.",
     )
     max_answers: int = Field(
         default=16, ge=1, description="Limit on the answers of one request: `n` times its prompts."

@@ -4,15 +4,17 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_extractor import tiny_extractor_config
 
 from lorify.base.files.locate import DEFAULT_BASE
 from lorify.data.examples import Example, Question
-from lorify.extraction.extractor import span_log_probabilities
-from lorify.extraction.model import SpanLogits
+from lorify.errors import ExtractorError
+from lorify.extraction.extractor import answer_log_probabilities
+from lorify.extraction.model import FORMS, ExtractorLogits
 from lorify.extraction.storage import load_extractor
 from lorify.training.engine.loop import Trainer
-from lorify.training.extraction.batches import UNANSWERABLE, QuestionSampler
+from lorify.training.extraction.batches import UNANSWERABLE, VERDICT, QuestionSampler
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.extraction.objective import prepare_extraction, span_loss
 
@@ -76,7 +78,7 @@ def test_training_lowers_the_loss_and_changes_only_the_loras_and_the_head(tmp_pa
     changed = {
         name for name, tensor in run.objective.module.state_dict().items() if not torch.equal(tensor, before[name])
     }
-    assert changed and all("lora_" in name or name.startswith("head.") for name in changed)
+    assert changed and all("lora_" in name or name.startswith(("head.", "form_head.")) for name in changed)
 
 
 def test_training_computes_what_inference_computes(tmp_path):
@@ -115,10 +117,48 @@ def test_generated_documents_are_drawn_beside_passages(tmp_path):
     assert not {each.text for each in generated} & {each.text for each in heldout}
 
 
+def test_a_run_goes_on_from_an_extractor(tmp_path):
+    config = config_in(tmp_path)
+    trainer(config, tmp_path / "first").run(lambda _: None)
+    again = config.model_copy(update={"init_from": tmp_path / "first" / "best"})
+    objective = prepare_extraction(again, None)
+    learned = load_file(tmp_path / "first" / "best" / "extractor.safetensors")
+    for name, weight in objective.network.trained_weights().items():
+        torch.testing.assert_close(weight, learned[name].float())
+    other = config.model_copy(update={"extractor": config.extractor.model_copy(update={"rank": 2})})
+    with pytest.raises(ExtractorError, match=r"has rank 4, not 2; set extractor\.rank to 4"):
+        prepare_extraction(other.model_copy(update={"init_from": again.init_from}), None)
+
+
+def test_verdicts_and_answers_in_other_words_are_learned(tmp_path):
+    text = PASSAGES[0].documents[0]
+    questions = (
+        Question("Does it have a garden?", ("Yes.",)),
+        Question("When does it open?", ("It opens at nine o'clock", "always")),
+        Question("Who came?", ("Nobody knows",)),
+        Question("Who owns it?", ("Mrs Ada Holm", "Ada Holm")),
+    )
+    config = config_in(tmp_path, data={"questions": 3, "unanswerable_share": 0})
+    sampler = QuestionSampler(config, [Example((text,), questions, "x")], [])
+    asked = {each.question: each for each in sampler.batch(0)}
+    assert {question: each.answer for question, each in asked.items()} == {
+        "Does it have a garden?": "yes",
+        "When does it open?": "opens at nine",
+        "Who owns it?": "Ada Holm",
+    }
+    objective = prepare_extraction(config, None)
+    rows = {row.kind: row for row in objective._rows(list(asked.values()))}
+    assert FORMS[rows[VERDICT].form] == "yes" and FORMS[rows["questions"].form] == "words"
+    (unanswerable,) = objective._rows([asked["Who owns it?"]._replace(answer=None, kind=UNANSWERABLE)])
+    assert unanswerable.form is None and unanswerable.begins == [0]
+
+
 def test_any_occurrence_of_an_answer_is_right():
-    logits = SpanLogits(torch.tensor([[0.0, 5.0, 5.0, 0.0]]), torch.tensor([[0.0, 0.0, 9.0, 9.0]]))
+    logits = ExtractorLogits(
+        torch.tensor([[0.0, 5.0, 5.0, 0.0]]), torch.tensor([[0.0, 0.0, 9.0, 9.0]]), torch.zeros(1, 3)
+    )
     allowed = torch.ones(1, 4, dtype=torch.bool)
-    found = span_log_probabilities(logits, allowed)
+    found = answer_log_probabilities(logits, allowed)
     begins, ends = torch.tensor([[False, True, True, False]]), torch.tensor([[False, False, True, True]])
     loss, exact = span_loss(found, begins, ends)
     assert exact.tolist() == [True] and loss.item() < 0.05
@@ -130,9 +170,9 @@ def test_any_occurrence_of_an_answer_is_right():
 def test_answers_are_whole_words_where_there_are_such(tmp_path):
     objective = prepare_extraction(config_in(tmp_path), None)
     asked = objective.sampler.batch(0)[0]._replace(text="In 1933 there were 3 mills, then 13.", answer="3")
-    ((_, source, begins, ends),) = objective._rows([asked])
+    ((_, source, begins, ends, _),) = objective._rows([asked])
     assert [source.offsets[i - source.num_before] for i in (*begins, *ends)] == [(19, 20), (19, 20)]
-    ((_, source, begins, ends),) = objective._rows([asked._replace(answer="93")])
+    ((_, source, begins, ends, _),) = objective._rows([asked._replace(answer="93")])
     assert [source.offsets[i - source.num_before] for i in (*begins, *ends)] == [(4, 5), (5, 6)]
 
 

@@ -1,7 +1,8 @@
 """Spans: a question for a name, a date or another short answer is answered with words of the documents.
 
 The reader of the hypernetwork finds some, and an extractor finds some in the passages that the reader points to. The
-more probable ones are taken.
+more probable ones are taken. Questions for yes or no are answered by the extractor alone: with the verdict, or with the
+words that say it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from lorify.answering.quotes.words import last_sentence
 from lorify.answering.sources import Decode
-from lorify.extraction.extractor import Extractor
+from lorify.extraction.extractor import ExtractedWords, Extractor
 from lorify.hypernets.evidence import TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
@@ -43,6 +44,12 @@ def asks_for_words(question: str) -> bool:
     return _YES_OR_NO.match(last) is None or _POLITE.search(last[: found.start()]) is not None
 
 
+def asks_for_verdict(question: str) -> bool:
+    """Return whether a question asks for yes or no."""
+    last = last_sentence(question)
+    return last.endswith("?") and _YES_OR_NO.match(last) is not None and not asks_for_words(question)
+
+
 class AskedDocuments(NamedTuple):
     """A question, and what the reader found in the documents that it is asked about."""
 
@@ -51,7 +58,7 @@ class AskedDocuments(NamedTuple):
 
 
 class FoundSpan(NamedTuple):
-    """Words of a document in one line, and how likely they are the answer to a question."""
+    """Words of a document in one line, or a verdict, and how likely they are the answer to a question."""
 
     text: str
     probability: float
@@ -82,7 +89,9 @@ def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extra
     """
     extracted = [Finding(None)] * len(asked) if extractor is None else _extract(extractor, asked, decode)
     return [
-        found._replace(span=_more_probable(found.span, find_span(each.documents, decode)))
+        found
+        if asks_for_verdict(each.question)
+        else found._replace(span=_more_probable(found.span, find_span(each.documents, decode)))
         for found, each in zip(extracted, asked, strict=True)
     ]
 
@@ -126,18 +135,32 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     pairs = [(each.question, passage.text) for each, own in zip(asked, passages, strict=True) for passage in own]
     words = iter(extractor.find(pairs))
     findings: list[Finding] = []
-    for own in passages:
+    for question, own in zip(asked, passages, strict=True):
+        read = _answer_with_verdict if asks_for_verdict(question.question) else _answer_with_words
         # A passage alone does not know of the others, but the reader has seen them all.
         found = [
-            (FoundSpan(" ".join(text[each.begin : each.end].split()), share * each.probability), share * each.stated)
+            (FoundSpan(answer.text, share * answer.probability), share * each.stated)
             for (text, share), each in zip(own, words, strict=False)
             if each is not None
+            for answer in [read(text, each)]
         ]
         span = max((span for span, _ in found if span.text), key=lambda span: span.probability, default=None)
         if span is not None and span.probability < MIN_SPAN_PROBABILITY:
             span = None
         findings.append(Finding(span, max((stated for _, stated in found), default=None)))
     return findings
+
+
+def _answer_with_words(text: str, found: ExtractedWords) -> FoundSpan:
+    return FoundSpan(" ".join(text[found.begin : found.end].split()), found.probability)
+
+
+def _answer_with_verdict(text: str, found: ExtractedWords) -> FoundSpan:
+    """The likeliest of yes, no and the words."""
+    words = _answer_with_words(text, found)
+    verdict, probability = max(("Yes", found.yes), ("No", found.no), key=lambda item: item[1])
+    is_verdict = probability > 1 - found.yes - found.no
+    return FoundSpan(verdict, found.stated * probability) if is_verdict else words
 
 
 class _Passage(NamedTuple):

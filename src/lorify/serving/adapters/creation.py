@@ -17,7 +17,7 @@ from lorify.errors import ClosingError, HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.doc_to_lora.internalizer import with_options
-from lorify.serving.adapters.tasks import TaskOrder
+from lorify.serving.adapters.tasks import TaskOrder, check_training_seconds
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.limits.workers import SingleFlight, Workers
@@ -54,6 +54,21 @@ class CreatedAdapter:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What an adapter is made with beside its documents.
+
+    Attributes:
+        hypernetwork_digest: SHA-256 of the hypernetwork.
+        bias_scale: scale of the bias adapter; None if it is 1.
+        study: seconds of study; None for none.
+    """
+
+    hypernetwork_digest: str
+    bias_scale: float | None = None
+    study: float | None = None
+
+
 class AdapterCreator:
     """Turns documents and tasks into stored adapters; used from one event loop.
 
@@ -76,6 +91,7 @@ class AdapterCreator:
         self._engine = engine
         self._store = store
         self._max_documents = settings.max_documents
+        self._max_study_seconds = settings.max_refine_seconds
         # One at a time for each owner, as each uses all cores; another owner need not wait for a long document.
         self._workers = Workers(
             "documents to be internalized",
@@ -91,18 +107,27 @@ class AdapterCreator:
         self.num_internalized_tokens = 0
 
     async def internalize(
-        self, documents: Sequence[Document], owner: str, follow: Follow | None = None, bias_scale: float | None = None
+        self,
+        documents: Sequence[Document],
+        owner: str,
+        follow: Follow | None = None,
+        *,
+        bias_scale: float | None = None,
+        study: float | None = None,
     ) -> CreatedAdapter:
-        """Create an adapter of documents, or find it among the owner's.
+        """Create an adapter of documents, or find it among the owner's; one that studies is always created.
 
         Args:
             documents: the documents.
             owner: whose adapter it becomes.
             follow: called with its progress.
             bias_scale: scale of the bias adapter; None for the hypernetwork's own.
+            study: seconds of study, see `Lorify.study`; None for none.
 
         Raises:
-            RequestError: if a bias scale is given and the hypernetwork has no bias adapter.
+            RequestError: if a bias scale is given and the hypernetwork has no bias adapter, or the study is longer than
+                the server allows.
+            AdapterError, ContextError: if there is nothing to study.
             BusyError: if too many requests wait for an adapter to be generated.
             ClosingError: if the server is shutting down.
             StorageLimitError: if the owner may not store more.
@@ -113,13 +138,19 @@ class AdapterCreator:
             internalizer = with_options(self._model.internalizer, bias_scale=bias_scale)
         except HypernetworkError as error:
             raise RequestError(str(error), param="bias_scale") from error
+        if study is not None:
+            check_training_seconds(study, "study", self._max_study_seconds)
 
         def generate(cancel: CancelToken, progress: Progress) -> Adapter:
             progress.begin(estimate_tokens(self._model.base, documents))
-            return internalizer.internalize(documents, progress.advance, cancel)
+            adapter = internalizer.internalize(documents, progress.advance, cancel)
+            if study is None:
+                return adapter
+            progress.phase = "studying"
+            return self._model.study(adapter, *documents, seconds=study)
 
-        recorded = None if bias_scale == 1 else bias_scale
-        created = await self._find_or_create(internalizer.digest, documents, owner, generate, follow, recorded)
+        source = _Source(internalizer.digest, None if bias_scale == 1 else bias_scale, study)
+        created = await self._find_or_create(source, documents, owner, generate, follow)
         if not created.reused:
             self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)
         return created
@@ -149,7 +180,7 @@ class AdapterCreator:
             progress.begin(0)
             return order.generate(self._model)
 
-        created = await self._find_or_create(digest, [order.document], owner, generate, follow)
+        created = await self._find_or_create(_Source(digest), [order.document], owner, generate, follow)
         checked = await self._check_task(created.stored.id, order, owner) if order.checked else None
         return replace(created, task_check=checked, warnings=order.warnings)
 
@@ -228,28 +259,24 @@ class AdapterCreator:
             )
 
     async def _find_or_create(
-        self,
-        hypernetwork_digest: str,
-        documents: Sequence[Document],
-        owner: str,
-        generate: Generate,
-        follow: Follow | None,
-        bias_scale: float | None = None,
+        self, source: _Source, documents: Sequence[Document], owner: str, generate: Generate, follow: Follow | None
     ) -> CreatedAdapter:
         """Find an adapter in the store or create it; simultaneous equal requests of an owner create it once."""
         started = time.perf_counter()
 
         async def find_or_create(progress: Progress) -> tuple[StoredAdapter, bool]:
-            known = await asyncio.to_thread(self._store.find, hypernetwork_digest, documents, owner, bias_scale)
-            if known is not None:
-                return known, True
+            if source.study is None:
+                wanted = source.hypernetwork_digest, documents, owner, source.bias_scale
+                known = await asyncio.to_thread(self._store.find, *wanted)
+                if known is not None:
+                    return known, True
             await asyncio.to_thread(self._store.check_room, owner)
             adapter = await self._generate(generate, owner, progress)
             progress.phase = "saving"
             return await asyncio.to_thread(self._store.put, adapter, owner), False
 
         named = tuple((document.name, document.digest) for document in documents)
-        key = (owner, hypernetwork_digest, named, bias_scale)
+        key = (owner, source, named)
         (stored, found), joined = await self._flights.run(key, find_or_create, follow)
         return CreatedAdapter(stored, time.perf_counter() - started, reused=found or joined)
 

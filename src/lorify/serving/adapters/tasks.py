@@ -56,6 +56,17 @@ class TaskOrder:
         return replace(refined, provenance=refined.provenance.model_copy(update={"documents": (named,)}))
 
 
+def check_training_seconds(seconds: float, param: str, max_seconds: float) -> None:
+    """Refuse a request for more training than a server allows.
+
+    Raises:
+        RequestError: if it is longer.
+    """
+    if seconds > max_seconds:
+        allowed = f"this server allows at most {max_seconds:g}" if max_seconds else "this server allows none"
+        raise RequestError(f"{param} asks for {seconds:g} seconds of training, {allowed}", param=param)
+
+
 def task_order(
     task: str, examples: Sequence[TaskExample], *, seconds: float | None, check: bool, max_seconds: float
 ) -> TaskOrder:
@@ -72,9 +83,8 @@ def task_order(
         RequestError: if there are too few examples, they are not used, or the time is too long.
         ContextError: if examples contradict each other.
     """
-    if seconds is not None and seconds > max_seconds:
-        allowed = f"this server allows at most {max_seconds:g}" if max_seconds else "this server allows none"
-        raise RequestError(f"refine asks for {seconds:g} seconds of training, {allowed}", param="refine")
+    if seconds is not None:
+        check_training_seconds(seconds, "refine", max_seconds)
     if check and not examples:
         raise RequestError("a task is checked with its examples; give examples, or leave out check", param="check")
     needed = (seconds is not None) + check

@@ -37,6 +37,7 @@ def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> Adapt
         base=service.base_id,
         base_sha256=provenance.base_digest,
         bias_scale=provenance.bias_scale,
+        studied_seconds=provenance.studied_seconds,
         fidelity=stored.fidelity,
         checking=service.checks.is_checking(stored.id, owner),
     )

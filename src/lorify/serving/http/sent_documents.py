@@ -29,21 +29,30 @@ class SentDocuments:
         sources: functions that read a document each.
         form: the form that holds their files, on disk if they are large; None for documents sent as text.
         bias_scale: scale of the bias adapter; None if it was not given.
+        study: seconds of study; None if it was not given.
     """
 
     sources: Sequence[Callable[[], Document]]
     form: FormData | None = None
     bias_scale: float | None = None
+    study: float | None = None
 
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self.sources)
 
     @classmethod
-    def texts(cls, service: Service, texts: Sequence[NewDocument], bias_scale: float | None = None) -> SentDocuments:
+    def texts(
+        cls,
+        service: Service,
+        texts: Sequence[NewDocument],
+        *,
+        bias_scale: float | None = None,
+        study: float | None = None,
+    ) -> SentDocuments:
         """Take documents sent as text."""
         sources = [service.documents.text_source(text.text, text.name) for text in texts]
-        return cls(sources, bias_scale=bias_scale)
+        return cls(sources, bias_scale=bias_scale, study=study)
 
     @classmethod
     async def uploaded(cls, request: Request, service: Service) -> SentDocuments:
@@ -64,7 +73,8 @@ class SentDocuments:
             await form.close()
             message, param = describe_validation(error.errors(include_url=False, include_input=False))
             raise RequestError(message, param=param) from error
-        return cls([partial(_parse, service.documents.parser, file) for file in files], form, options.bias_scale)
+        sources = [partial(_parse, service.documents.parser, file) for file in files]
+        return cls(sources, form, options.bias_scale, options.study)
 
     async def read(self, service: Service, owner: str) -> list[Document]:
         """Read the documents, once; see `DocumentReader.read`."""

@@ -97,7 +97,7 @@ class AdapterIndex:
         owner: str,
         bias_scale: float | None = None,
     ) -> StoredAdapter | None:
-        """Return the owner's newest adapter of exactly these documents; None if there is none.
+        """Return the owner's newest adapter of exactly these documents that did not study; None if there is none.
 
         Args:
             hypernetwork_digest: SHA-256 of the hypernetwork that would generate it.
@@ -105,7 +105,7 @@ class AdapterIndex:
             owner: whose adapters are searched.
             bias_scale: scale of its bias adapter, as in its provenance.
         """
-        source = _source(hypernetwork_digest, documents, bias_scale)
+        source = _source(hypernetwork_digest, documents, bias_scale, is_studied=False)
         found = self._select(f"{_SELECT} AND source = :source ORDER BY created DESC LIMIT 1", owner, source=source)
         return found[0] if found else None
 
@@ -125,7 +125,12 @@ class AdapterIndex:
             (
                 id,
                 num_bytes,
-                _source(provenance.hypernetwork_digest, documents, provenance.bias_scale),
+                _source(
+                    provenance.hypernetwork_digest,
+                    documents,
+                    provenance.bias_scale,
+                    is_studied=provenance.studied_seconds is not None,
+                ),
                 provenance.model_dump_json(),
             ),
         )
@@ -231,11 +236,15 @@ class AdapterIndex:
             raise damaged_index(self._path, str(error)) from error
 
 
-def _source(hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]], bias_scale: float | None) -> str:
-    """Hash of what an adapter is generated from: hypernetwork, names and digests of the documents, and bias scale."""
-    parts = [hypernetwork_digest, documents]
+def _source(
+    hypernetwork_digest: str | None, documents: Sequence[tuple[str, str]], bias_scale: float | None, *, is_studied: bool
+) -> str:
+    """Hash of what an adapter is made from: hypernetwork, names and digests of documents, bias scale, and study."""
+    parts: list[object] = [hypernetwork_digest, documents]
     if bias_scale is not None:  # older indexes have hashes without it
         parts.append(bias_scale)
+    if is_studied:
+        parts.append("studied")
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

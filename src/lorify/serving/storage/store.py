@@ -167,7 +167,7 @@ class AdapterStore:
     def find(
         self, hypernetwork_digest: str, documents: Sequence[Document], owner: str, bias_scale: float | None = None
     ) -> StoredAdapter | None:
-        """Find the owner's adapter of exactly these documents, so that it need not be generated again.
+        """Find the owner's adapter of exactly these documents, without study, so that it need not be generated again.
 
         Only the owner's own adapters are searched: a fast reply would reveal who else has uploaded a document.
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from lorify.data.answers import YES_OR_NO, closest_words, normalize_answer
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.names import Split
@@ -18,10 +19,21 @@ NUM_HELDOUT_GENERATED = 40
 """Held-out documents of each generated kind, at most."""
 UNANSWERABLE = "unanswerable"
 """Kind of all questions without an answer, whatever their text."""
+VERDICT = "yes_or_no"
+"""Kind of all questions that are answered with yes or no, whatever their text."""
+MIN_CLOSEST_F1 = 0.6
+"""Instead of an answer that does not stand in the text, the words most like it are learned, from this token F1 on."""
 
 
 class Asked(NamedTuple):
-    """A question about a text: its kind, the answer as it stands in the text, or none if the text does not answer."""
+    """A question about a text.
+
+    Attributes:
+        kind: its kind.
+        question: the question.
+        text: the text.
+        answer: the answer as it stands in the text, or of kind `VERDICT` yes or no; None if the text does not answer.
+    """
 
     kind: str
     question: str
@@ -92,10 +104,22 @@ def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_sha
 
 
 def _asked(kind: str, example: Example) -> Iterator[Asked]:
-    """The questions of an example whose answers stand in its text, and those that it does not answer."""
+    """The questions of an example that its text answers with words of it or a verdict, and those that it does not."""
     text = "\n\n".join(example.documents)
     for question in example.questions:
-        if question.answers[0] in text:
-            yield Asked(kind, question.text, text, question.answers[0])
+        verdict = normalize_answer(question.answers[0])
+        if verdict in YES_OR_NO:
+            yield Asked(VERDICT, question.text, text, verdict)
+        elif (answer := _answer_in(text, question.answers)) is not None:
+            yield Asked(kind, question.text, text, answer)
     for question in example.unanswerable:
         yield Asked(UNANSWERABLE, question, text, None)
+
+
+def _answer_in(text: str, answers: Sequence[str]) -> str | None:
+    """The first answer that stands in a text, or else the words of it that are most like one; None if none are."""
+    exact = next((answer for answer in answers if answer in text), None)
+    if exact is not None:
+        return exact
+    words, f1 = closest_words(text, answers)
+    return words if f1 >= MIN_CLOSEST_F1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -51,4 +52,6 @@ class ExtractionTrainingConfig(TrainingConfig):
     optimization: Optimization = Optimization(steps=1000, learning_rate=1e-3, weight_decay=0.01)  # pyright: ignore[reportCallIssue]
     evaluate_every: int = Field(200, gt=0, description="Steps between evaluations on held-out texts.")
     checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
-    init_from: None = Field(None, description="Not used: training starts with the pretrained encoder.")  # pyright: ignore[reportIncompatibleVariableOverride]
+    init_from: Path | None = Field(
+        None, description="Extractor to train further; null starts with the pretrained encoder."
+    )

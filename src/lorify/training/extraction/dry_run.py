@@ -14,7 +14,7 @@ from transformers import AutoModel
 from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
-from lorify.extraction.extractor import span_log_probabilities
+from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.inputs import SPECIAL_TOKENS
 from lorify.extraction.model import ExtractorNetwork
 from lorify.training.context_sizes import ContextSize, mean_size, passage_size
@@ -60,7 +60,7 @@ def _run_step(network: ExtractorNetwork, shapes: Sequence[tuple[int, int]]) -> N
             ids, everywhere = torch.zeros(shape, dtype=torch.long), torch.ones(shape, dtype=torch.bool)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = network(ids, torch.ones_like(ids), ids)
-            losses.append(span_loss(span_log_probabilities(logits, everywhere), everywhere, everywhere)[0])
+            losses.append(span_loss(answer_log_probabilities(logits, everywhere), everywhere, everywhere)[0])
         torch.cat(losses).mean().backward()
 
 

@@ -12,23 +12,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lorify.base.loading import best_device
 from lorify.extraction.config import ExtractorConfig
-from lorify.extraction.extractor import span_log_probabilities
+from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
-from lorify.extraction.model import ExtractorNetwork, SpanLogits, load_encoder
-from lorify.extraction.storage import save_extractor
+from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork, load_encoder
+from lorify.extraction.storage import load_to_train, save_extractor
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.engine.objective import BatchLoss
-from lorify.training.extraction.batches import Asked, QuestionSampler
+from lorify.training.extraction.batches import VERDICT, Asked, QuestionSampler
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.passages import prepare_passages
 from lorify.training.preparation import Preparation
 
 HELDOUT_BATCH = 32
+NO_FORM = -100
+"""Form of no answer, which is not learned."""
 GROUP_SIZE = 9
 """Questions that are processed together in training."""
 
@@ -40,6 +43,9 @@ def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparati
         LorifyError: if data or encoder cannot be read.
     """
     sampler = QuestionSampler(config, *prepare_passages(config.data))
+    if config.init_from is not None:
+        extractor, network, tokenizer = load_to_train(config.init_from, config.extractor.rank)
+        return ExtractionObjective(config, extractor, network, tokenizer, sampler)
     encoder, tokenizer, digest = load_encoder(config.extractor)
     torch.manual_seed(config.seed)
     network = ExtractorNetwork(encoder, config.extractor.rank)
@@ -48,12 +54,22 @@ def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparati
 
 
 class _Row(NamedTuple):
-    """An input, and the tokens where its answer begins and ends: at each occurrence, or at [CLS] if there is none."""
+    """An input and its answer.
+
+    Attributes:
+        kind: kind of the question.
+        source: the input.
+        begins: tokens where the answer begins: at each occurrence, or at [CLS] if there is none; any token of the text
+            for a verdict.
+        ends: the same of where it ends.
+        form: index of the answer's form in `FORMS`; None without an answer.
+    """
 
     kind: str
     source: ExtractorInput
-    begins: list[int]
-    ends: list[int]
+    begins: Sequence[int]
+    ends: Sequence[int]
+    form: int | None
 
 
 class ExtractionObjective:
@@ -120,25 +136,37 @@ class ExtractionObjective:
         rows: list[_Row] = []
         for each in asked:
             for source in encode_inputs(self.tokenizer, self.extractor, each.question, each.text):
-                begins, ends = ([0], [0]) if each.answer is None else _find_answer(source, each.text, each.answer)
-                if begins:
-                    rows.append(_Row(each.kind, source, begins, ends))
+                if (row := _row(each, source)) is not None:
+                    rows.append(row)
                     break
         return rows
 
     def _score(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
-        """Loss of each question, and whether the likeliest beginning and end are right; both `[N]`."""
+        """Loss of each question, and whether the likeliest beginning, end and form are right; both `[N]`."""
         batch = stack_inputs([row.source for row in rows])
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.computes_in_bf16(self.device)
         ):
             logits = self.network(*(tensor.to(self.device) for tensor in batch[:3]))
-        found = span_log_probabilities(logits, batch.is_allowed.to(self.device))
+        found = answer_log_probabilities(logits, batch.is_allowed.to(self.device))
         targets = (_mask([row.begins for row in rows], batch.ids), _mask([row.ends for row in rows], batch.ids))
-        return span_loss(found, targets[0].to(self.device), targets[1].to(self.device))
+        loss, is_right = span_loss(found, targets[0].to(self.device), targets[1].to(self.device))
+        forms = torch.tensor([NO_FORM if row.form is None else row.form for row in rows], device=self.device)  # [N]
+        form_loss = F.cross_entropy(found.forms, forms, ignore_index=NO_FORM, reduction="none")
+        return loss + form_loss, is_right & ((forms == NO_FORM) | (found.forms.argmax(-1) == forms))
 
 
-def span_loss(found: SpanLogits, begins: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+def _row(asked: Asked, source: ExtractorInput) -> _Row | None:
+    """Join a question with an input; None if the answer does not stand in the input."""
+    if asked.answer is None:
+        return _Row(asked.kind, source, [0], [0], None)
+    if asked.kind == VERDICT:
+        return _Row(asked.kind, source, source.text_tokens, source.text_tokens, FORMS.index(asked.answer))
+    begins, ends = _find_answer(source, asked.text, asked.answer)
+    return _Row(asked.kind, source, begins, ends, FORMS.index("words")) if begins else None
+
+
+def span_loss(found: ExtractorLogits, begins: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """Compute how well answers are found.
 
     Args:

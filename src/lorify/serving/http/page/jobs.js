@@ -4,6 +4,7 @@ const PHASES = {
   reading: "reading",
   waiting: "waiting for earlier documents",
   internalizing: "internalizing",
+  studying: "studying",
   saving: "saving",
 };
 

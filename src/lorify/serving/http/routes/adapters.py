@@ -64,6 +64,12 @@ Background = Annotated[
 ]
 ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
 
+_NOT_CHANGED = {
+    "bias_scale": "an adapter keeps the scale that it was created with",
+    "study": "only a new adapter studies its documents",
+}
+"""Options that go with a new adapter only, and why."""
+
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
 
@@ -84,8 +90,8 @@ async def create(
     """Create an adapter from documents or a task.
 
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated. A task may have
-    examples, which `check` measures at once and `refine` trains on. Documents may have a `bias_scale`, also as a form
-    field.
+    examples, which `check` measures at once and `refine` trains on. Documents may have a `bias_scale` and seconds of
+    `study`, also as form fields.
     """
     if content_type(request, JSON, FORM) == FORM:
         sent = await SentDocuments.uploaded(request, service)
@@ -96,11 +102,11 @@ async def create(
             return await _make(
                 request, service, owner, lambda follow: service.creator.specialize(order, owner, follow), background
             )
-        sent = SentDocuments.texts(service, body.given_documents, body.bias_scale)
+        sent = SentDocuments.texts(service, body.given_documents, bias_scale=body.bias_scale, study=body.study)
 
     async def work(follow: Follow) -> CreatedAdapter:
         documents = await sent.read(service, owner)
-        new = await service.creator.internalize(documents, owner, follow, sent.bias_scale)
+        new = await service.creator.internalize(documents, owner, follow, bias_scale=sent.bias_scale, study=sent.study)
         if check and new.stored.fidelity is None:
             service.checks.start(new.stored.id, owner, documents)
         return new
@@ -148,11 +154,10 @@ async def change(
     else:
         body = await read_json(request, service, owner, AdapterChange)
         sent, removed = SentDocuments.texts(service, body.add), body.remove
-    if sent.bias_scale is not None:
-        await sent.close()
-        raise RequestError(
-            "bias_scale: an adapter keeps the scale that it was created with; leave it out", param="bias_scale"
-        )
+    for name, reason in _NOT_CHANGED.items():
+        if getattr(sent, name) is not None:
+            await sent.close()
+            raise RequestError(f"{name}: {reason}; leave it out", param=name)
     if check and not sent:
         raise RequestError("there is no added document to check; leave out check", param="check")
 

@@ -45,10 +45,22 @@ BiasScale = Annotated[
 ]
 
 
+Study = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=3600,
+        description="Seconds of study, which improves what exports contain: questions about the documents are written, "
+        "and their answers fitted into the adapter.",
+    ),
+]
+
+
 class UploadOptions(BaseModel):
     """Fields of an upload beside its files."""
 
     bias_scale: BiasScale = None
+    study: Study = None
 
 
 class NewAdapter(RequestBody):
@@ -71,6 +83,7 @@ class NewAdapter(RequestBody):
         description="Seconds of training on the examples; with `check`, on every second one.",
     )
     bias_scale: BiasScale = None
+    study: Study = None
 
     @model_validator(mode="after")
     def _check_kind(self) -> NewAdapter:
@@ -81,8 +94,10 @@ class NewAdapter(RequestBody):
             raise ValueError("name goes with text; documents carry their own names")
         if self.task is None and (self.examples is not None or self.refine is not None):
             raise ValueError("examples and refine go with task; leave them out")
-        if self.task is not None and self.bias_scale is not None:
-            raise ValueError("bias_scale goes with documents; leave it out")
+        if self.task is not None:
+            for name in ("bias_scale", "study"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} goes with documents; leave it out")
         return self
 
     @property
@@ -192,6 +207,7 @@ class AdapterObject(BaseModel):
     base: str
     base_sha256: str
     bias_scale: float | None = Field(description="Scale of its bias adapter if it is not 1; null otherwise.")
+    studied_seconds: float | None = Field(description="How long it studied; null if it did not.")
     fidelity: float | None = Field(
         description="Share of its documents' statements that it reproduces, 0 to 1; null unless requested with `check`."
     )

@@ -30,8 +30,6 @@ from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
-from lorify.hypernets.refinement.extracted_answers import extracted_answers
-from lorify.hypernets.refinement.own_answers import own_answers
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
@@ -182,7 +180,7 @@ class Lorify:
     def study(self, adapter: Adapter, *sources: ContextSource, seconds: float) -> Adapter:
         """Improve the adapter that answers all questions alike, which is what exports contain.
 
-        Questions about the sentences of its documents are written, and their answers are fitted into its weights.
+        Answers of the focused adapter to questions about the sentences of its documents are fitted into its weights.
 
         Args:
             adapter: the adapter, with the tokens of its documents.
@@ -194,18 +192,19 @@ class Lorify:
             weights become those of the hypernetwork again.
 
         Raises:
-            AdapterError: if there is no extractor, and the adapter keeps no tokens to focus with or its hypernetwork
-                cannot focus.
+            AdapterError: if the adapter keeps no tokens to focus with, or its hypernetwork cannot focus.
             ContextError: if there is nothing to study.
         """
         documents = [as_text(as_context(source), "--study") for source in sources]
-        extractor, prompts = self.answerer.quotes.extractor, self.answerer.prompts
-        answer = (
-            partial(own_answers, adapter=adapter, focus=focusing(self.internalizer), prompts=prompts)
-            if extractor is None
-            else partial(extracted_answers, find=extractor.find, prompts=prompts)
+        return study(
+            self.base,
+            adapter,
+            documents,
+            seconds=seconds,
+            prompts=self.answerer.prompts,
+            focus=focusing(self.internalizer),
+            writer=self.question_writer,
         )
-        return study(self.base, adapter, documents, seconds=seconds, answer=answer, writer=self.question_writer)
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
         """Combine adapters, each with a scale, to answer with all of them.

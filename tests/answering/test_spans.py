@@ -263,7 +263,7 @@ def test_nothing_is_extracted_where_the_answer_is_no_text_of_its_own():
 
 
 def test_the_more_probable_words_are_taken_and_those_that_both_found_are_surer():
-    model, _ = extracting("bees", 0.5)
+    model, _ = extracting("bees", 0.3)
     with finding(model, " keeps bees"):
         surer = owner(model, MILL).quote
         assert surer is not None and surer.text == "keeps bees" and surer.probability > 0.9
@@ -271,3 +271,91 @@ def test_the_more_probable_words_are_taken_and_those_that_both_found_are_surer()
     with finding(model, " keeps bees"):
         both = owner(model, MILL).quote
         assert both is not None and both.text == "keeps bees" and both.probability > surer.probability
+
+
+class StandInJudge:
+    """Answers yes or no to every text, or finds words in it; states the answer with a probability."""
+
+    def __init__(self, yes: float = 0.0, no: float = 0.0, stated: float = 1.0):
+        self.yes, self.no, self.stated, self.pairs = yes, no, stated, list[tuple[str, str]]()
+
+    def find(self, pairs):
+        self.pairs += pairs
+        return [ExtractedWords(0, len(text.split()[0]), 0.5, self.stated, self.yes, self.no) for _, text in pairs]
+
+
+def judging(**probabilities: float) -> tuple[Lorify, StandInJudge]:
+    model, judge = judging_lorify(), StandInJudge(**probabilities)
+    use_extractor(model, lambda: judge)
+    return model, judge
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "text", "probability"),
+    [
+        ({"yes": 0.6, "no": 0.3}, "Yes", 0.6),
+        ({"yes": 0.1, "no": 0.8, "stated": 0.5}, "No", 0.4),
+        ({"yes": 0.3, "no": 0.2}, "The", 0.5),  # of yes, no and words, words are the likeliest
+    ],
+)
+def test_a_question_for_yes_or_no_gets_the_verdict_or_the_words_that_say_it(probabilities, text, probability):
+    model, _ = judging(**probabilities)
+    stack = AdapterStack.of(model.internalize(MILL))
+    with finding(model, " Ada Holm"):
+        quote = model.answerer.plan_query(Query("Does the mill open at nine?", stack)).quote
+        assert quote is not None and (quote.text, quote.probability) == (text, pytest.approx(probability))
+        other = model.answerer.plan_query(Query("When does the mill open?", stack)).quote
+        assert other is not None and other.text not in ("Yes", "No")
+
+
+def test_without_an_extractor_the_base_answers_yes_or_no():
+    model = judging_lorify()
+    with finding(model, " Ada Holm"):
+        stack = AdapterStack.of(model.internalize(MILL))
+        assert model.answerer.plan_query(Query("Does the mill open at nine?", stack)).quote is None
+
+
+UNRELATED = "Whose bicycle stands there?"
+
+
+@contextmanager
+def relevant_by_words(model: Lorify) -> Iterator[None]:
+    """Let a question be relevant only if it names the mill."""
+    prepare = type(model.internalizer).prepare
+
+    def prepare_if_named(self, adapters, questions, *, only_if_relevant=True, **options):
+        found = prepare(self, adapters, questions, only_if_relevant=only_if_relevant, **options)
+        is_off = [only_if_relevant and "mill" not in question for question in questions]
+        return [PreparedAdapter(None) if off else each for each, off in zip(found, is_off, strict=True)]
+
+    with patch.object(type(model.internalizer), "prepare", prepare_if_named):
+        yield
+
+
+def test_a_question_in_other_words_is_relevant_if_the_documents_answer_it():
+    for stated, is_on in ((1.0, True), (0.5, False)):
+        model, judge = judging(stated=stated)
+        stack = AdapterStack.of(model.internalize(MILL))
+        with relevant_by_words(model):
+            assert not model.answerer.plan_query(Query(UNRELATED, stack, may_quote=False)).is_on and not judge.pairs
+            plan = model.answerer.plan_query(Query(UNRELATED, stack))
+        assert plan.is_on is is_on and (plan.quote is not None) is is_on and judge.pairs
+
+
+@pytest.mark.parametrize("question", ["Write a poem.", f"{UNRELATED} {'Think well. ' * 40}{UNRELATED}"])
+def test_requests_to_write_and_long_ones_are_relevant_by_their_words_alone(question):
+    model, judge = judging()
+    with relevant_by_words(model):
+        plan = model.answerer.plan_query(Query(question, AdapterStack.of(model.internalize(MILL))))
+    assert not plan.is_on and not judge.pairs
+
+
+def test_several_questions_are_judged_each_with_its_own_documents():
+    model, judge = judging()
+    stacks = [AdapterStack.of(model.internalize(document)) for document in (MILL, BARN)]
+    asked = [("When does the mill open?", stacks[0]), (UNRELATED, stacks[1]), ("Write a poem.", stacks[0])]
+    requests = [model.answerer.request(Query(*each)) for each in (*asked, (UNRELATED, AdapterStack()))]
+    with relevant_by_words(model):
+        plans = model.answerer.plan(requests)
+    assert [plan.is_on for plan in plans] == [True, True, False, False]
+    assert {text.split()[1] for question, text in judge.pairs if question == UNRELATED} == {"barn"}

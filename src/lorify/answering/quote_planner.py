@@ -97,13 +97,14 @@ class QuotePlanner:
         For questions that have no word in common with the documents.
         """
         internalizer = self._internalizer
+        if internalizer is None:
+            return [False] * len(requests)
+        short = [i for i, request in enumerate(requests) if _is_short_question(request, internalizer)]
         asked: dict[int, AskedDocuments] = {}
-        if internalizer is not None and self.extractor is not None:
-            for i, request in enumerate(requests):
-                is_short = len(request.question) <= MAX_QUESTION_CHARS
-                if request.is_quotable and is_short and _may_have_span(request, internalizer):
-                    located = (internalizer.locate(each, request.question) for each in request.adapters.adapters)
-                    asked[i] = AskedDocuments(request.question, [document for found in located for document in found])
+        for i in short if short and self.extractor is not None else ():
+            question = requests[i].question
+            located = (internalizer.locate(each, question) for each in requests[i].adapters.adapters)
+            asked[i] = AskedDocuments(question, [document for found in located for document in found])
         found = dict(zip(asked, self.find_spans(list(asked.values())), strict=True))
         return [i in found and (found[i].stated or 0.0) >= MIN_STATED for i in range(len(requests))]
 
@@ -127,6 +128,16 @@ class QuotePlanner:
         ids = tuple(self._base.encode_text(quote.text))
         on = request.adapters if plan.adapters.is_empty else plan.adapters
         return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
+
+
+def _is_short_question(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
+    """Whether the extractor reads a question to find out if it is relevant."""
+    return (
+        request.is_quotable
+        and not request.adapters.is_empty
+        and len(request.question) <= MAX_QUESTION_CHARS
+        and _may_have_span(request, internalizer)
+    )
 
 
 def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:

@@ -5,7 +5,6 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorify.data.cloze import question_writing
 from lorify.data.cloze.question_writing import question_writing_prompt, question_writing_tasks, select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement
@@ -15,7 +14,7 @@ from lorify.data.facts.single_entity import generate_single_entity_example
 MUSEUM = "The Velmora Museum\n\nIt opened in 1893. It stands on Pier 4. Its cafe is closed on Monday."
 
 
-def test_a_request_shows_the_beginning_the_words_before_and_the_sentence(monkeypatch):
+def test_a_request_shows_the_beginning_the_sentence_before_and_the_sentence():
     sentences = split_sentences(MUSEUM)
     assert sentences == [
         "The Velmora Museum",
@@ -24,11 +23,7 @@ def test_a_request_shows_the_beginning_the_words_before_and_the_sentence(monkeyp
         "Its cafe is closed on Monday.",
     ]
     assert question_writing_prompt(sentences, 3, "Monday") == (
-        "The Velmora Museum It opened in 1893. It stands on Pier 4. Its cafe is closed on Monday.\n\nAnswer: Monday"
-    )
-    monkeypatch.setattr(question_writing, "MAX_BEFORE_WORDS", 3)
-    assert question_writing_prompt(sentences, 3) == (
-        "The Velmora Museum on Pier 4. Its cafe is closed on Monday.\n\nQuestions:"
+        "The Velmora Museum It stands on Pier 4. Its cafe is closed on Monday.\n\nAnswer: Monday"
     )
     assert question_writing_prompt(sentences, 1, "1893") == "The Velmora Museum It opened in 1893.\n\nAnswer: 1893"
     assert question_writing_prompt(sentences, 0, "Velmora") == "The Velmora Museum\n\nAnswer: Velmora"
@@ -43,25 +38,19 @@ def learned(*passages: Example) -> list[tuple[str, str]]:
     return [(instance.input, instance.outputs[0]) for task in tasks for instance in task.instances]
 
 
-def test_the_questions_of_a_sentence_are_learned_and_those_of_each_of_its_answers():
-    asked = [("Where does the museum stand?", "Pier 4"), ("On what does the museum stand?", "Pier 4")]
-    asked += [("What does stand on Pier 4?", "It"), ("What is closed on Monday?", "cafe")]
-    example = Example((MUSEUM,), tuple(Question(text, (answer,)) for text, answer in asked), "passages")
-    found = {prompt: set(questions.splitlines()) for prompt, questions in learned(*[example] * 8)}
-    pier, cafe = (
-        f"The Velmora Museum It opened in 1893. {end}\n\n"
-        for end in ("It stands on Pier 4.", "It stands on Pier 4. Its cafe is closed on Monday.")
-    )
-    assert found == {
-        f"{pier}Questions:": {text for text, _ in asked[:3]},
-        f"{pier}Answer: Pier 4": {text for text, _ in asked[:2]},
-        f"{pier}Answer: It": {asked[2][0]},
-        f"{cafe}Questions:": {asked[3][0]},
-        f"{cafe}Answer: cafe": {asked[3][0]},
+def test_questions_whose_answer_stands_in_a_sentence_are_learned_in_its_place():
+    kept = [passage("Where does the museum stand?", "Pier 4"), passage("What is closed on Monday?", "cafe")]
+    kept *= 8  # parts with one instance only cannot be split
+    assert set(learned(*kept)) == {
+        (
+            "The Velmora Museum It opened in 1893. It stands on Pier 4.\n\nAnswer: Pier 4",
+            "Where does the museum stand?",
+        ),
+        (
+            "The Velmora Museum It stands on Pier 4. Its cafe is closed on Monday.\n\nAnswer: cafe",
+            "What is closed on Monday?",
+        ),
     }
-
-
-def test_questions_that_cannot_be_written_from_a_sentence_are_left_out():
     left_out = [
         passage("Is the museum old?", "yes"),  # not in the text
         passage("When did the museum open", "1893"),  # no question mark
@@ -78,10 +67,7 @@ def test_half_of_the_tasks_are_of_generated_documents_whose_answers_are_in_the_r
     for task in tasks:
         for instance in task.instances:
             text, _, answer = instance.input.partition("\n\nAnswer: ")
-            assert answer in text and (answer or text.endswith("\n\nQuestions:"))
-            questions = instance.outputs[0].splitlines()
-            assert len(questions) == len(set(questions)) <= question_writing.MAX_QUESTIONS
-            assert all(question.endswith("?") for question in questions)
+            assert answer in text and instance.outputs[0].endswith("?")
 
 
 def test_the_same_seed_gives_the_same_tasks_and_another_others():

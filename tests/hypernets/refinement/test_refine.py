@@ -19,7 +19,6 @@ from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
 from lorify.hypernets.refinement.teacher_examples import teacher_examples
 from lorify.hypernets.refinement.training_examples import focusing, mean_kl_to_teacher
-from lorify.hypernets.refinement.written_questions import BATCH_SIZE
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 MODEL = tiny_lorify()
@@ -150,11 +149,11 @@ def test_refining_trains_below_what_each_question_is_focused_on():
 def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
     asked = []
 
-    def write(base, prompts, _options, **settings):
+    def write(base, prompts, options, **settings):
         asked.append([base.decode_text(ids) for ids in prompts])
         assert settings["lora"] is not None
-        lines = [f"What about it, {len(asked)}, {i}?\nWhat about this, {len(asked)}, {i}?" for i in range(len(prompts))]
-        return [base.encode_text(text) for text in lines]
+        greedy = not options.temperature
+        return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
     with patch("lorify.hypernets.refinement.written_questions.generate_batch", write):
@@ -163,12 +162,11 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
         for prompt in asked[0]:
             text, _, answer = prompt.partition("\n\nAnswer: ")
             assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
-        # The first few are always written, more only if there is time.
-        sentences = " ".join(f"The {'very ' * number}old mill is {300 + number} metres long." for number in range(20))
-        for started, count in ((0.0, 20), (time.perf_counter() - 1.0, BATCH_SIZE)):
-            budget = Budget(1, 1.0, started or time.perf_counter() + 60)
-            examples = statement_examples(BASE, [sentences], budget, prompts=PROMPTS, writer=writer)
-            assert len(examples) == 2 * count
+        # The first few are always written, other wordings only if there is time.
+        late = statement_examples(
+            BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
+        )
+        assert len(late) == 3
 
 
 def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():

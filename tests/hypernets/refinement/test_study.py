@@ -1,9 +1,6 @@
 """Study: answers of the focused adapter, fitted into the adapter for all questions."""
 
-import re
 from dataclasses import replace
-from functools import partial
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -12,19 +9,15 @@ from tiny_lorify import judging_lorify, tiny_lorify
 from lorify.adapters import Adapter, LoraPair, build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import Document, document_from_text
-from lorify.data.cloze.sentences import split_sentences
 from lorify.errors import AdapterError, ContextError
-from lorify.extraction.extractor import ExtractedWords
 from lorify.facade import Lorify
-from lorify.hypernets.refinement import least_squares, written_questions
+from lorify.hypernets.refinement import least_squares
 from lorify.hypernets.refinement import own_answers as own_answers_module
 from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.extracted_answers import extracted_answers
 from lorify.hypernets.refinement.least_squares import fit_answers
 from lorify.hypernets.refinement.own_answers import own_answers
 from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.training_examples import focusing, known_answer, student_log_probabilities
-from lorify.hypernets.refinement.written_questions import QuestionRequest, WrittenQuestion, write_questions
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 OTHER = document_from_text("The tower opens at 7. Its keeper is Bo.", "tower")
@@ -96,22 +89,17 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Lorify:
     return model
 
 
-def focused(model: Lorify, adapter: Adapter):
-    return partial(own_answers, adapter=adapter, focus=focusing(model.internalizer), prompts=PROMPTS)
-
-
 def studied(model: Lorify, adapter: Adapter, *documents: Document) -> Adapter:
-    return study(model.base, adapter, documents, seconds=60, answer=focused(model, adapter))
+    focus = focusing(model.internalizer)
+    return study(model.base, adapter, documents, seconds=60, prompts=PROMPTS, focus=focus)
 
 
 def test_study_brings_the_adapter_for_all_questions_nearer_to_the_focused_one(reading):
     adapter = reading.internalize(DOCUMENT)
-    sentences = split_sentences(DOCUMENT.text)
-    questions = [
-        WrittenQuestion("The mill opens at what?", QuestionRequest(sentences, 0)),
-        WrittenQuestion("Its owner is what?", QuestionRequest(sentences, 1)),
-    ]
-    lessons = focused(reading, adapter)(reading.base, questions, Budget(1))
+    questions = ["The mill opens at what?", "Its owner is what?"]
+    lessons = own_answers(
+        reading.base, adapter, questions, focus=focusing(reading.internalizer), prompts=PROMPTS, budget=Budget(1)
+    )
     assert lessons
     after = studied(reading, adapter, DOCUMENT)
     assert sum(margins(lessons, after)) > sum(margins(lessons, adapter))
@@ -148,75 +136,5 @@ def test_a_document_without_sentences_to_ask_for_cannot_be_studied(reading):
 
 def test_unsure_answers_are_not_learned():
     model = judging_lorify()
-    with pytest.raises(ContextError, match="no question about its sentences has a certain answer"):
+    with pytest.raises(ContextError, match="sure of no answer"):
         studied(model, model.internalize(DOCUMENT), DOCUMENT)
-
-
-class Extractor:
-    """Stands in for an extractor: finds a number in a text."""
-
-    def __init__(self, probability: float = 0.9):
-        self.probability, self.asked = probability, list[tuple[str, str]]()
-
-    def find(self, pairs):
-        self.asked += pairs
-        found = (re.search(r"\d+", text) for _, text in pairs)
-        return [each and ExtractedWords(each.start(), each.end(), self.probability, 1.0) for each in found]
-
-
-def extracted(extractor: Extractor):
-    return partial(extracted_answers, find=extractor.find, prompts=PROMPTS)
-
-
-def test_answers_that_an_extractor_finds_are_learned_from_documents_without_tokens():
-    adapter = MODEL.internalize(DOCUMENT, keep="none")
-    extractor = Extractor()
-    after = study(BASE, adapter, [DOCUMENT], seconds=60, answer=extracted(extractor))
-    questions = [question for question, _ in extractor.asked]
-    assert len(questions) == len(set(questions)) > 1
-    assert all(text in DOCUMENT.text for _, text in extractor.asked)
-    lessons = examples(**{"The Elm Bridge is what long?": "9"})
-    assert sum(margins(lessons, after)) > sum(margins(lessons, adapter))
-
-
-def test_neither_improbable_answers_nor_none_are_learned():
-    adapter = MODEL.internalize(OTHER)
-    for document, probability in ((OTHER, 0.1), (document_from_text("The owner of it is Ada.", "none"), 0.9)):
-        with pytest.raises(ContextError, match="nothing to study"):
-            study(BASE, adapter, [document], seconds=60, answer=extracted(Extractor(probability)))
-
-
-def test_the_text_around_a_question_begins_with_the_beginning_of_its_document():
-    sentences = [f"It has {number} mills." for number in range(9)]
-    extractor = Extractor()
-    find = extracted(extractor)
-    find(BASE, [WrittenQuestion("How many?", QuestionRequest(sentences, index)) for index in (0, 2, 6)], Budget(1))
-    texts = [text.split(". ") for _, text in extractor.asked]
-    assert [[re.sub(r"\D", "", sentence) for sentence in text] for text in texts] == [
-        ["0", "1"],
-        ["0", "1", "2", "3"],
-        ["0", "4", "5", "6", "7"],
-    ]
-
-
-def test_a_writer_writes_several_questions_for_each_request_and_stops_in_time():
-    requests = [QuestionRequest(split_sentences(DOCUMENT.text), index) for index in (0, 1, 2)] * 6
-    writer = MODEL.internalize(OTHER)
-    texts = {index: [f"Who is {index}?", f"When is {index}?", "cut off"] for index in range(3)}
-    with patch.object(written_questions, "generate_batch", stand_in(texts)):
-        written = write_questions(BASE, requests, writer, samples=2)
-        few = write_questions(BASE, requests, writer, samples=2, deadline=0.0)
-    assert [each.question for each in written[:2]] == ["Who is 0?", "When is 0?"]
-    assert len(written) == 2 * len(requests) and all(str(each.request.index) in each.question for each in written)
-    assert few == written[: 2 * written_questions.BATCH_SIZE]
-
-
-def stand_in(texts: dict[int, list[str]]):
-    """Write the same questions for every sample of a request."""
-
-    def generate(base, prompts, _options, *, samples, **_):
-        sentences = split_sentences(DOCUMENT.text)
-        asked = [next(i for i in (2, 1, 0) if sentences[i] in base.decode_text(prompt)) for prompt in prompts]
-        return [base.encode_text("\n".join(texts[index])) for index in asked for _ in range(samples)]
-
-    return generate

@@ -8,7 +8,6 @@ words that say it.
 from __future__ import annotations
 
 import heapq
-import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,6 +21,8 @@ MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
 MIN_ANSWER_PROBABILITY = 0.05
 """Nothing is quoted from documents no token of which belongs to the answer with this probability."""
+READER_WEIGHT = 0.5
+"""Weight of the reader's probability beside the extractor's, which reads the question together with the text."""
 PASSAGE_TOKENS = 320
 PASSAGE_OVERLAP = 64
 """Long documents are read in passages of so many tokens, which overlap by so many."""
@@ -96,12 +97,13 @@ def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extra
     ]
 
 
-def _more_probable(one: FoundSpan | None, other: FoundSpan | None) -> FoundSpan | None:
-    """The more probable of two spans; words that both found are wrong only if both are."""
-    found = [span for span in (one, other) if span is not None]
-    if len({span.text for span in found}) < len(found):
-        return FoundSpan(found[0].text, 1 - math.prod(1 - span.probability for span in found))
-    return max(found, key=lambda span: span.probability, default=None)
+def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> FoundSpan | None:
+    """The more probable span of the extractor and the reader; words that both found are wrong only if both are."""
+    if extracted is None or read is None:
+        return extracted or read
+    if extracted.text == read.text:
+        return FoundSpan(read.text, 1 - (1 - extracted.probability) * (1 - read.probability))
+    return read if READER_WEIGHT * read.probability > extracted.probability else extracted
 
 
 def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:

@@ -20,24 +20,22 @@ def generate_batch(
     *,
     lora: LoraBatch | None,
     stop_ids: set[int],
-    samples: int = 1,
 ) -> list[list[int]]:
     """Continue a batch of prompts until every row has stopped.
 
     Args:
         base: the base model.
-        prompts: token ids of each prompt, at least one token each; lengths may differ.
+        prompts: token ids of each row, at least one token a row; lengths may differ.
         options: length limit and sampling; with a seed, row `i` uses `seed + i`.
-        lora: the update of each prompt, or None for the bare base.
+        lora: the update of each row, or None for the bare base.
         stop_ids: tokens that end a row; they are not returned.
-        samples: rows for each prompt, which is processed once; they lie side by side.
 
     Returns:
         The new tokens of each row.
     """
-    rows: list[list[int]] = [[] for _ in range(len(prompts) * samples)]
+    rows: list[list[int]] = [[] for _ in prompts]
     live = set(range(len(rows)))
-    for tokens in _decode(base, prompts, lora, options, samples):
+    for tokens in _decode(base, prompts, lora, options):
         live = {row for row in live if tokens[row] not in stop_ids}
         for row in live:
             rows[row].append(tokens[row])
@@ -70,15 +68,14 @@ def start_sampler(base: BaseLM, options: GenerationOptions, answer: Sequence[int
 
 
 def _decode(
-    base: BaseLM, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, options: GenerationOptions, samples: int = 1
+    base: BaseLM, prompts: Sequence[Sequence[int]], lora: LoraBatch | None, options: GenerationOptions
 ) -> Iterator[list[int]]:
     """Yield the next token of each row at each step; the base carries no state between steps."""
     if not prompts or options.max_new_tokens < 1:
         return
-    row_prompts = [prompt for prompt in range(len(prompts)) for _ in range(samples)]
-    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(row_prompts))]
+    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
     batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
-    logits = batch.add_rows(prefilled(base, prompts, lora), row_prompts if samples > 1 else None)
+    logits = batch.add_rows(prefilled(base, prompts, lora))
     overlaps = base.device.type == "cuda"
     for _ in range(options.max_new_tokens - 1):
         tokens = sample_tokens(logits, samplers)

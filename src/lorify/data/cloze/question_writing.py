@@ -1,7 +1,7 @@
-"""Question writing as a task: given a sentence, write questions that it answers, one per line.
+"""Question writing as a task: given a sentence and an answer in it, write the question.
 
-The prompt shows the beginning of the document, the words before the sentence and the sentence itself, so that a reader
-knows what the sentence is about. It may also give an answer that all questions are to have:
+The prompt shows the beginning of the document, the sentence before and the sentence itself, so that a reader knows what
+the sentence is about:
 
     The Velmora Harbour Museum opened in 1893. It is on Pier 4.
 
@@ -22,31 +22,28 @@ from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.tasks.schema import Instance, Task
 
 MAX_BEGINNING_WORDS = 16
-MAX_BEFORE_WORDS = 30
-MAX_QUESTIONS = 4
-"""Questions that are written for one prompt, at most."""
-DEFINITION = "Write questions that the text answers."
+MAX_BEFORE_WORDS = 20
+DEFINITION = "Write a question about the text that has the given answer."
 NUM_PARTS = 4
 """Number of tasks into which passages and generated documents are divided, so that a batch can have several."""
-DOCUMENTS_PER_PART = 600
-WORDINGS = 3
+DOCUMENTS_PER_PART = 400
 _WORD = re.compile(r"\w{4,}")
 _QUESTION = re.compile(r"(?!Question\b)[A-Z][^:\n]*\?")
 
 
-def question_writing_prompt(sentences: Sequence[str], index: int, answer: str | None = None) -> str:
-    """Build the prompt for questions about one sentence.
+def question_writing_prompt(sentences: Sequence[str], index: int, answer: str) -> str:
+    """Build the prompt for a question about one sentence.
 
     Args:
         sentences: the sentences of a document, in order.
         index: index of the sentence.
-        answer: words of the sentence that all questions are to have as their answer; None for any questions.
+        answer: words of the sentence.
     """
     beginning = " ".join(sentences[0].split()[:MAX_BEGINNING_WORDS])
     shown = [beginning] if index > 0 else []
-    shown += [" ".join(" ".join(sentences[1:index]).split()[-MAX_BEFORE_WORDS:])] if index > 1 else []
+    shown += [" ".join(sentences[index - 1].split()[-MAX_BEFORE_WORDS:])] if index > 1 else []
     shown.append(sentences[index])
-    return f"{' '.join(shown)}\n\n{'Questions:' if answer is None else f'Answer: {answer}'}"
+    return f"{' '.join(shown)}\n\nAnswer: {answer}"
 
 
 def select_unambiguous(statements: Sequence[ClozeStatement]) -> list[ClozeStatement]:
@@ -79,19 +76,16 @@ def question_writing_tasks(passages: Sequence[Example], seed: int = 0) -> list[T
     for number in range(NUM_PARTS):
         generate = generate_single_entity_example if number % 2 else generate_fact_example
         rngs = (random.Random(f"{seed}/{number}/{document}") for document in range(DOCUMENTS_PER_PART))
-        generated = [generate(rng, num_questions=12, wordings=WORDINGS) for rng in rngs]
+        generated = [generate(rng, num_questions=12) for rng in rngs]
         for family, examples in (("generated", generated), ("passages", passages[number::NUM_PARTS])):
-            rng = random.Random(f"{seed}/{family}/{number}")
-            instances = tuple(instance for example in examples for instance in _instances(example, rng))
+            instances = tuple(instance for example in examples for instance in _instances(example))
             name = f"questions of {family} {number}"
             tasks.append(Task(name, DEFINITION, (DEFINITION,), instances, "f1", family, "question writing"))
     return [task for task in tasks if len(task.instances) > 1]
 
 
-def _instances(example: Example, rng: random.Random) -> Iterator[Instance]:
-    """For each sentence its questions in any order, and for each of its answers the questions that have it."""
+def _instances(example: Example) -> Iterator[Instance]:
     sentences = [sentence for document in example.documents for sentence in split_sentences(document)]
-    written: dict[tuple[int, str | None], list[str]] = {}
     for question in example.questions:
         answer, text = question.answers[0].strip(), " ".join(question.text.split())
         containing = _find_sentences(sentences, answer)
@@ -101,11 +95,7 @@ def _instances(example: Example, rng: random.Random) -> Iterator[Instance]:
         index = max(containing, key=lambda i: len(question_words & _long_words(sentences[i])))
         prompt = question_writing_prompt(sentences, index, answer)
         if len(sentences[index].split()) <= MAX_WORDS and question_words & _long_words(prompt):
-            written.setdefault((index, answer), []).append(text)
-            written.setdefault((index, None), []).append(text)
-    for (index, answer), questions in written.items():
-        chosen = rng.sample(questions, min(len(questions), MAX_QUESTIONS))
-        yield Instance(question_writing_prompt(sentences, index, answer), ("\n".join(chosen),))
+            yield Instance(prompt, (text,))
 
 
 def _find_sentences(sentences: Sequence[str], answer: str) -> list[int]:

@@ -33,7 +33,6 @@ def generate_fact_example(
     num_facts: tuple[int, int] = (6, 16),
     num_questions: int = 6,
     num_unanswerable: int = 0,
-    wordings: int = 1,
 ) -> Example:
     """Generate documents about invented people, companies, events, rules, ships, recipes, software and more.
 
@@ -48,7 +47,6 @@ def generate_fact_example(
         num_facts: minimum and maximum number of facts per document.
         num_questions: maximum number of questions, each about another fact.
         num_unanswerable: maximum number of questions that the documents do not answer.
-        wordings: number of questions about each fact, as far as they differ.
 
     Returns:
         An example with source `facts`.
@@ -64,11 +62,7 @@ def generate_fact_example(
         facts += [fact for group in groups for fact in group.facts]
     counts = Counter((fact.relation, fact.value) for fact in facts)
     sampled = rng.sample(facts, min(num_questions, len(facts)))
-    questions = [
-        question
-        for fact in sampled
-        for question in build_questions(rng, fact, wordings, unique=counts[fact.relation, fact.value] == 1)
-    ]
+    questions = [build_question(rng, fact, unique=counts[fact.relation, fact.value] == 1) for fact in sampled]
     unstated = draw_unstated_facts(names, all_groups, num_unanswerable) if num_unanswerable else []
     unanswerable = tuple(build_question(rng, fact, unique=False).text for fact in unstated)
     return Example(tuple(documents), tuple(questions), "facts", unanswerable=unanswerable)
@@ -86,12 +80,6 @@ def build_question(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
         return Question(_vary(rng, rng.choice(fact.inverse_questions)), (fact.subject,))
     question = rng.choice(fact.questions)
     return Question(_vary(rng, question), accepted_answers(fact.value, question))
-
-
-def build_questions(rng: random.Random, fact: Fact, wordings: int, *, unique: bool) -> list[Question]:
-    """Build questions about a fact: `wordings` attempts of `build_question`, without duplicates."""
-    built = [build_question(rng, fact, unique=unique) for _ in range(wordings)]
-    return list({question.text: question for question in built}.values())
 
 
 def _vary(rng: random.Random, question: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lorify.data.examples import Example
 from lorify.data.facts.entities import Entity, Fact, FactGroup, Reference, fill_phrase
-from lorify.data.facts.generate import build_question, build_questions
+from lorify.data.facts.generate import build_question
 from lorify.data.facts.kinds import fillers
 from lorify.data.facts.names import Names, Split
 from lorify.data.facts.plan import draw_group, draw_kind
@@ -35,7 +35,6 @@ def generate_single_entity_example(
     num_facts: tuple[int, int] = (6, 14),
     num_questions: int = 6,
     num_unanswerable: int = 0,
-    wordings: int = 1,
 ) -> Example:
     """Generate a document about one invented entity, with questions that name it or refer to it as the document does.
 
@@ -47,7 +46,6 @@ def generate_single_entity_example(
         num_facts: minimum and maximum number of facts about the entity, as far as its kind has so many relations.
         num_questions: maximum number of questions, each about another fact.
         num_unanswerable: maximum number of questions that the document does not answer.
-        wordings: number of questions about each fact, as far as they differ.
 
     Returns:
         An example with source `portraits`.
@@ -68,7 +66,7 @@ def generate_single_entity_example(
         paragraphs.append(_write_aside(rng, other))
     document = _write_title(rng, group) + rng.choice(("\n\n", "\n\n", "\n")).join(paragraphs)
     sampled = rng.sample(facts, min(num_questions, len(facts)))
-    questions = tuple(question for fact in sampled for question in build_questions(rng, fact, wordings, unique=True))
+    questions = tuple(build_question(rng, fact, unique=True) for fact in sampled)
     unstated = draw_unstated_facts(names, groups, num_unanswerable) if num_unanswerable else []
     asked = _with_short_references(rng, unstated, group.entity)
     unanswerable = tuple(build_question(rng, fact, unique=False).text for fact in asked)

@@ -14,7 +14,6 @@ from lorify.base.model import BaseLM
 from lorify.errors import AdapterError
 from lorify.hypernets.refinement.budget import Budget, is_over
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
-from lorify.hypernets.refinement.written_questions import WrittenQuestion
 
 ANSWER_TOKENS = 24
 BATCH_SIZE = 16
@@ -24,23 +23,17 @@ MIN_TOKEN_PROBABILITY = 0.3
 
 @torch.no_grad()
 def own_answers(
-    base: BaseLM,
-    written: Sequence[WrittenQuestion],
-    budget: Budget,
-    *,
-    adapter: Adapter,
-    focus: Focus,
-    prompts: PromptBuilder,
+    base: BaseLM, adapter: Adapter, questions: Sequence[str], *, focus: Focus, prompts: PromptBuilder, budget: Budget
 ) -> list[TrainingExample]:
     """Answer questions with an adapter focused on each, and keep the answers that it is sure of.
 
     Args:
         base: the base.
-        written: the questions.
-        budget: no batch but the first begins after half of the time that is left.
         adapter: a hypernetwork's adapter.
+        questions: the questions.
         focus: focuses the adapter.
         prompts: builds the prompts as when the adapter is used.
+        budget: no batch but the first begins after half of the time that is left.
 
     Returns:
         Questions with answers.
@@ -49,7 +42,6 @@ def own_answers(
         AdapterError: if the adapter cannot be focused.
     """
     examples: list[TrainingExample] = []
-    questions = [each.question for each in written]
     deadline = budget.half_way()
     for start in range(0, len(questions), BATCH_SIZE):
         batch = questions[start : start + BATCH_SIZE]

@@ -5,7 +5,6 @@ An adapter of the base writes the questions, or they follow from the sentence by
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 import torch
@@ -14,10 +13,11 @@ from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import select_unambiguous
+from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
 from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
-from lorify.hypernets.refinement.written_questions import requests_for_candidates, write_questions
+from lorify.hypernets.refinement.written_questions import write_questions
 
 BATCH_SIZE = 16
 MIN_FIRST_TOKEN_PROBABILITY = 0.08
@@ -41,20 +41,13 @@ def statement_examples(
         budget: budget of the whole training; writing questions takes at most half of it.
         prompts: builds the prompts as when the adapter is used.
         writer: an adapter that writes the questions; None to make them by rule, which takes no time.
-        seed: decides which answers come first if there is no time for all, and seeds the questions.
+        seed: as for `write_questions`.
     """
+    candidates = [(split_sentences(text), candidate) for text in documents for candidate in find_cloze_candidates(text)]
     if writer is None:
-        candidates = (candidate for text in documents for candidate in find_cloze_candidates(text))
-        return [_example(base, candidate, prompts) for candidate in candidates]
-    requests = [request for text in documents for request in requests_for_candidates(text)]
-    random.Random(seed).shuffle(requests)
-    written = write_questions(base, requests, writer, deadline=budget.half_way(), seed=seed)
-    statements = [
-        ClozeStatement(request.sentences[request.index], question, request.answer)
-        for question, request in written
-        if request.answer is not None
-    ]
-    return [_example(base, statement, prompts) for statement in select_unambiguous(statements)]
+        return [_example(base, candidate, prompts) for _, candidate in candidates]
+    written = write_questions(base, candidates, writer, deadline=budget.half_way(), seed=seed)
+    return [_example(base, statement, prompts) for statement in select_unambiguous(written)]
 
 
 @torch.no_grad()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
@@ -11,97 +12,61 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import question_writing_prompt
-from lorify.data.cloze.sentences import split_sentences
-from lorify.data.cloze.statements import find_cloze_candidates
+from lorify.data.cloze.statements import ClozeStatement
 from lorify.hypernets.refinement.budget import is_over
 
-QUESTION_TOKENS = 64
-"""Most tokens that are written for a request: several questions."""
-BATCH_SIZE = 12
-TEMPERATURE = 0.8
+QUESTION_TOKENS = 32
+BATCH_SIZE = 16
+NUM_WORDINGS = 2
+"""Questions for each answer: the most probable one, then sampled ones."""
 
-
-class QuestionRequest(NamedTuple):
-    """A request for questions about a sentence.
-
-    Attributes:
-        sentences: the sentences of a document.
-        index: index of the sentence.
-        answer: words of the sentence that the questions are to have as their answer; None for any questions.
-    """
-
-    sentences: Sequence[str]
-    index: int
-    answer: str | None = None
-
-
-class WrittenQuestion(NamedTuple):
-    """A question, and the request that it was written for."""
-
-    question: str
-    request: QuestionRequest
-
-
-def requests_for_candidates(text: str) -> list[QuestionRequest]:
-    """Return a request for each date, quantity and name in the sentences of a document."""
-    sentences = split_sentences(text)
-    return [
-        QuestionRequest(sentences, sentences.index(candidate.sentence), candidate.answer)
-        for candidate in find_cloze_candidates(text)
-    ]
+Candidate = tuple[Sequence[str], ClozeStatement]
+"""The sentences of a document, and an answer in one of them."""
 
 
 def write_questions(
-    base: BaseLM,
-    requests: Sequence[QuestionRequest],
-    writer: Adapter,
-    *,
-    samples: int = 1,
-    deadline: float | None = None,
-    seed: int = 0,
-) -> list[WrittenQuestion]:
-    """Write questions about sentences.
+    base: BaseLM, candidates: Sequence[Candidate], writer: Adapter, *, deadline: float | None = None, seed: int = 0
+) -> list[ClozeStatement]:
+    """Write questions for answers in sentences.
 
     Args:
         base: the base.
-        requests: what to write questions about, the most important requests first.
+        candidates: the answers.
         writer: an adapter of the base, trained as in `lorify.data.cloze.question_writing`.
-        samples: how often questions are written for each request.
         deadline: `time.perf_counter()` after which no batch begins but the first; None for no limit.
-        seed: seeds the sampling.
+        seed: decides which answers come first if there is no time for all, and seeds the sampling.
 
     Returns:
-        The questions, without duplicates for one request.
+        The candidates with a written question each; up to `NUM_WORDINGS` of a candidate.
     """
-    written: list[WrittenQuestion] = []
-    for start in range(0, len(requests), BATCH_SIZE):
-        if start and is_over(deadline):
-            break
-        options = GenerationOptions(QUESTION_TOKENS, temperature=TEMPERATURE, seed=seed + start * samples)
-        written += _write_batch(base, requests[start : start + BATCH_SIZE], writer, options, samples)
+    order = list(candidates)
+    random.Random(seed).shuffle(order)
+    written: list[ClozeStatement] = []
+    for wording in range(NUM_WORDINGS):
+        for start in range(0, len(order), BATCH_SIZE):
+            if written and is_over(deadline):
+                return written
+            temperature = 0.8 if wording else 0.0
+            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=seed + start)
+            written += _write_batch(base, order[start : start + BATCH_SIZE], writer, options)
     return written
 
 
 def _write_batch(
-    base: BaseLM, requests: Sequence[QuestionRequest], writer: Adapter, options: GenerationOptions, samples: int
-) -> list[WrittenQuestion]:
+    base: BaseLM, candidates: Sequence[Candidate], writer: Adapter, options: GenerationOptions
+) -> list[ClozeStatement]:
+    requests = [
+        question_writing_prompt(sentences, sentences.index(candidate.sentence), candidate.answer)
+        for sentences, candidate in candidates
+    ]
     found = generate_batch(  # the writer was trained on prompts without a system turn
         base,
-        [build_prompt_ids(base.tokenizer, question_messages(question_writing_prompt(*each))) for each in requests],
+        [build_prompt_ids(base.tokenizer, question_messages(request)) for request in requests],
         options,
-        lora=build_lora_batch([writer] * len(requests), base),
+        lora=build_lora_batch([writer] * len(candidates), base),
         stop_ids=base.stop_ids,
-        samples=samples,
     )
-    texts = [base.decode_text(ids) for ids in found]
+    questions = [base.decode_text(ids).strip() for ids in found]
     return [
-        WrittenQuestion(question, request)
-        for number, request in enumerate(requests)
-        for question in _questions(texts[number * samples : (number + 1) * samples])
+        replace(candidate, question=question) for (_, candidate), question in zip(candidates, questions, strict=True)
     ]
-
-
-def _questions(texts: Sequence[str]) -> list[str]:
-    """The questions of texts, one a line; the last line of a text may have been cut off."""
-    lines = (line.strip() for text in texts for line in text.splitlines())
-    return list(dict.fromkeys(line for line in lines if line.endswith("?")))

@@ -50,8 +50,8 @@ Study = Annotated[
     Field(
         gt=0,
         le=3600,
-        description="Seconds of study, which improves what exports contain: questions about the documents are written, "
-        "and their answers fitted into the adapter.",
+        description="Seconds of study, which improves what exports contain: answers to questions about the documents' "
+        "sentences are fitted into the weights.",
     ),
 ]
 

@@ -13,7 +13,14 @@ from lorify.adapters import AdapterStack
 from lorify.answering.plan import Query
 from lorify.answering.quote_planner import QuotePlanner
 from lorify.answering.quotes import AskedDocuments
-from lorify.answering.quotes.spans import MAX_PASSAGES, MIN_SPAN_PROBABILITY, Finding, FoundSpan, find_spans
+from lorify.answering.quotes.spans import (
+    MAX_PASSAGES,
+    MIN_SPAN_PROBABILITY,
+    VERDICT_PRECISION,
+    Finding,
+    FoundSpan,
+    find_spans,
+)
 from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
@@ -263,7 +270,7 @@ def test_nothing_is_extracted_where_the_answer_is_no_text_of_its_own():
 
 
 def test_the_more_probable_words_are_taken_and_those_that_both_found_are_surer():
-    model, _ = extracting("bees", 0.3)
+    model, _ = extracting("bees", 0.5)
     with finding(model, " keeps bees"):
         surer = owner(model, MILL).quote
         assert surer is not None and surer.text == "keeps bees" and surer.probability > 0.9
@@ -274,14 +281,14 @@ def test_the_more_probable_words_are_taken_and_those_that_both_found_are_surer()
 
 
 class StandInJudge:
-    """Answers yes or no to every text, or finds words in it; states the answer with a probability."""
+    """Finds the first word of every text; states the answer, and that it is yes or no, with a probability."""
 
-    def __init__(self, yes: float = 0.0, no: float = 0.0, stated: float = 1.0):
-        self.yes, self.no, self.stated, self.pairs = yes, no, stated, list[tuple[str, str]]()
+    def __init__(self, verdict: float = 0.0, stated: float = 1.0):
+        self.verdict, self.stated, self.pairs = verdict, stated, list[tuple[str, str]]()
 
     def find(self, pairs):
         self.pairs += pairs
-        return [ExtractedWords(0, len(text.split()[0]), 0.5, self.stated, self.yes, self.no) for _, text in pairs]
+        return [ExtractedWords(0, len(text.split()[0]), 0.5, self.stated, self.verdict) for _, text in pairs]
 
 
 def judging(**probabilities: float) -> tuple[Lorify, StandInJudge]:
@@ -293,9 +300,9 @@ def judging(**probabilities: float) -> tuple[Lorify, StandInJudge]:
 @pytest.mark.parametrize(
     ("probabilities", "text", "probability"),
     [
-        ({"yes": 0.6, "no": 0.3}, "Yes", 0.6),
-        ({"yes": 0.1, "no": 0.8, "stated": 0.5}, "No", 0.4),
-        ({"yes": 0.3, "no": 0.2}, "The", 0.5),  # of yes, no and words, words are the likeliest
+        ({"verdict": 0.6}, "Yes", VERDICT_PRECISION),
+        ({"verdict": 0.9, "stated": 0.5}, "Yes", VERDICT_PRECISION / 2),
+        ({"verdict": 0.4}, "The", 0.5),
     ],
 )
 def test_a_question_for_yes_or_no_gets_the_verdict_or_the_words_that_say_it(probabilities, text, probability):

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lorify.extraction.config import ExtractorConfig
 from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
-from lorify.extraction.model import ExtractorLogits, ExtractorNetwork
+from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork
 
 MAX_SPAN_TOKENS = 40
 """Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
@@ -31,16 +31,14 @@ class ExtractedWords(NamedTuple):
         end: index after the last character.
         probability: of these words, among all spans of the text and no answer at all.
         stated: probability that the text answers the question.
-        yes: probability that the answer is yes, if the text answers the question.
-        no: the same of no.
+        verdict: probability that the answer is yes or no and not words, if the text answers the question.
     """
 
     begin: int
     end: int
     probability: float
     stated: float
-    yes: float = 0.0
-    no: float = 0.0
+    verdict: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,8 @@ def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor, forms: Ten
     begin, end = divmod(best, len(tokens))
     none = (begins[0] + ends[0]).exp().item()
     first, last = source.offsets[begin], source.offsets[end]
-    _, yes, no = forms.exp().tolist()
-    return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none, yes, no)
+    verdict = 1 - forms[FORMS.index("words")].exp().item()
+    return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none, verdict)
 
 
 def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:

@@ -1,8 +1,8 @@
 """Spans: a question for a name, a date or another short answer is answered with words of the documents.
 
 The reader of the hypernetwork finds some, and an extractor finds some in the passages that the reader points to. The
-more probable ones are taken. Questions for yes or no are answered by the extractor alone: with the verdict, or with the
-words that say it.
+more probable ones are taken. Questions for yes or no are answered by what the extractor finds alone: with a verdict, or
+with the words that say it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.words import last_sentence
 from lorify.answering.sources import Decode
 from lorify.extraction.extractor import ExtractedWords, Extractor
@@ -21,8 +22,8 @@ MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
 MIN_ANSWER_PROBABILITY = 0.05
 """Nothing is quoted from documents no token of which belongs to the answer with this probability."""
-READER_WEIGHT = 0.5
-"""Weight of the reader's probability beside the extractor's, which reads the question together with the text."""
+VERDICT_PRECISION = 0.75
+"""About how often the verdict is right; its probability if the documents answer the question for certain."""
 PASSAGE_TOKENS = 320
 PASSAGE_OVERLAP = 64
 """Long documents are read in passages of so many tokens, which overlap by so many."""
@@ -103,7 +104,7 @@ def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> Found
         return extracted or read
     if extracted.text == read.text:
         return FoundSpan(read.text, 1 - (1 - extracted.probability) * (1 - read.probability))
-    return read if READER_WEIGHT * read.probability > extracted.probability else extracted
+    return max(extracted, read, key=lambda span: span.probability)
 
 
 def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:
@@ -158,11 +159,10 @@ def _answer_with_words(text: str, found: ExtractedWords) -> FoundSpan:
 
 
 def _answer_with_verdict(text: str, found: ExtractedWords) -> FoundSpan:
-    """The likeliest of yes, no and the words."""
-    words = _answer_with_words(text, found)
-    verdict, probability = max(("Yes", found.yes), ("No", found.no), key=lambda item: item[1])
-    is_verdict = probability > 1 - found.yes - found.no
-    return FoundSpan(verdict, found.stated * probability) if is_verdict else words
+    """Yes or no, if that is likelier to be the answer than the words."""
+    if found.verdict <= 0.5:
+        return _answer_with_words(text, found)
+    return FoundSpan(find_verdict(text, found.begin, found.end), found.stated * VERDICT_PRECISION)
 
 
 class _Passage(NamedTuple):

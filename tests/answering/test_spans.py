@@ -333,7 +333,7 @@ def relevant_by_words(model: Lorify) -> Iterator[None]:
     def prepare_if_named(self, adapters, questions, *, only_if_relevant=True, **options):
         found = prepare(self, adapters, questions, only_if_relevant=only_if_relevant, **options)
         is_off = [only_if_relevant and "mill" not in question for question in questions]
-        return [PreparedAdapter(None) if off else each for each, off in zip(found, is_off, strict=True)]
+        return [PreparedAdapter(None, each.evidence) if off else each for each, off in zip(found, is_off, strict=True)]
 
     with patch.object(type(model.internalizer), "prepare", prepare_if_named):
         yield

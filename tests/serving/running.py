@@ -12,11 +12,12 @@ from serving.tiny_lorify import tiny_lorify
 from serving.waiting import wait_until
 
 from lorify import Lorify
+from lorify.adapters import Adapter
 from lorify.contexts.documents import document_from_text
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.engines.local import LocalEngine
 from lorify.serving.server import LorifyServer
-from lorify.serving.service import Service, key_share
+from lorify.serving.service import LOCAL_OWNER, Service, key_share
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.keys import ApiKeys, create_key
 from lorify.serving.storage.store import AdapterStore
@@ -53,6 +54,11 @@ class RunningServer:
 
     def client(self, name: str = "ann", **options) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=self.keys.get(name, "none"), max_retries=0, **options)
+
+
+def stored(server: RunningServer, id: str) -> Adapter:
+    """An adapter of a server without keys."""
+    return server.service.store.get(id, LOCAL_OWNER)
 
 
 @contextmanager

@@ -6,12 +6,11 @@ from pathlib import Path
 import httpx2
 import pytest
 import torch
-from serving.running import RunningServer, serving
+from serving.running import RunningServer, serving, stored
 from serving.tiny_lorify import TEXTS, perceiver_lorify
 from serving.waiting import wait_until
 
 from lorify.adapters import Adapter
-from lorify.serving.service import LOCAL_OWNER
 from lorify.serving.storage.rebuild import rebuild_index
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -29,10 +28,6 @@ def perceiver_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
 def client(perceiver_server: RunningServer) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=perceiver_server.url, timeout=600) as client:
         yield client
-
-
-def stored(server: RunningServer, id: str) -> Adapter:
-    return server.service.store.get(id, LOCAL_OWNER)
 
 
 def assert_bias_scaled(adapter: Adapter, plain: Adapter, scale: float) -> None:

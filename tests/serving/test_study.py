@@ -6,13 +6,11 @@ from pathlib import Path
 import httpx2
 import pytest
 import torch
-from serving.running import RunningServer, serving
+from serving.running import RunningServer, serving, stored
 from serving.tiny_lorify import TEXTS
 from tiny_lorify import judging_lorify
 
-from lorify.adapters import Adapter
 from lorify.hypernets.refinement import own_answers
-from lorify.serving.service import LOCAL_OWNER
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -33,10 +31,6 @@ def study_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 def client(study_server: RunningServer) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=study_server.url, timeout=600) as client:
         yield client
-
-
-def stored(server: RunningServer, id: str) -> Adapter:
-    return server.service.store.get(id, LOCAL_OWNER)
 
 
 def test_an_adapter_that_studied_has_other_weights_and_is_not_mixed_up_with_the_plain_one(study_server, client):

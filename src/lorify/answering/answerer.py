@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,7 +25,7 @@ from lorify.base.decoding.generation import generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.extraction.extractor import Extractor
-from lorify.hypernets.evidence import PreparedAdapter
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
 
 
@@ -154,10 +154,12 @@ class Answerer:
         if self.internalizer is not None and any(request.turns for request in requests) and self.follow_up_writer:
             requests = rewrite_follow_ups(self.base, self.follow_up_writer, requests)
         prepared = self._prepare_requests(requests)
-        missed = [
-            i for i, request in enumerate(requests) if request.only_if_relevant and not any(_is_on(prepared, request))
-        ]
-        answered = self.quotes.are_answered([requests[i] for i in missed])
+        missed = {
+            i: _evidence(_prepared_of(request, prepared))
+            for i, request in enumerate(requests)
+            if request.only_if_relevant and _prepared_stack(request, prepared).is_empty
+        }
+        answered = self.quotes.are_answered([requests[i] for i in missed], list(missed.values()))
         found = {i for i, is_answered in zip(missed, answered, strict=True) if is_answered}
         if found:
             requests = [
@@ -170,18 +172,12 @@ class Answerer:
                 _prepared_stack(request, prepared),
                 request.is_continued,
                 request,
-                tuple(prepared[_key(adapter, request)].evidence for adapter in request.adapters.adapters),
+                tuple(own.evidence for own in _prepared_of(request, prepared)),
             )
             for request in requests
         ]
         evidence = [
-            [
-                document
-                for adapter in request.adapters.adapters
-                if (own := prepared[_key(adapter, request)]).adapter is not None
-                for document in own.evidence or ()
-            ]
-            for request in requests
+            _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
         return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
@@ -341,9 +337,14 @@ def _key(adapter: Adapter, request: AnswerRequest) -> _Key:
     return _Key(id(adapter), request.question, request.only_if_relevant, request.focus)
 
 
-def _is_on(prepared: Mapping[_Key, PreparedAdapter], request: AnswerRequest) -> Iterator[bool]:
-    """Whether each adapter of a request is on."""
-    return (prepared[_key(adapter, request)].adapter is not None for adapter in request.adapters.adapters)
+def _prepared_of(request: AnswerRequest, prepared: dict[_Key, PreparedAdapter]) -> list[PreparedAdapter]:
+    """What was prepared for each adapter of a request."""
+    return [prepared[_key(adapter, request)] for adapter in request.adapters.adapters]
+
+
+def _evidence(adapters: Iterable[PreparedAdapter]) -> list[TokenEvidence]:
+    """Where the documents of adapters answer the question, as far as that is known."""
+    return [document for own in adapters for document in own.evidence or ()]
 
 
 def _prepared_stack(request: AnswerRequest, prepared: dict[_Key, PreparedAdapter]) -> AdapterStack:

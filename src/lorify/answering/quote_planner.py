@@ -91,20 +91,20 @@ class QuotePlanner:
             planned[i] = replace(plans[i], stated=found.stated, quote=quote, quote_ids=ids)
         return planned
 
-    def are_answered(self, requests: Sequence[AnswerRequest]) -> list[bool]:
+    def are_answered(
+        self, requests: Sequence[AnswerRequest], evidence: Sequence[Sequence[TokenEvidence]]
+    ) -> list[bool]:
         """Return for each request whether the extractor finds that its documents answer the question.
 
-        For questions that have no word in common with the documents.
+        Args:
+            requests: requests whose questions have no word in common with the documents.
+            evidence: for each request where its documents may answer the question.
         """
-        internalizer = self._internalizer
-        if internalizer is None:
-            return [False] * len(requests)
-        short = [i for i, request in enumerate(requests) if _is_short_question(request, internalizer)]
-        asked: dict[int, AskedDocuments] = {}
-        for i in short if short and self.extractor is not None else ():
-            question = requests[i].question
-            located = (internalizer.locate(each, question) for each in requests[i].adapters.adapters)
-            asked[i] = AskedDocuments(question, [document for found in located for document in found])
+        asked = {
+            i: AskedDocuments(request.question, evidence[i])
+            for i, request in enumerate(requests)
+            if self._internalizer is not None and _is_short_question(request, self._internalizer)
+        }
         found = dict(zip(asked, self.find_spans(list(asked.values())), strict=True))
         return [i in found and (found[i].stated or 0.0) >= MIN_STATED for i in range(len(requests))]
 
@@ -132,12 +132,8 @@ class QuotePlanner:
 
 def _is_short_question(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
     """Whether the extractor reads a question to find out if it is relevant."""
-    return (
-        request.is_quotable
-        and not request.adapters.is_empty
-        and len(request.question) <= MAX_QUESTION_CHARS
-        and _may_have_span(request, internalizer)
-    )
+    is_short = len(request.question) <= MAX_QUESTION_CHARS
+    return request.is_quotable and is_short and _may_have_span(request, internalizer)
 
 
 def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:

@@ -12,13 +12,13 @@ from itertools import accumulate
 
 from lorify.answering.text import UNFINISHED
 from lorify.contexts.chunking import split_into_sentences
-from lorify.data.answers import contains_answer, normalize_answer
+from lorify.data.answers import YES_OR_NO, contains_answer, normalize_answer
 from lorify.hypernets.evidence import TokenEvidence
 
 Decode = Callable[[Sequence[int]], str]
 MAX_CHARACTER_TOKENS = 4
 """A character takes at most this many tokens."""
-VERDICTS = frozenset({"yes", "no", ""})
+VERDICTS = frozenset({*YES_OR_NO, ""})
 """Normalized answers that a sentence supports without containing them."""
 
 

@@ -32,11 +32,12 @@ from transformers.masking_utils import eager_mask
 
 from lorify.base.files.locate import weights_digest
 from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
+from lorify.data.answers import YES_OR_NO
 from lorify.errors import ContextError, ExtractorError
 from lorify.extraction.config import ExtractorConfig
 
 PLAIN_ATTENTION = "lorify_plain"
-FORMS = ("words", "yes", "no")
+FORMS = ("words", *YES_OR_NO)
 """What an answer is: words of the text, or a verdict."""
 
 

@@ -72,30 +72,21 @@ def load_extractor(
     Raises:
         ExtractorError: if it is damaged, or its encoder cannot be loaded.
     """
-    config, version = _read_config(folder)
-    encoder, tokenizer, _ = load_encoder(config)
-    network = ExtractorNetwork(encoder, config.rank)
-    _load_weights(folder, network, version)
+    config, network, tokenizer = load_network(folder)
     network.merge()
     return Extractor(network.to(device, dtype).eval(), tokenizer, config)
 
 
-def load_to_train(folder: Path, rank: int) -> tuple[ExtractorConfig, ExtractorNetwork, PreTrainedTokenizerBase]:
-    """Read an extractor to train it further.
-
-    Args:
-        folder: its folder.
-        rank: the rank that it is to have.
+def load_network(folder: Path) -> tuple[ExtractorConfig, ExtractorNetwork, PreTrainedTokenizerBase]:
+    """Read the network of an extractor, which can be trained further.
 
     Returns:
-        Its config, its network with separate LoRAs, and the tokenizer of its encoder.
+        The config, the network with separate LoRAs, and the tokenizer of the encoder.
 
     Raises:
-        ExtractorError: if it is damaged or has another rank, or its encoder cannot be loaded.
+        ExtractorError: if it is damaged, or its encoder cannot be loaded.
     """
     config, version = _read_config(folder)
-    if config.rank != rank:
-        raise ExtractorError(f"{folder} has rank {config.rank}, not {rank}; set extractor.rank to {config.rank}")
     encoder, tokenizer, _ = load_encoder(config)
     network = ExtractorNetwork(encoder, config.rank)
     _load_weights(folder, network, version)

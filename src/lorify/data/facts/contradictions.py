@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import re
 
+from lorify.data.answers import YES_OR_NO
 from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example
 
 SOURCE = "contradiction"
-_YES_NO = ("yes", "no")
 
 
 def contradict(example: Example, rng: random.Random) -> Example:
@@ -28,7 +28,7 @@ def contradict(example: Example, rng: random.Random) -> Example:
     replacements = {
         answer: _change_digits(answer, rng) if _has_digit(answer) else _draw_other_answer(answer, rng)
         for answer in dict.fromkeys(question.answers[0] for question in example.questions)
-        if answer.lower() not in _YES_NO
+        if answer.lower() not in YES_OR_NO
     }
     # In one pass and the longest first, so that neither a new value nor a part of an answer is replaced.
     longest_first = sorted(map(re.escape, replacements), key=len, reverse=True)
@@ -66,7 +66,7 @@ def _draw_other_answer(text: str, rng: random.Random) -> str:
         for question in generate_fact_example(rng, split="heldout", num_questions=12).questions
         if not _has_digit(question.answers[0])
     ]
-    others = [answer for answer in candidates if answer.lower() not in (text.lower(), *_YES_NO)]
+    others = [answer for answer in candidates if answer.lower() not in (text.lower(), *YES_OR_NO)]
     assert others
     same_length = [answer for answer in others if len(answer.split()) == len(text.split())]
     return rng.choice(same_length or others)

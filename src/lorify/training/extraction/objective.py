@@ -17,11 +17,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lorify.base.loading import best_device
+from lorify.errors import ExtractorError
 from lorify.extraction.config import ExtractorConfig
 from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
 from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork, load_encoder
-from lorify.extraction.storage import load_to_train, save_extractor
+from lorify.extraction.storage import load_network, save_extractor
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.extraction.batches import VERDICT, Asked, QuestionSampler
@@ -44,7 +45,12 @@ def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparati
     """
     sampler = QuestionSampler(config, *prepare_passages(config.data))
     if config.init_from is not None:
-        extractor, network, tokenizer = load_to_train(config.init_from, config.extractor.rank)
+        extractor, network, tokenizer = load_network(config.init_from)
+        if extractor.rank != config.extractor.rank:
+            raise ExtractorError(
+                f"{config.init_from} has rank {extractor.rank}, not {config.extractor.rank}; set extractor.rank to "
+                f"{extractor.rank}"
+            )
         return ExtractionObjective(config, extractor, network, tokenizer, sampler)
     encoder, tokenizer, digest = load_encoder(config.extractor)
     torch.manual_seed(config.seed)

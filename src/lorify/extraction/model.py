@@ -108,11 +108,12 @@ class ExtractorNetwork(nn.Module):
         return ExtractorLogits(begins, ends, self.form_head(states[:, 0]).float())
 
     def train(self, mode: bool = True) -> Self:
-        """Keep the encoder in evaluation mode: on a CPU its dropout takes longer than everything else."""
+        """Train without the encoder's dropout on a CPU, where it takes longer than everything else."""
         super().train(mode)
-        self.encoder.eval()
+        on_cpu = self.head.weight.device.type in ("cpu", "meta")
+        self.encoder.train(mode and not on_cpu)
         # The backward pass of PyTorch's fused attention takes half of a training step on a CPU.
-        fused = not mode or self.head.weight.device.type not in ("cpu", "meta")
+        fused = not mode or not on_cpu
         cast(PreTrainedModel, self.encoder).set_attn_implementation("sdpa" if fused else PLAIN_ATTENTION)
         return self
 

@@ -25,6 +25,7 @@ from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork, lo
 from lorify.extraction.storage import load_network, save_extractor
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.engine.objective import BatchLoss
+from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.extraction.batches import VERDICT, Asked, QuestionSampler
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.passages import prepare_passages
@@ -34,7 +35,9 @@ HELDOUT_BATCH = 32
 NO_FORM = -100
 """Form of no answer, which is not learned."""
 GROUP_SIZE = 9
-"""Questions that are processed together in training."""
+"""Questions that a CPU processes together in training."""
+ACCELERATOR_GROUP_SIZE = 64
+"""Questions that an accelerator processes together in training."""
 
 
 def prepare_extraction(config: ExtractionTrainingConfig, _preparation: Preparation) -> ExtractionObjective:
@@ -101,6 +104,7 @@ class ExtractionObjective:
         self.config, self.extractor, self.tokenizer, self.sampler = config, extractor, tokenizer, sampler
         self.device = best_device()
         self.network = network.to(self.device)
+        self._batches = PrefetchedBatches(lambda batch: self._rows(sampler.batch(batch)), self.device)
 
     @property
     def module(self) -> ExtractorNetwork:
@@ -110,14 +114,16 @@ class ExtractionObjective:
     def loss(self, batch: int) -> BatchLoss:
         """Compute the loss of training batch `batch`, with loss and exact match by kind."""
         self.network.train()
-        rows = sorted(self._rows(self.sampler.batch(batch)), key=lambda row: len(row.source.ids))
+        built, seconds = self._batches.take(batch)
+        rows = sorted(built, key=lambda row: len(row.source.ids))
         if not rows:
             return BatchLoss(self.network.head.weight.sum() * 0, {}, 0)
         # In groups of similar length, since padding costs as much as tokens.
-        scores = [self._score(rows[start : start + GROUP_SIZE]) for start in range(0, len(rows), GROUP_SIZE)]
+        size = GROUP_SIZE if self.device.type == "cpu" else ACCELERATOR_GROUP_SIZE
+        scores = [self._score(rows[start : start + size]) for start in range(0, len(rows), size)]
         loss, exact = (torch.cat(parts) for parts in zip(*scores, strict=True))
         metrics = metrics_by_kind([row.kind for row in rows], loss, exact)
-        return BatchLoss(loss.mean(), metrics, sum(len(row.source.ids) for row in rows))
+        return BatchLoss(loss.mean(), metrics, sum(len(row.source.ids) for row in rows), data_seconds=seconds)
 
     def evaluate(self) -> dict[str, float]:
         """Compute loss and share of answers found by kind, on held-out texts."""

@@ -49,19 +49,22 @@ class QuoteKind(NamedTuple):
         find: finds the quote in the sentences of each document.
         if_relevant: quote only documents that the question is relevant to. Other kinds ask for the documents
             themselves, or find out whether they say something.
+        min_words: the words that the extractor or the reader finds are quoted instead if their probability is at least
+            this; above 1: never.
     """
 
     asks: Callable[[str], bool]
     find: Callable[[str, Sentences], Found | None]
     if_relevant: bool
+    min_words: float = 2.0
 
 
 KINDS = (
     QuoteKind(asks_for_summary, find_summary, if_relevant=False),
     QuoteKind(asks_for_topic, find_topic, if_relevant=False),
-    QuoteKind(asks_for_reason, find_reason, if_relevant=True),
-    QuoteKind(offers_choices, find_choice, if_relevant=True),
-    QuoteKind(asks_for_list, find_list, if_relevant=True),
+    QuoteKind(asks_for_reason, find_reason, if_relevant=True, min_words=0.1),
+    QuoteKind(offers_choices, find_choice, if_relevant=True, min_words=0.2),
+    QuoteKind(asks_for_list, find_list, if_relevant=True, min_words=0.3),
 )
 """The first kind that fits counts."""
 

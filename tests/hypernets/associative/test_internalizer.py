@@ -162,7 +162,7 @@ def test_an_adapter_does_what_the_hypernetwork_was_trained_to_do():
     ids = torch.tensor([[1, 20, 30, 40]])
     logits = []
     for batch in (
-        address_adapters(config, hypernetwork.lora_A(), B),
+        address_adapters(config, hypernetwork, hypernetwork.lora_A(), B),
         build_lora_batch([INTERNALIZER.internalize([document])], base),
     ):
         with base.hooks.applied(batch):

@@ -51,9 +51,11 @@ class AdapterWriter:
             solve: computes `B [L, 1, r, d]`.
         """
         shape = PairShape(*self._lora_A.shape[1:], d_out=self.config.hidden_size)
-        return RebuiltWeights(
-            {(layer, self.config.module): shape for layer in self.config.layers}, lambda: self._pairs(solve())
-        )
+        shapes = {(layer, self.config.module): shape for layer in self.config.layers}
+        for module in self.config.attention_modules:
+            static = PairShape(self.config.attention_rank, module.input_size, module.output_size)
+            shapes |= {(layer, module.name): static for layer in self.config.attention_layers}
+        return RebuiltWeights(shapes, lambda: self._pairs(solve()))
 
     @property
     def lora_alpha(self) -> float:
@@ -61,8 +63,12 @@ class AdapterWriter:
         return float(self._lora_A.shape[1])
 
     def _pairs(self, B: Tensor) -> dict[Key, LoraPair]:
-        addressed = address_adapters(self.config, self._lora_A, B)
-        return {key: LoraPair(tensors.A, tensors.B[0].T) for key, tensors in addressed.items()}
+        addressed = address_adapters(self.config, self.hypernetwork, self._lora_A, B)
+        # An adapter has one alpha, pairs have ranks of their own: the scale that follows is taken out of each pair.
+        return {
+            key: LoraPair(tensors.A.to(self.dtype), tensors.B[0].T * (len(tensors.A) / self.lora_alpha))
+            for key, tensors in addressed.items()
+        }
 
 
 class SolvedOnce:

@@ -22,12 +22,14 @@ shares its weight with the repetitions:
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
 The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
-`B_l = s_l (S + lambda_l I)^-1 M`. Beside this memory an adapter has a small static LoRA on `down_proj`, the same for
-all contexts, which learns the form of answers.
+`B_l = s_l (S + lambda_l I)^-1 M`. Beside this memory an adapter has two small static LoRAs, the same for all contexts:
+one on `down_proj`, which learns the form of answers, and optionally one on the attention's projections. With the second
+the base gathers a question where its answer begins in lower blocks than it does by itself, so that more blocks can look
+the answer up.
 This hypernetwork is lorify's own; the notation is that of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
-r rank of the memory, w width.
+r rank of the memory, w width, K blocks with an attention LoRA, q its rank.
 """
 
 from __future__ import annotations
@@ -53,6 +55,16 @@ from lorify.hypernets.internalizer import check_made_for
 MAX_LOG_GATE = 3.0
 
 
+class LinearShape(BaseModel):
+    """A linear layer of the base, of the same shape in all blocks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the layer, such as `q_proj`.")
+    input_size: int = Field(gt=0, description="Its input width.")
+    output_size: int = Field(gt=0, description="Its output width.")
+
+
 class AssociativeConfig(BaseModel):
     """Shape of an associative hypernetwork and the base it was made for."""
 
@@ -68,6 +80,9 @@ class AssociativeConfig(BaseModel):
     rank: int = Field(128, gt=0, description="Rank of the memory: number of key dimensions.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static LoRA that learns the form of answers.")
+    attention_rank: int = Field(0, ge=0, description="Rank of the static LoRA on attention layers; 0: none.")
+    attention_layers: tuple[int, ...] = Field((), description="Blocks with that LoRA.")
+    attention_modules: tuple[LinearShape, ...] = Field((), description="Its linear layers.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
     reader_width: int = Field(
         0, ge=0, multiple_of=4, description="Width of the reader, which focuses an adapter on a question; 0: no reader."
@@ -145,6 +160,13 @@ class AssociativeHypernetwork(nn.Module):
         self.log_scale = nn.Parameter(torch.full((L,), -4.0))
         self.bias_A = nn.Parameter(torch.randn(L, bias_rank, f) / f**0.5)
         self.bias_B = nn.Parameter(torch.zeros(L, bias_rank, d))
+        K, q = len(config.attention_layers), config.attention_rank
+        self.attention_A = nn.ParameterDict(
+            {m.name: torch.randn(K, q, m.input_size) / m.input_size**0.5 for m in config.attention_modules}
+        )
+        self.attention_B = nn.ParameterDict(
+            {m.name: torch.zeros(K, q, m.output_size) for m in config.attention_modules}
+        )
         # Mean and inverse standard deviation of each dimension of the features.
         self.state_mean = nn.Buffer(torch.zeros(L, 1, d))
         self.state_scale = nn.Buffer(torch.ones(L, 1, d))
@@ -254,16 +276,24 @@ def _token_weights(keys: Tensor, score: Tensor, mask: Tensor) -> Tensor:
     return gates / (1 + repeated.clamp_min(0))
 
 
-def address_adapters(config: AssociativeConfig, A: Tensor, B: Tensor) -> LoraBatch:
-    """Address written adapters to the base's modules, one row per context.
+def address_adapters(
+    config: AssociativeConfig, hypernetwork: AssociativeHypernetwork, A: Tensor, B: Tensor
+) -> LoraBatch:
+    """Address written adapters and the static attention LoRA to the base's modules, one row per context.
 
     Args:
         config: config of the hypernetwork.
+        hypernetwork: the hypernetwork.
         A: `[L, r, f]`, from `lora_A`.
         B: `[L, N, r, d]`, from `write`.
     """
     # Unbound, not indexed: the gradient of each index would be as large as all layers together.
-    return {
+    addressed = {
         (layer, config.module): LoraTensors(layer_A, layer_B)
         for layer, layer_A, layer_B in zip(config.layers, A.unbind(0), B.unbind(0), strict=True)
     }
+    for module in config.attention_modules:
+        static = hypernetwork.attention_A[module.name], hypernetwork.attention_B[module.name]
+        for layer, layer_A, layer_B in zip(config.attention_layers, *(part.unbind(0) for part in static), strict=True):
+            addressed[layer, module.name] = LoraTensors(layer_A, layer_B.unsqueeze(0))
+    return addressed

@@ -21,6 +21,11 @@ class AssociativeSettings(Section):
     rank: int = Field(128, gt=0, description="Rank of the memory.")
     width: int = Field(192, gt=0, multiple_of=4, description="Hidden width of the key and value networks.")
     bias_rank: int = Field(16, ge=0, description="Rank of the static LoRA that learns the form of answers.")
+    attention_rank: int = Field(0, ge=0, description="Rank of a static LoRA on attention layers; 0: none.")
+    attention_modules: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="Linear layers with that LoRA."
+    )
+    attention_first_layer: int = Field(1, ge=0, description="First block with that LoRA; the last one is last_layer.")
     chunk_tokens: int = Field(256, gt=1, description="Longest chunk of a document, in tokens.")
 
     @model_validator(mode="before")

@@ -79,7 +79,10 @@ def _cost(
 ) -> Cost:
     """Cost of a run on a base of some adapted blocks, with others above them that are not."""
     module = base.with_blocks(num_adapted + num_upper)
-    network = network.model_copy(update={"layers": tuple(range(num_adapted))})
+    adapted = tuple(range(num_adapted))
+    network = network.model_copy(
+        update={"layers": adapted, "attention_layers": adapted if network.attention_layers else ()}
+    )
     step = _Step(config, meta_base(module, config.base), network, meta_hypernetwork(network))
     return measure_cost(lambda: run(step), (module, step.hypernetwork))
 
@@ -118,7 +121,7 @@ class _Step:
             A, B = self.hypernetwork.lora_A(), self._write(rows, memory)
             losses = []
             for group in split_by_length([row.tokens for row in rows], ROW_GROUPS):
-                lora = address_adapters(self.network, A, B[:, group])
+                lora = address_adapters(self.network, self.hypernetwork, A, B[:, group])
                 losses.append(self._loss([rows[i] for i in group], lora, memory))
             torch.stack(losses).mean().backward()
 

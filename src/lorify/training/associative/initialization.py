@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +13,14 @@ from lorify.base.model import BaseLM
 from lorify.contexts.features import Features, encode_chunks
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
-from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
-from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, LinearShape, check_base
+from lorify.hypernets.associative.training_config import AssociativeSettings, AssociativeTrainingConfig
 
 NUM_SINK_TOKENS = 4
 """The first tokens are attention sinks, with activations hundreds of times larger than those of any other token."""
 
-SHARED_WEIGHTS = ("surroundings.", "reader.", "next_")
-"""Weights that are shared by all adapted blocks; all others have one entry for each."""
+OTHER_WEIGHTS = ("surroundings.", "reader.", "next_", "attention_")
+"""Weights that do not have one entry for each adapted block."""
 
 
 def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> AssociativeConfig:
@@ -47,8 +48,22 @@ def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> Asso
         rank=settings.rank,
         width=settings.width,
         bias_rank=settings.bias_rank,
+        **_attention_fields(settings, base, last),
         chunk_tokens=settings.chunk_tokens,
     )  # pyright: ignore[reportCallIssue]
+
+
+def _attention_fields(settings: AssociativeSettings, base: BaseLM, last: int) -> dict[str, Any]:
+    """The fields of the config about the static LoRA on attention layers."""
+    if not settings.attention_rank:
+        return {}
+    linears = {name: base.linear(last, name) for name in settings.attention_modules}
+    shapes = [
+        LinearShape(name=name, input_size=linear.in_features, output_size=linear.out_features)
+        for name, linear in linears.items()
+    ]
+    layers = tuple(range(min(settings.attention_first_layer, last), last + 1))
+    return {"attention_rank": settings.attention_rank, "attention_layers": layers, "attention_modules": tuple(shapes)}
 
 
 def _writing_modules(base: BaseLM, layer: int) -> list[str]:
@@ -114,11 +129,7 @@ def copy_matching_weights(
         if key not in weights:
             continue
         source = weights[key]
-        # All weights but these have one entry for each adapted block.
-        is_by_layer = not key.startswith(("surroundings.", "reader.", "next_")) and len(source) == len(
-            old_config.layers
-        )
-        source = source[kept] if is_by_layer else source
+        source = source if key.startswith(OTHER_WEIGHTS) else source[kept]
         if source.shape != target.shape:
             raise TrainingError(
                 f"init_from {name} has {key} {tuple(source.shape)}, the config wants {tuple(target.shape)}; set "

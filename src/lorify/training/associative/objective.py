@@ -158,7 +158,7 @@ class AssociativeObjective:
         numbers: list[int] = []
         num_tokens = sum(map(len, step.chunks))
         for group in split_by_length([sum(len(s.prompt) for s in row.segments) for row in rows], ROW_GROUPS):
-            lora = address_adapters(self.hypernetwork_config, A, B[:, group])
+            lora = address_adapters(self.hypernetwork_config, self.hypernetwork, A, B[:, group])
             scores, more_tokens = self._scorer.score([rows[i] for i in group], lora, memory)
             parts.append(scores)
             numbers += [number for i in group for number in rows[i].numbers]

@@ -30,6 +30,7 @@ from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
+from lorify.hypernets.refinement.example_fit import fit_examples
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
@@ -107,13 +108,19 @@ class Lorify:
             )
         return load_specializer(self.base, self.task_hypernetwork)
 
-    def specialize(self, description: str) -> Adapter:
-        """Turn the description of a task into an adapter.
+    def specialize(self, description: str, examples: Sequence[TaskExample] = ()) -> Adapter:
+        """Turn the description of a task into an adapter, and fit examples of the task into it.
+
+        Args:
+            description: the description.
+            examples: inputs with the right answers.
 
         Raises:
-            ContextError: if the description is empty or longer than the encoder reads.
+            ContextError: if the description is empty or longer than the encoder reads, examples contradict each other,
+                or one is longer than the base's window.
         """
-        return self.specializer.specialize(description)
+        adapter = self.specializer.specialize(description)
+        return fit_examples(self.base, adapter, examples, prompts=self.answerer.prompts)
 
     def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
         """Train the adapter of a task further by gradient descent, on examples of the task.

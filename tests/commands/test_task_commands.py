@@ -237,14 +237,15 @@ def test_an_adapter_is_refined_on_some_examples_and_checked_on_others(options: l
     shares = [result["check"][key] for key in ("adapter", "description_in_prompt", "examples_in_prompt")]
     assert all(0 <= share <= 1 for share in shares)
     assert len(result["check"]["wrong"]) == round(3 * (1 - result["check"]["adapter"]))
-    assert load_adapter(output).provenance.refined_seconds == result["refined_seconds"]
+    provenance = load_adapter(output).provenance
+    assert provenance.refined_seconds == result["refined_seconds"] and provenance.num_examples == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--example", "hot => cold"], "--refine SECONDS and --check"),
-        (["--check"], "0 examples were given, 1 are needed"),
+        (["--check"], "0 examples were given, 2 are needed"),
+        (["--refine", 1], "0 examples were given, 1 are needed"),
         (["--refine", 1, "--check", "--example", "hot => cold"], "1 examples were given, 2 are needed"),
         (["--check", "--example", "hot"], "INPUT => OUTPUT"),
         (["--check", "--example", "a => b", "--example", "a => c"], "contradict"),

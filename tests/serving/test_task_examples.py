@@ -14,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 TASK = "Say the opposite of the word."
 EXAMPLES = [{"input": "hot", "output": "cold"}, {"input": "big", "output": "small"}]
+OTHERS = [{"input": "old", "output": "new"}, {"input": "poor", "output": "rich"}]
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +38,28 @@ def test_a_refined_task_is_another_adapter_and_made_once(server: RunningServer) 
     assert post(server, task=TASK).json()["id"] == plain["id"]
 
 
-def test_a_check_says_how_the_adapter_does_on_the_examples(server: RunningServer) -> None:
-    response = post(server, check=True, task=TASK, examples=EXAMPLES)
+def test_a_task_with_examples_is_another_adapter_and_made_once(server: RunningServer) -> None:
+    plain = post(server, task=TASK).json()
+    fitted = post(server, task=TASK, examples=EXAMPLES).json()
+    again = post(server, task=TASK, examples=EXAMPLES).json()
+    assert fitted["id"] == again["id"] != plain["id"] and again["reused"] and not fitted["reused"]
+    assert "with 2 examples" in fitted["documents"][0]["name"]
+
+
+def test_a_check_asks_for_examples_that_the_adapter_did_not_learn(server: RunningServer) -> None:
+    response = post(server, check=True, task=TASK, examples=[*EXAMPLES, *OTHERS])
     assert response.status_code == 201
-    found = response.json()["task_check"]
+    made = response.json()
+    found = made["task_check"]
+    assert "with 2 examples" in made["documents"][0]["name"]
     assert found["questions"] == 2 and found["adapter"] == 1 - len(found["wrong"]) / 2
-    assert {wrong["input"] for wrong in found["wrong"]} <= {"hot", "big"}
+    assert {wrong["input"] for wrong in found["wrong"]} <= {"big", "poor"}
     assert 0 <= found["description_in_prompt"] <= 1 and 0 <= found["examples_in_prompt"] <= 1
 
 
-def test_with_both_the_adapter_is_checked_on_examples_that_it_was_not_trained_on(server: RunningServer) -> None:
+def test_a_refined_task_is_checked_in_the_same_way(server: RunningServer) -> None:
     made = post(server, check=True, task=TASK, examples=EXAMPLES, refine=0.2).json()
-    assert made["task_check"]["questions"] == 1 and "refined on 1 examples" in made["documents"][0]["name"]
+    assert made["task_check"]["questions"] == 1 and "refined on 1 example)" in made["documents"][0]["name"]
 
 
 def test_doubts_about_a_task_are_warnings(server: RunningServer) -> None:
@@ -61,7 +72,6 @@ def test_doubts_about_a_task_are_warnings(server: RunningServer) -> None:
     ("check", "body", "problem"),
     [
         (True, {"task": TASK}, "checked with its examples"),
-        (False, {"task": TASK, "examples": EXAMPLES}, "only used by refine and by ?check=true"),
         (False, {"task": TASK, "refine": 1}, "0 examples were given"),
         (True, {"task": TASK, "examples": EXAMPLES[:1], "refine": 1}, "1 examples were given"),
         (False, {"task": TASK, "examples": EXAMPLES, "refine": 3}, "allows at most 2"),

@@ -59,6 +59,7 @@ class Provenance(BaseModel):
     hypernetwork: str = Field(description="Name of the hypernetwork, or how else the adapter was made.")
     hypernetwork_digest: str | None = Field(default=None, description="SHA-256 of the hypernetwork's weights.")
     documents: tuple[DocumentRecord, ...] = Field(default=(), description="Documents in it, in order.")
+    num_examples: int = Field(default=0, ge=0, description="Number of examples of its task that were fitted into it.")
     refined_seconds: float | None = Field(
         default=None, description="Time of gradient descent after the hypernetwork; null if there was none."
     )

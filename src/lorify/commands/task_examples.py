@@ -1,4 +1,4 @@
-"""Examples of a task on the command line: which to train on, which to check, and the result of the check."""
+"""Examples of a task on the command line: which to learn, which to check, and the result of the check."""
 
 from __future__ import annotations
 
@@ -17,32 +17,30 @@ if TYPE_CHECKING:
 def split_examples(
     given: list[str], path: Path | None, *, refine: bool, check: bool
 ) -> tuple[list[TaskExample], list[TaskExample]]:
-    """Read the examples of a task; return those to train on and those to check.
+    """Read the examples of a task; return those that the adapter learns and those to check it with.
 
     Args:
         given: examples in the form `INPUT => OUTPUT`.
         path: file of further examples.
-        refine: whether the adapter is trained on examples.
-        check: whether it is checked; with both, every second example is left out of the training.
+        refine: whether the adapter is trained further on examples.
+        check: whether it is checked, with every second example, which it does not learn.
 
     Raises:
-        ContextError: if they cannot be read, contradict each other, are too few, or are not used.
+        ContextError: if they cannot be read, contradict each other or are too few.
     """
     if not given and path is None and not refine and not check:
         return [], []
     from lorify.hypernets.refinement.task_examples import check_examples, parse_example, read_examples
 
     examples = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
-    needed = refine + check
-    if not needed:
-        raise ContextError("examples are only used by --refine SECONDS and --check; give one of these")
+    needed = 2 if check else 1
     if len(examples) < needed:
         raise ContextError(
             f"{len(examples)} examples were given, {needed} are needed; give more with --example 'INPUT => OUTPUT' or "
             "--examples FILE"
         )
     check_examples(examples)
-    return (examples[::2], examples[1::2]) if refine and check else (examples, examples)
+    return (examples[::2], examples[1::2]) if check else (examples, [])
 
 
 def check_examples_of(

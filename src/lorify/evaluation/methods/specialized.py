@@ -9,16 +9,19 @@ from typing import Literal
 
 from pydantic import Field
 
+from lorify.adapters import Adapter
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
-from lorify.evaluation.methods.tasks import with_examples
+from lorify.evaluation.methods.tasks import shown_examples, with_examples
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify
 from lorify.hypernets.importing.on_hub import hypernetwork_for
+from lorify.hypernets.refinement.example_fit import fit_examples
+from lorify.hypernets.refinement.task_examples import refine_task
 from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.specializer import Specializer
 from lorify.hypernets.text_to_lora.library import load_descriptions
@@ -33,6 +36,8 @@ class Specialized(Method):
     reads_description = True
     hypernetwork: Path | None = Field(None, description="Folder of another task hypernetwork for the same base model.")
     examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
+    fit: bool = Field(False, description="Fit the three examples into the adapter.")
+    refine: float = Field(0.0, ge=0, description="Seconds of refinement on the three examples; 0: none.")
 
     @property
     def needs(self) -> CaseKind | None:
@@ -51,11 +56,24 @@ class Specialized(Method):
 
         def ingest(case: Case) -> PreparedCase:
             text = describe(case)
-            prepared = prepare_adapter(specializer.specialize(text), only_if_relevant=False)
+            adapter = self._trained(model, case, specializer.specialize(text))
+            prepared = prepare_adapter(adapter, only_if_relevant=False)
             query_for = with_examples(prepared.query_for, case_task(case)) if self.examples else prepared.query_for
             return replace(prepared, query_for=query_for, description=text)
 
         return ingest
+
+    def _trained(self, model: Lorify, case: Case, adapter: Adapter) -> Adapter:
+        """Fit the examples of a case into an adapter, or refine it on them, if either is wanted."""
+        if not (self.fit or self.refine):
+            return adapter
+        prompts = model.answerer.prompts
+        examples = shown_examples(case_task(case))
+        if self.fit:
+            adapter = fit_examples(model.base, adapter, examples, prompts=prompts)
+        if self.refine:
+            adapter = refine_task(model.base, adapter, examples, seconds=self.refine, prompts=prompts)
+        return adapter
 
     def load_specializer(self, model: Lorify) -> Specializer:
         """Load the other hypernetwork if one is given, else take the loaded one."""

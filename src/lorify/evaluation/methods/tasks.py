@@ -12,6 +12,7 @@ from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
 from lorify.evaluation.suites.cases import Case, TaskContext
 from lorify.facade import Lorify
+from lorify.hypernets.refinement.task_examples import TaskExample
 
 
 class Described(Method):
@@ -61,3 +62,10 @@ def with_examples(query_for: Callable[[str], Query], task: TaskContext) -> Calla
         return replace(query, document=text or None, answer_prefix=shown.answer_prefix if shown.text else "")
 
     return query_with_examples
+
+
+def shown_examples(task: TaskContext) -> list[TaskExample]:
+    """Return the examples of a task, without repetitions."""
+    turns = [str(message["content"]) for message in task.examples]
+    found = {given: TaskExample(given, output) for given, output in zip(turns[::2], turns[1::2], strict=True)}
+    return list(found.values())

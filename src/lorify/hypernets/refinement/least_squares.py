@@ -13,14 +13,14 @@ too, a few rounds are needed; each is one forward pass.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from lorify.adapters import Adapter, LoraPair, build_lora_batch
+from lorify.adapters import Adapter, AdapterStack, LoraPair, build_lora_batch
 from lorify.adapters.adapter import Key
 from lorify.base.decoding.prefill import cache_argument
 from lorify.base.model import BaseLM
@@ -72,65 +72,133 @@ class _Prefix:
 
 
 def fit_answers(
-    base: BaseLM, examples: Sequence[TrainingExample], start: Adapter, *, is_over: Callable[[], bool] | None = None
+    base: BaseLM,
+    examples: Sequence[TrainingExample],
+    start: Adapter,
+    *,
+    beside: Adapter | None = None,
+    rounds: int = ROUNDS,
+    damping: float = DAMPING,
+    is_over: Callable[[], bool] | None = None,
 ) -> Adapter:
     """Change the `B` of an adapter so that it gives known answers.
 
     Args:
         base: the base.
         examples: questions with known answers; without any, the start is returned.
-        start: the adapter, of one linear layer in some blocks that writes to the hidden state, such as `down_proj`.
+        start: the adapter. Its pairs of the largest rank, which are a document's memory, are changed; they have to be
+            of one linear layer that writes to the hidden state, such as `down_proj`.
+        beside: another adapter that is on too.
+        rounds: number of rounds.
+        damping: relative to the mean of the diagonal of `Q Q^T`.
         is_over: asked before each round but the first; True ends the fit.
 
     Returns:
         The adapter with other weights; all else is as in `start`.
 
     Raises:
-        AdapterError: if the adapter is of other linear layers.
+        AdapterError: if the pairs are of other linear layers.
     """
-    module = _adapted_module(start)
+    changed = [key for key, shape in start.shapes.items() if shape.rank == start.rank]
+    _check_modules(changed)
     adapter = start
-    for number in range(ROUNDS if examples else 0):
+    for number in range(rounds if examples else 0):
         if number and is_over is not None and is_over():
             break
-        prefix = _read_prefix(base, examples, adapter)
-        batches = [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
-        adapter = _solve(adapter, [_measure(base, batch, adapter, module, prefix) for batch in batches])
+        on = AdapterStack(((adapter, 1.0),) if beside is None else ((beside, 1.0), (adapter, 1.0)))
+        prefix = _read_prefix(base, examples, on)
+        parts = [_measure(base, batch, on, adapter, changed, prefix) for batch in in_batches(examples)]
+        adapter = _solve(adapter, parts, damping)
     return adapter
 
 
-def _adapted_module(adapter: Adapter) -> str:
-    modules = {module for _, module in adapter.weights}
+def target_inputs(
+    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, keys: Sequence[Key]
+) -> dict[Key, Tensor]:
+    """Read the inputs of linear layers at the tokens from which answers are predicted.
+
+    Args:
+        base: the base.
+        examples: questions with known answers.
+        adapter: the adapter that is on.
+        keys: the linear layers, of one module.
+
+    Returns:
+        Inputs of each `[targets, d_in]`, in float32.
+    """
+    on = AdapterStack.of(adapter)
+    prefix = _read_prefix(base, examples, on)
+    with torch.no_grad():
+        parts = [_run(base, batch, on, keys, prefix).inputs for batch in in_batches(examples)]
+    return {key: torch.cat([part[key] for part in parts]) for key in keys}
+
+
+def in_batches(examples: Sequence[TrainingExample]) -> list[Sequence[TrainingExample]]:
+    """Divide examples into batches."""
+    return [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
+
+
+def _check_modules(keys: Collection[Key]) -> None:
+    modules = {module for _, module in keys}
     if len(modules) != 1 or not modules <= WRITING_MODULES:
         names = ", ".join(sorted(modules))
         raise AdapterError(
             f"answers cannot be fitted into an adapter of {names}; expected an adapter of one layer "
             f"that writes to the hidden state ({', '.join(sorted(WRITING_MODULES))})"
         )
-    return modules.pop()
 
 
-def _measure(
-    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, module: str, prefix: _Prefix | None
-) -> _Targets:
-    """Run the examples through the base with the adapter on."""
+@dataclass(frozen=True)
+class _Run:
+    """Examples after they went through the base.
+
+    Attributes:
+        inputs: inputs of linear layers at the target tokens `[targets, d_in]`, in float32.
+        hidden: last hidden state there, after the final norm `[targets, hidden]`.
+        last: output of the last block `[rows, tokens, hidden]`; the graph begins here.
+        at: row and token of each target.
+    """
+
+    inputs: Mapping[Key, Tensor]
+    hidden: Tensor
+    last: Tensor
+    at: tuple[Tensor, Tensor]
+
+
+def _run(
+    base: BaseLM, examples: Sequence[TrainingExample], on: AdapterStack, keys: Sequence[Key], prefix: _Prefix | None
+) -> _Run:
     ids, mask, (rows, positions) = pad_examples(examples, base.device)
     skipped = 0 if prefix is None else prefix.tokens
     cached = {"use_cache": False} if prefix is None else prefix.for_rows(base, len(examples))
     at = rows, positions - skipped
-    layers = [layer for layer, _ in adapter.weights]
-    lora = build_lora_batch([adapter] * len(examples), base)
-    hooks = base.activation_hooks
-    with hooks.recorded_inputs(layers, module) as inputs, hooks.detached_last_block() as last, base.hooks.applied(lora):
-        hidden = base.decoder(input_ids=ids[:, skipped:], attention_mask=mask, **cached).last_hidden_state
+    lora = build_lora_batch([on] * len(examples), base)
+    hooks, layers = base.activation_hooks, [layer for layer, _ in keys]
+    with hooks.recorded_inputs(layers, keys[0][1]) as inputs, hooks.detached_last_block() as last:
+        with base.hooks.applied(lora):
+            hidden = base.decoder(input_ids=ids[:, skipped:], attention_mask=mask, **cached).last_hidden_state
+    return _Run({key: inputs[key[0]][at].float() for key in keys}, hidden[at], last[-1], at)
+
+
+def _measure(
+    base: BaseLM,
+    examples: Sequence[TrainingExample],
+    on: AdapterStack,
+    adapter: Adapter,
+    keys: Sequence[Key],
+    prefix: _Prefix | None,
+) -> _Targets:
+    """Run the examples through the base with the adapters on."""
+    run = _run(base, examples, on, keys, prefix)
     reads = {
-        key: adapter.scaling(key) * (inputs[key[0]][at].float() @ pair.A.to(base.device, torch.float32).T)
-        for key, pair in adapter.weights.items()
+        key: adapter.scaling(key) * (run.inputs[key] @ adapter.weights[key].A.to(base.device, torch.float32).T)
+        for key in keys
     }
     targets = torch.cat([example.top_ids[:, 0] for example in examples])
-    margin = _margin(base.logits(hidden[at]), targets)
-    (slope,) = torch.autograd.grad(margin.sum(), last[-1])
-    return _Targets(reads, _smallest_change(slope[at].float(), margin.detach(), last[-1][at].detach().float()))
+    margin = _margin(base.logits(run.hidden), targets)
+    (slope,) = torch.autograd.grad(margin.sum(), run.last)
+    last = run.last[run.at].detach().float()
+    return _Targets(reads, _smallest_change(slope[run.at].float(), margin.detach(), last))
 
 
 def _shared_tokens(examples: Sequence[TrainingExample]) -> int:
@@ -141,14 +209,14 @@ def _shared_tokens(examples: Sequence[TrainingExample]) -> int:
 
 
 @torch.no_grad()
-def _read_prefix(base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter) -> _Prefix | None:
-    """Read the tokens with which all prompts begin, with the adapter on; None if there are none."""
+def _read_prefix(base: BaseLM, examples: Sequence[TrainingExample], on: AdapterStack) -> _Prefix | None:
+    """Read the tokens with which all prompts begin, with adapters on; None if there are none."""
     shared = 0 if base.is_recurrent else _shared_tokens(examples)
     if not shared:
         return None
     cache = DynamicCache(config=base.model.config)
     ids = torch.tensor([examples[0].ids[:shared]], device=base.device)  # [1, shared]
-    with base.hooks.applied(build_lora_batch([adapter], base)):
+    with base.hooks.applied(build_lora_batch([on], base)):
         base.decoder(input_ids=ids, use_cache=True, **cache_argument(base, cache))
     return _Prefix(shared, cache)
 
@@ -172,16 +240,16 @@ def _margin(logits: Tensor, targets: Tensor) -> Tensor:
     return own - logits.scatter(-1, targets.unsqueeze(-1), -torch.inf).amax(-1)
 
 
-def _solve(adapter: Adapter, parts: Sequence[_Targets]) -> Adapter:
+def _solve(adapter: Adapter, parts: Sequence[_Targets], damping: float) -> Adapter:
     """The adapter after one round."""
-    reads = {key: torch.cat([part.reads[key] for part in parts]) for key in adapter.weights}
+    reads = {key: torch.cat([part.reads[key] for part in parts]) for key in parts[0].reads}
     change = torch.cat([part.change for part in parts])  # [targets, hidden]
     gram = torch.stack([read @ read.T for read in reads.values()]).sum(0)  # [targets, targets]
-    damping = DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+    ridge = damping * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
     wide = widest_float(gram.device)
-    shares = torch.linalg.solve((gram + damping).to(wide), change.to(wide)).float()  # [targets, hidden]
-    weights = {
-        key: LoraPair(pair.A, pair.B + (shares.T @ reads[key]).to(pair.B.device, pair.B.dtype))
-        for key, pair in adapter.weights.items()
-    }
+    shares = torch.linalg.solve((gram + ridge).to(wide), change.to(wide)).float()  # [targets, hidden]
+    weights = dict(adapter.weights)
+    for key, read in reads.items():
+        pair = weights[key]
+        weights[key] = LoraPair(pair.A, pair.B + (shares.T @ read).to(pair.B.device, pair.B.dtype))
     return replace(adapter, weights=weights)

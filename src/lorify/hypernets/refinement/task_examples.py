@@ -112,7 +112,7 @@ def refine_task(
         raise ContextError("there is no example to refine with; give some with --example")
     check_examples(examples)
     budget = Budget(MAX_STEPS, seconds)
-    prepared = [_training_example(base, example, prompts) for example in examples]
+    prepared = [training_example(base, example, prompts) for example in examples]
     trained = distill(
         base,
         prepared,
@@ -133,8 +133,17 @@ def _parse_line(line: str, source: str) -> TaskExample:
     return TaskExample(parsed.input, parsed.output)
 
 
-def _training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
-    """An input with its answer, if both fit the base's window."""
+def training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
+    """Prepare an input with its answer.
+
+    Args:
+        base: the base.
+        example: the example.
+        prompts: builds the prompt as when the adapter is used.
+
+    Raises:
+        ContextError: if both are longer than the base's window.
+    """
     prompt = prompts.question_ids(example.input)
     target = [*base.encode_text(example.output), min(base.stop_ids)]
     if len(prompt) + len(target) > base.window_tokens:

@@ -1,4 +1,4 @@
-"""Adapters of tasks with examples: trained further on them, and checked with them."""
+"""Adapters of tasks with examples, which are fitted into them, trained on and checked with."""
 
 from __future__ import annotations
 
@@ -22,38 +22,40 @@ class TaskOrder:
 
     Attributes:
         task: its description.
-        trained: examples to train on; none if it is not refined.
-        seconds: how long to train.
+        learned: examples that are fitted into the adapter.
+        seconds: how long to train on them afterwards; 0 not to.
         checked: examples to check the adapter with.
         warnings: what may keep the adapter from doing the task.
     """
 
     task: str
-    trained: tuple[TaskExample, ...] = ()
+    learned: tuple[TaskExample, ...] = ()
     seconds: float = 0.0
     checked: tuple[TaskExample, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def document(self) -> Document:
-        """What records the task in the adapter's provenance; other training makes it another document."""
+        """What records the task in the adapter's provenance; with other examples it is another document."""
         plain = task_document(self.task)
-        if not self.trained:
+        if not self.learned:
             return plain
-        pairs = [[example.input, example.output] for example in self.trained]
+        pairs = [[example.input, example.output] for example in self.learned]
         digest = hashlib.sha256(json.dumps([self.task, pairs, self.seconds]).encode()).hexdigest()
-        return Document(f"{plain.name} (refined on {len(pairs)} examples)", self.task, digest)
+        use = "refined on" if self.seconds else "with"
+        return Document(f"{plain.name} ({use} {len(pairs)} example{'s' * (len(pairs) > 1)})", self.task, digest)
 
     def generate(self, model: Lorify) -> Adapter:
-        """Generate the adapter, and train it if there are examples to train on."""
-        adapter = model.specialize(self.task)
-        if not self.trained:
+        """Generate the adapter, and train it if that is wanted."""
+        adapter = model.specialize(self.task, self.learned)
+        if not self.learned:
             return adapter
-        refined = model.refine_task(adapter, self.trained, seconds=self.seconds)
-        (record,) = refined.provenance.documents
+        if self.seconds:
+            adapter = model.refine_task(adapter, self.learned, seconds=self.seconds)
+        (record,) = adapter.provenance.documents
         document = self.document
         named = DocumentRecord(name=document.name, digest=document.digest, num_tokens=record.num_tokens)
-        return replace(refined, provenance=refined.provenance.model_copy(update={"documents": (named,)}))
+        return replace(adapter, provenance=adapter.provenance.model_copy(update={"documents": (named,)}))
 
 
 def check_training_seconds(seconds: float, param: str, max_seconds: float) -> None:
@@ -70,39 +72,31 @@ def check_training_seconds(seconds: float, param: str, max_seconds: float) -> No
 def task_order(
     task: str, examples: Sequence[TaskExample], *, seconds: float | None, check: bool, max_seconds: float
 ) -> TaskOrder:
-    """Divide examples between training and check; with both, every second one is left out of the training.
+    """Divide examples between learning and check.
 
     Args:
         task: description of the task.
         examples: its examples.
         seconds: how long to train on them; None not to.
-        check: whether to check the adapter with them.
+        check: whether to check the adapter with every second one, which it does not learn.
         max_seconds: longest time that may be requested.
 
     Raises:
-        RequestError: if there are too few examples, they are not used, or the time is too long.
+        RequestError: if there are too few examples, or the time is too long.
         ContextError: if examples contradict each other.
     """
     if seconds is not None:
         check_training_seconds(seconds, "refine", max_seconds)
     if check and not examples:
         raise RequestError("a task is checked with its examples; give examples, or leave out check", param="check")
-    needed = (seconds is not None) + check
-    if examples and not needed:
-        raise RequestError("examples are only used by refine and by ?check=true; give one of these", param="examples")
-    if len(examples) < needed:
-        raise RequestError(
-            f"{len(examples)} examples were given, refine and check need {needed}; give more", param="examples"
-        )
     if any(not example.input or not example.output for example in examples):
         raise RequestError("an example has no text to read; give each an input and an output", param="examples")
+    needed = 2 if check else int(seconds is not None)
+    if len(examples) < needed:
+        raise RequestError(f"{len(examples)} examples were given, {needed} are needed; give more", param="examples")
     check_examples(examples)
-    trained, checked = (examples[::2], examples[1::2]) if needed == 2 else (examples, examples)
+    learned, checked = (examples[::2], examples[1::2]) if check else (examples, ())
     notes = [*language_notes(task), *task_notes(task, [(example.input, example.output) for example in examples])]
     return TaskOrder(
-        task,
-        trained=tuple(trained) if seconds is not None else (),
-        seconds=seconds or 0.0,
-        checked=tuple(checked) if check else (),
-        warnings=tuple(notes),
+        task, learned=tuple(learned), seconds=seconds or 0.0, checked=tuple(checked), warnings=tuple(notes)
     )

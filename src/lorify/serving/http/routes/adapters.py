@@ -90,7 +90,8 @@ async def create(
     """Create an adapter from documents or a task.
 
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated. A task may have
-    examples, which `check` measures at once and `refine` trains on. Documents may have a `bias_scale` and seconds of
+    examples, which are fitted into its adapter; `refine` trains on them further, and `check` keeps every second one
+    back and measures the adapter with it at once. Documents may have a `bias_scale` and seconds of
     `study`, also as form fields.
     """
     if content_type(request, JSON, FORM) == FORM:

@@ -1,0 +1,88 @@
+"""Fitting examples of a task into its adapter."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_base
+
+from lorify.adapters import Adapter, LoraPair, build_lora_batch
+from lorify.base.chat.prompts import PromptBuilder
+from lorify.contexts.documents import document_from_text
+from lorify.errors import ContextError
+from lorify.hypernets.refinement.example_fit import MAX_RANK, fit_examples
+from lorify.hypernets.refinement.gradient_loop import blank_adapter
+from lorify.hypernets.refinement.task_examples import TaskExample, training_example
+from lorify.hypernets.refinement.training_examples import target_probabilities
+
+BASE = tiny_base()
+PROMPTS = PromptBuilder(BASE.tokenizer)
+EXAMPLES = [TaskExample("hot", "cold"), TaskExample("big", "small"), TaskExample("rich", "poor")]
+
+
+@pytest.fixture(scope="module")
+def start() -> Adapter:
+    return blank_adapter(BASE, 4, [document_from_text("Say the opposite.", "task")])
+
+
+@torch.no_grad()
+def log_probability(adapter: Adapter) -> float:
+    """Mean over the tokens of all answers."""
+    prepared = [training_example(BASE, example, PROMPTS) for example in EXAMPLES]
+    lora = build_lora_batch([adapter] * len(prepared), BASE) or {}
+    return torch.cat(target_probabilities(BASE, prepared, lora)).log().mean().item()
+
+
+def test_a_fitted_adapter_knows_its_examples(start: Adapter) -> None:
+    fitted = fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS)
+    assert log_probability(fitted) > log_probability(start) + 0.5
+    assert fitted.provenance.num_examples == len(EXAMPLES)
+
+
+def test_rows_are_added_to_the_upper_blocks_only(start: Adapter) -> None:
+    fitted = fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS)
+    targets = sum(training_example(BASE, example, PROMPTS).num_targets for example in EXAMPLES)
+    for key, pair in fitted.weights.items():
+        old = start.weights[key]
+        if key[1] == "down_proj" and key[0] >= BASE.num_layers * 2 // 3:
+            assert old.rank < pair.rank <= old.rank + min(targets, MAX_RANK)
+        else:
+            assert torch.equal(pair.A, old.A) and not pair.B.any()
+
+
+def test_more_answers_than_rows_can_be_fitted(start: Adapter) -> None:
+    many = [TaskExample(f"number {i}", f"{i} {i + 1} {i + 2}") for i in range(40)]
+    fitted = fit_examples(BASE, start, many, prompts=PROMPTS)
+    assert max(pair.rank for pair in fitted.weights.values()) <= start.rank + MAX_RANK
+
+
+def test_what_the_adapter_did_stays_beside_the_examples(start: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scale of a pair depends on its rank, which the new rows raise."""
+    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.ROUNDS", 0)
+    torch.manual_seed(0)
+    weights = {key: LoraPair(pair.A, torch.randn_like(pair.B)) for key, pair in start.weights.items()}
+    trained = replace(start, weights=weights)
+    grown = fit_examples(BASE, trained, EXAMPLES, prompts=PROMPTS)
+    assert grown.rank > trained.rank
+    prompt = torch.tensor([PROMPTS.question_ids("hot")])
+    logits = []
+    for adapter in (trained, grown):
+        with torch.no_grad(), BASE.hooks.applied(build_lora_batch([adapter], BASE)):
+            logits.append(BASE.model(input_ids=prompt).logits)
+    assert torch.allclose(*logits, atol=1e-4)
+
+
+def test_the_same_examples_give_the_same_adapter(start: Adapter) -> None:
+    first, second = (fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS) for _ in range(2))
+    assert all(torch.equal(pair.B, second.weights[key].B) for key, pair in first.weights.items())
+
+
+def test_no_example_changes_nothing(start: Adapter) -> None:
+    assert fit_examples(BASE, start, [], prompts=PROMPTS) is start
+
+
+def test_examples_that_cannot_be_fitted_are_named(start: Adapter) -> None:
+    with pytest.raises(ContextError, match="contradict"):
+        fit_examples(BASE, start, [TaskExample("hot", "cold"), TaskExample("hot", "warm")], prompts=PROMPTS)
+    with pytest.raises(ContextError, match="shorten it"):
+        fit_examples(BASE, start, [TaskExample("a " * 5000, "b")], prompts=PROMPTS)

@@ -19,11 +19,11 @@ def page(chromium: Browser, page_server: RunningServer) -> Iterator[Page]:
 def test_examples_of_a_task_are_checked_and_doubts_are_shown(page: Page) -> None:
     page.get_by_text("Describe a task").click()
     page.get_by_label("Task description").fill("Say yes or no.")
-    examples = page.get_by_label("Examples (one on each line: input => output)")
+    examples = page.get_by_label("Examples (one on each line: input => output")
     examples.fill("hot => yes\nbig -> no")
     page.get_by_role("button", name="Specialize").click()
     expect(page.get_by_role("alert")).to_contain_text('"big -> no" is not in the form')
-    examples.fill("hot => yes\nbig => maybe")
+    examples.fill("hot => yes\nbig => maybe\nold => no\nred => yes")
     page.get_by_role("button", name="Specialize").click()
     report = page.get_by_role("list", name="Check of the task")
     expect(report).to_contain_text("of 2 examples")

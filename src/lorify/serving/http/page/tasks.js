@@ -13,14 +13,16 @@ export function readExamples(text) {
   });
 }
 
+// The check keeps every second example back. Fewer than these are all needed to learn the task.
+const MIN_CHECKED = 4;
+
 // The body of the request and whether the examples check the adapter.
 export function taskRequest(task, examplesText, seconds) {
   const examples = readExamples(examplesText);
   const body = { task };
   if (examples.length) body.examples = examples;
   if (examples.length && seconds > 0) body.refine = seconds;
-  // Training takes every second example, and the check those that are left.
-  return { body, check: examples.length > (body.refine ? 1 : 0) };
+  return { body, check: examples.length >= MIN_CHECKED };
 }
 
 const percent = (share) => `${Math.round(100 * share)}%`;

@@ -23,6 +23,7 @@ from transformers import DynamicCache
 from lorify.adapters import Adapter, AdapterStack, LoraPair, build_lora_batch
 from lorify.adapters.adapter import Key
 from lorify.base.decoding.prefill import cache_argument
+from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.base.precision import widest_float
 from lorify.errors import AdapterError
@@ -105,9 +106,9 @@ def fit_answers(
     for number in range(rounds if examples else 0):
         if number and is_over is not None and is_over():
             break
-        on = AdapterStack(((adapter, 1.0),) if beside is None else ((beside, 1.0), (adapter, 1.0)))
-        prefix = _read_prefix(base, examples, on)
-        parts = [_measure(base, batch, on, adapter, changed, prefix) for batch in in_batches(examples)]
+        lora = _lora_of(base, adapter, beside)
+        prefix = _read_prefix(base, examples, lora)
+        parts = [_measure(base, batch, lora, adapter, changed, prefix) for batch in _in_batches(examples)]
         adapter = _solve(adapter, parts, damping)
     return adapter
 
@@ -126,14 +127,19 @@ def target_inputs(
     Returns:
         Inputs of each `[targets, d_in]`, in float32.
     """
-    on = AdapterStack.of(adapter)
-    prefix = _read_prefix(base, examples, on)
+    lora = _lora_of(base, adapter)
+    prefix = _read_prefix(base, examples, lora)
     with torch.no_grad():
-        parts = [_run(base, batch, on, keys, prefix).inputs for batch in in_batches(examples)]
+        parts = [_run(base, batch, lora, keys, prefix).inputs for batch in _in_batches(examples)]
     return {key: torch.cat([part[key] for part in parts]) for key in keys}
 
 
-def in_batches(examples: Sequence[TrainingExample]) -> list[Sequence[TrainingExample]]:
+def _lora_of(base: BaseLM, adapter: Adapter, beside: Adapter | None = None) -> LoraBatch | None:
+    """Lay out adapters for one row, which stands for all rows of a batch."""
+    return build_lora_batch([AdapterStack(tuple((each, 1.0) for each in (beside, adapter) if each is not None))], base)
+
+
+def _in_batches(examples: Sequence[TrainingExample]) -> list[Sequence[TrainingExample]]:
     """Divide examples into batches."""
     return [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
 
@@ -166,13 +172,16 @@ class _Run:
 
 
 def _run(
-    base: BaseLM, examples: Sequence[TrainingExample], on: AdapterStack, keys: Sequence[Key], prefix: _Prefix | None
+    base: BaseLM,
+    examples: Sequence[TrainingExample],
+    lora: LoraBatch | None,
+    keys: Sequence[Key],
+    prefix: _Prefix | None,
 ) -> _Run:
     ids, mask, (rows, positions) = pad_examples(examples, base.device)
     skipped = 0 if prefix is None else prefix.tokens
     cached = {"use_cache": False} if prefix is None else prefix.for_rows(base, len(examples))
     at = rows, positions - skipped
-    lora = build_lora_batch([on] * len(examples), base)
     hooks, layers = base.activation_hooks, [layer for layer, _ in keys]
     with hooks.recorded_inputs(layers, keys[0][1]) as inputs, hooks.detached_last_block() as last:
         with base.hooks.applied(lora):
@@ -183,13 +192,13 @@ def _run(
 def _measure(
     base: BaseLM,
     examples: Sequence[TrainingExample],
-    on: AdapterStack,
+    lora: LoraBatch | None,
     adapter: Adapter,
     keys: Sequence[Key],
     prefix: _Prefix | None,
 ) -> _Targets:
     """Run the examples through the base with the adapters on."""
-    run = _run(base, examples, on, keys, prefix)
+    run = _run(base, examples, lora, keys, prefix)
     reads = {
         key: adapter.scaling(key) * (run.inputs[key] @ adapter.weights[key].A.to(base.device, torch.float32).T)
         for key in keys
@@ -209,14 +218,14 @@ def _shared_tokens(examples: Sequence[TrainingExample]) -> int:
 
 
 @torch.no_grad()
-def _read_prefix(base: BaseLM, examples: Sequence[TrainingExample], on: AdapterStack) -> _Prefix | None:
+def _read_prefix(base: BaseLM, examples: Sequence[TrainingExample], lora: LoraBatch | None) -> _Prefix | None:
     """Read the tokens with which all prompts begin, with adapters on; None if there are none."""
     shared = 0 if base.is_recurrent else _shared_tokens(examples)
     if not shared:
         return None
     cache = DynamicCache(config=base.model.config)
     ids = torch.tensor([examples[0].ids[:shared]], device=base.device)  # [1, shared]
-    with base.hooks.applied(build_lora_batch([on], base)):
+    with base.hooks.applied(lora):
         base.decoder(input_ids=ids, use_cache=True, **cache_argument(base, cache))
     return _Prefix(shared, cache)
 

@@ -18,7 +18,7 @@ from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
-from lorify.base.chat.prompts import Message
+from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.decoding.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.base.files.locate import DEFAULT_BASE
@@ -120,7 +120,7 @@ class Lorify:
                 or one is longer than the base's window.
         """
         adapter = self.specializer.specialize(description)
-        return fit_examples(self.base, adapter, examples, prompts=self.answerer.prompts)
+        return fit_examples(self.base, adapter, examples, prompts=self._prompts_of(adapter))
 
     def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
         """Train the adapter of a task further by gradient descent, on examples of the task.
@@ -133,7 +133,11 @@ class Lorify:
         Raises:
             ContextError: if there is no example, they contradict each other, or one is longer than the base's window.
         """
-        return refine_task(self.base, adapter, examples, seconds=seconds, prompts=self.answerer.prompts)
+        return refine_task(self.base, adapter, examples, seconds=seconds, prompts=self._prompts_of(adapter))
+
+    def _prompts_of(self, adapter: Adapter) -> PromptBuilder:
+        """What builds the prompts when the adapter is used."""
+        return self.answerer.prompts_for(AdapterStack.of(adapter))
 
     @cached_property
     def question_writer(self) -> Adapter | None:

@@ -116,6 +116,7 @@ def _merged_provenance(adapters: ScaledAdapters) -> Provenance:
         hypernetwork=" + ".join(dict.fromkeys(provenance.hypernetwork for provenance in sources)),
         hypernetwork_digest=digests.pop() if len(digests) == 1 else None,
         documents=tuple(document for provenance in sources for document in provenance.documents),
+        num_examples=sum(provenance.num_examples for provenance in sources),
         needs_default_system_message=any(provenance.needs_default_system_message for provenance in sources),
         has_published_chat=any(provenance.has_published_chat for provenance in sources),
         lorify_version=lorify_version(),

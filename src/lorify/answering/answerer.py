@@ -96,7 +96,7 @@ class Answerer:
     def request(self, query: Query) -> AnswerRequest:
         """Build the prompt of a query."""
         asked = [*query.turns, Message(role="user", content=query.question)]
-        prompts = self._prompts_for(query.adapters)
+        prompts = self.prompts_for(query.adapters)
         if query.chat_template is not None:
             prompts = replace(prompts, template=query.chat_template)
         return AnswerRequest(
@@ -112,7 +112,7 @@ class Answerer:
             turns=turns_of_follow_up(asked),
         )
 
-    def _prompts_for(self, adapters: AdapterStack) -> PromptBuilder:
+    def prompts_for(self, adapters: AdapterStack) -> PromptBuilder:
         """Return what builds the prompts for adapters: in the chats of Text-to-LoRA, if they were trained in those."""
         if not adapters.has_published_chat or adapters.needs_default_system_message:
             return self.prompts
@@ -134,7 +134,7 @@ class Answerer:
             only_if_relevant: switch off adapters whose documents the question is not about.
             not_stated: as for `Query`.
         """
-        ids = self._prompts_for(adapters).chat_ids(_chat(messages, adapters))
+        ids = self.prompts_for(adapters).chat_ids(_chat(messages, adapters))
         return AnswerRequest(
             ids,
             adapters,

@@ -36,7 +36,9 @@ Refine = Annotated[
     float | None,
     typer.Option("--refine", min=0.1, metavar="SECONDS", help="Train the adapter on the examples for this long."),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Check the adapter on every second example.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Learn only every second example, and check the adapter on the others.")
+]
 
 
 def specialize(
@@ -55,7 +57,7 @@ def specialize(
     """Turn a task description into an adapter folder.
 
     With the adapter on, the base does the task on each input, without the description in its prompt. Examples are
-    fitted into the adapter, which takes about a second and does not make the prompt longer. With --refine, the adapter
+    fitted into the adapter, which takes seconds and does not make the prompt longer. With --refine, the adapter
     is trained further on them by gradient descent. With --check, it learns every second example only. It then answers
     the inputs of the others, and the share of right answers is shown beside that of the description in the prompt and
     of three examples in the prompt.
@@ -65,22 +67,22 @@ def specialize(
     """
     check_adapter_output(output)
     text = sys.stdin.read() if description == "-" else description
-    trained, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
+    learned, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
-    adapter, seconds = specialize_timed(model, text, trained)
+    adapter, seconds = specialize_timed(model, text, learned)
     result: dict[str, Any] = {"specialize_seconds": round(seconds, 3), "description": text.strip()}
     if not as_json:
         stderr().print(f"specialized in {duration(seconds)}")
     if refine is not None:
         with show_spinner(f"refining for {duration(refine)}"):
-            adapter = model.refine_task(adapter, trained, seconds=refine)
+            adapter = model.refine_task(adapter, learned, seconds=refine)
         result["refined_seconds"] = adapter.provenance.refined_seconds
     model.save(adapter, output)
     if check:
         result["check"] = check_examples_of(model, adapter, text, checked, as_json=as_json)
     from lorify.contexts.task_notes import task_notes
 
-    result["warnings"] = task_notes(text, [(e.input, e.output) for e in dict.fromkeys([*trained, *checked])])
+    result["warnings"] = task_notes(text, [(e.input, e.output) for e in dict.fromkeys([*learned, *checked])])
     for note in result["warnings"]:
         stderr().print(f"warning: {note}", markup=False, style="yellow")
     if as_json:

@@ -32,7 +32,8 @@ def split_examples(
         return [], []
     from lorify.hypernets.refinement.task_examples import check_examples, parse_example, read_examples
 
-    examples = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
+    given_and_read = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
+    examples = list(dict.fromkeys(given_and_read))  # a repeated one would be learned and checked
     needed = 2 if check else 1
     if len(examples) < needed:
         raise ContextError(

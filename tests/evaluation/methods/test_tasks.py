@@ -160,3 +160,13 @@ def test_an_instruction_is_a_method_for_documents_too(model):
     first = {a.method: a for a in answers if a.index == 0}
     assert first["t2l:document=true"].prompt_tokens > first["t2l"].prompt_tokens + 50
     assert all(a.description.startswith("Answer the question") and a.adapter_bytes > 0 for a in answers)
+
+
+def test_the_examples_of_a_task_are_fitted_into_its_adapter_and_trained_on(model, suite):
+    case = suite.build(model)[0]
+    found = {}
+    for method in parse_methods("adapter,adapter:fit=true,adapter:refine=0.1", "tasks"):
+        (adapter,) = method.load(model, 4)(case).query_for("a question").adapters.adapters
+        found[method.label] = adapter.provenance
+    assert [p.num_examples for p in found.values()] == [0, 3, 0]
+    assert [p.refined_seconds is not None for p in found.values()] == [False, False, True]

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from tiny import tiny_associative_config, tiny_base
 from training.tiny_associative_run import tiny_config, trainer
 
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
+from lorify.errors import TrainingError
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork, LinearShape
+from lorify.hypernets.associative.training_config import AssociativeSettings
 from lorify.hypernets.refinement.least_squares import fit_answers
 from lorify.hypernets.refinement.training_examples import known_answer
 
@@ -88,3 +91,26 @@ def test_an_adapter_on_other_rows_leaves_a_row_alone(base: BaseLM) -> None:
     with torch.no_grad():
         alone = base.model(input_ids=ids[:1]).logits
     assert torch.allclose(rows[1], alone[0], atol=1e-4) and not torch.allclose(rows[0], alone[0], atol=1e-2)
+
+
+def test_the_pairs_of_an_adapter_take_no_gradient(base: BaseLM) -> None:
+    adapter = internalizer(base, attention=True).internalize([TOWER])
+    assert not any(tensor.requires_grad for pair in adapter.weights.values() for tensor in (pair.A, pair.B))
+
+
+def test_a_run_keeps_it_from_the_hypernetwork_that_it_starts_from(tmp_path: Path) -> None:
+    plain = tiny_config()
+    shape = plain.hypernetwork.model_copy(update={"attention_rank": RANK, "attention_first_layer": 0})
+    trainer(tmp_path / "old", plain.model_copy(update={"hypernetwork": shape})).objective.save_best(tmp_path / "start")
+    run = plain.model_copy(update={"init_from": tmp_path / "start"})
+    kept = trainer(tmp_path / "new", run).objective
+    assert kept.hypernetwork_config.attention_rank == RANK and kept.hypernetwork_config.attention_layers == (0, 1)
+    assert len(kept.module.attention_A) == 4
+    other = run.model_copy(update={"hypernetwork": shape.model_copy(update={"attention_rank": RANK + 1})})
+    with pytest.raises(TrainingError, match=r"set hypernetwork\.attention_rank"):
+        trainer(tmp_path / "other", other)
+
+
+def test_a_rank_that_could_be_taken_for_the_memory_is_refused() -> None:
+    with pytest.raises(ValidationError, match="attention_rank 8 is not below"):
+        AssociativeSettings(rank=4, bias_rank=4, attention_rank=8)

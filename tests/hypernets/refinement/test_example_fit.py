@@ -1,13 +1,25 @@
 """Fitting examples of a task into its adapter."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import tiny_base
+from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
-from lorify.adapters import Adapter, LoraPair, build_lora_batch
+from lorify.adapters import (
+    Adapter,
+    LoraPair,
+    build_lora_batch,
+    export_peft,
+    import_peft,
+    load_adapter,
+    merge_adapters,
+    save_adapter,
+)
 from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
 from lorify.hypernets.refinement.example_fit import MAX_RANK, fit_examples
@@ -86,3 +98,33 @@ def test_examples_that_cannot_be_fitted_are_named(start: Adapter) -> None:
         fit_examples(BASE, start, [TaskExample("hot", "cold"), TaskExample("hot", "warm")], prompts=PROMPTS)
     with pytest.raises(ContextError, match="shorten it"):
         fit_examples(BASE, start, [TaskExample("a " * 5000, "b")], prompts=PROMPTS)
+
+
+def test_examples_beyond_the_limit_are_left_out(start: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = [len(training_example(BASE, example, PROMPTS).ids) for example in EXAMPLES]
+    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.MAX_TOKENS", tokens[0] + tokens[1])
+    assert fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS).provenance.num_examples == 2
+    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.MAX_TOKENS", 1)
+    assert fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS).provenance.num_examples == 1
+
+
+def test_a_base_without_down_proj_gets_the_rows_on_another_layer(start: Adapter) -> None:
+    config = GPTNeoXConfig(
+        vocab_size=272, hidden_size=48, intermediate_size=96, num_hidden_layers=3, num_attention_heads=3
+    )
+    torch.manual_seed(0)
+    base = BaseLM(AutoModelForCausalLM.from_config(config), BASE.tokenizer, name="neox", digest=BASE.digest)
+    plain = replace(start, weights={(0, "dense"): LoraPair(torch.randn(4, 48), torch.zeros(48, 4))})
+    fitted = fit_examples(base, plain, EXAMPLES, prompts=PROMPTS)
+    assert fitted.weights.keys() == {(0, "dense"), (2, "dense_4h_to_h")}
+
+
+def test_a_fitted_adapter_is_saved_exported_and_merged(start: Adapter, tmp_path: Path) -> None:
+    fitted = fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS)
+    save_adapter(fitted, tmp_path / "adapter")
+    loaded = load_adapter(tmp_path / "adapter")
+    assert loaded.provenance.num_examples == len(EXAMPLES) and loaded.shapes == fitted.shapes
+    assert log_probability(loaded) == pytest.approx(log_probability(fitted), abs=1e-3)
+    export_peft(fitted, BASE, tmp_path / "peft")
+    assert log_probability(import_peft(tmp_path / "peft", BASE)) == pytest.approx(log_probability(fitted), abs=1e-2)
+    assert merge_adapters([(fitted, 1.0), (start, 1.0)]).provenance.num_examples == len(EXAMPLES)

@@ -49,8 +49,8 @@ class QuoteKind(NamedTuple):
         find: finds the quote in the sentences of each document.
         if_relevant: quote only documents that the question is relevant to. Other kinds ask for the documents
             themselves, or find out whether they say something.
-        min_words: the words that the extractor or the reader finds are quoted instead if their probability is at least
-            this; above 1: never.
+        min_words: words that the extractor or the reader finds are quoted instead of such a quote if their probability
+            is at least this; above 1: never. They are also quoted where there is no such quote.
     """
 
     asks: Callable[[str], bool]

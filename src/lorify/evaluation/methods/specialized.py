@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lorify.adapters import Adapter
+from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
 from lorify.errors import EvaluationError
@@ -67,7 +67,7 @@ class Specialized(Method):
         """Fit the examples of a case into an adapter, or refine it on them, if either is wanted."""
         if not (self.fit or self.refine):
             return adapter
-        prompts = model.answerer.prompts
+        prompts = model.answerer.prompts_for(AdapterStack.of(adapter))
         examples = shown_examples(case_task(case))
         if self.fit:
             adapter = fit_examples(model.base, adapter, examples, prompts=prompts)

@@ -62,11 +62,12 @@ class AdapterWriter:
         """The numerator of the scale of all adapters: their rank, so the scale is 1."""
         return float(self._lora_A.shape[1])
 
+    @torch.no_grad()
     def _pairs(self, B: Tensor) -> dict[Key, LoraPair]:
         addressed = address_adapters(self.config, self.hypernetwork, self._lora_A, B)
         # An adapter has one alpha, pairs have ranks of their own: the scale that follows is taken out of each pair.
         return {
-            key: LoraPair(tensors.A.to(self.dtype), tensors.B[0].T * (len(tensors.A) / self.lora_alpha))
+            key: LoraPair(tensors.A.detach().to(self.dtype), tensors.B[0].T * (len(tensors.A) / self.lora_alpha))
             for key, tensors in addressed.items()
         }
 

@@ -34,7 +34,7 @@ r rank of the memory, w width, K blocks with an attention LoRA, q its rank.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +95,16 @@ class AssociativeConfig(BaseModel):
     @classmethod
     def _drop_removed_keys(cls, document: Any) -> Any:
         return drop_reading_keys(document)
+
+    @model_validator(mode="after")
+    def _check_attention(self) -> Self:
+        # The memory is told from this LoRA by its rank.
+        if self.attention_rank >= self.rank + self.bias_rank:
+            raise ValueError(
+                f"attention_rank {self.attention_rank} is not below the memory's {self.rank + self.bias_rank} (rank + "
+                "bias_rank); lower it"
+            )
+        return self
 
     @property
     def middle(self) -> int:

@@ -37,6 +37,11 @@ class AssociativeSettings(Section):
     def _check_order(self) -> Self:
         if self.first_layer > self.last_layer:
             raise ValueError(f"first_layer {self.first_layer} is above last_layer {self.last_layer}; lower first_layer")
+        if self.attention_rank >= self.rank + self.bias_rank:
+            raise ValueError(
+                f"attention_rank {self.attention_rank} is not below rank + bias_rank, {self.rank + self.bias_rank}; "
+                "lower it"
+            )
         return self
 
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, LoraPair, merge_adapters
+from lorify.adapters.adapter import Key
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.hypernets.refinement.least_squares import fit_answers, target_inputs
+from lorify.hypernets.refinement.least_squares import fit_answers, target_inputs, writing_modules
 from lorify.hypernets.refinement.task_examples import TaskExample, check_examples, training_example
+from lorify.hypernets.refinement.training_examples import TrainingExample
 
 MODULE = "down_proj"
+"""A base without this layer gets the rows on another one that writes to the hidden state."""
+MAX_TOKENS = 4096
+"""Examples are fitted in order until they have this many tokens; the time grows with them."""
 MAX_RANK = 128
 """Most rows that are added to a block; of more inputs, these many principal directions are spanned."""
 ROUNDS = 6
@@ -37,26 +43,37 @@ def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample]
         prompts: builds the prompts as when the adapter is used.
 
     Returns:
-        The adapter with further rows. Its provenance records the number of examples.
+        The adapter with further rows. Its provenance records the number of examples that were fitted: the first ones
+        with at most `MAX_TOKENS` tokens, and at least one.
 
     Raises:
         ContextError: if examples contradict each other, or one is longer than the base's window.
-        BaseModelError: if the base has no `down_proj`.
     """
     if not examples:
         return adapter
     check_examples(examples)
-    prepared = [training_example(base, example, prompts) for example in examples]
-    keys = [(layer, MODULE) for layer in range(base.num_layers * 2 // 3, base.num_layers)]
-    widths = {key: base.linear(*key).out_features for key in keys}
+    prepared = _within_limit([training_example(base, example, prompts) for example in examples])
+    keys = _keys(base)
     rows = {key: _span(inputs) for key, inputs in target_inputs(base, prepared, adapter, keys).items()}
     rank = max(len(A) for A in rows.values())
-    start = Adapter(
-        {key: LoraPair(A, A.new_zeros(widths[key], len(A))) for key, A in rows.items()}, float(rank), adapter.provenance
-    )
-    fitted = fit_answers(base, prepared, start, beside=adapter, rounds=ROUNDS, damping=DAMPING)
-    provenance = adapter.provenance.model_copy(update={"num_examples": len(examples)})
+    pairs = {key: LoraPair(A, A.new_zeros(base.hidden_size, len(A))) for key, A in rows.items()}
+    start = Adapter(pairs, float(rank), adapter.provenance)
+    fitted = fit_answers(base, prepared, start, keys=keys, beside=adapter, rounds=ROUNDS, damping=DAMPING)
+    provenance = adapter.provenance.model_copy(update={"num_examples": len(prepared)})
     return replace(merge_adapters([(adapter, 1.0), (fitted, 1.0)]).to(base.dtype), provenance=provenance)
+
+
+def _within_limit(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
+    ends = list(accumulate(len(example.ids) for example in examples))
+    return [example for example, end in zip(examples, ends, strict=True) if end <= MAX_TOKENS] or [examples[0]]
+
+
+def _keys(base: BaseLM) -> list[Key]:
+    """The layers that get further rows, in the upper third of the blocks."""
+    upper = [key for key in base.linear_keys if key[0] >= base.num_layers * 2 // 3 and key[1] in writing_modules(base)]
+    names = [name for _, name in upper]
+    module = MODULE if MODULE in names else names[-1]
+    return [key for key in upper if key[1] == module]
 
 
 def _span(inputs: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ MAX_CHANGE = 0.5
 DAMPING = 0.01
 """Relative to the mean of the diagonal of `Q Q^T`."""
 BATCH_SIZE = 16
-WRITING_MODULES = frozenset({"down_proj", "o_proj"})
+READING_MODULES = frozenset({"q_proj", "k_proj", "v_proj", "query", "key", "value"})
+"""Linear layers that may be as wide as the hidden state, but do not write to it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def fit_answers(
     examples: Sequence[TrainingExample],
     start: Adapter,
     *,
+    keys: Sequence[Key] | None = None,
     beside: Adapter | None = None,
     rounds: int = ROUNDS,
     damping: float = DAMPING,
@@ -87,8 +89,9 @@ def fit_answers(
     Args:
         base: the base.
         examples: questions with known answers; without any, the start is returned.
-        start: the adapter. Its pairs of the largest rank, which are a document's memory, are changed; they have to be
-            of one linear layer that writes to the hidden state, such as `down_proj`.
+        start: the adapter.
+        keys: which of its pairs are changed: one linear layer that writes to the hidden state, such as `down_proj`, of
+            some blocks; None: those of the largest rank, which are a document's memory.
         beside: another adapter that is on too.
         rounds: number of rounds.
         damping: relative to the mean of the diagonal of `Q Q^T`.
@@ -100,8 +103,8 @@ def fit_answers(
     Raises:
         AdapterError: if the pairs are of other linear layers.
     """
-    changed = [key for key, shape in start.shapes.items() if shape.rank == start.rank]
-    _check_modules(changed)
+    changed = list(keys or (key for key, shape in start.shapes.items() if shape.rank == start.rank))
+    _check_modules(base, changed)
     adapter = start
     for number in range(rounds if examples else 0):
         if number and is_over is not None and is_over():
@@ -144,13 +147,19 @@ def _in_batches(examples: Sequence[TrainingExample]) -> list[Sequence[TrainingEx
     return [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
 
 
-def _check_modules(keys: Collection[Key]) -> None:
+def writing_modules(base: BaseLM) -> set[str]:
+    """Return the names of the linear layers that write to the hidden state."""
+    wide = {name for (_, name), linear in base.linear_keys.items() if linear.out_features == base.hidden_size}
+    return wide - READING_MODULES
+
+
+def _check_modules(base: BaseLM, keys: Collection[Key]) -> None:
     modules = {module for _, module in keys}
-    if len(modules) != 1 or not modules <= WRITING_MODULES:
+    if len(modules) != 1 or not modules <= writing_modules(base):
         names = ", ".join(sorted(modules))
         raise AdapterError(
-            f"answers cannot be fitted into an adapter of {names}; expected an adapter of one layer "
-            f"that writes to the hidden state ({', '.join(sorted(WRITING_MODULES))})"
+            f"answers cannot be fitted into an adapter of {names}; expected an adapter of one layer that writes to the "
+            "hidden state, such as down_proj"
         )
 
 

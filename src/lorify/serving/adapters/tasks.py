@@ -91,6 +91,7 @@ def task_order(
         raise RequestError("a task is checked with its examples; give examples, or leave out check", param="check")
     if any(not example.input or not example.output for example in examples):
         raise RequestError("an example has no text to read; give each an input and an output", param="examples")
+    examples = list(dict.fromkeys(examples))  # a repeated one would be learned and checked
     needed = 2 if check else int(seconds is not None)
     if len(examples) < needed:
         raise RequestError(f"{len(examples)} examples were given, {needed} are needed; give more", param="examples")

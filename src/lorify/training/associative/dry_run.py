@@ -79,7 +79,7 @@ def _cost(
 ) -> Cost:
     """Cost of a run on a base of some adapted blocks, with others above them that are not."""
     module = base.with_blocks(num_adapted + num_upper)
-    adapted = tuple(range(num_adapted))
+    adapted = tuple(range(num_adapted))  # a LoRA on attention layers counts there, though it may begin lower
     network = network.model_copy(
         update={"layers": adapted, "attention_layers": adapted if network.attention_layers else ()}
     )

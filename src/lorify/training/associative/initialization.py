@@ -19,6 +19,8 @@ from lorify.hypernets.associative.training_config import AssociativeSettings, As
 NUM_SINK_TOKENS = 4
 """The first tokens are attention sinks, with activations hundreds of times larger than those of any other token."""
 
+ATTENTION_FIELDS = ("attention_rank", "attention_layers", "attention_modules")
+"""Fields of the config about the static LoRA on attention layers."""
 OTHER_WEIGHTS = ("surroundings.", "reader.", "next_", "attention_")
 """Weights that do not have one entry for each adapted block."""
 
@@ -87,8 +89,17 @@ def initialize_hypernetwork(
         return new_config, AssociativeHypernetwork(new_config)
     old_config, old = ASSOCIATIVE.load(config.init_from)
     check_base(old_config, base, str(config.init_from))
-    reader = {"reader_width": old_config.reader_width, "reader_finds_ends": old_config.reader_finds_ends}
-    new_config = hypernetwork_config(config, base).model_copy(update=reader)
+    kept = {name: getattr(old_config, name) for name in ("reader_width", "reader_finds_ends")}
+    if old_config.attention_rank:
+        wanted = config.hypernetwork.attention_rank
+        if wanted not in (0, old_config.attention_rank):
+            raise TrainingError(
+                f"init_from {config.init_from} has a LoRA of rank {old_config.attention_rank} on attention layers, the "
+                f"config wants rank {wanted}; set hypernetwork.attention_rank to one of 0, which keeps it, and "
+                f"{old_config.attention_rank}"
+            )
+        kept |= {name: getattr(old_config, name) for name in ATTENTION_FIELDS}
+    new_config = hypernetwork_config(config, base).model_copy(update=kept)
     hypernetwork = AssociativeHypernetwork(new_config)
     if hypernetwork.reader is not None:
         hypernetwork.reader.requires_grad_(False)  # readers are trained in runs of their own

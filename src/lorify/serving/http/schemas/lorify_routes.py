@@ -74,7 +74,10 @@ class NewAdapter(RequestBody):
     )
 
     examples: Items[NewExample] | None = Field(
-        default=None, min_length=1, max_length=200, description="Examples of the task, fitted into the adapter."
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Examples of the task, fitted into the adapter; with `check`, every second one.",
     )
     refine: float | None = Field(
         default=None, gt=0, le=3600, description="Seconds of training on the examples afterwards."

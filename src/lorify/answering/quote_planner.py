@@ -76,21 +76,22 @@ class QuotePlanner:
             return list(plans)
         planned = list(plans)
         asked: dict[int, AskedDocuments] = {}
-        kinds: dict[int, QuoteKind] = {}
+        min_words: dict[int, float] = {}
         for i, plan in enumerate(plans):
             request = plan.request
             if request is None or not request.is_quotable or request.adapters.is_empty:
                 continue
             kind = quote_kind(request.question, is_relevant=plan.is_on)
             if kind is not None:
-                kinds[i] = kind
                 planned[i] = self._quoted(plan, request, kind, self._internalizer)
-            may_have_words = kind is None or (kind.min_words <= 1 and asks_for_words(request.question))
-            if plan.is_on and may_have_words and _may_have_span(request, self._internalizer):
+                if kind.min_words is None or not asks_for_words(request.question):
+                    continue
+                min_words[i] = kind.min_words
+            if plan.is_on and _may_have_span(request, self._internalizer):
                 asked[i] = AskedDocuments(request.question, evidence[i])
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
             quote = None if found.span is None else Quote(found.span.text, None, found.span.probability)
-            if i in kinds and planned[i].quote and (quote is None or quote.probability < kinds[i].min_words):
+            if i in min_words and planned[i].quote and (quote is None or quote.probability < min_words[i]):
                 continue
             ids = () if quote is None else tuple(self._base.encode_text(quote.text))
             planned[i] = replace(plans[i], stated=found.stated, quote=quote, quote_ids=ids)

@@ -33,6 +33,9 @@ from lorify.base.structure import (
 )
 from lorify.errors import BaseModelError
 
+READING_MODULES = frozenset({"q_proj", "k_proj", "v_proj", "query", "key", "value"})
+"""Linear layers that may be as wide as the hidden states, but do not write to them."""
+
 
 class BaseLM:
     """A frozen causal language model with its tokenizer and its LoRA hooks.
@@ -133,6 +136,14 @@ class BaseLM:
                 f"it has blocks 0 to {self.num_layers - 1} with {', '.join(known)}"
             )
         return self.linear_keys[layer, module]
+
+    def writing_modules(self, layer: int) -> list[str]:
+        """Return the linear layers of a block that write to the hidden states, the last one first."""
+        names = [name for (at, name), linear in self.linear_keys.items() if at == layer and self._writes(name, linear)]
+        return names[::-1]
+
+    def _writes(self, name: str, linear: nn.Linear) -> bool:
+        return linear.out_features == self.hidden_size and name not in READING_MODULES
 
     def module_path(self, layer: int, module: str) -> str:
         """Return the dotted path of a linear layer inside the Hugging Face model.

@@ -30,18 +30,17 @@ def split_examples(
     """
     if not given and path is None and not refine and not check:
         return [], []
-    from lorify.hypernets.refinement.task_examples import check_examples, parse_example, read_examples
+    from lorify.hypernets.refinement.task_examples import divide_examples, parse_example, read_examples
 
-    given_and_read = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
-    examples = list(dict.fromkeys(given_and_read))  # a repeated one would be learned and checked
+    examples = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
+    learned, checked = divide_examples(examples, check=check)
     needed = 2 if check else 1
-    if len(examples) < needed:
+    if (found := len(learned) + len(checked)) < needed:
         raise ContextError(
-            f"{len(examples)} examples were given, {needed} are needed; give more with --example 'INPUT => OUTPUT' or "
+            f"{found} examples were given, {needed} are needed; give more with --example 'INPUT => OUTPUT' or "
             "--examples FILE"
         )
-    check_examples(examples)
-    return (examples[::2], examples[1::2]) if check else (examples, [])
+    return learned, checked
 
 
 def check_examples_of(

@@ -50,13 +50,13 @@ class QuoteKind(NamedTuple):
         if_relevant: quote only documents that the question is relevant to. Other kinds ask for the documents
             themselves, or find out whether they say something.
         min_words: words that the extractor or the reader finds are quoted instead of such a quote if their probability
-            is at least this; above 1: never. They are also quoted where there is no such quote.
+            is at least this, or if there is no such quote; None: never.
     """
 
     asks: Callable[[str], bool]
     find: Callable[[str, Sentences], Found | None]
     if_relevant: bool
-    min_words: float = 2.0
+    min_words: float | None = None
 
 
 KINDS = (

@@ -18,7 +18,7 @@ from lorify.adapters import Adapter, LoraPair, merge_adapters
 from lorify.adapters.adapter import Key
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.hypernets.refinement.least_squares import fit_answers, target_inputs, writing_modules
+from lorify.hypernets.refinement.least_squares import fit_answers, target_inputs
 from lorify.hypernets.refinement.task_examples import TaskExample, check_examples, training_example
 from lorify.hypernets.refinement.training_examples import TrainingExample
 
@@ -70,10 +70,10 @@ def _within_limit(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
 
 def _keys(base: BaseLM) -> list[Key]:
     """The layers that get further rows, in the upper third of the blocks."""
-    upper = [key for key in base.linear_keys if key[0] >= base.num_layers * 2 // 3 and key[1] in writing_modules(base)]
-    names = [name for _, name in upper]
-    module = MODULE if MODULE in names else names[-1]
-    return [key for key in upper if key[1] == module]
+    writing = {layer: base.writing_modules(layer) for layer in range(base.num_layers * 2 // 3, base.num_layers)}
+    has_module = any(MODULE in names for names in writing.values())
+    module = MODULE if has_module else writing[base.num_layers - 1][0]
+    return [(layer, module) for layer, names in writing.items() if module in names]
 
 
 def _span(inputs: Tensor) -> Tensor:

@@ -37,8 +37,6 @@ MAX_CHANGE = 0.5
 DAMPING = 0.01
 """Relative to the mean of the diagonal of `Q Q^T`."""
 BATCH_SIZE = 16
-READING_MODULES = frozenset({"q_proj", "k_proj", "v_proj", "query", "key", "value"})
-"""Linear layers that may be as wide as the hidden state, but do not write to it."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +145,9 @@ def _in_batches(examples: Sequence[TrainingExample]) -> list[Sequence[TrainingEx
     return [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
 
 
-def writing_modules(base: BaseLM) -> set[str]:
-    """Return the names of the linear layers that write to the hidden state."""
-    wide = {name for (_, name), linear in base.linear_keys.items() if linear.out_features == base.hidden_size}
-    return wide - READING_MODULES
-
-
 def _check_modules(base: BaseLM, keys: Collection[Key]) -> None:
     modules = {module for _, module in keys}
-    if len(modules) != 1 or not modules <= writing_modules(base):
+    if len(modules) != 1 or any(module not in base.writing_modules(layer) for layer, module in keys):
         names = ", ".join(sorted(modules))
         raise AdapterError(
             f"answers cannot be fitted into an adapter of {names}; expected an adapter of one layer that writes to the "

@@ -90,6 +90,21 @@ def check_examples(examples: Sequence[TaskExample]) -> None:
             )
 
 
+def divide_examples(examples: Sequence[TaskExample], *, check: bool) -> tuple[list[TaskExample], list[TaskExample]]:
+    """Divide examples into those that an adapter learns and those to check it with.
+
+    Args:
+        examples: the examples. Repetitions are dropped, since a repeated one would be learned and checked.
+        check: whether every second one is kept back for the check.
+
+    Raises:
+        ContextError: if examples contradict each other.
+    """
+    check_examples(examples)
+    distinct = list(dict.fromkeys(examples))
+    return (distinct[::2], distinct[1::2]) if check else (distinct, [])
+
+
 def refine_task(
     base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float, prompts: PromptBuilder
 ) -> Adapter:

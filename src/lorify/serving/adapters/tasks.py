@@ -12,7 +12,7 @@ from lorify.contexts.documents import Document
 from lorify.contexts.task_notes import language_notes, task_notes
 from lorify.errors import RequestError
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.task_examples import TaskExample, check_examples
+from lorify.hypernets.refinement.task_examples import TaskExample, divide_examples
 from lorify.hypernets.specializer import task_document
 
 
@@ -91,12 +91,10 @@ def task_order(
         raise RequestError("a task is checked with its examples; give examples, or leave out check", param="check")
     if any(not example.input or not example.output for example in examples):
         raise RequestError("an example has no text to read; give each an input and an output", param="examples")
-    examples = list(dict.fromkeys(examples))  # a repeated one would be learned and checked
+    learned, checked = divide_examples(examples, check=check)
     needed = 2 if check else int(seconds is not None)
-    if len(examples) < needed:
-        raise RequestError(f"{len(examples)} examples were given, {needed} are needed; give more", param="examples")
-    check_examples(examples)
-    learned, checked = (examples[::2], examples[1::2]) if check else (examples, ())
+    if (found := len(learned) + len(checked)) < needed:
+        raise RequestError(f"{found} examples were given, {needed} are needed; give more", param="examples")
     notes = [*language_notes(task), *task_notes(task, [(example.input, example.output) for example in examples])]
     return TaskOrder(
         task, learned=tuple(learned), seconds=seconds or 0.0, checked=tuple(checked), warnings=tuple(notes)

@@ -38,7 +38,7 @@ def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> Asso
     if linear.out_features != base.hidden_size:
         raise TrainingError(
             f"hypernetwork.module {settings.module!r} does not write into the hidden states of base {base.name}; "
-            f"choose {' or '.join(_writing_modules(base, last))}"
+            f"choose {' or '.join(base.writing_modules(last))}"
         )
     return AssociativeConfig(
         base_name=base.name,
@@ -66,12 +66,6 @@ def _attention_fields(settings: AssociativeSettings, base: BaseLM, last: int) ->
     ]
     layers = tuple(range(min(settings.attention_first_layer, last), last + 1))
     return {"attention_rank": settings.attention_rank, "attention_layers": layers, "attention_modules": tuple(shapes)}
-
-
-def _writing_modules(base: BaseLM, layer: int) -> list[str]:
-    """Return the linear layers of a block whose output is as wide as the hidden states, the last ones first."""
-    found = [name for (at, name), linear in base.linear_keys.items() if at == layer]
-    return [name for name in reversed(found) if base.linear(layer, name).out_features == base.hidden_size]
 
 
 def initialize_hypernetwork(

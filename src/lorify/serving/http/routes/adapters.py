@@ -91,8 +91,8 @@ async def create(
 
     Send documents as JSON text, or upload files in the form field `file`, which can be repeated. A task may have
     examples, which are fitted into its adapter; `refine` trains on them further, and `check` keeps every second one
-    back and measures the adapter with it at once. Documents may have a `bias_scale` and seconds of
-    `study`, also as form fields.
+    back and measures the adapter with it at once. Documents may have a `bias_scale` and seconds of `study`, also as
+    form fields.
     """
     if content_type(request, JSON, FORM) == FORM:
         sent = await SentDocuments.uploaded(request, service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.description_estimate import PROBES, DescriptionModel, DescriptionProbe
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
 from lorify.base.chat.prompts import Message, PromptBuilder
@@ -108,6 +110,25 @@ class Lorify:
             )
         return load_specializer(self.base, self.task_hypernetwork)
 
+    @cached_property
+    def description_model(self) -> DescriptionModel | None:
+        """What estimates whether the adapter of a description does its task; None if it was not fitted.
+
+        Raises:
+            HypernetworkError: if there is no task hypernetwork, or its file is damaged.
+        """
+        digest = self.specializer.digest
+        return None if self.task_hypernetwork is None else DescriptionModel.load(self.task_hypernetwork, digest)
+
+    @cached_property
+    def description_probe(self) -> DescriptionProbe:
+        """What measures the signals of descriptions.
+
+        Raises:
+            HypernetworkError: if there is no task hypernetwork.
+        """
+        return DescriptionProbe(self.base, self._prompts_of(self.specializer.specialize(PROBES[0])))
+
     def specialize(self, description: str, examples: Sequence[TaskExample] = ()) -> Adapter:
         """Turn the description of a task into an adapter, and fit examples of the task into it.
 
@@ -121,6 +142,23 @@ class Lorify:
         """
         adapter = self.specializer.specialize(description)
         return fit_examples(self.base, adapter, examples, prompts=self._prompts_of(adapter))
+
+    def estimate(self, adapter: Adapter, description: str) -> Adapter:
+        """Estimate how likely an adapter does what its description asks, with one forward pass of a few inputs.
+
+        Args:
+            adapter: the adapter, from `specialize`.
+            description: its description.
+
+        Returns:
+            The adapter with the estimate in its provenance. One with examples stays as it is, and so do all if no
+            estimate was fitted for the task hypernetwork.
+        """
+        model = self.description_model
+        if model is None or adapter.provenance.num_examples:
+            return adapter
+        follows = model.probability(self.description_probe.signals(adapter, description))
+        return replace(adapter, provenance=adapter.provenance.model_copy(update={"follows": round(follows, 4)}))
 
     def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
         """Train the adapter of a task further by gradient descent, on examples of the task.

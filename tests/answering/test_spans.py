@@ -10,7 +10,7 @@ import torch
 from tiny_lorify import judging_lorify
 
 from lorify.adapters import AdapterStack
-from lorify.answering.plan import Query
+from lorify.answering.plan import Query, continue_chat
 from lorify.answering.quote_planner import QuotePlanner
 from lorify.answering.quotes import AskedDocuments
 from lorify.answering.quotes.spans import (
@@ -237,6 +237,17 @@ def test_of_a_long_document_the_passages_around_the_readers_findings_are_read():
     assert found == [Finding(FoundSpan("word700", 0.9), 1.0), Finding(None)]
     assert len(extractor.pairs) == MAX_PASSAGES
     assert all("word700" in text or "word10 " in text for _, text in extractor.pairs)
+
+
+def test_a_question_that_refers_back_is_read_with_the_turns_before_it():
+    model, extractor = extracting("Ada Holm")
+    alone = "Who is the owner of the mill?"
+    with finding(model, " keeps bees"):
+        adapter = model.internalize(MILL)
+        query = continue_chat(Query("And who owns it?", AdapterStack.of(adapter)), [("Where is the mill?", "Lowick")])
+        model.answerer.plan_query(query)
+        model.answerer.plan_query(replace(query, question=alone))
+    assert [question for question, _ in extractor.pairs] == ["Where is the mill? Lowick > And who owns it?", alone]
 
 
 def test_a_document_that_a_later_one_corrects_is_not_read():

@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 
 import lorify
 from lorify.adapters.storage import load_adapter
+from lorify.answering.description_estimate import DescriptionModel
 from lorify.answering.plan import Query
 from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
+from lorify.data.tasks.files import save_task
+from lorify.data.tasks.schema import Instance, Task
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.text_to_lora.config import task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
@@ -256,3 +259,37 @@ def test_bad_examples_end_before_a_model_is_loaded(arguments: list[object], mess
     output = tmp_path / "task"
     assert message in fail("specialize", TASK, "-o", output, "--base", "missing", *arguments)
     assert not output.exists()
+
+
+def test_the_estimate_is_fitted_saved_shown_and_measured(tmp_path, options, monkeypatch) -> None:
+    # A random base does no task; every second one counts as done.
+    monkeypatch.setattr(
+        "lorify.evaluation.scoring.description_estimate.score_answer",
+        lambda _metric, _answer, answers: float(answers == ("right",)),
+    )
+    folder = tmp_path / "tasks"
+    shutil.copytree(options[3], folder)
+    own = ["--base", options[1], "--task-hypernetwork", folder]
+    command = ("eval", "descriptions", f"tasks:path={write_tasks(tmp_path / 'suite')}:instances=1:seeds=1")
+    assert "lorify eval descriptions --save" in fail(*command, "--measure", *own)
+    assert "nothing to --save" in fail(*command, "--measure", "--save", *own)
+    fitted = json.loads(succeed(*command, "--save", "--json", *own))
+    (row,) = fitted["suites"]
+    assert (row["descriptions"], row["done"]) == (8, 0.5) and 0.5 <= row["auroc"] <= 1
+    assert json.loads(succeed(*command, "--measure", "--json", *own)) == fitted
+    estimate = DescriptionModel.load(folder, fitted["descriptions"]["hypernetwork_digest"])
+    assert estimate is not None and estimate.questions == 8
+    DescriptionModel.model_validate(estimate.model_dump() | {"bias": -99.0}).save(folder)
+    shown = json.loads(succeed("specialize", TASK, "-o", tmp_path / "adapter", "--json", *own))
+    assert shown["follows"] == load_adapter(tmp_path / "adapter").provenance.follows == 0
+    assert [note for note in shown["warnings"] if "probably does not follow" in note]
+    command = ("specialize", TASK, "--example", "a => A", "-o", tmp_path / "adapter", "--json", *own)
+    assert json.loads(succeed(*command))["follows"] is None
+
+
+def write_tasks(folder: Path) -> Path:
+    for number in range(8):
+        text = f"Do number {number}."
+        instances = (Instance("a", ("right" if number % 2 else "wrong",)),) * 2
+        save_task(Task(f"t{number}", text, (text,), instances, "exact", f"family {number}", "made"), folder)
+    return folder

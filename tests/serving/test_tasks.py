@@ -1,6 +1,7 @@
 """Task descriptions turned into adapters and used through OpenAI's client."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import httpx2
 import openai
@@ -10,6 +11,7 @@ from serving.running import BASE, RunningServer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from tiny import tiny_base
 
+from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
 from lorify.contexts.documents import document_from_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -82,3 +84,17 @@ def test_a_task_is_hidden_from_other_owners(server: RunningServer) -> None:
 def test_an_empty_task_is_refused(server: RunningServer) -> None:
     response = post(server, task="  ")
     assert response.status_code == 400 and "empty" in response.json()["error"]["message"]
+
+
+def test_the_estimate_and_a_low_ones_warning_are_in_the_adapter(server: RunningServer) -> None:
+    model = server.service.model
+    fitted = {"hypernetwork_digest": model.specializer.digest, "threshold": 0.3, "auroc": 0.8, "questions": 9}
+    unlikely = DescriptionModel(bias=-2.0, weights=(0.0,) * len(DescriptionSignals._fields), **fitted)
+    with patch.dict(model.__dict__, {"description_model": unlikely}):
+        adapter = post(server, task="Say what day it is.").json()
+    assert adapter["follows"] == pytest.approx(0.1192)
+    assert [note for note in adapter["warnings"] if "estimated at 12%" in note]
+    headers = {"Authorization": f"Bearer {server.keys['ann']}"}
+    shown = httpx2.get(f"{server.url}/v1/adapters/{adapter['id']}", headers=headers).json()
+    assert shown["follows"] == adapter["follows"]
+    assert post(server, task=TASK).json()["follows"] is None

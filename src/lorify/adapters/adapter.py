@@ -70,6 +70,12 @@ class Provenance(BaseModel):
     fidelity: float | None = Field(
         default=None, ge=0, le=1, description="Share of the documents' statements that it holds; null if not checked."
     )
+    follows: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Estimated probability that it does what its description asks; null if not estimated.",
+    )
     bias_scale: float | None = Field(
         default=None, description="Scale of Doc-to-LoRA's bias adapter, which all contexts share; null if it is 1."
     )

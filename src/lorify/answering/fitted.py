@@ -16,6 +16,10 @@ MIN_PROBABILITY = 1e-3
 """Probabilities nearer to 0 or 1 are all alike to a regression."""
 
 
+MAX_ODDS = 30.0
+"""Log-odds beyond this make no difference to a probability, and would overflow."""
+
+
 def log_odds(probability: float) -> float:
     """Compute the log-odds of a probability, for use as a signal."""
     clipped = min(max(probability, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
@@ -45,7 +49,7 @@ class FittedModel(BaseModel):
     def probability(self, signals: Sequence[float]) -> float:
         """Compute the probability for an answer with these signals."""
         odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
-        return 1 / (1 + math.exp(-odds))
+        return 1 / (1 + math.exp(-min(max(odds, -MAX_ODDS), MAX_ODDS)))
 
     def save(self, folder: Path) -> Path:
         """Write the model beside the weights of its hypernetwork and return its path.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.answering.plan import AnswerRequest
 from lorify.base.chat.prompts import Message, build_prompt_ids, question_messages
+from lorify.base.chat.turns import answered_turns
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
@@ -42,7 +43,7 @@ def rewrite_follow_ups(base: BaseLM, writer: Adapter, requests: Sequence[AnswerR
 def _write(base: BaseLM, writer: Adapter, chats: Sequence[Sequence[Message]]) -> list[str]:
     if not chats:
         return []
-    prompts = [follow_up_prompt(*_pairs(chat)) for chat in chats]
+    prompts = [follow_up_prompt(*answered_turns(chat)) for chat in chats]
     found = generate_batch(
         base,
         [build_prompt_ids(base.tokenizer, question_messages(prompt)) for prompt in prompts],
@@ -51,17 +52,6 @@ def _write(base: BaseLM, writer: Adapter, chats: Sequence[Sequence[Message]]) ->
         stop_ids=base.stop_ids,
     )
     return [base.decode_text(ids).strip() for ids in found]
-
-
-def _pairs(chat: Sequence[Message]) -> tuple[list[tuple[str, str]], str]:
-    """The earlier questions with their answers, and the last question."""
-    pairs: list[tuple[str, str]] = []
-    for turn in chat[:-1]:
-        if turn["role"] == "user":
-            pairs.append((turn["content"], ""))
-        elif turn["role"] == "assistant" and pairs:
-            pairs[-1] = (pairs[-1][0], turn["content"])
-    return pairs, chat[-1]["content"]
 
 
 def _is_of_the_chat(question: str, chat: Sequence[Message]) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from lorify.adapters import AdapterStack
 from lorify.answering.quotes import Quote
 from lorify.base.chat.prompts import Message, question_messages
+from lorify.base.chat.turns import answered_turns
 from lorify.base.decoding.sampling import GenerationOptions
+from lorify.extraction.inputs import question_in_chat
 from lorify.hypernets.evidence import TokenEvidence
 
 
@@ -96,6 +98,11 @@ class AnswerRequest:
     two_passes: bool = True
     turns: tuple[Message, ...] = ()
     may_quote: bool = True
+
+    @property
+    def in_chat(self) -> str:
+        """The question with the turns before it, as the extractor reads it; empty if it stands alone."""
+        return question_in_chat(*answered_turns(self.turns)) if self.turns else ""
 
     @property
     def is_quotable(self) -> bool:

@@ -90,10 +90,11 @@ class AnswerSignals:
         if self.source is None:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
-        question = "" if self.plan.request is None else self.plan.request.question
+        request = self.plan.request
+        question, in_chat = ("", "") if request is None else (request.question, request.in_chat)
         extracted = self.plan.stated
         if extracted is None:
-            extracted = self._find_spans([AskedDocuments(question, self.evidence)])[0].stated
+            extracted = self._find_spans([AskedDocuments(question, self.evidence, in_chat)])[0].stated
         return stated_signals(self.text, self.surprisal, self.source, located, question=question, extracted=extracted)
 
     @property

@@ -60,7 +60,8 @@ def specialize(
     fitted into the adapter, which takes seconds and does not make the prompt longer. With --refine, the adapter
     is trained further on them by gradient descent. With --check, it learns every second example only. It then answers
     the inputs of the others, and the share of right answers is shown beside that of the description in the prompt and
-    of three examples in the prompt.
+    of three examples in the prompt. Without examples, an estimate of whether the adapter follows the description is
+    shown.
 
     Example: lorify specialize "Give the opposite of the word." -o opposites
     (after: lorify chat --adapter opposites -q "hot")
@@ -70,9 +71,12 @@ def specialize(
     learned, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
     adapter, seconds = specialize_timed(model, text, learned)
+    adapter = model.estimate(adapter, text)
     result: dict[str, Any] = {"specialize_seconds": round(seconds, 3), "description": text.strip()}
+    follows = adapter.provenance.follows
     if not as_json:
-        stderr().print(f"specialized in {duration(seconds)}")
+        estimated = "" if follows is None else f"; follows the description with a probability of {follows:.0%}"
+        stderr().print(f"specialized in {duration(seconds)}{estimated}")
     if refine is not None:
         with show_spinner(f"refining for {duration(refine)}"):
             adapter = model.refine_task(adapter, learned, seconds=refine)
@@ -80,15 +84,26 @@ def specialize(
     model.save(adapter, output)
     if check:
         result["check"] = check_examples_of(model, adapter, text, checked, as_json=as_json)
-    from lorify.contexts.task_notes import task_notes
-
-    result["warnings"] = task_notes(text, [(e.input, e.output) for e in dict.fromkeys([*learned, *checked])])
+    result["follows"] = follows
+    result["warnings"] = _warnings_about(model, text, [*learned, *checked], follows)
     for note in result["warnings"]:
         stderr().print(f"warning: {note}", markup=False, style="yellow")
     if as_json:
         print_json({"adapter": str(output), **result})
     else:
         print_line(str(output))
+
+
+def _warnings_about(
+    model: Lorify, description: str, examples: Sequence[TaskExample], follows: float | None
+) -> list[str]:
+    """What may keep an adapter from doing its task."""
+    from lorify.contexts.task_notes import task_notes
+
+    notes = task_notes(description, [(example.input, example.output) for example in dict.fromkeys(examples)])
+    estimate = model.description_model
+    doubt = None if estimate is None else estimate.note(follows, "give examples with --example")
+    return notes if doubt is None else [*notes, doubt]
 
 
 def specialize_timed(model: Lorify, description: str, examples: Sequence[TaskExample] = ()) -> tuple[Adapter, float]:

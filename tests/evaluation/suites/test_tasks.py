@@ -28,5 +28,6 @@ def test_examples_are_chat_turns_without_held_out_inputs(suite):
 
 def test_the_label_gives_the_suite_again(suite):
     assert parse_suite(suite.label) == suite
-    with pytest.raises(EvaluationError, match="exclude each other"):
-        parse_suite(f"{suite.label}:seen=true")
+    for other in ("seen", "written"):
+        with pytest.raises(EvaluationError, match="exclude each other"):
+            parse_suite(f"{suite.label}:{other}=true")

@@ -1,6 +1,7 @@
 """Training of extractors: data, loss, checkpoints."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.model import FORMS, ExtractorLogits
 from lorify.extraction.storage import load_extractor
 from lorify.training.engine.loop import Trainer
-from lorify.training.extraction.batches import UNANSWERABLE, VERDICT, QuestionSampler
+from lorify.training.extraction.batches import CHATS, PUBLISHED_CHATS, UNANSWERABLE, VERDICT, QuestionSampler
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.extraction.objective import prepare_extraction, span_loss
 
@@ -180,3 +181,41 @@ def test_nothing_to_train_on_is_refused(tmp_path):
     with pytest.raises(ValueError, match="there is nothing to train on"):
         config_in(tmp_path, data={"questions": 0})
     assert config_in(tmp_path).base == DEFAULT_BASE
+
+
+def test_questions_of_a_passage_are_asked_as_chats_too(tmp_path):
+    passages = [
+        replace(each, questions=(*each.questions, Question(f"When does {where} open?", ("nine",))))
+        for each in PASSAGES
+        for where in [each.questions[0].text.removeprefix("Who owns ").removesuffix("?")]
+    ]
+    sampler = QuestionSampler(config_in(tmp_path, data={"chats": 4}), passages, [])
+    batches = [sampler.batch(number) for number in range(6)]
+    asked = [each for batch in batches for each in batch[6:]]
+    assert len(asked) == 24 and {each.kind for each in asked} == {CHATS, UNANSWERABLE}
+    assert all(" > " in each.question and each.is_exact for each in asked)
+    assert all(each.answer in each.text for each in asked if each.kind == CHATS)
+    assert not any(" > " in each.question for batch in batches for each in batch[:6])
+
+
+def test_any_part_of_an_answer_that_people_gave_in_a_chat_is_right(tmp_path):
+    turns = ["Who built it?", "Ada Holm built it", "When?", "In the year 1811", "Why?", "To grind corn", "And?"]
+    rows = [
+        {"History": ["-", "-", *turns[:end]], "Question": turns[end], "Rewrite": "-", "QuAC_dialog_id": str(number)}
+        for number in range(40)
+        for end in (2, 4, 6)
+    ]
+    path = tmp_path / "canard.json"
+    path.write_text(json.dumps(rows))
+    config = config_in(tmp_path, data={"chats": 4, "follow_ups_path": str(path)})
+    objective = prepare_extraction(config, None)
+    asked = [
+        each
+        for number in range(20)
+        for each in objective.sampler.batch(number)
+        if each.kind == PUBLISHED_CHATS and each.answer == "In the year 1811"
+    ]
+    assert asked and asked[0].question == "Who built it? Ada Holm built it > When?"
+    (row,) = objective._rows(asked[:1])
+    tokens = objective.tokenizer.convert_ids_to_tokens([row.source.ids[i] for i in row.begins])
+    assert row.begins == row.ends and "".join(tokens).replace("##", "") == "intheyear1811"

@@ -53,10 +53,17 @@ def asks_for_verdict(question: str) -> bool:
 
 
 class AskedDocuments(NamedTuple):
-    """A question, and what the reader found in the documents that it is asked about."""
+    """A question, and what the reader found in the documents that it is asked about.
+
+    Attributes:
+        question: the question.
+        documents: what the reader found in each document.
+        in_chat: the question with the turns of the chat before it, for the extractor; empty if it stands alone.
+    """
 
     question: str
     documents: Sequence[TokenEvidence]
+    in_chat: str = ""
 
 
 class FoundSpan(NamedTuple):
@@ -135,7 +142,11 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
     passages = [_passages(each.documents, decode) for each in asked]
-    pairs = [(each.question, passage.text) for each, own in zip(asked, passages, strict=True) for passage in own]
+    pairs = [
+        (each.in_chat or each.question, passage.text)
+        for each, own in zip(asked, passages, strict=True)
+        for passage in own
+    ]
     words = iter(extractor.find(pairs))
     findings: list[Finding] = []
     for question, own in zip(asked, passages, strict=True):

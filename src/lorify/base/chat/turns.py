@@ -14,6 +14,17 @@ SEPARATION = "\n\n"
 """Text between two turns that are merged into one."""
 
 
+def answered_turns(chat: Sequence[Message]) -> tuple[list[tuple[str, str]], str]:
+    """Return the questions of a chat with their answers, and the last question; the last turn is the user's."""
+    pairs: list[tuple[str, str]] = []
+    for turn in chat[:-1]:
+        if turn["role"] == "user":
+            pairs.append((turn["content"], ""))
+        elif turn["role"] == "assistant" and pairs:
+            pairs[-1] = (pairs[-1][0], turn["content"])
+    return pairs, chat[-1]["content"]
+
+
 def as_sent(messages: Sequence[Message], _no_text: str) -> list[Message]:
     """Keep every turn; results of tools become turns of the user, as few templates have a role for them."""
     return [turn | {"role": "user"} if turn["role"] == "tool" else turn for turn in messages]

@@ -7,7 +7,17 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from lorify.commands.evaluation import benchmarks, confidence, documents, images, reports, run, stated, tasks
+from lorify.commands.evaluation import (
+    benchmarks,
+    confidence,
+    descriptions,
+    documents,
+    images,
+    reports,
+    run,
+    stated,
+    tasks,
+)
 
 
 class _RunByDefault(TyperGroup):
@@ -35,6 +45,7 @@ app.command("table")(reports.table)
 app.command("report")(reports.report)
 app.command("confidence")(confidence.confidence)
 app.command("stated")(stated.stated)
+app.command("descriptions")(descriptions.descriptions)
 app.command("list")(run.list_specs)
 app.command("tasks")(tasks.tasks)
 app.command("benchmarks")(benchmarks.benchmarks)

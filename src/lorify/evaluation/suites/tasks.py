@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from lorify.data.tasks.files import load_tasks
 from lorify.data.tasks.schema import split_task
 from lorify.data.tasks.suite import suite_training_tasks, suite_unseen_tasks
+from lorify.data.tasks.written import written_tasks
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case
 from lorify.evaluation.suites.task_cases import build_task_cases
@@ -26,19 +27,22 @@ class TasksSuite(Suite):
         None, description="Task file or folder; by default the unseen tasks of the generated suite."
     )
     seen: bool = Field(False, description="Use the training tasks of the generated suite, with held-out inputs.")
+    written: bool = Field(False, description="Use the ordinary requests that were written for lorify.")
     instances: int = Field(8, ge=1, description="Inputs of each task for each seed.")
     seeds: int = Field(3, ge=1, description="Number of seeds, counted from 0.")
 
     @model_validator(mode="after")
     def _one_source(self) -> TasksSuite:
-        if self.path is not None and self.seen:
-            raise ValueError("path and seen exclude each other; give one of them")
+        if (self.path is not None) + self.seen + self.written > 1:
+            raise ValueError("path, seen and written exclude each other; give one of them")
         return self
 
     def build(self, model: Lorify) -> list[Case]:
         """Draw inputs and descriptions, one case for each task and seed."""
         if self.path is not None:
             tasks = load_tasks(self.path)
+        elif self.written:
+            tasks = written_tasks()
         else:
             tasks = suite_training_tasks() if self.seen else suite_unseen_tasks()
         measured = [split_task(task) for task in tasks]

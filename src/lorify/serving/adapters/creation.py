@@ -182,7 +182,10 @@ class AdapterCreator:
 
         created = await self._find_or_create(_Source(digest), [order.document], owner, generate, follow)
         checked = await self._check_task(created.stored.id, order, owner) if order.checked else None
-        return replace(created, task_check=checked, warnings=order.warnings)
+        estimate = await asyncio.to_thread(lambda: self._model.description_model)
+        follows = created.stored.provenance.follows
+        doubt = None if estimate is None else estimate.note(follows, "give examples, or another wording")
+        return replace(created, task_check=checked, warnings=(*order.warnings, *([doubt] if doubt else ())))
 
     async def change(
         self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str, follow: Follow | None = None

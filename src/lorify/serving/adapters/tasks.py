@@ -47,7 +47,7 @@ class TaskOrder:
 
     def generate(self, model: Lorify) -> Adapter:
         """Generate the adapter, and train it if that is wanted."""
-        adapter = model.specialize(self.task, self.learned)
+        adapter = model.estimate(model.specialize(self.task, self.learned), self.task)
         if not self.learned:
             return adapter
         if self.seconds:

@@ -38,6 +38,7 @@ def adapter_object(service: Service, stored: StoredAdapter, owner: str) -> Adapt
         base_sha256=provenance.base_digest,
         bias_scale=provenance.bias_scale,
         studied_seconds=provenance.studied_seconds,
+        follows=provenance.follows,
         fidelity=stored.fidelity,
         checking=service.checks.is_checking(stored.id, owner),
     )

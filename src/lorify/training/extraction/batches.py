@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from lorify.data.answers import YES_OR_NO, closest_words, normalize_answer
@@ -11,6 +12,10 @@ from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.names import Split
 from lorify.data.facts.single_entity import generate_single_entity_example
+from lorify.data.follow_ups.passages import with_chats
+from lorify.data.follow_ups.published import load_answered_chats
+from lorify.data.sources.splits import split_by_passage
+from lorify.extraction.inputs import question_in_chat
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.pooled_order import PooledOrder
 from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
@@ -19,6 +24,12 @@ NUM_HELDOUT_GENERATED = 40
 """Held-out documents of each generated kind, at most."""
 UNANSWERABLE = "unanswerable"
 """Kind of all questions without an answer, whatever their text."""
+CHATS = "chats"
+"""Kind of questions that follow others about their text."""
+PUBLISHED_CHATS = "published_chats"
+"""Kind of questions of chats that people had, of which only the place of the answer is learned."""
+UNANSWERED_CHATS = 10
+"""One of so many passages has a chat whose last question it does not answer."""
 VERDICT = "yes_or_no"
 """Kind of all questions that are answered with yes or no, whatever their text."""
 MIN_CLOSEST_F1 = 0.6
@@ -33,12 +44,14 @@ class Asked(NamedTuple):
         question: the question.
         text: the text.
         answer: the answer as it stands in the text, or of kind `VERDICT` yes or no; None if the text does not answer.
+        is_exact: whether the answer is neither more nor less than these words; otherwise any part of them is right.
     """
 
     kind: str
     question: str
     text: str
     answer: str | None
+    is_exact: bool = True
 
 
 class QuestionSampler:
@@ -62,13 +75,25 @@ class QuestionSampler:
         self._order = PooledOrder(str(config.seed), lengths, min(data.questions, len(lengths)))
         chosen = rng.sample(heldout, min(len(heldout), data.max_heldout))
         self._heldout = _questions(rng, chosen, data.unanswerable_share)
+        published = [] if data.follow_ups_path is None else load_answered_chats(data.follow_ups_path)
+        if published:
+            train, kept_back = split_by_passage(published)
+            self._heldout += [asked for chat in kept_back for asked in _asked(PUBLISHED_CHATS, chat, is_exact=False)]
+            published = train
+        self._chats = [asked for chat in published for asked in _asked(PUBLISHED_CHATS, chat, is_exact=False)]
+        if data.chats:
+            self._chats += _follow_ups(rng, passages)
+            self._heldout += _follow_ups(rng, chosen)
+        lengths = [len(each.text) for each in self._chats]
+        self._order_of_chats = PooledOrder(f"{config.seed}/chats", lengths, min(data.chats, len(lengths)))
 
     def batch(self, number: int) -> list[Asked]:
         """Return the questions of a batch, natural and generated ones."""
         rng = random.Random(f"{self.config.seed}/extractor/{number}")
         data = self.config.data
         generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")
-        return [*(self._natural[i] for i in self._order.batch(number)), *generated]
+        natural = [self._natural[i] for i in self._order.batch(number)]
+        return [*natural, *(self._chats[i] for i in self._order_of_chats.batch(number)), *generated]
 
     def heldout_questions(self) -> list[Asked]:
         """Return all held-out questions."""
@@ -90,6 +115,8 @@ class QuestionSampler:
                     num_unanswerable=int(data.unanswerable_share > 0),
                 )
                 yield from _asked(kind, example)
+                if data.chats:
+                    yield from _follow_ups(rng, [example])
 
 
 def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_share: float) -> list[Asked]:
@@ -103,15 +130,31 @@ def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_sha
     return [*answered, *rng.sample(unanswered, min(wanted, len(unanswered)))]
 
 
-def _asked(kind: str, example: Example) -> Iterator[Asked]:
+def _follow_ups(rng: random.Random, passages: Sequence[Example]) -> list[Asked]:
+    """Questions of passages as the last ones of chats, and some that their passage does not answer."""
+    chats = [replace(passage, questions=tuple(with_chats(rng, passage)), unanswerable=()) for passage in passages]
+    some = rng.sample(passages, len(passages) // UNANSWERED_CHATS)
+    unanswered = [
+        Asked(UNANSWERABLE, question_in_chat([(first.text, first.answers[0])], question), "\n\n".join(documents), None)
+        for documents, (first, *_), question in (
+            (passage.documents, passage.questions, question)
+            for passage in with_swapped_questions(rng, some)
+            for question in passage.unanswerable
+        )
+    ]
+    return [*(asked for chat in chats for asked in _asked(CHATS, chat)), *unanswered]
+
+
+def _asked(kind: str, example: Example, *, is_exact: bool = True) -> Iterator[Asked]:
     """The questions of an example that its text answers with words of it or a verdict, and those that it does not."""
     text = "\n\n".join(example.documents)
     for question in example.questions:
+        asked = question_in_chat(question.turns, question.text)
         verdict = normalize_answer(question.answers[0])
         if verdict in YES_OR_NO:
-            yield Asked(VERDICT, question.text, text, verdict)
+            yield Asked(VERDICT, asked, text, verdict)
         elif (answer := _answer_in(text, question.answers)) is not None:
-            yield Asked(kind, question.text, text, answer)
+            yield Asked(kind, asked, text, answer, is_exact)
     for question in example.unanswerable:
         yield Asked(UNANSWERABLE, question, text, None)
 

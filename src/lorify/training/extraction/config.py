@@ -27,6 +27,15 @@ class ExtractionData(ContextMix):
         description="Share of natural questions that their passage does not answer: they are about another passage, "
         "or their answer is deleted. Above 0, generated documents have one such question each.",
     )
+    chats: int = Field(
+        0,
+        ge=0,
+        description="Questions per step that follow others about their passage, as a chat; above 0, generated "
+        "documents have such questions too.",
+    )
+    follow_ups_path: Path | None = Field(
+        None, description="JSON file of chats that people had (CANARD); among the questions of data.chats."
+    )
     max_answer_chars: int = Field(60, gt=0, description="Maximum length of natural answers, in characters.")
     max_heldout: int = Field(
         300, gt=0, description="At most this many held-out passages; of generated documents at most 40 of each kind."

@@ -69,7 +69,7 @@ class _Row(NamedTuple):
         kind: kind of the question.
         source: the input.
         begins: tokens where the answer begins: at each occurrence, or at [CLS] if there is none; any token of the text
-            for a verdict.
+            for a verdict, or of the answer if it may be a part of it.
         ends: the same of where it ends.
         form: index of the answer's form in `FORMS`; None without an answer.
     """
@@ -175,6 +175,8 @@ def _row(asked: Asked, source: ExtractorInput) -> _Row | None:
     if asked.kind == VERDICT:
         return _Row(asked.kind, source, source.text_tokens, source.text_tokens, FORMS.index(asked.answer))
     begins, ends = _find_answer(source, asked.text, asked.answer)
+    if begins and not asked.is_exact:
+        begins = ends = range(min(begins), max(ends) + 1)
     return _Row(asked.kind, source, begins, ends, FORMS.index("words")) if begins else None
 
 

@@ -89,6 +89,7 @@ function facts(adapter) {
   if (adapter.bias_scale != null) parts.push(`bias adapter × ${adapter.bias_scale.toFixed(1)}`);
   if (adapter.reused) parts.push("already existed");
   else if (adapter.seconds != null) parts.push(`created in ${adapter.seconds.toFixed(2)} s`);
+  if (adapter.follows != null) parts.push(`follows its description: ${Math.round(100 * adapter.follows)}% likely`);
   if (adapter.fidelity != null) parts.push(`fidelity: reproduces ${Math.round(100 * adapter.fidelity)}% of the facts checked`);
   else if (adapter.checking) parts.push("checking fidelity …");
   return parts.join(" · ");

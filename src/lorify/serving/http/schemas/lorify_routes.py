@@ -208,6 +208,10 @@ class AdapterObject(BaseModel):
     base_sha256: str
     bias_scale: float | None = Field(description="Scale of its bias adapter if it is not 1; null otherwise.")
     studied_seconds: float | None = Field(description="How long it studied; null if it did not.")
+    follows: float | None = Field(
+        description="Estimated probability that it does what its description asks, 0 to 1; null for documents, for "
+        "tasks with examples, and if nothing was fitted for its hypernetwork."
+    )
     fidelity: float | None = Field(
         description="Share of its documents' statements that it reproduces, 0 to 1; null unless requested with `check`."
     )

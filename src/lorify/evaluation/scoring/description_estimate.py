@@ -12,7 +12,7 @@ from lorify.answering.batches import answer_in_batches
 from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
 from lorify.answering.plan import Query
 from lorify.base.decoding.sampling import GenerationOptions
-from lorify.errors import EvaluationError
+from lorify.errors import ContextError, EvaluationError
 from lorify.evaluation.scoring.confidence import auroc, fit_by_document
 from lorify.evaluation.scoring.metrics import score_answer
 from lorify.evaluation.suites.api import Suite
@@ -54,6 +54,9 @@ def try_descriptions(
         suites: suites of tasks.
         report: called with the number of descriptions finished since the last call, and of all descriptions.
 
+    Returns:
+        The descriptions, without those that are too long for an adapter.
+
     Raises:
         EvaluationError: if a suite has other cases than tasks.
     """
@@ -63,7 +66,11 @@ def try_descriptions(
     for suite, case in cases:
         if case.task is None:
             raise EvaluationError(f"{suite.label} has no tasks; give suites such as tasks or fuzzy")
-        adapter = model.specialize(case.task.description)
+        report(1, len(cases))
+        try:
+            adapter = model.specialize(case.task.description)
+        except ContextError:  # longer than the encoder reads, which users are told
+            continue
         queries = [Query(q.text, AdapterStack.of(adapter), only_if_relevant=False) for q in case.questions]
         plans = model.answerer.plan([model.answerer.request(query) for query in queries])
         options = GenerationOptions(case.max_new_tokens or suite.max_new_tokens)
@@ -72,7 +79,6 @@ def try_descriptions(
         tried.append(
             TriedDescription(suite.label, case.task.family, signals, _is_done(case, [a.text for a in answers]))
         )
-        report(1, len(cases))
     return tried
 
 

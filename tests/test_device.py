@@ -28,6 +28,7 @@ from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.adapters.exports.gguf import export_gguf
 from lorify.adapters.exports.peft import export_peft
 from lorify.adapters.merging import merge_into_base
+from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
 from lorify.answering.fidelity import check_adapter
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
@@ -172,7 +173,13 @@ def test_the_other_verbs(model: lorify.Lorify) -> None:
     assert isinstance(model.ask_by_document("How high is the tower?", adapter, max_new_tokens=2), list)
     schema = {"type": "object", "properties": {"high": {"type": "boolean"}}, "required": ["high"]}
     assert model.ask("Is it high?", adapter, schema=schema, max_new_tokens=5).startswith("{")
-    task = model.specialize("Answer in capital letters.")
+    description = "Answer in capital letters."
+    task = model.specialize(description)
+    weights = (1.0,) * len(DescriptionSignals._fields)
+    fitted = {"hypernetwork_digest": model.specializer.digest, "bias": 0.0, "threshold": 0.5, "auroc": 0.9}
+    assert model.task_hypernetwork is not None
+    DescriptionModel(weights=weights, questions=9, **fitted).save(model.task_hypernetwork)
+    assert model.estimate(task, description).provenance.follows is not None
     refined = model.refine_task(task, [TaskExample("a", "A"), TaskExample("b", "B")], seconds=0.2)
     studied = model.study(adapter, TOWER, seconds=0.2)
     assert isinstance(model.ask("How high?", model.combine([(refined, 1.0), (studied, 1.0)]), max_new_tokens=2), str)

@@ -141,7 +141,8 @@ class DescriptionProbe:
         stack = AdapterStack() if adapter is None else AdapterStack.of(adapter)
         with self._base.hooks.applied(build_lora_batch([stack] * len(PROBES), self._base)):
             hidden = self._base.decoder(input_ids=self._ids, use_cache=False).last_hidden_state  # [P, tokens, hidden]
-        return self._base.logits(hidden[torch.arange(len(PROBES)), self._last]).float().log_softmax(-1)
+        rows = torch.arange(len(PROBES), device=hidden.device)
+        return self._base.logits(hidden[rows, self._last]).float().log_softmax(-1)
 
 
 def _count(text: str, characters: Sequence[str]) -> int:

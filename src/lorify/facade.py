@@ -17,7 +17,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
-from lorify.answering.description_estimate import PROBES, DescriptionModel, DescriptionProbe
+from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
 from lorify.base.chat.prompts import Message, PromptBuilder
@@ -30,6 +30,7 @@ from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
+from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.refinement.example_fit import fit_examples
@@ -80,6 +81,7 @@ class Lorify:
         self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer, load_extractor)
         self._internalizer = internalizer
         self.task_hypernetwork = task_hypernetwork
+        self._description_probe: DescriptionProbe | None = None
 
     @property
     def internalizer(self) -> DocumentInternalizer:
@@ -112,22 +114,13 @@ class Lorify:
 
     @cached_property
     def description_model(self) -> DescriptionModel | None:
-        """What estimates whether the adapter of a description does its task; None if it was not fitted.
+        """What estimates whether the adapter of a description does its task; None if none was fitted.
 
         Raises:
-            HypernetworkError: if there is no task hypernetwork, or its file is damaged.
+            HypernetworkError: if its file or the task hypernetwork is damaged.
         """
-        digest = self.specializer.digest
-        return None if self.task_hypernetwork is None else DescriptionModel.load(self.task_hypernetwork, digest)
-
-    @cached_property
-    def description_probe(self) -> DescriptionProbe:
-        """What measures the signals of descriptions.
-
-        Raises:
-            HypernetworkError: if there is no task hypernetwork.
-        """
-        return DescriptionProbe(self.base, self._prompts_of(self.specializer.specialize(PROBES[0])))
+        folder = self.task_hypernetwork
+        return None if folder is None else DescriptionModel.load(folder, hypernetwork_digest(folder))
 
     def specialize(self, description: str, examples: Sequence[TaskExample] = ()) -> Adapter:
         """Turn the description of a task into an adapter, and fit examples of the task into it.
@@ -151,14 +144,21 @@ class Lorify:
             description: its description.
 
         Returns:
-            The adapter with the estimate in its provenance. One with examples stays as it is, and so do all if no
-            estimate was fitted for the task hypernetwork.
+            The adapter with the estimate in its provenance. It stays as it is if it has examples or was trained
+            further, or if no estimate was fitted for the hypernetwork that made it.
+
+        Raises:
+            HypernetworkError: if the file of the estimate is damaged.
         """
-        model = self.description_model
-        if model is None or adapter.provenance.num_examples:
+        made = adapter.provenance
+        if made.num_examples or made.refined_seconds is not None or (model := self.description_model) is None:
             return adapter
-        follows = model.probability(self.description_probe.signals(adapter, description))
-        return replace(adapter, provenance=adapter.provenance.model_copy(update={"follows": round(follows, 4)}))
+        if made.hypernetwork_digest != model.hypernetwork_digest:
+            return adapter
+        if self._description_probe is None:
+            self._description_probe = DescriptionProbe(self.base, self._prompts_of(adapter))
+        follows = model.probability(self._description_probe.signals(adapter, description))
+        return replace(adapter, provenance=made.model_copy(update={"follows": round(follows, 4)}))
 
     def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
         """Train the adapter of a task further by gradient descent, on examples of the task.

@@ -9,6 +9,7 @@ from tiny import tiny_base
 
 from lorify.adapters import build_lora_batch
 from lorify.answering.description_estimate import PROBES, DescriptionModel, DescriptionProbe, DescriptionSignals
+from lorify.contexts.documents import document_from_text
 from lorify.hypernets.refinement.task_examples import TaskExample
 
 TASK = 'Answer "yes" in capital letters. Nothing else.'
@@ -45,6 +46,10 @@ def test_signals_describe_the_first_tokens_of_the_answers(model):
     log = torch.stack(logs)
     assert signals.entropy == pytest.approx(-(log.exp() * log).sum(-1).mean().item(), rel=1e-3)
     assert signals.surprisal == pytest.approx(-log.max(-1).values.mean().item(), rel=1e-3)
+    best = log.max(-1)
+    assert signals.odds == pytest.approx(best.values.exp().clamp(1e-3, 1 - 1e-3).logit().mean().item(), rel=1e-3)
+    words = set(model.base.encode_text(TASK)) | set(model.base.encode_text(f" {TASK}"))
+    assert signals.named == sum(token in words for token in best.indices.tolist()) / len(PROBES)
     assert (signals.quotes, signals.sentences) == pytest.approx((torch.tensor([3.0, 3.0]).log()).tolist())
 
 
@@ -67,8 +72,11 @@ def test_the_estimate_is_recorded_for_descriptions_alone(model):
     fitted(model, bias=1.0).save(model.task_hypernetwork)
     del model.__dict__["description_model"]
     assert model.estimate(adapter, TASK).provenance.follows == pytest.approx(0.7311)
-    with_examples = model.specialize(TASK, [TaskExample("a", "b")])
-    assert model.estimate(with_examples, TASK).provenance.follows is None
+    estimated, example = model.estimate(adapter, TASK), TaskExample("a", "b")
+    foreign = replace(adapter, provenance=adapter.provenance.model_copy(update={"hypernetwork_digest": "other"}))
+    trained = model.refine_task(estimated, [example], seconds=0.1)
+    others = [model.specialize(TASK, [example]), foreign, trained, model.internalize(document_from_text(TASK))]
+    assert [model.estimate(other, TASK).provenance.follows for other in others] == [None] * 4
 
 
 def test_users_are_warned_of_unlikely_descriptions_alone(model):

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 
 from lorify.errors import ExtractorError
 from lorify.extraction.extractor import answer_log_probabilities
-from lorify.extraction.inputs import MAX_ANSWER_WORDS, MAX_INPUTS, encode_inputs, question_in_chat, stack_inputs
+from lorify.extraction.inputs import MAX_INPUTS, encode_inputs, stack_inputs
 from lorify.extraction.model import ExtractorLogits
 from lorify.extraction.storage import load_extractor, save_extractor
 
@@ -232,11 +232,3 @@ def test_a_missing_encoder_is_named(encoder, tmp_path):
     save_extractor(tmp_path / "saved", gone, extractor.network)
     with pytest.raises(ExtractorError, match=r"encoder .*gone.* of the extractor cannot be read"):
         load_extractor(tmp_path / "saved")
-
-
-def test_a_follow_up_is_read_after_the_last_turns_and_the_beginnings_of_their_answers():
-    turns = [("Who?", "Ada"), ("Where?", "In Lowick"), ("Why?", "word " * 100)]
-    asked = question_in_chat(turns, "And when?")
-    assert asked.startswith("Where? In Lowick > Why? word") and asked.endswith(" > And when?")
-    assert asked.count("word") == MAX_ANSWER_WORDS
-    assert question_in_chat([], "And when?") == "And when?"

@@ -97,4 +97,7 @@ def test_the_estimate_and_a_low_ones_warning_are_in_the_adapter(server: RunningS
     headers = {"Authorization": f"Bearer {server.keys['ann']}"}
     shown = httpx2.get(f"{server.url}/v1/adapters/{adapter['id']}", headers=headers).json()
     assert shown["follows"] == adapter["follows"]
+    with patch.dict(model.__dict__, {"description_model": unlikely}):
+        found = post(server, task="Say what day it is.").json()
+    assert (found["reused"], found["follows"], found["warnings"]) == (True, adapter["follows"], adapter["warnings"])
     assert post(server, task=TASK).json()["follows"] is None

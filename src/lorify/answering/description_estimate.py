@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from lorify.adapters import Adapter, AdapterStack, build_lora_batch
+from lorify.adapters import Adapter, build_lora_batch
 from lorify.answering.fitted import MIN_PROBABILITY, FittedModel
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
@@ -121,8 +121,8 @@ class DescriptionProbe:
         best, tokens = log.max(-1)
         divergence = (probabilities * (log - self._without)).sum(-1).clamp_min(0)  # [P]
         likely = best.exp().clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-        words = {*self._base.encode_text(description), *self._base.encode_text(f" {description}")}
-        num_tokens = len(self._base.encode_text(description))
+        own = self._base.encode_text(description)
+        words = {*own, *self._base.encode_text(f" {description}")}
         return DescriptionSignals(
             entropy=-(probabilities * log).sum(-1).mean().item(),
             surprisal=-best.mean().item(),
@@ -130,7 +130,7 @@ class DescriptionProbe:
             named=sum(token in words for token in tokens.tolist()) / len(PROBES),
             change=math.log1p(divergence.mean().item()),
             spread=math.log1p(divergence.std().item()),
-            excess=math.log1p(max(0, num_tokens - SHORT_TOKENS)),
+            excess=math.log1p(max(0, len(own) - SHORT_TOKENS)),
             quotes=math.log1p(_count(description, '"“”')),
             sentences=math.log1p(_count(description, ".")),
         )
@@ -138,8 +138,9 @@ class DescriptionProbe:
     @torch.no_grad()
     def _first_tokens(self, adapter: Adapter | None) -> Tensor:
         """Log-probabilities of the first token of each answer `[P, V]`, in float32."""
-        stack = AdapterStack() if adapter is None else AdapterStack.of(adapter)
-        with self._base.hooks.applied(build_lora_batch([stack] * len(PROBES), self._base)):
+        # One row of updates stands for all rows.
+        lora = None if adapter is None else build_lora_batch([adapter], self._base)
+        with self._base.hooks.applied(lora):
             hidden = self._base.decoder(input_ids=self._ids, use_cache=False).last_hidden_state  # [P, tokens, hidden]
         rows = torch.arange(len(PROBES), device=hidden.device)
         return self._base.logits(hidden[rows, self._last]).float().log_softmax(-1)

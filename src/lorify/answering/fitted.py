@@ -1,4 +1,4 @@
-"""Logistic regressions on the signals of an answer, fitted once for a hypernetwork and saved beside its weights."""
+"""Logistic regressions on signals of answers or descriptions, fitted once and saved beside a hypernetwork."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def log_odds(probability: float) -> float:
 
 
 class FittedModel(BaseModel):
-    """A logistic regression from the signals of an answer to a probability.
+    """A logistic regression from the signals of an answer, or of a description, to a probability.
 
     Attributes:
         file_name: name of its file beside the weights of a hypernetwork.
@@ -42,12 +42,12 @@ class FittedModel(BaseModel):
     hypernetwork_digest: str = Field(description="SHA-256 of the weights of the hypernetwork that it was fitted for.")
     bias: float = Field(description="Log-odds where all signals are 0.")
     weights: tuple[float, ...] = Field(description="Log-odds per unit of each signal.")
-    threshold: float = Field(ge=0, le=1, description="What to do with an answer changes below this probability.")
-    auroc: float = Field(ge=0, le=1, description="AUROC on documents that it was not fitted to.")
-    questions: int = Field(gt=0, description="Number of questions that it was fitted to.")
+    threshold: float = Field(ge=0, le=1, description="What is done changes below this probability.")
+    auroc: float = Field(ge=0, le=1, description="AUROC on documents, or families of tasks, that it was not fitted to.")
+    questions: int = Field(gt=0, description="Number of questions or descriptions that it was fitted to.")
 
     def probability(self, signals: Sequence[float]) -> float:
-        """Compute the probability for an answer with these signals."""
+        """Compute the probability that goes with signals."""
         odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
         return 1 / (1 + math.exp(-min(max(odds, -MAX_ODDS), MAX_ODDS)))
 

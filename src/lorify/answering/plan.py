@@ -10,7 +10,7 @@ from lorify.answering.quotes import Quote
 from lorify.base.chat.prompts import Message, question_messages
 from lorify.base.chat.turns import answered_turns
 from lorify.base.decoding.sampling import GenerationOptions
-from lorify.extraction.inputs import question_in_chat
+from lorify.data.follow_ups.prompt import question_in_chat
 from lorify.hypernets.evidence import TokenEvidence
 
 
@@ -100,7 +100,7 @@ class AnswerRequest:
     may_quote: bool = True
 
     @property
-    def in_chat(self) -> str:
+    def question_in_chat(self) -> str:
         """The question with the turns before it, as the extractor reads it; empty if it stands alone."""
         return question_in_chat(*answered_turns(self.turns)) if self.turns else ""
 

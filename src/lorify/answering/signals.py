@@ -91,7 +91,7 @@ class AnswerSignals:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
         request = self.plan.request
-        question, in_chat = ("", "") if request is None else (request.question, request.in_chat)
+        question, in_chat = ("", "") if request is None else (request.question, request.question_in_chat)
         extracted = self.plan.stated
         if extracted is None:
             extracted = self._find_spans([AskedDocuments(question, self.evidence, in_chat)])[0].stated

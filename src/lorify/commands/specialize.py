@@ -127,7 +127,7 @@ def specialize_timed(model: Lorify, description: str, examples: Sequence[TaskExa
 def load_task_hypernetwork(model: Lorify) -> None:
     """Load the task hypernetwork and its description encoder, so that their errors are raised now."""
     with _description_warnings(), show_spinner("loading the description encoder"):
-        _ = model.specializer
+        _ = model.specializer, model.description_model
 
 
 @contextmanager

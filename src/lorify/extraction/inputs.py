@@ -20,9 +20,6 @@ OVERLAP_SHARE = 0.25
 """Share of its text that an input has in common with the next one, so that each answer is whole in one of them."""
 SPECIAL_TOKENS = 3
 """[CLS] and two [SEP]."""
-MAX_TURNS = 2
-"""Turns of a chat that a question is read with."""
-MAX_ANSWER_WORDS = 24
 MAX_INPUTS = 6
 """The end of a text that takes more inputs is not read, which bounds the time for lines of thousands of marks."""
 
@@ -56,18 +53,6 @@ class InputBatch(NamedTuple):
     mask: Tensor
     types: Tensor
     is_allowed: Tensor
-
-
-def question_in_chat(turns: Sequence[tuple[str, str]], question: str) -> str:
-    """Return what an extractor reads in place of a question that refers back: the turns before it, and the question.
-
-    Args:
-        turns: the questions before it with their answers; only the last ones are read, and only the beginnings of long
-            answers.
-        question: the question.
-    """
-    before = [f"{asked} {' '.join(answer.split()[:MAX_ANSWER_WORDS])}" for asked, answer in turns[-MAX_TURNS:]]
-    return " > ".join([*before, question])
 
 
 def encode_inputs(

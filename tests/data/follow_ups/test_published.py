@@ -36,7 +36,7 @@ def test_other_formats_are_refused_by_name(tmp_path, text):
 
 def test_the_answers_of_a_chat_are_the_text_that_its_questions_ask_about(tmp_path):
     path = tmp_path / "canard.json"
-    turns = [("Who built it?", "Jasper Dunmore built it"), ("When?", "In 1811."), ("Why?", "CANNOTANSWER")]
+    turns = [("Who built it?", "Jasper Dunmore built it"), ("When?", "In 1811."), ("Why?", "CANNOTANSWER"), ("So?", "")]
     turns += [("And who owns it?", "It belongs to the town"), ("Since when?", "")]
     rows = [
         row([text for turn in turns[:number] for text in turn], turns[number][0], "-") | {"QuAC_dialog_id": "mill"}
@@ -45,8 +45,8 @@ def test_the_answers_of_a_chat_are_the_text_that_its_questions_ask_about(tmp_pat
     path.write_text(json.dumps([*rows, row([], "Who?", "-") | {"QuAC_dialog_id": "short"}]), encoding="utf-8")
     (chat,) = load_answered_chats(path)
     assert chat.documents == ("Jasper Dunmore built it. In 1811. It belongs to the town.",)
-    assert [(question.text, *question.answers) for question in chat.questions] == [turns[1], turns[3]]
-    assert chat.questions[1].turns == tuple(turns[:3])
+    assert [(question.text, *question.answers) for question in chat.questions] == [turns[1], turns[4]]
+    assert chat.questions[1].turns == tuple(turns[:4])
 
 
 def test_a_file_without_chats_is_refused_by_name(tmp_path):

@@ -58,12 +58,12 @@ class AskedDocuments(NamedTuple):
     Attributes:
         question: the question.
         documents: what the reader found in each document.
-        in_chat: the question with the turns of the chat before it, for the extractor; empty if it stands alone.
+        question_in_chat: the question with the turns before it, for the extractor; empty if it stands alone.
     """
 
     question: str
     documents: Sequence[TokenEvidence]
-    in_chat: str = ""
+    question_in_chat: str = ""
 
 
 class FoundSpan(NamedTuple):
@@ -143,7 +143,7 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     """Find answers by reading each question together with the passages that the reader points to."""
     passages = [_passages(each.documents, decode) for each in asked]
     pairs = [
-        (each.in_chat or each.question, passage.text)
+        (each.question_in_chat or each.question, passage.text)
         for each, own in zip(asked, passages, strict=True)
         for passage in own
     ]

@@ -21,7 +21,7 @@ def answered_turns(chat: Sequence[Message]) -> tuple[list[tuple[str, str]], str]
         if turn["role"] == "user":
             pairs.append((turn["content"], ""))
         elif turn["role"] == "assistant" and pairs:
-            pairs[-1] = (pairs[-1][0], turn["content"])
+            pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]} {turn['content']}".strip())
     return pairs, chat[-1]["content"]
 
 

@@ -57,7 +57,8 @@ def descriptions(
         tried = try_descriptions(model, chosen, report=advance)
     fitted = saved or fit_descriptions(tried, model.specializer.digest)
     rows = measure_descriptions(tried, fitted)
-    if save and model.task_hypernetwork is not None:
+    if save:
+        assert model.task_hypernetwork is not None, "without one, nothing could be tried"
         stderr().print(f"written to {fitted.save(model.task_hypernetwork)}")
     if as_json:
         print_json({"descriptions": fitted.model_dump(), "suites": rows})

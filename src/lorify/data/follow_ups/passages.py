@@ -14,9 +14,9 @@ import re
 from dataclasses import replace
 
 from lorify.data.examples import Example, Question
+from lorify.data.follow_ups.prompt import READ_TURNS
 from lorify.data.text import capitalize_first
 
-MAX_TURNS = 2
 STANDING_ALONE_SHARE = 0.15
 """Share of the questions that keep their words after the others."""
 CARELESS_SHARE = 0.12
@@ -63,7 +63,7 @@ def with_chats(rng: random.Random, example: Example) -> list[Question]:
             short = question.text if stands_alone else follow_up(rng, question.text, (last.text, last.answers[0]), text)
             if short is None:
                 continue
-            turns = [*before[: rng.randrange(MAX_TURNS)], last]
+            turns = [*before[: rng.randrange(READ_TURNS)], last]
             found.append(replace(question, text=short, turns=tuple((turn.text, turn.answers[0]) for turn in turns)))
             break
     return found
@@ -81,11 +81,14 @@ def follow_up(rng: random.Random, question: str, last: tuple[str, str], text: st
     Returns:
         The follow-up; None if the questions have too little in common.
     """
+    if question == last[0]:
+        return None
     short = _replacing(rng, question, last[0])
     if short is None and rng.random() < SHORTENED_SHARE:
         short = _question_word(rng, question, last[0])
     if short is None and (short := _with_pronoun(question, " ".join(last), text)) is not None:
-        short = f"And {short[:1].lower()}{short[1:]}" if rng.random() < AND_SHARE else capitalize_first(short)
+        has_and = rng.random() < AND_SHARE and _QUESTION_WORD.match(short) is not None
+        short = f"And {short[:1].lower()}{short[1:]}" if has_and else capitalize_first(short)
     if short is None:
         return None
     if rng.random() < CARELESS_SHARE:
@@ -127,7 +130,7 @@ def _with_pronoun(question: str, before: str, text: str) -> str | None:
             name = question[begin:end]
             if best is not None and end - begin <= best[1] - best[0]:
                 break
-            is_thing = words[first][0] == "the" and 0 < last - first <= 3
+            is_thing = words[first][0] == "the" and 0 < last - first <= 3 and not question[end:].startswith(" of ")
             if not (name[0].isupper() or is_thing) or not _has(before, name.removesuffix("'s").removesuffix("’s")):
                 continue
             if words[last][0].lower() not in _COMMON:

@@ -1,4 +1,4 @@
-"""The prompt from which a follow-up is rewritten as a question that stands alone.
+"""The prompt from which a follow-up is rewritten as a question that stands alone, and what an extractor reads of it.
 
 Question: Who built the windmill?
 Answer: Jasper Dunmore
@@ -15,6 +15,10 @@ MAX_TURNS = 3
 """Earlier turns that a follow-up is read with."""
 MAX_ANSWER_WORDS = 24
 MAX_QUESTION_WORDS = 60
+READ_TURNS = 2
+"""Earlier turns that an extractor reads a follow-up with."""
+MAX_READ_WORDS, MAX_READ_CHARS = 24, 160
+"""Of longer questions and answers of these turns, it reads the beginnings."""
 
 
 def follow_up_prompt(turns: Sequence[tuple[str, str]], question: str) -> str:
@@ -34,3 +38,19 @@ def follow_up_prompt(turns: Sequence[tuple[str, str]], question: str) -> str:
 def _shorten(text: str, max_words: int) -> str:
     words = text.split()
     return " ".join(words[:max_words]) + (" ..." if len(words) > max_words else "")
+
+
+def question_in_chat(turns: Sequence[tuple[str, str]], question: str) -> str:
+    """Return what an extractor reads in place of a question that refers back: the turns before it, and the question.
+
+    Args:
+        turns: the questions before it with their answers, if they had any; the last ones are read, and of long ones the
+            beginnings. If all is longer than `max_question_tokens`, an extractor reads the end.
+        question: the question.
+    """
+    before = [f"{_beginning(asked)} {_beginning(answer)}".strip() for asked, answer in turns[-READ_TURNS:]]
+    return " > ".join([*before, question])
+
+
+def _beginning(text: str) -> str:
+    return " ".join(text.split()[:MAX_READ_WORDS])[:MAX_READ_CHARS]

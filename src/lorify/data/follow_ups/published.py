@@ -1,5 +1,5 @@
 """Follow-ups written by people, in the format of CANARD (Elgohary et al., 2019): a JSON list of objects with `History`,
-`Question` and `Rewrite`."""
+`Question` and `Rewrite`, and `QuAC_dialog_id` to read whole chats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NUM_TITLES = 2
 """`History` begins with the titles of the article and of its section."""
 MAX_REWRITE_WORDS = 26
 MIN_ANSWERS = 3
-NO_ANSWERS = ("CANNOTANSWER", "I don't know.")
+NO_ANSWERS = ("CANNOTANSWER", "I don't know.", "")
 CHATS_SOURCE = "chats"
 T = TypeVar("T")
 _WORD = re.compile(r"[^\W_]{4,}")

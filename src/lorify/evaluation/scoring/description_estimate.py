@@ -9,7 +9,7 @@ import numpy as np
 
 from lorify.adapters import AdapterStack
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
+from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe, DescriptionSignals
 from lorify.answering.plan import Query
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import ContextError, EvaluationError
@@ -58,19 +58,20 @@ def try_descriptions(
         The descriptions, without those that are too long for an adapter.
 
     Raises:
-        EvaluationError: if a suite has other cases than tasks.
+        EvaluationError: if a suite has other cases than tasks, or all descriptions are too long.
     """
     cases = [(suite, case) for suite in suites for case in suite.build(model)]
-    probe = model.description_probe
+    probe: DescriptionProbe | None = None
     tried: list[TriedDescription] = []
     for suite, case in cases:
         if case.task is None:
             raise EvaluationError(f"{suite.label} has no tasks; give suites such as tasks or fuzzy")
-        report(1, len(cases))
         try:
             adapter = model.specialize(case.task.description)
         except ContextError:  # longer than the encoder reads, which users are told
+            report(1, len(cases))
             continue
+        probe = probe or DescriptionProbe(model.base, model.answerer.prompts_for(AdapterStack.of(adapter)))
         queries = [Query(q.text, AdapterStack.of(adapter), only_if_relevant=False) for q in case.questions]
         plans = model.answerer.plan([model.answerer.request(query) for query in queries])
         options = GenerationOptions(case.max_new_tokens or suite.max_new_tokens)
@@ -79,6 +80,9 @@ def try_descriptions(
         tried.append(
             TriedDescription(suite.label, case.task.family, signals, _is_done(case, [a.text for a in answers]))
         )
+        report(1, len(cases))
+    if not tried:
+        raise EvaluationError("there is no description short enough for an adapter; use other suites")
     return tried
 
 

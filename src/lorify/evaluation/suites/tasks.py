@@ -1,4 +1,4 @@
-"""The suite of tasks: held-out inputs of tasks, with descriptions that training never saw."""
+"""The suite of tasks: held-out inputs of tasks, with descriptions that are held out where a task has several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from lorify.facade import Lorify
 
 
 class TasksSuite(Suite):
-    """Tasks and descriptions that training never saw; each seed draws other descriptions, inputs and examples."""
+    """Tasks with held-out inputs and descriptions, by default of kinds that training never saw.
+
+    Each seed draws other descriptions, inputs and examples.
+    """
 
     name = "tasks"
     kind = "tasks"

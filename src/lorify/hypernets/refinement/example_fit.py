@@ -59,7 +59,7 @@ def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample]
     pairs = {key: LoraPair(A, A.new_zeros(base.hidden_size, len(A))) for key, A in rows.items()}
     start = Adapter(pairs, float(rank), adapter.provenance)
     fitted = fit_answers(base, prepared, start, keys=keys, beside=adapter, rounds=ROUNDS, damping=DAMPING)
-    provenance = adapter.provenance.model_copy(update={"num_examples": len(prepared)})
+    provenance = adapter.provenance.model_copy(update={"num_examples": len(prepared), "follows": None})
     return replace(merge_adapters([(adapter, 1.0), (fitted, 1.0)]).to(base.dtype), provenance=provenance)
 
 

@@ -83,6 +83,6 @@ def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
         budget: budget of the training.
     """
     provenance = generated.provenance.model_copy(
-        update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
+        update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None, "follows": None}
     )
     return replace(trained, provenance=provenance, statistics=generated.statistics)

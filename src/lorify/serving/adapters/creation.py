@@ -182,10 +182,12 @@ class AdapterCreator:
 
         created = await self._find_or_create(_Source(digest), [order.document], owner, generate, follow)
         checked = await self._check_task(created.stored.id, order, owner) if order.checked else None
-        estimate = await asyncio.to_thread(lambda: self._model.description_model)
-        follows = created.stored.provenance.follows
-        doubt = None if estimate is None else estimate.note(follows, "give examples, or another wording")
-        return replace(created, task_check=checked, warnings=(*order.warnings, *([doubt] if doubt else ())))
+        warnings = order.warnings
+        if (follows := created.stored.provenance.follows) is not None:
+            estimate = await asyncio.to_thread(lambda: self._model.description_model)
+            doubt = None if estimate is None else estimate.note(follows, "give examples, or another wording")
+            warnings = (*warnings, *([doubt] if doubt else ()))
+        return replace(created, task_check=checked, warnings=warnings)
 
     async def change(
         self, id: str, add: Sequence[Document], remove: Sequence[str], owner: str, follow: Follow | None = None

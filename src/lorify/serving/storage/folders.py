@@ -196,10 +196,13 @@ class AdapterFolders:
 
 
 def content_id(folder: Path) -> str:
-    """Return the hash of a saved adapter's record without time and version; it holds the digests of the tensors."""
+    """Return the hash of a saved adapter's record, which holds the digests of the tensors.
+
+    Time, version and estimate do not count: they differ between adapters that are equal.
+    """
     record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-    for name in ("created", "lorify_version"):
-        del record["provenance"][name]
+    for name in ("created", "lorify_version", "follows"):
+        record["provenance"].pop(name, None)
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 

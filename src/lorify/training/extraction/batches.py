@@ -13,9 +13,9 @@ from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.names import Split
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.follow_ups.passages import with_chats
+from lorify.data.follow_ups.prompt import question_in_chat
 from lorify.data.follow_ups.published import load_answered_chats
 from lorify.data.sources.splits import split_by_passage
-from lorify.extraction.inputs import question_in_chat
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.pooled_order import PooledOrder
 from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
@@ -27,7 +27,7 @@ UNANSWERABLE = "unanswerable"
 CHATS = "chats"
 """Kind of questions that follow others about their text."""
 PUBLISHED_CHATS = "published_chats"
-"""Kind of questions of chats that people had, of which only the place of the answer is learned."""
+"""Kind of questions of chats that people had; any part of the passage that answers one is right."""
 UNANSWERED_CHATS = 10
 """One of so many passages has a chat whose last question it does not answer."""
 VERDICT = "yes_or_no"
@@ -88,7 +88,7 @@ class QuestionSampler:
         self._order_of_chats = PooledOrder(f"{config.seed}/chats", lengths, min(data.chats, len(lengths)))
 
     def batch(self, number: int) -> list[Asked]:
-        """Return the questions of a batch, natural and generated ones."""
+        """Return the questions of a batch: natural ones, those of chats, and generated ones."""
         rng = random.Random(f"{self.config.seed}/extractor/{number}")
         data = self.config.data
         generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")

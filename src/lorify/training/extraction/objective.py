@@ -176,7 +176,9 @@ def _row(asked: Asked, source: ExtractorInput) -> _Row | None:
         return _Row(asked.kind, source, source.text_tokens, source.text_tokens, FORMS.index(asked.answer))
     begins, ends = _find_answer(source, asked.text, asked.answer)
     if begins and not asked.is_exact:
-        begins = ends = range(min(begins), max(ends) + 1)
+        begins = ends = sorted(
+            {token for span in zip(begins, ends, strict=True) for token in range(span[0], span[1] + 1)}
+        )
     return _Row(asked.kind, source, begins, ends, FORMS.index("words")) if begins else None
 
 

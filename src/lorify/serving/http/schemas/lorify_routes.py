@@ -210,7 +210,7 @@ class AdapterObject(BaseModel):
     studied_seconds: float | None = Field(description="How long it studied; null if it did not.")
     follows: float | None = Field(
         description="Estimated probability that it does what its description asks, 0 to 1; null for documents, for "
-        "tasks with examples, and if nothing was fitted for its hypernetwork."
+        "tasks with examples, adapters of earlier versions, and if nothing was fitted for its hypernetwork."
     )
     fidelity: float | None = Field(
         description="Share of its documents' statements that it reproduces, 0 to 1; null unless requested with `check`."

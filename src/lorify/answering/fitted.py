@@ -14,8 +14,6 @@ from lorify.errors import HypernetworkError, first_problem
 
 MIN_PROBABILITY = 1e-3
 """Probabilities nearer to 0 or 1 are all alike to a regression."""
-
-
 MAX_ODDS = 30.0
 """Log-odds beyond this make no difference to a probability, and would overflow."""
 

@@ -70,6 +70,7 @@ def specialize(
     text = sys.stdin.read() if description == "-" else description
     learned, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
+    _ = model.description_model  # a damaged file is reported before anything is generated
     adapter, seconds = specialize_timed(model, text, learned)
     adapter = model.estimate(adapter, text)
     result: dict[str, Any] = {"specialize_seconds": round(seconds, 3), "description": text.strip()}
@@ -127,7 +128,7 @@ def specialize_timed(model: Lorify, description: str, examples: Sequence[TaskExa
 def load_task_hypernetwork(model: Lorify) -> None:
     """Load the task hypernetwork and its description encoder, so that their errors are raised now."""
     with _description_warnings(), show_spinner("loading the description encoder"):
-        _ = model.specializer, model.description_model
+        _ = model.specializer
 
 
 @contextmanager

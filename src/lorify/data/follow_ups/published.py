@@ -39,7 +39,7 @@ def load_follow_ups(path: Path) -> list[FollowUp]:
 def load_answered_chats(path: Path) -> list[Example]:
     """Read chats as examples: the text consists of the answers of a chat, whose questions follow each other.
 
-    The articles are not part of the data. Their answers are passages of an article (Choi et al., 2018, arXiv
+    The articles are not part of the data, but answers are passages of them (Choi et al., 2018, arXiv
     1808.07036), so that the text reads like parts of one.
 
     Returns:
@@ -60,7 +60,8 @@ def _parse(path: Path, read: Callable[[list[dict[str, Any]]], list[T]]) -> list[
         return read(rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(
-            f"{path} cannot be read as follow-ups ({error}); it must be a JSON list of History, Question and Rewrite"
+            f"{path} cannot be read as follow-ups ({error}); it must be a JSON list in the format of CANARD: "
+            "History, Question, Rewrite, QuAC_dialog_id"
         ) from error
 
 

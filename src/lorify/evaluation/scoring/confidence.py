@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.fitted import MAX_ODDS
 from lorify.errors import EvaluationError
 
 FALSE_WARNINGS = 0.05
@@ -117,4 +118,4 @@ def _predict(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+    return 1 / (1 + np.exp(-np.clip(odds, -MAX_ODDS, MAX_ODDS)))

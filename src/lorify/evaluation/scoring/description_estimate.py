@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from lorify.answering.description_estimate import DescriptionModel, DescriptionP
 from lorify.answering.plan import Query
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import ContextError, EvaluationError
+from lorify.evaluation.scoring.calibration import Report, Row
 from lorify.evaluation.scoring.confidence import auroc, fit_by_document
 from lorify.evaluation.scoring.metrics import score_answer
 from lorify.evaluation.suites.api import Suite
@@ -23,8 +24,6 @@ DONE_SCORE = 0.5
 """A task is done if the mean score of its inputs is at least this."""
 WARN_BELOW = 0.3
 """Users are warned of descriptions with a lower probability."""
-Report = Callable[[int, int], None]
-Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)

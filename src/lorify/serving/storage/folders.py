@@ -201,8 +201,9 @@ def content_id(folder: Path) -> str:
     Time, version and estimate do not count: they differ between adapters that are equal.
     """
     record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-    for name in ("created", "lorify_version", "follows"):
-        record["provenance"].pop(name, None)
+    for name in ("created", "lorify_version"):
+        del record["provenance"][name]
+    record["provenance"].pop("follows", None)  # earlier versions did not record it
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 

@@ -75,12 +75,12 @@ class QuestionSampler:
         self._order = PooledOrder(str(config.seed), lengths, min(data.questions, len(lengths)))
         chosen = rng.sample(heldout, min(len(heldout), data.max_heldout))
         self._heldout = _questions(rng, chosen, data.unanswerable_share)
-        published = [] if data.follow_ups_path is None else load_answered_chats(data.follow_ups_path)
-        if published:
-            train, kept_back = split_by_passage(published)
-            self._heldout += [asked for chat in kept_back for asked in _asked(PUBLISHED_CHATS, chat, is_exact=False)]
-            published = train
-        self._chats = [asked for chat in published for asked in _asked(PUBLISHED_CHATS, chat, is_exact=False)]
+        self._chats: list[Asked] = []
+        if data.follow_ups_path is not None:
+            for chats, own in zip(
+                split_by_passage(load_answered_chats(data.follow_ups_path)), (self._chats, self._heldout), strict=True
+            ):
+                own += [asked for chat in chats for asked in _asked(PUBLISHED_CHATS, chat, is_exact=False)]
         if data.chats:
             self._chats += _follow_ups(rng, passages)
             self._heldout += _follow_ups(rng, chosen)
@@ -133,16 +133,11 @@ def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_sha
 def _follow_ups(rng: random.Random, passages: Sequence[Example]) -> list[Asked]:
     """Questions of passages as the last ones of chats, and some that their passage does not answer."""
     chats = [replace(passage, questions=tuple(with_chats(rng, passage)), unanswerable=()) for passage in passages]
-    some = rng.sample(passages, len(passages) // UNANSWERED_CHATS)
-    unanswered = [
-        Asked(UNANSWERABLE, question_in_chat([(first.text, first.answers[0])], question), "\n\n".join(documents), None)
-        for documents, (first, *_), question in (
-            (passage.documents, passage.questions, question)
-            for passage in with_swapped_questions(rng, some)
-            for question in passage.unanswerable
-        )
-    ]
-    return [*(asked for chat in chats for asked in _asked(CHATS, chat)), *unanswered]
+    for passage in with_swapped_questions(rng, rng.sample(passages, len(passages) // UNANSWERED_CHATS)):
+        turns = [(question.text, question.answers[0]) for question in passage.questions[:1]]
+        asked = tuple(question_in_chat(turns, question) for question in passage.unanswerable)
+        chats.append(replace(passage, questions=(), unanswerable=asked))
+    return [asked for chat in chats for asked in _asked(CHATS, chat)]
 
 
 def _asked(kind: str, example: Example, *, is_exact: bool = True) -> Iterator[Asked]:

@@ -45,7 +45,7 @@ class ExtractionData(ContextMix):
     def _check_mix(self) -> Self:
         if self.follow_ups_path and not self.chats:
             raise ValueError("follow_ups_path has no effect without data.chats; set it above 0")
-        natural = (self.questions or self.chats) and self.questions_path
+        natural = self.questions and self.questions_path
         if not (self.facts or self.portraits or natural or self.follow_ups_path):
             raise ValueError(
                 "there is nothing to train on; set data.facts above 0, or data.questions with data.questions_path"

@@ -1,24 +1,27 @@
 """The default base with the hypernetwork that ships: the main job on real input."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
 import lorify
-from lorify.adapters import AdapterStack
+from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import Query, continue_chat
 from lorify.contexts.documents import document_from_text
 from lorify.data.follow_ups.generate import generate_follow_up
 from lorify.data.sources.niah import generate_niah_example
+from lorify.data.tasks.suite import suite_training_tasks
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.metrics import exact_match, mean
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.statement_examples import statement_examples
+from lorify.hypernets.system_prompt.key_values import KEY_MODULE
 
 pytestmark = pytest.mark.shipped
 DEMO = Path(__file__).parent.parent / "demo"
@@ -198,3 +201,41 @@ def test_a_summary_and_a_reason_are_in_the_words_of_the_document(model):
     for question in ("Summarize the document in one sentence.", "Why was the ferry late on Monday?"):
         answer = model.ask(question, adapter)
         assert answer in text and len(answer.split()) >= 5
+
+
+FRAMES = (
+    "You are a helpful assistant who works for a small publishing house in the north of the country. Whenever somebody "
+    "sends you a text, do the following with it, and nothing else: {} Please do not explain anything and answer with "
+    "the result alone.",
+    "{} It is important that you follow this order exactly. Do not add an introduction, do not repeat the question, "
+    "and do not apologize, since the output is read by a program and not by a person.",
+)
+
+
+def test_a_task_is_followed_when_much_is_said_around_it(model):
+    rng = random.Random(3)
+    tasks = rng.sample(suite_training_tasks(), 12)
+    right = Counter()
+    for task in tasks:
+        description, instance = rng.choice(task.descriptions).rstrip(".") + ".", rng.choice(task.instances)
+        for name, text in {"plain": description, **{frame[:3]: frame.format(description) for frame in FRAMES}}.items():
+            answer = model.ask(instance.input, model.specialize(text))
+            right[name] += answer in instance.outputs
+    assert right["plain"] >= 9
+    assert right["You"] + right["{} "] >= 0.5 * 2 * right["plain"]
+
+
+def test_the_system_messages_own_words_in_a_users_text_are_not_overwritten(model):
+    specializer = model.specializer
+    adapter = model.specialize(FRAMES[0].format("Write the text in capital letters."))
+    lora = build_lora_batch([adapter], model.base)
+    prompts = model.answerer.prompts
+    ids = prompts.question_ids("You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+    first = specializer.config.marked_layer + 2
+    layers = [first, model.base.num_layers - 1]
+    seen = model.base.activations(torch.tensor([ids]), None, layers=layers, module=KEY_MODULE, lora=lora).inputs
+    start, slots = len(specializer.config.chat_start), specializer.config.num_slots
+    for layer in layers:
+        responses = seen[layer][0].float() @ specializer.writer.A[layer - first].T  # [tokens, slots]
+        torch.testing.assert_close(responses[1 : 1 + slots], torch.eye(slots), rtol=0, atol=0.1)
+        assert responses[start:].abs().max() < 0.4

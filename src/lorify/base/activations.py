@@ -35,6 +35,20 @@ class _Recording:
     stops: bool
 
 
+@dataclass(frozen=True)
+class _Replacement:
+    """Hidden states `[n, hidden]` that replace those from token `start` on, as the input of block `layer`."""
+
+    layer: int
+    start: int
+    states: Tensor
+
+    def applied(self, hidden: Tensor) -> Tensor:
+        end = self.start + len(self.states)
+        states = self.states.to(hidden).expand(len(hidden), -1, -1)
+        return torch.cat([hidden[:, : self.start], states, hidden[:, end:]], dim=1)
+
+
 class _StopForward(Exception):
     """Ends a forward pass once all requested activations are recorded."""
 
@@ -50,6 +64,7 @@ class ActivationHooks:
         """Install the hooks; `linears` maps (block index, module name) to linear layers."""
         self._current: ContextVar[_Recording | None] = ContextVar(f"recording-{id(self)}", default=None)
         self._last: ContextVar[list[Tensor] | None] = ContextVar(f"last-{id(self)}", default=None)
+        self._replaced: ContextVar[_Replacement | None] = ContextVar(f"replaced-{id(self)}", default=None)
         blocks[-1].register_forward_hook(self._detach_last)
         for index, block in enumerate(blocks):
             # Prepended, so that the forward pass can stop before FSDP gathers a sharded block that is not needed.
@@ -110,6 +125,21 @@ class ActivationHooks:
         finally:
             self._last.reset(token)
 
+    @contextmanager
+    def replaced_states(self, layer: int, start: int, states: Tensor) -> Iterator[None]:
+        """Replace hidden states in forward passes inside the `with` block.
+
+        Args:
+            layer: index of the block that gets them as its input.
+            start: the first token that is replaced, in every row.
+            states: what replaces it and the tokens after it `[n, hidden]`.
+        """
+        token = self._replaced.set(_Replacement(layer, start, states))
+        try:
+            yield
+        finally:
+            self._replaced.reset(token)
+
     def _detach_last(self, _module: nn.Module, _args: tuple, output: Tensor | tuple) -> Tensor | tuple | None:
         outputs = self._last.get()
         if outputs is None:
@@ -119,13 +149,18 @@ class ActivationHooks:
         return (outputs[-1], *others) if isinstance(output, tuple) else outputs[-1]
 
     def _block_hook(self, index: int):
-        def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-            recording = self._current.get()
-            if recording is None or index not in recording.layers:
-                return
-            recording.found.states[index] = args[0] if args else kwargs["hidden_states"]
-            if recording.stops and recording.module is None and index == max(recording.layers):
-                raise _StopForward
+        def record(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+            recording, replacement = self._current.get(), self._replaced.get()
+            hidden = args[0] if args else kwargs["hidden_states"]
+            changed = None
+            if replacement is not None and replacement.layer == index:
+                hidden = replacement.applied(hidden)
+                changed = ((hidden, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden})
+            if recording is not None and index in recording.layers:
+                recording.found.states[index] = hidden
+                if recording.stops and recording.module is None and index == max(recording.layers):
+                    raise _StopForward
+            return changed
 
         return record
 

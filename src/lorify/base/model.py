@@ -17,7 +17,7 @@ from lorify.base.chat.control_tokens import encode_plain
 from lorify.base.chat.prompts import stop_token_ids
 from lorify.base.constrained_decoding import GrammarTokens
 from lorify.base.kept_session import KeptSession
-from lorify.base.lora import LoraHooks
+from lorify.base.lora import LoraBatch, LoraHooks
 from lorify.base.lower_block_cache import LowerBlockCache
 from lorify.base.packed_weights import PackedMatrices
 from lorify.base.sharding import is_sharded
@@ -216,8 +216,9 @@ class BaseLM:
         layers: Sequence[int],
         module: str | None = None,
         position_ids: Tensor | None = None,
+        lora: LoraBatch | None = None,
     ) -> Activations:
-        """Run the base without adapters and return the inputs of some of its blocks.
+        """Run the base and return the inputs of some of its blocks.
 
         Blocks above the highest requested one are not computed.
 
@@ -229,6 +230,7 @@ class BaseLM:
             layers: indices of the blocks whose inputs to return.
             module: linear layer of these blocks, such as `down_proj`, whose inputs to return too.
             position_ids: `[batch, tokens]`; by default 0, 1, 2, ...
+            lora: updates of the rows; None: the bare base.
 
         Returns:
             Inputs of the blocks `[batch, tokens, hidden]` and of their linear layer `[batch, tokens, d_in]`.
@@ -236,7 +238,7 @@ class BaseLM:
         assert module is None or not self.is_sharded, "stopping inside a sharded block would leave it gathered"
 
         def forward() -> None:
-            with self.hooks.applied(None):
+            with self.hooks.applied(lora):
                 self.decoder(
                     input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
                 )

@@ -38,13 +38,15 @@ HYPERNETWORK_FILES = frozenset(
         "relevance.json",
         "confidence.json",
         "stated.json",
+        "descriptions.json",
         "extractor.json",
         "extractor.safetensors",
     }
 )
 """Files in a hypernetwork folder; saving a hypernetwork deletes the earlier ones.
 
-`confidence.json` and `stated.json` are fitted to the weights beside them, so new weights delete them. An extractor is
+`confidence.json`, `stated.json` and `descriptions.json` are fitted to the weights beside them, so new weights delete
+them. An extractor is
 there only if it was copied there, to take the place of the one that ships.
 """
 DEFAULT_KIND = "associative"

@@ -33,22 +33,22 @@ FIELDS = {"rank": 2, "lora_alpha": 4.0, "use_rslora": True, "filler": 2, "common
 
 def shape_for(base: BaseLM, **fields) -> SystemMessageConfig:
     chat_start, num_slots = find_slots(base)
-    return SystemMessageConfig(
-        base_name=base.name,
-        base_digest=base.digest,
-        chat_start=chat_start,
-        num_slots=num_slots,
-        embedded_slots=EMBEDDED,
-        embedder_name=ENCODER.name,
-        embedder_digest=ENCODER.digest,
-        embedding_size=ENCODER.size,
-        written_layer=WRITTEN,
-        written_size=96,
-        hidden_size=base.hidden_size,
-        layers=(2,),
-        modules=adapted_modules(base, [2], ["q_proj", "down_proj"]),
-        **(FIELDS | fields),
-    )
+    own = {
+        "base_name": base.name,
+        "base_digest": base.digest,
+        "chat_start": chat_start,
+        "num_slots": num_slots,
+        "embedded_slots": EMBEDDED,
+        "embedder_name": ENCODER.name,
+        "embedder_digest": ENCODER.digest,
+        "embedding_size": ENCODER.size,
+        "written_layer": WRITTEN,
+        "written_size": 96,
+        "hidden_size": base.hidden_size,
+        "layers": (2,),
+        "modules": adapted_modules(base, [2], ["q_proj", "down_proj"]),
+    }
+    return SystemMessageConfig.model_validate(own | FIELDS | fields)
 
 
 def fitted(config: SystemMessageConfig) -> SystemMessageHypernetwork:

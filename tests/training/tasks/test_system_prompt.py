@@ -37,6 +37,18 @@ def test_a_run_starts_from_a_trained_hypernetwork_with_the_same_config(tmp_path,
         start(system_message_config(tasks_path, init_from=str(best), hypernetwork=PLACED | {"rank": 2}), tmp_path / "x")
 
 
+def test_what_reads_long_descriptions_is_saved_with_the_weights(tmp_path, tasks_path):
+    base = tiny_base(num_layers=6, system_message=True)
+    config = system_message_config(tasks_path)
+    objective = find_training_kind(config.kind).prepare(config, Preparation(tmp_path, lambda _name: base, silent))
+    objective.save_best(tmp_path / "best")
+    specializer = load_specializer(base, tmp_path / "best")
+    short, long = (specializer.specialize(f"Say red{more}.") for more in ("", ", whatever comes, and again and again"))
+    assert short.weights[4, "k_proj"].rank == 4  # that of the LoRA for all tasks
+    assert long.weights[4, "k_proj"].rank == 4 + 20  # and one for each slot
+    objective.save_best(tmp_path / "best")  # replaces it
+
+
 def test_bases_and_configs_without_room_for_a_description_are_refused(tmp_path, tasks_path):
     config = system_message_config(tasks_path)
     with pytest.raises(HypernetworkError, match="have no default system message"):

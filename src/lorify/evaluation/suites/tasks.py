@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from lorify.data.tasks.files import load_tasks
+from lorify.data.tasks.long_wordings import with_long_wordings
 from lorify.data.tasks.schema import split_task
 from lorify.data.tasks.suite import suite_training_tasks, suite_unseen_tasks
 from lorify.data.tasks.written import written_tasks
@@ -31,6 +32,7 @@ class TasksSuite(Suite):
     )
     seen: bool = Field(False, description="Use the training tasks of the generated suite, with held-out inputs.")
     written: bool = Field(False, description="Use the ordinary requests that were written for lorify.")
+    long: bool = Field(False, description="Put each description into about 45 tokens of other text.")
     instances: int = Field(8, ge=1, description="Inputs of each task for each seed.")
     seeds: int = Field(3, ge=1, description="Number of seeds, counted from 0.")
 
@@ -48,5 +50,5 @@ class TasksSuite(Suite):
             tasks = written_tasks()
         else:
             tasks = suite_training_tasks() if self.seen else suite_unseen_tasks()
-        measured = [split_task(task) for task in tasks]
+        measured = [split_task(with_long_wordings(task) if self.long else task) for task in tasks]
         return build_task_cases(model.base, measured, instances=self.instances, seeds=self.seeds, source=self.name)

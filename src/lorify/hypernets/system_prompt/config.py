@@ -48,6 +48,11 @@ class SystemMessageConfig(BaseModel):
         return self
 
     @property
+    def marked_layer(self) -> int:
+        """Block in which slots are marked whose keys and values are overwritten (see `key_values`)."""
+        return self.written_layer + 1
+
+    @property
     def scaling(self) -> float:
         """Scaling of the shared LoRA."""
         return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)

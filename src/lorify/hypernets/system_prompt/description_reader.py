@@ -13,15 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import DescriptionEncoder
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.key_values import KEY_MODULE, KeyValues, key_values_of
 from lorify.hypernets.system_prompt.network import EncodedDescriptions
 
 FIRST_SLOT = 1
 """The first token keeps its state: all other tokens attend to it, whatever the text is."""
 
 NUM_COMMON_TOKENS = 400
+LONG = 1.5
+"""A description with more tokens than this many times the slots is long. Shorter ones lose words that are in most
+descriptions, which training gets the base used to."""
 
 # Punctuation before a closing quote would be one token with the quote. A quoted text that begins with a small letter
 # and ends with punctuation follows other text in an answer: its first word gets the token that it has after a space.
@@ -46,16 +51,46 @@ class DescriptionReader:
             ContextError: if one is empty or too long for the embedder.
         """
         embeddings = self.encoder.encode(list(descriptions)).to(self._default_states)
-        num_kept = self.config.num_slots - self.config.embedded_slots
-        rows, positions = [], []
-        for description in descriptions:
-            tokens = self.tokens(description)
-            missing = max(num_kept - len(tokens), 0)
-            positions.append([*self.important_positions(tokens, num_kept), *range(len(tokens), len(tokens) + missing)])
-            rows.append([self.config.chat_start[0], *tokens, *[self.config.filler] * missing])
-        states = self._states(rows)
-        kept = torch.stack([states[row, own] for row, own in enumerate(positions)])  # [n, k - m, d]
-        return EncodedDescriptions(kept, F.normalize(embeddings, dim=-1), self._default_states)
+        kept = [self._kept(description) for description in descriptions]
+        positions = [own for _, own in kept]
+        states = self._states([[self.config.chat_start[0], *tokens] for tokens, _ in kept])
+        of_tokens = torch.stack([states[row, own] for row, own in enumerate(positions)])  # [n, k - m, d]
+        return EncodedDescriptions(of_tokens, F.normalize(embeddings, dim=-1), self._default_states)
+
+    @property
+    def num_kept(self) -> int:
+        """Number of slots for tokens."""
+        return self.config.num_slots - self.config.embedded_slots
+
+    @torch.no_grad()
+    def read_whole(self, description: str, soft: Tensor, shared: LoraBatch, layers: Sequence[int]) -> KeyValues:
+        """Read a description of any length, then soft tokens, and keep keys and values for each slot.
+
+        Args:
+            description: the description; if it has more tokens than slots, the most important ones are kept.
+            soft: hidden states of the soft tokens `[m, d]`.
+            shared: the updates that are the same for all tasks.
+            layers: indices of the blocks.
+        """
+        tokens, positions = self._kept(description)
+        soft_start = FIRST_SLOT + len(tokens)
+        row = [self.config.chat_start[0], *tokens, *[self.config.filler] * len(soft)]
+        ids = torch.tensor([row], device=self.base.device)
+        with self.base.activation_hooks.replaced_states(self.config.written_layer + 1, soft_start, soft):
+            seen = self.base.activations(ids, None, layers=layers, module=KEY_MODULE, lora=shared).inputs
+        at = [*(FIRST_SLOT + position for position in positions), *range(soft_start, len(row))]
+        return key_values_of(self.base, {layer: seen[layer][0, at] for layer in layers}, layers, shared)
+
+    def is_long(self, description: str) -> bool:
+        """Whether so many tokens of a description have no slot that it had better be read whole."""
+        return len(self.tokens(description)) > LONG * self.num_kept
+
+    def _kept(self, description: str) -> tuple[list[int], list[int]]:
+        """The tokens of a description, at least as many as have a slot, and the positions of those that get one."""
+        tokens = self.tokens(description)
+        filled = [*tokens, *[self.config.filler] * (self.num_kept - len(tokens))]
+        missing = range(len(tokens), len(filled))
+        return filled, [*self.important_positions(tokens, self.num_kept), *missing]
 
     def tokens(self, description: str) -> list[int]:
         """Tokenize a description, with separate tokens for quotes and what they enclose."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.hypernets.system_prompt.key_values import FILE_NAME as KEY_VALUES_FILE
 from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.specializer import load_system_message_specializer
 from lorify.hypernets.weight_storage import exact_weights, packed_weights
@@ -29,4 +30,5 @@ SYSTEM_PROMPT = HypernetworkKind(
     build=SystemMessageHypernetwork,
     load_specializer=load_system_message_specializer,
     store=_store,
+    more_files=frozenset({KEY_VALUES_FILE}),
 )

@@ -67,11 +67,14 @@ class SystemMessageHypernetwork(nn.Module):
 
     def write(self, descriptions: EncodedDescriptions) -> LoraTensors:
         """Build the update that writes n descriptions over the system message."""
-        default = descriptions.default_states
-        # Soft tokens get the norm of the other tokens.
-        scale = default.square().mean().sqrt() * self.config.embedding_size**0.5
-        soft = scale * torch.einsum("ne,med->nmd", descriptions.embeddings, self.soft_tokens)
-        return LoraTensors(self.slot_A, torch.cat([descriptions.states, soft], dim=1) - default)  # B [n, k, d]
+        states = torch.cat([descriptions.states, self.soft_states(descriptions)], dim=1)
+        return LoraTensors(self.slot_A, states - descriptions.default_states)  # B [n, k, d]
+
+    def soft_states(self, descriptions: EncodedDescriptions) -> Tensor:
+        """Compute the hidden states of the soft tokens of n descriptions `[n, m, d]`."""
+        # They get the norm of the other tokens.
+        scale = descriptions.default_states.square().mean().sqrt() * self.config.embedding_size**0.5
+        return scale * torch.einsum("ne,med->nmd", descriptions.embeddings, self.soft_tokens)
 
     def shared_updates(self) -> LoraBatch:
         """Build the updates that are the same for all tasks."""

@@ -15,6 +15,7 @@ from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.hypernets.system_prompt.description_reader import DescriptionReader
+from lorify.hypernets.system_prompt.key_values import KeyValueWriter, load_writer, stack_updates
 from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
 
 
@@ -25,11 +26,14 @@ class SystemMessageSpecializer(EncoderSpecializer):
     overwrites_system_message: ClassVar[bool] = True
     config: SystemMessageConfig
     hypernetwork: SystemMessageHypernetwork
+    writer: KeyValueWriter | None = None
+    """Overwrites keys and values at the slots, for long descriptions; None if there is none."""
 
     @property
     def rank(self) -> int:
         """Largest rank of its adapters."""
-        return max(self.config.rank, self.config.num_slots)
+        above = 0 if self.writer is None else self.config.rank + len(self.writer.gate.rows)
+        return max(self.config.rank, self.config.num_slots, above)
 
     @cached_property
     def _reader(self) -> DescriptionReader:
@@ -41,8 +45,19 @@ class SystemMessageSpecializer(EncoderSpecializer):
         return {key: self._pair(tensors) for key, tensors in self.hypernetwork.shared_updates().items()}
 
     def _generate(self, description: str) -> dict[Key, LoraPair]:
-        written = self.hypernetwork.write(self._reader.read([description]))
-        return {(self.config.written_layer, WRITTEN_MODULE): self._pair(written), **self._shared}
+        read = self._reader.read([description])
+        if self.writer is None or not self._reader.is_long(description):
+            key = self.config.written_layer, WRITTEN_MODULE
+            return {key: self._pair(self.hypernetwork.write(read)), **self._shared}
+        soft = self.hypernetwork.soft_states(read)[0]
+        shared, marked = self.hypernetwork.shared_updates(), self.config.marked_layer
+        above = range(marked + 2, self.base.num_layers)
+        own = {
+            **self.writer.gate.updates(marked),
+            **self.writer.overwrite(above[0], self._reader.read_whole(description, soft, shared, above)),
+        }
+        stacked = stack_updates({key: shared[key] for key in own if key in shared}, own)
+        return {**self._shared, **{key: self._pair(tensors) for key, tensors in stacked.items()}}
 
     def _pair(self, tensors: LoraTensors) -> LoraPair:
         # An adapter has one lora_alpha, but its pairs differ in rank: undo what its scaling would do to this pair.
@@ -56,7 +71,7 @@ def load_system_message_specializer(
     """Join a loaded hypernetwork to its base and load its description encoder.
 
     Raises:
-        HypernetworkError: if it was made for another base or encoder.
+        HypernetworkError: if it was made for another base or encoder, or a file beside its weights is damaged.
         ContextError: if its description encoder cannot be found, fetched or read.
     """
     return SystemMessageSpecializer(
@@ -66,4 +81,5 @@ def load_system_message_specializer(
         encoder=load_description_encoder(loaded.config.embedder_name, base=base, device=base.device),
         name=loaded.name,
         digest=loaded.digest,
+        writer=load_writer(loaded.folder, loaded.digest, device=base.device),
     )

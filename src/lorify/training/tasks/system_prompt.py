@@ -6,8 +6,9 @@ descriptions over the system message are solved in closed form, once, from the i
 
 from __future__ import annotations
 
+import random
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +20,18 @@ from lorify.contexts.description_text import DescriptionWarning
 from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
 from lorify.errors import TrainingError
 from lorify.hypernets.adapted_modules import adapted_modules
+from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT, DescriptionReader, most_common_tokens
+from lorify.hypernets.system_prompt.key_values import save_writer
 from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
+from lorify.hypernets.system_prompt.solve_key_values import Chats, solve_key_values
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.training.engine.losses import answer_loss_per_segment
 from lorify.training.engine.objective import BatchLoss
-from lorify.training.engine.packing import pack_rows
+from lorify.training.engine.packing import Segment, pack_rows
 from lorify.training.engine.prefetch import PrefetchedBatches
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.batches import TaskBatch, TaskSampler
@@ -37,6 +41,10 @@ from lorify.training.tasks.setup import adapted_layers, build_samplers, load_tas
 
 SAMPLE_BATCHES = 40
 """Training batches whose inputs must not be mistaken for the system message."""
+KEY_VALUE_BATCHES = 8
+"""Training batches from which it is solved what overwrites keys and values."""
+MAX_ECHOES = 3
+"""Pieces of the system message in a user's text of these batches, at most."""
 
 
 def prepare_system_message(config: SystemMessageTrainingConfig, preparation: Preparation) -> SystemMessageObjective:
@@ -112,7 +120,28 @@ class SystemMessageObjective:
     def save_best(self, folder: Path) -> None:
         """Save the hypernetwork with its config to `folder`."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
-        SYSTEM_PROMPT.save(folder, self.hypernetwork_config.model_copy(update=trained), self.hypernetwork)
+        writer = solve_key_values(self.base, self.hypernetwork, self.reader, self._sample_chats())
+
+        def write_more(saved: Path) -> None:
+            if writer is not None:
+                save_writer(writer, saved, hypernetwork_digest(saved))
+
+        config = self.hypernetwork_config.model_copy(update=trained)
+        SYSTEM_PROMPT.save(folder, config, self.hypernetwork, write_more=write_more)
+
+    def _sample_chats(self) -> Iterator[Chats]:
+        """The first training batches, to solve for what overwrites keys and values."""
+        config = self.hypernetwork_config
+        message = config.chat_start[FIRST_SLOT : FIRST_SLOT + config.num_slots]
+        rng = random.Random(self.config.seed)
+        for number in range(KEY_VALUE_BATCHES):
+            batch = self.samplers["train"].build(number)
+            segments = [
+                [_with_echoes(rng, each, message, len(config.chat_start)) for each in row] for row in batch.rows
+            ]
+            rows = pack_rows(segments).to(self.base.device)
+            mask = self.base.attention_mask(rows.attention_mask)
+            yield Chats(batch.descriptions, rows.input_ids, mask, rows.position_ids)
 
     def _score(self, step: TaskBatch, dropout: float = 0.0) -> RowScores:
         optimization = self.config.optimization
@@ -133,6 +162,23 @@ class SystemMessageObjective:
             bf16=optimization.computes_in_bf16(self.base.device),
             loss_per_segment=loss,
         )
+
+
+def _with_echoes(rng: random.Random, segment: Segment, message: Sequence[int], start: int) -> Segment:
+    """Put pieces of the system message into the user's text, which must not be taken for the message itself.
+
+    Args:
+        rng: draws the pieces and where they go.
+        segment: a chat.
+        message: tokens of the system message.
+        start: number of tokens that every chat begins with.
+    """
+    prompt = list(segment.prompt)
+    for _ in range(rng.randint(0, MAX_ECHOES)):
+        first, last = sorted(rng.sample(range(len(message) + 1), 2))
+        at = rng.randint(start, len(prompt) - 1)
+        prompt[at:at] = message[first:last]
+    return replace(segment, prompt=tuple(prompt))
 
 
 def _build_config(

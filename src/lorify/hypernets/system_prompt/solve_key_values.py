@@ -1,0 +1,221 @@
+"""Solves for what overwrites keys and values at slots, from what chats with adapters have in the base's blocks.
+
+Shape letters as in `lorify.hypernets.system_prompt.key_values`; k slots in all, c tokens that every chat begins with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lorify.base.activations import Activations
+from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
+from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT, DescriptionReader
+from lorify.hypernets.system_prompt.key_values import (
+    DOWN_MODULE,
+    GATE_MODULE,
+    KEY_MODULE,
+    UP_MODULE,
+    VALUE_MODULE,
+    KeyValueWriter,
+    SlotGate,
+    key_values_of,
+    stack_updates,
+)
+from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
+from lorify.hypernets.system_prompt.slots import fit_slots
+
+MARK_SIZE = 0.3
+"""Size of a mark, relative to the mean norm of hidden states there. What other tokens get of it stays small."""
+AMPLIFICATION = 30.0
+"""Size of an amplified mark, relative to the largest mean norm of the hidden states of a block."""
+RIDGE = 1e-6
+MAX_ERROR = 0.3
+"""Largest relative error of keys and values with which they are of use."""
+
+
+@dataclass(frozen=True)
+class Chats:
+    """Chats with adapters, one description a row; several chats may share a row.
+
+    Attributes:
+        descriptions: the description of each row.
+        input_ids: `[rows, tokens]`.
+        attention_mask: as the decoder takes it.
+        position_ids: `[rows, tokens]`; padding has position 0.
+    """
+
+    descriptions: Sequence[str]
+    input_ids: Tensor
+    attention_mask: Tensor
+    position_ids: Tensor
+
+
+def solve_key_values(
+    base: BaseLM, hypernetwork: SystemMessageHypernetwork, reader: DescriptionReader, chats: Iterable[Chats]
+) -> KeyValueWriter | None:
+    """Solve for what overwrites keys and values at the slots that hold tokens of a description.
+
+    Args:
+        base: the base.
+        hypernetwork: the hypernetwork.
+        reader: reads descriptions for it.
+        chats: chats as they are trained on.
+
+    Returns:
+        The solution. None if the base is sharded or recurrent, or has other linear layers in its blocks than it takes,
+        or no block above the gate, or the keys and values come out otherwise than they are wanted.
+    """
+    if not _is_possible(base, hypernetwork):
+        return None
+    with torch.no_grad():
+        return _Solver(base, hypernetwork, reader, list(chats)).solve()
+
+
+def _is_possible(base: BaseLM, hypernetwork: SystemMessageHypernetwork) -> bool:
+    marked = hypernetwork.config.marked_layer
+    above = range(marked + 2, base.num_layers)
+    if base.is_recurrent or base.is_sharded or not above:
+        return False
+    if any(DOWN_MODULE not in base.writing_modules(layer) for layer in (marked, marked + 1)):
+        return False
+    needed = [(marked + 1, GATE_MODULE), (marked + 1, UP_MODULE)]
+    needed += [(layer, module) for layer in above for module in (KEY_MODULE, VALUE_MODULE)]
+    return all(key in base.linear_keys for key in needed)
+
+
+class _Solver:
+    def __init__(
+        self, base: BaseLM, hypernetwork: SystemMessageHypernetwork, reader: DescriptionReader, chats: Sequence[Chats]
+    ) -> None:
+        self.base, self.hypernetwork, self.reader, self.chats = base, hypernetwork, reader, chats
+        config = hypernetwork.config
+        self.num_slots, self.slots = config.num_slots, slice(FIRST_SLOT, FIRST_SLOT + config.num_slots)
+        self.marked_layer, self.gate_layer = config.marked_layer, config.marked_layer + 1
+        self.above = list(range(self.gate_layer + 1, base.num_layers))
+        self.start = torch.tensor([config.chat_start], device=base.device)  # [1, c]
+        self.shared = hypernetwork.shared_updates()
+        self.bare = [self.shared] * len(chats)
+        """Updates of all chats with the default system message."""
+        self.described = [hypernetwork(reader.read(each.descriptions)) for each in chats]
+        """The same with the description in its place."""
+
+    def solve(self) -> KeyValueWriter | None:
+        """Solve for one part after the other, each with those before it in place."""
+        states, others, fixed = self._measure_above()
+        norms = torch.stack([found.norm(dim=-1).mean() for found in states.values()])
+        directions = _least_used_directions(states.values(), self.num_slots)
+        marks = directions * MARK_SIZE * norms[0]
+        found = self._solve_found()
+        rows = self._solve_gate(found, marks)
+        gate = SlotGate(found, marks, rows, self._quiet_neurons(), directions * AMPLIFICATION * norms.max())
+        slots = self._slot_inputs(stack_updates(self.shared, gate.updates(self.marked_layer)))
+        A = torch.stack([fit_slots(slots[i], fixed[i], others[i]) for i in self.above])
+        writer = KeyValueWriter(gate, A, key_values_of(self.base, slots, self.above, self.shared))
+        return writer if self._error(writer) <= MAX_ERROR else None
+
+    def _run(
+        self, updates: Sequence[LoraBatch], layers: Sequence[int], module: str
+    ) -> Iterator[tuple[Chats, Activations]]:
+        """Run the chats, each with its updates, and yield the inputs of blocks and of one of their linear layers."""
+        for chats, lora in zip(self.chats, updates, strict=True):
+            yield (
+                chats,
+                self.base.activations(
+                    chats.input_ids,
+                    chats.attention_mask,
+                    layers=layers,
+                    module=module,
+                    position_ids=chats.position_ids,
+                    lora=lora,
+                ),
+            )
+
+    def _others(self, chats: Chats, found: Tensor) -> Tensor:
+        """What comes after the tokens that every chat begins with `[n, d]`, in float32."""
+        return found[chats.position_ids >= self.start.shape[1]].float()
+
+    def _fixed(self, found: Tensor) -> Tensor:
+        """Tokens that every chat begins with, but for the slots `[c - s, d]`, in float32."""
+        found = found[0, : self.start.shape[1]].float()
+        return torch.cat([found[: self.slots.start], found[self.slots.stop :]])
+
+    def _measure_above(self) -> tuple[dict[int, Tensor], dict[int, Tensor], dict[int, Tensor]]:
+        """Hidden states of tokens that are no slots, and inputs of attention of other and of fixed tokens, by block."""
+        states: dict[int, list[Tensor]] = {i: [] for i in self.above}
+        others: dict[int, list[Tensor]] = {i: [] for i in self.above}
+        fixed: dict[int, Tensor] = {}
+        for chats, found in self._run(self.described, self.above, KEY_MODULE):
+            for i in self.above:
+                states[i] += [self._others(chats, found.states[i]), self._fixed(found.states[i])]
+                others[i].append(self._others(chats, found.inputs[i]))
+                fixed[i] = self._fixed(found.inputs[i])
+        return (
+            {i: torch.cat(found) for i, found in states.items()},
+            {i: torch.cat(found) for i, found in others.items()},
+            fixed,
+        )
+
+    def _quiet_neurons(self) -> Tensor:
+        """The neurons of the gate that add least to the hidden states `[s]`."""
+        at = self.gate_layer
+        inputs = [self._others(chats, seen.inputs[at]) for chats, seen in self._run(self.described, [at], DOWN_MODULE)]
+        effect = self.base.linear(at, DOWN_MODULE).weight.float().square().sum(0)  # [f]
+        return (torch.cat(inputs).square().mean(0) * effect).argsort()[: self.num_slots]
+
+    def _solve_found(self) -> Tensor:
+        """Rows that respond to the slots in the marked block `[s, f]`."""
+        at = self.marked_layer
+        seen = [(chats, seen.inputs[at]) for chats, seen in self._run(self.bare, [at], DOWN_MODULE)]
+        slots, fixed = seen[0][1][0, self.slots].float(), self._fixed(seen[0][1])
+        return fit_slots(slots, fixed, torch.cat([self._others(chats, found) for chats, found in seen]))
+
+    def _solve_gate(self, found: Tensor, marks: Tensor) -> Tensor:
+        """Ridge regression from inputs of the gate to which slot a token is, or whether it is none `[s + 1, d]`."""
+        marked = stack_updates(self.shared, {(self.marked_layer, DOWN_MODULE): LoraTensors(found, marks.unsqueeze(0))})
+        at = self.gate_layer
+        seen = [(chats, seen.inputs[at]) for chats, seen in self._run([marked] * len(self.chats), [at], GATE_MODULE)]
+        slots = seen[0][1][0, self.slots].float()
+        others = torch.cat([self._fixed(seen[0][1]), *(self._others(chats, found) for chats, found in seen)])
+        wide = widest_float(slots.device)
+        x = torch.cat([slots, others]).to(wide)
+        y = torch.eye(self.num_slots + 1, dtype=wide, device=x.device)
+        y = torch.cat([y, y[-1:].expand(len(others) - 1, -1)])
+        weight = torch.cat([x.new_full((len(part), 1), 1 / len(part)) for part in (slots, others)])
+        gram = (x * weight).T @ x
+        gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+        return torch.linalg.solve(gram, (x * weight).T @ y).T.float().contiguous()
+
+    def _slot_inputs(self, updates: LoraBatch) -> dict[int, Tensor]:
+        """Inputs of attention at the slots `[s, d]`, by block above the gate."""
+        seen = self.base.activations(self.start, None, layers=self.above, module=KEY_MODULE, lora=updates).inputs
+        return {i: found[0, self.slots].float() for i, found in seen.items()}
+
+    def _error(self, writer: KeyValueWriter) -> float:
+        """Relative error of the keys and values that the slots of a description get, in the worst block."""
+        description = max(self.chats[0].descriptions, key=len)
+        soft = self.hypernetwork.soft_states(self.reader.read([description]))[0]
+        wanted = self.reader.read_whole(description, soft, self.shared, self.above)
+        own = writer.gate.updates(self.marked_layer), writer.overwrite(self.above[0], wanted)
+        updates = stack_updates(self.shared, *own)
+        actual = key_values_of(self.base, self._slot_inputs(updates), self.above, updates)
+        pairs = ((actual.keys, wanted.keys), (actual.values, wanted.values))
+        return max(((one - other).norm(dim=(-2, -1)) / other.norm(dim=(-2, -1))).max().item() for one, other in pairs)
+
+
+def _least_used_directions(states: Iterable[Tensor], count: int) -> Tensor:
+    """Orthonormal directions `[count, d]` of which hidden states, brought to norm one, have least.
+
+    Args:
+        states: hidden states of each block `[n, d]`, which count the same in each.
+        count: number of directions.
+    """
+    moments = [unit.T @ unit / len(unit) for unit in (F.normalize(found, dim=-1) for found in states)]
+    total = torch.stack(moments).sum(0)
+    return torch.linalg.eigh(total.to(widest_float(total.device))).eigenvectors[:, :count].T.float().contiguous()

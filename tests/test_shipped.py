@@ -218,11 +218,11 @@ def test_a_task_is_followed_when_much_is_said_around_it(model):
     right = Counter()
     for task in tasks:
         description, instance = rng.choice(task.descriptions).rstrip(".") + ".", rng.choice(task.instances)
-        for name, text in {"plain": description, **{frame[:3]: frame.format(description) for frame in FRAMES}}.items():
-            answer = model.ask(instance.input, model.specialize(text))
-            right[name] += answer in instance.outputs
-    assert right["plain"] >= 9
-    assert right["You"] + right["{} "] >= 0.5 * 2 * right["plain"]
+        for number, frame in enumerate(("{}", *FRAMES)):
+            answer = model.ask(instance.input, model.specialize(frame.format(description)))
+            right[number] += answer in instance.outputs
+    assert right[0] >= 9
+    assert right[1] + right[2] >= right[0]
 
 
 def test_the_system_messages_own_words_in_a_users_text_are_not_overwritten(model):
@@ -230,7 +230,8 @@ def test_the_system_messages_own_words_in_a_users_text_are_not_overwritten(model
     adapter = model.specialize(FRAMES[0].format("Write the text in capital letters."))
     lora = build_lora_batch([adapter], model.base)
     prompts = model.answerer.prompts
-    ids = prompts.question_ids("You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+    message = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    ids = prompts.question_ids(f"{message} said the page, and so are you named and trained by: {message}.")
     first = specializer.config.marked_layer + 2
     layers = [first, model.base.num_layers - 1]
     seen = model.base.activations(torch.tensor([ids]), None, layers=layers, module=KEY_MODULE, lora=lora).inputs
@@ -238,4 +239,4 @@ def test_the_system_messages_own_words_in_a_users_text_are_not_overwritten(model
     for layer in layers:
         responses = seen[layer][0].float() @ specializer.writer.A[layer - first].T  # [tokens, slots]
         torch.testing.assert_close(responses[1 : 1 + slots], torch.eye(slots), rtol=0, atol=0.1)
-        assert responses[start:].abs().max() < 0.4
+        assert responses[start:].abs().max() < 0.5

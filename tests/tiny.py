@@ -51,14 +51,14 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272):
+def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272, hidden_size: int = 48):
     config_type = FAMILIES[family]
     extra = {"head_dim": 16, "query_pre_attn_scalar": 16} if family.startswith("gemma") else {}
     extra |= {"head_dim": 16} if family == "qwen3" else {}
     config = config_type(
         vocab_size=vocab_size,
-        hidden_size=48,
-        intermediate_size=96,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
         num_hidden_layers=num_layers,
         num_attention_heads=3,
         num_key_value_heads=1,
@@ -73,10 +73,15 @@ def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 
 
 
 def tiny_base(
-    family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272, system_message: bool = False
+    family: str = "llama",
+    *,
+    num_layers: int = 2,
+    vocab_size: int = 272,
+    hidden_size: int = 48,
+    system_message: bool = False,
 ) -> BaseLM:
     """A base; with `system_message` its chats begin with one of their own."""
-    model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size)
+    model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size, hidden_size=hidden_size)
     tokenizer = tiny_tokenizer()
     if system_message:
         tokenizer.chat_template = SYSTEM_MESSAGE_TEMPLATE

@@ -49,3 +49,18 @@ def test_inputs_are_recorded_inside_the_block_only_and_in_one_thread(base) -> No
     recorded = inputs[1]
     base.model(IDS[:, :2])
     assert inputs[1] is recorded and recorded.shape == (1, 4, 96)
+
+
+@torch.no_grad()
+def test_replaced_states_are_what_a_block_gets_and_last_as_long_as_the_context(base) -> None:
+    plain = base.activations(IDS, None, layers=(0, 1, 2)).states
+    states = torch.randn(2, base.hidden_size)
+    with pytest.raises(RuntimeError, match="stop"), base.activation_hooks.replaced_states(1, 2, states):
+        changed = base.activations(IDS, None, layers=(0, 1, 2)).states
+        raise RuntimeError("stop")
+    torch.testing.assert_close(changed[0], plain[0])
+    torch.testing.assert_close(changed[1][0, :2], plain[1][0, :2])
+    torch.testing.assert_close(changed[1][0, 2:], states)
+    torch.testing.assert_close(changed[2][0, :2], plain[2][0, :2])  # attention is causal
+    assert not torch.allclose(changed[2][0, 2:], plain[2][0, 2:])
+    torch.testing.assert_close(base.activations(IDS, None, layers=(2,)).states[2], plain[2])

@@ -132,7 +132,7 @@ class ActivationHooks:
         Args:
             layer: index of the block that gets them as its input.
             start: the first token that is replaced, in every row.
-            states: what replaces it and the tokens after it `[n, hidden]`.
+            states: the states of that token and of those after it `[n, hidden]`.
         """
         token = self._replaced.set(_Replacement(layer, start, states))
         try:
@@ -149,8 +149,10 @@ class ActivationHooks:
         return (outputs[-1], *others) if isinstance(output, tuple) else outputs[-1]
 
     def _block_hook(self, index: int):
-        def record(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        def before_block(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
             recording, replacement = self._current.get(), self._replaced.get()
+            if recording is None and replacement is None:
+                return None
             hidden = args[0] if args else kwargs["hidden_states"]
             changed = None
             if replacement is not None and replacement.layer == index:
@@ -162,7 +164,7 @@ class ActivationHooks:
                     raise _StopForward
             return changed
 
-        return record
+        return before_block
 
     def _linear_hook(self, index: int, name: str):
         def record(_module: nn.Module, args: tuple[Tensor, ...]) -> None:

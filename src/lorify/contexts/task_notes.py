@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from lorify.contexts.description_text import looks_english
 
 LONG_WORDS = 60
-"""Descriptions of more words are hardly followed as a whole."""
+"""A description of more words has much that is not the task."""
 
 _OVERRIDE = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instruction|prompt|message|rule)s?\b"
@@ -38,8 +38,8 @@ def task_notes(description: str, examples: Sequence[tuple[str, str]] = ()) -> li
     num_words = len(description.split())
     if num_words > LONG_WORDS:
         notes.append(
-            f"the description has {num_words} words, and words beyond the first dozens are hardly followed; describe "
-            "the task in a sentence or two"
+            f"the description has {num_words} words, and text around a task costs right answers; describe the task in "
+            "a sentence or two"
         )
     if _OVERRIDE.search(description):
         notes.append(

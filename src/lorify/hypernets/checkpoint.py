@@ -46,8 +46,7 @@ HYPERNETWORK_FILES = frozenset(
 """Files in a hypernetwork folder; saving a hypernetwork deletes the earlier ones.
 
 `confidence.json`, `stated.json` and `descriptions.json` are fitted to the weights beside them, so new weights delete
-them. An extractor is
-there only if it was copied there, to take the place of the one that ships.
+them. An extractor is there only if it was copied there, to take the place of the one that ships.
 """
 DEFAULT_KIND = "associative"
 """Kind of a config that names none."""

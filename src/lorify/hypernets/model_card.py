@@ -80,7 +80,14 @@ def _hypernetwork_card(folder: Path, address: HubAddress, licence: str | None) -
     lines = [f"A hypernetwork of lorify (kind `{kind.name}`) that makes LoRA adapters for `{base}`.", *_scores(folder)]
     option = "--hypernetwork" if reads_documents else "--task-hypernetwork"
     task = "handbook.pdf" if reads_documents else '--task "Answer in capital letters."'
-    return _card(folder, HYPERNETWORK_FILES, base, licence, lines, f'lorify ask {task} {option} {address} -q "..."')
+    return _card(
+        folder,
+        HYPERNETWORK_FILES | kind.more_files,
+        base,
+        licence,
+        lines,
+        f'lorify ask {task} {option} {address} -q "..."',
+    )
 
 
 def _scores(folder: Path) -> list[str]:

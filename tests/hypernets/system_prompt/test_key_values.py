@@ -13,8 +13,10 @@ from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.errors import HypernetworkError
+from lorify.hub import HubAddress
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import LoadedHypernetwork, hypernetwork_digest
+from lorify.hypernets.model_card import describe_folder
 from lorify.hypernets.system_prompt.description_reader import DescriptionReader
 from lorify.hypernets.system_prompt.key_values import (
     FILE_NAME,
@@ -26,10 +28,10 @@ from lorify.hypernets.system_prompt.key_values import (
 )
 from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
-from lorify.hypernets.system_prompt.solve_key_values import Chats, solve_key_values
+from lorify.hypernets.system_prompt.solve_key_values import SampleChats, solve_key_values
 from lorify.hypernets.system_prompt.specializer import SystemMessageSpecializer, load_system_message_specializer
 
-BASE = tiny_base(num_layers=6, system_message=True)
+BASE = tiny_base(num_layers=6, hidden_size=192, system_message=True)
 ENCODER = BaseEncoder(BASE)
 LAYERS = (2, 3, 4, 5)
 ABOVE = range(4, 6)
@@ -41,23 +43,24 @@ CONFIG = shape_for(
     modules=adapted_modules(BASE, LAYERS, ["q_proj", "k_proj", "v_proj", "down_proj"]),
     embedder_name=ENCODER.name,
     embedder_digest=ENCODER.digest,
+    embedding_size=ENCODER.size,
 )
 
 
-def sample_chats(base: BaseLM) -> list[Chats]:
+def sample_chats(base: BaseLM) -> list[SampleChats]:
     rng = random.Random(0)
     batches = []
     for _ in range(4):
         texts = ["".join(rng.choices("abcdefghij klmnop. Y", k=40)) for _ in range(8)]
         ids = torch.tensor([build_prompt_ids(base.tokenizer, question_messages(text)) for text in texts])
         positions = torch.arange(ids.shape[1]).expand_as(ids)
-        batches.append(Chats([f"{LONG} {text}" for text in texts], ids, torch.ones_like(ids), positions))
+        batches.append(SampleChats([f"{LONG} {text}" for text in texts], ids, torch.ones_like(ids), positions))
     return batches
 
 
 @cache
 def solved() -> tuple[SystemMessageHypernetwork, KeyValueWriter]:
-    hypernetwork = fitted(CONFIG)
+    hypernetwork = fitted(CONFIG, BASE)
     torch.nn.init.normal_(hypernetwork.shared.B["k_proj"], std=0.02)
     writer = solve_key_values(BASE, hypernetwork, DescriptionReader(BASE, ENCODER, CONFIG), sample_chats(BASE))
     assert writer is not None
@@ -116,7 +119,7 @@ def test_a_description_that_fits_the_slots_is_written_as_before():
     assert all(torch.equal(pair.B, without.weights[key].B) for key, pair in with_writer.weights.items())
 
 
-def test_what_overwrites_keys_and_values_is_kept_beside_the_weights_and_bound_to_them(tmp_path):
+def test_the_writer_of_keys_and_values_is_kept_beside_the_weights_and_bound_to_them(tmp_path):
     hypernetwork, writer = solved()
     SYSTEM_PROMPT.save(
         tmp_path,
@@ -131,24 +134,25 @@ def test_what_overwrites_keys_and_values_is_kept_beside_the_weights_and_bound_to
     )
     assert loaded.writer is not None and torch.equal(loaded.writer.A, writer.A)
     assert loaded.rank >= max(pair.rank for pair in loaded.specialize(LONG).weights.values())
+    assert FILE_NAME in describe_folder(tmp_path, HubAddress("someone/tasks"), None).files
     with pytest.raises(HypernetworkError, match="was made for other weights"):
-        load_writer(tmp_path, "0" * 64, device=BASE.device)
+        load_writer(tmp_path, "0" * 64, CONFIG, BASE)
     tensors = load_file(tmp_path / FILE_NAME)
-    del tensors["marks"]
-    save_file(tensors, tmp_path / FILE_NAME)
-    with pytest.raises(HypernetworkError, match="is damaged"):
-        load_writer(tmp_path, digest, device=BASE.device)
+    cut = tensors | {"A": tensors["A"][:, :5].contiguous()}
+    save_file(cut, tmp_path / FILE_NAME, metadata={"hypernetwork": digest})
+    with pytest.raises(HypernetworkError, match=r"is damaged .*A is"):
+        load_writer(tmp_path, digest, CONFIG, BASE)
     SYSTEM_PROMPT.save(tmp_path, CONFIG, hypernetwork)
-    assert load_writer(tmp_path, digest, device=BASE.device) is None
+    assert load_writer(tmp_path, digest, CONFIG, BASE) is None
 
 
 def test_bases_without_a_block_above_the_gate_write_descriptions_as_before():
     base = tiny_base(num_layers=4, system_message=True)
-    config = replace_base(base)
+    config = config_for(base)
     reader = DescriptionReader(base, BaseEncoder(base), config)
     assert solve_key_values(base, SystemMessageHypernetwork(config), reader, sample_chats(base)) is None
 
 
-def replace_base(base: BaseLM):
+def config_for(base: BaseLM):
     encoder = BaseEncoder(base)
     return shape_for(base, embedder_name=encoder.name, embedder_digest=encoder.digest)

@@ -43,7 +43,7 @@ def shape_for(base: BaseLM, **fields) -> SystemMessageConfig:
         "embedder_digest": ENCODER.digest,
         "embedding_size": ENCODER.size,
         "written_layer": WRITTEN,
-        "written_size": 96,
+        "written_size": base.linear(WRITTEN, "down_proj").in_features,
         "hidden_size": base.hidden_size,
         "layers": (2,),
         "modules": adapted_modules(base, [2], ["q_proj", "down_proj"]),
@@ -51,11 +51,11 @@ def shape_for(base: BaseLM, **fields) -> SystemMessageConfig:
     return SystemMessageConfig.model_validate(own | FIELDS | fields)
 
 
-def fitted(config: SystemMessageConfig) -> SystemMessageHypernetwork:
+def fitted(config: SystemMessageConfig, base: BaseLM = BASE) -> SystemMessageHypernetwork:
     """A hypernetwork whose slots are told from all that one question has; its LoRA for all tasks does nothing yet."""
-    ids = torch.tensor([build_prompt_ids(BASE.tokenizer, QUESTION)])
-    with BASE.activation_hooks.recorded_inputs([WRITTEN], "down_proj") as inputs, torch.no_grad():
-        BASE.decoder(input_ids=ids)
+    ids = torch.tensor([build_prompt_ids(base.tokenizer, QUESTION)])
+    with base.activation_hooks.recorded_inputs([WRITTEN], "down_proj") as inputs, torch.no_grad():
+        base.decoder(input_ids=ids)
     x, end = inputs[WRITTEN][0], 1 + config.num_slots
     torch.manual_seed(0)
     hypernetwork = SystemMessageHypernetwork(config)

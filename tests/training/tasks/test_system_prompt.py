@@ -38,7 +38,7 @@ def test_a_run_starts_from_a_trained_hypernetwork_with_the_same_config(tmp_path,
 
 
 def test_what_reads_long_descriptions_is_saved_with_the_weights(tmp_path, tasks_path):
-    base = tiny_base(num_layers=6, system_message=True)
+    base = tiny_base(num_layers=6, hidden_size=192, system_message=True)
     config = system_message_config(tasks_path)
     objective = find_training_kind(config.kind).prepare(config, Preparation(tmp_path, lambda _name: base, silent))
     objective.save_best(tmp_path / "best")

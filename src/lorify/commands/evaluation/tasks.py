@@ -49,7 +49,7 @@ def tasks(
 
     if path is not None and seen:
         raise EvaluationError("--tasks and --seen exclude each other; give one of them")
-    suite = TasksSuite(path=path, seen=seen, written=False, instances=instances, seeds=seeds)
+    suite = TasksSuite(path=path, seen=seen, written=False, long=False, instances=instances, seeds=seeds)
     folders = {
         "multi_task": ("--multi-task", multi_task),
         "oracle": ("--oracles", oracles),

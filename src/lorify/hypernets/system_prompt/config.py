@@ -34,7 +34,7 @@ class SystemMessageConfig(BaseModel):
     lora_alpha: float = Field(gt=0, description="Numerator of the shared LoRA's scaling.")
     use_rslora: bool = Field(description="Scaling is lora_alpha / sqrt(rank) instead of lora_alpha / rank.")
     common_tokens: tuple[int, ...] = Field(
-        description="Token ids of training descriptions, most common first: dropped first if there are too few slots."
+        description="Token ids of training descriptions, most common first: these lose their slots first."
     )
     num_training_tasks: int | None = Field(default=None, description="Tasks it was trained on; null if unknown.")
 

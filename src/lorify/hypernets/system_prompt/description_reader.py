@@ -24,9 +24,9 @@ FIRST_SLOT = 1
 """The first token keeps its state: all other tokens attend to it, whatever the text is."""
 
 NUM_COMMON_TOKENS = 400
-LONG = 1.5
-"""A description with more tokens than this many times the slots is long. Shorter ones lose words that are in most
-descriptions, which training gets the base used to."""
+LONG_FACTOR = 1.5
+"""A description with more tokens than this many times the slots is read whole. A shorter one loses its most common
+words, as in training."""
 
 # Punctuation before a closing quote would be one token with the quote. A quoted text that begins with a small letter
 # and ends with punctuation follows other text in an answer: its first word gets the token that it has after a space.
@@ -82,8 +82,8 @@ class DescriptionReader:
         return key_values_of(self.base, {layer: seen[layer][0, at] for layer in layers}, layers, shared)
 
     def is_long(self, description: str) -> bool:
-        """Whether so many tokens of a description have no slot that it had better be read whole."""
-        return len(self.tokens(description)) > LONG * self.num_kept
+        """Whether a description has too many tokens for its slots, so that it is read whole."""
+        return len(self.tokens(description)) > LONG_FACTOR * self.num_kept
 
     def _kept(self, description: str) -> tuple[list[int], list[int]]:
         """The tokens of a description, at least as many as have a slot, and the positions of those that get one."""

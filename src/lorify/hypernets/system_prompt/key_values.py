@@ -20,7 +20,7 @@ values of a token.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -30,7 +30,10 @@ from torch import Tensor
 from lorify.atomic import save_tensors
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
+from lorify.base.weight_shapes import find_mismatch
 from lorify.errors import HypernetworkError
+from lorify.hypernets.system_prompt.config import SystemMessageConfig
+from lorify.plain_files import open_plain_file
 
 FILE_NAME = "key_values.safetensors"
 """File beside the weights of the hypernetwork that it was solved for; new weights delete it."""
@@ -42,7 +45,6 @@ UP_GAIN = 5.0
 THRESHOLD = 0.7
 """Share of a mark above which the neuron is on; words of the system message in other texts have up to half of one."""
 _MADE_FOR = "hypernetwork"
-_PARTS = ("found", "marks", "rows", "neurons", "amplified", "A", "keys", "values")
 
 
 @dataclass(frozen=True)
@@ -58,51 +60,51 @@ class SlotGate:
     """What sets slots apart from all other tokens, in float32.
 
     Attributes:
-        found: `[s, f]`; row i responds to slot i in the marked block.
-        marks: `[s, d]`, what each of them adds to the hidden state.
-        rows: `[s + 1, d]`; row i responds to the mark of slot i, the last one with 1 to all tokens but the slots.
+        slot_A: `[s, f]`; row i responds to slot i in the marked block.
+        marks: `[s, d]`, what each of these rows adds to the hidden state.
+        gate_A: `[s + 1, d]`; row i responds to the mark of slot i, the last one with 1 to all tokens but the slots.
         neurons: `[s]`, index of each slot's neuron.
         amplified: `[s, d]`, what each neuron adds to the hidden state.
     """
 
-    found: Tensor
+    slot_A: Tensor
     marks: Tensor
-    rows: Tensor
+    gate_A: Tensor
     neurons: Tensor
     amplified: Tensor
 
     def updates(self, marked_layer: int) -> LoraBatch:
         """Build the updates of the marked block and of the gate above it, both gated MLPs."""
-        layer, num_neurons = marked_layer + 1, self.found.shape[1]
+        layer, num_neurons = marked_layer + 1, self.slot_A.shape[1]
         count = len(self.marks)
         slots = torch.arange(count, device=self.marks.device)
-        gate_B, up_B = self.rows.new_zeros(count + 1, num_neurons), self.rows.new_zeros(count, num_neurons)
+        gate_B, up_B = self.gate_A.new_zeros(count + 1, num_neurons), self.gate_A.new_zeros(count, num_neurons)
         gate_B[slots, self.neurons] = GATE_GAIN
         gate_B[count, self.neurons] = -THRESHOLD * GATE_GAIN
         up_B[slots, self.neurons] = UP_GAIN
-        down_A = self.rows.new_zeros(count, num_neurons)
+        down_A = self.gate_A.new_zeros(count, num_neurons)
         down_A[slots, self.neurons] = 1 / (GATE_GAIN * UP_GAIN)
         return {
-            (marked_layer, DOWN_MODULE): LoraTensors(self.found, self.marks.unsqueeze(0)),
-            (layer, GATE_MODULE): LoraTensors(self.rows, gate_B.unsqueeze(0)),
-            (layer, UP_MODULE): LoraTensors(self.rows[:count], up_B.unsqueeze(0)),
+            (marked_layer, DOWN_MODULE): LoraTensors(self.slot_A, self.marks.unsqueeze(0)),
+            (layer, GATE_MODULE): LoraTensors(self.gate_A, gate_B.unsqueeze(0)),
+            (layer, UP_MODULE): LoraTensors(self.gate_A[:count], up_B.unsqueeze(0)),
             (layer, DOWN_MODULE): LoraTensors(down_A, self.amplified.unsqueeze(0)),
         }
 
 
 @dataclass(frozen=True)
 class KeyValueWriter:
-    """What overwrites keys and values at slots, in float32.
+    """Overwrites keys and values at slots; all tensors are in float32.
 
     Attributes:
         gate: sets the slots apart.
         A: `[b, s, d]`; row i of a block responds to slot i alone.
-        own: keys and values of the slots without an update.
+        unchanged: keys and values of the slots without an update.
     """
 
     gate: SlotGate
     A: Tensor
-    own: KeyValues
+    unchanged: KeyValues
 
     def overwrite(self, first_layer: int, wanted: KeyValues) -> LoraBatch:
         """Build the updates that give the slots other keys and values.
@@ -111,7 +113,7 @@ class KeyValueWriter:
             first_layer: the first of the b blocks.
             wanted: the keys and values.
         """
-        changes = {KEY_MODULE: wanted.keys - self.own.keys, VALUE_MODULE: wanted.values - self.own.values}
+        changes = {KEY_MODULE: wanted.keys - self.unchanged.keys, VALUE_MODULE: wanted.values - self.unchanged.values}
         return {
             (first_layer + i, module): LoraTensors(A, change[i].unsqueeze(0))
             for module, change in changes.items()
@@ -152,40 +154,64 @@ def key_values_of(base: BaseLM, inputs: Mapping[int, Tensor], layers: Sequence[i
 
 
 def save_writer(writer: KeyValueWriter, folder: Path, digest: str) -> None:
-    """Write what overwrites keys and values into the folder of a hypernetwork.
+    """Save a writer of keys and values in the folder of a hypernetwork.
 
     Args:
-        writer: what is written.
+        writer: the writer.
         folder: the folder.
         digest: SHA-256 of the hypernetwork's weights file.
     """
-    parts = {**vars(writer.gate), "A": writer.A, **vars(writer.own)}
+    parts = {**vars(writer.gate), "A": writer.A, **vars(writer.unchanged)}
     tensors = {name: tensor.cpu().contiguous() for name, tensor in parts.items()}
     save_tensors(tensors, folder / FILE_NAME, metadata={_MADE_FOR: digest})
 
 
-def load_writer(folder: Path, digest: str, *, device: torch.device) -> KeyValueWriter | None:
-    """Read what overwrites keys and values from the folder of a hypernetwork; None if it has none.
+def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: BaseLM) -> KeyValueWriter | None:
+    """Load the writer of keys and values of a hypernetwork; None if it has none.
 
     Args:
-        folder: the folder.
-        digest: SHA-256 of the hypernetwork's weights file.
-        device: where it is used.
+        folder: folder of the hypernetwork.
+        digest: SHA-256 of its weights file.
+        config: its config.
+        base: the base that it was made for.
 
     Raises:
         HypernetworkError: if the file is damaged or was solved for other weights.
     """
     path = folder / FILE_NAME
-    if not path.exists():
-        return None
     try:
+        open_plain_file(path).close()
         with safe_open(path, framework="pt") as opened:
             made_for = (opened.metadata() or {}).get(_MADE_FOR)
-            parts = {name: opened.get_tensor(name).to(device) for name in _PARTS}
+            parts = {name: opened.get_tensor(name) for name in opened.keys()}
+    except FileNotFoundError:
+        return None
     except (OSError, SafetensorError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise HypernetworkError(f"{path} is damaged ({reason}); fetch it again, or delete it") from error
     if made_for != digest:
         raise HypernetworkError(f"{path} was made for other weights than those beside it; delete it, or train again")
-    gate = SlotGate(*(parts[field.name] for field in fields(SlotGate)))
+    if (mismatch := find_mismatch(_empty_parts(config, base), parts)) is not None:
+        raise HypernetworkError(f"{path} is damaged ({mismatch}); fetch it again, or delete it")
+    parts = {name: tensor.to(base.device) for name, tensor in parts.items()}
+    neurons = parts["neurons"].long().clamp(0, config.written_size - 1)
+    gate = SlotGate(parts["slot_A"], parts["marks"], parts["gate_A"], neurons, parts["amplified"])
     return KeyValueWriter(gate, parts["A"], KeyValues(parts["keys"], parts["values"]))
+
+
+def _empty_parts(config: SystemMessageConfig, base: BaseLM) -> dict[str, Tensor]:
+    """Tensors without data, of the shapes that the file has."""
+    s, d, layers = config.num_slots, config.hidden_size, range(config.marked_layer + 2, base.num_layers)
+    sizes = {"A": d, "keys": 0, "values": 0}
+    if layers:
+        sizes |= {"keys": base.linear(layers[0], KEY_MODULE).out_features}
+        sizes |= {"values": base.linear(layers[0], VALUE_MODULE).out_features}
+    empty = {name: torch.empty(len(layers), s, size, device="meta") for name, size in sizes.items()}
+    gate = {
+        "slot_A": (s, config.written_size),
+        "marks": (s, d),
+        "gate_A": (s + 1, d),
+        "neurons": (s,),
+        "amplified": (s, d),
+    }
+    return empty | {name: torch.empty(shape, device="meta") for name, shape in gate.items()}

@@ -61,8 +61,14 @@ def fit_slots(slots: Tensor, fixed: Tensor, others: Tensor) -> Tensor:
         others: `[n, f]`, its inputs at tokens of users and of the base.
     """
     wide = widest_float(slots.device)
-    slots, fixed, others = slots.to(wide), fixed.to(wide), others.to(wide)
-    moments = others.T @ others / len(others) + FIXED_WEIGHT * fixed.T @ fixed  # [f, f]
+    fixed, others = fixed.to(wide), others.to(wide)
+    return fit_to_moments(slots, others.T @ others / len(others) + FIXED_WEIGHT * fixed.T @ fixed)
+
+
+def fit_to_moments(slots: Tensor, moments: Tensor) -> Tensor:
+    """Fit `A [k, f]` as `fit_slots` does, given the second moments G of all other inputs `[f, f]`."""
+    wide = widest_float(slots.device)
+    slots, moments = slots.to(wide), moments.to(wide)
     ridge = OTHERS_WEIGHT * moments
     ridge.diagonal().add_(RIDGE * moments.diagonal().mean())
     solved = torch.linalg.solve(ridge, slots.T)  # G^-1 X^T [f, k]

@@ -1,4 +1,4 @@
-"""Solves for what overwrites keys and values at slots, from what chats with adapters have in the base's blocks.
+"""Solves for the writer of keys and values, from the activations of sample chats.
 
 Shape letters as in `lorify.hypernets.system_prompt.key_values`; k slots in all, c tokens that every chat begins with.
 """
@@ -29,7 +29,7 @@ from lorify.hypernets.system_prompt.key_values import (
     stack_updates,
 )
 from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
-from lorify.hypernets.system_prompt.slots import fit_slots
+from lorify.hypernets.system_prompt.slots import FIXED_WEIGHT, fit_slots, fit_to_moments
 
 MARK_SIZE = 0.3
 """Size of a mark, relative to the mean norm of hidden states there. What other tokens get of it stays small."""
@@ -37,11 +37,13 @@ AMPLIFICATION = 30.0
 """Size of an amplified mark, relative to the largest mean norm of the hidden states of a block."""
 RIDGE = 1e-6
 MAX_ERROR = 0.3
-"""Largest relative error of keys and values with which they are of use."""
+"""Largest relative error of keys and values at which a solution is kept."""
+MAX_CONFUSED = 0.01
+"""Largest share of other tokens that are taken for a slot, with a response above one half, at which it is kept."""
 
 
 @dataclass(frozen=True)
-class Chats:
+class SampleChats:
     """Chats with adapters, one description a row; several chats may share a row.
 
     Attributes:
@@ -58,9 +60,9 @@ class Chats:
 
 
 def solve_key_values(
-    base: BaseLM, hypernetwork: SystemMessageHypernetwork, reader: DescriptionReader, chats: Iterable[Chats]
+    base: BaseLM, hypernetwork: SystemMessageHypernetwork, reader: DescriptionReader, chats: Iterable[SampleChats]
 ) -> KeyValueWriter | None:
-    """Solve for what overwrites keys and values at the slots that hold tokens of a description.
+    """Solve for the writer of keys and values of a hypernetwork.
 
     Args:
         base: the base.
@@ -70,7 +72,7 @@ def solve_key_values(
 
     Returns:
         The solution. None if the base is sharded or recurrent, or has other linear layers in its blocks than it takes,
-        or no block above the gate, or the keys and values come out otherwise than they are wanted.
+        or no block above the gate; or keys and values miss their targets, or other tokens are taken for slots.
     """
     if not _is_possible(base, hypernetwork):
         return None
@@ -90,9 +92,50 @@ def _is_possible(base: BaseLM, hypernetwork: SystemMessageHypernetwork) -> bool:
     return all(key in base.linear_keys for key in needed)
 
 
+class _Block:
+    """Means over tokens that are no slots, in one block.
+
+    Attributes:
+        fixed: hidden states and inputs of attention of the tokens that every chat begins with `[m, d]` each.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.fixed = torch.zeros(0, size, device=device), torch.zeros(0, size, device=device)
+        self._directions, self._inputs = torch.zeros(2, size, size, device=device)
+        self._norm, self._count = 0.0, 0
+
+    def add(self, states: Tensor, inputs: Tensor) -> None:
+        """Add hidden states and inputs of attention of other tokens `[n, d]`."""
+        unit = F.normalize(states, dim=-1)
+        self._directions += unit.T @ unit
+        self._inputs += inputs.T @ inputs
+        self._norm += states.norm(dim=-1).sum().item()
+        self._count += len(states)
+
+    @property
+    def norm(self) -> float:
+        """Norm of a hidden state."""
+        return self._norm / self._count
+
+    @property
+    def directions(self) -> Tensor:
+        """Second moments of hidden states that are brought to norm one `[d, d]`."""
+        unit = F.normalize(self.fixed[0], dim=-1)
+        return self._directions / self._count + FIXED_WEIGHT * unit.T @ unit
+
+    @property
+    def inputs(self) -> Tensor:
+        """Second moments of the inputs of attention `[d, d]`."""
+        return self._inputs / self._count + FIXED_WEIGHT * self.fixed[1].T @ self.fixed[1]
+
+
 class _Solver:
     def __init__(
-        self, base: BaseLM, hypernetwork: SystemMessageHypernetwork, reader: DescriptionReader, chats: Sequence[Chats]
+        self,
+        base: BaseLM,
+        hypernetwork: SystemMessageHypernetwork,
+        reader: DescriptionReader,
+        chats: Sequence[SampleChats],
     ) -> None:
         self.base, self.hypernetwork, self.reader, self.chats = base, hypernetwork, reader, chats
         config = hypernetwork.config
@@ -108,21 +151,22 @@ class _Solver:
 
     def solve(self) -> KeyValueWriter | None:
         """Solve for one part after the other, each with those before it in place."""
-        states, others, fixed = self._measure_above()
-        norms = torch.stack([found.norm(dim=-1).mean() for found in states.values()])
-        directions = _least_used_directions(states.values(), self.num_slots)
-        marks = directions * MARK_SIZE * norms[0]
-        found = self._solve_found()
-        rows = self._solve_gate(found, marks)
-        gate = SlotGate(found, marks, rows, self._quiet_neurons(), directions * AMPLIFICATION * norms.max())
+        above = self._measure_above()
+        directions = _least_used_directions([block.directions for block in above], self.num_slots)
+        marks = directions * MARK_SIZE * above[0].norm
+        slot_A = self._solve_marks()
+        gate_A = self._solve_gate(slot_A, marks)
+        amplified = directions * AMPLIFICATION * max(block.norm for block in above)
+        gate = SlotGate(slot_A, marks, gate_A, self._quiet_neurons(), amplified)
         slots = self._slot_inputs(stack_updates(self.shared, gate.updates(self.marked_layer)))
-        A = torch.stack([fit_slots(slots[i], fixed[i], others[i]) for i in self.above])
+        A = torch.stack([fit_to_moments(slots[i], block.inputs) for i, block in zip(self.above, above, strict=True)])
         writer = KeyValueWriter(gate, A, key_values_of(self.base, slots, self.above, self.shared))
-        return writer if self._error(writer) <= MAX_ERROR else None
+        # Not `<=`, so that it fails if a number is not finite.
+        return writer if self._error(writer) < MAX_ERROR and self._confused(writer) < MAX_CONFUSED else None
 
     def _run(
         self, updates: Sequence[LoraBatch], layers: Sequence[int], module: str
-    ) -> Iterator[tuple[Chats, Activations]]:
+    ) -> Iterator[tuple[SampleChats, Activations]]:
         """Run the chats, each with its updates, and yield the inputs of blocks and of one of their linear layers."""
         for chats, lora in zip(self.chats, updates, strict=True):
             yield (
@@ -137,7 +181,7 @@ class _Solver:
                 ),
             )
 
-    def _others(self, chats: Chats, found: Tensor) -> Tensor:
+    def _others(self, chats: SampleChats, found: Tensor) -> Tensor:
         """What comes after the tokens that every chat begins with `[n, d]`, in float32."""
         return found[chats.position_ids >= self.start.shape[1]].float()
 
@@ -146,21 +190,15 @@ class _Solver:
         found = found[0, : self.start.shape[1]].float()
         return torch.cat([found[: self.slots.start], found[self.slots.stop :]])
 
-    def _measure_above(self) -> tuple[dict[int, Tensor], dict[int, Tensor], dict[int, Tensor]]:
-        """Hidden states of tokens that are no slots, and inputs of attention of other and of fixed tokens, by block."""
-        states: dict[int, list[Tensor]] = {i: [] for i in self.above}
-        others: dict[int, list[Tensor]] = {i: [] for i in self.above}
-        fixed: dict[int, Tensor] = {}
-        for chats, found in self._run(self.described, self.above, KEY_MODULE):
-            for i in self.above:
-                states[i] += [self._others(chats, found.states[i]), self._fixed(found.states[i])]
-                others[i].append(self._others(chats, found.inputs[i]))
-                fixed[i] = self._fixed(found.inputs[i])
-        return (
-            {i: torch.cat(found) for i, found in states.items()},
-            {i: torch.cat(found) for i, found in others.items()},
-            fixed,
-        )
+    def _measure_above(self) -> list[_Block]:
+        """Measure tokens that are no slots, with descriptions in place, in every block above the gate."""
+        blocks = [_Block(self.base.hidden_size, self.base.device) for _ in self.above]
+        for chats, seen in self._run(self.described, self.above, KEY_MODULE):
+            for i, block in zip(self.above, blocks, strict=True):
+                states, inputs = (found[i] for found in (seen.states, seen.inputs))
+                block.add(self._others(chats, states), self._others(chats, inputs))
+                block.fixed = self._fixed(states), self._fixed(inputs)  # the same in all chats
+        return blocks
 
     def _quiet_neurons(self) -> Tensor:
         """The neurons of the gate that add least to the hidden states `[s]`."""
@@ -169,16 +207,16 @@ class _Solver:
         effect = self.base.linear(at, DOWN_MODULE).weight.float().square().sum(0)  # [f]
         return (torch.cat(inputs).square().mean(0) * effect).argsort()[: self.num_slots]
 
-    def _solve_found(self) -> Tensor:
+    def _solve_marks(self) -> Tensor:
         """Rows that respond to the slots in the marked block `[s, f]`."""
         at = self.marked_layer
         seen = [(chats, seen.inputs[at]) for chats, seen in self._run(self.bare, [at], DOWN_MODULE)]
         slots, fixed = seen[0][1][0, self.slots].float(), self._fixed(seen[0][1])
         return fit_slots(slots, fixed, torch.cat([self._others(chats, found) for chats, found in seen]))
 
-    def _solve_gate(self, found: Tensor, marks: Tensor) -> Tensor:
+    def _solve_gate(self, slot_A: Tensor, marks: Tensor) -> Tensor:
         """Ridge regression from inputs of the gate to which slot a token is, or whether it is none `[s + 1, d]`."""
-        marked = stack_updates(self.shared, {(self.marked_layer, DOWN_MODULE): LoraTensors(found, marks.unsqueeze(0))})
+        marked = stack_updates(self.shared, {(self.marked_layer, DOWN_MODULE): LoraTensors(slot_A, marks.unsqueeze(0))})
         at = self.gate_layer
         seen = [(chats, seen.inputs[at]) for chats, seen in self._run([marked] * len(self.chats), [at], GATE_MODULE)]
         slots = seen[0][1][0, self.slots].float()
@@ -205,17 +243,29 @@ class _Solver:
         own = writer.gate.updates(self.marked_layer), writer.overwrite(self.above[0], wanted)
         updates = stack_updates(self.shared, *own)
         actual = key_values_of(self.base, self._slot_inputs(updates), self.above, updates)
-        pairs = ((actual.keys, wanted.keys), (actual.values, wanted.values))
-        return max(((one - other).norm(dim=(-2, -1)) / other.norm(dim=(-2, -1))).max().item() for one, other in pairs)
+        errors = [
+            (found - target).norm(dim=(-2, -1)) / target.norm(dim=(-2, -1))  # [b]
+            for found, target in ((actual.keys, wanted.keys), (actual.values, wanted.values))
+        ]
+        return torch.stack(errors).max().item()
+
+    def _confused(self, writer: KeyValueWriter) -> float:
+        """Share of tokens after the chat's beginning to which `A` responds in the last block as to a slot."""
+        updates = stack_updates(self.shared, writer.gate.updates(self.marked_layer))
+        last = self.above[-1]
+        responses = [
+            (self._others(chats, seen.inputs[last]) @ writer.A[-1].T).abs().amax(-1)
+            for chats, seen in self._run([updates] * len(self.chats), [last], KEY_MODULE)
+        ]
+        return (torch.cat(responses) > 0.5).float().mean().item()
 
 
-def _least_used_directions(states: Iterable[Tensor], count: int) -> Tensor:
-    """Orthonormal directions `[count, d]` of which hidden states, brought to norm one, have least.
+def _least_used_directions(moments: Sequence[Tensor], count: int) -> Tensor:
+    """Orthonormal directions `[count, d]` of which the hidden states of all blocks have least.
 
     Args:
-        states: hidden states of each block `[n, d]`, which count the same in each.
+        moments: second moments of the hidden states of each block `[d, d]`, brought to norm one.
         count: number of directions.
     """
-    moments = [unit.T @ unit / len(unit) for unit in (F.normalize(found, dim=-1) for found in states)]
-    total = torch.stack(moments).sum(0)
+    total = torch.stack(list(moments)).sum(0)
     return torch.linalg.eigh(total.to(widest_float(total.device))).eigenvectors[:, :count].T.float().contiguous()

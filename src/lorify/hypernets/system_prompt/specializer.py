@@ -32,7 +32,7 @@ class SystemMessageSpecializer(EncoderSpecializer):
     @property
     def rank(self) -> int:
         """Largest rank of its adapters."""
-        above = 0 if self.writer is None else self.config.rank + len(self.writer.gate.rows)
+        above = 0 if self.writer is None else self.config.rank + len(self.writer.gate.gate_A)
         return max(self.config.rank, self.config.num_slots, above)
 
     @cached_property
@@ -52,11 +52,11 @@ class SystemMessageSpecializer(EncoderSpecializer):
         soft = self.hypernetwork.soft_states(read)[0]
         shared, marked = self.hypernetwork.shared_updates(), self.config.marked_layer
         above = range(marked + 2, self.base.num_layers)
-        own = {
+        written = {
             **self.writer.gate.updates(marked),
             **self.writer.overwrite(above[0], self._reader.read_whole(description, soft, shared, above)),
         }
-        stacked = stack_updates({key: shared[key] for key in own if key in shared}, own)
+        stacked = stack_updates({key: shared[key] for key in written if key in shared}, written)
         return {**self._shared, **{key: self._pair(tensors) for key, tensors in stacked.items()}}
 
     def _pair(self, tensors: LoraTensors) -> LoraPair:
@@ -81,5 +81,5 @@ def load_system_message_specializer(
         encoder=load_description_encoder(loaded.config.embedder_name, base=base, device=base.device),
         name=loaded.name,
         digest=loaded.digest,
-        writer=load_writer(loaded.folder, loaded.digest, device=base.device),
+        writer=load_writer(loaded.folder, loaded.digest, loaded.config, base),
     )

@@ -23,11 +23,11 @@ from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT, DescriptionReader, most_common_tokens
-from lorify.hypernets.system_prompt.key_values import save_writer
+from lorify.hypernets.system_prompt.key_values import KeyValueWriter, save_writer
 from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.slots import find_slots, fit_slots
-from lorify.hypernets.system_prompt.solve_key_values import Chats, solve_key_values
+from lorify.hypernets.system_prompt.solve_key_values import SampleChats, solve_key_values
 from lorify.hypernets.system_prompt.training_config import SystemMessageSettings, SystemMessageTrainingConfig
 from lorify.training.engine.losses import answer_loss_per_segment
 from lorify.training.engine.objective import BatchLoss
@@ -42,7 +42,7 @@ from lorify.training.tasks.setup import adapted_layers, build_samplers, load_tas
 SAMPLE_BATCHES = 40
 """Training batches whose inputs must not be mistaken for the system message."""
 KEY_VALUE_BATCHES = 8
-"""Training batches from which it is solved what overwrites keys and values."""
+"""Training batches that the writer of keys and values is solved from."""
 MAX_ECHOES = 3
 """Pieces of the system message in a user's text of these batches, at most."""
 
@@ -120,7 +120,7 @@ class SystemMessageObjective:
     def save_best(self, folder: Path) -> None:
         """Save the hypernetwork with its config to `folder`."""
         trained = {"num_training_tasks": len(self.samplers["train"].tasks)}
-        writer = solve_key_values(self.base, self.hypernetwork, self.reader, self._sample_chats())
+        writer = self._solve_key_values()
 
         def write_more(saved: Path) -> None:
             if writer is not None:
@@ -129,8 +129,23 @@ class SystemMessageObjective:
         config = self.hypernetwork_config.model_copy(update=trained)
         SYSTEM_PROMPT.save(folder, config, self.hypernetwork, write_more=write_more)
 
-    def _sample_chats(self) -> Iterator[Chats]:
-        """The first training batches, to solve for what overwrites keys and values."""
+    def _solve_key_values(self) -> KeyValueWriter | None:
+        """Solve for the writer of keys and values; without one, the weights are worth saving too."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DescriptionWarning)  # as in `_score`
+                return solve_key_values(self.base, self.hypernetwork, self.reader, self._sample_chats())
+        except RuntimeError as error:  # out of memory, or a matrix that is not finite
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            warnings.warn(
+                f"the hypernetwork is saved without what reads long descriptions whole ({reason}); they will lose "
+                "their most common words",
+                stacklevel=2,
+            )
+            return None
+
+    def _sample_chats(self) -> Iterator[SampleChats]:
+        """The first training batches, with pieces of the system message in the users' texts."""
         config = self.hypernetwork_config
         message = config.chat_start[FIRST_SLOT : FIRST_SLOT + config.num_slots]
         rng = random.Random(self.config.seed)
@@ -141,7 +156,7 @@ class SystemMessageObjective:
             ]
             rows = pack_rows(segments).to(self.base.device)
             mask = self.base.attention_mask(rows.attention_mask)
-            yield Chats(batch.descriptions, rows.input_ids, mask, rows.position_ids)
+            yield SampleChats(batch.descriptions, rows.input_ids, mask, rows.position_ids)
 
     def _score(self, step: TaskBatch, dropout: float = 0.0) -> RowScores:
         optimization = self.config.optimization

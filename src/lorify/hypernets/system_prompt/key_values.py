@@ -13,7 +13,7 @@ there are slots are written over those of the slots:
 
 All of it is solved in closed form (`lorify.hypernets.system_prompt.solve_key_values`); nothing is trained.
 
-Shape letters: s slots with a mark, d hidden size, f neurons of a block, b blocks above the gate, h size of keys or
+Shape letters: s slots, d hidden size, f neurons of a block, b blocks above the gate, h size of keys or
 values of a token.
 """
 

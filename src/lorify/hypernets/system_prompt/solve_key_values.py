@@ -1,6 +1,6 @@
 """Solves for the writer of keys and values, from the activations of sample chats.
 
-Shape letters as in `lorify.hypernets.system_prompt.key_values`; k slots in all, c tokens that every chat begins with.
+Shape letters as in `lorify.hypernets.system_prompt.key_values`; c tokens that every chat begins with, s of them slots.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class _Solver:
         slots = self._slot_inputs(stack_updates(self.shared, gate.updates(self.marked_layer)))
         A = torch.stack([fit_to_moments(slots[i], block.inputs) for i, block in zip(self.above, above, strict=True)])
         writer = KeyValueWriter(gate, A, key_values_of(self.base, slots, self.above, self.shared))
-        # Not `<=`, so that it fails if a number is not finite.
+        # Comparisons with numbers that are not finite are false.
         return writer if self._error(writer) < MAX_ERROR and self._confused(writer) < MAX_CONFUSED else None
 
     def _run(

@@ -162,3 +162,8 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where or 'all of it'}: {first['msg']}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if there is no message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -33,7 +33,7 @@ from transformers.masking_utils import eager_mask
 from lorify.base.files.locate import weights_digest
 from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
 from lorify.data.answers import YES_OR_NO
-from lorify.errors import ContextError, ExtractorError
+from lorify.errors import ContextError, ExtractorError, first_line
 from lorify.extraction.config import ExtractorConfig
 
 PLAIN_ATTENTION = "lorify_plain"
@@ -196,11 +196,6 @@ def _check_encoder(encoder: object, tokenizer: PreTrainedTokenizerBase, config: 
             f"encoder {config.encoder!r} reads {encoder.config.max_position_embeddings} tokens, and max_tokens is "
             f"{config.max_tokens}; lower extractor.max_tokens"
         )
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if there is no message."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _replace_linears(

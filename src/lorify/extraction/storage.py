@@ -16,10 +16,10 @@ from transformers import PreTrainedTokenizerBase
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.base.weight_shapes import find_mismatch
-from lorify.errors import ExtractorError, first_problem
+from lorify.errors import ExtractorError, first_line, first_problem
 from lorify.extraction.config import ExtractorConfig
 from lorify.extraction.extractor import Extractor
-from lorify.extraction.model import ExtractorNetwork, first_line, load_encoder
+from lorify.extraction.model import ExtractorNetwork, load_encoder
 from lorify.json_text import parse_json
 from lorify.plain_files import open_plain_file, read_plain_file
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 
 MAX_CONCURRENT_CALLS = 16
 Input = TypeVar("Input")
@@ -98,8 +98,3 @@ def call_concurrently(call: Callable[[Input], Output], inputs: Sequence[Input]) 
     """Call a function for each input concurrently and return the outputs in order; the first error cancels the rest."""
     with ThreadPoolExecutor(MAX_CONCURRENT_CALLS) as pool:
         return list(pool.map(call, inputs))
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

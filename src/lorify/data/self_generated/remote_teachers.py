@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lorify.base.files.locate import resolve_base
-from lorify.data.self_generated.engines import Endpoint, OfflineVllm, call_concurrently, first_line
+from lorify.data.self_generated.engines import Endpoint, OfflineVllm, call_concurrently
 from lorify.data.self_generated.teachers import Teacher, TeacherAnswer, TeacherBase, read_teacher_base
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 
 PREFERRED_CONTEXTS = 64
 _TOKEN_ID = "token_id:"  # prefix with which vLLM writes token ids instead of texts

@@ -52,6 +52,10 @@ class SystemMessageConfig(BaseModel):
         """Block in which slots are marked whose keys and values are overwritten (see `key_values`)."""
         return self.written_layer + 1
 
+    def overwritten_layers(self, num_layers: int) -> range:
+        """Blocks of a base with so many in which their keys and values are overwritten: those above the gate."""
+        return range(self.marked_layer + 2, num_layers)
+
     @property
     def scaling(self) -> float:
         """Scaling of the shared LoRA."""

@@ -31,7 +31,7 @@ from lorify.atomic import save_tensors
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.weight_shapes import find_mismatch
-from lorify.errors import HypernetworkError
+from lorify.errors import HypernetworkError, first_line
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.plain_files import open_plain_file
 
@@ -106,19 +106,20 @@ class KeyValueWriter:
     A: Tensor
     unchanged: KeyValues
 
-    def overwrite(self, first_layer: int, wanted: KeyValues) -> LoraBatch:
-        """Build the updates that give the slots other keys and values.
+    def updates(self, marked_layer: int, wanted: KeyValues) -> LoraBatch:
+        """Build all updates that give the slots other keys and values.
 
         Args:
-            first_layer: the first of the b blocks.
+            marked_layer: the marked block; the gate and the b blocks are those above it.
             wanted: the keys and values.
         """
         changes = {KEY_MODULE: wanted.keys - self.unchanged.keys, VALUE_MODULE: wanted.values - self.unchanged.values}
-        return {
-            (first_layer + i, module): LoraTensors(A, change[i].unsqueeze(0))
+        overwritten = {
+            (marked_layer + 2 + i, module): LoraTensors(A, change[i].unsqueeze(0))
             for module, change in changes.items()
             for i, A in enumerate(self.A.unbind(0))
         }
+        return {**self.gate.updates(marked_layer), **overwritten}
 
 
 def stack_updates(*batches: Mapping[tuple[int, str], LoraTensors]) -> dict[tuple[int, str], LoraTensors]:
@@ -187,8 +188,7 @@ def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: Ba
     except FileNotFoundError:
         return None
     except (OSError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise HypernetworkError(f"{path} is damaged ({reason}); fetch it again, or delete it") from error
+        raise HypernetworkError(f"{path} is damaged ({first_line(error)}); fetch it again, or delete it") from error
     if made_for != digest:
         raise HypernetworkError(f"{path} was made for other weights than those beside it; delete it, or train again")
     if (mismatch := find_mismatch(_empty_parts(config, base), parts)) is not None:
@@ -201,17 +201,16 @@ def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: Ba
 
 def _empty_parts(config: SystemMessageConfig, base: BaseLM) -> dict[str, Tensor]:
     """Tensors without data, of the shapes that the file has."""
-    s, d, layers = config.num_slots, config.hidden_size, range(config.marked_layer + 2, base.num_layers)
-    sizes = {"A": d, "keys": 0, "values": 0}
-    if layers:
-        sizes |= {"keys": base.linear(layers[0], KEY_MODULE).out_features}
-        sizes |= {"values": base.linear(layers[0], VALUE_MODULE).out_features}
-    empty = {name: torch.empty(len(layers), s, size, device="meta") for name, size in sizes.items()}
-    gate = {
+    s, d, b = config.num_slots, config.hidden_size, len(config.overwritten_layers(base.num_layers))
+    keys, values = (base.linear(base.num_layers - 1, module).out_features for module in (KEY_MODULE, VALUE_MODULE))
+    shapes = {
         "slot_A": (s, config.written_size),
         "marks": (s, d),
         "gate_A": (s + 1, d),
         "neurons": (s,),
         "amplified": (s, d),
+        "A": (b, s, d),
+        "keys": (b, s, keys),
+        "values": (b, s, values),
     }
-    return empty | {name: torch.empty(shape, device="meta") for name, shape in gate.items()}
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

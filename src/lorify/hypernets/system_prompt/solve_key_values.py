@@ -82,7 +82,7 @@ def solve_key_values(
 
 def _is_possible(base: BaseLM, hypernetwork: SystemMessageHypernetwork) -> bool:
     marked = hypernetwork.config.marked_layer
-    above = range(marked + 2, base.num_layers)
+    above = hypernetwork.config.overwritten_layers(base.num_layers)
     if base.is_recurrent or base.is_sharded or not above:
         return False
     if any(DOWN_MODULE not in base.writing_modules(layer) for layer in (marked, marked + 1)):
@@ -141,7 +141,7 @@ class _Solver:
         config = hypernetwork.config
         self.num_slots, self.slots = config.num_slots, slice(FIRST_SLOT, FIRST_SLOT + config.num_slots)
         self.marked_layer, self.gate_layer = config.marked_layer, config.marked_layer + 1
-        self.above = list(range(self.gate_layer + 1, base.num_layers))
+        self.above = config.overwritten_layers(base.num_layers)
         self.start = torch.tensor([config.chat_start], device=base.device)  # [1, c]
         self.shared = hypernetwork.shared_updates()
         self.bare = [self.shared] * len(chats)
@@ -240,8 +240,7 @@ class _Solver:
         description = max(self.chats[0].descriptions, key=len)
         soft = self.hypernetwork.soft_states(self.reader.read([description]))[0]
         wanted = self.reader.read_whole(description, soft, self.shared, self.above)
-        own = writer.gate.updates(self.marked_layer), writer.overwrite(self.above[0], wanted)
-        updates = stack_updates(self.shared, *own)
+        updates = stack_updates(self.shared, writer.updates(self.marked_layer, wanted))
         actual = key_values_of(self.base, self._slot_inputs(updates), self.above, updates)
         errors = [
             (found - target).norm(dim=(-2, -1)) / target.norm(dim=(-2, -1))  # [b]
@@ -260,12 +259,12 @@ class _Solver:
         return (torch.cat(responses) > 0.5).float().mean().item()
 
 
-def _least_used_directions(moments: Sequence[Tensor], count: int) -> Tensor:
+def _least_used_directions(moments: list[Tensor], count: int) -> Tensor:
     """Orthonormal directions `[count, d]` of which the hidden states of all blocks have least.
 
     Args:
         moments: second moments of the hidden states of each block `[d, d]`, brought to norm one.
         count: number of directions.
     """
-    total = torch.stack(list(moments)).sum(0)
+    total = torch.stack(moments).sum(0)
     return torch.linalg.eigh(total.to(widest_float(total.device))).eigenvectors[:, :count].T.float().contiguous()

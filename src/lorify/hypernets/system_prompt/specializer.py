@@ -50,12 +50,9 @@ class SystemMessageSpecializer(EncoderSpecializer):
             key = self.config.written_layer, WRITTEN_MODULE
             return {key: self._pair(self.hypernetwork.write(read)), **self._shared}
         soft = self.hypernetwork.soft_states(read)[0]
-        shared, marked = self.hypernetwork.shared_updates(), self.config.marked_layer
-        above = range(marked + 2, self.base.num_layers)
-        written = {
-            **self.writer.gate.updates(marked),
-            **self.writer.overwrite(above[0], self._reader.read_whole(description, soft, shared, above)),
-        }
+        shared, layers = self.hypernetwork.shared_updates(), self.config.overwritten_layers(self.base.num_layers)
+        wanted = self._reader.read_whole(description, soft, shared, layers)
+        written = self.writer.updates(self.config.marked_layer, wanted)
         stacked = stack_updates({key: shared[key] for key in written if key in shared}, written)
         return {**self._shared, **{key: self._pair(tensors) for key, tensors in stacked.items()}}
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from lorify.base.model import BaseLM
 from lorify.contexts.description_text import DescriptionWarning
 from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
-from lorify.errors import TrainingError
+from lorify.errors import TrainingError, first_line
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
@@ -136,10 +136,9 @@ class SystemMessageObjective:
                 warnings.simplefilter("ignore", DescriptionWarning)  # as in `_score`
                 return solve_key_values(self.base, self.hypernetwork, self.reader, self._sample_chats())
         except RuntimeError as error:  # out of memory, or a matrix that is not finite
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
             warnings.warn(
-                f"the hypernetwork is saved without what reads long descriptions whole ({reason}); they will lose "
-                "their most common words",
+                f"the hypernetwork is saved without what reads long descriptions whole ({first_line(error)}); they "
+                "will lose their most common words",
                 stacklevel=2,
             )
             return None

@@ -27,7 +27,7 @@ def pytest_sessionfinish() -> None:
 def no_extractor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of tiny bases do not load the encoder of the shipped extractor, which is larger than all else in them."""
     if request.node.get_closest_marker("shipped") is None:
-        monkeypatch.setattr("lorify.shipped.load_extractor_for", lambda base, hypernetwork: None)
+        monkeypatch.setattr("lorify.shipped.load_extractor_for", lambda hypernetwork, **_placement: None)
 
 
 @pytest.fixture(scope="module")

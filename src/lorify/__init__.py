@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.contexts.documents import Document, document_from_text
-    from lorify.facade import Lorify, load, specialize
+    from lorify.facade import Lorify, load, load_router, specialize
 
-__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load", "specialize"]
+__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load", "load_router", "specialize"]
 
 _MODULES = {
     "Adapter": "lorify.adapters",
@@ -18,6 +18,7 @@ _MODULES = {
     "Lorify": "lorify.facade",
     "document_from_text": "lorify.contexts.documents",
     "load": "lorify.facade",
+    "load_router": "lorify.facade",
     "specialize": "lorify.facade",
 }
 

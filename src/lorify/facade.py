@@ -12,12 +12,15 @@ import torch
 
 from lorify import shipped
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
+from lorify.adapters.exports.registry import DEFAULT_EXPORT, find_export
 from lorify.adapters.storage import save_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
+from lorify.answering.parts.folder import export_parts
+from lorify.answering.parts.router import PartRouter
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
 from lorify.base.chat.prompts import Message, PromptBuilder
@@ -30,6 +33,7 @@ from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
+from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
@@ -395,6 +399,36 @@ class Lorify:
         """Write an adapter to a folder (safetensors and JSON)."""
         save_adapter(adapter, Path(folder))
 
+    def export_parts(
+        self,
+        adapter: Adapter,
+        folder: Path | str,
+        format: str = DEFAULT_EXPORT,
+        *,
+        probe: bool = True,
+        report: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Export an adapter as adapters of a few sentences each, of which `load_router` chooses one for each question.
+
+        Args:
+            adapter: an adapter that keeps the tokens of its documents, or their index.
+            folder: folder to write.
+            format: export format of the parts, `peft` or `gguf`.
+            probe: also run a probe prompt with the first part in the library that the format is for.
+            report: called after each part with 1 and the number of all parts.
+
+        Raises:
+            AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written.
+            HypernetworkError: if the hypernetwork's adapters cannot be divided.
+        """
+        internalizer = self.internalizer
+        if not isinstance(internalizer, AssociativeInternalizer):
+            raise HypernetworkError(
+                f"adapters of {internalizer.name} cannot be divided into parts, only those of an associative "
+                "hypernetwork; export the adapter whole"
+            )
+        export_parts(internalizer, adapter, Path(folder), find_export(format), probe=probe, report=report)
+
     def load_adapter(self, folder: Path | str) -> Adapter:
         """Read an adapter that was saved.
 
@@ -445,7 +479,7 @@ def load(
         task_folder,
         ConfidenceModel.load(folder, internalizer.digest),
         StatedModel.load(folder, internalizer.digest),
-        partial(shipped.load_extractor_for, loaded, folder),
+        partial(shipped.load_extractor_for, folder, dtype=loaded.dtype, device=loaded.device),
     )
 
 
@@ -455,6 +489,21 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     To specialize for several tasks, call `load` once and use `Lorify.specialize`.
     """
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
+
+
+def load_router(folder: Path | str) -> PartRouter:
+    """Load what chooses among the parts of an adapter that `Lorify.export_parts` wrote. No base is loaded.
+
+    Example:
+        >>> part = lorify.load_router("handbook-parts").choose("Who approves travel?")
+        >>> part.adapter if part else "the base"
+
+    Raises:
+        AdapterError: if the folder is not such an export, or a file of it is damaged.
+        HypernetworkError: if its weights of words are damaged.
+    """
+    router = PartRouter.load(folder)
+    return replace(router, extractor=shipped.load_extractor_for(None))
 
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:

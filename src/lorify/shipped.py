@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter
 from lorify.base.files.locate import DEFAULT_BASE
@@ -43,21 +45,24 @@ def load_follow_up_writer(base: BaseLM) -> Adapter | None:
     return _load_writer(base, SHIPPED_FOLLOW_UP_WRITERS)
 
 
-def load_extractor_for(base: BaseLM, hypernetwork: Path | None) -> Extractor | None:
+def load_extractor_for(
+    hypernetwork: Path | None, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Extractor | None:
     """Read the extractor in the folder of a hypernetwork, or else the one that ships, which is the same for all bases.
 
     Args:
-        base: the base; the extractor computes in its dtype, on its device.
         hypernetwork: folder of the document hypernetwork, if there is one.
+        dtype: what the extractor computes in.
+        device: where it does.
 
     Returns:
         The extractor; None with a warning if it or its encoder cannot be loaded.
     """
     folder = hypernetwork if hypernetwork is not None and has_extractor(hypernetwork) else SHIPPED_EXTRACTOR
     try:
-        return load_extractor(folder, dtype=base.dtype, device=base.device)
+        return load_extractor(folder, dtype=dtype, device=device)
     except ExtractorError as error:
-        warnings.warn(f"{error}; until then, the reader of the hypernetwork chooses words to quote", stacklevel=2)
+        warnings.warn(f"{error}; until then, answers are looked for without it", stacklevel=2)
         return None
 
 

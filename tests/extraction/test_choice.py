@@ -3,7 +3,6 @@
 import warnings
 
 import pytest
-from tiny import tiny_base
 from tiny_extractor import tiny_extractor
 
 from lorify import shipped
@@ -26,17 +25,17 @@ def test_an_extractor_in_the_folder_of_a_hypernetwork_comes_before_the_shipped_o
     monkeypatch.setattr(shipped, "SHIPPED_EXTRACTOR", tmp_path / "shipped")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chosen = [load_extractor_for(tiny_base(), folder) for folder in (own, tmp_path / "encoder", None)]
+        chosen = [load_extractor_for(folder) for folder in (own, tmp_path / "encoder", None)]
     assert [each is not None and each.config.max_tokens for each in chosen] == [128, 100, 100]
 
 
 def test_what_cannot_be_loaded_is_done_without_and_warned_of(own, tmp_path, monkeypatch):
     (own / "extractor.safetensors").write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match="is not an extractor, or damaged .* the reader of the hypernetwork chooses"):
-        assert load_extractor_for(tiny_base(), own) is None
+    with pytest.warns(UserWarning, match="is not an extractor, or damaged .* answers are looked for without it"):
+        assert load_extractor_for(own) is None
     monkeypatch.setattr(shipped, "SHIPPED_EXTRACTOR", tmp_path / "none")
     with pytest.warns(UserWarning, match="is not an extractor"):
-        assert load_extractor_for(tiny_base(), None) is None
+        assert load_extractor_for(None) is None
 
 
 def test_saving_a_hypernetwork_may_replace_a_folder_with_an_extractor(own):

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from serving.tiny_lorify import TEXTS
 
 from lorify.adapters.exports.peft import import_peft
 from lorify.answering.fidelity import check_adapter, fidelity
+from lorify.answering.parts.router import PartRouter
 from lorify.contexts.documents import document_from_text
+from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.serving.storage.store import AdapterStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -86,6 +89,22 @@ def test_an_exported_adapter_is_the_same_one(server: RunningServer, tmp_path: Pa
     model = server.service.model
     answer = model.ask(QUESTION, import_peft(tmp_path, model.base), max_new_tokens=12)
     assert answer == expected_answer(server, TEXTS[2])
+
+
+def test_an_adapter_is_exported_in_parts(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relevance = Relevance(threshold=0.5, unseen_weight=1.0, weights={})
+    model = server.service.model
+    monkeypatch.setattr(model, "_internalizer", replace(model.internalizer, relevance=relevance))
+    adapter = new_adapter(server, TEXTS[2])
+    with http_client(server) as client:
+        exported = client.get(f"/v1/adapters/{adapter['id']}/export?parts=true")
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
+        archive.extractall(tmp_path)
+    part = PartRouter.load(tmp_path).choose(QUESTION, only_if_relevant=False)
+    assert part is not None and part.text in TEXTS[2]
+    assert import_peft(tmp_path / part.adapter, server.service.model.base).rank > 0
 
 
 def test_answering_does_not_list_all_adapters(

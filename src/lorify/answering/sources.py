@@ -6,18 +6,15 @@ answer counts before all others; among several, the one with the most probable t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from lorify.answering.text import UNFINISHED
+from lorify.base.token_texts import Decode, token_texts
 from lorify.contexts.chunking import split_into_sentences
 from lorify.data.answers import YES_OR_NO, contains_answer, normalize_answer
 from lorify.hypernets.evidence import TokenEvidence
 
-Decode = Callable[[Sequence[int]], str]
-MAX_CHARACTER_TOKENS = 4
-"""A character takes at most this many tokens."""
 VERDICTS = frozenset({*YES_OR_NO, ""})
 """Normalized answers that a sentence supports without containing them."""
 
@@ -71,7 +68,7 @@ def can_be_quoted(answer: str) -> bool:
 
 def sentences_of(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
     """Yield each sentence of a document as a source, in order."""
-    pieces = list(_token_texts(document.ids, decode))
+    pieces = list(token_texts(document.ids, decode))
     # A token that is part of a character belongs to where the character begins.
     starts = list(accumulate(map(len, pieces), initial=0))[:-1]
     sentences = list(split_into_sentences("".join(pieces)))
@@ -87,18 +84,3 @@ def sentences_of(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
     for i, sentence in enumerate(sentences):
         passage = "".join(sentences[max(0, i - 1) : i + 2]).strip()
         yield Source(document.document, sentence.strip(), passage, best[i])
-
-
-def _token_texts(ids: Sequence[int], decode: Decode) -> Iterator[str]:
-    """Yield the text that each token adds; of the tokens of one character the last adds it."""
-    before: list[int] = []
-    pending: list[int] = []
-    for token in ids:
-        pending.append(token)
-        # Some tokenizers drop the space at the beginning of what they decode, so a token is decoded after another.
-        text = decode([*before, *pending])[len(decode(before)) if before else 0 :]
-        if text.endswith(UNFINISHED) and len(pending) < MAX_CHARACTER_TOKENS:
-            yield ""
-            continue
-        yield text
-        before, pending = [pending[-1]] if len(pending) == 1 else [], []

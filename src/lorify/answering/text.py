@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""The character that a decoder returns while the last bytes of a character are missing."""
+from lorify.base.token_texts import UNFINISHED, Decode
 
 
 class AnswerText:
@@ -15,7 +14,7 @@ class AnswerText:
     back until further tokens settle what it is.
     """
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str] = (), *, trim: bool) -> None:
+    def __init__(self, decode: Decode, stops: Sequence[str] = (), *, trim: bool) -> None:
         """Start with no token.
 
         Args:

@@ -9,7 +9,7 @@ import typer
 
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, find_export
 from lorify.commands.options import Base, Documents, Hypernetwork, Json, Output, load_model, parse_scaled, read_contexts
-from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
+from lorify.commands.terminal import print_json, print_line, show_progress, show_spinner, stderr
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -105,6 +105,9 @@ def export(
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     format: Annotated[str, typer.Option("--format", help=f"Format: {FORMATS_HELP}.")] = DEFAULT_EXPORT,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Write an adapter for every few sentences; `adapter route` chooses one.")
+    ] = False,
 ) -> None:
     """Write an adapter for other programs.
 
@@ -115,8 +118,34 @@ def export(
     exporter = find_export(format)
     adapter = load_adapter(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
-    exporter.export(model.attach_weights(adapter), model.base, output)
+    if parts:
+        with show_progress("writing", "parts") as report:
+            model.export_parts(model.attach_weights(adapter), output, format, report=report)
+    else:
+        exporter.export(model.attach_weights(adapter), model.base, output)
     print_line(str(output))
+
+
+@app.command()
+def route(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `adapter export --parts` wrote.")],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION", help="Questions.")],
+    as_json: Json = False,
+) -> None:
+    """Print the part to answer each question with, or an empty line where the base should answer without an adapter.
+
+    Example: lorify adapter route handbook-parts "Who approves travel?"
+    """
+    from lorify.facade import load_router
+
+    with show_spinner("loading"):
+        router = load_router(folder)
+    chosen = [router.choose(question) for question in questions]
+    if as_json:
+        print_json([None if part is None else part.model_dump() for part in chosen])
+        return
+    for part in chosen:
+        print_line("" if part is None else str(folder / part.adapter))
 
 
 @app.command()

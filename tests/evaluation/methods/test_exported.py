@@ -1,4 +1,5 @@
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,9 +7,14 @@ from tiny_lorify import tiny_lorify
 
 from lorify.answering.batches import answer_in_batches
 from lorify.base.decoding.sampling import GenerationOptions
+from lorify.data.examples import Example
+from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.timing import answer_timed
+from lorify.evaluation.suites.cases import make_case
 from lorify.evaluation.suites.facts import FactsSuite
+from lorify.facade import Lorify
+from lorify.hypernets.associative.questions.relevance import Relevance
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +58,24 @@ def test_each_question_gets_the_adapter_of_its_own_documents(model, ingest):
     planned = [(query, answerer.plan_query(query)) for query in queries]
     together = [answer.text for answer in answer_in_batches(answerer, planned, GenerationOptions(6))]
     assert together == [answers(p, ["Who runs the mill?"], model)[0] for p in prepared]
+
+
+def test_in_parts_a_question_is_answered_by_the_part_that_has_its_words(model):
+    relevance = Relevance(threshold=0.3, unseen_weight=1.0, weights={"the": 0.1, "who": 0.1})
+    routed = Lorify(model.base, replace(model.internalizer, relevance=relevance))
+    texts = ["Ada runs the mill in Torvik.", "Nils keeps the keys of the church."]
+    case = make_case(model.base, "case", Example(("\n\n".join(t * 5 for t in texts),), (), "case"))
+    (method,) = parse_methods("exported:parts=true")
+    prepared = method.load(routed, 6)(case)
+    parts = list(routed.internalizer.divide(prepared.adapter))
+    asked = {"Who runs the mill?": texts[0], "Who keeps the keys?": texts[1]}
+    for question, text in asked.items():
+        (part,) = [part for part in parts if text in part.text]
+        ingested = prepare_adapter(part.adapter, only_if_relevant=False, focus=False)
+        assert answers(prepared, [question], routed) == answers(ingested, [question], routed)
+    (bare,) = parse_methods("none")
+    unrelated = ["What is two plus two?"]
+    assert answers(prepared, unrelated, routed) == answers(bare.load(model, 6)(case), unrelated, routed)
 
 
 def test_a_timed_answer_is_the_same(model, ingest):

@@ -10,7 +10,8 @@ from lorify.answering.quotes.lists import asks_for_list, find_list
 from lorify.answering.quotes.offered import find_choice, offers_choices
 from lorify.answering.quotes.reasons import asks_for_reason, find_reason
 from lorify.answering.quotes.texts import asks_for_summary, asks_for_topic, find_summary, find_topic
-from lorify.answering.sources import Decode, Source, sentences_of
+from lorify.answering.sources import Source, sentences_of
+from lorify.base.token_texts import Decode
 from lorify.hypernets.evidence import TokenEvidence
 
 

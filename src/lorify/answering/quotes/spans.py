@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.words import last_sentence
-from lorify.answering.sources import Decode
+from lorify.base.token_texts import Decode
 from lorify.extraction.extractor import ExtractedWords, Extractor
 from lorify.hypernets.evidence import TokenEvidence, superseded_documents
 

@@ -55,7 +55,30 @@ class AdapterWriter:
         for module in self.config.attention_modules:
             static = PairShape(self.config.attention_rank, module.input_size, module.output_size)
             shapes |= {(layer, module.name): static for layer in self.config.attention_layers}
-        return RebuiltWeights(shapes, lambda: self._pairs(solve()))
+        return RebuiltWeights(shapes, lambda: self._pairs(self._lora_A, solve()))
+
+    @torch.no_grad()
+    def reduced_weights(self, document: Statistics, rank: int) -> tuple[dict[Key, LoraPair], float]:
+        """Solve for the adapter of one document, and reduce its rank.
+
+        The update of a block is projected on the outputs that are the largest for its keys: on the first right singular
+        vectors of `(S + lambda)^(1/2) B`. The static rows, which are the same for all documents, are not projected.
+
+        Args:
+            document: statistics, with N = 1.
+            rank: rank of the projected update.
+
+        Returns:
+            The pairs, and their `lora_alpha`.
+        """
+        A, B = self.hypernetwork.lora_A(), self.hypernetwork.write(document)[:, 0]
+        size = document.S.shape[-1]
+        root = self.hypernetwork.factorize(document.S)[:, 0].float()  # [L, r, r]
+        outputs = torch.linalg.svd(root.transpose(1, 2) @ B[:, :size], full_matrices=False).Vh[:, :rank]  # [L, k, d]
+        reads = outputs @ B[:, :size].transpose(1, 2) @ A[:, :size]  # [L, k, f]
+        low_A = torch.cat([reads, A[:, size:]], dim=1).to(self.dtype)
+        low_B = torch.cat([outputs, B[:, size:]], dim=1).to(self.dtype).unsqueeze(1)
+        return self._pairs(low_A, low_B), float(low_A.shape[1])
 
     @property
     def lora_alpha(self) -> float:
@@ -63,11 +86,12 @@ class AdapterWriter:
         return float(self._lora_A.shape[1])
 
     @torch.no_grad()
-    def _pairs(self, B: Tensor) -> dict[Key, LoraPair]:
-        addressed = address_adapters(self.config, self.hypernetwork, self._lora_A, B)
+    def _pairs(self, A: Tensor, B: Tensor) -> dict[Key, LoraPair]:
+        """Address `A [L, r, f]` and `B [L, 1, r, d]` of one context; `lora_alpha` of the pairs is r."""
+        addressed = address_adapters(self.config, self.hypernetwork, A, B)
         # An adapter has one alpha, pairs have ranks of their own: the scale that follows is taken out of each pair.
         return {
-            key: LoraPair(tensors.A.detach().to(self.dtype), tensors.B[0].T * (len(tensors.A) / self.lora_alpha))
+            key: LoraPair(tensors.A.detach().to(self.dtype), tensors.B[0].T * (len(tensors.A) / A.shape[1]))
             for key, tensors in addressed.items()
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -22,7 +22,9 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import Context, as_text
+from lorify.errors import AdapterError
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
+from lorify.hypernets.associative.division import PART_RANK, DividedAdapter, DividedTokens, TokenSums
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -227,6 +229,39 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Find where the documents of an adapter answer a question; see `DocumentInternalizer.locate`."""
         answer = self._find_answers({0: (adapter, question)}).get(0)
         return [] if answer is None else answer.evidence(adapter)
+
+    @torch.no_grad()
+    def divide(self, adapter: Adapter) -> DividedAdapter:
+        """Divide an adapter into adapters of a few sentences each, of a lower rank.
+
+        Args:
+            adapter: an adapter that keeps the tokens of its documents, or their index.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make it, it was studied, or a document's tokens are not kept.
+        """
+        records, memories = self.documents_of(adapter)
+        if adapter.provenance.studied_seconds is not None:
+            raise AdapterError(
+                "an adapter that was studied cannot be divided into parts; internalize its documents without --study"
+            )
+        documents: list[tuple[DocumentRecord, DividedTokens]] = []
+        for record, memory in zip(records, memories, strict=True):
+            if memory.tokens is None:
+                raise AdapterError(
+                    f"the adapter keeps no tokens of {record.name}, so it cannot be divided into parts; internalize it "
+                    f"with --keep tokens or index, and with at most {self.limits.tokens} tokens"
+                )
+            has_start = self.base.tokenizer.bos_token_id is not None
+            read = partial(self._encoder.token_memory, memory.tokens)
+            tokens = DividedTokens.of(memory.tokens, has_start=has_start, decode=self.base.decode_text, read=read)
+            documents.append((record, tokens))
+        return DividedAdapter(documents, self._solve_part)
+
+    @torch.no_grad()
+    def _solve_part(self, record: DocumentRecord, part: TokenSums) -> Adapter:
+        weights, lora_alpha = self._writer.reduced_weights(part.statistics, PART_RANK)
+        return Adapter(weights, lora_alpha, written_by(self, [record]))
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

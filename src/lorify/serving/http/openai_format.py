@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from lorify.answering.text import UNFINISHED
+from lorify.base.token_texts import UNFINISHED
 from lorify.serving.answer_checks import AnswerCheck
 from lorify.serving.engines.answers import WholeAnswer
 from lorify.serving.engines.jobs import Job, Piece, TokenChoice

@@ -15,9 +15,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from lorify.adapters import Adapter
-from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, ExportFormat
-from lorify.base.model import BaseLM
+from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS
 from lorify.errors import RequestError
+from lorify.facade import Lorify
 from lorify.hypernets.refinement.task_examples import TaskExample
 from lorify.serving.adapters.creation import CreatedAdapter, Follow
 from lorify.serving.adapters.jobs import Work
@@ -195,36 +195,53 @@ async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) ->
     responses={200: {"description": "The file.", "content": {"application/zip": {}, "application/octet-stream": {}}}},
 )
 async def export(
-    id: str, service: ServiceDependency, owner: OwnerDependency, format: ExportName = DEFAULT_EXPORT
+    id: str,
+    service: ServiceDependency,
+    owner: OwnerDependency,
+    format: ExportName = DEFAULT_EXPORT,
+    parts: bool = False,
 ) -> Response:
     """Export an adapter for other programs.
 
-    A format of one file is returned as that file, a format of several files as a zip archive.
+    A format of one file is returned as that file, a format of several files as a zip archive. With `parts`, the archive
+    has an adapter for every few sentences, as `lorify adapter export --parts` writes it.
     """
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")
     exporter = EXPORTS[format]
-    kind = "application/zip" if exporter.suffix is None else "application/octet-stream"
+    suffix = None if parts else exporter.suffix
+    kind = "application/zip" if suffix is None else "application/octet-stream"
     with ExitStack() as ended:
         # Until it has been sent: files that nobody fetches would fill the disk, and in memory they would fill that.
         ended.enter_context(service.exports.slot(owner))
         folder = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="lorify-", ignore_cleanup_errors=True)))
         adapter = await asyncio.to_thread(service.store.get, id, owner)
-        path = await service.exports.run(partial(_write_export, adapter, service.model.base, exporter, folder), owner)
-        return TemporaryFile(path, ended.pop_all().close, media_type=kind, filename=f"{id}{exporter.suffix or '.zip'}")
+        write = _write_parts if parts else _write_export
+        path = await service.exports.run(partial(write, adapter, service.model, format, folder), owner)
+        return TemporaryFile(path, ended.pop_all().close, media_type=kind, filename=f"{id}{suffix or '.zip'}")
 
 
-def _write_export(adapter: Adapter, base: BaseLM, exporter: ExportFormat, folder: Path) -> Path:
+def _write_export(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
     """Write the export into a folder and return its file."""
     path = folder / "adapter"
-    exporter.export(adapter, base, path, probe=False)
-    if exporter.suffix is not None:
-        return path
-    with zipfile.ZipFile(folder / "adapter.zip", "w") as archive:
-        for part in sorted(path.iterdir()):
-            archive.write(part, part.name)
-    shutil.rmtree(path)
-    return folder / "adapter.zip"
+    EXPORTS[format].export(adapter, model.base, path, probe=False)
+    return path if path.is_file() else _zipped(path)
+
+
+def _write_parts(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
+    """Write the export in parts into a folder and return its archive."""
+    model.export_parts(adapter, folder / "adapter", format, probe=False)
+    return _zipped(folder / "adapter")
+
+
+def _zipped(folder: Path) -> Path:
+    """Move the files of a folder into an archive beside it."""
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    shutil.rmtree(folder)
+    return path
 
 
 def _order(task: str, body: NewAdapter, service: Service, *, check: bool) -> TaskOrder:

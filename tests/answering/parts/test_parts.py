@@ -1,0 +1,150 @@
+"""Adapters exported in parts: what is written, what is read back, and which part a question goes to."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from bad_input_helpers import no_more_than
+from tiny_internalizer import DOCUMENTS, INTERNALIZER
+
+from lorify.adapters.exports.peft import import_peft
+from lorify.adapters.exports.registry import find_export
+from lorify.adapters.probes import peft_logits, probe_logits
+from lorify.answering.parts.folder import PARTS_NAME, export_parts, read_parts
+from lorify.answering.parts.router import CANDIDATES, PartRouter
+from lorify.contexts.documents import document_from_text
+from lorify.errors import AdapterError, HypernetworkError
+from lorify.extraction.extractor import ExtractedWords
+from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance
+
+COMMON = ("the", "when", "what", "does", "is", "of", "do", "where")
+RELEVANCE = Relevance(threshold=0.4, unseen_weight=1.0, weights=dict.fromkeys(COMMON, 0.1))
+ROUTED = replace(INTERNALIZER, relevance=RELEVANCE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    export_parts(ROUTED, ROUTED.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
+    return tmp_path / "parts"
+
+
+def test_each_part_is_a_peft_adapter(folder: Path) -> None:
+    parts = list(ROUTED.divide(ROUTED.internalize(DOCUMENTS)))
+    records = read_parts(folder)
+    assert [(r.document, r.text) for r in records] == [(d.name, d.text) for d in DOCUMENTS]
+    for record, part in zip(records, parts, strict=True):
+        found = import_peft(folder / record.adapter, ROUTED.base, probe=False)
+        assert torch.equal(probe_logits(ROUTED.base, found), probe_logits(ROUTED.base, part.adapter))
+        loaded = peft_logits(ROUTED.base, folder / record.adapter)
+        torch.testing.assert_close(loaded, probe_logits(ROUTED.base, part.adapter), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("question", "document"),
+    [("When does the mill open?", "doc0"), ("What do Ada's bees like?", "doc1"), ("Where is the red boat?", "doc2")],
+)
+def test_a_question_goes_to_the_part_that_has_its_words(folder: Path, question: str, document: str) -> None:
+    part = PartRouter.load(folder).choose(question)
+    assert part is not None and part.document == document
+
+
+def test_a_question_about_none_of_the_documents_goes_to_the_base(folder: Path) -> None:
+    router = PartRouter.load(folder)
+    for question in ("What is the capital of France?", "", "?!"):
+        assert router.choose(question) is None
+        assert router.choose(question, only_if_relevant=False) is not None
+
+
+class StatedIn:
+    """Stands in for an extractor: questions are answered by texts with a word."""
+
+    def __init__(self, word: str) -> None:
+        self.word, self.read = word, []
+
+    def find(self, pairs):
+        self.read += [text for _, text in pairs]
+        return [ExtractedWords(0, 1, 0.5, float(self.word in text)) if text != "none" else None for _, text in pairs]
+
+
+def test_among_parts_that_share_words_the_extractor_chooses(tmp_path: Path) -> None:
+    text = "Ada lives in Torvik.\n\nAda was born in May.\n\nAda owns many bees."
+    adapter = ROUTED.internalize([document_from_text(text, "ada")])
+    export_parts(ROUTED, adapter, tmp_path / "parts", find_export("gguf"))
+    for word in ("May", "Torvik", "bees"):
+        extractor = StatedIn(word)
+        part = PartRouter.load(tmp_path / "parts", extractor).choose("When was Ada born?")
+        assert part is not None and word in part.text
+        assert 1 < len(extractor.read) <= CANDIDATES
+
+
+def test_the_extractor_reads_nothing_about_other_documents(folder: Path) -> None:
+    extractor = StatedIn("mill")
+    assert PartRouter.load(folder, extractor).choose("What is the capital of France?") is None
+    assert extractor.read == []
+
+
+def test_of_two_versions_the_last_is_chosen(tmp_path: Path) -> None:
+    versions = [document_from_text(f"The mill opens at {hour}.", hour) for hour in ("nine", "ten")]
+    export_parts(ROUTED, ROUTED.internalize(versions), tmp_path / "parts", find_export("peft"))
+    part = PartRouter.load(tmp_path / "parts").choose("When does the mill open?")
+    assert part is not None and part.document == "ten"
+
+
+def test_an_export_in_parts_replaces_an_earlier_one_of_more_parts(folder: Path) -> None:
+    export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, find_export("gguf"))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "part-00001.gguf",
+        PARTS_NAME,
+        RELEVANCE_NAME,
+    ]
+
+
+def test_other_files_are_not_replaced(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(AdapterError, match=r"notes\.txt"):
+        export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, find_export("peft"))
+    assert len(read_parts(folder)) == len(DOCUMENTS)
+
+
+def test_a_write_that_the_system_refuses_leaves_an_earlier_export_as_it_is(folder: Path) -> None:
+    adapter = ROUTED.internalize(DOCUMENTS[:1])
+    with no_more_than(2000), pytest.raises(AdapterError, match="cannot be written"):
+        export_parts(ROUTED, adapter, folder, find_export("peft"))
+    assert len(read_parts(folder)) == len(DOCUMENTS)
+
+
+def test_without_weights_of_words_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(HypernetworkError, match="export the adapter whole"):
+        export_parts(INTERNALIZER, INTERNALIZER.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
+    assert not (tmp_path / "parts").exists()
+
+
+def test_an_adapter_that_cannot_be_divided_leaves_an_earlier_export_as_it_is(folder: Path) -> None:
+    adapter = ROUTED.reduce(ROUTED.internalize(DOCUMENTS[:1]), "none")
+    with pytest.raises(AdapterError, match="keeps no tokens"):
+        export_parts(ROUTED, adapter, folder, find_export("peft"))
+    assert len(read_parts(folder)) == len(DOCUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (PARTS_NAME, None, "is not an export in parts"),
+        (PARTS_NAME, b"", "has no part"),
+        (PARTS_NAME, b"\xff\xfe", "is damaged"),
+        (PARTS_NAME, b'{"adapter": "part-00001"}\n', "is damaged"),
+        (PARTS_NAME, json.dumps({"adapter": "../elsewhere", "document": "d", "text": "t"}).encode(), "is damaged"),
+        (RELEVANCE_NAME, None, "is missing"),
+        (RELEVANCE_NAME, b"{}", "is damaged"),
+    ],
+)
+def test_a_damaged_export_is_refused(folder: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises((AdapterError, HypernetworkError), match=message):
+        PartRouter.load(folder)

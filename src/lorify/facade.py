@@ -406,6 +406,7 @@ class Lorify:
         format: str = DEFAULT_EXPORT,
         *,
         probe: bool = True,
+        max_parts: int | None = None,
         report: Callable[[int, int], None] | None = None,
     ) -> None:
         """Export an adapter as adapters of a few sentences each, of which `load_router` chooses one for each question.
@@ -415,6 +416,7 @@ class Lorify:
             folder: folder to write.
             format: export format of the parts, `peft` or `gguf`.
             probe: also run a probe prompt with the first part in the library that the format is for.
+            max_parts: an adapter of more parts is refused.
             report: called after each part with 1 and the number of all parts.
 
         Raises:
@@ -427,7 +429,8 @@ class Lorify:
                 f"adapters of {internalizer.name} cannot be divided into parts, only those of an associative "
                 "hypernetwork; export the adapter whole"
             )
-        export_parts(internalizer, adapter, Path(folder), find_export(format), probe=probe, report=report)
+        export = find_export(format)
+        export_parts(internalizer, adapter, Path(folder), export, probe=probe, max_parts=max_parts, report=report)
 
     def load_adapter(self, folder: Path | str) -> Adapter:
         """Read an adapter that was saved.
@@ -500,7 +503,6 @@ def load_router(folder: Path | str) -> PartRouter:
 
     Raises:
         AdapterError: if the folder is not such an export, or a file of it is damaged.
-        HypernetworkError: if its weights of words are damaged.
     """
     router = PartRouter.load(folder)
     return replace(router, extractor=shipped.load_extractor_for(None))

@@ -62,7 +62,9 @@ def load_extractor_for(
     try:
         return load_extractor(folder, dtype=dtype, device=device)
     except ExtractorError as error:
-        warnings.warn(f"{error}; until then, answers are looked for without it", stacklevel=2)
+        warnings.warn(
+            f"{error}; until then, fewer answers quote documents, and parts are chosen by words alone", stacklevel=2
+        )
         return None
 
 

@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import TOWER_TEXT
+from adapters.random_adapters import random_adapter
+from tiny import TOWER_TEXT, tiny_base
 from typer.testing import CliRunner
 
+from lorify import Lorify, load_router
 from lorify.answering.parts.folder import read_parts
 from lorify.cli import app
+from lorify.errors import LorifyError
 from lorify.hypernets.associative.questions.relevance import Relevance, save_relevance
 
 
@@ -43,3 +46,15 @@ def test_a_question_is_routed_to_a_part_or_to_the_base(parts_dir: Path) -> None:
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["adapter", "route", str(tmp_path), "Who?"])
     assert result.exit_code == 2 and "is not an export in parts" in result.stderr
+
+
+def test_without_an_associative_hypernetwork_there_are_no_parts(tmp_path: Path) -> None:
+    model = Lorify(tiny_base(), None)
+    with pytest.raises(LorifyError):
+        model.export_parts(random_adapter(model.base), tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_router_is_loaded_without_a_base(parts_dir: Path) -> None:
+    part = read_parts(parts_dir)[0]
+    assert load_router(parts_dir).choose(part.text) == part

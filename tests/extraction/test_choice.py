@@ -31,7 +31,7 @@ def test_an_extractor_in_the_folder_of_a_hypernetwork_comes_before_the_shipped_o
 
 def test_what_cannot_be_loaded_is_done_without_and_warned_of(own, tmp_path, monkeypatch):
     (own / "extractor.safetensors").write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match="is not an extractor, or damaged .* answers are looked for without it"):
+    with pytest.warns(UserWarning, match="is not an extractor, or damaged .* parts are chosen by words alone"):
         assert load_extractor_for(own) is None
     monkeypatch.setattr(shipped, "SHIPPED_EXTRACTOR", tmp_path / "none")
     with pytest.warns(UserWarning, match="is not an extractor"):

@@ -100,6 +100,11 @@ def test_an_adapter_is_exported_in_parts(
     adapter = new_adapter(server, TEXTS[2])
     with http_client(server) as client:
         exported = client.get(f"/v1/adapters/{adapter['id']}/export?parts=true")
+        gguf = client.get(f"/v1/adapters/{adapter['id']}/export?parts=true&format=gguf")
+        monkeypatch.setattr("lorify.serving.http.routes.adapters.MAX_PARTS", 0)
+        refused = client.get(f"/v1/adapters/{adapter['id']}/export?parts=true")
+    assert refused.status_code == 400 and "at most 0" in refused.json()["error"]["message"]
+    assert any(name.endswith(".gguf") for name in zipfile.ZipFile(io.BytesIO(gguf.content)).namelist())
     with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
         archive.extractall(tmp_path)
     part = PartRouter.load(tmp_path).choose(QUESTION, only_if_relevant=False)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, find_export
-from lorify.commands.options import Base, Documents, Hypernetwork, Json, Output, load_model, parse_scaled, read_contexts
+from lorify.commands.options import (
+    Base,
+    Documents,
+    Hypernetwork,
+    Json,
+    Output,
+    load_model,
+    load_part_router,
+    parse_scaled,
+    read_contexts,
+)
 from lorify.commands.terminal import print_json, print_line, show_progress, show_spinner, stderr
 from lorify.errors import AdapterError
 
@@ -136,10 +146,7 @@ def route(
 
     Example: lorify adapter route handbook-parts "Who approves travel?"
     """
-    from lorify.facade import load_router
-
-    with show_spinner("loading"):
-        router = load_router(folder)
+    router = load_part_router(folder)
     chosen = [router.choose(question) for question in questions]
     if as_json:
         print_json([None if part is None else part.model_dump() for part in chosen])

@@ -16,6 +16,7 @@ from lorify.errors import AdapterError, LorifyError
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
+    from lorify.answering.parts.router import PartRouter
     from lorify.base.model import BaseLM
     from lorify.contexts.images import Context
     from lorify.facade import Lorify
@@ -86,6 +87,18 @@ def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hyper
         name = DEFAULT_BASE if base is None else base
         with _loading(name):
             return load(name, hypernetwork=hypernetwork, task_hypernetwork=task_hypernetwork)
+
+
+def load_part_router(folder: Path) -> PartRouter:
+    """Load what chooses among the parts of an exported adapter."""
+    with _paused_garbage_collection():
+        from transformers.utils import logging
+
+        from lorify.facade import load_router
+
+        logging.disable_progress_bar()
+        with show_spinner("loading the extractor"):
+            return load_router(folder)
 
 
 @contextmanager

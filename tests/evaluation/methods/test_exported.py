@@ -8,6 +8,7 @@ from tiny_lorify import tiny_lorify
 from lorify.answering.batches import answer_in_batches
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.data.examples import Example
+from lorify.errors import EvaluationError
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.timing import answer_timed
@@ -76,6 +77,11 @@ def test_in_parts_a_question_is_answered_by_the_part_that_has_its_words(model):
     (bare,) = parse_methods("none")
     unrelated = ["What is two plus two?"]
     assert answers(prepared, unrelated, routed) == answers(bare.load(model, 6)(case), unrelated, routed)
+
+
+def test_a_studied_adapter_in_parts_is_refused_before_it_is_studied():
+    with pytest.raises(EvaluationError, match="give study or parts"):
+        parse_methods("exported:study=60:parts=true")
 
 
 def test_a_timed_answer_is_the_same(model, ingest):

@@ -66,7 +66,8 @@ base = str(resolve_base({name!r}))
 
 _DOCUMENT_LIMITS = """
 - This is one adapter for all questions. Inside lorify, an adapter is focused on each question, which answers more of
-  them; `lorify eval qa -m adapter,exported` measures how many more.
+  them; `lorify eval qa -m adapter,exported` measures how many more. `lorify adapter export --parts` writes an adapter
+  for every few sentences, which answer more questions too.
 - Load it for questions about its documents only: it changes the answers to most other prompts."""
 
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.adapters import Adapter
+from lorify.adapters.exports.peft import CONFIG_NAME, WEIGHTS_NAME
 from lorify.adapters.exports.registry import ExportFormat
 from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.base.files.locate import hub_id
@@ -21,6 +22,7 @@ from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, sav
 
 PARTS_NAME = "parts.jsonl"
 CARD_NAME = "README.md"
+_PEFT_NAMES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
 _PART_NAME = re.compile(r"part-\d{5}(\.\w+)?")
 
 _CARD = """\
@@ -40,7 +42,7 @@ For each question, choose an adapter, and ask the question with it as the only t
 without a system message. Decode greedily; answers are short and begin with a space. Questions about none of the
 documents go to the base without an adapter.
 
-`lorify adapter route FOLDER QUESTION` prints the name of the adapter to choose. In Python:
+`lorify adapter route FOLDER QUESTION` prints the path of the adapter to choose. In Python:
 
 ```python
 from lorify import load_router
@@ -52,11 +54,15 @@ print(part.adapter if part else "the base")
 
 Any other search over the sentences in `{parts_name}` works too.
 
-- vLLM: `vllm serve {base_name} --enable-lora --max-lora-rank {max_rank} --lora-modules part-00001=part-00001 ...`; the
-  name of the part is the `model` of a request.
-- PEFT: `model.load_adapter("part-00001", "part-00001")` for each part, `model.set_adapter(name)` for a question.
+{vllm}- PEFT: `model.load_adapter("part-00001", "part-00001")` for each part, `model.set_adapter(name)` for a question.
 - llama.cpp (exports in the format gguf): `--lora part-00001.gguf ... --lora-init-without-apply`; a request names the
   numbers of the adapters that are on: `"lora": [{{"id": 0, "scale": 1.0}}]`.
+"""
+
+# Not for pairs of several ranks, of which vLLM scales some wrongly.
+_VLLM = """\
+- vLLM: `vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules part-00001=part-00001 ...`; the
+  name of the part is the `model` of a request.
 """
 
 
@@ -65,7 +71,7 @@ class PartRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    adapter: str = Field(pattern=_PART_NAME.pattern, description="Name of its folder or file.")
+    adapter: str = Field(pattern=rf"^{_PART_NAME.pattern}$", description="Name of its folder or file.")
     document: str = Field(description="Name of the document.")
     text: str = Field(description="The sentences that it knows.")
 
@@ -77,6 +83,7 @@ def export_parts(
     export: ExportFormat,
     *,
     probe: bool = True,
+    max_parts: int | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> list[PartRecord]:
     """Divide an adapter into parts and export each.
@@ -87,6 +94,7 @@ def export_parts(
         folder: folder to write; an earlier export in parts is replaced atomically.
         export: format of the parts.
         probe: also run a probe prompt with the first part in the library that the format is for.
+        max_parts: an adapter of more parts is refused.
         report: called after each part with 1 and the number of all parts.
 
     Returns:
@@ -101,28 +109,38 @@ def export_parts(
             f"hypernetwork {internalizer.name} has no {RELEVANCE_NAME} to choose parts by; export the adapter whole"
         )
     parts = internalizer.divide(adapter)
-    base, records, max_rank = internalizer.base, list[PartRecord](), 1
+    if max_parts is not None and len(parts) > max_parts:
+        raise AdapterError(
+            f"the adapter has {len(parts)} parts, but at most {max_parts} are exported here; use lorify adapter export "
+            "--parts, or an adapter of fewer documents"
+        )
+    base, records, ranks = internalizer.base, list[PartRecord](), set[int]()
     with (
         reported_write_errors(folder, AdapterError),
         replaced_folder(folder, _owned(folder), AdapterError) as temporary,
     ):
         for number, part in enumerate(parts, start=1):
             name = f"part-{number:05}{export.suffix or ''}"
-            export.export(part.adapter, base, temporary / name, probe=probe and number == 1)
+            try:
+                export.export(part.adapter, base, temporary / name, probe=probe and number == 1)
+            except AdapterError as error:
+                raise AdapterError(str(error).replace(str(temporary), str(folder))) from error
+            if export.suffix is None:  # its card is about adapters of whole documents
+                (temporary / name / CARD_NAME).unlink(missing_ok=True)
             records.append(PartRecord(adapter=name, document=part.document, text=part.text))
-            max_rank = max(max_rank, part.adapter.rank)
+            ranks |= {pair.rank for pair in part.adapter.weights.values()}
             if report is not None:
                 report(1, len(parts))
         lines = "".join(record.model_dump_json() + "\n" for record in records)
         (temporary / PARTS_NAME).write_text(lines, encoding="utf-8")
         save_relevance(temporary, internalizer.relevance)
         card = _CARD.format(
-            base_name=hub_id(base.name) or base.name,
+            base_name=hub_id(base.name),
             base_digest=base.digest,
             hypernetwork=internalizer.name,
             count=len(records),
             parts_name=PARTS_NAME,
-            max_rank=max(8, 1 << (max_rank - 1).bit_length()),  # vLLM takes powers of two
+            vllm=_VLLM.format(base_name=hub_id(base.name), rank=_vllm_rank(ranks)) if len(ranks) == 1 else "",
         )
         (temporary / CARD_NAME).write_text(card, encoding="utf-8")
     return records
@@ -136,7 +154,8 @@ def read_parts(folder: Path) -> list[PartRecord]:
     """
     path = folder / PARTS_NAME
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # JSON text may hold other line separators, at which `splitlines` would split too.
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
         records = [PartRecord.model_validate_json(line) for line in lines]
     except FileNotFoundError as error:
         raise AdapterError(
@@ -150,9 +169,16 @@ def read_parts(folder: Path) -> list[PartRecord]:
     return records
 
 
+def _vllm_rank(ranks: Iterable[int]) -> int:
+    """The smallest value of `--max-lora-rank` that vLLM takes for these ranks: powers of two from 8 on."""
+    return max(8, 1 << (max(ranks) - 1).bit_length())
+
+
 def _owned(folder: Path) -> set[str]:
     """Names in an earlier export in parts that belong to it."""
     if not (folder / PARTS_NAME).is_file():
         return set()
     found = [path for path in folder.iterdir() if _PART_NAME.fullmatch(path.name)]
-    return {PARTS_NAME, CARD_NAME, RELEVANCE_NAME, *(f"{path.name}/" if path.is_dir() else path.name for path in found)}
+    files = {path.name for path in found if path.is_file()}
+    folders = {f"{path.name}/" for path in found if path.is_dir() and {f.name for f in path.iterdir()} <= _PEFT_NAMES}
+    return {PARTS_NAME, CARD_NAME, RELEVANCE_NAME} | files | folders

@@ -6,16 +6,17 @@ answers the question. Words alone are not enough where a document is about one t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from lorify.answering.parts.folder import PartRecord, read_parts
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance, load_relevance
 from lorify.hypernets.associative.questions.words import hash_stem, word_stems
+from lorify.hypernets.evidence import superseded_documents
 
 CANDIDATES = 8
 """So many parts are read by the extractor."""
@@ -45,9 +46,12 @@ class PartRouter:
 
         Raises:
             AdapterError: if the folder is not such an export, or a file of it is damaged.
-            HypernetworkError: if its weights of words are damaged.
         """
-        parts, relevance = read_parts(Path(folder)), load_relevance(Path(folder))
+        parts = read_parts(Path(folder))
+        try:
+            relevance = load_relevance(Path(folder))
+        except HypernetworkError as error:
+            raise AdapterError(f"{Path(folder) / RELEVANCE_NAME} is damaged; export the adapter again") from error
         if relevance is None:
             raise AdapterError(f"{Path(folder) / RELEVANCE_NAME} is missing; export the adapter again")
         return cls(parts, relevance, extractor)
@@ -68,13 +72,21 @@ class PartRouter:
         if only_if_relevant and (not total or found / total < self.relevance.threshold):
             return None
         shared = [sum(weight for word, weight in rarities.items() if word in words) for words in self._words]
-        # Of equal ones the last: where versions of a document contradict each other, the one added last is preferred.
-        best = sorted(range(len(self.parts)), key=lambda i: (shared[i], i), reverse=True)[:CANDIDATES]
-        if self.extractor is None or not question.strip():
-            return self.parts[best[0]]
-        read = self.extractor.find([(question, self.parts[i].text) for i in best])
-        stated = {i: 0.0 if words is None else words.stated for i, words in zip(best, read, strict=True)}
-        return self.parts[max(best, key=lambda i: (stated[i], i))]
+        candidates = sorted(range(len(self.parts)), key=shared.__getitem__, reverse=True)[:CANDIDATES]
+        answers = {i: shared[i] / total if total else 0.0 for i in candidates}  # how probably each answers the question
+        if self.extractor is not None and total:
+            read = self.extractor.find([(question, self.parts[i].text) for i in candidates])
+            answers = {i: 0.0 if found is None else found.stated for i, found in zip(candidates, read, strict=True)}
+        return self.parts[max(self._latest(answers, shared), key=answers.__getitem__)]
+
+    def _latest(self, answers: Mapping[int, float], shared: Sequence[float]) -> list[int]:
+        """Leave out parts of documents before the latest one that answers the question (`superseded_documents`)."""
+        documents = list(dict.fromkeys(self.parts[i].document for i in sorted(answers)))
+        of = {name: [i for i in answers if self.parts[i].document == name] for name in documents}
+        probabilities = [max(answers[i] for i in of[name]) for name in documents]
+        overlaps = [max(shared[i] for i in of[name]) for name in documents]
+        earlier = {documents[number] for number in superseded_documents(probabilities, overlaps)}
+        return [i for i in answers if self.parts[i].document not in earlier]
 
     @cached_property
     def _words(self) -> list[frozenset[int]]:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lorify import shipped
 from lorify.adapters import Adapter, AdapterStack, export_peft
 from lorify.adapters.probes import load_with_peft
 from lorify.answering.answerer import Answer, Answerer
@@ -133,10 +134,16 @@ class Exported(Method):
     study: float | None = Field(None, gt=0, description="Seconds of study before the export, as `--study`.")
     parts: bool = Field(False, description="Export in parts, and choose one for each question, as `--parts`.")
 
+    @model_validator(mode="after")
+    def _is_not_studied_in_parts(self) -> Self:
+        if self.parts and self.study is not None:
+            raise ValueError("an adapter that was studied cannot be exported in parts; give study or parts")
+        return self
+
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that internalizes the documents and exports the adapter."""
         answerer = PeftAnswerer(model.base, model.answerer.prompts)
-        extractor = model.answerer.quotes.extractor if self.parts else None
+        extractor = shipped.load_extractor_for(None) if self.parts else None  # as `load_router`
 
         def ingest(case: Case) -> PreparedCase:
             adapter = internalize_and_study(model, case_contexts(case), self.study)

@@ -22,7 +22,7 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import Context, as_text
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
 from lorify.hypernets.associative.division import PART_RANK, DividedAdapter, DividedTokens, TokenSums
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
@@ -239,7 +239,13 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
         Raises:
             AdapterError: if this hypernetwork did not make it, it was studied, or a document's tokens are not kept.
+            HypernetworkError: if the hypernetwork has no reader, so that its adapters keep no tokens.
         """
+        if self.hypernetwork.reader is None:
+            raise HypernetworkError(
+                f"hypernetwork {self.name} has no reader, so its adapters keep no tokens to divide into parts; export "
+                "the adapter whole"
+            )
         records, memories = self.documents_of(adapter)
         if adapter.provenance.studied_seconds is not None:
             raise AdapterError(
@@ -250,13 +256,17 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             if memory.tokens is None:
                 raise AdapterError(
                     f"the adapter keeps no tokens of {record.name}, so it cannot be divided into parts; internalize it "
-                    f"with --keep tokens or index, and with at most {self.limits.tokens} tokens"
+                    f"with --keep tokens or index; at most {self.limits.tokens} tokens of a document are kept, and "
+                    f"{self.limits.adapter_tokens} of all"
                 )
             has_start = self.base.tokenizer.bos_token_id is not None
             read = partial(self._encoder.token_memory, memory.tokens)
             tokens = DividedTokens.of(memory.tokens, has_start=has_start, decode=self.base.decode_text, read=read)
             documents.append((record, tokens))
-        return DividedAdapter(documents, self._solve_part)
+        divided = DividedAdapter(documents, self._solve_part)
+        if not len(divided):
+            raise AdapterError("the adapter's documents are too short to be divided into parts; export it whole")
+        return divided
 
     @torch.no_grad()
     def _solve_part(self, record: DocumentRecord, part: TokenSums) -> Adapter:

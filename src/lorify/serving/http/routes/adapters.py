@@ -70,6 +70,9 @@ _NOT_CHANGED = {
 }
 """Options that go with a new adapter only, and why."""
 
+MAX_PARTS = 300
+"""An adapter of more parts is not exported in parts: 300 take about 1.2 GB and two minutes for the default base."""
+
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
 
@@ -230,7 +233,7 @@ def _write_export(adapter: Adapter, model: Lorify, format: str, folder: Path) ->
 
 def _write_parts(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
     """Write the export in parts into a folder and return its archive."""
-    model.export_parts(adapter, folder / "adapter", format, probe=False)
+    model.export_parts(adapter, folder / "adapter", format, probe=False, max_parts=MAX_PARTS)
     return _zipped(folder / "adapter")
 
 
@@ -240,6 +243,8 @@ def _zipped(folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, file.relative_to(folder))
+            if file.is_file():
+                file.unlink()  # so that the disk never holds both
     shutil.rmtree(folder)
     return path
 

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.registry import methods_for
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.cases import CaseKind
+from lorify.hypernets.associative.questions.relevance import Relevance, save_relevance
 from lorify.training.registry import load_training_config
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,7 @@ def commands(page: Path) -> list[Command]:
     return found
 
 
+ALWAYS_RELEVANT = Relevance(threshold=0.0, unseen_weight=1.0, weights={})
 ON_THE_HUB = {"ann/base@v1", "ann/handbook@2026-11", "ann/hypernetworks/museum"}
 ALL_COMMANDS = [command for page in PAGES for command in commands(page)]
 
@@ -258,7 +260,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.name)
 def test_the_commands_run_one_after_the_other(page: Path, desk: Path, base_dir: Path, hypernetwork_dir: Path):
     tasks = save_tiny_task_hypernetwork(desk / "tiny-tasks", load_base(str(base_dir)))
-    instead = {"--base": base_dir, "--hypernetwork": hypernetwork_dir, "--task-hypernetwork": tasks, "--max-tokens": 2}
+    routing_dir = Path(shutil.copytree(hypernetwork_dir, desk / "tiny"))
+    save_relevance(routing_dir, ALWAYS_RELEVANT)  # exports in parts need it
+    instead = {"--base": base_dir, "--hypernetwork": routing_dir, "--task-hypernetwork": tasks, "--max-tokens": 2}
     instead |= {"--refine": 0.2}
     assert CliRunner().invoke(app, adapted(("internalize", "notes.md", "-o", "notes"), instead)).exit_code == 0
     for command in commands(page):
@@ -286,6 +290,7 @@ def adapted(words: tuple[str, ...], instead: dict[str, object]) -> list[str]:
 def test_the_python_runs(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch):
     base = tiny_base()
     model = tiny_lorify(base, task_hypernetwork=save_tiny_task_hypernetwork(desk / "tiny-tasks", base))
+    monkeypatch.setattr(model, "_internalizer", replace(model.internalizer, relevance=ALWAYS_RELEVANT))
     monkeypatch.setattr(lorify, "load", lambda: model, raising=False)
     (code,) = blocks(page, "python")
     exec(compile(code, page.name, "exec"), {})

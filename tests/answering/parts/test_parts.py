@@ -82,7 +82,9 @@ def test_texts_and_names_are_read_back_as_they_are(tmp_path: Path, separator: st
 
 
 def test_of_many_parts_that_share_words_the_first_are_read(tmp_path: Path) -> None:
-    text = "Ada's birthday is in May.\n\n" + "\n\n".join(f"Ada owns {i} bees and {i} hives." for i in range(2 * CANDIDATES))
+    text = "Ada's birthday is in May.\n\n" + "\n\n".join(
+        f"Ada owns {i} bees and {i} hives." for i in range(2 * CANDIDATES)
+    )
     adapter = ROUTED.internalize([document_from_text(text, "ada")])
     export_parts(ROUTED, adapter, tmp_path / "parts", find_export("gguf"))
     part = PartRouter.load(tmp_path / "parts", StatedIn("May")).choose("Ada?")

@@ -135,7 +135,7 @@ def test_answers_are_streamed(model: lorify.Lorify, temperature: float, top_p: f
 
 
 def test_adapters_are_saved_loaded_refined_specialized_exported_and_merged(
-    model: lorify.Lorify, tmp_path: Path
+    model: lorify.Lorify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = model.internalize(TOWER)
     model.save(adapter, tmp_path / "adapter")
@@ -146,6 +146,9 @@ def test_adapters_are_saved_loaded_refined_specialized_exported_and_merged(
     assert isinstance(model.ask("how high", model.combine([(refined, 1.0), (task, 1.0)]), max_new_tokens=2), str)
     export_gguf(task, model.base, tmp_path / "task.gguf")
     export_peft(task, model.base, tmp_path / "peft")
+    relevance = Relevance(threshold=0.0, unseen_weight=1.0, weights={})
+    monkeypatch.setattr(model, "_internalizer", replace(model.internalizer, relevance=relevance))
+    model.export_parts(adapter, tmp_path / "parts")
     merge_into_base(model.base, task, tmp_path / "merged")
 
 

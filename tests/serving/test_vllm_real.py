@@ -22,6 +22,7 @@ from serving.waiting import wait_until
 import lorify
 from lorify import Lorify
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
+from lorify.adapters.exports.vllm_ranks import needed_rank
 from lorify.answering.plan import AnswerRequest
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.decoding.sampling import GenerationOptions
@@ -33,7 +34,7 @@ from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.errors import EngineError
 from lorify.serving.engines.jobs import Job
 from lorify.serving.engines.vllm import VllmEngine, VllmLimits
-from lorify.serving.engines.vllm_adapters import content_name, fold, needed_rank
+from lorify.serving.engines.vllm_adapters import content_name, fold
 from lorify.serving.settings import ServingSettings
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore::ResourceWarning")]

@@ -127,9 +127,9 @@ def _start_engine(
     model: Lorify, endpoint: str | None, adapters_dir: Path, limits: ServingSettings, max_share: float
 ) -> Engine:
     """Start the local engine, or one that uses the vLLM server at `endpoint`."""
+    from lorify.adapters.exports.vllm_ranks import needed_rank
     from lorify.serving.engines.local import LocalEngine
     from lorify.serving.engines.vllm import VllmEngine
-    from lorify.serving.engines.vllm_adapters import needed_rank
     from lorify.serving.engines.vllm_client import KEY_VARIABLE
 
     if endpoint is None:

@@ -12,13 +12,14 @@ from serving.vllm_jobs import ADAPTERS, MODEL, QUESTION, job, name_of, run, text
 from serving.waiting import until
 
 from lorify.adapters import Adapter, AdapterLike, AdapterStack, LoraPair
+from lorify.adapters.exports.vllm_ranks import ALLOWED_RANKS, needed_rank
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.quotes import Quote
 from lorify.answering.sources import Source
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import BusyError, ClosingError, TooSlowError
 from lorify.serving.engines.vllm import VllmEngine
-from lorify.serving.engines.vllm_adapters import ALLOWED_RANKS, fold, needed_rank
+from lorify.serving.engines.vllm_adapters import fold
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

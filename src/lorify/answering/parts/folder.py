@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.adapters import Adapter
-from lorify.adapters.exports.peft import CONFIG_NAME, WEIGHTS_NAME
+from lorify.adapters.exports.peft import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from lorify.adapters.exports.registry import ExportFormat
+from lorify.adapters.exports.vllm_ranks import needed_rank
 from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.base.files.locate import hub_id
 from lorify.errors import AdapterError, HypernetworkError, first_problem
@@ -21,7 +22,6 @@ from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, save_relevance
 
 PARTS_NAME = "parts.jsonl"
-CARD_NAME = "README.md"
 _PEFT_NAMES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
 _PART_NAME = re.compile(r"part-\d{5}(\.\w+)?")
 
@@ -140,7 +140,7 @@ def export_parts(
             hypernetwork=internalizer.name,
             count=len(records),
             parts_name=PARTS_NAME,
-            vllm=_VLLM.format(base_name=hub_id(base.name), rank=_vllm_rank(ranks)) if len(ranks) == 1 else "",
+            vllm=_VLLM.format(base_name=hub_id(base.name), rank=needed_rank(max(ranks))) if len(ranks) == 1 else "",
         )
         (temporary / CARD_NAME).write_text(card, encoding="utf-8")
     return records
@@ -167,11 +167,6 @@ def read_parts(folder: Path) -> list[PartRecord]:
     if not records:
         raise AdapterError(f"{path} has no part; export the adapter again")
     return records
-
-
-def _vllm_rank(ranks: Iterable[int]) -> int:
-    """The smallest value of `--max-lora-rank` that vLLM takes for these ranks: powers of two from 8 on."""
-    return max(8, 1 << (max(ranks) - 1).bit_length())
 
 
 def _owned(folder: Path) -> set[str]:

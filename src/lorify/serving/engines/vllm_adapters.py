@@ -26,9 +26,6 @@ from lorify.base.model import BaseLM
 from lorify.errors import ServingError
 from lorify.serving.engines.vllm_folder import NAME_LENGTH, AdaptersFolder
 
-ALLOWED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Values that vLLM accepts for `--max-lora-rank`; its default is 16."""
-
 MAX_LOAD_SECONDS = 3600.0
 """Upper bound on the time that an answer waits for its adapter to be folded, written and loaded."""
 
@@ -53,11 +50,6 @@ def fold(stack: AdapterStack, base: BaseLM) -> Adapter | None:
 
     weights = {key: padded(pair.A, pair.B, adapter.scaling(key)) for key, pair in adapter.weights.items()}
     return Adapter(weights, float(rank), adapter.provenance)
-
-
-def needed_rank(rank: int) -> int:
-    """Return the smallest `--max-lora-rank` with which vLLM accepts adapters of a rank."""
-    return next((allowed for allowed in ALLOWED_RANKS if allowed >= rank), rank)
 
 
 def content_name(adapter: Adapter) -> str:

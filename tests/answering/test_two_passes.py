@@ -4,8 +4,9 @@ import pytest
 from tiny_lorify import tiny_lorify
 
 from lorify.adapters import AdapterStack
-from lorify.answering.plan import Query
-from lorify.answering.two_passes import DRAFT_TOKENS
+from lorify.answering.plan import AnswerPlan, Query
+from lorify.answering.task_forms import STAND_INS
+from lorify.answering.two_passes import DRAFT_TOKENS, TwoPasses
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 
@@ -61,3 +62,25 @@ def test_questions_of_a_batch_with_and_without_a_task_do_not_mix(model, document
         model.answerer.answer([model.answerer.plan_query(query)], GenerationOptions(8))[0].text for query in queries
     ]
     assert together == alone
+
+
+def test_a_short_answer_gets_the_form_of_the_task_and_keeps_its_letters(model, document, task):
+    tried = []
+
+    def answer(plans, max_new_tokens):
+        prompts = [model.base.decode_text(plan.prompt_ids) for plan in plans]
+        tried.append(len(plans))
+        return [
+            f"[{prompt}]" if plan.adapters.adapters == (task,) else "Velova"
+            for plan, prompt in zip(plans, prompts, strict=True)
+        ]
+
+    passes = TwoPasses(answer, model.base.encode_text, model.base.encode_text)
+    stack = model.combine([(document, 1.0), (task, 1.0)])
+    requests = [model.answerer.request(Query(QUESTION, s)) for s in (stack, AdapterStack.of(document), stack)]
+    plans = [AnswerPlan(request.prompt_ids, request.adapters, request=request) for request in requests]
+    first, alone, last = passes.plan(plans)
+    assert first.quote is not None and first.quote.text == "[Velova]" == last.quote.text
+    assert model.base.decode_text(first.quote_ids) == "[Velova]"
+    assert alone == plans[1]
+    assert tried == [2, len(STAND_INS)]  # both documents' answers, then the task once

@@ -17,7 +17,7 @@ from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
-from lorify.answering.two_passes import DRAFT_TOKENS, do_tasks_on_drafts
+from lorify.answering.two_passes import TwoPasses
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
@@ -180,7 +180,7 @@ class Answerer:
             _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
-        return do_tasks_on_drafts(plans, self._draft, self.prompts.question_ids)
+        return TwoPasses(self._answer_texts, self.prompts.question_ids, self.base.encode_text).plan(plans)
 
     def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
         """Prepare the adapters of requests, each only once for a question."""
@@ -195,8 +195,8 @@ class Answerer:
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
         return prepared
 
-    def _draft(self, plans: Sequence[AnswerPlan]) -> list[str]:
-        return [answer.text for answer in self.answer(plans, GenerationOptions(DRAFT_TOKENS))]
+    def _answer_texts(self, plans: Sequence[AnswerPlan], max_new_tokens: int) -> list[str]:
+        return [answer.text for answer in self.answer(plans, GenerationOptions(max_new_tokens))]
 
     def plan_query(self, query: Query) -> AnswerPlan:
         """Plan how to answer one query: its prompt, and the adapters that are on for it."""

@@ -121,7 +121,8 @@ class AnswerPlan:
         request: what was planned; None if answers are not checked against the documents.
         evidence: for each adapter of the request where its documents answer the question; None for one whose documents
             were not read while planning. Empty if that is unknown for all.
-        quote: words of the documents that are the answer; None if the base writes it.
+        quote: words of the documents that are the answer, in the form of the task if there is one; None if the base
+            writes the answer.
         quote_ids: the tokens of the quote.
         stated: probability that the documents answer the question, by the extractor; None if it has not read them.
     """

@@ -1,45 +1,83 @@
 """A document and a task at once: the documents answer the question, and the task is done on that answer.
 
 With the adapters of documents and of a task added up, a small base loses the fact or ignores the task (see
-docs/research-log.md, 2026-11-28). Each alone does its part, so the question is answered in two passes.
+docs/research-log.md, 2026-11-28). Each alone does its part, so the question is answered in two passes. A short answer
+of the documents keeps its letters: if the task only gives texts a form, that form is applied to it (see
+`lorify.answering.task_forms`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import AnswerPlan
+from lorify.answering.quotes import Quote
+from lorify.answering.task_forms import STAND_IN_TOKENS, STAND_INS, find_form, may_have_form
 
 DRAFT_TOKENS = 64
 """Maximum length of the documents' answer, in tokens."""
 
 
-def do_tasks_on_drafts(
-    plans: Sequence[AnswerPlan],
-    answer: Callable[[Sequence[AnswerPlan]], Sequence[str]],
-    prompt_ids: Callable[[str], Sequence[int]],
-) -> list[AnswerPlan]:
-    """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers.
+AnswerTexts = Callable[[Sequence[AnswerPlan], int], Sequence[str]]
+"""Answers plans with at most so many tokens each; returns the texts."""
 
-    Args:
-        plans: the plans; others stay as they are.
-        answer: answers plans, with at most `DRAFT_TOKENS`.
+
+@dataclass(frozen=True)
+class TwoPasses:
+    """Answers with documents first, and does tasks on their answers.
+
+    Attributes:
+        answer: answers plans.
         prompt_ids: builds the prompt of a chat in which the user says a text.
+        encode: returns the tokens of an answer.
     """
-    planned = list(plans)
-    parts = {i: _documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
-    parts = {i: (documents, tasks) for i, (documents, tasks) in parts.items() if documents.parts and tasks.parts}
-    if not parts:
-        return planned
-    drafts = answer([replace(plans[i], adapters=documents) for i, (documents, _) in parts.items()])
-    for (i, (_, tasks)), draft in zip(parts.items(), drafts, strict=True):
-        if draft:
+
+    answer: AnswerTexts
+    prompt_ids: Callable[[str], Sequence[int]]
+    encode: Callable[[str], Sequence[int]]
+
+    def plan(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
+        """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers."""
+        planned = list(plans)
+        parts = {i: _documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
+        parts = {i: (documents, tasks) for i, (documents, tasks) in parts.items() if documents.parts and tasks.parts}
+        if not parts:
+            return planned
+        drafted = [replace(plans[i], adapters=documents) for i, (documents, _) in parts.items()]
+        drafts = dict(zip(parts, self.answer(drafted, DRAFT_TOKENS), strict=True))
+        drafts = {i: draft for i, draft in drafts.items() if draft}
+        formed = self._apply_forms({i: (drafts[i], parts[i][1]) for i in drafts})
+        for i, draft in drafts.items():
+            text = formed[i]
+            quote = None if text is None else Quote(text, None)
             planned[i] = replace(
-                plans[i], prompt_ids=tuple(prompt_ids(draft)), adapters=tasks, quote=None, quote_ids=()
+                plans[i],
+                prompt_ids=tuple(self.prompt_ids(draft)),
+                adapters=parts[i][1],
+                quote=quote,
+                quote_ids=() if quote is None else tuple(self.encode(quote.text)),
             )
-    return planned
+        return planned
+
+    def _apply_forms(self, asked: Mapping[int, tuple[str, AdapterStack]]) -> dict[int, str | None]:
+        """Apply the form of its task to each text; None where the task has none, or the text is too long for one."""
+        tasks = {_key(stack): stack for text, stack in asked.values() if may_have_form(text)}
+        tried = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in tasks.values() for text in STAND_INS]
+        answers = iter(self.answer(tried, STAND_IN_TOKENS) if tried else ())
+        by_task = {key: list(islice(answers, len(STAND_INS))) for key in tasks}
+        formed: dict[int, str | None] = {}
+        for i, (text, stack) in asked.items():
+            form = find_form(by_task[_key(stack)], text) if may_have_form(text) else None
+            formed[i] = None if form is None else form.apply(text)
+        return formed
+
+
+def _key(stack: AdapterStack) -> tuple[tuple[int, float], ...]:
+    """What tells stacks of adapters apart while they are in use."""
+    return tuple((id(adapter), scale) for adapter, scale in stack)
 
 
 def _has_two_passes(plan: AnswerPlan) -> bool:

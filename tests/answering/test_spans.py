@@ -153,10 +153,11 @@ class StandInExtractor:
     """Finds some words in every text that has them; remembers what it was asked."""
 
     def __init__(self, words: str, probability: float = 0.9):
-        self.words, self.probability, self.pairs = words, probability, []
+        self.words, self.probability, self.pairs, self.given = words, probability, [], []
 
-    def find(self, pairs):
+    def find(self, pairs, given=()):
         self.pairs += pairs
+        self.given += given
         return [self._words_of(text) for _, text in pairs]
 
     def _words_of(self, text: str) -> ExtractedWords | None:
@@ -250,6 +251,15 @@ def test_a_question_that_refers_back_is_read_with_the_turns_before_it():
     assert [question for question, _ in extractor.pairs] == ["Where is the mill? Lowick > And who owns it?", alone]
 
 
+def test_the_extractor_is_told_what_was_answered_before():
+    model, extractor = extracting("Ada Holm")
+    with finding(model, " keeps bees"):
+        query = Query("And who owns it?", AdapterStack.of(model.internalize(MILL)))
+        model.answerer.plan_query(query)
+        model.answerer.plan_query(continue_chat(query, [("Where is the mill?", "Lowick")]))
+    assert list(map(list, extractor.given)) == [[], ["Lowick"]]
+
+
 def test_a_document_that_a_later_one_corrects_is_not_read():
     old, new = (TokenEvidence(name, [number], torch.tensor([0.9])) for number, name in enumerate(("old", "new")))
     extractor = StandInExtractor("text")
@@ -297,7 +307,7 @@ class StandInJudge:
     def __init__(self, verdict: float = 0.0, stated: float = 1.0):
         self.verdict, self.stated, self.pairs = verdict, stated, list[tuple[str, str]]()
 
-    def find(self, pairs):
+    def find(self, pairs, given=()):
         self.pairs += pairs
         return [ExtractedWords(0, len(text.split()[0]), 0.5, self.stated, self.verdict) for _, text in pairs]
 

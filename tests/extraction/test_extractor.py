@@ -55,6 +55,30 @@ def test_words_are_where_the_network_points(encoder):
     assert words.probability > 0.9 and words.stated > 0.9
 
 
+class Preferring(torch.nn.Module):
+    """Stands in for a network: any one token may be the answer, the one with the first id rather than the second."""
+
+    def __init__(self, extractor, first: str, second: str):
+        super().__init__()
+        self.head = extractor.network.head
+        self.first, self.second = (extractor.tokenizer.convert_tokens_to_ids(token) for token in (first, second))
+
+    def forward(self, ids, mask, types):
+        scores = 11.0 * (ids == self.first) + 10.5 * (ids == self.second)
+        return ExtractorLogits(scores, scores, torch.zeros(len(ids), 3))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [([], "9"), (["9."], "7"), (["the 9"], "7"), (["19", "", "It"], "9"), (["7"], "9")]
+)
+def test_an_answer_that_was_given_before_is_rarely_found_again(encoder, given, expected):
+    extractor = tiny_extractor(encoder)
+    extractor = type(extractor)(Preferring(extractor, "9", "7"), extractor.tokenizer, extractor.config)
+    text = "It is 7 or 9"
+    first, second = extractor.find([("Which?", text), ("Which?", text)], [given, []])
+    assert (text[first.begin : first.end], text[second.begin : second.end]) == (expected, "9")
+
+
 def test_marks_in_the_question_are_not_words_of_the_text(encoder):
     (words,) = pointing(encoder, "9", "9").find([("Is it 9?", "It is 9.")])
     assert (words.begin, words.end) == (6, 7)

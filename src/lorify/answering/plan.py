@@ -105,6 +105,11 @@ class AnswerRequest:
         return question_in_chat(*answered_turns(self.turns)) if self.turns else ""
 
     @property
+    def given_answers(self) -> tuple[str, ...]:
+        """The answers of the turns before a question that refers back."""
+        return tuple(answer for _, answer in answered_turns(self.turns)[0] if answer) if self.turns else ()
+
+    @property
     def is_quotable(self) -> bool:
         """Whether words of the documents may be the whole answer; a static adapter answers itself."""
         return self.may_quote and self.focus and not self.is_continued

@@ -88,7 +88,9 @@ class QuotePlanner:
                     continue
                 min_words[i] = kind.min_words
             if plan.is_on and _may_have_span(request, self._internalizer):
-                asked[i] = AskedDocuments(request.question, evidence[i], request.question_in_chat)
+                asked[i] = AskedDocuments(
+                    request.question, evidence[i], request.question_in_chat, request.given_answers
+                )
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
             quote = None if found.span is None else Quote(found.span.text, None, found.span.probability)
             if i in min_words and planned[i].quote and (quote is None or quote.probability < min_words[i]):
@@ -107,7 +109,7 @@ class QuotePlanner:
             evidence: for each request where its documents may answer the question.
         """
         asked = {
-            i: AskedDocuments(request.question, evidence[i], request.question_in_chat)
+            i: AskedDocuments(request.question, evidence[i], request.question_in_chat, request.given_answers)
             for i, request in enumerate(requests)
             if self._internalizer is not None and _is_short_question(request, self._internalizer)
         }

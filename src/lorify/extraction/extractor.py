@@ -5,6 +5,7 @@ Shape letters: N inputs, T tokens of an input.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +20,9 @@ from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork
 
 MAX_SPAN_TOKENS = 40
 """Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
+REPEATED_PENALTY = -2.0
+"""Added to the log-probability of words that were the answer to an earlier question of the chat."""
+_ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 BATCH_INPUTS = 16
 """Inputs that are read at once."""
 
@@ -56,11 +60,15 @@ class Extractor:
     config: ExtractorConfig
 
     @torch.inference_mode()
-    def find(self, pairs: Sequence[tuple[str, str]]) -> list[ExtractedWords | None]:
+    def find(
+        self, pairs: Sequence[tuple[str, str]], given: Sequence[Sequence[str]] = ()
+    ) -> list[ExtractedWords | None]:
         """Find the words that answer a question.
 
         Args:
             pairs: a question and a text each; long texts are read in several parts.
+            given: for each pair answers to earlier questions of its chat, which a follow-up rarely has again; may be
+                left out.
 
         Returns:
             For each pair the most probable words; None if the text has none.
@@ -73,7 +81,9 @@ class Extractor:
         inputs.sort(key=lambda item: len(item[1].ids))  # so that little of a batch is padding
         found: list[ExtractedWords | None] = [None] * len(pairs)
         for batch in (inputs[start : start + BATCH_INPUTS] for start in range(0, len(inputs), BATCH_INPUTS)):
-            for (number, _), words in zip(batch, self._read([each for _, each in batch]), strict=True):
+            repeated = [_occurrences(pairs[number][1], given[number]) if given else [] for number, _ in batch]
+            read = self._read([each for _, each in batch], repeated)
+            for (number, _), words in zip(batch, read, strict=True):
                 best = found[number]
                 if best is None or words.probability > best.probability:
                     found[number] = words
@@ -82,12 +92,14 @@ class Extractor:
             for words, (_, text) in zip(found, pairs, strict=True)
         ]
 
-    def _read(self, inputs: Sequence[ExtractorInput]) -> list[ExtractedWords]:
+    def _read(
+        self, inputs: Sequence[ExtractorInput], repeated: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[ExtractedWords]:
         batch = stack_inputs(inputs)
         device = self.network.head.weight.device
         logits = self.network(*(tensor.to(device) for tensor in batch[:3]))
         found = (each.cpu() for each in answer_log_probabilities(logits, batch.is_allowed.to(device)))
-        return [_best_words(each, *row) for each, *row in zip(inputs, *found, strict=True)]
+        return [_best_words(each, ranges, *row) for each, ranges, *row in zip(inputs, repeated, *found, strict=True)]
 
 
 def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> ExtractorLogits:
@@ -96,19 +108,50 @@ def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> Ext
     return ExtractorLogits(begins, ends, logits.forms.log_softmax(-1))
 
 
-def _best_words(source: ExtractorInput, begins: Tensor, ends: Tensor, forms: Tensor) -> ExtractedWords:
-    """The most probable span by the log-probabilities of beginnings and ends `[T]`, and those of forms `[3]`."""
+def is_repeated(words: str, given: Sequence[str]) -> bool:
+    """Whether words overlap in meaning with answers given before: they have one of them, or one has them."""
+    return any(_occurrences(words, [answer]) or _occurrences(answer, [words]) for answer in given)
+
+
+def _occurrences(text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
+    """Characters of a text at which it has one of some answers, up to upper and lower case and a first article."""
+    words = [_ARTICLE.sub("", answer.strip().rstrip(".")) for answer in answers]
+    pattern = "|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in words if each)
+    return [found.span() for found in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
+
+
+def _best_words(
+    source: ExtractorInput, repeated: Sequence[tuple[int, int]], begins: Tensor, ends: Tensor, forms: Tensor
+) -> ExtractedWords:
+    """Find the most probable span.
+
+    Args:
+        source: the input.
+        repeated: characters of its text at which an answer would be one that was given before.
+        begins: log-probabilities of the beginning `[T]`.
+        ends: the same of the end.
+        forms: log-probabilities of the forms `[3]`.
+    """
     tokens = source.text_tokens
     own = slice(tokens.start, tokens.stop)
     scores = begins[own].unsqueeze(1) + ends[own].unsqueeze(0)  # [text tokens, text tokens]
     everywhere = torch.ones_like(scores, dtype=torch.bool)
     is_span = everywhere.triu() & everywhere.tril(MAX_SPAN_TOKENS - 1)
+    if repeated:
+        scores = scores + REPEATED_PENALTY * _overlaps(source.offsets, repeated)
     best = int(scores.masked_fill(~is_span, float("-inf")).argmax())
     begin, end = divmod(best, len(tokens))
     none = (begins[0] + ends[0]).exp().item()
     first, last = source.offsets[begin], source.offsets[end]
     verdict = 1 - forms[FORMS.index("words")].exp().item()
     return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none, verdict)
+
+
+def _overlaps(offsets: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]]) -> Tensor:
+    """Whether the span from each token to each other one overlaps a range of characters `[tokens, tokens]`."""
+    begins, ends = torch.tensor(offsets).unbind(-1)
+    found = [(begins < last).unsqueeze(1) & (ends > first).unsqueeze(0) for first, last in ranges]
+    return torch.stack(found).any(0)
 
 
 def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:

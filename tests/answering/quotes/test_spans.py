@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from lorify.answering.quotes.spans import MIN_ANSWER_PROBABILITY, MIN_SPAN_PROBABILITY, asks_for_words, find_span
+from lorify.answering.quotes.spans import (
+    MIN_ANSWER_PROBABILITY,
+    MIN_SPAN_PROBABILITY,
+    AskedDocuments,
+    ask_for_profession,
+    asks_for_words,
+    find_span,
+    find_spans,
+)
 from lorify.hypernets.evidence import AnswerSpan, TokenEvidence
 
 
@@ -45,3 +53,36 @@ def test_words_that_are_not_likely_are_left_to_the_base():
     elsewhere = evidence("Ada runs the mill.", "Ada", 1.0, belongs=MIN_ANSWER_PROBABILITY - 0.01)
     assert find_span([elsewhere], decode) is None, "no document answers it"
     assert find_span([], decode) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "is_quoted"),
+    [
+        ([], True),
+        (["ada holm."], False),
+        (["Ada"], False),
+        (["the miller Ada Holm"], False),
+        (["Adam"], True),
+        (["It is in Lowick, where Ada Holm has her bees."], True),
+    ],
+)
+def test_words_that_were_a_short_answer_before_are_not_quoted_again(given, is_quoted):
+    document = evidence("Ada Holm runs the mill.", "Ada Holm", 0.9)
+    (found,) = find_spans([AskedDocuments("And who owns it?", [document], given=given)], decode)
+    assert (found.span is not None) == is_quoted
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("What was she?", "What was her profession?"),
+        ("Who leads it? Ada > And what is he?", "Who leads it? Ada > And what is his profession?"),
+        ("What does he do for a living?", "What is his profession?"),
+        ("What did she do?", "What was her profession?"),
+        ("What does she do on Sundays?", "What does she do on Sundays?"),
+        ("What is it?", "What is it?"),
+        ("What was he do?", "What was he do?"),
+    ],
+)
+def test_a_question_for_what_somebody_is_asks_for_a_profession(question, asked):
+    assert ask_for_profession(question) == asked

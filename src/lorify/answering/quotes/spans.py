@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.words import last_sentence
 from lorify.base.token_texts import Decode
-from lorify.extraction.extractor import ExtractedWords, Extractor
+from lorify.extraction.extractor import ExtractedWords, Extractor, is_repeated
 from lorify.hypernets.evidence import TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
@@ -29,11 +29,16 @@ PASSAGE_OVERLAP = 64
 """Long documents are read in passages of so many tokens, which overlap by so many."""
 MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
+MAX_GIVEN_WORDS = 6
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
     re.IGNORECASE,
 )
+_PROFESSION = re.compile(
+    r"\b(?P<what>what) (?P<verb>is|was|does|did) (?P<person>he|she)(?P<do> do(?: for a living)?)?\?$", re.IGNORECASE
+)
+_POSSESSIVES = {"he": "his", "she": "her"}
 _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECASE)
 
 
@@ -52,6 +57,18 @@ def asks_for_verdict(question: str) -> bool:
     return last.endswith("?") and _YES_OR_NO.match(last) is not None and not asks_for_words(question)
 
 
+def ask_for_profession(question: str) -> str:
+    """Say what "What was she?" and "What does he do?" ask for; an extractor has seen few such questions."""
+
+    def replaced(found: re.Match[str]) -> str:
+        if (found["verb"] in ("does", "did")) != bool(found["do"]):
+            return found[0]
+        be = "was" if found["verb"] in ("was", "did") else "is"
+        return f"{found['what']} {be} {_POSSESSIVES[found['person'].lower()]} profession?"
+
+    return _PROFESSION.sub(replaced, question)
+
+
 class AskedDocuments(NamedTuple):
     """A question, and what the reader found in the documents that it is asked about.
 
@@ -59,11 +76,13 @@ class AskedDocuments(NamedTuple):
         question: the question.
         documents: what the reader found in each document.
         question_in_chat: the question with the turns before it, for the extractor; empty if it stands alone.
+        given: the answers of these turns.
     """
 
     question: str
     documents: Sequence[TokenEvidence]
     question_in_chat: str = ""
+    given: Sequence[str] = ()
 
 
 class FoundSpan(NamedTuple):
@@ -100,9 +119,20 @@ def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extra
     return [
         found
         if asks_for_verdict(each.question)
-        else found._replace(span=_more_probable(found.span, find_span(each.documents, decode)))
+        else found._replace(span=_more_probable(found.span, _new_span(each, decode)))
         for found, each in zip(extracted, asked, strict=True)
     ]
+
+
+def _short(answers: Sequence[str]) -> list[str]:
+    """The short ones of the answers given before; a long one, such as a sentence, may well have the next answer too."""
+    return [answer for answer in answers if len(answer.split()) <= MAX_GIVEN_WORDS]
+
+
+def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
+    """The span that the reader finds; None if it is an answer that was given before."""
+    span = find_span(asked.documents, decode)
+    return None if span is None or is_repeated(span.text, _short(asked.given)) else span
 
 
 def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> FoundSpan | None:
@@ -142,12 +172,11 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
     passages = [_passages(each.documents, decode) for each in asked]
+    each_passage = [(each, passage) for each, own in zip(asked, passages, strict=True) for passage in own]
     pairs = [
-        (each.question_in_chat or each.question, passage.text)
-        for each, own in zip(asked, passages, strict=True)
-        for passage in own
+        (ask_for_profession(each.question_in_chat or each.question), passage.text) for each, passage in each_passage
     ]
-    words = iter(extractor.find(pairs))
+    words = iter(extractor.find(pairs, [_short(each.given) for each, _ in each_passage]))
     findings: list[Finding] = []
     for question, own in zip(asked, passages, strict=True):
         read = _answer_with_verdict if asks_for_verdict(question.question) else _answer_with_words

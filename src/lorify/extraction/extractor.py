@@ -109,12 +109,12 @@ def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> Ext
 
 
 def is_repeated(words: str, given: Sequence[str]) -> bool:
-    """Whether words overlap in meaning with answers given before: they have one of them, or one has them."""
+    """Whether words contain an answer that was given before, or are part of one."""
     return any(_occurrences(words, [answer]) or _occurrences(answer, [words]) for answer in given)
 
 
 def _occurrences(text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
-    """Characters of a text at which it has one of some answers, up to upper and lower case and a first article."""
+    """Ranges of characters of a text that are one of some answers; case and a leading article do not matter."""
     words = [_ARTICLE.sub("", answer.strip().rstrip(".")) for answer in answers]
     pattern = "|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in words if each)
     return [found.span() for found in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
@@ -148,10 +148,12 @@ def _best_words(
 
 
 def _overlaps(offsets: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]]) -> Tensor:
-    """Whether the span from each token to each other one overlaps a range of characters `[tokens, tokens]`."""
+    """Whether the span from each token to each later one overlaps a range of characters `[tokens, tokens]`."""
     begins, ends = torch.tensor(offsets).unbind(-1)
-    found = [(begins < last).unsqueeze(1) & (ends > first).unsqueeze(0) for first, last in ranges]
-    return torch.stack(found).any(0)
+    found = [(begins < last) & (ends > first) for first, last in ranges]
+    inside = torch.stack(found).any(0).long()  # [tokens]
+    up_to = inside.cumsum(0)
+    return up_to.unsqueeze(0) - up_to.unsqueeze(1) + inside.unsqueeze(1) > 0
 
 
 def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:

@@ -25,7 +25,6 @@ from lorify.data.tasks.families.drawn.lookups import draw_lookups_task
 from lorify.data.tasks.families.drawn.marks import draw_marks_task, draw_word_wrapping_task
 from lorify.data.tasks.families.drawn.notes import draw_extraction_task
 from lorify.data.tasks.families.drawn.requests import draw_requests_task
-from lorify.data.tasks.families.drawn.short_answers import draw_short_answers_task
 from lorify.data.tasks.families.drawn.structures import draw_forms_task
 from lorify.data.tasks.families.drawn.topics import draw_topics_task
 from lorify.data.tasks.families.drawn.voices import draw_voices_task
@@ -86,7 +85,6 @@ DRAWN_FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
     draw_forms_task, draw_parts_task, draw_voices_task, draw_questions_task, draw_parts_task,
     draw_word_wrapping_task, draw_requests_task, draw_orders_task, draw_lookups_task, draw_orders_task,
     draw_lookups_task, draw_requests_task, draw_lookups_task, draw_orders_task,
-    *(draw_short_answers_task,) * 8,
 )  # fmt: skip
 """Functions that draw a task of a family from its random generator and number, in the order of their turns.
 

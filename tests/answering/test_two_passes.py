@@ -1,4 +1,5 @@
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import pytest
 from tiny_lorify import tiny_lorify
@@ -75,7 +76,7 @@ def test_a_short_answer_gets_the_form_of_the_task_and_keeps_its_letters(model, d
             for plan, prompt in zip(plans, prompts, strict=True)
         ]
 
-    passes = TwoPasses(answer, model.base.encode_text, model.base.encode_text)
+    passes = TwoPasses(answer, model.base.encode_text, model.base.encode_text, WeakKeyDictionary())
     stack = model.combine([(document, 1.0), (task, 1.0)])
     requests = [model.answerer.request(Query(QUESTION, s)) for s in (stack, AdapterStack.of(document), stack)]
     plans = [AnswerPlan(request.prompt_ids, request.adapters, request=request) for request in requests]
@@ -84,3 +85,8 @@ def test_a_short_answer_gets_the_form_of_the_task_and_keeps_its_letters(model, d
     assert model.base.decode_text(first.quote_ids) == "[Velova]"
     assert alone == plans[1]
     assert tried == [2, len(STAND_INS)]  # both documents' answers, then the task once
+    assert passes.plan(plans[:1]) == [first]
+    assert tried[2:] == [1], "a task that was tried before is not tried again"
+    weaker = model.combine([(document, 1.0), (task, 0.5)])
+    passes.plan([replace(plans[0], adapters=weaker)])
+    assert tried[3:] == [1, len(STAND_INS)]

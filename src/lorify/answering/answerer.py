@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch
 from lorify.answering.confidence import ConfidenceModel
@@ -17,7 +18,7 @@ from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
-from lorify.answering.two_passes import TwoPasses
+from lorify.answering.two_passes import Trials, TwoPasses
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
@@ -56,8 +57,9 @@ class Answer:
 class Answerer:
     """Answers questions with a base and the adapters of its document hypernetwork.
 
-    Safe to use from several threads: it keeps no state between calls. It is long because it is the one path to an
-    answer: every way of asking shares its prompts, plans and checks.
+    Safe to use from several threads: it keeps nothing between calls but what tasks answered when they were tried on
+    common words. It is long because it is the one path to an answer: every way of asking shares its prompts, plans and
+    checks.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Answerer:
         self.quotes = QuotePlanner(base, internalizer, load_extractor)
         self.prompts = PromptBuilder(base.tokenizer, internalizer is not None and internalizer.system_turn)
         self.stop_ids = base.stop_ids
+        self._task_trials: Trials = WeakKeyDictionary()
 
     @cached_property
     def follow_up_writer(self) -> Adapter | None:
@@ -180,7 +183,8 @@ class Answerer:
             _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
-        return TwoPasses(self._answer_texts, self.prompts.question_ids, self.base.encode_text).plan(plans)
+        passes = TwoPasses(self._answer_texts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
+        return passes.plan(plans)
 
     def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
         """Prepare the adapters of requests, each only once for a question."""

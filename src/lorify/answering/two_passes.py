@@ -8,11 +8,11 @@ of the documents keeps its letters: if the task only gives texts a form, that fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from lorify.adapters import AdapterStack
+from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.quotes import Quote
 from lorify.answering.task_forms import STAND_IN_TOKENS, STAND_INS, find_form, may_have_form
@@ -25,6 +25,11 @@ AnswerTexts = Callable[[Sequence[AnswerPlan], int], Sequence[str]]
 """Answers plans with at most so many tokens each; returns the texts."""
 
 
+_Key = tuple[tuple[int, float], ...]
+Trials = MutableMapping[Adapter, dict[_Key, Sequence[str]]]
+"""Adapter of a task -> its answers to the stand-ins at each scale."""
+
+
 @dataclass(frozen=True)
 class TwoPasses:
     """Answers with documents first, and does tasks on their answers.
@@ -33,11 +38,13 @@ class TwoPasses:
         answer: answers plans.
         prompt_ids: builds the prompt of a chat in which the user says a text.
         encode: returns the tokens of an answer.
+        trials: what is known of tasks that were tried before; new ones are added.
     """
 
     answer: AnswerTexts
     prompt_ids: Callable[[str], Sequence[int]]
     encode: Callable[[str], Sequence[int]]
+    trials: Trials
 
     def plan(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
         """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers."""
@@ -64,18 +71,33 @@ class TwoPasses:
 
     def _apply_forms(self, asked: Mapping[int, tuple[str, AdapterStack]]) -> dict[int, str | None]:
         """Apply the form of its task to each text; None where the task has none, or the text is too long for one."""
-        tasks = {_key(stack): stack for text, stack in asked.values() if may_have_form(text)}
-        tried = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in tasks.values() for text in STAND_INS]
-        answers = iter(self.answer(tried, STAND_IN_TOKENS) if tried else ())
-        by_task = {key: list(islice(answers, len(STAND_INS))) for key in tasks}
+        trials = self._try_on_stand_ins([stack for text, stack in asked.values() if may_have_form(text)])
         formed: dict[int, str | None] = {}
         for i, (text, stack) in asked.items():
-            form = find_form(by_task[_key(stack)], text) if may_have_form(text) else None
+            form = find_form(trials[_key(stack)], text) if may_have_form(text) else None
             formed[i] = None if form is None else form.apply(text)
         return formed
 
+    def _try_on_stand_ins(self, stacks: Sequence[AdapterStack]) -> dict[_Key, Sequence[str]]:
+        """Return what tasks answer to the stand-ins; those that have not been tried before are tried in one batch."""
+        trials: dict[_Key, Sequence[str]] = {}
+        new: dict[_Key, AdapterStack] = {}
+        for stack in stacks:
+            key, known = _key(stack), self.trials.get(stack.adapters[0], {})
+            if key in known:
+                trials[key] = known[key]
+            else:
+                new[key] = stack
+        plans = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in new.values() for text in STAND_INS]
+        answers = iter(self.answer(plans, STAND_IN_TOKENS) if plans else ())
+        for key, stack in new.items():
+            trials[key] = tuple(islice(answers, len(STAND_INS)))
+            if len(stack.parts) == 1:  # of several adapters, another one may get the identity of one that is gone
+                self.trials.setdefault(stack.adapters[0], {})[key] = trials[key]
+        return trials
 
-def _key(stack: AdapterStack) -> tuple[tuple[int, float], ...]:
+
+def _key(stack: AdapterStack) -> _Key:
     """What tells stacks of adapters apart while they are in use."""
     return tuple((id(adapter), scale) for adapter, scale in stack)
 

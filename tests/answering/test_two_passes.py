@@ -7,7 +7,7 @@ from tiny_lorify import tiny_lorify
 from lorify.adapters import AdapterStack
 from lorify.answering.plan import AnswerPlan, Query
 from lorify.answering.task_forms import STAND_INS
-from lorify.answering.two_passes import DRAFT_TOKENS, TwoPasses
+from lorify.answering.two_passes import DRAFT_TOKENS, Draft, TwoPasses
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 
@@ -72,7 +72,7 @@ def test_a_short_answer_gets_the_form_of_the_task_and_keeps_its_letters(model, d
         prompts = [model.base.decode_text(plan.prompt_ids) for plan in plans]
         tried.append(len(plans))
         return [
-            f"[{prompt}]" if plan.adapters.adapters == (task,) else "Velova"
+            Draft(f"[{prompt}]" if plan.adapters.adapters == (task,) else "Velova")
             for plan, prompt in zip(plans, prompts, strict=True)
         ]
 
@@ -90,3 +90,18 @@ def test_a_short_answer_gets_the_form_of_the_task_and_keeps_its_letters(model, d
     weaker = model.combine([(document, 1.0), (task, 0.5)])
     passes.plan([replace(plans[0], adapters=weaker)])
     assert tried[3:] == [1, len(STAND_INS)]
+
+
+def test_an_answer_that_the_documents_do_not_state_is_withheld_without_the_task(model, document, task):
+    def write(plans, max_new_tokens):
+        return [
+            Draft("Not said.", "Ada") if "mill" in model.base.decode_text(p.prompt_ids) else Draft("?") for p in plans
+        ]
+
+    passes = TwoPasses(write, model.base.encode_text, model.base.encode_text, WeakKeyDictionary())
+    stack = model.combine([(document, 1.0), (task, 1.0)])
+    plan = model.answerer.plan_query(Query(QUESTION, stack, only_if_relevant=False, two_passes=False))
+    assert plan.request is not None
+    (planned,) = passes.plan([replace(plan, request=replace(plan.request, two_passes=True))])
+    assert planned.adapters.adapters == (document,) and planned.prompt_ids == plan.prompt_ids
+    assert planned.quote is not None and planned.quote.text == "Ada", "what the usual check then withholds"

@@ -18,7 +18,7 @@ from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
-from lorify.answering.two_passes import Trials, TwoPasses
+from lorify.answering.two_passes import Draft, Trials, TwoPasses
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
@@ -183,7 +183,7 @@ class Answerer:
             _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
-        passes = TwoPasses(self._answer_texts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
+        passes = TwoPasses(self._write_drafts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
         return passes.plan(plans)
 
     def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
@@ -199,8 +199,8 @@ class Answerer:
             prepared |= zip(wanted, self._prepare(wanted, *flags), strict=True)
         return prepared
 
-    def _answer_texts(self, plans: Sequence[AnswerPlan], max_new_tokens: int) -> list[str]:
-        return [answer.text for answer in self.answer(plans, GenerationOptions(max_new_tokens))]
+    def _write_drafts(self, plans: Sequence[AnswerPlan], max_new_tokens: int) -> list[Draft]:
+        return [Draft(answer.text, answer.withheld) for answer in self.answer(plans, GenerationOptions(max_new_tokens))]
 
     def plan_query(self, query: Query) -> AnswerPlan:
         """Plan how to answer one query: its prompt, and the adapters that are on for it."""

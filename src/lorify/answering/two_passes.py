@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from lorify.adapters import Adapter, AdapterStack
 from lorify.answering.plan import AnswerPlan
@@ -21,8 +22,20 @@ DRAFT_TOKENS = 64
 """Maximum length of the documents' answer, in tokens."""
 
 
-AnswerTexts = Callable[[Sequence[AnswerPlan], int], Sequence[str]]
-"""Answers plans with at most so many tokens each; returns the texts."""
+class Draft(NamedTuple):
+    """An answer that a task may be done on.
+
+    Attributes:
+        text: the answer.
+        withheld: the answer that `text` replaces, since the documents do not state it; None if nothing was replaced.
+    """
+
+    text: str
+    withheld: str | None = None
+
+
+WriteDrafts = Callable[[Sequence[AnswerPlan], int], Sequence[Draft]]
+"""Answers plans with at most so many tokens each."""
 
 
 _Key = tuple[tuple[int, float], ...]
@@ -35,39 +48,44 @@ class TwoPasses:
     """Answers with documents first, and does tasks on their answers.
 
     Attributes:
-        answer: answers plans.
+        write: answers plans.
         prompt_ids: builds the prompt of a chat in which the user says a text.
         encode: returns the tokens of an answer.
         trials: what is known of tasks that were tried before; new ones are added.
     """
 
-    answer: AnswerTexts
+    write: WriteDrafts
     prompt_ids: Callable[[str], Sequence[int]]
     encode: Callable[[str], Sequence[int]]
     trials: Trials
 
     def plan(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
-        """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers."""
+        """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers.
+
+        Where the documents do not state an answer there is nothing to do the task on, and the plan is the documents'.
+        """
         planned = list(plans)
         parts = {i: _documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
         parts = {i: (documents, tasks) for i, (documents, tasks) in parts.items() if documents.parts and tasks.parts}
         if not parts:
             return planned
-        drafted = [replace(plans[i], adapters=documents) for i, (documents, _) in parts.items()]
-        drafts = dict(zip(parts, self.answer(drafted, DRAFT_TOKENS), strict=True))
-        drafts = {i: draft for i, draft in drafts.items() if draft}
-        formed = self._apply_forms({i: (drafts[i], parts[i][1]) for i in drafts})
+        alone = {i: replace(plans[i], adapters=documents) for i, (documents, _) in parts.items()}
+        drafts = dict(zip(parts, self.write(list(alone.values()), DRAFT_TOKENS), strict=True))
+        stated = {i: draft.text for i, draft in drafts.items() if draft.withheld is None and draft.text}
+        formed = self._apply_forms({i: (text, parts[i][1]) for i, text in stated.items()})
+        for i, text in stated.items():
+            second = replace(plans[i], prompt_ids=tuple(self.prompt_ids(text)), adapters=parts[i][1])
+            planned[i] = self._quoting(second, formed[i])
         for i, draft in drafts.items():
-            text = formed[i]
-            quote = None if text is None else Quote(text, None)
-            planned[i] = replace(
-                plans[i],
-                prompt_ids=tuple(self.prompt_ids(draft)),
-                adapters=parts[i][1],
-                quote=quote,
-                quote_ids=() if quote is None else tuple(self.encode(quote.text)),
-            )
+            if draft.withheld is not None:
+                planned[i] = alone[i] if alone[i].quote else self._quoting(alone[i], draft.withheld)
         return planned
+
+    def _quoting(self, plan: AnswerPlan, text: str | None) -> AnswerPlan:
+        """Change a plan to answer with a text that is known; with None, the base answers."""
+        if text is None:
+            return replace(plan, quote=None, quote_ids=())
+        return replace(plan, quote=Quote(text, None), quote_ids=tuple(self.encode(text)))
 
     def _apply_forms(self, asked: Mapping[int, tuple[str, AdapterStack]]) -> dict[int, str | None]:
         """Apply the form of its task to each text; None where the task has none, or the text is too long for one."""
@@ -89,9 +107,9 @@ class TwoPasses:
             else:
                 new[key] = stack
         plans = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in new.values() for text in STAND_INS]
-        answers = iter(self.answer(plans, STAND_IN_TOKENS) if plans else ())
+        answers = iter(self.write(plans, STAND_IN_TOKENS) if plans else ())
         for key, stack in new.items():
-            trials[key] = tuple(islice(answers, len(STAND_INS)))
+            trials[key] = tuple(answer.text for answer in islice(answers, len(STAND_INS)))
             if len(stack.parts) == 1:  # of several adapters, another one may get the identity of one that is gone
                 self.trials.setdefault(stack.adapters[0], {})[key] = trials[key]
         return trials

@@ -88,9 +88,7 @@ class QuotePlanner:
                     continue
                 min_words[i] = kind.min_words
             if plan.is_on and _may_have_span(request, self._internalizer):
-                asked[i] = AskedDocuments(
-                    request.question, evidence[i], request.question_in_chat, request.given_answers
-                )
+                asked[i] = _asked(request, evidence[i])
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
             quote = None if found.span is None else Quote(found.span.text, None, found.span.probability)
             if i in min_words and planned[i].quote and (quote is None or quote.probability < min_words[i]):
@@ -109,7 +107,7 @@ class QuotePlanner:
             evidence: for each request where its documents may answer the question.
         """
         asked = {
-            i: AskedDocuments(request.question, evidence[i], request.question_in_chat, request.given_answers)
+            i: _asked(request, evidence[i])
             for i, request in enumerate(requests)
             if self._internalizer is not None and _is_short_question(request, self._internalizer)
         }
@@ -136,6 +134,11 @@ class QuotePlanner:
         ids = tuple(self._base.encode_text(quote.text))
         on = request.adapters if plan.adapters.is_empty else plan.adapters
         return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
+
+
+def _asked(request: AnswerRequest, evidence: Sequence[TokenEvidence]) -> AskedDocuments:
+    """What the extractor is asked for a request, given where its documents may answer it."""
+    return AskedDocuments(request.question, evidence, request.question_in_chat, request.given_answers)
 
 
 def _is_short_question(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:

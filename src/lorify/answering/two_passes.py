@@ -38,9 +38,8 @@ WriteDrafts = Callable[[Sequence[AnswerPlan], int], Sequence[Draft]]
 """Answers plans with at most so many tokens each."""
 
 
-_Key = tuple[tuple[int, float], ...]
-Trials = MutableMapping[Adapter, dict[_Key, Sequence[str]]]
-"""Adapter of a task -> its answers to the stand-ins at each scale."""
+Trials = MutableMapping[Adapter, dict[float, Sequence[str]]]
+"""Adapter of a task -> scale -> its answers to the stand-ins."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class TwoPasses:
         formed = self._apply_forms({i: (text, parts[i][1]) for i, text in stated.items()})
         for i, text in stated.items():
             second = replace(plans[i], prompt_ids=tuple(self.prompt_ids(text)), adapters=parts[i][1])
-            planned[i] = self._quoting(second, formed[i])
+            planned[i] = self._quoting(second, formed.get(i))
         for i, draft in drafts.items():
             if draft.withheld is not None:
                 planned[i] = alone[i] if alone[i].quote else self._quoting(alone[i], draft.withheld)
@@ -87,37 +86,30 @@ class TwoPasses:
             return replace(plan, quote=None, quote_ids=())
         return replace(plan, quote=Quote(text, None), quote_ids=tuple(self.encode(text)))
 
-    def _apply_forms(self, asked: Mapping[int, tuple[str, AdapterStack]]) -> dict[int, str | None]:
-        """Apply the form of its task to each text; None where the task has none, or the text is too long for one."""
-        trials = self._try_on_stand_ins([stack for text, stack in asked.values() if may_have_form(text)])
-        formed: dict[int, str | None] = {}
-        for i, (text, stack) in asked.items():
-            form = find_form(trials[_key(stack)], text) if may_have_form(text) else None
-            formed[i] = None if form is None else form.apply(text)
-        return formed
+    def _apply_forms(self, asked: Mapping[int, tuple[str, AdapterStack]]) -> dict[int, str]:
+        """Apply the forms of tasks to texts, except where a text is too long for a form or its task has none."""
+        short = {i: (text, stack) for i, (text, stack) in asked.items() if may_have_form(text)}
+        trials = self._try_on_stand_ins([stack for _, stack in short.values()])
+        forms = {i: find_form(trials[stack], text) for i, (text, stack) in short.items()}
+        return {i: form.apply(short[i][0]) for i, form in forms.items() if form is not None}
 
-    def _try_on_stand_ins(self, stacks: Sequence[AdapterStack]) -> dict[_Key, Sequence[str]]:
+    def _try_on_stand_ins(self, stacks: Sequence[AdapterStack]) -> dict[AdapterStack, Sequence[str]]:
         """Return what tasks answer to the stand-ins; those that have not been tried before are tried in one batch."""
-        trials: dict[_Key, Sequence[str]] = {}
-        new: dict[_Key, AdapterStack] = {}
-        for stack in stacks:
-            key, known = _key(stack), self.trials.get(stack.adapters[0], {})
-            if key in known:
-                trials[key] = known[key]
-            else:
-                new[key] = stack
-        plans = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in new.values() for text in STAND_INS]
+        trials = {stack: known for stack in stacks if (known := self._recall(stack)) is not None}
+        new = [stack for stack in dict.fromkeys(stacks) if stack not in trials]
+        plans = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in new for text in STAND_INS]
         answers = iter(self.write(plans, STAND_IN_TOKENS) if plans else ())
-        for key, stack in new.items():
-            trials[key] = tuple(answer.text for answer in islice(answers, len(STAND_INS)))
-            if len(stack.parts) == 1:  # of several adapters, another one may get the identity of one that is gone
-                self.trials.setdefault(stack.adapters[0], {})[key] = trials[key]
+        for stack in new:
+            trials[stack] = tuple(answer.text for answer in islice(answers, len(STAND_INS)))
+            if len(stack.parts) == 1:  # only single tasks are remembered: of several, one would keep the others alive
+                ((adapter, scale),) = stack
+                self.trials.setdefault(adapter, {})[scale] = trials[stack]
         return trials
 
-
-def _key(stack: AdapterStack) -> _Key:
-    """What tells stacks of adapters apart while they are in use."""
-    return tuple((id(adapter), scale) for adapter, scale in stack)
+    def _recall(self, stack: AdapterStack) -> Sequence[str] | None:
+        """What a task answered to the stand-ins before; None if it was not tried, or there are several."""
+        ((adapter, scale), *others) = stack
+        return None if others else self.trials.get(adapter, {}).get(scale)
 
 
 def _has_two_passes(plan: AnswerPlan) -> bool:

@@ -108,11 +108,6 @@ def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> Ext
     return ExtractorLogits(begins, ends, logits.forms.log_softmax(-1))
 
 
-def is_repeated(words: str, given: Sequence[str]) -> bool:
-    """Whether words contain an answer that was given before, or are part of one."""
-    return any(_occurrences(words, [answer]) or _occurrences(answer, [words]) for answer in given)
-
-
 def _occurrences(text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
     """Ranges of characters of a text that are one of some answers; case and a leading article do not matter."""
     words = [_ARTICLE.sub("", answer.strip().rstrip(".")) for answer in answers]

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.words import last_sentence
 from lorify.base.token_texts import Decode
-from lorify.extraction.extractor import ExtractedWords, Extractor, is_repeated
+from lorify.data.answers import contains_answer
+from lorify.extraction.extractor import ExtractedWords, Extractor
 from lorify.hypernets.evidence import TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
@@ -30,6 +31,7 @@ PASSAGE_OVERLAP = 64
 MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
 MAX_GIVEN_WORDS = 6
+"""An answer to an earlier question of the chat that is not longer is not given again."""
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
@@ -130,9 +132,11 @@ def _short(answers: Sequence[str]) -> list[str]:
 
 
 def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
-    """The span that the reader finds; None if it is an answer that was given before."""
-    span = find_span(asked.documents, decode)
-    return None if span is None or is_repeated(span.text, _short(asked.given)) else span
+    """The span that the reader finds; None if it contains an answer that was given before, or is part of one."""
+    span, given = find_span(asked.documents, decode), _short(asked.given)
+    if span is None or contains_answer(span.text, given):
+        return None
+    return None if any(contains_answer(answer, [span.text]) for answer in given) else span
 
 
 def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> FoundSpan | None:

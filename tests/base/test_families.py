@@ -54,6 +54,20 @@ def test_logits_are_those_of_the_model(base: BaseLM) -> None:
     torch.testing.assert_close(base.logits(hidden), base.model(input_ids=ids, use_cache=False).logits)
 
 
+@torch.no_grad()
+def test_the_last_block_runs_again_with_other_updates(base: BaseLM) -> None:
+    ids = torch.randint(3, 272, (2, 9), generator=torch.Generator().manual_seed(0))
+    last = base.num_layers - 1
+    keys = tuple(key for key in base.linear_keys if key[0] == last)
+    with base.recorded_upper_blocks(last) as recorded:
+        base.decoder(input_ids=ids, use_cache=False)
+    assert recorded
+    for lora in (None, build_lora_batch([random_adapter(base, 3, keys=keys)], base)):
+        with base.hooks.applied(lora):
+            expected = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
+            torch.testing.assert_close(recorded[0].run(), expected)
+
+
 def test_a_document_is_internalized(family: str, base: BaseLM) -> None:
     config, hypernetwork = initialize_hypernetwork(family_config(family), base)
     model = Lorify(base, AssociativeInternalizer(base, config, hypernetwork.eval(), name="tiny", digest="d"))

@@ -150,7 +150,8 @@ class Adapter:
 
     def scaling(self, key: Key) -> float:
         """Return the scale `lora_alpha / r` of one linear layer's update."""
-        return self.lora_alpha / self.shapes[key].rank
+        shape = self.weights.shapes[key] if isinstance(self.weights, RebuiltWeights) else self.weights[key].shape
+        return self.lora_alpha / shape.rank
 
     @property
     def rank(self) -> int:

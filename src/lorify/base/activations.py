@@ -49,6 +49,21 @@ class _Replacement:
         return torch.cat([hidden[:, : self.start], states, hidden[:, end:]], dim=1)
 
 
+@dataclass(frozen=True)
+class BlockCall:
+    """What a block was called with.
+
+    Attributes:
+        hidden: hidden states `[batch, tokens, hidden]`.
+        args: positional arguments after them.
+        kwargs: keyword arguments but for them.
+    """
+
+    hidden: Tensor
+    args: tuple
+    kwargs: dict[str, object]
+
+
 class _StopForward(Exception):
     """Ends a forward pass once all requested activations are recorded."""
 
@@ -65,6 +80,7 @@ class ActivationHooks:
         self._current: ContextVar[_Recording | None] = ContextVar(f"recording-{id(self)}", default=None)
         self._last: ContextVar[list[Tensor] | None] = ContextVar(f"last-{id(self)}", default=None)
         self._replaced: ContextVar[_Replacement | None] = ContextVar(f"replaced-{id(self)}", default=None)
+        self._calls: ContextVar[dict[int, BlockCall] | None] = ContextVar(f"calls-{id(self)}", default=None)
         blocks[-1].register_forward_hook(self._detach_last)
         for index, block in enumerate(blocks):
             # Prepended, so that the forward pass can stop before FSDP gathers a sharded block that is not needed.
@@ -140,6 +156,20 @@ class ActivationHooks:
         finally:
             self._replaced.reset(token)
 
+    @contextmanager
+    def recorded_calls(self) -> Iterator[dict[int, BlockCall]]:
+        """Record what blocks are called with in forward passes inside the `with` block.
+
+        Yields:
+            Block index -> the latest call.
+        """
+        calls: dict[int, BlockCall] = {}
+        token = self._calls.set(calls)
+        try:
+            yield calls
+        finally:
+            self._calls.reset(token)
+
     def _detach_last(self, _module: nn.Module, _args: tuple, output: Tensor | tuple) -> Tensor | tuple | None:
         outputs = self._last.get()
         if outputs is None:
@@ -150,10 +180,13 @@ class ActivationHooks:
 
     def _block_hook(self, index: int):
         def before_block(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-            recording, replacement = self._current.get(), self._replaced.get()
-            if recording is None and replacement is None:
+            recording, replacement, calls = self._current.get(), self._replaced.get(), self._calls.get()
+            if recording is None and replacement is None and calls is None:
                 return None
             hidden = args[0] if args else kwargs["hidden_states"]
+            if calls is not None:
+                rest = {name: value for name, value in kwargs.items() if name != "hidden_states"}
+                calls[index] = BlockCall(hidden, args[1:], rest)
             changed = None
             if replacement is not None and replacement.layer == index:
                 hidden = replacement.applied(hidden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import cast
 
@@ -31,6 +32,7 @@ from lorify.base.structure import (
     probe_ids,
     probe_linears,
 )
+from lorify.base.upper_blocks import UpperBlocks, find_final_norm, recorded_upper_blocks
 from lorify.errors import BaseModelError
 
 READING_MODULES = frozenset({"q_proj", "k_proj", "v_proj", "query", "key", "value"})
@@ -117,6 +119,13 @@ class BaseLM:
     def grammar_tokens(self) -> GrammarTokens:
         """The tokens as grammars see them, for answers in a given form; the first use takes about a second."""
         return GrammarTokens(self.tokenizer, self.model.config.vocab_size, self.stop_ids)
+
+    @cached_property
+    def final_norm(self) -> nn.Module | None:
+        """The norm after the last block; None if the decoder computes more than that after it, or is sharded."""
+        if self.is_sharded:
+            return None
+        return find_final_norm(self.decoder, self.activation_hooks, self.blocks, self.device)
 
     @property
     def is_sharded(self) -> bool:
@@ -244,3 +253,15 @@ class BaseLM:
                 )
 
         return self.activation_hooks.run(forward, layers=layers, module=module)
+
+    def recorded_upper_blocks(self, first_layer: int) -> AbstractContextManager[list[UpperBlocks]]:
+        """Record a forward pass without a cache inside the `with` block, to run its upper blocks again.
+
+        Args:
+            first_layer: index of the first block that is run again.
+
+        Returns:
+            A context with a list that holds the blocks afterwards. It stays empty if they are sharded, or the decoder
+            computes more than a norm after them; then the base has to run as a whole again.
+        """
+        return recorded_upper_blocks(self.activation_hooks, self.blocks, self.final_norm, first_layer)

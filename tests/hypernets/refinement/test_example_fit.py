@@ -24,6 +24,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
 from lorify.hypernets.refinement.example_fit import MAX_RANK, fit_examples
 from lorify.hypernets.refinement.gradient_loop import blank_adapter
+from lorify.hypernets.refinement.least_squares import FitSettings
 from lorify.hypernets.refinement.task_examples import TaskExample, training_example
 from lorify.hypernets.refinement.training_examples import target_probabilities
 
@@ -70,7 +71,7 @@ def test_more_answers_than_rows_can_be_fitted(start: Adapter) -> None:
 
 def test_what_the_adapter_did_stays_beside_the_examples(start: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scale of a pair depends on its rank, which the new rows raise."""
-    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.ROUNDS", 0)
+    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.SETTINGS", FitSettings(rounds=0))
     torch.manual_seed(0)
     weights = {key: LoraPair(pair.A, torch.randn_like(pair.B)) for key, pair in start.weights.items()}
     trained = replace(start, weights=weights)

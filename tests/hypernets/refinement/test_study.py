@@ -11,10 +11,9 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.facade import Lorify
-from lorify.hypernets.refinement import least_squares
 from lorify.hypernets.refinement import own_answers as own_answers_module
 from lorify.hypernets.refinement.budget import Budget
-from lorify.hypernets.refinement.least_squares import fit_answers
+from lorify.hypernets.refinement.least_squares import FitSettings, fit_answers
 from lorify.hypernets.refinement.own_answers import own_answers
 from lorify.hypernets.refinement.study import study
 from lorify.hypernets.refinement.training_examples import focusing, known_answer, student_log_probabilities
@@ -51,10 +50,9 @@ def test_fitted_answers_become_the_most_probable_ones():
     assert all(torch.equal(fitted.weights[key].A, pair.A) for key, pair in adapter.weights.items())
 
 
-def test_answers_that_are_right_by_the_margin_leave_the_adapter_as_it_is(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(least_squares, "MARGIN", -100.0)
+def test_answers_that_are_right_by_the_margin_leave_the_adapter_as_it_is():
     adapter = MODEL.internalize(DOCUMENT)
-    fitted = fit_answers(BASE, examples(When="9"), adapter)
+    fitted = fit_answers(BASE, examples(When="9"), adapter, settings=FitSettings(margin=-100.0))
     assert all(torch.equal(fitted.weights[key].B, pair.B) for key, pair in adapter.weights.items())
 
 

@@ -170,7 +170,12 @@ def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: Genera
     Those are the end-of-text tokens of tokenizer and model, and the known end-of-turn tokens in the vocabulary.
     """
     declared = generation_config.eos_token_id if generation_config is not None else None
-    vocabulary = tokenizer.get_vocab()
     found = [tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])]
-    found += [vocabulary.get(token) for token in END_OF_TURN_TOKENS]
+    # Not `get_vocab`, which copies the vocabulary. A token that is not in it gets the id of the unknown token, or none.
+    known = cast(list[int | None], tokenizer.convert_tokens_to_ids(list(END_OF_TURN_TOKENS)))
+    found += [i for i, token in zip(known, END_OF_TURN_TOKENS, strict=True) if _is_token(tokenizer, i, token)]
     return {token for token in found if isinstance(token, int)}
+
+
+def _is_token(tokenizer: PreTrainedTokenizerBase, token_id: int | None, token: str) -> bool:
+    return token_id is not None and tokenizer.convert_ids_to_tokens(token_id) == token

@@ -18,7 +18,7 @@ from lorify.adapters import Adapter, LoraPair, merge_adapters
 from lorify.adapters.adapter import Key
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.hypernets.refinement.least_squares import fit_answers, target_inputs
+from lorify.hypernets.refinement.least_squares import FitSettings, fit_answers, lay_out, target_inputs
 from lorify.hypernets.refinement.task_examples import TaskExample, check_examples, training_example
 from lorify.hypernets.refinement.training_examples import TrainingExample
 
@@ -28,9 +28,9 @@ MAX_TOKENS = 4096
 """Examples are fitted in order until they have this many tokens; the time grows with them."""
 MAX_RANK = 128
 """Most rows that are added to a block; of more inputs, these many principal directions are spanned."""
-ROUNDS = 6
-DAMPING = 0.1
-"""Ten times that of study: a few examples say little about other inputs."""
+SETTINGS = FitSettings(rounds=3, margin=7.0, max_change=1.0, damping=0.03)
+"""More damping than in study, since a few examples say little about other inputs, and larger steps in fewer rounds. Six
+rounds of smaller ones do no better on other inputs (docs/research-log.md, 2026-11-30)."""
 
 
 def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample], *, prompts: PromptBuilder) -> Adapter:
@@ -54,11 +54,12 @@ def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample]
     check_examples(examples)
     prepared = _within_limit([training_example(base, example, prompts) for example in examples])
     keys = _keys(base)
-    rows = {key: _span(inputs) for key, inputs in target_inputs(base, prepared, adapter, keys).items()}
+    runs = lay_out(base, prepared, keys)
+    rows = {key: _span(inputs) for key, inputs in target_inputs(base, runs, adapter).items()}
     rank = max(len(A) for A in rows.values())
     pairs = {key: LoraPair(A, A.new_zeros(base.hidden_size, len(A))) for key, A in rows.items()}
     start = Adapter(pairs, float(rank), adapter.provenance)
-    fitted = fit_answers(base, prepared, start, keys=keys, beside=adapter, rounds=ROUNDS, damping=DAMPING)
+    fitted = fit_answers(base, prepared, start, keys=keys, beside=adapter, settings=SETTINGS, runs=runs)
     provenance = adapter.provenance.model_copy(update={"num_examples": len(prepared), "follows": None})
     return replace(merge_adapters([(adapter, 1.0), (fitted, 1.0)]).to(base.dtype), provenance=provenance)
 

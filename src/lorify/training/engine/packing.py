@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lorify.base.lora import LoraBatch, select_rows
 from lorify.base.model import BaseLM
+from lorify.base.packed_prompts import PADDING, allowed_attention, pack_prompts
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,6 @@ class PackedRows:
         return PackedRows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Count the leading tokens that all sequences share; at least one token of each is not counted."""
-    limit = min(len(sequence) for sequence in sequences) - 1
-    first = sequences[0]
-    return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
-
-
 def split_rows(
     base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch | None
 ) -> tuple[Sequence[Sequence[Segment]], LoraBatch | None]:
@@ -110,57 +104,40 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
     Returns:
         The batch, on the CPU.
     """
-    packed = [_pack_row([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row],
-                        [s.answer for s in row]) for row in rows]  # fmt: skip
-    sizes = [len(row[0]) for row in packed]
+    packed = [
+        pack_prompts([(s.teacher_prompt if teacher else s.prompt) or s.prompt for s in row], [s.answer for s in row])
+        for row in rows
+    ]
+    sizes = [len(row.ids) for row in packed]
     # Sequence and token index at which each row begins.
     starts = (
         [(0, start) for start in accumulate(sizes[:-1], initial=0)] if joined else [(i, 0) for i in range(len(rows))]
     )
     shape = (1, sum(sizes)) if joined else (len(rows), max(sizes))
     input_ids, position_ids = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    owner = torch.full(shape, -1)  # -1: padding, 0: prefix, n: segment n of its row
+    owner = torch.full(shape, PADDING)
     row_of_token = torch.zeros(shape, dtype=torch.long)
     predict, targets, segment, first_segment = [], [], [], 0
-    for number, ((ids, positions, owners, answers), (index, first)) in enumerate(zip(packed, starts, strict=True)):
-        span = (index, slice(first, first + len(ids)))
-        input_ids[span] = torch.tensor(ids)
-        position_ids[span] = torch.tensor(positions)
-        owner[span] = torch.tensor(owners)
+    for number, (row, (index, first)) in enumerate(zip(packed, starts, strict=True)):
+        span = (index, slice(first, first + len(row.ids)))
+        input_ids[span] = torch.tensor(row.ids)
+        position_ids[span] = torch.tensor(row.positions)
+        owner[span] = torch.tensor(row.owners)
         row_of_token[span] = number
-        for of_row, (start, answer) in enumerate(answers):
+        for of_row, (start, answer) in enumerate(row.answers):
             predict += [(index, first + start - 1 + i) for i in range(len(answer))]
             targets += answer
             segment += [first_segment + of_row] * len(answer)
-        first_segment += len(answers)
+        first_segment += len(row.answers)
     return PackedRows(
         input_ids,
         position_ids,
-        _attention_mask(owner, row_of_token).unsqueeze(1),
+        allowed_attention(owner, row_of_token),
         row_of_token,
         torch.tensor(predict),
         torch.tensor(targets),
         torch.tensor(segment),
     )
-
-
-def _attention_mask(owner: Tensor, row: Tensor) -> Tensor:
-    """Let each token attend to earlier tokens of its row's prefix and of its segment `[sequences, tokens, tokens]`."""
-    same = (owner.unsqueeze(2) == owner.unsqueeze(1)) | (owner == 0).unsqueeze(1)
-    return (same & (row.unsqueeze(2) == row.unsqueeze(1))).tril()
-
-
-def _pack_row(prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]]):
-    prefix = common_prefix(prompts)
-    ids, positions, owners = list(prompts[0][:prefix]), list(range(prefix)), [0] * prefix
-    starts = []
-    for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), start=1):
-        body = [*prompt[prefix:], *answer]
-        starts.append((len(ids) + len(prompt) - prefix, answer))
-        ids += body
-        positions += range(prefix, prefix + len(body))
-        owners += [number] * len(body)
-    return ids, positions, owners, starts
 
 
 def split_by_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:

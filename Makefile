@@ -96,13 +96,14 @@ EVAL := $(BIN)/lorify eval
 RESULTS := results
 PAGE := docs/results.md
 QUESTIONS :=
-METHODS := none,icl,rag,adapter,adapter:focus=false,outer
+METHODS := none,icl,icl:shots=3,rag,adapter,adapter:focus=false,outer
 FACTS := facts:documents=26:questions=8
 PORTRAITS := portraits
 NIAH := niah:lengths=256+512+1024+2048:samples=5
 MANY := many:documents=8:questions=25
 INTERFERENCE := interference:documents=6
 QUERY := query:documents=34
+EVERYDAY := everyday
 AGREEMENT := agreement
 TASKS := tasks:instances=2
 TASK_HYPERNETWORK := src/lorify/pretrained/smollm2-135m-tasks
@@ -115,6 +116,7 @@ results-quick: $(READY)
 	$(EVAL) $(MANY) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/many
 	$(EVAL) $(INTERFERENCE) -m adapter,icl,rag --untimed --max-tokens 24 -o $(RESULTS)/interference
 	$(EVAL) $(QUERY) -m adapter,adapter:only_if_relevant=false,icl --untimed --max-tokens 24 -o $(RESULTS)/query
+	$(EVAL) $(EVERYDAY) -m adapter:decline=true,icl,icl:shots=3,rag --untimed -o $(RESULTS)/everyday
 	$(EVAL) run $(AGREEMENT) -m adapter,adapter:only_if_relevant=false --untimed -o $(RESULTS)/agreement
 	if [ -d $(TASK_HYPERNETWORK) ]; then \
 	    $(EVAL) run $(TASKS) --untimed -o $(RESULTS)/tasks; fi

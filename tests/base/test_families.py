@@ -9,15 +9,19 @@ from base.families import FAMILIES, family_base
 from tiny import TOWER_TEXT
 from training.tiny_associative_run import tiny_config, trainer
 
-from lorify.adapters import build_lora_batch
+from lorify.adapters import Adapter, build_lora_batch
 from lorify.adapters.exports.peft import export_peft, import_peft
 from lorify.adapters.merging import merge_into_base
+from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.refinement.example_fit import fit_examples
+from lorify.hypernets.refinement.task_examples import TaskExample, training_example
+from lorify.hypernets.refinement.training_examples import target_probabilities
 from lorify.training.associative.initialization import initialize_hypernetwork
 from lorify.training.engine.packing import Segment
 from lorify.training.tasks.scoring import answer_rows
@@ -75,6 +79,21 @@ def test_a_document_is_internalized(family: str, base: BaseLM) -> None:
     assert {module for _, module in adapter.weights} == {FAMILIES[family].module}
     with_it, without = model.ask_batch(["When?"] * 2, [adapter, None], only_if_relevant=False, max_new_tokens=3)
     assert isinstance(with_it, str) and isinstance(without, str)
+
+
+def test_examples_are_fitted_into_an_adapter(base: BaseLM) -> None:
+    prompts = PromptBuilder(base.tokenizer)
+    examples = [TaskExample("hot", "cold"), TaskExample("a bright day", "a dark night")]
+    known = [training_example(base, example, prompts) for example in examples]
+    start = random_adapter(base, 0, keys=tuple(base.linear_keys)[-1:])
+
+    def log_probability(adapter: Adapter) -> float:
+        with torch.no_grad():
+            found = target_probabilities(base, known, build_lora_batch([adapter] * len(known), base) or {})
+        return torch.cat(found).log().sum().item()
+
+    fitted = fit_examples(base, start, examples, prompts=prompts)
+    assert log_probability(fitted) > log_probability(start) + 1
 
 
 def test_a_batch_with_adapters_is_decoded_as_one_by_one(base: BaseLM) -> None:

@@ -77,6 +77,8 @@ def test_an_answer_that_was_given_before_is_rarely_found_again(encoder, given, e
     text = "It is 7 or 9"
     first, second = extractor.find([("Which?", text), ("Which?", text)], [given, []])
     assert (text[first.begin : first.end], text[second.begin : second.end]) == (expected, "9")
+    if expected != "9":  # what the answer before loses makes the other one likely
+        assert 0.5 < first.probability <= 1.0
 
 
 def test_marks_in_the_question_are_not_words_of_the_text(encoder):

@@ -20,8 +20,9 @@ from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork
 
 MAX_SPAN_TOKENS = 40
 """Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
-REPEATED_PENALTY = -2.0
-"""Added to the log-probability of words that were the answer to an earlier question of the chat."""
+REPEATED_PENALTY = -4.0
+"""Added to the log-probability of words that were the answer to an earlier question of the chat. The other words get
+what they lose."""
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 BATCH_INPUTS = 16
 """Inputs that are read at once."""
@@ -132,14 +133,30 @@ def _best_words(
     scores = begins[own].unsqueeze(1) + ends[own].unsqueeze(0)  # [text tokens, text tokens]
     everywhere = torch.ones_like(scores, dtype=torch.bool)
     is_span = everywhere.triu() & everywhere.tril(MAX_SPAN_TOKENS - 1)
+    scores = scores.masked_fill(~is_span, float("-inf"))
     if repeated:
-        scores = scores + REPEATED_PENALTY * _overlaps(source.offsets, repeated)
-    best = int(scores.masked_fill(~is_span, float("-inf")).argmax())
+        scores = _without_repetition(scores, begins[0] + ends[0], _overlaps(source.offsets, repeated))
+    best = int(scores.argmax())
     begin, end = divmod(best, len(tokens))
     none = (begins[0] + ends[0]).exp().item()
     first, last = source.offsets[begin], source.offsets[end]
     verdict = 1 - forms[FORMS.index("words")].exp().item()
     return ExtractedWords(first[0], last[1], scores[begin, end].exp().item(), 1 - none, verdict)
+
+
+def _without_repetition(scores: Tensor, none: Tensor, is_repeated: Tensor) -> Tensor:
+    """Lower the log-probabilities of spans that were given before, if the most probable span is one of them.
+
+    Args:
+        scores: log-probability of the span from each token to each later one `[tokens, tokens]`.
+        none: log-probability that there is no answer `[]`.
+        is_repeated: whether a span overlaps an earlier answer `[tokens, tokens]`.
+    """
+    if not is_repeated.flatten()[scores.argmax()]:
+        return scores
+    lowered = scores + REPEATED_PENALTY * is_repeated
+    before, after = (torch.cat([each.flatten(), none.view(1)]).logsumexp(0) for each in (scores, lowered))
+    return lowered + before - after
 
 
 def _overlaps(offsets: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]]) -> Tensor:

@@ -29,6 +29,12 @@ _VERB = re.compile(
     r"tell|list|name|describe|explain|say|give|show|write|summari[sz]e)\b",
     re.IGNORECASE,
 )
+# Too short to say what it is about, without a name: "Who was missing?", "Where exactly?", "What was decided?".
+_BARE = re.compile(
+    r"^\W*(?:(?:[Aa]nd|[Bb]ut|[Ss]o) )?"
+    r"(?:(?:[Ww]hom?|[Ww]hen|[Ww]here|[Ww]hy|[Hh]ow)(?: [a-z']+){1,2}"
+    r"|[Ww]hat (?:happened|went wrong|changed|(?:is|are|was|were|has been|have been) [a-z]+(?:ed|en)))\W*$"
+)
 MAX_FRAGMENT_WORDS = 6
 
 
@@ -39,9 +45,10 @@ def refers_back(question: str) -> bool:
 
 def may_refer_back(question: str) -> bool:
     """Return whether a question may need the one before it: it refers back, or has no verb (`What for?`), or opens or
-    ends in a word that often refers back (`And when does it end?`)."""
+    ends in a word that often refers back (`And when does it end?`), or is a few words without a name (`Who won?`)."""
     is_fragment = len(question.split()) <= MAX_FRAGMENT_WORDS and _VERB.search(question) is None
-    return is_fragment or refers_back(question) or _MAY_REFER_BACK.search(question) is not None
+    may = (refers_back(question), _MAY_REFER_BACK.search(question), _BARE.search(question))
+    return is_fragment or any(may)
 
 
 def earlier_questions(question: str) -> list[str]:

@@ -26,6 +26,7 @@ from lorify.base.structure import (
     check_logits,
     find_blocks,
     find_linears,
+    find_sliding_window,
     find_window,
     is_recurrent,
     logit_factor,
@@ -89,6 +90,11 @@ class BaseLM:
         self.lower_block_cache = LowerBlockCache(self.blocks)
         if not self.architecture.is_known:
             check_logits(model, self._probe_logits(), name)
+
+    def slides_over(self, num_tokens: int) -> bool:
+        """Return whether sliding attention loses sight of the first of so many tokens."""
+        window = find_sliding_window(self.model.config)
+        return window is not None and num_tokens > window
 
     @property
     def num_layers(self) -> int:

@@ -148,6 +148,12 @@ def find_window(config: PreTrainedConfig, name: str) -> int:
     )
 
 
+def find_sliding_window(config: PreTrainedConfig) -> int | None:
+    """Return how many tokens sliding attention reaches back; None if no layer slides."""
+    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
+    return getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
+
+
 def logit_factor(config: PreTrainedConfig) -> float:
     """Return the factor by which a model multiplies the output of its head (Cohere, Granite, Falcon-H1)."""
     factor = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import tiny_base
-from transformers import AutoModelForCausalLM, GPTNeoXConfig
+from transformers import AutoModelForCausalLM, GPTNeoXConfig, MistralConfig
 
 from lorify.adapters import (
     Adapter,
@@ -24,7 +24,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
 from lorify.hypernets.refinement.example_fit import MAX_RANK, fit_examples
 from lorify.hypernets.refinement.gradient_loop import blank_adapter
-from lorify.hypernets.refinement.least_squares import FitSettings
+from lorify.hypernets.refinement.least_squares import FitSettings, lay_out
 from lorify.hypernets.refinement.task_examples import TaskExample, training_example
 from lorify.hypernets.refinement.training_examples import target_probabilities
 
@@ -129,3 +129,31 @@ def test_a_fitted_adapter_is_saved_exported_and_merged(start: Adapter, tmp_path:
     export_peft(fitted, BASE, tmp_path / "peft")
     assert log_probability(import_peft(tmp_path / "peft", BASE)) == pytest.approx(log_probability(fitted), abs=1e-2)
     assert merge_adapters([(fitted, 1.0), (start, 1.0)]).provenance.num_examples == len(EXAMPLES)
+
+
+def sliding_base() -> BaseLM:
+    """A base whose attention reaches back eight tokens."""
+    config = MistralConfig(
+        vocab_size=272,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        sliding_window=8,
+    )
+    torch.manual_seed(0)
+    return BaseLM(AutoModelForCausalLM.from_config(config), BASE.tokenizer, name="sliding", digest=BASE.digest)
+
+
+@pytest.mark.parametrize("base", [BASE, sliding_base()], ids=["full", "sliding"])
+def test_examples_run_as_one_by_one(base: BaseLM) -> None:
+    prompts = PromptBuilder(base.tokenizer)
+    known = [training_example(base, example, prompts) for example in EXAMPLES]
+    assert base.slides_over(max(len(each.ids) for each in known)) == (base is not BASE)
+    (run,) = lay_out(base, known, [(base.num_layers - 1, "down_proj")])
+    run.again(None)
+    run.again(None)  # through the last block alone
+    with torch.no_grad():
+        states = [base.decoder(input_ids=torch.tensor([e.ids])).last_hidden_state[0, -e.num_targets :] for e in known]
+    torch.testing.assert_close(run.latest.hidden.detach(), torch.cat(states))

@@ -94,13 +94,7 @@ def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
     """Return whether the fast blocks match the Hugging Face model on sequences of up to `num_tokens` tokens."""
     if not base.architecture.has_fast_decoding:
         return False
-    config = base.model.config
-    if rope_depends_on_length(base):
-        return False
-    # A sliding window has no effect on sequences that fit in it.
-    layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
-    window = getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
-    return window is None or num_tokens <= window
+    return not rope_depends_on_length(base) and not base.slides_over(num_tokens)
 
 
 class _FastBatch:

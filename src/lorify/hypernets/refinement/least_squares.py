@@ -181,7 +181,8 @@ class ExampleRun:
     def __init__(self, base: BaseLM, examples: Sequence[TrainingExample], keys: Sequence[Key]) -> None:
         """Lay out examples; `keys` are the linear layers, of one module, whose updates differ between the runs."""
         self._base, self._keys = base, keys
-        if base.is_recurrent:
+        # The mask of a packed sequence takes the place of a sliding window.
+        if base.is_recurrent or base.slides_over(max(len(example.ids) for example in examples)):
             ids, mask, self._at = pad_examples(examples, base.device)
             self._inputs: dict[str, Tensor] = {"input_ids": ids, "attention_mask": mask}
         else:

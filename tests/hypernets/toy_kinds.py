@@ -108,6 +108,10 @@ class Toy:
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         raise NotImplementedError
 
+    def made(self, adapter: Adapter) -> bool:
+        del adapter
+        return False
+
     def can_rebuild(self, adapter: Adapter) -> bool:
         del adapter
         return False

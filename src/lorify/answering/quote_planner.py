@@ -157,4 +157,4 @@ def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -
 def _is_of_documents(adapter: Adapter, request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
     """Whether words of documents may answer for an adapter; a task that is done in a second pass does no harm."""
     is_second_pass = request.two_passes and adapter.provenance.needs_default_system_message
-    return is_second_pass or internalizer.can_rebuild(adapter)
+    return is_second_pass or internalizer.made(adapter)

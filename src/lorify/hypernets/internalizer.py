@@ -103,6 +103,10 @@ class DocumentInternalizer(Protocol):
         """
         ...
 
+    def made(self, adapter: Adapter) -> bool:
+        """Return whether this hypernetwork made the adapter, refined or not."""
+        ...
+
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter and can change its documents."""
         ...

@@ -180,7 +180,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """
         if self.can_rebuild(adapter) and adapter.provenance.studied_seconds is None:
             return replace(adapter, weights=self._rebuilt(adapter.statistics or ()))
-        if not isinstance(adapter.weights, RebuiltWeights) or self._made(adapter):
+        if not isinstance(adapter.weights, RebuiltWeights) or self.made(adapter):
             return adapter
         adapter.check_base(self.base)  # the token ids are those of its tokenizer
         encoded = self._encode_again(adapter)
@@ -190,7 +190,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     def can_rebuild(self, adapter: Adapter) -> bool:
         """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
-        return self._made(adapter) and adapter.provenance.refined_seconds is None
+        return self.made(adapter) and adapter.provenance.refined_seconds is None
 
     @torch.no_grad()
     def prepare(
@@ -336,7 +336,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         encoded = self.write_adapter(records, self.within_limits(records, memories))
         return self.reduce(encoded, kept_by_choice(adapter, self.limits))
 
-    def _made(self, adapter: Adapter) -> bool:
+    def made(self, adapter: Adapter) -> bool:
         """Whether this hypernetwork made the adapter, and its statistics are there."""
         return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
@@ -346,7 +346,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def _overlaps(self, adapter: Adapter, question: str) -> bool:
         """Whether a question shares rare words with the documents; True where that is unknown."""
         # A refined adapter can no longer be rebuilt, but it still has the words of its documents.
-        if self.relevance is None or not self._made(adapter):
+        if self.relevance is None or not self.made(adapter):
             return True
         return self.relevance.is_relevant(question, stored_words(adapter))
 
@@ -354,7 +354,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Locate the answers of questions in the documents of their adapters, where that is possible."""
         if self.hypernetwork.reader is None or self.relevance is None:
             return {}
-        documents = {i: self._load_documents(a) for i, (a, question) in pairs.items() if question and self._made(a)}
+        documents = {i: self._load_documents(a) for i, (a, question) in pairs.items() if question and self.made(a)}
         encoded = {
             i: [EncodedDocument(d.tokens.document, d.tokens.words) for d in own if d.tokens is not None]
             for i, own in documents.items()

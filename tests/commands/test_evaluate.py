@@ -304,7 +304,7 @@ def test_the_suites_and_methods_of_the_makefile_exist():
     )
     lines = [line.partition("EVAL ")[2] for line in told.stdout.replace("\\\n", " ").splitlines() if "EVAL " in line]
     runs = [shlex.split(line.partition(";")[0]) for line in lines if not line.startswith("report")]
-    assert len(runs) == 11
+    assert len(runs) == 12
     for words in runs:
         name = next(word for word in words if word != "run")
         suite = parse_suite(name if name != "tests" else f"questions:path={root / 'tests'}")

@@ -51,10 +51,18 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def tiny_model(family: str = "llama", *, num_layers: int = 2, vocab_size: int = 272, hidden_size: int = 48):
+def tiny_model(
+    family: str = "llama",
+    *,
+    num_layers: int = 2,
+    vocab_size: int = 272,
+    hidden_size: int = 48,
+    sliding_window: int | None = None,
+):
     config_type = FAMILIES[family]
     extra = {"head_dim": 16, "query_pre_attn_scalar": 16} if family.startswith("gemma") else {}
     extra |= {"head_dim": 16} if family == "qwen3" else {}
+    extra |= {"sliding_window": sliding_window} if sliding_window else {}
     config = config_type(
         vocab_size=vocab_size,
         hidden_size=hidden_size,
@@ -79,9 +87,12 @@ def tiny_base(
     vocab_size: int = 272,
     hidden_size: int = 48,
     system_message: bool = False,
+    sliding_window: int | None = None,
 ) -> BaseLM:
     """A base; with `system_message` its chats begin with one of their own."""
-    model = tiny_model(family, num_layers=num_layers, vocab_size=vocab_size, hidden_size=hidden_size)
+    model = tiny_model(
+        family, num_layers=num_layers, vocab_size=vocab_size, hidden_size=hidden_size, sliding_window=sliding_window
+    )
     tokenizer = tiny_tokenizer()
     if system_message:
         tokenizer.chat_template = SYSTEM_MESSAGE_TEMPLATE

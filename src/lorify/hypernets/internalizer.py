@@ -189,6 +189,8 @@ def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str)
 class RebuildableInternalizer(ABC, Generic[Memory]):
     """Base class of hypernetworks that keep a memory of each document and write adapters from these memories."""
 
+    digest: str
+
     @property
     def max_focused_tokens(self) -> int | None:
         """None: by default there is no such limit."""
@@ -198,6 +200,14 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
     def system_turn(self) -> bool:
         """Whether chats begin with a system turn; False by default."""
         return False
+
+    def made(self, adapter: Adapter) -> bool:
+        """Return whether this hypernetwork made the adapter, and its statistics are there."""
+        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
+
+    def can_rebuild(self, adapter: Adapter) -> bool:
+        """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
+        return self.made(adapter) and adapter.provenance.refined_seconds is None
 
     def prepare(
         self,

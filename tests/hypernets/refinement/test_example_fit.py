@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import tiny_base
-from transformers import AutoModelForCausalLM, GPTNeoXConfig, MistralConfig
+from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
 from lorify.adapters import (
     Adapter,
@@ -131,22 +131,7 @@ def test_a_fitted_adapter_is_saved_exported_and_merged(start: Adapter, tmp_path:
     assert merge_adapters([(fitted, 1.0), (start, 1.0)]).provenance.num_examples == len(EXAMPLES)
 
 
-def sliding_base() -> BaseLM:
-    """A base whose attention reaches back eight tokens."""
-    config = MistralConfig(
-        vocab_size=272,
-        hidden_size=48,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=3,
-        num_key_value_heads=1,
-        sliding_window=8,
-    )
-    torch.manual_seed(0)
-    return BaseLM(AutoModelForCausalLM.from_config(config), BASE.tokenizer, name="sliding", digest=BASE.digest)
-
-
-@pytest.mark.parametrize("base", [BASE, sliding_base()], ids=["full", "sliding"])
+@pytest.mark.parametrize("base", [BASE, tiny_base("mistral", num_layers=3, sliding_window=8)], ids=["full", "sliding"])
 def test_examples_run_as_one_by_one(base: BaseLM) -> None:
     prompts = PromptBuilder(base.tokenizer)
     known = [training_example(base, example, prompts) for example in EXAMPLES]
@@ -155,5 +140,7 @@ def test_examples_run_as_one_by_one(base: BaseLM) -> None:
     run.again(None)
     run.again(None)  # through the last block alone
     with torch.no_grad():
-        states = [base.decoder(input_ids=torch.tensor([e.ids])).last_hidden_state[0, -e.num_targets :] for e in known]
+        ids = [torch.tensor([each.ids], device=base.device) for each in known]
+        hidden = [base.decoder(input_ids=row).last_hidden_state[0] for row in ids]
+        states = [row[-each.num_targets :] for row, each in zip(hidden, known, strict=True)]
     torch.testing.assert_close(run.latest.hidden.detach(), torch.cat(states))

@@ -188,10 +188,6 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             raise not_rebuildable(adapter, self.name)
         return encoded
 
-    def can_rebuild(self, adapter: Adapter) -> bool:
-        """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
-        return self.made(adapter) and adapter.provenance.refined_seconds is None
-
     @torch.no_grad()
     def prepare(
         self,
@@ -335,10 +331,6 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         )
         encoded = self.write_adapter(records, self.within_limits(records, memories))
         return self.reduce(encoded, kept_by_choice(adapter, self.limits))
-
-    def made(self, adapter: Adapter) -> bool:
-        """Whether this hypernetwork made the adapter, and its statistics are there."""
-        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
     def _load_documents(self, adapter: Adapter) -> list[DocumentMemory]:
         return [DocumentMemory.from_stored(stored, self.base.device) for stored in adapter.statistics or ()]

@@ -97,14 +97,6 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         """Return the hypernetwork with the bias scale of an adapter."""
         return replace(self, bias_scale=bias_scale_of(adapter))
 
-    def made(self, adapter: Adapter) -> bool:
-        """Return whether this hypernetwork made the adapter."""
-        return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
-
-    def can_rebuild(self, adapter: Adapter) -> bool:
-        """Return whether this hypernetwork made the adapter, and refinement has not changed it since."""
-        return self.made(adapter) and adapter.provenance.refined_seconds is None
-
     def generate(self, chunks: Sequence[Chunk]) -> DocumentPart:
         """Generate LoRA weights of chunks, texts or images; chunks do not influence each other."""
         iterative = self.base.device.type != "cuda" if self.iterative is None else self.iterative

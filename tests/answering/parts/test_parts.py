@@ -21,7 +21,7 @@ from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Rel
 
 
 def record_of(name: str) -> bytes:
-    return json.dumps({"adapter": name, "document": "d", "text": "t"}).encode()
+    return json.dumps({"adapter": name, "document": "d", "passage": 1, "text": "t"}).encode()
 
 
 COMMON = ("the", "when", "what", "does", "is", "of", "do", "where")
@@ -38,7 +38,8 @@ def folder(tmp_path: Path) -> Path:
 def test_each_part_is_a_peft_adapter(folder: Path) -> None:
     parts = list(ROUTED.divide(ROUTED.internalize(DOCUMENTS)))
     records = read_parts(folder)
-    assert [(r.document, r.text) for r in records] == [(d.name, d.text) for d in DOCUMENTS]
+    for document in DOCUMENTS:
+        assert "".join(r.text for r in records if r.document == document.name) == document.text
     for record, part in zip(records, parts, strict=True):
         found = import_peft(folder / record.adapter, ROUTED.base, probe=False)
         assert torch.equal(probe_logits(ROUTED.base, found), probe_logits(ROUTED.base, part.adapter))
@@ -70,7 +71,8 @@ class StatedIn:
 
     def find(self, pairs):
         self.read += [text for _, text in pairs]
-        return [ExtractedWords(0, 1, 0.5, 0.9) if self.word in text else None for _, text in pairs]
+        found = [text.find(self.word) for _, text in pairs]
+        return [None if begin < 0 else ExtractedWords(begin, begin + len(self.word), 0.5, 0.9) for begin in found]
 
 
 @pytest.mark.parametrize("separator", ["\n", "\u2028", "\u0085", "\t"])
@@ -99,14 +101,29 @@ def test_more_parts_than_allowed_are_refused(tmp_path: Path) -> None:
 
 
 def test_among_parts_that_share_words_the_extractor_chooses(tmp_path: Path) -> None:
-    text = "Ada lives in Torvik.\n\nAda was born in May.\n\nAda owns many bees."
+    text = " ".join(f"Ada lives in Torvik{i}, was born in May{i}, and owns many bees{i}." for i in range(4))
     adapter = ROUTED.internalize([document_from_text(text, "ada")])
     export_parts(ROUTED, adapter, tmp_path / "parts", find_export("gguf"))
-    for word in ("May", "Torvik", "bees"):
+    for word in (f"{word}{i}" for word in ("May", "Torvik", "bees") for i in range(4)):
         extractor = StatedIn(word)
         part = PartRouter.load(tmp_path / "parts", extractor).choose("When was Ada born?")
         assert part is not None and word in part.text
         assert 1 < len(extractor.read) <= CANDIDATES
+
+
+def test_a_passage_is_read_with_the_one_before_it_in_its_document(tmp_path: Path) -> None:
+    lines = [f"Ada{i} keeps bees in Torvik{i}, and they like clover." for i in range(6)]
+    documents = [document_from_text("\n\n".join(lines[:3]), "a"), document_from_text("\n\n".join(lines[3:]), "b")]
+    written = export_parts(ROUTED, ROUTED.internalize(documents), tmp_path / "parts", find_export("gguf"))
+    extractor = StatedIn("nothing")
+    PartRouter.load(tmp_path / "parts", extractor).choose("Ada0 Ada1 Ada2 Ada3 Ada4 Ada5?")
+    passages: dict[tuple[int, str], str] = {}
+    for record in written:
+        key = record.passage, record.document
+        passages[key] = passages.get(key, "") + record.text
+    assert len(passages) > 2
+    for (number, name), text in passages.items():
+        assert passages.get((number - 1, name), "") + text in extractor.read
 
 
 def test_the_extractor_reads_nothing_about_other_documents(folder: Path) -> None:
@@ -135,17 +152,18 @@ def test_an_export_in_parts_replaces_an_earlier_one_of_more_parts(folder: Path) 
 
 @pytest.mark.parametrize("name", ["notes.txt", "part-00001/notes.txt"])
 def test_other_files_are_not_replaced(folder: Path, name: str) -> None:
+    before = read_parts(folder)
     (folder / name).write_text("mine")
     with pytest.raises(AdapterError, match=name.split("/")[0]):
         export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, find_export("peft"))
-    assert len(read_parts(folder)) == len(DOCUMENTS)
+    assert read_parts(folder) == before
 
 
 def test_a_write_that_the_system_refuses_leaves_an_earlier_export_as_it_is(folder: Path) -> None:
-    adapter = ROUTED.internalize(DOCUMENTS[:1])
+    before, adapter = read_parts(folder), ROUTED.internalize(DOCUMENTS[:1])
     with no_more_than(2000), pytest.raises(AdapterError, match=f"{folder}.*cannot be written"):
         export_parts(ROUTED, adapter, folder, find_export("peft"))
-    assert len(read_parts(folder)) == len(DOCUMENTS)
+    assert read_parts(folder) == before
 
 
 def test_without_weights_of_words_nothing_is_written(tmp_path: Path) -> None:
@@ -155,10 +173,10 @@ def test_without_weights_of_words_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_an_adapter_that_cannot_be_divided_leaves_an_earlier_export_as_it_is(folder: Path) -> None:
-    adapter = ROUTED.reduce(ROUTED.internalize(DOCUMENTS[:1]), "none")
+    before, adapter = read_parts(folder), ROUTED.reduce(ROUTED.internalize(DOCUMENTS[:1]), "none")
     with pytest.raises(AdapterError, match="keeps no tokens"):
         export_parts(ROUTED, adapter, folder, find_export("peft"))
-    assert len(read_parts(folder)) == len(DOCUMENTS)
+    assert read_parts(folder) == before
 
 
 @pytest.mark.parametrize(

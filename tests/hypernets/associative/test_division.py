@@ -1,7 +1,7 @@
-"""Documents divided into parts: nothing is lost, and a part answers as a document of its sentences would."""
+"""Documents divided into clauses: nothing is lost, and a part holds the tokens of its clause."""
 
+import re
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from tiny_internalizer import DOCUMENTS, LONG, tiny_internalizer
 from lorify.base.token_texts import UNFINISHED
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.associative.division import MIN_PART_TOKENS, PART_TOKENS, find_parts
+from lorify.hypernets.associative.division import MIN_PASSAGE_TOKENS, PASSAGE_TOKENS, find_clauses, find_passages
 from lorify.hypernets.associative.token_cache import CacheLimits
 
 
@@ -27,7 +27,9 @@ def without_static_rows(*, has_start: bool = True):
 
 
 INTERNALIZER = without_static_rows()
-WORDS = st.sampled_from([" mill", " opens", " at", " nine", ".", ". ", "\n", "\n\n", "", " Mr.", "!", " é"])
+WORDS = st.sampled_from(
+    [" mill", ",", " and", " opens", " at", " nine", ".", ". ", "\n", "\n\n", "", " Mr.", "!", " é"]
+)
 
 
 def update(adapter, key):
@@ -35,37 +37,60 @@ def update(adapter, key):
     return adapter.scaling(key) * pair.B.double() @ pair.A.double()
 
 
+def clauses_of(pieces: list[str]) -> list[str]:
+    return ["".join(pieces[begin:end]) for begin, end in find_clauses(pieces, 0, len(pieces))]
+
+
 @given(st.lists(WORDS, max_size=400))
-def test_every_token_is_in_a_part(pieces):
-    parts = find_parts(pieces)
-    covered = 0
-    for begin, end in parts:
-        assert begin <= covered < end  # it may repeat tokens of the part before, and leaves none out
-        covered = end
-    assert covered == (len(pieces) if "".join(pieces).strip() else 0)
+def test_every_token_is_in_one_passage_and_in_one_clause_of_it(pieces):
+    passages = find_passages(pieces)
+    clauses = [clause for passage in passages for clause in find_clauses(pieces, *passage)]
+    for ranges in (passages, clauses):
+        covered = 0
+        for begin, end in ranges:
+            assert begin == covered < end
+            covered = end
+        assert covered == (len(pieces) if "".join(pieces).strip() else 0)
 
 
-@given(st.lists(st.integers(1, PART_TOKENS), min_size=1, max_size=30))
-def test_a_part_is_not_longer_than_allowed(lengths):
+@given(st.lists(st.integers(1, PASSAGE_TOKENS), min_size=1, max_size=30))
+def test_a_passage_is_not_longer_than_allowed(lengths):
     pieces = [piece for length in lengths for piece in [" word"] * (length - 1) + [" end."]]
-    ends_before = 0
-    for begin, end in find_parts(pieces):
-        # Beside the sentence that it repeats; very short beginnings stay with a long sentence.
-        assert end - ends_before <= PART_TOKENS + MIN_PART_TOKENS
-        assert pieces[begin:ends_before].count(" end.") <= 1
-        ends_before = end
+    # Very short beginnings stay with a long sentence.
+    assert all(end - begin <= PASSAGE_TOKENS + MIN_PASSAGE_TOKENS for begin, end in find_passages(pieces))
 
 
-def test_a_paragraph_begins_a_part_and_a_heading_stays_with_it():
-    heading, words = ["Library", "\n\n"], [" books"] * MIN_PART_TOKENS
+def test_a_paragraph_begins_a_passage_and_a_heading_stays_with_it():
+    heading, words = ["Library", "\n\n"], [" books"] * MIN_PASSAGE_TOKENS
     pieces = [*heading, *words, ".", "\n\n", *heading[:1], "\n\n", *words, "."]
     boundary = len(heading) + len(words) + 1
-    assert find_parts(pieces) == [(0, boundary), (boundary, len(pieces))]
+    assert find_passages(pieces) == [(0, boundary), (boundary, len(pieces))]
 
 
 def test_a_heading_stays_with_a_long_first_sentence():
-    pieces = ["Library", "\n\n", *[" books"] * (PART_TOKENS - 1), "."]
-    assert find_parts(pieces) == [(0, len(pieces))]
+    pieces = ["Library", "\n\n", *[" books"] * (PASSAGE_TOKENS - 1), "."]
+    assert find_passages(pieces) == [(0, len(pieces))]
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("The mill opens at nine.", ["The mill opens at nine."]),
+        ("It is 7 km to Lugano, 49 km to Reims and 42 km to Aarhus.", ["km to Lugano,", "km to Reims", "and 42 km"]),
+        ("Ada runs the mill; Nils keeps its keys.", ["Ada runs the mill;", "Nils keeps its keys."]),
+        ("| east hall | 28 chairs |", ["| east hall |", "28 chairs |"]),
+        ("The sand is wet.\nThe hand is dry.", ["The sand is wet.", "The hand is dry."]),
+        ("He said “the mill burns.” Ada ran.", ["He said “the mill burns.”", "Ada ran."]),
+        ("No, the price is 1,250.50 euros.", ["No, the price is 1,250.50 euros."]),  # one word alone is no clause
+        ("The mill opens at nine, usually.", ["The mill opens at nine, usually."]),
+        ("Dr. Ada Lund runs it on May 1, 2026.", ["Dr. Ada Lund runs it on May 1, 2026."]),
+    ],
+)
+def test_a_clause_ends_at_punctuation_and_before_and(text, clauses):
+    found = clauses_of(re.findall(r"\s*\w+|\s*[^\w\s]", text))
+    assert len(found) == len(clauses)
+    for piece, words in zip(found, clauses, strict=True):
+        assert words in piece
 
 
 @pytest.mark.parametrize("has_start", [True, False])
@@ -76,37 +101,45 @@ def test_characters_of_several_tokens_are_not_cut(has_start):
         assert UNFINISHED not in part.text
 
 
-def test_a_part_within_a_paragraph_repeats_the_sentence_before():
-    sentence = [*[" word"] * (PART_TOKENS // 2 - 1), "."]
-    size = len(sentence)
-    assert find_parts(sentence * 4) == [(0, 2 * size), (size, 4 * size)]
+@pytest.mark.parametrize("has_start", [True, False])
+@pytest.mark.parametrize("text", ["The mill opens at nine.", "Forty-two chairs stand in the hall."])
+def test_the_adapter_of_the_only_clause_is_that_of_its_document(text, has_start):
+    internalizer = without_static_rows(has_start=has_start)
+    whole = internalizer.internalize([document_from_text(text, "one")])
+    (part,) = internalizer.divide(whole)
+    assert (part.document, part.passage, part.text, part.adapter.statistics) == ("one", 1, text, None)
+    for key in whole.weights:
+        want = update(whole, key)
+        # Up to the precision of the tokens that are kept.
+        torch.testing.assert_close(update(part.adapter, key), want, rtol=0, atol=0.02 * want.abs().max().item())
 
 
 @pytest.mark.parametrize("has_start", [True, False])
-def test_the_adapter_of_a_part_is_that_of_a_document_of_its_tokens(has_start):
+def test_the_clauses_of_a_document_are_its_text(has_start):
+    text = "\n\n".join(f"Ada{i} keeps bees in Torvik{i}, and Nils{i} sells honey" for i in range(12))  # several chunks
     internalizer = without_static_rows(has_start=has_start)
-    for document in DOCUMENTS:
-        whole = internalizer.internalize([document])
-        parts = list(internalizer.divide(whole))
-        if len(parts) == 1:
-            (part,) = parts
-            assert (part.document, part.text, part.adapter.statistics) == (document.name, document.text, None)
-            for key in whole.weights:
-                want = update(whole, key)
-                # Up to the precision of the tokens that are kept.
-                torch.testing.assert_close(update(part.adapter, key), want, rtol=0, atol=0.02 * want.abs().max().item())
-    assert len(list(internalizer.divide(internalizer.internalize(DOCUMENTS[:1])))) == 1
+    divided = internalizer.divide(internalizer.internalize([document_from_text(text, "bees")]))
+    parts = list(divided)
+    assert len(parts) == len(divided) == 24 and "".join(part.text for part in parts) == text
+    passages = [part.passage for part in parts]
+    assert passages == sorted(passages) and set(passages) == set(range(1, max(passages) + 1)) and max(passages) > 1
 
 
-@pytest.mark.parametrize("has_start", [True, False])
-def test_together_parts_that_repeat_nothing_hold_the_whole_document(has_start):
-    text = "\n\n".join(f"Ada{i} keeps bees in Torvik{i}" for i in range(12))  # of several chunks
-    internalizer = without_static_rows(has_start=has_start)
-    ((_, tokens),) = internalizer.divide(internalizer.internalize([document_from_text(text, "bees")])).documents
-    assert len(tokens) > 3 and all(end == begin for (_, end), (begin, _) in pairwise(tokens.ranges))
-    _, (memory,) = internalizer.documents_of(internalizer.internalize([document_from_text(text, "bees")]))
-    S = sum(part.statistics.S for part in tokens)
-    torch.testing.assert_close(S, memory.S.to(S), rtol=0, atol=2e-3 * memory.S.abs().max().item())
+def test_a_clause_gets_its_own_tokens_from_any_chunk():
+    internalizer = without_static_rows()
+    adapter = internalizer.internalize([LONG])
+    _, (memory,) = internalizer.documents_of(adapter)
+    everything = internalizer._encoder.token_memory(
+        memory.tokens, torch.arange(int((memory.tokens.chunk_sizes - 1).sum()))
+    )
+    ((_, tokens),) = internalizer.divide(adapter).documents
+    seen = 0
+    for passage in tokens:
+        size = passage.memory.keys.shape[2]
+        assert [i for _, own in passage.clauses for i in own] == list(range(size))
+        torch.testing.assert_close(passage.memory.keys, everything.keys[:, :, seen : seen + size])
+        seen += size
+    assert seen == everything.keys.shape[2]
 
 
 def test_parts_of_a_long_document_hold_all_of_its_text_and_differ():
@@ -115,6 +148,7 @@ def test_parts_of_a_long_document_hold_all_of_its_text_and_differ():
     assert len(parts) > 5
     for i in range(40):
         assert any(f"Ada{i} keeps bees in Torvik{i}." in part.text for part in parts)
+        assert any(f"the sea wind number {i}." in part.text for part in parts)
     first, second = (update(part.adapter, (0, "down_proj")) for part in parts[:2])
     assert (first - second).abs().max() > 0.1 * first.abs().max()
 
@@ -133,7 +167,7 @@ def test_tokens_are_encoded_again_where_only_their_index_is_kept(has_start):
 
 @pytest.mark.parametrize("scale", [0.25, 2.0])
 def test_a_scaled_adapter_has_scaled_parts(scale):
-    plain = INTERNALIZER.internalize([DOCUMENTS[1]])
+    plain = INTERNALIZER.internalize([DOCUMENTS[0]])
     (part,) = INTERNALIZER.divide(INTERNALIZER.combine([(plain, scale)]))
     want = update(INTERNALIZER.combine([(plain, scale)]), (0, "down_proj"))
     found = update(part.adapter, (0, "down_proj"))

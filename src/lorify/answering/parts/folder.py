@@ -33,10 +33,11 @@ tags:
 - lorify
 ---
 
-# LoRA adapters of a few sentences each, written by lorify
+# LoRA adapters of a clause each, written by lorify
 
 Hypernetwork {hypernetwork} wrote these {count} adapters for {base_name} (SHA-256 of the weights {base_digest}). Each
-knows a few sentences of a document. `{parts_name}` names them, with their sentences.
+knows a clause of a document. `{parts_name}` names them, with their clauses in order. A clause may need the sentences
+around it to be understood, so clauses have the number of their passage, a few sentences.
 
 For each question, choose an adapter, and ask the question with it as the only turn, in the base's chat template and
 without a system message. Decode greedily; answers are short and begin with a space. Questions about none of the
@@ -52,7 +53,7 @@ part = router.choose("Who founded the museum?")  # None if no document is about 
 print(part.adapter if part else "the base")
 ```
 
-Any other search over the sentences in `{parts_name}` works too.
+Any other search works too: find the passage that answers the question, and in it the clause.
 
 {vllm}- PEFT: `model.load_adapter("part-00001", "part-00001")` for each part, `model.set_adapter(name)` for a question.
 - llama.cpp (exports in the format gguf): `--lora part-00001.gguf ... --lora-init-without-apply`; a request names the
@@ -73,7 +74,8 @@ class PartRecord(BaseModel):
 
     adapter: str = Field(pattern=rf"^{_PART_NAME.pattern}$", description="Name of its folder or file.")
     document: str = Field(description="Name of the document.")
-    text: str = Field(description="The sentences that it knows.")
+    passage: int = Field(ge=1, description="Number of the passage that its clause is in, from 1 over all documents.")
+    text: str = Field(description="The clause that it knows, with the whitespace before it.")
 
 
 def export_parts(
@@ -127,7 +129,7 @@ def export_parts(
                 raise AdapterError(str(error).replace(str(temporary), str(folder))) from error
             if export.suffix is None:  # its card is about adapters of whole documents
                 (temporary / name / CARD_NAME).unlink(missing_ok=True)
-            records.append(PartRecord(adapter=name, document=part.document, text=part.text))
+            records.append(PartRecord(adapter=name, document=part.document, passage=part.passage, text=part.text))
             ranks |= {pair.rank for pair in part.adapter.weights.values()}
             if report is not None:
                 report(1, len(parts))

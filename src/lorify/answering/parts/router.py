@@ -1,7 +1,9 @@
 """Choose the part of an exported adapter that a question is about.
 
-The parts that share most of a question's rare words are read by the extractor, which estimates for each whether it
-answers the question. Words alone are not enough where a document is about one thing, which all of its parts name.
+Each passage is read together with the one before it, in which its pronouns may have their nouns. The extractor reads
+those that share most of a question's rare words, estimates for each whether it answers the question, and finds the
+answer in the best one. The part with the clause in which the answer begins is chosen. Words alone are not enough where
+a document is about one thing, which all of its passages name.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 from lorify.answering.parts.folder import PartRecord, read_parts
@@ -19,7 +22,27 @@ from lorify.hypernets.associative.questions.words import hash_stem, word_stems
 from lorify.hypernets.evidence import superseded_documents
 
 CANDIDATES = 8
-"""So many parts are read by the extractor."""
+"""So many texts are read by the extractor."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A passage with the one before it.
+
+    Attributes:
+        parts: numbers of their parts, in order.
+        first: number of the passage's own first part among `parts`.
+        text: what the parts say.
+    """
+
+    parts: Sequence[int]
+    first: int
+    text: str
+
+    @cached_property
+    def words(self) -> frozenset[int]:
+        """Hashes of its words."""
+        return frozenset(map(hash_stem, word_stems(self.text)))
 
 
 @dataclass(frozen=True)
@@ -71,22 +94,52 @@ class PartRouter:
         found = sum(weight for word, weight in rarities.items() if word in self._all_words)
         if only_if_relevant and (not total or found / total < self.relevance.threshold):
             return None
-        shared = [sum(weight for word, weight in rarities.items() if word in words) for words in self._words]
-        candidates = sorted(range(len(self.parts)), key=shared.__getitem__, reverse=True)[:CANDIDATES]
+        shared = [sum(weight for word, weight in rarities.items() if word in text.words) for text in self._texts]
+        candidates = sorted(range(len(self._texts)), key=shared.__getitem__, reverse=True)[:CANDIDATES]
         answers = {i: shared[i] / total if total else 0.0 for i in candidates}  # how probably each answers the question
+        begins: dict[int, int] = {}  # first character of the answer
         if self.extractor is not None and total:
-            read = self.extractor.find([(question, self.parts[i].text) for i in candidates])
+            read = self.extractor.find([(question, self._texts[i].text) for i in candidates])
             answers = {i: 0.0 if found is None else found.stated for i, found in zip(candidates, read, strict=True)}
-        return self.parts[max(self._latest(answers, shared), key=answers.__getitem__)]
+            begins = {i: found.begin for i, found in zip(candidates, read, strict=True) if found is not None}
+        best = max(self._latest(answers, shared), key=answers.__getitem__)
+        text = self._texts[best]
+        if best in begins:
+            return self.parts[self._part_at(text, begins[best])]
+        own = [(sum(w for word, w in rarities.items() if word in self._words[i]), -i) for i in text.parts[text.first :]]
+        return self.parts[-max(own)[1]]
+
+    def _part_at(self, text: _Text, character: int) -> int:
+        """Find the part with a character of a text."""
+        ends = accumulate(len(self.parts[i].text) for i in text.parts)
+        return next(i for i, end in zip(text.parts, ends, strict=True) if character < end)
 
     def _latest(self, answers: Mapping[int, float], shared: Sequence[float]) -> list[int]:
-        """Leave out parts of documents before the latest one that answers the question (`superseded_documents`)."""
-        documents = list(dict.fromkeys(self.parts[i].document for i in sorted(answers)))
-        of = {name: [i for i in answers if self.parts[i].document == name] for name in documents}
+        """Leave out texts of documents before the latest one that answers the question (`superseded_documents`)."""
+        documents = list(dict.fromkeys(self._document_of(i) for i in sorted(answers)))
+        of = {name: [i for i in answers if self._document_of(i) == name] for name in documents}
         probabilities = [max(answers[i] for i in of[name]) for name in documents]
         overlaps = [max(shared[i] for i in of[name]) for name in documents]
         earlier = {documents[number] for number in superseded_documents(probabilities, overlaps)}
-        return [i for i in answers if self.parts[i].document not in earlier]
+        return [i for i in answers if self._document_of(i) not in earlier]
+
+    def _document_of(self, text: int) -> str:
+        return self.parts[self._texts[text].parts[-1]].document
+
+    @cached_property
+    def _texts(self) -> list[_Text]:
+        """Each passage with the one before it in its document."""
+        passages: dict[int, list[int]] = {}
+        for i, part in enumerate(self.parts):
+            passages.setdefault(part.passage, []).append(i)
+        texts: list[_Text] = []
+        before = list[int]()
+        for own in passages.values():
+            is_continued = bool(before) and self.parts[before[-1]].document == self.parts[own[0]].document
+            parts = [*before, *own] if is_continued else own
+            texts.append(_Text(parts, len(parts) - len(own), "".join(self.parts[i].text for i in parts)))
+            before = own
+        return texts
 
     @cached_property
     def _words(self) -> list[frozenset[int]]:
@@ -95,4 +148,4 @@ class PartRouter:
 
     @cached_property
     def _all_words(self) -> frozenset[int]:
-        return frozenset[int]().union(*self._words)
+        return frozenset[int]().union(*(text.words for text in self._texts))

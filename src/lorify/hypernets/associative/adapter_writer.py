@@ -16,6 +16,9 @@ from lorify.base.precision import widest_float
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 
+MEMORY_IMPORTANCE = 3.0
+"""How much more the rows of the memory count than the static ones where the rank of an adapter is reduced."""
+
 
 @dataclass(frozen=True)
 class AdapterWriter:
@@ -58,27 +61,25 @@ class AdapterWriter:
         return RebuiltWeights(shapes, lambda: self._pairs(self._lora_A, solve()))
 
     @torch.no_grad()
-    def reduced_weights(self, document: Statistics, rank: int) -> tuple[dict[Key, LoraPair], float]:
-        """Solve for the adapter of one document, and reduce its rank.
+    def reduced_weights(self, B: Tensor, rank: int) -> tuple[dict[Key, LoraPair], float]:
+        """Reduce the rank of an adapter.
 
-        The update of a block is projected on the outputs that are the largest for its keys: on the first right singular
-        vectors of `(S + lambda)^(1/2) B`. The static rows, which are the same for all documents, are not projected.
+        The update of a block, static rows included, is projected on the outputs that are the largest for inputs of any
+        direction: the first right singular vectors of `diag(|A_i|) B`, in which the rows of the memory count more.
 
         Args:
-            document: statistics, with N = 1.
+            B: `[L, 1, r, d]`, from `solve`.
             rank: rank of the projected update.
 
         Returns:
             The pairs, and their `lora_alpha`.
         """
-        A, B = self.hypernetwork.lora_A(), self.hypernetwork.write(document)[:, 0]
-        size = document.S.shape[-1]
-        root = self.hypernetwork.factorize(document.S)[:, 0].float()  # [L, r, r]
-        outputs = torch.linalg.svd(root.transpose(1, 2) @ B[:, :size], full_matrices=False).Vh[:, :rank]  # [L, k, d]
-        reads = outputs @ B[:, :size].transpose(1, 2) @ A[:, :size]  # [L, k, f]
-        low_A = torch.cat([reads, A[:, size:]], dim=1).to(self.dtype)
-        low_B = torch.cat([outputs, B[:, size:]], dim=1).to(self.dtype).unsqueeze(1)
-        return self._pairs(low_A, low_B), float(low_A.shape[1])
+        A, B = self.hypernetwork.lora_A(), B[:, 0]
+        importance = A.norm(dim=-1, keepdim=True)  # [L, r, 1]
+        importance[:, : self.config.rank] *= MEMORY_IMPORTANCE
+        outputs = torch.linalg.svd(importance * B, full_matrices=False).Vh[:, :rank]  # [L, k, d]
+        reads = outputs @ B.transpose(1, 2) @ A  # [L, k, f]
+        return self._pairs(reads.to(self.dtype), outputs.to(self.dtype).unsqueeze(1)), float(reads.shape[1])
 
     @property
     def lora_alpha(self) -> float:

@@ -1,61 +1,69 @@
-"""Divide what is kept of a document into parts of a few sentences each.
+"""Divide what is kept of a document into parts of a clause each.
 
-An adapter that is the same for all questions mixes everything that its documents say. One of a few sentences has little
+An adapter that is the same for all questions mixes everything that its documents say. One of a single clause has little
 to mix. The tokens of a part were encoded with their whole chunk, so that a pronoun still stands for its noun.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
 
 from lorify.adapters import Adapter, DocumentRecord
-from lorify.base.precision import widest_float
 from lorify.base.token_texts import Decode, token_texts
 from lorify.contexts.chunking import split_into_sentences
-from lorify.hypernets.associative.memory import Statistics, TokenMemory
+from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.token_cache import CachedTokens
 
-PART_TOKENS = 50
-"""A part ends before a sentence that would make it longer than this, not counting the sentence that it repeats."""
-MIN_PART_TOKENS = 16
-"""A part has at least so many tokens before it ends: headings stay with what follows them."""
+PASSAGE_TOKENS = 50
+"""A passage ends before a sentence that would make it longer than this."""
+MIN_PASSAGE_TOKENS = 16
+"""A passage has at least so many tokens before it ends: headings stay with what follows them."""
+MIN_CLAUSE_WORDS = 2
+"""A clause of fewer words is joined with the next one."""
 
-PART_RANK = 32
-"""Rank to which the update of a part is reduced. Of 54 questions, 128 (not reduced) answers 35, 32 34, 16 31."""
+PART_RANK = 16
+"""Rank to which the update of a part is reduced, static rows included (docs/research-log.md, 2026-11-30)."""
+
+# Within a sentence, a clause ends after a mark and closing quotes, before "and", and between the cells of a table. A
+# comma between numbers belongs to a date.
+_CLAUSE_END = re.compile(r"""(?:[;:]|(?<!\d),|,(?!\s+\d))["'”’)\]]*(?=\s)|\||(?=\s+and\b)""")
 
 
 @dataclass(frozen=True)
 class DocumentPart:
-    """An adapter of a few sentences of a document.
+    """An adapter of a clause of a document.
 
     Attributes:
         document: name of the document.
-        text: the sentences.
-        adapter: their adapter. It has no statistics, so it cannot be changed or focused.
+        passage: number of the passage that the clause is in, from 1 over all documents.
+        text: the clause, with the whitespace before it: the texts of a document, joined, are its text.
+        adapter: its adapter. It has no statistics, so it cannot be changed or focused.
     """
 
     document: str
+    passage: int
     text: str
     adapter: Adapter
 
 
 @dataclass(frozen=True)
-class TokenSums:
-    """A few sentences of a document, and the sums over their tokens.
+class PassageTokens:
+    """A few sentences of a document, and the clauses in them.
 
     Attributes:
-        text: the sentences.
-        statistics: the sums, with N = 1.
+        memory: keys and values of the tokens of the passage, with N = 1.
+        clauses: text of each clause, and its tokens in `memory`, at least one.
     """
 
-    text: str
-    statistics: Statistics
+    memory: TokenMemory
+    clauses: Sequence[tuple[str, Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -76,26 +84,24 @@ class DividedTokens:
     """The tokens of a document in parts; iterating over it reads their keys and values, chunk by chunk.
 
     Attributes:
-        ids: the tokens of the text.
-        ranges: first token of each part, and the token after its last.
+        pieces: text of each token.
+        passages: the clauses of each passage: first token, and the token after the last.
         chunk_sizes: number of tokens of the text in each chunk.
         skipped: number of tokens at the beginning of each chunk that are not in the memory.
-        decode: token ids -> text.
         read: indices of tokens of the memory `[t]` -> their keys and values.
     """
 
-    ids: Sequence[int]
-    ranges: Sequence[tuple[int, int]]
+    pieces: Sequence[str]
+    passages: Sequence[Sequence[tuple[int, int]]]
     chunk_sizes: Sequence[int]
     skipped: int
-    decode: Decode
     read: Callable[[Tensor], TokenMemory]
 
     @classmethod
     def of(
         cls, tokens: CachedTokens, *, has_start: bool, decode: Decode, read: Callable[[Tensor], TokenMemory]
     ) -> DividedTokens:
-        """Divide tokens, see `find_parts`.
+        """Divide tokens, see `find_passages` and `find_clauses`.
 
         Args:
             tokens: what is kept of the document's tokens.
@@ -103,24 +109,29 @@ class DividedTokens:
             decode: token ids -> text.
             read: indices of tokens of the memory `[t]` -> their keys and values.
         """
-        ids = tokens.text_ids(has_start)
+        pieces = list(token_texts(tokens.text_ids(has_start), decode))
         # The memory has no entry for the first token of a chunk, from which the second one is predicted.
         skipped = 0 if has_start else 1
         sizes = [size - 1 + skipped for size in tokens.chunk_sizes.tolist()]
-        first = set(accumulate(sizes, initial=0)) if skipped else set[int]()
-        parts = find_parts(list(token_texts(ids, decode)))
-        ranges = [(begin, end) for begin, end in parts if any(i not in first for i in range(begin, end))]
-        return cls(ids, ranges, sizes, skipped, decode, read)
+        missing = set(accumulate(sizes, initial=0)) if skipped else set[int]()
+        passages = [
+            _with_tokens(find_clauses(pieces, begin, end), missing)
+            for begin, end in find_passages(pieces)
+            if any(i not in missing for i in range(begin, end))
+        ]
+        return cls(pieces, passages, sizes, skipped, read)
 
     def __len__(self) -> int:
         """Number of parts."""
-        return len(self.ranges)
+        return sum(map(len, self.passages))
 
-    def __iter__(self) -> Iterator[TokenSums]:
-        """Iterate over the parts."""
+    def __iter__(self) -> Iterator[PassageTokens]:
+        """Iterate over the passages."""
         known: tuple[int, TokenMemory] | None = None  # the chunk that was read last
-        for begin, end in self.ranges:
+        for clauses in self.passages:
+            begin, end = clauses[0][0], clauses[-1][1]
             memories: list[TokenMemory] = []
+            positions: dict[int, int] = {}  # token of the text -> token of the passage's memory
             start = start_in_memory = 0
             for number, size in enumerate(self.chunk_sizes):
                 in_memory = size - self.skipped
@@ -130,10 +141,12 @@ class DividedTokens:
                         known = number, self.read(torch.arange(start_in_memory, start_in_memory + in_memory))
                     chosen = torch.arange(first, last, device=known[1].keys.device)
                     memories.append(known[1].of_chunk(0, chosen))
+                    for token in range(start + self.skipped + first, start + self.skipped + last):
+                        positions[token] = len(positions)
                 start, start_in_memory = start + size, start_in_memory + in_memory
-            memory = TokenMemory.concatenated(memories, dim=2)
-            sums = memory.statistics(widest_float(memory.keys.device))
-            yield TokenSums(self.decode(self.ids[begin:end]).strip(), sums)
+            own = [[positions[i] for i in range(*clause) if i in positions] for clause in clauses]
+            texts = ["".join(self.pieces[slice(*clause)]) for clause in clauses]
+            yield PassageTokens(TokenMemory.concatenated(memories, dim=2), list(zip(texts, own, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -142,11 +155,11 @@ class DividedAdapter:
 
     Attributes:
         documents: its documents.
-        solve: adapter of a part of a document.
+        solve: adapters of the clauses of a passage of a document, in order.
     """
 
     documents: Sequence[tuple[DocumentRecord, DividedTokens]]
-    solve: Callable[[DocumentRecord, TokenSums], Adapter]
+    solve: Callable[[DocumentRecord, PassageTokens], Iterator[Adapter]]
 
     def __len__(self) -> int:
         """Number of parts."""
@@ -154,48 +167,94 @@ class DividedAdapter:
 
     def __iter__(self) -> Iterator[DocumentPart]:
         """Iterate over the parts."""
-        for record, tokens in self.documents:
-            for part in tokens:
-                yield DocumentPart(record.name, part.text, self.solve(record, part))
+        passages = ((record, passage) for record, tokens in self.documents for passage in tokens)
+        for number, (record, passage) in enumerate(passages, start=1):
+            for (text, _), adapter in zip(passage.clauses, self.solve(record, passage), strict=True):
+                yield DocumentPart(record.name, number, text, adapter)
 
 
-def find_parts(pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """Find the parts of a text that is given token by token.
+def find_passages(pieces: Sequence[str]) -> list[tuple[int, int]]:
+    """Find the passages of a text that is given token by token.
 
-    A part is as many whole sentences as `PART_TOKENS` allows, and ends before a paragraph if it is not very short. A
-    part that begins within a paragraph repeats the sentence before it.
+    A passage is as many whole sentences as `PASSAGE_TOKENS` allows, and ends before a paragraph if it is not very
+    short.
 
     Args:
         pieces: text of each token.
 
     Returns:
-        First token of each part, and the token after its last. Every token is in a part.
+        First token of each passage, and the token after its last. Every token is in one passage.
     """
-    parts: list[tuple[int, int]] = []
-    current: list[_Sentence] = []
-    repeated: _Sentence | None = None
+    passages: list[tuple[int, int]] = []
+    begin = end = 0
     for sentence in _find_sentences(pieces):
-        size = sum(each.size for each in current)
-        is_full = size + sentence.size > PART_TOKENS
-        if size >= MIN_PART_TOKENS and (is_full or sentence.opens_paragraph):
-            parts.append(((repeated or current[0]).begin, current[-1].end))
-            may_repeat = not sentence.opens_paragraph and current[-1].size <= PART_TOKENS
-            current, repeated = [], current[-1] if may_repeat else None
-        current.append(sentence)
-    if current:
-        parts.append(((repeated or current[0]).begin, current[-1].end))
-    return parts
+        is_full = end - begin + sentence.size > PASSAGE_TOKENS
+        if end - begin >= MIN_PASSAGE_TOKENS and (is_full or sentence.opens_paragraph):
+            passages.append((begin, end))
+            begin = end
+        end = sentence.end
+    return [*passages, (begin, end)] if end > begin else passages
+
+
+def find_clauses(pieces: Sequence[str], begin: int, end: int) -> list[tuple[int, int]]:
+    """Find the clauses of a passage, of at least `MIN_CLAUSE_WORDS` words if the passage has them.
+
+    Args:
+        pieces: text of each token.
+        begin: first token of the passage.
+        end: the token after its last.
+
+    Returns:
+        First token of each clause, and the token after its last. Every token of the passage is in one clause.
+    """
+    clauses: list[tuple[int, int]] = []
+    first, words = begin, 0
+    sentences = split_into_sentences("".join(pieces[begin:end]))
+    for text, _, last in _token_ranges(pieces[begin:end], [clause for each in sentences for clause in _clauses(each)]):
+        words += len(text.split())
+        if words >= MIN_CLAUSE_WORDS:
+            clauses.append((first, begin + last))
+            first, words = begin + last, 0
+    if first < end:  # too short
+        return [*clauses[:-1], (clauses[-1][0], end)] if clauses else [(first, end)]
+    return clauses
+
+
+def _with_tokens(clauses: Sequence[tuple[int, int]], missing: set[int]) -> list[tuple[int, int]]:
+    """Join clauses that have no token in the memory with the next one, or the one before."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in clauses:
+        is_empty = all(i in missing for i in range(begin, end))
+        if joined and (is_empty or all(i in missing for i in range(*joined[-1]))):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+def _clauses(sentence: str) -> list[str]:
+    """Split a sentence after the marks that end clauses."""
+    bounds = sorted({0, *(found.end() for found in _CLAUSE_END.finditer(sentence)), len(sentence)})
+    return [sentence[begin:end] for begin, end in pairwise(bounds)]
 
 
 def _find_sentences(pieces: Sequence[str]) -> Iterator[_Sentence]:
-    """Yield the sentences of a text; a token belongs to the sentence in which it begins."""
-    sentences = list(split_into_sentences("".join(pieces)))
+    """Yield the sentences of a text."""
+    for text, begin, end in _token_ranges(pieces, list(split_into_sentences("".join(pieces)))):
+        blank = text[: len(text) - len(text.lstrip())]
+        yield _Sentence(begin, end, opens_paragraph=blank.count("\n") > 1)
+
+
+def _token_ranges(pieces: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield consecutive texts with their first token and the token after their last.
+
+    A token belongs to the text in which it begins; texts without a token are left out.
+    """
     starts = list(accumulate(map(len, pieces), initial=0))[:-1]
     begin = position = 0
-    for number, sentence in enumerate(sentences, start=1):
-        position += len(sentence)
-        end = len(pieces) if number == len(sentences) else bisect_left(starts, position)
-        blank = sentence[: len(sentence) - len(sentence.lstrip())]
+    for number, text in enumerate(texts, start=1):
+        position += len(text)
+        end = len(pieces) if number == len(texts) else bisect_left(starts, position)
         if end > begin:
-            yield _Sentence(begin, end, opens_paragraph=blank.count("\n") > 1)
+            yield text, begin, end
         begin = max(begin, end)

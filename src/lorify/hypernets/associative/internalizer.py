@@ -7,7 +7,7 @@ Each job has a module of its own: encoding documents (`document_encoder`), word 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -19,12 +19,13 @@ from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.adapters.pairs import Key, RebuiltWeights
 from lorify.base.model import BaseLM
+from lorify.base.precision import widest_float
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import Context, as_text
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
-from lorify.hypernets.associative.division import PART_RANK, DividedAdapter, DividedTokens, TokenSums
+from lorify.hypernets.associative.division import PART_RANK, DividedAdapter, DividedTokens, PassageTokens
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -228,7 +229,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     @torch.no_grad()
     def divide(self, adapter: Adapter) -> DividedAdapter:
-        """Divide an adapter into adapters of a few sentences each, of a lower rank.
+        """Divide an adapter into adapters of a clause each, of a lower rank.
 
         Args:
             adapter: an adapter that keeps the tokens of its documents, or their index.
@@ -259,15 +260,22 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             read = partial(self._encoder.token_memory, memory.tokens)
             tokens = DividedTokens.of(memory.tokens, has_start=has_start, decode=self.base.decode_text, read=read)
             documents.append((record, tokens))
-        divided = DividedAdapter(documents, self._solve_part)
+        divided = DividedAdapter(documents, self._solve_parts)
         if not len(divided):
             raise AdapterError("the adapter's documents are too short to be divided into parts; export it whole")
         return divided
 
     @torch.no_grad()
-    def _solve_part(self, record: DocumentRecord, part: TokenSums) -> Adapter:
-        weights, lora_alpha = self._writer.reduced_weights(part.statistics, PART_RANK)
-        return Adapter(weights, lora_alpha, written_by(self, [record]))
+    def _solve_parts(self, record: DocumentRecord, passage: PassageTokens) -> Iterator[Adapter]:
+        """Solve for the clauses of a passage, of which the other tokens keep a small weight, as in focus."""
+        keys = passage.memory.keys
+        S = passage.memory.statistics(widest_float(keys.device)).S
+        background = self._solver.background(S, torch.tensor([keys.shape[2]], device=keys.device))
+        for _, tokens in passage.clauses:
+            memory = passage.memory.of_chunk(0, torch.tensor(tokens, device=keys.device))
+            B = self._solver.write(background, memory, torch.ones(1, len(tokens), device=keys.device))
+            weights, lora_alpha = self._writer.reduced_weights(B, PART_RANK)
+            yield Adapter(weights, lora_alpha, written_by(self, [record]))
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

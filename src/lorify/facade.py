@@ -409,7 +409,7 @@ class Lorify:
         max_parts: int | None = None,
         report: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Export an adapter as adapters of a few sentences each, of which `load_router` chooses one for each question.
+        """Export an adapter as adapters of a clause each, of which `load_router` chooses one for each question.
 
         Args:
             adapter: an adapter that keeps the tokens of its documents, or their index.

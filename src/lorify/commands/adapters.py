@@ -116,7 +116,7 @@ def export(
     hypernetwork: Hypernetwork = None,
     format: Annotated[str, typer.Option("--format", help=f"Format: {FORMATS_HELP}.")] = DEFAULT_EXPORT,
     parts: Annotated[
-        bool, typer.Option("--parts", help="Write an adapter for every few sentences; `adapter route` chooses one.")
+        bool, typer.Option("--parts", help="Write an adapter for every clause; `adapter route` chooses one.")
     ] = False,
 ) -> None:
     """Write an adapter for other programs.

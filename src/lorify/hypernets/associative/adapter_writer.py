@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lorify.adapters import LoraPair
@@ -77,7 +78,11 @@ class AdapterWriter:
         A, B = self.hypernetwork.lora_A(), B[:, 0]
         importance = A.norm(dim=-1, keepdim=True)  # [L, r, 1]
         importance[:, : self.config.rank] *= MEMORY_IMPORTANCE
-        outputs = torch.linalg.svd(importance * B, full_matrices=False).Vh[:, :rank]  # [L, k, d]
+        rows = importance * B
+        # The first right singular vectors, from the Gram matrix: the SVD itself takes three times as long.
+        gram = (rows @ rows.transpose(1, 2)).to(widest_float(rows.device))  # [L, r, r]
+        largest = torch.linalg.eigh(gram).eigenvectors[..., -rank:].to(rows)  # [L, r, k]
+        outputs = F.normalize(largest.transpose(1, 2) @ rows, dim=-1)  # [L, k, d]
         reads = outputs @ B.transpose(1, 2) @ A  # [L, k, f]
         return self._pairs(reads.to(self.dtype), outputs.to(self.dtype).unsqueeze(1)), float(reads.shape[1])
 

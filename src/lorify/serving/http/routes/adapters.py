@@ -70,8 +70,8 @@ _NOT_CHANGED = {
 }
 """Options that go with a new adapter only, and why."""
 
-MAX_PARTS = 300
-"""An adapter of more parts is not exported in parts: 300 take about 1.2 GB and two minutes for the default base."""
+MAX_PARTS = 900
+"""An adapter of more parts is not exported in parts: 900 take about 1.2 GB and three minutes for the default base."""
 
 router = APIRouter(prefix="/v1/adapters", tags=["adapters"], responses={**openapi_errors(400, 401, 403, 404, 500)})
 
@@ -207,7 +207,7 @@ async def export(
     """Export an adapter for other programs.
 
     A format of one file is returned as that file, a format of several files as a zip archive. With `parts`, the archive
-    has an adapter for every few sentences, as `lorify adapter export --parts` writes it.
+    has an adapter for every clause, as `lorify adapter export --parts` writes it.
     """
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")

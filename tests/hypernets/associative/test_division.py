@@ -12,7 +12,14 @@ from tiny_internalizer import DOCUMENTS, LONG, tiny_internalizer
 from lorify.base.token_texts import UNFINISHED
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.associative.division import MIN_PASSAGE_TOKENS, PASSAGE_TOKENS, find_clauses, find_passages
+from lorify.hypernets.associative.division import (
+    MAX_CLAUSE_TOKENS,
+    MAX_SENTENCE_TOKENS,
+    MIN_PASSAGE_TOKENS,
+    PASSAGE_TOKENS,
+    find_clauses,
+    find_passages,
+)
 from lorify.hypernets.associative.token_cache import CacheLimits
 
 
@@ -58,6 +65,16 @@ def test_a_passage_is_not_longer_than_allowed(lengths):
     pieces = [piece for length in lengths for piece in [" word"] * (length - 1) + [" end."]]
     # Very short beginnings stay with a long sentence.
     assert all(end - begin <= PASSAGE_TOKENS + MIN_PASSAGE_TOKENS for begin, end in find_passages(pieces))
+
+
+@pytest.mark.parametrize("piece", [" word", "x", "，", "字"])
+def test_text_without_marks_is_divided_too(piece):
+    pieces = [piece] * 2000
+    passages = find_passages(pieces)
+    assert max(end - begin for begin, end in passages) <= MAX_SENTENCE_TOKENS + MIN_PASSAGE_TOKENS
+    clauses = [clause for passage in passages for clause in find_clauses(pieces, *passage)]
+    assert max(end - begin for begin, end in clauses) <= MAX_CLAUSE_TOKENS
+    assert sum(end - begin for begin, end in clauses) == len(pieces)
 
 
 def test_a_paragraph_begins_a_passage_and_a_heading_stays_with_it():

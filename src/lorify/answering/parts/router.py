@@ -106,8 +106,8 @@ class PartRouter:
         text = self._texts[best]
         if best in begins:
             return self.parts[self._part_at(text, begins[best])]
-        own = [(sum(w for word, w in rarities.items() if word in self._words[i]), -i) for i in text.parts[text.first :]]
-        return self.parts[-max(own)[1]]
+        own = {i: sum(w for word, w in rarities.items() if word in self._words[i]) for i in text.parts[text.first :]}
+        return self.parts[max(own, key=own.__getitem__)]
 
     def _part_at(self, text: _Text, character: int) -> int:
         """Find the part with a character of a text."""

@@ -25,8 +25,12 @@ PASSAGE_TOKENS = 50
 """A passage ends before a sentence that would make it longer than this."""
 MIN_PASSAGE_TOKENS = 16
 """A passage has at least so many tokens before it ends: headings stay with what follows them."""
+MAX_SENTENCE_TOKENS = 256
+"""A longer sentence, such as text without punctuation, is divided between tokens."""
 MIN_CLAUSE_WORDS = 2
 """A clause of fewer words is joined with the next one."""
+MAX_CLAUSE_TOKENS = 48
+"""A longer clause is divided between tokens: as many as contribute to a focused adapter."""
 
 PART_RANK = 16
 """Rank to which the update of a part is reduced, static rows included (docs/research-log.md, 2026-11-30)."""
@@ -216,8 +220,9 @@ def find_clauses(pieces: Sequence[str], begin: int, end: int) -> list[tuple[int,
             clauses.append((first, begin + last))
             first, words = begin + last, 0
     if first < end:  # too short
-        return [*clauses[:-1], (clauses[-1][0], end)] if clauses else [(first, end)]
-    return clauses
+        begin = clauses.pop()[0] if clauses else first
+        clauses.append((begin, end))
+    return [part for clause in clauses for part in _shortened(*clause, MAX_CLAUSE_TOKENS)]
 
 
 def _with_tokens(clauses: Sequence[tuple[int, int]], missing: set[int]) -> list[tuple[int, int]]:
@@ -232,6 +237,11 @@ def _with_tokens(clauses: Sequence[tuple[int, int]], missing: set[int]) -> list[
     return joined
 
 
+def _shortened(begin: int, end: int, size: int) -> list[tuple[int, int]]:
+    """Divide a range of tokens into ranges of at most `size` tokens."""
+    return [(start, min(start + size, end)) for start in range(begin, end, size)]
+
+
 def _clauses(sentence: str) -> list[str]:
     """Split a sentence after the marks that end clauses."""
     bounds = sorted({0, *(found.end() for found in _CLAUSE_END.finditer(sentence)), len(sentence)})
@@ -242,7 +252,8 @@ def _find_sentences(pieces: Sequence[str]) -> Iterator[_Sentence]:
     """Yield the sentences of a text."""
     for text, begin, end in _token_ranges(pieces, list(split_into_sentences("".join(pieces)))):
         blank = text[: len(text) - len(text.lstrip())]
-        yield _Sentence(begin, end, opens_paragraph=blank.count("\n") > 1)
+        for first, last in _shortened(begin, end, MAX_SENTENCE_TOKENS):
+            yield _Sentence(first, last, opens_paragraph=first == begin and blank.count("\n") > 1)
 
 
 def _token_ranges(pieces: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, int, int]]:

@@ -42,7 +42,7 @@ class _Text:
     @cached_property
     def words(self) -> frozenset[int]:
         """Hashes of its words."""
-        return frozenset(map(hash_stem, word_stems(self.text)))
+        return _hash_words(self.text)
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class PartRouter:
         """
         rarities = self.relevance.rarities(question)
         total = sum(rarities.values())
-        found = sum(weight for word, weight in rarities.items() if word in self._all_words)
+        found = _shared_weight(rarities, self._all_words)
         if only_if_relevant and (not total or found / total < self.relevance.threshold):
             return None
-        shared = [sum(weight for word, weight in rarities.items() if word in text.words) for text in self._texts]
+        shared = [_shared_weight(rarities, text.words) for text in self._texts]
         candidates = sorted(range(len(self._texts)), key=shared.__getitem__, reverse=True)[:CANDIDATES]
         answers = {i: shared[i] / total if total else 0.0 for i in candidates}  # how probably each answers the question
         begins: dict[int, int] = {}  # first character of the answer
@@ -106,7 +106,7 @@ class PartRouter:
         text = self._texts[best]
         if best in begins:
             return self.parts[self._part_at(text, begins[best])]
-        own = {i: sum(w for word, w in rarities.items() if word in self._words[i]) for i in text.parts[text.first :]}
+        own = {i: _shared_weight(rarities, _hash_words(self.parts[i].text)) for i in text.parts[text.first :]}
         return self.parts[max(own, key=own.__getitem__)]
 
     def _part_at(self, text: _Text, character: int) -> int:
@@ -142,10 +142,14 @@ class PartRouter:
         return texts
 
     @cached_property
-    def _words(self) -> list[frozenset[int]]:
-        """Hashes of the words of each part."""
-        return [frozenset(map(hash_stem, word_stems(part.text))) for part in self.parts]
-
-    @cached_property
     def _all_words(self) -> frozenset[int]:
         return frozenset[int]().union(*(text.words for text in self._texts))
+
+
+def _hash_words(text: str) -> frozenset[int]:
+    return frozenset(map(hash_stem, word_stems(text)))
+
+
+def _shared_weight(rarities: Mapping[int, float], words: frozenset[int]) -> float:
+    """Sum the weights of a question's words that are among some words."""
+    return sum(weight for word, weight in rarities.items() if word in words)

@@ -19,8 +19,8 @@ from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.metrics import exact_match, mean
 from lorify.evaluation.suites.facts import FactsSuite
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.statement_examples import statement_examples
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.system_prompt.key_values import KEY_MODULE
 
 pytestmark = pytest.mark.shipped
@@ -88,7 +88,7 @@ def test_the_base_writes_questions_that_a_person_could_ask():
     assert model.question_writer is not None
     text = "The Velmora Harbour Museum\n\nIt was founded by Ida Thorne in 1893. The tugboat Petrel is 27 metres long."
     examples = statement_examples(
-        model.base, [text], Budget(1), prompts=model.answerer.prompts, writer=model.question_writer
+        model.base, [text], TimeLimit(), prompts=model.answerer.prompts, writer=model.question_writer
     )
     asked = {model.base.decode_text(example.top_ids[:, 0].tolist()).strip(): example.question for example in examples}
     assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()

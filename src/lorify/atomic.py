@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lorify.errors import LorifyError
+from lorify.errors import LorifyError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +148,7 @@ def failure_reason(error: BaseException) -> str:
     full_disk = ("No space left", "disk is full")  # the system's words and SQLite's
     if getattr(error, "errno", None) == errno.ENOSPC or any(words in str(error) for words in full_disk):
         return DISK_FULL
-    return getattr(error, "strerror", None) or (str(error).strip().splitlines() or ["no reason given"])[0]
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 def _temporary_sibling(path: Path) -> Path:

@@ -34,7 +34,7 @@ from lorify.commands import (
 from lorify.commands.evaluation.app import app as evaluation_app
 from lorify.commands.renamed import renamed
 from lorify.commands.terminal import quiet_libraries, stderr
-from lorify.errors import LorifyError
+from lorify.errors import LorifyError, first_line
 from lorify.extras import missing_extra
 from lorify.threads import configure_threads
 
@@ -75,7 +75,7 @@ def _fail(message: str, *, code: int = USER_ERROR, label: str = "error: ") -> No
 
 def _describe(error: Exception) -> str:
     """One line about an error that no part of lorify raises on purpose."""
-    summary = (str(error).strip().splitlines() or ["no message"])[0]
+    summary = first_line(error)
     # Libraries that write files themselves hide the number of the error in their message.
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
         return f"the disk is full ({summary}); free some space and run it again"

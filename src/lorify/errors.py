@@ -166,4 +166,4 @@ def first_problem(error: ValidationError) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its type if there is no message."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -29,6 +29,7 @@ from lorify.base.decoding.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
 from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.images import ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
@@ -84,6 +85,7 @@ class Lorify:
         load_writer = partial(shipped.load_follow_up_writer, base)
         self.answerer = Answerer(base, internalizer, confidence_model, stated_model, load_writer, load_extractor)
         self._internalizer = internalizer
+        self._load_extractor = load_extractor
         self.task_hypernetwork = task_hypernetwork
         self._description_probe: DescriptionProbe | None = None
 
@@ -100,6 +102,11 @@ class Lorify:
                 "with --hypernetwork"
             )
         return self._internalizer
+
+    def with_internalizer(self, internalizer: DocumentInternalizer) -> Lorify:
+        """Return this model with its document hypernetwork in another form, such as with other options."""
+        models = self.answerer.confidence_model, self.answerer.stated_model
+        return Lorify(self.base, internalizer, self.task_hypernetwork, *models, self._load_extractor)
 
     @cached_property
     def specializer(self) -> Specializer:
@@ -164,18 +171,22 @@ class Lorify:
         follows = model.probability(self._description_probe.signals(adapter, description))
         return replace(adapter, provenance=made.model_copy(update={"follows": round(follows, 4)}))
 
-    def refine_task(self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float) -> Adapter:
+    def refine_task(
+        self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float, cancel: CancelToken | None = None
+    ) -> Adapter:
         """Train the adapter of a task further by gradient descent, on examples of the task.
 
         Args:
             adapter: the adapter, from `specialize`.
             examples: inputs with the right answers.
             seconds: time to train.
+            cancel: cancels it from another thread.
 
         Raises:
             ContextError: if there is no example, they contradict each other, or one is longer than the base's window.
         """
-        return refine_task(self.base, adapter, examples, seconds=seconds, prompts=self._prompts_of(adapter))
+        prompts = self._prompts_of(adapter)
+        return refine_task(self.base, adapter, examples, seconds=seconds, prompts=prompts, cancel=cancel)
 
     def _prompts_of(self, adapter: Adapter) -> PromptBuilder:
         """What builds the prompts when the adapter is used."""
@@ -208,13 +219,16 @@ class Lorify:
         """Remove documents from an adapter, which then has the weights it would have had without them."""
         return self.internalizer.remove(adapter, names)
 
-    def refine(self, adapter: Adapter, *sources: ContextSource, seconds: float) -> Adapter:
+    def refine(
+        self, adapter: Adapter, *sources: ContextSource, seconds: float, cancel: CancelToken | None = None
+    ) -> Adapter:
         """Train an adapter further by gradient descent, on questions about the sentences of its documents.
 
         Args:
             adapter: the adapter.
             sources: its documents.
             seconds: time to train.
+            cancel: cancels it from another thread.
 
         Returns:
             The trained adapter. Documents can no longer be added to it or removed from it.
@@ -228,9 +242,12 @@ class Lorify:
             prompts=self.answerer.prompts,
             focus=None if self._internalizer is None else focusing(self._internalizer),
             writer=self.question_writer,
+            cancel=cancel,
         )
 
-    def study(self, adapter: Adapter, *sources: ContextSource, seconds: float) -> Adapter:
+    def study(
+        self, adapter: Adapter, *sources: ContextSource, seconds: float, cancel: CancelToken | None = None
+    ) -> Adapter:
         """Improve the adapter that answers all questions alike, which is what exports contain.
 
         Answers of the focused adapter to questions about the sentences of its documents are fitted into its weights.
@@ -239,6 +256,7 @@ class Lorify:
             adapter: the adapter, with the tokens of its documents.
             sources: its documents.
             seconds: time to study.
+            cancel: cancels it from another thread.
 
         Returns:
             The adapter with other weights. What is focused stays the same. When documents are added or removed, its
@@ -257,6 +275,7 @@ class Lorify:
             prompts=self.answerer.prompts,
             focus=focusing(self.internalizer),
             writer=self.question_writer,
+            cancel=cancel,
         )
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
@@ -408,6 +427,7 @@ class Lorify:
         probe: bool = True,
         max_parts: int | None = None,
         report: Callable[[int, int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> None:
         """Export an adapter as adapters of a clause each, of which `load_router` chooses one for each question.
 
@@ -418,6 +438,7 @@ class Lorify:
             probe: also run a probe prompt with the first part in the library that the format is for.
             max_parts: an adapter of more parts is refused.
             report: called after each part with 1 and the number of all parts.
+            cancel: cancels it from another thread; nothing is written then.
 
         Raises:
             AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written.
@@ -429,8 +450,16 @@ class Lorify:
                 f"adapters of {internalizer.name} cannot be divided into parts, only those of an associative "
                 "hypernetwork; export the adapter whole"
             )
-        export = find_export(format)
-        export_parts(internalizer, adapter, Path(folder), export, probe=probe, max_parts=max_parts, report=report)
+        export_parts(
+            internalizer,
+            adapter,
+            Path(folder),
+            find_export(format),
+            probe=probe,
+            max_parts=max_parts,
+            report=report,
+            cancel=cancel,
+        )
 
     def load_adapter(self, folder: Path | str) -> Adapter:
         """Read an adapter that was saved.
@@ -472,17 +501,26 @@ def load(
     task_folder = shipped.shipped_task_hypernetwork(base)
     if task_hypernetwork is not None:
         task_folder = hypernetwork_for(loaded, task_hypernetwork)
-    if folder is None:
-        return Lorify(loaded, None, task_folder)
-    folder = hypernetwork_for(loaded, folder)
-    internalizer = load_internalizer(loaded, folder)
+    return Lorify(loaded, None, task_folder) if folder is None else load_for(loaded, folder, task_folder)
+
+
+def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = None) -> Lorify:
+    """Load a document hypernetwork for a base that is loaded, with everything that its folder has.
+
+    Args:
+        base: the base.
+        hypernetwork: folder of the hypernetwork, or its address on the hub.
+        task_hypernetwork: folder of a task hypernetwork.
+    """
+    folder = hypernetwork_for(base, hypernetwork)
+    internalizer = load_internalizer(base, folder)
     return Lorify(
-        loaded,
+        base,
         internalizer,
-        task_folder,
+        task_hypernetwork,
         ConfidenceModel.load(folder, internalizer.digest),
         StatedModel.load(folder, internalizer.digest),
-        partial(shipped.load_extractor_for, folder, dtype=loaded.dtype, device=loaded.device),
+        partial(shipped.load_extractor_for, folder, dtype=base.dtype, device=base.device),
     )
 
 

@@ -23,3 +23,8 @@ def parse_json(text: str | bytes) -> Any:
         if isinstance(error, UnicodeDecodeError):
             raise
         raise json.JSONDecodeError("a number has too many digits", "", 0) from error
+
+
+def split_json_lines(text: str) -> list[str]:
+    """Split JSON lines at line feeds only: a JSON string may contain other line separators, such as U+2028."""
+    return text.split("\n")

@@ -1,18 +1,23 @@
 """A server that shuts down while requests are unfinished."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import NoReturn
 
+import httpx2
 import openai
 import pytest
-from serving.held_calls import EndlessInternalizing, post_text
+from serving.held_calls import EndlessInternalizing, post_text, send_and_hang_up
 from serving.raw_http import connected, head, read_until_closed
 from serving.running import ask, serving
 from serving.tiny_lorify import TEXTS
 from serving.waiting import wait_until
 
 from lorify.base.decoding.sampling import sample_tokens
+from lorify.cancellation import CancelToken
+from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.serving.settings import ServingSettings
 
@@ -86,3 +91,45 @@ def test_a_document_not_internalized_at_shutdown_ends_with_an_error(
         for response in (one.result() for one in posted):
             assert (response.status_code, response.json()["error"]["code"]) == (503, "closing")
             assert "retry-after" in response.headers
+
+
+@pytest.mark.parametrize("work", ["export", "study"])
+def test_long_work_ends_at_shutdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    begun = threading.Event()
+
+    def endless(*_: object, cancel: CancelToken, **__: object) -> NoReturn:
+        begun.set()
+        while True:
+            cancel.raise_if_cancelled()
+            time.sleep(0.01)
+
+    with serving(tmp_path, settings=ServingSettings(drain_seconds=0.5)) as running, ThreadPoolExecutor(1) as pool:
+        id = post_text(running, TEXTS[0]).json()["id"]
+        monkeypatch.setattr(Lorify, "export_parts" if work == "export" else "study", endless)
+        if work == "export":
+            url = f"{running.url}/v1/adapters/{id}/export?parts=true"
+            asked = pool.submit(httpx2.get, url, timeout=60)
+        else:
+            body = {"text": TEXTS[1], "study": 5}
+            asked = pool.submit(httpx2.post, f"{running.url}/v1/adapters", json=body, timeout=60)
+        assert begun.wait(60)
+        started = time.monotonic()
+        running.end()
+        assert time.monotonic() - started < 20
+        assert (asked.result().status_code, asked.result().json()["error"]["code"]) == (503, "closing")
+
+
+def test_an_export_ends_when_its_client_disconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def until_cancelled(*_: object, cancel: CancelToken, **__: object) -> None:
+        begun.set()
+        while not cancel.is_cancelled:
+            time.sleep(0.01)
+        ended.set()
+
+    with serving(tmp_path) as running:
+        id = post_text(running, TEXTS[0]).json()["id"]
+        monkeypatch.setattr(Lorify, "export_parts", until_cancelled)
+        send_and_hang_up(running, "GET", f"/{id}/export?parts=true", {}, lambda: begun.wait(60))
+        assert ended.wait(60)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lorify.adapters.batching import build_lora_batch
 from lorify.adapters.stack import AdapterLike
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, first_line
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -75,7 +75,7 @@ def load_with_peft(base: BaseLM, folder: Path) -> PeftModel:
         try:
             adapted = peft.PeftModel.from_pretrained(_twin(base), folder, torch_device=str(base.device))
         except Exception as error:  # peft raises all kinds of exceptions on damaged adapters
-            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+            reason = first_line(error)
             raise AdapterError(
                 f"PEFT adapter {folder} cannot be loaded by the package peft ({type(error).__name__}: {reason}); "
                 "update peft, or make the adapter again"

@@ -27,7 +27,7 @@ from lorify.base.files.locate import DEFAULT_BASE, resolve_base, weights_digest
 from lorify.base.model import BaseLM
 from lorify.base.sharding import can_shard, shard_blocks
 from lorify.base.structure import text_model
-from lorify.errors import BaseModelError
+from lorify.errors import BaseModelError, first_line
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
@@ -168,11 +168,10 @@ def reading(part: str, name: str, folder: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise BaseModelError(
-            f"base model {name!r} cannot be loaded in 4 bits ({str(error).splitlines()[0]}); "
-            "pip install 'lorify[quantized]'"
+            f"base model {name!r} cannot be loaded in 4 bits ({first_line(error)}); pip install 'lorify[quantized]'"
         ) from error
     except Exception as error:  # readers raise all kinds of exceptions on damaged files
-        reason = (str(error).splitlines() or ["no reason given"])[0]
+        reason = first_line(error)
         raise BaseModelError(
             f"{part} of base model {name!r} in {folder} cannot be read ({type(error).__name__}: {reason}); "
             "download it again"

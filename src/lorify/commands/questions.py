@@ -49,7 +49,7 @@ def _piped_questions(*, required: bool) -> list[str]:
             raise LorifyError("--compare, --choice and --json need at least one question; give it with -q")
         return []
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise LorifyError("standard input is not UTF-8 text; convert it, or give questions with -q") from None
     questions = [line.strip() for line in lines if line.strip()]

@@ -35,7 +35,7 @@ from lorify.contexts.description_encoder_files import (
 )
 from lorify.contexts.description_text import tokenize_description
 from lorify.contexts.task_names import ONE_HOT_SETTING
-from lorify.errors import ContextError
+from lorify.errors import ContextError, first_line
 
 DESCRIPTIONS_AT_ONCE = 32
 
@@ -166,7 +166,7 @@ def load_description_encoder(
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ContextError(
             f"description encoder {name!r} in {folder} cannot be read ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}); download it again or choose another"
+            f"{first_line(error)}); download it again or choose another"
         ) from error
     limits = [window_tokens, tokenizer.model_max_length, getattr(config, "max_position_embeddings", None)]
     return SentenceEncoder(

@@ -35,7 +35,7 @@ from lorify.base.files.locate import resolve_base
 from lorify.base.loading import load_weights, reading
 from lorify.contexts.encoders import Blocks, Chunk, EncodedContexts, EncoderKind, ImageChunk, chosen_states, pad_chunks
 from lorify.contexts.images import ImageContext
-from lorify.errors import ContextError
+from lorify.errors import ContextError, first_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +244,7 @@ def _load_processor(name: str, folder: Path) -> Any:
     except ImportError as error:
         raise ContextError(
             f"the processor of context encoder {name!r} needs a package that is not installed "
-            f"({str(error).strip().splitlines()[0]}); install it with pip"
+            f"({first_line(error)}); install it with pip"
         ) from error
     except Exception as error:  # readers raise all kinds of exceptions on damaged files
         raise ContextError(
@@ -266,7 +266,7 @@ def _processor_settings(folder: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no reason given'])[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _of_one_shape(images: Sequence[ImageChunk]) -> list[list[int]]:

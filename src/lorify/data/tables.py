@@ -7,6 +7,8 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
+from lorify.json_text import split_json_lines
+
 
 def load_table(package: str, name: str) -> dict[str, Any]:
     """Read a TOML file that ships with a package.
@@ -26,4 +28,4 @@ def load_rows(package: str, name: str) -> list[dict[str, Any]]:
         name: path in the package's folder `tables`, without `.jsonl`.
     """
     text = files(package).joinpath("tables", f"{name}.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in split_json_lines(text) if line]

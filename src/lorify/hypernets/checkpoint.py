@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lorify.atomic import replaced_folder, reported_write_errors, save_tensors
 from lorify.base.weight_shapes import find_mismatch
-from lorify.errors import HypernetworkError
+from lorify.errors import HypernetworkError, first_line
 from lorify.hub import local_folder
 from lorify.hypernets.weight_storage import unpacked_weights
 from lorify.json_text import parse_json
@@ -115,7 +115,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise damaged(folder, f"{CONFIG_NAME}: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise damaged(folder, str(error).splitlines()[0]) from error
+        raise damaged(folder, first_line(error)) from error
     if not isinstance(document, dict):
         raise damaged(folder, f"{CONFIG_NAME} holds a {type(document).__name__}, expected an object")
     version = document.pop("format_version", None)
@@ -147,7 +147,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise _missing(folder, WEIGHTS_NAME) from error
     except (OSError, SafetensorError, RuntimeError) as error:  # a RuntimeError: a scale does not fit its matrix
-        raise damaged(folder, str(error).splitlines()[0]) from error
+        raise damaged(folder, first_line(error)) from error
 
 
 def build_with_weights(

@@ -16,6 +16,7 @@ from lorify.serving.adapters.loans import AdapterLoans
 from lorify.serving.documents.reader import DocumentReader
 from lorify.serving.engines.jobs import Engine
 from lorify.serving.fidelity_checks import FidelityChecks
+from lorify.serving.limits.running_work import RunningWork
 from lorify.serving.limits.workers import Workers
 from lorify.serving.settings import ServingSettings
 from lorify.serving.storage.keys import ApiKeys
@@ -70,6 +71,7 @@ class Service:
         self.rankings = Workers("choices to be ranked", 1, self.settings.max_preparing, share)
         self.answer_checks = Workers("answers to be checked", 1, self.settings.max_preparing, share, answers_first=True)
         self.exports = Workers("adapters to be exported", 1, MAX_EXPORTS, share, answers_first=True)
+        self.running_exports = RunningWork()
         self._loans = AdapterLoans(self.settings.max_used_adapter_bytes, share)
         self.checks = FidelityChecks(model, engine, store, self.settings.max_internalizing, share)
 
@@ -134,7 +136,10 @@ class Service:
             self._loans.lend(stack, sizes, owner)
             return stack
 
-        return await self.prompts.run(load, owner) if wanted else AdapterStack()
+        if not wanted:
+            return AdapterStack()
+        with self.prompts.slot(owner):
+            return await self.prompts.run(load, owner)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finish running requests; those unfinished after `timeout_seconds` end with a ClosingError."""
@@ -156,6 +161,7 @@ class Service:
         message = "the server is shutting down before the documents are internalized; send them again in a moment"
         self.documents.stop(message)
         self.creator.stop(message)
+        self.running_exports.stop("the server is shutting down before the adapter is exported; ask again in a moment")
 
     def _size(self, id: str, owner: str, model_id: str | None) -> int:
         """Return the size of an adapter in bytes; the error names the model if the client named one."""

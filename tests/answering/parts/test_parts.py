@@ -1,6 +1,7 @@
 """Adapters exported in parts: what is written, what is read back, and which part a question goes to."""
 
 import json
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lorify.adapters.exports.registry import find_export
 from lorify.adapters.probes import peft_logits, probe_logits
 from lorify.answering.parts.folder import PARTS_NAME, export_parts, read_parts
 from lorify.answering.parts.router import CANDIDATES, PartRouter
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import ExtractedWords
@@ -78,8 +80,9 @@ class StatedIn:
 @pytest.mark.parametrize("separator", ["\n", "\u2028", "\u0085", "\t"])
 def test_texts_and_names_are_read_back_as_they_are(tmp_path: Path, separator: str) -> None:
     document = document_from_text(f"The mill{separator}opens at nine.", f"a{separator}b")
-    written = export_parts(ROUTED, ROUTED.internalize([document]), tmp_path / "parts", find_export("gguf"))
-    assert read_parts(tmp_path / "parts") == written
+    export_parts(ROUTED, ROUTED.internalize([document]), tmp_path / "parts", find_export("gguf"))
+    written = read_parts(tmp_path / "parts")
+    assert "".join(part.text for part in written) == document.text
     assert written[0].document == f"a{separator}b" and "mill" in written[0].text
 
 
@@ -100,6 +103,21 @@ def test_more_parts_than_allowed_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "parts").exists()
 
 
+def test_a_cancelled_export_writes_nothing(folder: Path) -> None:
+    cancel = CancelToken()
+    before = read_parts(folder)
+    with pytest.raises(CancelledError):
+        export_parts(
+            ROUTED,
+            ROUTED.internalize(DOCUMENTS[:2]),
+            folder,
+            find_export("gguf"),
+            report=lambda _done, _all: cancel.cancel(),
+            cancel=cancel,
+        )
+    assert read_parts(folder) == before
+
+
 def test_among_parts_that_share_words_the_extractor_chooses(tmp_path: Path) -> None:
     text = " ".join(f"Ada lives in Torvik{i}, was born in May{i}, and owns many bees{i}." for i in range(4))
     adapter = ROUTED.internalize([document_from_text(text, "ada")])
@@ -114,11 +132,11 @@ def test_among_parts_that_share_words_the_extractor_chooses(tmp_path: Path) -> N
 def test_a_passage_is_read_with_the_one_before_it_in_its_document(tmp_path: Path) -> None:
     lines = [f"Ada{i} keeps bees in Torvik{i}, and they like clover." for i in range(6)]
     documents = [document_from_text("\n\n".join(lines[:3]), "a"), document_from_text("\n\n".join(lines[3:]), "b")]
-    written = export_parts(ROUTED, ROUTED.internalize(documents), tmp_path / "parts", find_export("gguf"))
+    export_parts(ROUTED, ROUTED.internalize(documents), tmp_path / "parts", find_export("gguf"))
     extractor = StatedIn("nothing")
     PartRouter.load(tmp_path / "parts", extractor).choose("Ada0 Ada1 Ada2 Ada3 Ada4 Ada5?")
     passages: dict[tuple[int, str], str] = {}
-    for record in written:
+    for record in read_parts(tmp_path / "parts"):
         key = record.passage, record.document
         passages[key] = passages.get(key, "") + record.text
     assert len(passages) > 2

@@ -1,4 +1,6 @@
+import threading
 import time
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -10,14 +12,16 @@ from tiny_lorify import tiny_lorify
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.chat.prompts import PromptBuilder
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement import statement_examples as statement_module
 from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
 from lorify.hypernets.refinement.teacher_examples import teacher_examples
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import focusing, mean_kl_to_teacher
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
@@ -32,13 +36,15 @@ def kl(examples, adapter) -> float:
 
 
 def examples_of_teacher(questions=("When?", "Who is it?")):
-    return teacher_examples(BASE, DOCUMENT.text, questions, prompts=PROMPTS, num_questions=2, answer_tokens=4)
+    return teacher_examples(
+        BASE, DOCUMENT.text, questions, prompts=PROMPTS, num_questions=2, answer_tokens=4, limit=TimeLimit()
+    )
 
 
 def test_training_brings_the_student_nearer_to_the_teacher():
     examples, start = examples_of_teacher(), blank_adapter(BASE, 4, [DOCUMENT])
     before = kl(examples, start)
-    trained = distill(BASE, examples, start, budget=Budget(8), learning_rate=0.3, batch_size=2)
+    trained = distill(BASE, examples, start, limit=TimeLimit(), steps=8, learning_rate=0.3, batch_size=2)
     assert kl(examples, trained) < 0.9 * before
     assert torch.equal(start.weights[0, "down_proj"].B, torch.zeros(48, 4))
 
@@ -61,23 +67,33 @@ def test_a_teacher_that_is_the_student_has_nothing_to_teach():
 
 def test_no_step_begins_after_the_deadline():
     examples, start = examples_of_teacher(), blank_adapter(BASE, 4, [DOCUMENT])
-    late = Budget(1000, 0.001, started=time.perf_counter() - 1)
-    same = distill(BASE, examples, start, budget=late, learning_rate=0.3, batch_size=2)
+    late = TimeLimit(0.001, started=time.perf_counter() - 1)
+    same = distill(BASE, examples, start, limit=late, learning_rate=0.3, batch_size=2)
     assert all(torch.equal(same.weights[key].B, pair.B) for key, pair in start.weights.items())
     started = time.perf_counter()
-    distill(BASE, examples, start, budget=Budget(100_000, 0.3), learning_rate=0.3, batch_size=2)
-    assert time.perf_counter() - started < 30  # 100,000 steps would take hours; a loaded machine may be slow in one
+    distill(BASE, examples, start, limit=TimeLimit(0.3), learning_rate=0.3, batch_size=2)
+    assert time.perf_counter() - started < 30  # without a limit it never ends; a loaded machine may be slow in a step
+
+
+def test_training_ends_when_it_is_cancelled():
+    examples, start = examples_of_teacher(), blank_adapter(BASE, 4, [DOCUMENT])
+    cancel = CancelToken()
+    threading.Timer(0.2, cancel.cancel).start()
+    with pytest.raises(CancelledError):
+        distill(BASE, examples, start, limit=TimeLimit(cancel=cancel), learning_rate=0.3, batch_size=2)
+    with pytest.raises(CancelledError):
+        refine(BASE, MODEL.internalize(DOCUMENT), [DOCUMENT], prompts=PROMPTS, seconds=600.0, cancel=cancel)
 
 
 def test_the_teacher_stops_asking_at_its_deadline():
     examples = teacher_examples(
-        BASE, DOCUMENT.text, None, prompts=PROMPTS, num_questions=40, answer_tokens=2, deadline=time.perf_counter()
+        BASE, DOCUMENT.text, None, prompts=PROMPTS, num_questions=40, answer_tokens=2, limit=TimeLimit(0.0)
     )
     assert len(examples) == 4  # the first few are always asked
 
 
 def test_statements_are_examples_whose_targets_are_their_answers():
-    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS)
     texts = [BASE.decode_text(example.top_ids[:, 0].tolist()) for example in examples]
     # The end of the turn is a special token; after a number it is left open, so that a unit may follow.
     assert texts == [" 9", " Ada", " 48"]
@@ -91,7 +107,7 @@ def test_statements_are_examples_whose_targets_are_their_answers():
 
 def test_refining_learns_what_the_document_states_and_says_so(tmp_path):
     generated = MODEL.internalize(DOCUMENT)
-    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS)
     refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0)
     assert kl(examples, refined) < kl(examples, generated)
     assert refined.provenance.documents == generated.provenance.documents
@@ -135,7 +151,7 @@ def test_a_refined_adapter_is_focused_with_what_it_learned_on_top():
 def test_refining_trains_below_what_each_question_is_focused_on():
     internalizer = replace(MODEL.internalizer, relevance=Relevance(threshold=0.5, unseen_weight=5.0, weights={}))
     generated = internalizer.internalize([DOCUMENT])
-    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS)
+    examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS)
     refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=1.0, focus=focusing(internalizer))
 
     def loss(adapter) -> float:
@@ -157,33 +173,34 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
     with patch("lorify.hypernets.refinement.written_questions.generate_batch", write):
-        examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS, writer=writer)
+        examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS, writer=writer)
         assert sorted(example.question[:13] for example in examples) == ["What about it"] * 3 + ["What about th"] * 3
         for prompt in asked[0]:
             text, _, answer = prompt.partition("\n\nAnswer: ")
             assert any(answer.startswith(wanted) and wanted in text for wanted in ("9", "Ada", "48 metres"))
         # The first few are always written, other wordings only if there is time.
         late = statement_examples(
-            BASE, [DOCUMENT.text], Budget(1, 1.0, time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
+            BASE, [DOCUMENT.text], TimeLimit(1.0, started=time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
         )
         assert len(late) == 3
 
 
-def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned():
+def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned(monkeypatch):
+    # as much as a tiny random base can learn
+    monkeypatch.setattr(statement_module, "MIN_FIRST_TOKEN_PROBABILITY", 0.006)
     adapter = MODEL.internalize(DOCUMENT)
-    possible = {"min_probability": 0.006}  # as much as a tiny random base can learn
-    examples = statement_examples(BASE, [DOCUMENT.text], Budget(1), prompts=PROMPTS) * 7
-    trained = distill(BASE, examples[:3], adapter, budget=Budget(60), learning_rate=0.1, batch_size=3)
+    examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS) * 7
+    trained = distill(BASE, examples[:3], adapter, limit=TimeLimit(), steps=60, learning_rate=0.1, batch_size=3)
     wrong = [replace(example, top_ids=example.top_ids + 1) for example in examples]
-    assert plausible_examples(BASE, examples, adapter, **possible) == []
-    assert plausible_examples(BASE, [*wrong, *examples], trained, **possible) == examples
+    assert plausible_examples(BASE, examples, adapter) == []
+    assert plausible_examples(BASE, [*wrong, *examples], trained) == examples
     focused_on = []
 
     def focus(adapters, questions):
         focused_on.extend(questions)
         return [adapter] * len(adapters)
 
-    assert plausible_examples(BASE, examples, trained, focus=focus, **possible) == []
+    assert plausible_examples(BASE, examples, trained, focus=focus) == []
     assert focused_on == [example.question for example in examples]
 
 

@@ -12,10 +12,10 @@ from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.facade import Lorify
 from lorify.hypernets.refinement import own_answers as own_answers_module
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.least_squares import FitSettings, fit_answers
 from lorify.hypernets.refinement.own_answers import own_answers
 from lorify.hypernets.refinement.study import study
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import focusing, known_answer, student_log_probabilities
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
@@ -96,7 +96,7 @@ def test_study_brings_the_adapter_for_all_questions_nearer_to_the_focused_one(re
     adapter = reading.internalize(DOCUMENT)
     questions = ["The mill opens at what?", "Its owner is what?"]
     lessons = own_answers(
-        reading.base, adapter, questions, focus=focusing(reading.internalizer), prompts=PROMPTS, budget=Budget(1)
+        reading.base, adapter, questions, focus=focusing(reading.internalizer), prompts=PROMPTS, limit=TimeLimit()
     )
     assert lessons
     after = studied(reading, adapter, DOCUMENT)

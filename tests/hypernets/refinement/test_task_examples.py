@@ -1,5 +1,6 @@
 """Examples beside the description of a task: reading them, and training on them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_a_file_of_examples_is_read(tmp_path: Path) -> None:
     path = tmp_path / "examples.jsonl"
     path.write_text('{"input": "hot", "output": "cold"}\n\n{"input": "big", "output": "small"}\n', encoding="utf-8")
     assert read_examples(path) == EXAMPLES
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b"])
+def test_an_example_may_contain_any_line_separator(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "examples.jsonl"
+    row = {"input": f"a{separator}b", "output": "c"}
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    assert read_examples(path) == [TaskExample(row["input"], "c")]
 
 
 @pytest.mark.parametrize(

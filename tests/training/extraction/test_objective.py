@@ -15,7 +15,15 @@ from lorify.extraction.extractor import answer_log_probabilities
 from lorify.extraction.model import FORMS, ExtractorLogits
 from lorify.extraction.storage import load_extractor
 from lorify.training.engine.loop import Trainer
-from lorify.training.extraction.batches import CHATS, PUBLISHED_CHATS, UNANSWERABLE, VERDICT, QuestionSampler
+from lorify.training.extraction.batches import (
+    CHATS,
+    PUBLISHED_CHATS,
+    UNANSWERABLE,
+    VERDICT,
+    WRITTEN,
+    WRITTEN_CHATS,
+    QuestionSampler,
+)
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.extraction.objective import prepare_extraction, span_loss
 
@@ -219,3 +227,13 @@ def test_any_part_of_an_answer_that_people_gave_in_a_chat_is_right(tmp_path):
     (row,) = objective._rows(asked[:1])
     tokens = objective.tokenizer.convert_ids_to_tokens([row.source.ids[i] for i in row.begins])
     assert row.begins == row.ends and "".join(tokens).replace("##", "") == "intheyear1811"
+
+
+def test_written_documents_are_asked_about_alone_and_in_chats(tmp_path):
+    sampler = QuestionSampler(config_in(tmp_path, data={"questions": 0, "written": 12}), [], [])
+    asked = [each for number in range(20) for each in sampler.batch(number)]
+    assert len(asked) == 240
+    assert {each.kind for each in asked} == {WRITTEN, WRITTEN_CHATS, UNANSWERABLE, VERDICT}
+    assert all(" > " in each.question for each in asked if each.kind == WRITTEN_CHATS)
+    assert not any(" > " in each.question for each in asked if each.kind == WRITTEN)
+    assert {each.text for each in asked}.isdisjoint(each.text for each in sampler.heldout_questions())

@@ -37,6 +37,9 @@ WEIGHTS_NAME = "adapter_model.safetensors"
 CARD_NAME = "README.md"
 PROVENANCE_KEY = "lorify_provenance"
 
+MAX_NUMBER = 2**31
+"""No rank and no alpha is as large."""
+
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, CARD_NAME})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
 
@@ -243,7 +246,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_NUMBER
 
 
 def _pattern_value(config: Mapping[str, Any], name: str, path: str, default: float, folder: Path) -> float:

@@ -17,13 +17,15 @@ from lorify.adapters.exports.registry import ExportFormat
 from lorify.adapters.exports.vllm_ranks import needed_rank
 from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.base.files.locate import hub_id
+from lorify.cancellation import CancelToken
 from lorify.errors import AdapterError, HypernetworkError, first_problem
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, save_relevance
+from lorify.json_text import split_json_lines
 
 PARTS_NAME = "parts.jsonl"
 _PEFT_NAMES = frozenset({CONFIG_NAME, WEIGHTS_NAME})
-_PART_NAME = re.compile(r"part-\d{5}(\.\w+)?")
+_PART_NAME = re.compile(r"part-\d{5,}(\.\w+)?")
 
 _CARD = """\
 ---
@@ -87,7 +89,8 @@ def export_parts(
     probe: bool = True,
     max_parts: int | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> list[PartRecord]:
+    cancel: CancelToken | None = None,
+) -> None:
     """Divide an adapter into parts and export each.
 
     Args:
@@ -98,9 +101,7 @@ def export_parts(
         probe: also run a probe prompt with the first part in the library that the format is for.
         max_parts: an adapter of more parts is refused.
         report: called after each part with 1 and the number of all parts.
-
-    Returns:
-        The parts.
+        cancel: cancels it before the next part; nothing is written then.
 
     Raises:
         AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written or holds other files.
@@ -122,6 +123,8 @@ def export_parts(
         replaced_folder(folder, _owned(folder), AdapterError) as temporary,
     ):
         for number, part in enumerate(parts, start=1):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
             name = f"part-{number:05}{export.suffix or ''}"
             try:
                 export.export(part.adapter, base, temporary / name, probe=probe and number == 1)
@@ -145,7 +148,6 @@ def export_parts(
             vllm=_VLLM.format(base_name=hub_id(base.name), rank=needed_rank(max(ranks))) if len(ranks) == 1 else "",
         )
         (temporary / CARD_NAME).write_text(card, encoding="utf-8")
-    return records
 
 
 def read_parts(folder: Path) -> list[PartRecord]:
@@ -156,8 +158,7 @@ def read_parts(folder: Path) -> list[PartRecord]:
     """
     path = folder / PARTS_NAME
     try:
-        # JSON text may hold other line separators, at which `splitlines` would split too.
-        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
+        lines = [line for line in split_json_lines(path.read_text(encoding="utf-8")) if line]
         records = [PartRecord.model_validate_json(line) for line in lines]
     except FileNotFoundError as error:
         raise AdapterError(

@@ -12,7 +12,7 @@ from typing import Any
 
 from lorify.atomic import save_tensors
 from lorify.base.files.gguf_files import merge_shards
-from lorify.errors import BaseModelError
+from lorify.errors import BaseModelError, first_line
 
 GGUF_NAME = "model.gguf"
 """Name of the copy of the GGUF file in the converted folder."""
@@ -48,7 +48,7 @@ def convert_gguf(shards: Sequence[Path], folder: Path) -> None:
     except Exception as error:  # the GGUF reader raises errors of many types on damaged files
         raise BaseModelError(
             f"{shards[0].name} cannot be read as a language model ({type(error).__name__}: "
-            f"{(str(error).splitlines() or ['no message'])[0]}); "
+            f"{first_line(error)}); "
             "download it again, or give a folder in Hugging Face form"
         ) from error
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()

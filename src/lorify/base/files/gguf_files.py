@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lorify.errors import BaseModelError
+from lorify.errors import BaseModelError, first_line
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -116,13 +116,9 @@ def _open(path: Path) -> GGUFReader:
         return GGUFReader(path)
     except Exception as error:  # the reader raises errors of many types on damaged files
         raise BaseModelError(
-            f"{path.name} cannot be read as a language model ({type(error).__name__}: {_first_line(error)}); download "
+            f"{path.name} cannot be read as a language model ({type(error).__name__}: {first_line(error)}); download "
             "it again, or give a folder in Hugging Face form"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no message"])[0]
 
 
 def _value(reader: GGUFReader, key: str) -> Any:

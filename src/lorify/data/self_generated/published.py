@@ -30,7 +30,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lorify.data.examples import Example
 from lorify.data.self_generated.store import SOURCE, SelfGeneratedQuestion
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 
 DEPTHS = {"ctx_ids": 1, "input_ids": 2, "response_start_end": 2, "logprobs_vals": 3, "logprobs_indices": 3}
 """Columns, and how many lists each is nested in."""
@@ -236,7 +236,7 @@ def _read_table(path: Path) -> pa.Table:
 
 
 def _damaged(path: Path, error: Exception) -> EvaluationError:
-    return EvaluationError(f"{path} is damaged ({str(error).splitlines()[0]}); download it again")
+    return EvaluationError(f"{path} is damaged ({first_line(error)}); download it again")
 
 
 def _read_context(table: pa.Table, row: int, file: PublishedFile) -> TokenizedContext:

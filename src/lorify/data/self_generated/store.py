@@ -22,7 +22,7 @@ from lorify.atomic import replaced_file
 from lorify.data.examples import Example, Question
 from lorify.data.self_generated.prompts import PromptStyle
 from lorify.data.sources.splits import heldout_texts
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 
 FORMAT_VERSION = 1
 RECORD_NAME = "self-generated.json"
@@ -320,5 +320,5 @@ def _read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise EvaluationError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); run `lorify generate-data` again to rebuild it"
+            f"{path} is damaged ({first_line(error)}); run `lorify generate-data` again to rebuild it"
         ) from error

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 from lorify.json_text import parse_json
 
 Row = Mapping[str, Any]
@@ -82,7 +82,7 @@ def read_dataset(
 
 def _unreadable(source: str, error: BaseException) -> EvaluationError:
     error = error.__cause__ or error  # the package often wraps what is wrong in something general
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_MAX_REASON_CHARS]
+    reason = first_line(error)[:_MAX_REASON_CHARS]
     return EvaluationError(
         f"data set {source} cannot be read ({reason}); connect to the hub, or give a complete local copy"
     )

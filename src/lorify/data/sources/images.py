@@ -14,6 +14,7 @@ from lorify.data.examples import Example, Question
 from lorify.data.sources.questions import parse_question_line
 from lorify.data.sources.splits import hash_to_unit_interval
 from lorify.errors import EvaluationError
+from lorify.json_text import split_json_lines
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 DEFAULT_QUESTION = "What is in the image?"
@@ -119,7 +120,7 @@ def _from_folders(path: Path, question: str) -> list[Example]:
 def _from_lines(path: Path) -> list[Example]:
     questions: dict[Path, list[Question]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = split_json_lines(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise EvaluationError(
             f"{path} cannot be read ({error}); expected a folder of class folders, or JSON lines in UTF-8"

@@ -15,7 +15,7 @@ from typing import Any
 
 from lorify.adapters.exports.peft import export_peft
 from lorify.base.files.locate import resolve_base
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 from lorify.evaluation.benchmarks.lm_eval_tasks import MAX_NEW_TOKENS, hub_task, local_task
 from lorify.evaluation.benchmarks.names import DESCRIPTIONS, PROGRAMS, SOURCE, data_path
 from lorify.evaluation.methods.registry import parse_methods
@@ -135,7 +135,7 @@ class BenchmarkRun:
                 confirm_run_unsafe_code=name in PROGRAMS,
             )
         except (OSError, ValueError, RuntimeError, ImportError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise EvaluationError(
                 f"lm-eval cannot run {name} ({reason[:200]}); connect to a network, or give local copies with --data"
             ) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.in_prompt import prepare_text
 from lorify.evaluation.suites.cases import Case
@@ -46,7 +46,7 @@ def _load_compressor(name: str, device: str) -> Any:
     try:
         return PromptCompressor(model_name=name, use_llmlingua2=True, device_map=device)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise EvaluationError(
             f"method llmlingua2: compressor {name} cannot be loaded ({reason}); connect to a network, or give a folder "
             "as llmlingua2:model=DIR"

@@ -14,20 +14,19 @@ from lorify.evaluation.methods.contexts import case_documents, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
 from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, as_refined
 from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
 from lorify.hypernets.refinement.teacher_examples import QUESTION_REQUEST, teacher_examples
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, focusing
 
 TrainingQuestions = Literal["generated", "test_questions", "statements"]
 
 
-class Distilled(Method):
-    """Context distillation: a new LoRA trained for each context by gradient descent."""
+class GradientTrained(Method):
+    """Base class: an adapter trained for each context by gradient descent."""
 
-    name = "cd"
     train_on: TrainingQuestions = Field(
         "generated",
         description="What the LoRA learns: the answers of the base model, with the document in its prompt, to "
@@ -40,33 +39,20 @@ class Distilled(Method):
         None, gt=0, description="Time limit in seconds, including the generation of questions and answers."
     )
     batch: int = Field(4, ge=1, description="Questions in each step.")
-    rank: int = Field(8, ge=1, description="Rank of the LoRA (`cd` only).")
     learning_rate: float = Field(0.1, gt=0, description="Step size relative to the scale of each matrix.")
     answer_tokens: int = Field(32, ge=1, description="Maximum length of the teacher's answers in tokens.")
 
-    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
-        """Return a function that trains a new LoRA."""
-
-        def ingest(case: Case) -> PreparedCase:
-            budget = Budget(self.steps, self.seconds)
-            blank = blank_adapter(model.base, self.rank, case_documents(case))
-            examples = self.training_examples(model, case, budget)
-            trained = self.train(model, examples, blank, budget, learn_A=True)
-            return prepare_adapter(trained, only_if_relevant=False)
-
-        return ingest
-
-    def training_examples(self, model: Lorify, case: Case, budget: Budget) -> list[TrainingExample]:
+    def training_examples(self, model: Lorify, case: Case, limit: TimeLimit) -> list[TrainingExample]:
         """Collect questions with the answers that the LoRA is trained on.
 
         Args:
             model: the base, and the question writer.
             case: its documents, and its questions for `test_questions`.
-            budget: limit on the time.
+            limit: limit on the time.
         """
         if self.train_on == "statements":
             return statement_examples(
-                model.base, case.documents, budget, prompts=model.answerer.prompts, writer=model.question_writer
+                model.base, case.documents, limit, prompts=model.answerer.prompts, writer=model.question_writer
             )
         questions = [question.text for question in case.questions] if self.train_on == "test_questions" else None
         longest = max(questions or [QUESTION_REQUEST], key=lambda question: len(model.base.encode_text(question)))
@@ -77,7 +63,7 @@ class Distilled(Method):
             prompts=model.answerer.prompts,
             num_questions=self.queries,
             answer_tokens=self.answer_tokens,
-            deadline=budget.half_way(),
+            limit=limit.first_half(),
         )
 
     def train(
@@ -85,7 +71,7 @@ class Distilled(Method):
         model: Lorify,
         examples: Sequence[TrainingExample],
         start: Adapter,
-        budget: Budget,
+        limit: TimeLimit,
         *,
         learn_A: bool,
         focus: Focus | None = None,
@@ -95,7 +81,8 @@ class Distilled(Method):
             model.base,
             examples,
             start,
-            budget=budget,
+            limit=limit,
+            steps=self.steps,
             learning_rate=self.learning_rate,
             batch_size=self.batch,
             learn_A=learn_A,
@@ -103,7 +90,26 @@ class Distilled(Method):
         )
 
 
-class Refined(Distilled):
+class Distilled(GradientTrained):
+    """Context distillation: a new LoRA trained for each context by gradient descent."""
+
+    name = "cd"
+    rank: int = Field(8, ge=1, description="Rank of the LoRA.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Return a function that trains a new LoRA."""
+
+        def ingest(case: Case) -> PreparedCase:
+            limit = TimeLimit(self.seconds)
+            blank = blank_adapter(model.base, self.rank, case_documents(case))
+            examples = self.training_examples(model, case, limit)
+            trained = self.train(model, examples, blank, limit, learn_A=True)
+            return prepare_adapter(trained, only_if_relevant=False)
+
+        return ingest
+
+
+class Refined(GradientTrained):
     """The adapter of the hypernetwork, refined by gradient descent."""
 
     name = "adapter+refine"
@@ -117,12 +123,12 @@ class Refined(Distilled):
 
         def ingest(case: Case) -> PreparedCase:
             generated = model.internalize(*case_documents(case))
-            budget = Budget(self.steps, self.seconds)
+            limit = TimeLimit(self.seconds)
             focus = focusing(model.internalizer)
-            examples = self.training_examples(model, case, budget)
+            examples = self.training_examples(model, case, limit)
             if self.train_on == "statements" and model.question_writer is not None:
                 examples = plausible_examples(model.base, examples, generated, focus=focus)  # drops badly written ones
-            trained = self.train(model, examples, generated, budget, learn_A=False, focus=focus)
-            return prepare_adapter(as_refined(trained, generated, budget), only_if_relevant=True)
+            trained = self.train(model, examples, generated, limit, learn_A=False, focus=focus)
+            return prepare_adapter(as_refined(trained, generated, limit.elapsed), only_if_relevant=True)
 
         return ingest

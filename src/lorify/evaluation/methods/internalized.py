@@ -17,11 +17,10 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
-from lorify.facade import Lorify, load_internalizer
+from lorify.facade import Lorify, load_for
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
 from lorify.hypernets.doc_to_lora.internalizer import with_options
-from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import Keep
 
 
@@ -69,7 +68,11 @@ class Internalized(Method):
         True, description="Leave questions that are not about the documents to the base model."
     )
     focus: bool = Field(True, description="Focus the adapter on each question, instead of using one for all.")
-    keep: Keep = Field("tokens", description="What is kept of the documents' tokens: tokens, index or none.")
+    keep: Keep | None = Field(
+        None,
+        description="What is kept of the documents' tokens: tokens, index or none. Default: tokens with focus, else "
+        "none.",
+    )
     study: float | None = Field(None, gt=0, description="Seconds of study, which unfocused answers gain from.")
     decline: bool = Field(False, description="Say so where the documents do not state an answer.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
@@ -98,21 +101,20 @@ class Internalized(Method):
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Load the other hypernetwork, if one is given."""
         if self.hypernetwork is not None:
-            model = Lorify(model.base, load_internalizer(model.base, hypernetwork_for(model.base, self.hypernetwork)))
+            model = load_for(model.base, self.hypernetwork)
         if (self.chunk_tokens, self.iterative, self.bias_scale) != (None, None, None):
-            model = Lorify(
-                model.base,
+            model = model.with_internalizer(
                 with_options(
                     model.internalizer,
                     chunk_tokens=self.chunk_tokens,
                     iterative=self.iterative,
                     bias_scale=self.bias_scale,
-                ),
+                )
             )
+        # Unfocused answers need no tokens, and their size should not count.
+        keep = self.keep or ("tokens" if self.focus else "none")
 
         def ingest(case: Case) -> PreparedCase:
-            # Unfocused answers need no tokens, and their size should not count.
-            keep = self.keep if self.focus else "none"
             contexts = case_contexts(case)
             adapter = internalize_and_study(model, contexts, self.study, keep)
             return prepare_adapter(

@@ -33,11 +33,7 @@ class Specialized(Method):
     """Base class: the adapter that a task hypernetwork generates from a text."""
 
     kinds = ("tasks",)
-    reads_description = True
     hypernetwork: Path | None = Field(None, description="Folder of another task hypernetwork for the same base model.")
-    examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
-    fit: bool = Field(False, description="Fit the three examples into the adapter.")
-    refine: float = Field(0.0, ge=0, description="Seconds of refinement on the three examples; 0: none.")
 
     @property
     def needs(self) -> CaseKind | None:
@@ -56,23 +52,13 @@ class Specialized(Method):
 
         def ingest(case: Case) -> PreparedCase:
             text = describe(case)
-            adapter = self._trained(model, case, specializer.specialize(text))
-            prepared = prepare_adapter(adapter, only_if_relevant=False)
-            query_for = with_examples(prepared.query_for, case_task(case)) if self.examples else prepared.query_for
-            return replace(prepared, query_for=query_for, description=text)
+            adapter = self.finish(model, case, specializer.specialize(text))
+            return replace(prepare_adapter(adapter, only_if_relevant=False), description=text)
 
         return ingest
 
-    def _trained(self, model: Lorify, case: Case, adapter: Adapter) -> Adapter:
-        """Fit the examples of a case into an adapter, or refine it on them, if either is wanted."""
-        if not (self.fit or self.refine):
-            return adapter
-        prompts = model.answerer.prompts_for(AdapterStack.of(adapter))
-        examples = shown_examples(case_task(case))
-        if self.fit:
-            adapter = fit_examples(model.base, adapter, examples, prompts=prompts)
-        if self.refine:
-            adapter = refine_task(model.base, adapter, examples, seconds=self.refine, prompts=prompts)
+    def finish(self, _model: Lorify, _case: Case, adapter: Adapter) -> Adapter:
+        """Return the adapter that is asked, made from the generated one."""
         return adapter
 
     def load_specializer(self, model: Lorify) -> Specializer:
@@ -87,13 +73,46 @@ class Specialized(Method):
         return lambda case: case_task(case).name if is_name else case_task(case).description
 
 
-class FromDescription(Specialized):
+class SpecializedForTask(Specialized):
+    """Base class: the adapter of a task, of which three examples can help."""
+
+    reads_description = True
+    examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
+    fit: bool = Field(False, description="Fit the three examples into the adapter.")
+    refine: float = Field(0.0, ge=0, description="Seconds of refinement on the three examples; 0: none.")
+
+    def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
+        """Load the description encoder, and the other hypernetwork if one is given."""
+        specialize = super().load(model, max_new_tokens)
+
+        def ingest(case: Case) -> PreparedCase:
+            prepared = specialize(case)
+            if not self.examples:
+                return prepared
+            return replace(prepared, query_for=with_examples(prepared.query_for, case_task(case)))
+
+        return ingest
+
+    def finish(self, model: Lorify, case: Case, adapter: Adapter) -> Adapter:
+        """Fit the examples of a case into an adapter, or refine it on them, if either is wanted."""
+        if not (self.fit or self.refine):
+            return adapter
+        prompts = model.answerer.prompts_for(AdapterStack.of(adapter))
+        examples = shown_examples(case_task(case))
+        if self.fit:
+            adapter = fit_examples(model.base, adapter, examples, prompts=prompts)
+        if self.refine:
+            adapter = refine_task(model.base, adapter, examples, seconds=self.refine, prompts=prompts)
+        return adapter
+
+
+class FromDescription(SpecializedForTask):
     """The adapter that the task hypernetwork generates from a description that training never saw."""
 
     name = "adapter"
 
 
-class Mismatched(Specialized):
+class Mismatched(SpecializedForTask):
     """The adapter from the description of another task: a good hypernetwork follows the description."""
 
     name = "mismatched"
@@ -110,7 +129,7 @@ class Mismatched(Specialized):
         return find
 
 
-class RandomText(Specialized):
+class RandomText(SpecializedForTask):
     """The adapter from random characters."""
 
     name = "random"
@@ -124,7 +143,7 @@ class FromPrompt(Specialized):
     """Hyperdecoders: each question has an adapter of its own, generated from the question."""
 
     name = "hyperdecoders"
-    reads_description = False
+    examples: bool = Field(False, description="Put three examples into the prompt too, as three_shot does.")
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Load the description encoder, and the other hypernetwork if one is given."""
@@ -139,7 +158,7 @@ class FromPrompt(Specialized):
         return ingest
 
 
-class Restored(Specialized):
+class Restored(SpecializedForTask):
     """The adapter that a task hypernetwork trained on a library generates for a task of that library.
 
     A compressed library is looked up by its own descriptions, so the adapter is generated from one of them.

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lorify.atomic import replaced_file
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 from lorify.evaluation.runs.environment import describe_environment
 from lorify.evaluation.runs.records import AnswerRecord, RunConfig, differing_settings
 
@@ -72,7 +72,7 @@ def load_config(folder: Path) -> RunConfig:
     try:
         return RunConfig.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise EvaluationError(
             f"{path} is damaged or of another version ({reason}); run the evaluation again"
         ) from error

@@ -19,6 +19,8 @@ from lorify.hypernets.associative.network import AssociativeConfig, AssociativeH
 
 MEMORY_IMPORTANCE = 3.0
 """How much more the rows of the memory count than the static ones where the rank of an adapter is reduced."""
+MIN_EIGENVALUE_SHARE = 1e-6
+"""Directions with a smaller share of the largest eigenvalue are rounding noise of float32."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,11 @@ class AdapterWriter:
         rows = importance * B
         # The first right singular vectors, from the Gram matrix: the SVD itself takes three times as long.
         gram = (rows @ rows.transpose(1, 2)).to(widest_float(rows.device))  # [L, r, r]
-        largest = torch.linalg.eigh(gram).eigenvectors[..., -rank:].to(rows)  # [L, r, k]
-        outputs = F.normalize(largest.transpose(1, 2) @ rows, dim=-1)  # [L, k, d]
+        values, vectors = torch.linalg.eigh(gram)  # ascending
+        # An update of a lower rank has no further directions: normalized, their rounding noise would count twice.
+        is_real = values[:, -rank:] > MIN_EIGENVALUE_SHARE * values[:, -1:]  # [L, k]
+        largest = vectors[..., -rank:].to(rows)  # [L, r, k]
+        outputs = F.normalize(largest.transpose(1, 2) @ rows, dim=-1) * is_real.to(rows).unsqueeze(-1)  # [L, k, d]
         reads = outputs @ B.transpose(1, 2) @ A  # [L, k, f]
         return self._pairs(reads.to(self.dtype), outputs.to(self.dtype).unsqueeze(1)), float(reads.shape[1])
 

@@ -52,6 +52,7 @@ from lorify.hypernets.associative.questions.focus import (
     FocusSolver,
     earlier_answers,
     focus_factors,
+    largest_probabilities,
     prefer_latest,
 )
 from lorify.hypernets.associative.questions.relevance import Relevance
@@ -79,7 +80,7 @@ class _Answer(NamedTuple):
 
     @property
     def is_certain(self) -> bool:
-        return max(document.max().item() for document in self.probabilities) > MIN_ANSWER_PROBABILITY
+        return max(largest_probabilities(self.probabilities)) > MIN_ANSWER_PROBABILITY
 
     def evidence(self, adapter: Adapter) -> list[TokenEvidence]:
         documents = zip(adapter.provenance.documents, self.documents, strict=True)

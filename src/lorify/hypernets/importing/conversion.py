@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lorify.base.model import BaseLM
-from lorify.errors import BaseModelError, HypernetworkError
+from lorify.errors import BaseModelError, HypernetworkError, first_line
 from lorify.hypernets.checkpoint import replaced_hypernetwork
 from lorify.hypernets.importing.probe import tokenizer_misfit
 from lorify.hypernets.kind import HypernetworkKind, Importer
@@ -112,7 +112,7 @@ def _naming(path: Path, base: BaseLM) -> Iterator[None]:
     try:
         yield
     except (IndexError, KeyError, TypeError, AttributeError, AssertionError, RuntimeError, ArithmeticError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]
+        reason = first_line(error)[:REASON_CHARS]
         if "memory" in reason:  # the command line has a message for that
             raise
         raise HypernetworkError(

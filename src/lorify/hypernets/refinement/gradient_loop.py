@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
-from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, mean_kl_to_teacher
 
 MODULE = "down_proj"
@@ -75,12 +76,12 @@ def distill(
     examples: Sequence[TrainingExample],
     start: Adapter,
     *,
-    budget: Budget,
+    limit: TimeLimit,
+    steps: int | None = None,
     learning_rate: float,
     batch_size: int,
     learn_A: bool = True,
     focus: Focus | None = None,
-    seed: int = 0,
 ) -> Adapter:
     """Train an adapter on examples; the base does not change.
 
@@ -88,12 +89,12 @@ def distill(
         base: the base.
         examples: the training examples; without any, the start is returned.
         start: the adapter to start from; it is not changed.
-        budget: how long to train.
+        limit: no step begins after it.
+        steps: maximum number of steps; None for no other limit than the time.
         learning_rate: size of a step, relative to the root mean square of each matrix.
         batch_size: examples per step.
         learn_A: whether to train `A` too; if not, it stays the one that a hypernetwork shares among its adapters.
         focus: focuses the start on the question of each example, as when it is used; what is learned comes on top.
-        seed: seed of the order of the examples.
 
     Returns:
         The trained adapter, in float32, without statistics.
@@ -102,10 +103,10 @@ def distill(
     groups = lora.parameter_groups(learning_rate)
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.98))
     learned = [matrix for group in optimizer.param_groups for matrix in group["params"]]
-    rng = random.Random(seed)
+    rng = random.Random(0)
     order: list[TrainingExample] = []
-    for _ in range(budget.steps if examples else 0):
-        if budget.is_spent():
+    for step in count():
+        if not examples or step == steps or limit.is_over():
             break
         if len(order) < batch_size:
             order += rng.sample(examples, len(examples))
@@ -118,9 +119,9 @@ def distill(
     return lora.adapter()
 
 
-def blank_adapter(base: BaseLM, rank: int, documents: Sequence[Document], *, seed: int = 0) -> Adapter:
+def blank_adapter(base: BaseLM, rank: int, documents: Sequence[Document]) -> Adapter:
     """Make a LoRA on every block's `down_proj` that has no effect yet: `A` random, `B` zero."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     weights: dict[Key, LoraPair] = {}
     for layer in range(base.num_layers):
         linear = base.linear(layer, MODULE)

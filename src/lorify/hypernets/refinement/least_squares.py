@@ -247,7 +247,8 @@ def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor, settings: Fi
         hidden: the hidden states `[targets, hidden]`.
         settings: the wanted margin and the trust region.
     """
-    steepness = slope.norm(dim=-1)
+    # Where a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
+    steepness = slope.norm(dim=-1).clamp_min(torch.finfo(slope.dtype).tiny)
     wanted = (settings.margin - margin).clamp_min(0) / steepness  # [targets]
     size = wanted.minimum(settings.max_change * hidden.norm(dim=-1))
     return slope * (size / steepness).unsqueeze(-1)

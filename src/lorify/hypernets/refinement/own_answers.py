@@ -12,7 +12,7 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.errors import AdapterError
-from lorify.hypernets.refinement.budget import Budget, is_over
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
 
 ANSWER_TOKENS = 24
@@ -23,7 +23,7 @@ MIN_TOKEN_PROBABILITY = 0.3
 
 @torch.no_grad()
 def own_answers(
-    base: BaseLM, adapter: Adapter, questions: Sequence[str], *, focus: Focus, prompts: PromptBuilder, budget: Budget
+    base: BaseLM, adapter: Adapter, questions: Sequence[str], *, focus: Focus, prompts: PromptBuilder, limit: TimeLimit
 ) -> list[TrainingExample]:
     """Answer questions with an adapter focused on each, and keep the answers that it is sure of.
 
@@ -33,7 +33,7 @@ def own_answers(
         questions: the questions.
         focus: focuses the adapter.
         prompts: builds the prompts as when the adapter is used.
-        budget: no batch but the first begins after half of the time that is left.
+        limit: no batch but the first begins after it.
 
     Returns:
         Questions with answers.
@@ -42,10 +42,9 @@ def own_answers(
         AdapterError: if the adapter cannot be focused.
     """
     examples: list[TrainingExample] = []
-    deadline = budget.half_way()
     for start in range(0, len(questions), BATCH_SIZE):
         batch = questions[start : start + BATCH_SIZE]
-        if start and is_over(deadline):
+        if start and limit.is_over():
             break
         rows = focus([adapter] * len(batch), batch)
         if all(row is adapter for row in rows):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.adapters import Adapter
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.gradient_loop import distill
 from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus
 
-MAX_STEPS = 100_000
 BATCH_SIZE = 8
 LEARNING_RATE = 0.003
 
@@ -30,6 +29,7 @@ def refine(
     prompts: PromptBuilder,
     focus: Focus | None = None,
     writer: Adapter | None = None,
+    cancel: CancelToken | None = None,
 ) -> Adapter:
     """Train a hypernetwork's adapter further on the sentences of its documents.
 
@@ -42,6 +42,7 @@ def refine(
         focus: as for `distill`.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
             by rule.
+        cancel: cancels it between steps.
 
     Returns:
         The trained adapter. Its provenance records the time. Documents can no longer be added or removed, because its
@@ -50,9 +51,9 @@ def refine(
     Raises:
         ContextError: if no sentence yields a question.
     """
-    budget = Budget(MAX_STEPS, seconds)
+    limit = TimeLimit(seconds, cancel)
     texts = [document.text for document in documents]
-    examples = statement_examples(base, texts, budget, prompts=prompts, writer=writer)
+    examples = statement_examples(base, texts, limit, prompts=prompts, writer=writer)
     if not examples:
         names = ", ".join(document.name for document in documents)
         raise ContextError(
@@ -65,24 +66,24 @@ def refine(
         base,
         examples,
         adapter,
-        budget=budget,
+        limit=limit,
         learning_rate=LEARNING_RATE,
         batch_size=BATCH_SIZE,
         learn_A=False,
         focus=focus,
     )
-    return as_refined(trained, adapter, budget)
+    return as_refined(trained, adapter, limit.elapsed)
 
 
-def as_refined(trained: Adapter, generated: Adapter, budget: Budget) -> Adapter:
+def as_refined(trained: Adapter, generated: Adapter, seconds: float) -> Adapter:
     """Record in a trained adapter what is known about the adapter that it started from.
 
     Args:
         trained: from `distill`.
         generated: the hypernetwork's adapter.
-        budget: budget of the training.
+        seconds: how long it was trained.
     """
     provenance = generated.provenance.model_copy(
-        update={"refined_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None, "follows": None}
+        update={"refined_seconds": round(seconds, 1), "fidelity": None, "follows": None}
     )
     return replace(trained, provenance=provenance, statistics=generated.statistics)

@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
-from lorify.hypernets.refinement.budget import Budget
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
 from lorify.hypernets.refinement.written_questions import write_questions
 
@@ -25,39 +25,27 @@ MIN_FIRST_TOKEN_PROBABILITY = 0.08
 
 
 def statement_examples(
-    base: BaseLM,
-    documents: Sequence[str],
-    budget: Budget,
-    *,
-    prompts: PromptBuilder,
-    writer: Adapter | None = None,
-    seed: int = 0,
+    base: BaseLM, documents: Sequence[str], limit: TimeLimit, *, prompts: PromptBuilder, writer: Adapter | None = None
 ) -> list[TrainingExample]:
     """Make training examples from the sentences of documents.
 
     Args:
         base: the base.
         documents: the texts.
-        budget: budget of the whole training; writing questions takes at most half of it.
+        limit: limit of the whole training; writing questions takes at most half of it.
         prompts: builds the prompts as when the adapter is used.
         writer: an adapter that writes the questions; None to make them by rule, which takes no time.
-        seed: as for `write_questions`.
     """
     candidates = [(split_sentences(text), candidate) for text in documents for candidate in find_cloze_candidates(text)]
     if writer is None:
         return [_example(base, candidate, prompts) for _, candidate in candidates]
-    written = write_questions(base, candidates, writer, deadline=budget.half_way(), seed=seed)
+    written = write_questions(base, candidates, writer, limit.first_half())
     return [_example(base, statement, prompts) for statement in select_unambiguous(written)]
 
 
 @torch.no_grad()
 def plausible_examples(
-    base: BaseLM,
-    examples: Sequence[TrainingExample],
-    adapter: Adapter,
-    *,
-    focus: Focus | None = None,
-    min_probability: float = MIN_FIRST_TOKEN_PROBABILITY,
+    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, *, focus: Focus | None = None
 ) -> list[TrainingExample]:
     """Keep the examples whose answers an adapter finds possible; most others ask for something else.
 
@@ -66,7 +54,6 @@ def plausible_examples(
         examples: examples with written questions.
         adapter: the hypernetwork's adapter of their documents.
         focus: as for `distill`.
-        min_probability: minimum probability of an answer's first token.
     """
     kept = []
     for start in range(0, len(examples), BATCH_SIZE):
@@ -76,7 +63,9 @@ def plausible_examples(
             rows = focus(rows, [example.question for example in batch])
         found = target_probabilities(base, batch, build_lora_batch(rows, base) or {})
         kept += [
-            example for example, probabilities in zip(batch, found, strict=True) if probabilities[0] >= min_probability
+            example
+            for example, probabilities in zip(batch, found, strict=True)
+            if probabilities[0] >= MIN_FIRST_TOKEN_PROBABILITY
         ]
     return kept
 

@@ -7,20 +7,20 @@ the answers into the adapter in closed form.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lorify.adapters import Adapter
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.least_squares import fit_answers
 from lorify.hypernets.refinement.own_answers import own_answers
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus
 from lorify.hypernets.refinement.written_questions import Candidate, write_questions
 
@@ -34,6 +34,7 @@ def study(
     prompts: PromptBuilder,
     focus: Focus,
     writer: Adapter | None = None,
+    cancel: CancelToken | None = None,
 ) -> Adapter:
     """Fit what the focused adapter answers into the adapter for all questions.
 
@@ -46,6 +47,7 @@ def study(
         focus: focuses the adapter.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
             by rule.
+        cancel: cancels it between batches and rounds.
 
     Returns:
         The adapter with other weights. Answers that are focused stay the same, and documents can still be added and
@@ -54,25 +56,23 @@ def study(
     Raises:
         ContextError: if no sentence yields a question whose answer the adapter is sure of.
     """
-    budget = Budget(1, seconds)
+    limit = TimeLimit(seconds, cancel)
     candidates = _candidates(documents)
     if writer is None:
         questions = [candidate.question for _, candidate in candidates]
     else:
-        written = write_questions(base, candidates, writer, deadline=budget.half_way())
+        written = write_questions(base, candidates, writer, limit.first_half())
         questions = [statement.question for statement in written if statement.question.endswith("?")]
     unique = list(dict.fromkeys(questions))
-    examples = own_answers(base, adapter, unique, focus=focus, prompts=prompts, budget=budget)
+    examples = own_answers(base, adapter, unique, focus=focus, prompts=prompts, limit=limit.first_half())
     if not examples:
         names = ", ".join(document.name for document in documents)
         raise ContextError(
             f"{names}: there is nothing to study, since the adapter is sure of no answer about its sentences; "
             "leave study out"
         )
-    studied = fit_answers(base, examples, adapter, is_over=budget.is_spent)
-    provenance = adapter.provenance.model_copy(
-        update={"studied_seconds": round(time.perf_counter() - budget.started, 1), "fidelity": None}
-    )
+    studied = fit_answers(base, examples, adapter, is_over=limit.is_over)
+    provenance = adapter.provenance.model_copy(update={"studied_seconds": round(limit.elapsed, 1), "fidelity": None})
     return replace(studied, provenance=provenance)
 
 

@@ -14,11 +14,13 @@ from lorify.adapters import Adapter
 from lorify.atomic import failure_reason
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
+from lorify.cancellation import CancelToken
 from lorify.errors import ContextError, first_problem
-from lorify.hypernets.refinement.budget import Budget
 from lorify.hypernets.refinement.gradient_loop import distill
-from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, MAX_STEPS, as_refined
+from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, as_refined
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import TrainingExample, known_answer
+from lorify.json_text import split_json_lines
 
 ARROW = "=>"
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -60,7 +62,7 @@ def read_examples(path: Path) -> list[TaskExample]:
         ContextError: if the file cannot be read, holds no example, or a line is not one.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = split_json_lines(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ContextError(
             f"examples {path} cannot be read ({failure_reason(error)}); give a file of JSON lines"
@@ -106,7 +108,13 @@ def divide_examples(examples: Sequence[TaskExample], *, check: bool) -> tuple[li
 
 
 def refine_task(
-    base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float, prompts: PromptBuilder
+    base: BaseLM,
+    adapter: Adapter,
+    examples: Sequence[TaskExample],
+    *,
+    seconds: float,
+    prompts: PromptBuilder,
+    cancel: CancelToken | None = None,
 ) -> Adapter:
     """Train the adapter of a task further on examples.
 
@@ -116,6 +124,7 @@ def refine_task(
         examples: inputs with the right answers.
         seconds: how long; the last step may take longer.
         prompts: builds the prompts as when the adapter is used.
+        cancel: cancels it between steps.
 
     Returns:
         The trained adapter. Its provenance records the time.
@@ -126,18 +135,18 @@ def refine_task(
     if not examples:
         raise ContextError("there is no example to refine with; give some with --example")
     check_examples(examples)
-    budget = Budget(MAX_STEPS, seconds)
+    limit = TimeLimit(seconds, cancel)
     prepared = [training_example(base, example, prompts) for example in examples]
     trained = distill(
         base,
         prepared,
         adapter,
-        budget=budget,
+        limit=limit,
         learning_rate=LEARNING_RATE,
         batch_size=min(BATCH_SIZE, len(prepared)),
         learn_A=False,
     )
-    return as_refined(trained, adapter, budget)
+    return as_refined(trained, adapter, limit.elapsed)
 
 
 def _parse_line(line: str, source: str) -> TaskExample:

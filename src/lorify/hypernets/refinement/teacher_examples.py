@@ -11,7 +11,7 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
-from lorify.hypernets.refinement.budget import is_over
+from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import TrainingExample
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
@@ -30,8 +30,7 @@ def teacher_examples(
     prompts: PromptBuilder,
     num_questions: int,
     answer_tokens: int,
-    deadline: float | None = None,
-    seed: int = 0,
+    limit: TimeLimit,
 ) -> list[TrainingExample]:
     """Ask the teacher, a batch of questions at a time.
 
@@ -42,20 +41,19 @@ def teacher_examples(
         prompts: builds the prompts of teacher and student.
         num_questions: number of questions to make; each is sampled, so a question may occur twice.
         answer_tokens: longest answer, in tokens.
-        deadline: value of `time.perf_counter()` after which no batch begins, except for the first.
-        seed: seed of the sampling.
+        limit: no batch but the first begins after it.
     """
     chunks = [base.decode_text(ids) for ids in split_into_chunks(document, base.tokenizer, QUESTION_CHUNK_TOKENS)]
     total = num_questions if questions is None else len(questions)
     examples: list[TrainingExample] = []
     for start in range(0, total, BATCH_SIZE):
-        if examples and is_over(deadline):
+        if examples and limit.is_over():
             break
         indices = range(start, min(start + BATCH_SIZE, total))
         if questions is None:
             # If there are more chunks than questions, spread these over the document.
             sources = [chunks[i * len(chunks) // total if len(chunks) > total else i % len(chunks)] for i in indices]
-            batch = _make_questions(base, sources, seed + start)
+            batch = _make_questions(base, sources, start)
         else:
             batch = [questions[i] for i in indices]
         examples += _ask_teacher(base, prompts, document, batch, answer_tokens)

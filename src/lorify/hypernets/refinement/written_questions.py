@@ -13,7 +13,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import question_writing_prompt
 from lorify.data.cloze.statements import ClozeStatement
-from lorify.hypernets.refinement.budget import is_over
+from lorify.hypernets.refinement.time_limit import TimeLimit
 
 QUESTION_TOKENS = 32
 BATCH_SIZE = 16
@@ -25,7 +25,7 @@ Candidate = tuple[Sequence[str], ClozeStatement]
 
 
 def write_questions(
-    base: BaseLM, candidates: Sequence[Candidate], writer: Adapter, *, deadline: float | None = None, seed: int = 0
+    base: BaseLM, candidates: Sequence[Candidate], writer: Adapter, limit: TimeLimit
 ) -> list[ClozeStatement]:
     """Write questions for answers in sentences.
 
@@ -33,21 +33,20 @@ def write_questions(
         base: the base.
         candidates: the answers.
         writer: an adapter of the base, trained as in `lorify.data.cloze.question_writing`.
-        deadline: `time.perf_counter()` after which no batch begins but the first; None for no limit.
-        seed: decides which answers come first if there is no time for all, and seeds the sampling.
+        limit: no batch but the first begins after it; which answers come first is random, but the same each time.
 
     Returns:
         The candidates with a written question each; up to `NUM_WORDINGS` of a candidate.
     """
     order = list(candidates)
-    random.Random(seed).shuffle(order)
+    random.Random(0).shuffle(order)
     written: list[ClozeStatement] = []
     for wording in range(NUM_WORDINGS):
         for start in range(0, len(order), BATCH_SIZE):
-            if written and is_over(deadline):
+            if written and limit.is_over():
                 return written
             temperature = 0.8 if wording else 0.0
-            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=seed + start)
+            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=start)
             written += _write_batch(base, order[start : start + BATCH_SIZE], writer, options)
     return written
 

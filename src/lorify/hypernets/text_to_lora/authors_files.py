@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 from torch import Tensor
 
-from lorify.errors import HypernetworkError
+from lorify.errors import HypernetworkError, first_line
 from lorify.hypernets.importing.safe_torch_load import load_torch_file
 from lorify.json_text import parse_json
 from lorify.yaml_text import parse_yaml
@@ -76,7 +76,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
     try:
         arguments = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise HypernetworkError(f"{path} is damaged ({str(error).splitlines()[0]}); download it again") from error
+        raise HypernetworkError(f"{path} is damaged ({first_line(error)}); download it again") from error
     if not isinstance(arguments, dict) or arguments.get("exp_setup", "hyper_lora") != "hyper_lora":
         raise HypernetworkError(
             f"{path} does not describe a run with exp_setup hyper_lora; only such runs can be imported"

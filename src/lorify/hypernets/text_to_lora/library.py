@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.atomic import replaced_folder
-from lorify.errors import AdapterError
+from lorify.errors import AdapterError, first_line
 from lorify.json_text import parse_json
 
 RECORD_NAME = "library.json"
@@ -83,7 +83,7 @@ def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
             f"{folder} is not a library of LoRAs: {RECORD_NAME} is missing; give the `best` of a run of kind lora"
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise AdapterError(f"library {folder}: {RECORD_NAME} is damaged ({reason}); train it again") from error
     return record.descriptions
 

@@ -13,13 +13,14 @@ from lorify.answering.task_check import TaskCheck, check_task
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.contexts.token_estimates import estimate_tokens
-from lorify.errors import ClosingError, HypernetworkError, RequestError
+from lorify.errors import HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.doc_to_lora.internalizer import with_options
 from lorify.serving.adapters.tasks import TaskOrder, check_training_seconds
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
+from lorify.serving.limits.running_work import RunningWork
 from lorify.serving.limits.workers import SingleFlight, Workers
 from lorify.serving.progress import Progress
 from lorify.serving.settings import ServingSettings
@@ -102,8 +103,7 @@ class AdapterCreator:
             answers_first=True,
         )
         self._flights: SingleFlight[tuple[StoredAdapter, bool]] = SingleFlight()
-        self._running: set[CancelToken] = set()
-        self._closing_message: str | None = None
+        self._running = RunningWork()
         self.num_internalized_tokens = 0
 
     async def internalize(
@@ -147,7 +147,7 @@ class AdapterCreator:
             if study is None:
                 return adapter
             progress.phase = "studying"
-            return self._model.study(adapter, *documents, seconds=study)
+            return self._model.study(adapter, *documents, seconds=study, cancel=cancel)
 
         source = _Source(internalizer.digest, None if bias_scale == 1 else bias_scale, study)
         created = await self._find_or_create(source, documents, owner, generate, follow)
@@ -176,9 +176,9 @@ class AdapterCreator:
             )
         digest = await asyncio.to_thread(lambda: self._task_hypernetwork_digest)
 
-        def generate(_cancel: CancelToken, progress: Progress) -> Adapter:
+        def generate(cancel: CancelToken, progress: Progress) -> Adapter:
             progress.begin(0)
-            return order.generate(self._model)
+            return order.generate(self._model, cancel)
 
         created = await self._find_or_create(_Source(digest), [order.document], owner, generate, follow)
         checked = await self._check_task(created.stored.id, order, owner) if order.checked else None
@@ -241,9 +241,7 @@ class AdapterCreator:
 
     def stop(self, message: str) -> None:
         """Cancel running and queued requests, and refuse later ones, with a ClosingError of this message."""
-        self._closing_message = message
-        for cancel in self._running:
-            cancel.cancel(ClosingError(message))
+        self._running.stop(message)
 
     def close(self) -> None:
         """End the thread."""
@@ -287,21 +285,13 @@ class AdapterCreator:
 
     async def _generate(self, generate: Generate, owner: str, progress: Progress) -> Adapter:
         """Generate an adapter in the worker thread; cancelling this call cancels the work."""
-        cancel = CancelToken()
-        if self._closing_message is not None:
-            cancel.cancel(ClosingError(self._closing_message))
+        with self._workers.slot(owner), self._running.token() as cancel:
 
-        def work() -> Adapter:
-            cancel.raise_if_cancelled()
-            return generate(cancel, progress)
+            def work() -> Adapter:
+                cancel.raise_if_cancelled()
+                return generate(cancel, progress)
 
-        with self._workers.slot(owner):
-            self._running.add(cancel)
-            try:
-                return await self._workers.run(work, owner)
-            finally:
-                self._running.discard(cancel)
-                cancel.cancel()
+            return await self._workers.run(work, owner)
 
 
 def _digests(provenance: Provenance) -> set[str]:

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 
 from lorify.adapters import AdapterStack
@@ -32,10 +32,12 @@ class AdapterLoans:
             max_share: share of it that one owner may take, 0 to 1.
         """
         self._max_bytes = max_bytes
-        self._held = HeldBytes("adapters", max_bytes, owner_limit(max_bytes, max_share))
+        self._held = HeldBytes("adapters in use", max_bytes, owner_limit(max_bytes, max_share))
         self._uses: Counter[tuple[str, str]] = Counter()
         self._collected = -math.inf  # when unused stacks were searched for
-        self._lock = threading.RLock()  # a garbage collection within it can end a loan
+        self._lock = threading.Lock()
+        # A garbage collection can end a loan at any moment, also while the lock is held.
+        self._ended: deque[tuple[str, Mapping[str, int]]] = deque()
 
     def check(self, sizes: Mapping[str, int]) -> None:
         """Refuse a request whose adapters are too large together, before they are loaded.
@@ -73,16 +75,17 @@ class AdapterLoans:
         weakref.finalize(stack, self._end, owner, dict(sizes)).atexit = False
 
     def _begin(self, owner: str, sizes: Mapping[str, int]) -> None:
-        begun: list[str] = []
+        begun: dict[str, int] = {}
         with self._lock:
+            self._release_ended()
             try:
                 for id, num_bytes in sizes.items():
                     if not self._uses[owner, id]:
                         self._held.hold(owner, num_bytes)
                     self._uses[owner, id] += 1
-                    begun.append(id)
+                    begun[id] = num_bytes
             except BusyError:
-                self._end(owner, {id: sizes[id] for id in begun})
+                self._release(owner, begun)
                 raise
 
     def _collect(self) -> bool:
@@ -95,9 +98,20 @@ class AdapterLoans:
         return True
 
     def _end(self, owner: str, sizes: Mapping[str, int]) -> None:
-        with self._lock:
-            for id, num_bytes in sizes.items():
-                self._uses[owner, id] -= 1
-                if not self._uses[owner, id]:
-                    del self._uses[owner, id]
-                    self._held.release(owner, num_bytes)
+        self._ended.append((owner, sizes))
+        if self._lock.acquire(blocking=False):  # else they are released when the next loan begins
+            try:
+                self._release_ended()
+            finally:
+                self._lock.release()
+
+    def _release_ended(self) -> None:
+        while self._ended:
+            self._release(*self._ended.popleft())
+
+    def _release(self, owner: str, sizes: Mapping[str, int]) -> None:
+        for id, num_bytes in sizes.items():
+            self._uses[owner, id] -= 1
+            if not self._uses[owner, id]:
+                del self._uses[owner, id]
+                self._held.release(owner, num_bytes)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lorify.adapters import Adapter, DocumentRecord
+from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.contexts.task_notes import language_notes, task_notes
 from lorify.errors import RequestError
@@ -45,13 +46,13 @@ class TaskOrder:
         use = "refined on" if self.seconds else "with"
         return Document(f"{plain.name} ({use} {len(pairs)} example{'s' * (len(pairs) > 1)})", self.task, digest)
 
-    def generate(self, model: Lorify) -> Adapter:
+    def generate(self, model: Lorify, cancel: CancelToken) -> Adapter:
         """Generate the adapter, and train it if that is wanted."""
         adapter = model.estimate(model.specialize(self.task, self.learned), self.task)
         if not self.learned:
             return adapter
         if self.seconds:
-            adapter = model.refine_task(adapter, self.learned, seconds=self.seconds)
+            adapter = model.refine_task(adapter, self.learned, seconds=self.seconds, cancel=cancel)
         (record,) = adapter.provenance.documents
         document = self.document
         named = DocumentRecord(name=document.name, digest=document.digest, num_tokens=record.num_tokens)

@@ -34,8 +34,7 @@ class HeldBytes:
         if (total and total + num_bytes > self._max_bytes) or (own and own + num_bytes > self._max_owner_bytes):
             whose = "your" if own else "other"
             raise BusyError(
-                f"{own or total:,} bytes of {whose} {self._kind} are being worked on; try again in {RETRY_SECONDS} s",
-                RETRY_SECONDS,
+                f"{whose} {self._kind} take {own or total:,} bytes; try again in {RETRY_SECONDS} s", RETRY_SECONDS
             )
         self._held[owner] += num_bytes
 

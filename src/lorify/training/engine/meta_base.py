@@ -31,7 +31,7 @@ from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.structure import find_blocks
 from lorify.contexts.vision import is_vision_language
-from lorify.errors import BaseModelError, ConfigError
+from lorify.errors import BaseModelError, ConfigError, first_line
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.training.engine.peak_memory import Cost, measure_cost
 
@@ -214,7 +214,7 @@ def read_architecture(name: str) -> PreTrainedConfig:
     try:
         return cast(PreTrainedConfig, AutoConfig.from_pretrained(source))
     except Exception as error:  # transformers raises all kinds of exceptions on damaged or unknown configs
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error)[:160]
         raise BaseModelError(
             f"config of base model {name!r} cannot be read ({reason}); connect to a network, or give a folder with its "
             "config.json"

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from lorify.atomic import failure_reason, replaced_file
-from lorify.errors import TrainingError
+from lorify.errors import TrainingError, first_line
 from lorify.hypernets.training_config import TrainingConfig
 
 CONFIG_NAME = "config.json"
@@ -168,7 +168,7 @@ def reading_checkpoint(run_dir: Path) -> Iterator[Path]:
     try:
         yield path
     except Exception as error:  # damage can raise any type of error
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:REASON_CHARS]
+        reason = first_line(error)[:REASON_CHARS]
         raise TrainingError(
             f"checkpoint {path} is damaged ({type(error).__name__}: {reason}); delete {run_dir} to start again"
         ) from error

@@ -16,6 +16,7 @@ from lorify.data.follow_ups.passages import with_chats
 from lorify.data.follow_ups.prompt import question_in_chat
 from lorify.data.follow_ups.published import load_answered_chats
 from lorify.data.sources.splits import split_by_passage
+from lorify.data.written.documents import written_documents
 from lorify.training.extraction.config import ExtractionTrainingConfig
 from lorify.training.pooled_order import PooledOrder
 from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
@@ -28,6 +29,8 @@ CHATS = "chats"
 """Kind of questions that follow others about their text."""
 PUBLISHED_CHATS = "published_chats"
 """Kind of questions of chats that people had; any part of the passage that answers one is right."""
+WRITTEN, WRITTEN_CHATS = "written", "written_chats"
+"""Kinds of questions about written documents, asked alone and after others."""
 UNANSWERED_CHATS = 10
 """One of so many passages has a chat whose last question it does not answer."""
 VERDICT = "yes_or_no"
@@ -86,14 +89,24 @@ class QuestionSampler:
             self._heldout += _follow_ups(rng, chosen)
         lengths = [len(each.text) for each in self._chats]
         self._order_of_chats = PooledOrder(f"{config.seed}/chats", lengths, min(data.chats, len(lengths)))
+        self._written: list[Asked] = []
+        if data.written:
+            for documents, own in zip(
+                split_by_passage(written_documents()), (self._written, self._heldout), strict=True
+            ):
+                own += [asked for document in documents for asked in _about_written(document)]
+        lengths = [len(each.text) for each in self._written]
+        self._order_of_written = PooledOrder(f"{config.seed}/written", lengths, min(data.written, len(lengths)))
 
     def batch(self, number: int) -> list[Asked]:
-        """Return the questions of a batch: natural ones, those of chats, and generated ones."""
+        """Return the questions of a batch: natural ones, those of chats, written ones, and generated ones."""
         rng = random.Random(f"{self.config.seed}/extractor/{number}")
         data = self.config.data
         generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")
         natural = [self._natural[i] for i in self._order.batch(number)]
-        return [*natural, *(self._chats[i] for i in self._order_of_chats.batch(number)), *generated]
+        chats = [self._chats[i] for i in self._order_of_chats.batch(number)]
+        written = [self._written[i] for i in self._order_of_written.batch(number)]
+        return [*natural, *chats, *written, *generated]
 
     def heldout_questions(self) -> list[Asked]:
         """Return all held-out questions."""
@@ -138,6 +151,14 @@ def _follow_ups(rng: random.Random, passages: Sequence[Example]) -> list[Asked]:
         asked = tuple(question_in_chat(turns, question) for question in passage.unanswerable)
         chats.append(replace(passage, questions=(), unanswerable=asked))
     return [asked for chat in chats for asked in _asked(CHATS, chat)]
+
+
+def _about_written(document: Example) -> Iterator[Asked]:
+    """The questions about a written document, alone and in chats."""
+    alone = [question for question in document.questions if not question.turns]
+    in_chats = [question for question in document.questions if question.turns]
+    yield from _asked(WRITTEN, replace(document, questions=tuple(alone)))
+    yield from _asked(WRITTEN_CHATS, replace(document, questions=tuple(in_chats), unanswerable=()))
 
 
 def _asked(kind: str, example: Example, *, is_exact: bool = True) -> Iterator[Asked]:

@@ -27,6 +27,12 @@ class ExtractionData(ContextMix):
         description="Share of natural questions that their passage does not answer: they are about another passage, "
         "or their answer is deleted. Above 0, generated documents have one such question each.",
     )
+    written: int = Field(
+        0,
+        ge=0,
+        description="Questions per step about documents of everyday kinds that were written for training, alone and in "
+        "chats.",
+    )
     chats: int = Field(
         0,
         ge=0,
@@ -46,9 +52,10 @@ class ExtractionData(ContextMix):
         if self.follow_ups_path and not self.chats:
             raise ValueError("follow_ups_path has no effect without data.chats; set it above 0")
         natural = self.questions and self.questions_path
-        if not (self.facts or self.portraits or natural or self.follow_ups_path):
+        if not (self.facts or self.portraits or self.written or natural or self.follow_ups_path):
             raise ValueError(
-                "there is nothing to train on; set data.facts above 0, or data.questions with data.questions_path"
+                "there is nothing to train on; set data.facts or data.written above 0, or data.questions with "
+                "data.questions_path"
             )
         return self
 

@@ -17,7 +17,7 @@ from transformers import AutoConfig
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
 from lorify.contexts.task_names import ONE_HOT_SETTING
 from lorify.data.tasks.published.sni import sni_training_tasks
-from lorify.errors import AdapterError, ConfigError
+from lorify.errors import AdapterError, ConfigError, first_line
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig
 from lorify.hypernets.text_to_lora.library import load_descriptions
 from lorify.hypernets.text_to_lora.lora_table import LoraStack
@@ -254,7 +254,7 @@ def embedding_size(embedder: str, base: MetaModel) -> int:
     try:
         return int(AutoConfig.from_pretrained(embedder).hidden_size)
     except Exception as error:  # transformers raises all kinds of exceptions on damaged or unknown configs
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error)[:160]
         raise ConfigError(
             f"config of description encoder {embedder!r} cannot be read ({reason}); connect to a network, or give a "
             "folder with its config.json"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from lorify.data.tasks.published.sni import parse_sni_number
-from lorify.errors import EvaluationError
+from lorify.errors import EvaluationError, first_line
 from lorify.yaml_text import parse_yaml
 
 FILE_NAME = "metadata.yaml"
@@ -69,7 +69,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     try:
         document = parse_yaml(file.read_text(encoding="utf-8"), _LOADER)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         raise EvaluationError(f"description file {file} cannot be read ({reason}); download it again") from error
     texts = document.get("descriptions") if isinstance(document, dict) else None
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text.strip() for text in texts):

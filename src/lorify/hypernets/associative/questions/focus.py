@@ -45,7 +45,8 @@ def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
     Returns:
         From `MIN_FACTOR` to 1, `[tokens]` for each document.
     """
-    largest = torch.cat(list(probabilities)).max()
+    together = torch.cat(list(probabilities))
+    largest = together.max() if len(together) else together.new_ones(())
     return [torch.exp(SHARPNESS * (document / largest - 1)) for document in probabilities]
 
 
@@ -65,8 +66,12 @@ def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) ->
 
 def earlier_answers(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[int]:
     """Find the documents that `prefer_latest` leaves out; its arguments."""
-    best = [document.max().item() if len(document) else 0.0 for document in probabilities]
-    return superseded_documents(best, overlaps)
+    return superseded_documents(largest_probabilities(probabilities), overlaps)
+
+
+def largest_probabilities(probabilities: Sequence[Tensor]) -> list[float]:
+    """The largest probability in each document; 0 in one without tokens."""
+    return [document.max().item() if len(document) else 0.0 for document in probabilities]
 
 
 def compute_min_factor(num_tokens: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class LimitBodies:
         self._app = app
         self._settings = settings
         max_bytes = settings.max_received_bytes
-        self._received = HeldBytes("requests", max_bytes, owner_limit(max_bytes, max_share))
+        self._received = HeldBytes("requests being received", max_bytes, owner_limit(max_bytes, max_share))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 
 from lorify.adapters import Adapter
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS
+from lorify.cancellation import CancelToken
 from lorify.errors import RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.refinement.task_examples import TaskExample
@@ -198,6 +199,7 @@ async def delete(id: str, service: ServiceDependency, owner: OwnerDependency) ->
     responses={200: {"description": "The file.", "content": {"application/zip": {}, "application/octet-stream": {}}}},
 )
 async def export(
+    request: Request,
     id: str,
     service: ServiceDependency,
     owner: OwnerDependency,
@@ -219,8 +221,10 @@ async def export(
         ended.enter_context(service.exports.slot(owner))
         folder = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="lorify-", ignore_cleanup_errors=True)))
         adapter = await asyncio.to_thread(service.store.get, id, owner)
-        write = _write_parts if parts else _write_export
-        path = await service.exports.run(partial(write, adapter, service.model, format, folder), owner)
+        with service.running_exports.token() as cancel:
+            write = partial(_write_parts, cancel=cancel) if parts else _write_export
+            work = service.exports.run(partial(write, adapter, service.model, format, folder), owner)
+            path = await unless_disconnected(request, work)
         return TemporaryFile(path, ended.pop_all().close, media_type=kind, filename=f"{id}{suffix or '.zip'}")
 
 
@@ -231,9 +235,9 @@ def _write_export(adapter: Adapter, model: Lorify, format: str, folder: Path) ->
     return path if path.is_file() else _zipped(path)
 
 
-def _write_parts(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
+def _write_parts(adapter: Adapter, model: Lorify, format: str, folder: Path, *, cancel: CancelToken) -> Path:
     """Write the export in parts into a folder and return its archive."""
-    model.export_parts(adapter, folder / "adapter", format, probe=False, max_parts=MAX_PARTS)
+    model.export_parts(adapter, folder / "adapter", format, probe=False, max_parts=MAX_PARTS, cancel=cancel)
     return _zipped(folder / "adapter")
 
 

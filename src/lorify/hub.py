@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lorify.atomic import failure_reason
 from lorify.errors import LorifyError
+from lorify.plain_files import expand_home
 
 DATA_FILES = ("*.json", "*.safetensors")
 ETAG_TIMEOUT_SECONDS = 5.0
@@ -43,7 +44,7 @@ class HubAddress:
     @classmethod
     def parse(cls, text: str | Path) -> HubAddress | None:
         """Read an address; None for an existing path, and for a text of another form."""
-        if os.path.exists(Path(text).expanduser()):
+        if os.path.exists(expand_home(text)):
             return None
         match = _ADDRESS.fullmatch(str(text))
         return None if match is None else cls(match["repo"], match["folder"] or "", match["revision"])
@@ -63,7 +64,7 @@ def local_folder(path: str | Path, what: str, error: type[LorifyError]) -> Path:
     """
     address = HubAddress.parse(path)
     if address is None:
-        return Path(path).expanduser()
+        return expand_home(path)
     prefix = f"{address.folder}/" if address.folder else ""
     folder = download(address, [prefix + pattern for pattern in DATA_FILES], what, error) / address.folder
     if not any(folder.glob("*.safetensors")):

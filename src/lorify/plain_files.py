@@ -9,6 +9,11 @@ from io import BufferedReader
 from pathlib import Path
 
 
+def expand_home(path: str | Path) -> Path:
+    """Replace `~` at the beginning of a path by the home folder; one of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def open_plain_file(path: Path, max_bytes: int | None = None) -> BufferedReader:
     """Open a file to read it, if it is neither a link nor a device nor a pipe.
 

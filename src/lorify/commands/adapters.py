@@ -14,6 +14,7 @@ from lorify.commands.options import (
     Hypernetwork,
     Json,
     Output,
+    check_encoding,
     load_model,
     load_part_router,
     parse_scaled,
@@ -139,7 +140,7 @@ def export(
 @app.command()
 def route(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `adapter export --parts` wrote.")],
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION", help="Questions.")],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION", callback=check_encoding, help="Questions.")],
     as_json: Json = False,
 ) -> None:
     """Print the part to answer each question with, or an empty line where the base should answer without an adapter.

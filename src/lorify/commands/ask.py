@@ -21,6 +21,7 @@ from lorify.commands.options import (
     Questions,
     Sources,
     TaskHypernetwork,
+    check_encoding,
     internalize_documents,
     load_model,
     read_contexts,
@@ -42,7 +43,10 @@ MoreDocuments = Annotated[
     list[str] | None,
     typer.Option("--doc", metavar="DOC", help="Document or image, as for DOC; may be given several times."),
 ]
-Task = Annotated[str | None, typer.Option("--task", metavar="DESCRIPTION", help="Task to do with each question.")]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", metavar="DESCRIPTION", callback=check_encoding, help="Task to do with each question."),
+]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Also answer with the base alone, and with the documents in its prompt.")
 ]

@@ -6,13 +6,14 @@ import gc
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from lorify.commands.terminal import show_progress, show_spinner, stderr
 from lorify.contexts.documents import MAX_BYTES
 from lorify.errors import AdapterError, LorifyError
+from lorify.plain_files import expand_home
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
     from lorify.contexts.images import Context
     from lorify.facade import Lorify
     from lorify.hypernets.internalizer import Keep
+
+Texts = TypeVar("Texts", str, list[str], None)
+
+
+def check_encoding(given: Texts) -> Texts:
+    """Refuse text on the command line that is not valid UTF-8, which Python represents as surrogates.
+
+    Raises:
+        LorifyError: if a text is not valid UTF-8.
+    """
+    for text in [given] if isinstance(given, str) else given or []:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            shown = text.encode(errors="replace").decode()
+            raise LorifyError(f"text {shown!r} is not in UTF-8; give it in that encoding") from None
+    return given
+
 
 DOCUMENTS_HELP = f"Documents or images to read, of at most {MAX_BYTES >> 20} MiB each; - is standard input."
 Documents = Annotated[list[str], typer.Argument(metavar="DOC", help=DOCUMENTS_HELP)]
@@ -45,12 +64,18 @@ TaskHypernetwork = Annotated[
     ),
 ]
 Questions = Annotated[
-    list[str] | None, typer.Option("--question", "-q", metavar="TEXT", help="Question; may be given several times.")
+    list[str] | None,
+    typer.Option(
+        "--question", "-q", metavar="TEXT", callback=check_encoding, help="Question; may be given several times."
+    ),
 ]
 Choices = Annotated[
     list[str] | None,
     typer.Option(
-        "--choice", metavar="TEXT", help="Possible answer; give at least two. The most probable one is the answer."
+        "--choice",
+        metavar="TEXT",
+        callback=check_encoding,
+        help="Possible answer; give at least two. The most probable one is the answer.",
     ),
 ]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
@@ -69,6 +94,7 @@ NotStated = Annotated[
     typer.Option(
         "--not-stated",
         metavar="TEXT",
+        callback=check_encoding,
         help="Reply if the documents do not state the answer; with an empty text, every answer is given.",
     ),
 ]
@@ -126,7 +152,7 @@ def _loading(name: str) -> AbstractContextManager[None]:
     from lorify.base.files.locate import DEFAULT_BASE
 
     logging.disable_progress_bar()  # switches the hub's bars off too
-    if name == DEFAULT_BASE or Path(name).expanduser().exists():
+    if name == DEFAULT_BASE or expand_home(name).exists():
         return show_spinner(f"loading {name}")
     enable_progress_bars()
     return nullcontext()
@@ -186,20 +212,6 @@ def _note_doubts(model: Lorify, contexts: list[Context]) -> None:
             limit = model.internalizer.max_focused_tokens
             for note in document_notes(document.name, document.text, num_tokens, max_focused_tokens=limit):
                 stderr().print(f"note: {note}", style="yellow", markup=False)
-
-
-def check_encoding(questions: list[str]) -> None:
-    """Refuse questions on the command line that are not valid UTF-8, which Python represents as surrogates.
-
-    Raises:
-        LorifyError: if a question is not valid UTF-8.
-    """
-    for question in questions:
-        try:
-            question.encode()
-        except UnicodeEncodeError:
-            shown = question.encode(errors="replace").decode()
-            raise LorifyError(f"question {shown!r} of -q is not in UTF-8; give it in that encoding") from None
 
 
 def check_adapter_output(folder: Path) -> None:

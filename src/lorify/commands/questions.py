@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lorify.commands.confidence import note_bare_answer, warn_if_doubtful
-from lorify.commands.options import check_encoding
 from lorify.commands.terminal import print_line, show_spinner, write_stream
 from lorify.data.answers import NOT_STATED
 from lorify.errors import LorifyError, RequestError
@@ -37,9 +36,8 @@ def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
         The questions; empty if a person at the terminal can chat instead.
 
     Raises:
-        LorifyError: if a required question is missing, or a question is not in UTF-8.
+        LorifyError: if a required question is missing, or standard input is not in UTF-8.
     """
-    check_encoding(given or [])
     return given or _piped_questions(required=required)
 
 

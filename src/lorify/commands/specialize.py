@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lorify.commands.options import Base, Json, Output, TaskHypernetwork, check_adapter_output, load_model
+from lorify.commands.options import (
+    Base,
+    Json,
+    Output,
+    TaskHypernetwork,
+    check_adapter_output,
+    check_encoding,
+    load_model,
+)
 from lorify.commands.task_examples import check_examples_of, split_examples
 from lorify.commands.terminal import duration, print_json, print_line, show_spinner, stderr
 
@@ -26,6 +34,7 @@ Example = Annotated[
     typer.Option(
         "--example",
         metavar="'INPUT => OUTPUT'",
+        callback=check_encoding,
         help="Example of the task, fitted into the adapter; may be given several times.",
     ),
 ]
@@ -43,7 +52,10 @@ Check = Annotated[
 
 def specialize(
     description: Annotated[
-        str, typer.Argument(metavar="DESCRIPTION", help="Description of the task; - is standard input.")
+        str,
+        typer.Argument(
+            metavar="DESCRIPTION", callback=check_encoding, help="Description of the task; - is standard input."
+        ),
     ],
     output: Output,
     example: Example = None,

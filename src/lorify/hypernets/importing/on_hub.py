@@ -20,6 +20,7 @@ from lorify.hypernets.importing.conversion import (
     find_kind_of_checkpoint,
     is_checkpoint,
 )
+from lorify.plain_files import expand_home
 
 _SETTINGS_FILES = ("args.yaml", "adapter_config.json")
 
@@ -32,7 +33,7 @@ def checkpoint_folder(path: Path | str) -> Path:
     """
     address = HubAddress.parse(path)
     if address is None:
-        return Path(path).expanduser()
+        return expand_home(path)
     prefix = f"{address.folder}/" if address.folder else ""
     names = [f"*{name}" for name in (*checkpoint_markers(), *_SETTINGS_FILES)]
     patterns = [prefix + pattern for pattern in (*DATA_FILES, *names)]
@@ -53,7 +54,7 @@ def hypernetwork_for(base: BaseLM, path: Path | str) -> Path:
     """
     address = HubAddress.parse(path)
     if address is None:
-        return Path(path).expanduser()
+        return expand_home(path)
     folder = checkpoint_folder(path)
     if is_checkpoint(folder) and not any(folder.glob("*.safetensors")):
         return _imported(folder, address, base)

@@ -33,6 +33,7 @@ from lorify.base.structure import find_blocks
 from lorify.contexts.vision import is_vision_language
 from lorify.errors import BaseModelError, ConfigError, first_line
 from lorify.hypernets.adapted_modules import AdaptedModule
+from lorify.plain_files import expand_home
 from lorify.training.engine.peak_memory import Cost, measure_cost
 
 ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
@@ -208,7 +209,7 @@ def read_architecture(name: str) -> PreTrainedConfig:
     if name in known:
         fields = dict(known[name])
         return AutoConfig.for_model(fields.pop("model_type"), **fields)
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     is_hub_id = not folder.exists() and name != DEFAULT_BASE and name.count("/") == 1
     source = name if is_hub_id or (folder / "config.json").is_file() else resolve_base(name)
     try:

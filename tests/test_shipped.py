@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import lorify
-from lorify.adapters import AdapterStack, build_lora_batch
+from lorify.adapters import AdapterStack, build_lora_batch, export_peft, merge_into_base
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.plan import Query, continue_chat
 from lorify.contexts.documents import document_from_text
@@ -133,6 +133,14 @@ def test_most_tasks_are_done_from_their_description(model):
     done_by_base = [model.ask(question) == answer for _, question, answer in TASKS]
     assert sum(done) >= 4
     assert sum(done_by_base) <= 1
+
+
+@pytest.mark.parametrize("description", [description for description, _, _ in TASKS[:3]])
+def test_the_adapter_of_a_task_is_exported_and_merged(model, tmp_path, description):
+    adapter = model.specialize(description)
+    export_peft(adapter, model.base, tmp_path / "peft")
+    merge_into_base(model.base, adapter, tmp_path / "merged")
+    assert (tmp_path / "peft" / "adapter_config.json").is_file() and (tmp_path / "merged" / "config.json").is_file()
 
 
 def test_streaming_gives_the_same_answer_as_asking(model):

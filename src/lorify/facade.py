@@ -282,13 +282,13 @@ class Lorify:
         """Combine adapters, each with a scale, to answer with all of them.
 
         Adapters of documents that this hypernetwork made become one adapter, as if their documents had been
-        internalized together. The updates of all others, such as adapters of tasks, are added up.
+        internalized together. The updates of all others, such as adapters of tasks, are added up. An adapter with the
+        scale 0 is left out; any other scale changes no answers that are words of a document.
         """
-        return (
-            AdapterStack(tuple(adapters))
-            if self._internalizer is None
-            else combine_documents(self._internalizer, adapters)
-        )
+        used = [(adapter, scale) for adapter, scale in adapters if scale]
+        if self._internalizer is None:
+            return AdapterStack(tuple(used))
+        return combine_documents(self._internalizer, used)
 
     def ask(
         self,

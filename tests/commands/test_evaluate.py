@@ -183,7 +183,7 @@ def test_internalize_refines_checks_and_keeps_the_fidelity(tmp_path, document, o
     assert shown["fidelity"] == result["fidelity"] and shown["refined_seconds"] == result["refined_seconds"]
     assert shown["can_change_documents"] is False
     (tmp_path / "more.txt").write_text("More.")
-    assert "internalize its documents again" in fail("adapter", "add", folder, tmp_path / "more.txt", *options)
+    assert "without --refine" in fail("adapter", "add", folder, tmp_path / "more.txt", *options)
 
 
 def test_a_check_tells_statement_by_statement(tmp_path, document, options):

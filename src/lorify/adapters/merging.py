@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
-from lorify.adapters.probes import agree, probe_logits, probe_prompt_ids
+from lorify.adapters.probes import agree, probe_logits, run_probe
 from lorify.adapters.stack import AdapterStack
 from lorify.atomic import apply_default_permissions, replaced_folder, reported_write_errors
 from lorify.errors import AdapterError
@@ -99,8 +99,7 @@ def _merged_weight(base: BaseLM, adapters: ScaledAdapters, key: Key) -> Tensor:
 def _check_merged(base: BaseLM, rows: ScaledAdapters, folder: Path) -> None:
     """Refuse a merged model whose logits differ from those of the base with the adapters."""
     merged = type(base.model).from_pretrained(folder, dtype=base.dtype).eval()
-    logits = merged(input_ids=probe_prompt_ids(base).cpu(), use_cache=False).logits
-    if not agree(logits, probe_logits(base, AdapterStack(tuple(rows))), base.dtype):
+    if not agree(run_probe(merged, base), probe_logits(base, AdapterStack(tuple(rows))), base.dtype):
         raise AdapterError(
             "the merged model gives other logits for a probe prompt than the base with the adapters (do the adapters "
             "contain NaN or infinite values?); make the adapters again"

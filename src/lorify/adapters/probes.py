@@ -37,14 +37,13 @@ def probe_prompt_ids(base: BaseLM) -> Tensor:
 
 @torch.no_grad()
 def probe_logits(base: BaseLM, adapters: AdapterLike) -> Tensor:
-    """Return the logits of the probe prompt `[1, tokens, vocabulary]` with adapters applied."""
+    """Return `run_probe` of the base with adapters applied."""
     with base.hooks.applied(build_lora_batch([adapters], base)):
-        return base.model(input_ids=probe_prompt_ids(base), use_cache=False).logits
+        return run_probe(base.model, base)
 
 
-@torch.no_grad()
 def peft_logits(base: BaseLM, folder: Path) -> Tensor:
-    """Return the logits of the probe prompt `[1, tokens, vocabulary]` with a PEFT adapter that the package peft loads.
+    """Return `run_probe` of the base with a PEFT adapter that the package peft loads.
 
     Raises:
         AdapterError: as `load_with_peft`.
@@ -52,7 +51,17 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
     adapted = load_with_peft(base, folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about how peft itself uses transformers
-        return adapted(input_ids=probe_prompt_ids(base), use_cache=False).logits
+        return run_probe(adapted, base)
+
+
+@torch.no_grad()
+def run_probe(model: PreTrainedModel | PeftModel, base: BaseLM) -> Tensor:
+    """Return a model's logits of the probe prompt without its first token, `[1, tokens - 1, vocabulary]`.
+
+    Hidden states at the first token are very large whatever it is (massive activations, arXiv 2402.17762), so that
+    rounding to bfloat16 changes its logits by several units.
+    """
+    return model(input_ids=probe_prompt_ids(base).to(model.device), use_cache=False).logits[:, 1:]
 
 
 def load_with_peft(base: BaseLM, folder: Path) -> PeftModel:

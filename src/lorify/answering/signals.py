@@ -86,8 +86,8 @@ class AnswerSignals:
 
     @cached_property
     def stated(self) -> StatedSignals | None:
-        """Signals of whether the documents state the answer; None if its source is unknown."""
-        if self.source is None:
+        """Signals of whether the documents state the answer; None if its source or a document's text is unknown."""
+        if self.source is None or not self._knows_all_documents:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
         request = self.plan.request
@@ -96,6 +96,13 @@ class AnswerSignals:
         if extracted is None:
             extracted = self._find_spans([AskedDocuments(question, self.evidence, in_chat)])[0].stated
         return stated_signals(self.text, self.surprisal, self.source, located, question=question, extracted=extracted)
+
+    @property
+    def _knows_all_documents(self) -> bool:
+        """Whether the tokens of all documents are kept; others may state what these do not."""
+        request = self.plan.request
+        adapters = () if request is None else request.adapters.adapters
+        return len(self.evidence) == sum(len(adapter.provenance.documents) for adapter in adapters)
 
     @property
     def confidence(self) -> ConfidenceSignals:

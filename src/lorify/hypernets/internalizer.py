@@ -341,8 +341,19 @@ def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> 
 
 
 def not_rebuildable(adapter: Adapter, name: str) -> AdapterError:
-    """Make the error for an adapter that the hypernetwork `name` did not make."""
+    """Make the error for an adapter whose documents the hypernetwork `name` cannot change or divide."""
+    provenance = adapter.provenance
+    if adapter.statistics is None:
+        return AdapterError(
+            "the adapter keeps nothing of documents, as it is of a task or was imported; expected one that `lorify "
+            "internalize` made"
+        )
+    if provenance.refined_seconds is not None:
+        return AdapterError(
+            "the adapter was refined, so its documents can no longer be told apart; internalize them again without "
+            "--refine"
+        )
     return AdapterError(
-        f"the adapter was made by {adapter.provenance.hypernetwork}, not by {name}, or carries no statistics; "
-        "internalize its documents again"
+        f"the adapter was made by {provenance.hypernetwork}, not by {name} with the weights that are loaded; load that "
+        "hypernetwork, or internalize its documents again"
     )

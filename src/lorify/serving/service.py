@@ -132,7 +132,7 @@ class Service:
             self._loans.check(sizes)
             # Adapters with a scale of 0 are loaded too, because an unknown one is an error even then.
             adapters = [(self.store.get(id, owner), scale) for id, scale in wanted.items()]
-            stack = self.model.combine([(adapter, scale) for adapter, scale in adapters if scale])
+            stack = self.model.combine(adapters)
             self._loans.lend(stack, sizes, owner)
             return stack
 

@@ -211,5 +211,5 @@ def test_what_cannot_be_divided_is_refused():
     with pytest.raises(AdapterError, match="without --study"):
         INTERNALIZER.divide(studied)
     refined = replace(adapter, provenance=adapter.provenance.model_copy(update={"refined_seconds": 1.0}))
-    with pytest.raises(AdapterError, match="internalize its documents again"):
+    with pytest.raises(AdapterError, match="internalize them again without --refine"):
         INTERNALIZER.divide(refined)

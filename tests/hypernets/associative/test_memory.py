@@ -41,19 +41,18 @@ def test_a_focus_on_all_tokens_equally_is_the_adapter_without_focus(hypernetwork
 
 @torch.no_grad()
 def test_the_focused_solution_is_the_ridge_solution_of_the_changed_weights(hypernetwork, memory):
-    """Other tokens weigh `min_factor` in S and nothing in M; `other_M` is added to M unchanged."""
+    """Other tokens weigh `min_factor` in S and nothing in M."""
     factors = torch.rand(N, T).clamp_min(0.1)
     chosen = torch.arange(0, T, 2)
     some = TokenMemory(memory.keys[:, :, chosen], memory.values[:, :, chosen], memory.weights[:, :, chosen])
     all_factors = torch.full((N, T), 0.1).scatter(1, chosen.expand(N, -1), factors[:, chosen])
     S = replace(memory, weights=memory.weights * all_factors).statistics().S
     M = replace(some, weights=some.weights * factors[:, chosen]).statistics().M
-    other_M = torch.randn_like(M)
     min_factor = torch.full((N,), 0.1)
     inverse = torch.cholesky_inverse(hypernetwork.factorize(0.1 * memory.statistics().S)).float()
     scale = hypernetwork.output_scale()
-    found = solve_chosen_tokens(inverse, some, factors[:, chosen], min_factor, scale=scale, other_M=other_M)
-    wanted = hypernetwork.write(Statistics(S, M + other_M))
+    found = solve_chosen_tokens(inverse, some, factors[:, chosen], min_factor, scale=scale)
+    wanted = hypernetwork.write(Statistics(S, M))
     torch.testing.assert_close(hypernetwork.append_static_lora(found), wanted)
 
 

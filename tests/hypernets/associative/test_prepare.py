@@ -158,6 +158,16 @@ def test_nothing_is_focused_without_a_reader():
     assert focused_on(plain, adapter, "Who keeps bees?") is adapter
 
 
+def test_beside_documents_without_tokens_an_adapter_is_focused_only_on_certain_answers():
+    kept, dropped = FOCUSING.internalize(DOCUMENTS[:1]), without_tokens(FOCUSING.internalize(DOCUMENTS[1:2]))
+    both = FOCUSING.combine([(kept, 1.0), (dropped, 1.0)])
+    with reader_of(FOCUSING, constant(1.0)):
+        assert_same_weights(focused_on(FOCUSING, both, "Why?"), focused_on(FOCUSING, kept, "Why?"))
+    with reader_of(FOCUSING, constant(-1.0)):  # the answer may be in the other document
+        assert focused_on(FOCUSING, both, "Why?") is both
+        assert focused_on(FOCUSING, kept, "Why?") is not kept
+
+
 def test_a_long_document_is_focused_as_if_its_memory_had_been_kept():
     encoding = replace(FOCUSING, limits=CacheLimits(memory_tokens=100, reencoded_chunks=100))
     wanted, adapter = FOCUSING.internalize([LONG]), encoding.internalize([LONG])
@@ -227,5 +237,5 @@ def test_another_hypernetwork_makes_an_adapter_from_disk_again_from_its_tokens(t
     assert made_again.provenance.hypernetwork == "other" and other.can_rebuild(made_again)
     assert made_again.provenance.documents == adapter.provenance.documents
     save_adapter(FOCUSING.reduce(adapter, "none"), tmp_path / "without tokens")
-    with pytest.raises(AdapterError, match=r"not by other.*internalize its documents again"):
+    with pytest.raises(AdapterError, match=r"not by other .*internalize its documents again"):
         other.attach_weights(load_adapter(tmp_path / "without tokens"))

@@ -122,7 +122,7 @@ def test_a_refined_adapter_shares_its_A_and_can_no_longer_change_documents():
     generated = MODEL.internalize(DOCUMENT)
     refined = refine(BASE, generated, [DOCUMENT], prompts=PROMPTS, seconds=0.01)
     assert all(pair.A is generated.weights[key].A for key, pair in refined.weights.items())
-    with pytest.raises(AdapterError, match="internalize its documents again"):
+    with pytest.raises(AdapterError, match="without --refine"):
         MODEL.add(refined, document_from_text("More.", "more"))
 
 

@@ -82,6 +82,10 @@ class _Answer(NamedTuple):
     def is_certain(self) -> bool:
         return max(largest_probabilities(self.probabilities)) > MIN_ANSWER_PROBABILITY
 
+    @property
+    def knows_all_tokens(self) -> bool:
+        return all(document.tokens is not None for document in self.documents)
+
     def evidence(self, adapter: Adapter) -> list[TokenEvidence]:
         documents = zip(adapter.provenance.documents, self.documents, strict=True)
         cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
@@ -205,7 +209,8 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         answer there with high probability (as for `When did it begin?`). The reader runs at most once for a question.
 
         An adapter is not focused if the hypernetwork has no reader, another hypernetwork made the adapter, it keeps no
-        tokens of its documents, or the question is empty. Focused adapters have no statistics.
+        tokens of its documents, or the question is empty. If it keeps those of some documents only, it is focused where
+        the reader is certain that one of them has the answer. Focused adapters have no statistics.
         """
         pairs = list(zip(adapters, questions, strict=True))
         is_on = [not only_if_relevant or self._overlaps(*pair) for pair in pairs]
@@ -216,7 +221,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             evidence = None if answer is None else answer.evidence(adapter)
             if not is_on[i] and not (answer is not None and answer.is_certain):
                 prepared.append(PreparedAdapter(None, evidence))
-            elif focus and answer is not None:
+            elif focus and answer is not None and (answer.knows_all_tokens or answer.is_certain):
                 prepared.append(PreparedAdapter(self._focus(adapter, answer), evidence))
             else:
                 prepared.append(PreparedAdapter(adapter, evidence))
@@ -385,10 +390,9 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def _solve_focused(self, adapter: Adapter, answer: _Answer) -> Tensor:
         """Solve for `B [L, 1, r, d]` of the tokens that answer a question."""
         memory, factors = self._choose_tokens(answer)
-        others = [document.statistics.M for document in answer.documents if document.tokens is None]
         background = self._background(adapter, answer.documents)
         # One by one: a batch of solves is no faster on a CPU, and takes the memory of all.
-        return self._solver.write(background, memory, factors, sum_documents(others) if others else None)
+        return self._solver.write(background, memory, factors)
 
     def _choose_tokens(self, answer: _Answer) -> tuple[TokenMemory, Tensor]:
         """Tokens with the largest factors `[L, 1, t, ...]`, and their factors `[1, t]`."""
@@ -400,15 +404,16 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return TokenMemory.concatenated(memories, dim=2), own_factors.unsqueeze(0)
 
     def _background(self, adapter: Adapter, documents: Sequence[DocumentMemory]) -> Background:
-        """Return what all questions about the documents share; cached by the content of their statistics."""
-        num_tokens = sum(record.num_tokens for record in adapter.provenance.documents)
+        """Return what all questions about the documents with tokens share; cached by what their statistics contain."""
+        stored = zip(adapter.provenance.documents, adapter.statistics or (), documents, strict=True)
+        cached = [(record.num_tokens, one, memory) for record, one, memory in stored if memory.tokens is not None]
+        num_tokens = sum(count for count, _, _ in cached)
 
         def compute() -> Background:
-            S = sum_documents([document.S for document in documents])
+            S = sum_documents([memory.S for _, _, memory in cached])
             return self._solver.background(S, torch.tensor([num_tokens], device=S.device))
 
-        key = (num_tokens, *(key_digest(stored) for stored in adapter.statistics or ()))
-        return self.backgrounds.get(key, compute)
+        return self.backgrounds.get((num_tokens, *(key_digest(one) for _, one, _ in cached)), compute)
 
     def _add_refinement(
         self, focused: Mapping[Key, LoraPair], refined: Adapter, documents: Sequence[DocumentMemory]

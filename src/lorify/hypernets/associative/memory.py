@@ -109,13 +109,7 @@ def factorize_ridge(S: Tensor, log_lambda: Tensor) -> Tensor:
 
 
 def solve_chosen_tokens(
-    inverse: Tensor,
-    memory: TokenMemory,
-    factors: Tensor,
-    min_factor: Tensor,
-    *,
-    scale: Tensor,
-    other_M: Tensor | None = None,
+    inverse: Tensor, memory: TokenMemory, factors: Tensor, min_factor: Tensor, *, scale: Tensor
 ) -> Tensor:
     """Solve the ridge regression for a few chosen tokens, given the inverse of what all tokens contribute to `S`.
 
@@ -130,7 +124,6 @@ def solve_chosen_tokens(
         factors: weight of each chosen token, relative to its weight in `memory` `[N, T]`, at most 1.
         min_factor: relative weight of all other tokens in `S` `[N]`; they contribute nothing to `M`.
         scale: multiplies the solution `[L, 1, 1, 1]`.
-        other_M: `M` of documents without chosen tokens `[L, N, r, d]`.
 
     Returns:
         `[L, N, r, d]`.
@@ -141,8 +134,4 @@ def solve_chosen_tokens(
     gram = projected @ keys.transpose(2, 3) * extra_weights.unsqueeze(2)  # [L, N, T, T]
     gains = torch.linalg.solve(torch.eye(gram.shape[-1]).to(gram) + gram, projected).transpose(2, 3)  # [L, N, r, T]
     values = memory.values * (memory.weights * factors).unsqueeze(-1)  # [L, N, T, d]
-    solution = (scale * gains) @ values
-    if other_M is None:
-        return solution
-    other_M = other_M.to(inverse.dtype)
-    return solution + scale * (inverse @ other_M - gains @ (extra_weights.unsqueeze(-1) * (projected @ other_M)))
+    return (scale * gains) @ values

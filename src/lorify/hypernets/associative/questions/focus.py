@@ -118,27 +118,19 @@ class FocusSolver:
         inverse = torch.cholesky_inverse(self.hypernetwork.factorize(min_factor.view(-1, 1, 1) * S)).float()
         return Background(inverse, min_factor)
 
-    def write(
-        self, background: Background, memory: TokenMemory, factors: Tensor, other_M: Tensor | None = None
-    ) -> Tensor:
+    def write(self, background: Background, memory: TokenMemory, factors: Tensor) -> Tensor:
         """Solve for adapters, at a fraction of the cost of `AssociativeHypernetwork.write`.
 
         Args:
             background: of the documents.
             memory: the chosen tokens `[L, N, T, ...]`.
             factors: factor of each chosen token `[N, T]`.
-            other_M: `M` of documents without cached tokens `[L, N, r, d]`.
 
         Returns:
             `B [L, N, r + bias_rank, d]`, scaling included.
         """
         solution = solve_chosen_tokens(
-            background.inverse,
-            memory,
-            factors,
-            background.min_factor,
-            scale=self.hypernetwork.output_scale(),
-            other_M=other_M,
+            background.inverse, memory, factors, background.min_factor, scale=self.hypernetwork.output_scale()
         )
         return self.hypernetwork.append_static_lora(solution)
 

@@ -49,7 +49,7 @@ from lorify.hypernets.specializer import Specializer
 
 # Over 200 lines: one short method for each verb of the public API, most of it docstrings.
 class Lorify:
-    """A base model that learns documents and tasks in one forward pass. Long, as it is the whole Python API.
+    """A base model that learns documents and tasks in one forward pass.
 
     Example:
         >>> import lorify

@@ -15,7 +15,7 @@ Key = tuple[int, str]
 """Identifies a linear layer: (block index, module name such as `down_proj`)."""
 
 RECENTLY_REBUILT = 4
-"""So many rebuilt adapters are kept in memory, since several callers read the pairs of one adapter in turn."""
+"""Number of rebuilt adapters that are kept in memory, since several callers read the pairs of one adapter in turn."""
 
 
 class PairShape(NamedTuple):

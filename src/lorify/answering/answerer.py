@@ -122,29 +122,18 @@ class Answerer:
         return replace(self.prompts, system_turn=True, template=find_published_template(self.base.tokenizer))
 
     def chat_request(
-        self,
-        messages: Sequence[Message],
-        adapters: AdapterStack,
-        *,
-        only_if_relevant: bool = True,
-        not_stated: str | None = None,
+        self, messages: Sequence[Message], adapters: AdapterStack, *, not_stated: str | None = None
     ) -> AnswerRequest:
         """Build the prompt of a chat, whose last question decides which adapters are on.
 
         Args:
             messages: the chat so far, each turn with `role` and `content`.
             adapters: the adapters to answer with.
-            only_if_relevant: switch off adapters whose documents the question is not about.
             not_stated: as for `Query`.
         """
         ids = self.prompts_for(adapters).chat_ids(_chat(messages, adapters))
         return AnswerRequest(
-            ids,
-            adapters,
-            last_question(messages),
-            only_if_relevant=only_if_relevant,
-            not_stated=not_stated,
-            turns=turns_of_follow_up(messages),
+            ids, adapters, last_question(messages), not_stated=not_stated, turns=turns_of_follow_up(messages)
         )
 
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:

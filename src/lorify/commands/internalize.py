@@ -36,7 +36,12 @@ Refine = Annotated[
 ]
 Study = Annotated[
     float | None,
-    typer.Option("--study", metavar="SECONDS", min=0.1, help="Improve the one adapter for all questions, for exports."),
+    typer.Option(
+        "--study",
+        metavar="SECONDS",
+        min=0.1,
+        help="Improve answers without focus, which are those of exports, for this long.",
+    ),
 ]
 KeepOption = Annotated[
     Literal["tokens", "index", "none"],

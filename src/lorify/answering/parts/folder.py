@@ -38,8 +38,8 @@ tags:
 # LoRA adapters of a clause each, written by lorify
 
 Hypernetwork {hypernetwork} wrote these {count} adapters for {base_name} (SHA-256 of the weights {base_digest}). Each
-knows a clause of a document. `{parts_name}` names them, with their clauses in order. A clause may need the sentences
-around it to be understood, so clauses have the number of their passage, a few sentences.
+holds one clause of a document. `{parts_name}` lists them in order, each with the text of its clause and the number of
+its passage (a few sentences), since a clause alone can be hard to understand.
 
 For each question, choose an adapter, and ask the question with it as the only turn, in the base's chat template and
 without a system message. Decode greedily; answers are short and begin with a space. Questions about none of the

@@ -22,7 +22,7 @@ from lorify.hypernets.associative.questions.words import hash_stem, word_stems
 from lorify.hypernets.evidence import superseded_documents
 
 CANDIDATES = 8
-"""So many texts are read by the extractor."""
+"""Number of texts that the extractor reads."""
 
 
 @dataclass(frozen=True)

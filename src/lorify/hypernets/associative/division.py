@@ -22,9 +22,9 @@ from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.token_cache import CachedTokens
 
 PASSAGE_TOKENS = 50
-"""A passage ends before a sentence that would make it longer than this."""
+"""Once a passage has `MIN_PASSAGE_TOKENS`, it ends before a sentence that would make it longer than this."""
 MIN_PASSAGE_TOKENS = 16
-"""A passage has at least so many tokens before it ends: headings stay with what follows them."""
+"""Minimum length of a passage that others follow, so that headings stay with what follows them."""
 MAX_SENTENCE_TOKENS = 256
 """A longer sentence, such as text without punctuation, is divided between tokens."""
 MIN_CLAUSE_WORDS = 2
@@ -180,8 +180,8 @@ class DividedAdapter:
 def find_passages(pieces: Sequence[str]) -> list[tuple[int, int]]:
     """Find the passages of a text that is given token by token.
 
-    A passage is as many whole sentences as `PASSAGE_TOKENS` allows, and ends before a paragraph if it is not very
-    short.
+    A passage is as many whole sentences as `PASSAGE_TOKENS` allows. Once it has `MIN_PASSAGE_TOKENS`, it also ends
+    before a new paragraph.
 
     Args:
         pieces: text of each token.

@@ -163,7 +163,7 @@ def add(adapter_dir: ChangedDir, documents: Documents, base: Base = None, hypern
     Example: lorify adapter add handbook-adapter travel-policy.md
     """
     adapter = _load_local(adapter_dir)
-    read = read_contexts(documents)
+    read = read_contexts(documents, [document.name for document in adapter.provenance.documents])
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("internalizing"):
         changed = model.add(model.attach_weights(adapter), *read)

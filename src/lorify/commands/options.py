@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from lorify.commands.document_names import check_given_once, path_names
 from lorify.commands.terminal import show_progress, show_spinner, stderr
 from lorify.contexts.documents import MAX_BYTES
 from lorify.errors import AdapterError, LorifyError
@@ -175,16 +177,26 @@ def load_base_model(name: str, *, float32: bool = False, sharded: bool = False) 
             return load_base(name, dtype=torch.float32 if float32 else None, sharded=sharded)
 
 
-def read_contexts(sources: list[str]) -> list[Context]:
+def read_contexts(sources: list[str], known: Collection[str] = ()) -> list[Context]:
     """Read documents and images; called before a model is loaded, so that errors are reported early.
 
+    Files of one name are named by the ends of their paths that tell them apart.
+
+    Args:
+        sources: paths, or `-` for standard input.
+        known: names of documents that are in the adapter already.
+
     Raises:
-        ContextError: if one is missing, empty or unreadable.
+        ContextError: if one is missing, empty, unreadable or given twice.
     """
     from lorify.contexts.images import read_context
 
+    check_given_once(sources)
     with show_spinner("reading"):
-        return [read_context(source) for source in sources]
+        contexts = [read_context(source) for source in sources]
+    for i, name in path_names(sources, known).items():
+        contexts[i] = replace(contexts[i], name=name)
+    return contexts
 
 
 def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = "tokens") -> Adapter:

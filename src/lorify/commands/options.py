@@ -102,6 +102,9 @@ NotStated = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
+AdapterOutput = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder to write; an adapter that is there is replaced.")
+]
 
 MAX_TOKENS = 128
 
@@ -238,6 +241,41 @@ def check_adapter_output(folder: Path) -> None:
         return
     if folder.exists():
         raise AdapterError(f"output {folder} exists and is not an adapter folder; give a new or empty folder with -o")
+
+
+def check_no_adapter(folder: Path) -> None:
+    """Check, before any work is done, that an export or a model would not be written over an adapter of lorify.
+
+    Raises:
+        AdapterError: if `folder` holds one.
+    """
+    from lorify.adapters.storage import RECORD_NAME
+
+    if (folder / RECORD_NAME).exists():
+        raise AdapterError(f"output {folder} is an adapter of lorify, which is not replaced; give another path with -o")
+
+
+def save_new_adapter(adapter: Adapter, folder: Path) -> None:
+    """Save an adapter that was made from scratch; if it replaces another one, print which."""
+    from lorify.adapters.storage import RECORD_NAME, save_adapter
+
+    replaced = _describe_saved(folder) if (folder / RECORD_NAME).exists() else None
+    save_adapter(adapter, folder)
+    if replaced is not None:
+        stderr().print(f"note: replaced {replaced} in {folder}", style="yellow", markup=False)
+
+
+def _describe_saved(folder: Path) -> str:
+    """What the adapter in a folder was made of, in a few words."""
+    from lorify.adapters.storage import read_provenance
+
+    try:
+        names = [document.name for document in read_provenance(folder).documents]
+    except AdapterError:  # it is damaged, which replacing it repairs
+        names = []
+    if not names:
+        return "the adapter"
+    return f"the adapter of {names[0] if len(names) == 1 else f'{len(names)} documents'}"
 
 
 def parse_scaled(value: str) -> tuple[Path, float]:

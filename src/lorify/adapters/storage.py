@@ -256,7 +256,7 @@ def _read_record(folder: Path) -> _AdapterRecord:
         return _AdapterRecord.model_validate(document)
     except ValidationError as error:
         raise AdapterError(
-            f"adapter {folder}: {RECORD_NAME} is damaged at {first_problem(error)}; make the adapter again"
+            f"adapter {folder}: {RECORD_NAME} is damaged ({first_problem(error)}); make the adapter again"
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

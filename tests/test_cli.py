@@ -1,14 +1,17 @@
 """The command line on a tiny random base; bad input has tests of its own in `bad_input`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import TOWER_TEXT
 from typer.testing import CliRunner, Result
 
-import lorify.facade
+from lorify.answering.answerer import Answer, Answerer
+from lorify.answering.plan import AnswerRequest
+from lorify.base.chat.prompts import Message
 from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.cli import app
@@ -59,6 +62,35 @@ def test_help_ends_with_an_example(command: str) -> None:
     assert f"Example: {' '.join(['lorify', *words])}" in " ".join(output.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("--bogus",), "no such option: --bogus (see `lorify --help`)"),
+        (("adapter", "show"), "missing argument 'DIR' (see `lorify adapter show --help`)"),
+        (("bogus",), "no such command 'bogus' (see `lorify --help`)"),
+    ],
+)
+def test_a_usage_error_is_one_line(command: tuple[str, ...], message: str) -> None:
+    result = CliRunner().invoke(app, command, prog_name="lorify")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_a_group_without_a_command_shows_its_help() -> None:
+    result = run("adapter")
+    assert "Usage:" in result.output and "error:" not in result.output
+
+
+def test_a_chat_goes_on_after_a_question_that_is_too_long(
+    adapter_dir: Path, hypernetwork_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_in_chat(monkeypatch, "Why? " * 600, "Who?")
+    monkeypatch.setattr(Answerer, "stream", lambda *_args: iter([" Nora"]))
+    monkeypatch.setattr(Answerer, "answer", lambda *_args, **_options: [Answer("Nora", True)])
+    result = run("chat", "--adapter", adapter_dir, "--hypernetwork", hypernetwork_dir)
+    assert result.stdout.split() == ["Nora"]
+    assert "error: the prompt has " in result.stderr and "Traceback" not in result.stderr
+
+
 def test_ask_answers_each_question(document: Path, model_options: list[object]) -> None:
     output = succeed("ask", document, "-q", "How high?", "-q", "Who?", "--max-tokens", 4, *model_options)
     assert "Q: How high?" in output and "Q: Who?" in output
@@ -97,9 +129,10 @@ def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path, hypernetwork_dir:
     assert json.loads(output)["answers"][0]["question"] == "Who?"
 
 
-def test_chat_streams_to_a_person(adapter_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def type_in_chat(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Make a command find a person at the terminal, who types these lines."""
     monkeypatch.setattr("lorify.commands.questions.is_interactive", lambda: True)
-    typed = iter(["Who?", "", "Wie hei\udcdft er?", "How high?"])
+    typed = iter(lines)
 
     def read(_prompt: str) -> str:
         try:
@@ -108,15 +141,45 @@ def test_chat_streams_to_a_person(adapter_dir: Path, monkeypatch: pytest.MonkeyP
             raise EOFError from None
 
     monkeypatch.setattr("builtins.input", read)
+
+
+def test_a_chat_answers_a_person_and_remembers(adapter_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    type_in_chat(monkeypatch, "Who?", "", "Wie hei\udcdft er?", "/help", "How high?")
+    monkeypatch.setattr(Answerer, "stream", lambda *_args: iter([" Nora"]))
+    monkeypatch.setattr(Answerer, "answer", lambda *_args, **_options: [Answer("Nora", True)])
     asked: list[list[str]] = []
-    monkeypatch.setattr(
-        lorify.facade.Lorify,
-        "stream",
-        lambda _self, messages, *_args, **_kwargs: asked.append([m["content"] for m in messages]) or iter([" Nora"]),
-    )
-    output = succeed("chat", "--adapter", f"{adapter_dir}=0.5")
-    assert output.split() == ["Nora", "Nora"]
+    chat_request = Answerer.chat_request
+
+    def ask(self: Answerer, messages: Sequence[Message], *args: Any, **options: Any) -> AnswerRequest:
+        asked.append([message["content"] for message in messages])
+        return chat_request(self, messages, *args, **options)
+
+    monkeypatch.setattr(Answerer, "chat_request", ask)
+    result = run("chat", "--adapter", f"{adapter_dir}=0.5")
+    assert result.stdout.split() == ["Nora", "Nora"]
     assert asked == [["Who?"], ["Who?", "Nora", "How high?"]]
+    assert "type a question" in result.stderr and "not UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["/quit", "exit"])
+def test_a_word_ends_a_chat(adapter_dir: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    type_in_chat(monkeypatch, word, "Who?")
+    assert succeed("chat", "--adapter", adapter_dir) == ""
+
+
+def test_a_chat_has_the_notes_and_sources_of_other_answers(
+    document: Path, model_options: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("ask", document, "--sources", "--max-tokens", 4, *model_options)
+    for question in ("Qqq zzz xxx?", "Who built the tower of Elmstead?"):
+        expected = run(*asked, "-q", question)
+        with monkeypatch.context() as patch:
+            type_in_chat(patch, question)
+            chatted = run(*asked)
+        assert chatted.stdout.strip() == expected.stdout.strip()
+        assert [line for line in chatted.stderr.splitlines() if line.startswith("note:")] == [
+            line for line in expected.stderr.splitlines() if line.startswith("note:")
+        ]
 
 
 def test_adapter_documents_come_and_go(

@@ -39,11 +39,21 @@ from lorify.extras import missing_extra
 from lorify.threads import configure_threads
 
 USER_ERROR = 2
+_USAGE_ERROR = typer.BadParameter.__base__ or typer.BadParameter
+"""Class of all usage errors, which typer does not export."""
 INTERRUPTED = 130
 
 
 class _OneLineErrors(TyperGroup):
     """Prints errors as one line on standard error; `--debug` lets them through with their traceback."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the options before the command."""
+        try:
+            return super().make_context(*args, **options)
+        except Exception as error:
+            _fail_of_usage(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -62,7 +72,8 @@ class _OneLineErrors(TyperGroup):
         except ModuleNotFoundError as error:
             _fail(missing_extra(error) or _describe(error))
         except Exception as error:
-            # Usage errors of typer are exceptions too, and it prints them itself.
+            _fail_of_usage(error)
+            # Typer shows the help of a group without a command by an exception.
             if type(error).__module__.startswith(("typer", "click")):
                 raise
             _fail(_describe(error))
@@ -71,6 +82,15 @@ class _OneLineErrors(TyperGroup):
 def _fail(message: str, *, code: int = USER_ERROR, label: str = "error: ") -> None:
     stderr().print(label + " ".join(message.split()), markup=False, style="red" if label else None)
     raise typer.Exit(code)
+
+
+def _fail_of_usage(error: Any) -> None:
+    """Print a wrong option or argument, which typer would show in three lines; does nothing about another error."""
+    context, message = getattr(error, "ctx", None), getattr(error, "message", "")
+    if not isinstance(error, _USAGE_ERROR) or context is None or message == context.get_help():
+        return
+    message = error.format_message()
+    _fail(f"{message[:1].lower()}{message[1:].rstrip('.')} (see `{context.command_path} --help`)")
 
 
 def _describe(error: Exception) -> str:

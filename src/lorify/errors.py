@@ -158,10 +158,10 @@ class EngineError(ServingError):
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return the first problem that pydantic found, with the path of the field, in one line."""
+    """Return the first problem that pydantic found, with the path of the field if it is one, in one line."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
-    return f"{where or 'all of it'}: {first['msg']}"
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def first_line(error: BaseException) -> str:

@@ -30,7 +30,8 @@ from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
-from lorify.contexts.images import ContextSource, as_context, as_text
+from lorify.contexts.documents import check_different_names
+from lorify.contexts.images import Context, ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
@@ -207,13 +208,20 @@ class Lorify:
             keep: what to keep of their tokens for focusing the adapter on a question, see
                 `lorify.hypernets.internalizer.Keep`. Documents that are added later are kept alike.
             report: called with the number of tokens read since the last call.
+
+        Raises:
+            ContextError: if there is no source, one cannot be read, or two have the same name.
         """
-        adapter = self.internalizer.internalize([as_context(source) for source in sources], report)
+        adapter = self.internalizer.internalize(_read_named(sources), report)
         return self.internalizer.reduce(adapter, keep)
 
     def add(self, adapter: Adapter, *sources: ContextSource) -> Adapter:
-        """Add documents to an adapter; one with the name of a document already there replaces it."""
-        return self.internalizer.add(adapter, [as_context(source) for source in sources])
+        """Add documents to an adapter; one with the name of a document already there replaces it.
+
+        Raises:
+            ContextError: if a source cannot be read, or two have the same name.
+        """
+        return self.internalizer.add(adapter, _read_named(sources))
 
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """Remove documents from an adapter, which then has the weights it would have had without them."""
@@ -544,6 +552,13 @@ def load_router(folder: Path | str) -> PartRouter:
     """
     router = PartRouter.load(folder)
     return replace(router, extractor=shipped.load_extractor_for(None))
+
+
+def _read_named(sources: Sequence[ContextSource]) -> list[Context]:
+    """Read documents or images that are told apart by their names, as an adapter replaces and removes them by name."""
+    contexts = [as_context(source) for source in sources]
+    check_different_names([context.name for context in contexts])
+    return contexts
 
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:

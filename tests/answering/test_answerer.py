@@ -10,11 +10,12 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.quotes import quote_kind
-from lorify.base.chat.prompts import PromptBuilder
+from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.cloze.statements import find_cloze_statements
+from lorify.errors import ContextError
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.relevance import Relevance
@@ -178,3 +179,19 @@ def test_a_reason_is_not_quoted_from_documents_that_the_question_is_not_about():
     with patch.object(AssociativeInternalizer, "prepare", return_value=off):
         assert model.answerer.plan_query(Query("Why is the sky blue?", stack)).quote is None
         assert model.answerer.plan_query(Query("Summarize it.", stack)).quote is not None
+
+
+def test_a_question_longer_than_the_window_is_refused_before_the_base_reads_it():
+    model = tiny_lorify()
+    adapter = model.internalize(document_from_text("The mill opens at nine."))
+    question = "Why? " * model.base.window_tokens
+    length = len(model.answerer.prompts.question_ids(question))
+    message = f"the prompt has {length:,} tokens, and the context window of base {model.base.name} is 512 tokens; "
+    for ask in (
+        lambda: model.ask(question, adapter),
+        lambda: model.ask_batch(["Who?", question], [None, None]),
+        lambda: next(model.stream([Message(role="user", content=question)], adapter)),
+        lambda: model.choose(question, ["yes", "no"]),
+    ):
+        with pytest.raises(ContextError, match=message):
+            ask()

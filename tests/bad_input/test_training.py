@@ -162,7 +162,7 @@ def test_all_problems_of_a_config_are_listed(tmp_path: Path, fail: Fail) -> None
 def test_bad_settings(tmp_path: Path, training_config: Path, fail: Fail) -> None:
     command = ("train", training_config, "-o", tmp_path / "run")
     line = fail(*command, "--set", "optimization.stepz=3", "--set", "data.niah=none")
-    assert "optimization.stepz: unknown key" in line and "data.niah" in line
+    assert "optimization.stepz: unknown key, the nearest is optimization.steps" in line and "data.niah" in line
     assert "KEY=VALUE" in fail(*command, "--set", "optimization.steps")
     assert not (tmp_path / "run").exists()
 

@@ -40,7 +40,8 @@ def test_a_question_is_routed_to_a_part_or_to_the_base(parts_dir: Path) -> None:
     unrelated = "Qqq zzz xxx?"
     assert run("adapter", "route", parts_dir, part.text, unrelated) == f"{parts_dir / part.adapter}\n\n"
     shown = json.loads(run("adapter", "route", parts_dir, part.text, unrelated, "--json"))
-    assert shown == [part.model_dump(), None]
+    path = str(parts_dir / part.adapter)
+    assert shown == [{"question": part.text, "path": path, **part.model_dump()}, {"question": unrelated, "path": None}]
 
 
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,26 @@
 """Questions of `lorify ask`: what is said of an answer takes one pass over it."""
 
-from tiny_lorify import ForwardPasses, judging_lorify
+from dataclasses import replace
+
+import pytest
+from tiny_lorify import SURE, ForwardPasses, judging_lorify
 
 from lorify import Lorify
 from lorify.adapters import AdapterStack
+from lorify.answering.confidence import ConfidenceModel
+from lorify.base.chat.prompts import Message
 from lorify.base.decoding.sampling import GenerationOptions
-from lorify.commands.questions import answer_json, stream_answers
+from lorify.commands.questions import (
+    AnswerStyle,
+    answer_json,
+    check_given_choices,
+    read_questions,
+    stream_answers,
+    write_answer,
+)
 from lorify.contexts.documents import document_from_text
+from lorify.errors import LorifyError, RequestError
+from lorify.hypernets.associative.questions.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")
@@ -53,3 +67,37 @@ def test_all_sources_gives_the_answer_of_each_document_in_text_and_json(capsys):
     documents = [source["document"] for answer in result["by_document"] for source in answer["sources"]]
     assert documents and all(f"{document}: " in written for document in documents)
     assert "by_document" not in answer_json(model, stack, QUESTION, OPTIONS)
+
+
+def test_a_chat_notes_what_the_base_says_alone_and_warns_of_doubtful_answers(capsys):
+    unsure = ConfidenceModel(**SURE.model_dump() | {"bias": -9.0})
+    for model, question, expected in (
+        (judging_lorify(unsure, None), QUESTION, "may not hold this"),
+        (strict_lorify(), "Qqq zzz xxx?", "does not seem to be about the documents"),
+    ):
+        stack = AdapterStack.of(model.internalize(MILL))
+        chat = [Message(role="user", content=question)]
+        request = model.answerer.chat_request(chat, stack, not_stated="Not said.")
+        answer = write_answer(model, request, AnswerStyle(OPTIONS))
+        written = capsys.readouterr()
+        assert written.out.strip() == answer
+        assert expected in " ".join(written.err.split())
+
+
+def strict_lorify() -> Lorify:
+    """A model that takes only questions of its documents' words for questions about them."""
+    model = judging_lorify()
+    relevance = Relevance(threshold=1.0, unseen_weight=1.0, weights={})
+    return Lorify(model.base, replace(model.internalizer, relevance=relevance))
+
+
+@pytest.mark.parametrize("option", ["sources", "all_sources"])
+def test_choices_have_no_sources(option):
+    shown = f"--{option.replace('_', '-')}"
+    with pytest.raises(RequestError, match=f"^{shown} quotes .*; leave out --choice or {shown}$"):
+        check_given_choices(["yes", "no"], ["Is it?"], **{option: True})
+
+
+def test_an_empty_question_is_refused():
+    with pytest.raises(LorifyError, match=r"^a question is empty; give each -q a text$"):
+        read_questions(["Who?", " "], required=False)

@@ -33,7 +33,11 @@ def run(*args: object) -> tuple[int, str, str]:
         (["--host", "0.0.0.0"], "which other machines can reach, and there are no API keys"),
         (["--keys", "missing.json"], "is missing or has no key"),
         (["--set", "engine.max_rows=0"], "engine.max_rows"),
-        (["--set", "nonsense"], "is not a setting"),
+        (["--set", "nonsense"], "is not a setting; give KEY=VALUE, such as engine.max_rows=16"),
+        (
+            ["--set", "engine.max_row=3"],
+            "engine.max_row: unknown key, the nearest is engine.max_rows (see `lorify serve --defaults` for all keys)",
+        ),
         (["--engine", "vllm"], "go together"),
         (["--endpoint", "http://localhost:1"], "go together"),
     ],

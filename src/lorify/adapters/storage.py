@@ -74,7 +74,7 @@ class _AdapterRecord(BaseModel):
         return {(entry.layer, entry.module): PairShape(entry.rank, entry.d_in, entry.d_out) for entry in self.modules}
 
 
-def save_adapter(adapter: Adapter, folder: Path) -> None:
+def save_adapter(adapter: Adapter, folder: Path, *, replaces: bytes | None = None) -> None:
     """Write an adapter; an earlier adapter in `folder` is replaced atomically.
 
     Weights keep their dtype; those that follow from the statistics are not written. Statistics in float64 are stored in
@@ -83,9 +83,10 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
     Args:
         adapter: the adapter.
         folder: folder to write; missing parents are created.
+        replaces: content of the `adapter.json` that `adapter` is a change of; None replaces any adapter.
 
     Raises:
-        AdapterError: if `folder` holds anything but an adapter, or cannot be written.
+        AdapterError: if `folder` holds anything but an adapter, or another one than `replaces`, or cannot be written.
     """
     files: dict[str, dict[str, Tensor]] = {}
     if adapter.statistics is None or not isinstance(adapter.weights, RebuiltWeights):
@@ -117,6 +118,37 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
             provenance=adapter.provenance,
         )
         (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if replaces is not None:  # last of all, which leaves others no time to change it
+            _check_unchanged(folder, replaces)
+
+
+def _check_unchanged(folder: Path, record: bytes) -> None:
+    """Check that the folder of an adapter still has the record that was read before the adapter was changed."""
+    try:
+        is_unchanged = (folder / RECORD_NAME).read_bytes() == record
+    except FileNotFoundError:
+        is_unchanged = False
+    if not is_unchanged:
+        raise AdapterError(f"adapter {folder} was changed by another command in the meantime; run this one again")
+
+
+def read_provenance(folder: Path) -> Provenance:
+    """Read what a saved adapter was made of, without its tensors.
+
+    Raises:
+        AdapterError: if the folder holds no adapter, or its record is damaged.
+    """
+    return _read_record(folder).provenance
+
+
+def stored_bytes(folder: Path) -> int:
+    """Return the size of an adapter's files in bytes.
+
+    Args:
+        folder: as for `load_adapter`.
+    """
+    paths = [local_folder(folder, "adapter", AdapterError) / name for name in FILES]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def load_adapter(folder: Path) -> Adapter:
@@ -224,7 +256,7 @@ def _read_record(folder: Path) -> _AdapterRecord:
         return _AdapterRecord.model_validate(document)
     except ValidationError as error:
         raise AdapterError(
-            f"adapter {folder}: {RECORD_NAME} is damaged at {first_problem(error)}; make the adapter again"
+            f"adapter {folder}: {RECORD_NAME} is damaged ({first_problem(error)}); make the adapter again"
         ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

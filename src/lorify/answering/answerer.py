@@ -25,6 +25,7 @@ from lorify.base.chat.turns import without_system
 from lorify.base.decoding.generation import generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
+from lorify.errors import ContextError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
@@ -142,7 +143,11 @@ class Answerer:
         Follow-ups are rewritten first. An adapter that occurs several times with one question is prepared once. With
         documents and a task, the plan is that of the task on the documents' answer, which is given here (see
         `lorify.answering.two_passes`).
+
+        Raises:
+            ContextError: if a prompt leaves no room for an answer in the base's window.
         """
+        self._check_prompts(requests)
         if self.internalizer is not None and any(request.turns for request in requests) and self.follow_up_writer:
             requests = rewrite_follow_ups(self.base, self.follow_up_writer, requests)
         prepared = self._prepare_requests(requests)
@@ -174,6 +179,15 @@ class Answerer:
         plans = self.quotes.with_quotes(plans, evidence)
         passes = TwoPasses(self._write_drafts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
         return passes.plan(plans)
+
+    def _check_prompts(self, requests: Sequence[AnswerRequest]) -> None:
+        # Beyond its window a base takes minutes to write nonsense.
+        longest = max((len(request.prompt_ids) for request in requests), default=0)
+        if longest >= self.base.window_tokens:
+            raise ContextError(
+                f"the prompt has {longest:,} tokens, and the context window of base {self.base.name} is "
+                f"{self.base.window_tokens:,} tokens; shorten the question, or internalize its text as a document"
+            )
 
     def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
         """Prepare the adapters of requests, each only once for a question."""

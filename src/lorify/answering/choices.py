@@ -37,7 +37,8 @@ def check_choices(choices: Sequence[str]) -> None:
         RequestError: if there are fewer than two or too many choices, or one is empty or given twice.
     """
     if not 2 <= len(choices) <= MAX_CHOICES:
-        raise RequestError(f"there are {len(choices)} choices; give between 2 and {MAX_CHOICES}", param="choices")
+        found = "there is 1 choice" if len(choices) == 1 else f"there are {len(choices)} choices"
+        raise RequestError(f"{found}; give between 2 and {MAX_CHOICES}", param="choices")
     seen: set[str] = set()
     for choice in (choice.strip() for choice in choices):
         if not choice:

@@ -15,6 +15,7 @@ from lorify.commands.options import (
     Json,
     Output,
     check_encoding,
+    check_no_adapter,
     load_model,
     load_part_router,
     parse_scaled,
@@ -22,6 +23,7 @@ from lorify.commands.options import (
 )
 from lorify.commands.terminal import print_json, print_line, show_progress, show_spinner, stderr
 from lorify.errors import AdapterError
+from lorify.plain_files import expand_home
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -36,8 +38,13 @@ KEPT_HELP = {
     "none": "the adapter is the same for all questions",
 }
 
+_INTERNAL_SIZES = frozenset({"num_bytes", "kept_bytes"})
+"""Sizes in memory; what people ask for is the size of the files."""
+
 AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder or hub address.")]
-ChangedDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder, which is changed.")]
+ChangedDir = Annotated[
+    Path, typer.Argument(metavar="DIR", callback=expand_home, help="Adapter folder, which is changed.")
+]
 
 
 @app.command()
@@ -46,14 +53,17 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
 
     Example: lorify adapter show handbook-adapter
     """
-    from lorify.adapters.storage import load_adapter
+    from lorify.adapters.storage import load_adapter, stored_bytes
 
     summary = summarize_adapter(load_adapter(adapter_dir))
+    summary["file_bytes"] = stored_bytes(adapter_dir)
     if as_json:
         print_json(summary)
         return
     documents = summary.pop("documents")
     for name, value in summary.items():
+        if name in _INTERNAL_SIZES or (value in (None, False, 0) and name != "can_change_documents"):
+            continue  # says nothing about this adapter
         print_line(f"{name.replace('_', ' '):<22} {', '.join(map(str, value)) if isinstance(value, list) else value}")
     print_line(f"{'documents':<22} {len(documents)}")
     for document in documents:
@@ -102,6 +112,7 @@ def merge(
     from lorify.adapters.merging import merge_into_base
     from lorify.adapters.storage import load_adapter
 
+    check_no_adapter(output)
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):
@@ -127,6 +138,7 @@ def export(
     from lorify.adapters.storage import load_adapter
 
     exporter = find_export(format)
+    check_no_adapter(output)
     adapter = load_adapter(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     if parts:
@@ -150,7 +162,14 @@ def route(
     router = load_part_router(folder)
     chosen = [router.choose(question) for question in questions]
     if as_json:
-        print_json([None if part is None else part.model_dump() for part in chosen])
+        print_json(
+            [
+                {"question": question, "path": None}
+                if part is None
+                else {"question": question, "path": str(folder / part.adapter), **part.model_dump()}
+                for question, part in zip(questions, chosen, strict=True)
+            ]
+        )
         return
     for part in chosen:
         print_line("" if part is None else str(folder / part.adapter))
@@ -162,12 +181,14 @@ def add(adapter_dir: ChangedDir, documents: Documents, base: Base = None, hypern
 
     Example: lorify adapter add handbook-adapter travel-policy.md
     """
-    adapter = _load_local(adapter_dir)
-    read = read_contexts(documents)
+    from lorify.adapters.storage import save_adapter
+
+    adapter, record = _load_local(adapter_dir)
+    read = read_contexts(documents, [document.name for document in adapter.provenance.documents])
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("internalizing"):
         changed = model.add(model.attach_weights(adapter), *read)
-    model.save(changed, adapter_dir)
+    save_adapter(changed, adapter_dir, replaces=record)
     _print_documents(changed)
 
 
@@ -182,27 +203,34 @@ def remove(
 
     Example: lorify adapter remove handbook-adapter travel-policy.md
     """
-    adapter = _load_local(adapter_dir)
+    from lorify.adapters.storage import save_adapter
+
+    adapter, record = _load_local(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)
     changed = model.remove(model.attach_weights(adapter), *names)
-    model.save(changed, adapter_dir)
+    save_adapter(changed, adapter_dir, replaces=record)
     _print_documents(changed)
 
 
-def _load_local(adapter_dir: Path) -> Adapter:
+def _load_local(adapter_dir: Path) -> tuple[Adapter, bytes]:
     """Load an adapter that is about to be changed.
 
+    Returns:
+        The adapter, and its record, which tells later whether another command has changed it too.
+
     Raises:
-        AdapterError: if it is on the hub.
+        AdapterError: if it is on the hub, or cannot be loaded.
     """
-    from lorify.adapters.storage import load_adapter
+    from lorify.adapters.storage import RECORD_NAME, load_adapter
     from lorify.hub import HubAddress
 
     if HubAddress.parse(adapter_dir) is not None:
         raise AdapterError(
             f"adapter folder {adapter_dir} does not exist; give a local one (those on the hub cannot be changed there)"
         )
-    return load_adapter(adapter_dir)
+    path = adapter_dir / RECORD_NAME
+    record = path.read_bytes() if path.is_file() else b""  # read first: a change while it is loaded is found too
+    return load_adapter(adapter_dir), record
 
 
 def _print_documents(adapter: Adapter) -> None:

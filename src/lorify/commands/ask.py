@@ -26,7 +26,14 @@ from lorify.commands.options import (
     load_model,
     read_contexts,
 )
-from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
+from lorify.commands.questions import (
+    AnswerStyle,
+    answer_json,
+    check_given_choices,
+    choose_answers,
+    read_questions,
+    stream_answers,
+)
 from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, print_json, print_line, stderr
@@ -73,7 +80,8 @@ def ask(
 
     Without -q, it starts a chat. The documents become an adapter, and the base answers with it, without the documents
     in its prompt. Images need a hypernetwork that reads images. With --task, the description of the task becomes an
-    adapter too, and each question is an input of the task. Questions can also be piped in, one per line.
+    adapter too, and each question is an input of the task. Questions can also be piped in, one per line. Each question
+    of -q or of a pipe is asked by itself; only a chat remembers what was said before.
 
     Example: lorify ask handbook.pdf notes.md -q "Who approves travel?"
     (or: lorify ask --task "Is the review positive?" -q "I loved it." --choice yes --choice no)
@@ -82,7 +90,9 @@ def ask(
     _check_given(documents, task, questions)
     questions = read_questions(questions, required=compare or as_json or bool(choices))
     json_schema = read_schema(schema)
-    choices = check_given_choices(choices, questions, compare=compare, schema=schema is not None)
+    choices = check_given_choices(
+        choices, questions, compare=compare, schema=schema is not None, sources=sources, all_sources=all_sources
+    )
     contexts = read_contexts(documents)
     text = _prompt_text(contexts, task) if compare else None
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
@@ -92,7 +102,7 @@ def ask(
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
     if not questions:
-        chat_with(model, stack, max_tokens, json_schema, not_stated=not_stated)
+        chat_with(model, stack, AnswerStyle(options, sources, all_sources, not_stated))
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:

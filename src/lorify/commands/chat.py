@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,15 +22,27 @@ from lorify.commands.options import (
     load_model,
     parse_scaled,
 )
-from lorify.commands.questions import answer_json, check_given_choices, choose_answers, read_questions, stream_answers
+from lorify.commands.questions import (
+    AnswerStyle,
+    answer_json,
+    check_given_choices,
+    choose_answers,
+    read_questions,
+    stream_answers,
+    write_answer,
+)
 from lorify.commands.schema_option import Schema, generation_options, read_schema
-from lorify.commands.terminal import print_json, stderr, write_stream
+from lorify.commands.terminal import print_json, stderr
 from lorify.data.answers import NOT_STATED
+from lorify.errors import ContextError
 
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
     from lorify.base.chat.prompts import Message
     from lorify.facade import Lorify
+
+QUIT_WORDS = ("/quit", "/exit", "quit", "exit")
+CHAT_HELP = "Ctrl-C stops an answer, Ctrl-D or /quit ends the chat"
 
 Adapters = Annotated[
     list[str],
@@ -54,7 +66,7 @@ def chat(
     """Chat with adapters on. With -q: answer and exit.
 
     The base is the one the first adapter was made for, unless --base names another. Questions can also be piped in,
-    one per line.
+    one per line. Each question of -q or of a pipe is asked by itself; only a chat remembers what was said before.
 
     Example: lorify chat --adapter handbook-adapter --adapter notes-adapter=0.5
     """
@@ -62,7 +74,9 @@ def chat(
 
     questions = read_questions(questions, required=as_json or bool(choices))
     json_schema = read_schema(schema)
-    choices = check_given_choices(choices, questions, schema=schema is not None)
+    choices = check_given_choices(
+        choices, questions, schema=schema is not None, sources=sources, all_sources=all_sources
+    )
     scaled = [parse_scaled(value) for value in adapter]
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernetwork)
@@ -71,7 +85,7 @@ def chat(
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
     if not questions:
-        chat_with(model, stack, max_tokens, json_schema, not_stated=not_stated)
+        chat_with(model, stack, AnswerStyle(options, sources, all_sources, not_stated))
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
@@ -88,36 +102,29 @@ def chat(
         )
 
 
-def chat_with(
-    model: Lorify,
-    adapters: AdapterStack,
-    max_tokens: int,
-    schema: Mapping[str, Any] | None = None,
-    *,
-    not_stated: str = NOT_STATED,
-) -> None:
+def chat_with(model: Lorify, adapters: AdapterStack, style: AnswerStyle) -> None:
     """Chat until the input ends, remembering the last turns that fit the base's window.
 
     Args:
         model: answers.
         adapters: the adapters to answer with.
-        max_tokens: maximum length of an answer, in tokens.
-        schema: JSON schema that every answer matches; None: any text.
-        not_stated: reply in place of an answer that the documents do not state; empty gives any answer.
+        style: how to answer, and what to write with an answer.
     """
     prompts, window = model.answerer.prompts, model.base.window_tokens
     messages: list[Message] = []
     for question in _read_lines():
         messages.append({"role": "user", "content": question})
-        while len(messages) > 2 and len(prompts.chat_ids(messages)) + max_tokens > window:
+        while len(messages) > 2 and len(prompts.chat_ids(messages)) + style.options.max_new_tokens > window:
             del messages[:2]
         try:
-            stream = model.stream(
-                messages, adapters, not_stated=not_stated or None, max_new_tokens=max_tokens, schema=schema
-            )
-            answer = write_stream(stream)
+            request = model.answerer.chat_request(messages, adapters, not_stated=style.not_stated or None)
+            answer = write_answer(model, request, style)
         except KeyboardInterrupt:
             sys.stdout.write("\n")
+            del messages[-1]
+            continue
+        except ContextError as error:  # the next question may be shorter
+            stderr().print(f"error: {error}", markup=False, style="red")
             del messages[-1]
             continue
         messages.append({"role": "assistant", "content": answer})
@@ -127,7 +134,7 @@ def _read_lines() -> Iterator[str]:
     """Yield what the user types, with a prompt and line editing."""
     import readline  # noqa: F401  (gives `input` its line editing)
 
-    stderr().print("ask away; Ctrl-C stops an answer, Ctrl-D ends the chat")
+    stderr().print(f"ask away; {CHAT_HELP}")
     while True:
         try:
             line = input("> ").strip()
@@ -138,5 +145,9 @@ def _read_lines() -> Iterator[str]:
         except UnicodeError:
             stderr().print("that is not UTF-8; type it again in that encoding")
             continue
-        if line:
+        if line in QUIT_WORDS:
+            return
+        if line == "/help":
+            stderr().print(f"type a question, or a follow-up to the last one; {CHAT_HELP}")
+        elif line:
             yield line

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lorify.commands.options import Base, Json, Output, check_adapter_output, load_base_model
+from lorify.commands.options import Base, Json, Output, check_adapter_output, load_base_model, save_new_adapter
 from lorify.commands.terminal import print_json, print_line, show_spinner, stderr
 from lorify.errors import AdapterError, HypernetworkError
 
@@ -58,7 +58,6 @@ def import_checkpoint(
 
 def _import_adapter(folder: Path, output: Path, base: str | None, as_json: bool) -> None:
     from lorify.adapters.exports.peft import import_peft, peft_base_name
-    from lorify.adapters.storage import save_adapter
 
     check_adapter_output(output)
     name = peft_base_name(folder) if base is None else base
@@ -67,7 +66,7 @@ def _import_adapter(folder: Path, output: Path, base: str | None, as_json: bool)
     loaded = load_base_model(name)
     with show_spinner(f"importing {folder}"):
         adapter = import_peft(folder, loaded)
-        save_adapter(adapter, output)
+    save_new_adapter(adapter, output)
     if as_json:
         print_json(
             {"adapter": str(output), "base": loaded.name, "rank": adapter.rank, "lora_alpha": adapter.lora_alpha}

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lorify.commands.options import (
+    AdapterOutput,
     Base,
     Documents,
     Hypernetwork,
     Json,
-    Output,
     check_adapter_output,
     internalize_documents,
     load_model,
     read_contexts,
+    save_new_adapter,
 )
 from lorify.commands.terminal import duration, print_json, print_line, show_progress, show_spinner, stderr
 from lorify.errors import LorifyError
@@ -73,7 +74,7 @@ Iterative = Annotated[
 
 def internalize(
     documents: Documents,
-    output: Output,
+    output: AdapterOutput,
     refine: Refine = None,
     study: Study = None,
     check: Check = False,
@@ -117,7 +118,7 @@ def internalize(
     checked: list[CheckedStatement] | None = None
     if check:
         adapter, checked = _check(model, adapter, texts)
-    model.save(adapter, output)
+    save_new_adapter(adapter, output)
     _print_times(adapter, seconds)
     if as_json:
         print_json(_as_json(adapter, output, seconds, checked))

@@ -46,8 +46,6 @@ def models(as_json: Json = False) -> None:
     print_line(
         "\nor a Hugging Face id, folder or GGUF file of any decoder-only model of transformers with linear layers, with"
     )
-    print_line(
-        "with a hypernetwork of your own (lorify train). Known by name, which adds GGUF exports or faster decoding:"
-    )
+    print_line("a hypernetwork of your own (lorify train). Known by name, which adds GGUF exports or faster decoding:")
     for architecture in ARCHITECTURES:
         print_line(f"  {architecture}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from lorify.commands.document_names import check_given_once, path_names
 from lorify.commands.terminal import show_progress, show_spinner, stderr
 from lorify.contexts.documents import MAX_BYTES
 from lorify.errors import AdapterError, LorifyError
@@ -100,6 +102,9 @@ NotStated = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
+AdapterOutput = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder to write; an adapter that is there is replaced.")
+]
 
 MAX_TOKENS = 128
 
@@ -175,16 +180,26 @@ def load_base_model(name: str, *, float32: bool = False, sharded: bool = False) 
             return load_base(name, dtype=torch.float32 if float32 else None, sharded=sharded)
 
 
-def read_contexts(sources: list[str]) -> list[Context]:
+def read_contexts(sources: list[str], known: Collection[str] = ()) -> list[Context]:
     """Read documents and images; called before a model is loaded, so that errors are reported early.
 
+    Files of one name are named by the ends of their paths that tell them apart.
+
+    Args:
+        sources: paths, or `-` for standard input.
+        known: names of documents that are in the adapter already.
+
     Raises:
-        ContextError: if one is missing, empty or unreadable.
+        ContextError: if one is missing, empty, unreadable or given twice.
     """
     from lorify.contexts.images import read_context
 
+    check_given_once(sources)
     with show_spinner("reading"):
-        return [read_context(source) for source in sources]
+        contexts = [read_context(source) for source in sources]
+    for i, name in path_names(sources, known).items():
+        contexts[i] = replace(contexts[i], name=name)
+    return contexts
 
 
 def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = "tokens") -> Adapter:
@@ -226,6 +241,41 @@ def check_adapter_output(folder: Path) -> None:
         return
     if folder.exists():
         raise AdapterError(f"output {folder} exists and is not an adapter folder; give a new or empty folder with -o")
+
+
+def check_no_adapter(folder: Path) -> None:
+    """Check, before any work is done, that an export or a model would not be written over an adapter of lorify.
+
+    Raises:
+        AdapterError: if `folder` holds one.
+    """
+    from lorify.adapters.storage import RECORD_NAME
+
+    if (folder / RECORD_NAME).exists():
+        raise AdapterError(f"output {folder} is an adapter of lorify, which is not replaced; give another path with -o")
+
+
+def save_new_adapter(adapter: Adapter, folder: Path) -> None:
+    """Save an adapter that was made from scratch; if it replaces another one, print which."""
+    from lorify.adapters.storage import RECORD_NAME, save_adapter
+
+    replaced = _describe_saved(folder) if (folder / RECORD_NAME).exists() else None
+    save_adapter(adapter, folder)
+    if replaced is not None:
+        stderr().print(f"note: replaced {replaced} in {folder}", style="yellow", markup=False)
+
+
+def _describe_saved(folder: Path) -> str:
+    """What the adapter in a folder was made of, in a few words."""
+    from lorify.adapters.storage import read_provenance
+
+    try:
+        names = [document.name for document in read_provenance(folder).documents]
+    except AdapterError:  # it is damaged, which replacing it repairs
+        names = []
+    if not names:
+        return "the adapter"
+    return f"the adapter of {names[0] if len(names) == 1 else f'{len(names)} documents'}"
 
 
 def parse_scaled(value: str) -> tuple[Path, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lorify.commands.confidence import note_bare_answer, warn_if_doubtful
@@ -15,7 +15,7 @@ from lorify.errors import LorifyError, RequestError
 if TYPE_CHECKING:
     from lorify.adapters import AdapterStack
     from lorify.answering.answerer import Answer
-    from lorify.answering.plan import Query
+    from lorify.answering.plan import AnswerRequest, Query
     from lorify.answering.sources import Source
     from lorify.base.decoding.sampling import GenerationOptions
     from lorify.facade import Lorify
@@ -36,8 +36,10 @@ def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
         The questions; empty if a person at the terminal can chat instead.
 
     Raises:
-        LorifyError: if a required question is missing, or standard input is not in UTF-8.
+        LorifyError: if a required question is missing or empty, or standard input is not in UTF-8.
     """
+    if not all(question.strip() for question in given or []):
+        raise LorifyError("a question is empty; give each -q a text")
     return given or _piped_questions(required=required)
 
 
@@ -61,6 +63,24 @@ def is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
+@dataclass(frozen=True)
+class AnswerStyle:
+    """How answers are generated, and what is written with them.
+
+    Attributes:
+        options: length limit and form of the answers.
+        sources: also write the sentence that each answer was taken from.
+        all_sources: write the answer of each document that answers a question, with its sources.
+        not_stated: reply in place of an answer that the documents do not state; empty: answers are written while they
+            are generated, whatever the documents say.
+    """
+
+    options: GenerationOptions
+    sources: bool = False
+    all_sources: bool = False
+    not_stated: str = NOT_STATED
+
+
 def stream_answers(
     model: Lorify,
     adapters: AdapterStack,
@@ -71,41 +91,54 @@ def stream_answers(
     all_sources: bool = False,
     not_stated: str = NOT_STATED,
 ) -> None:
-    """Write the answers to standard output.
+    """Write the answers to standard output, and what is to be known of them to standard error.
 
     Args:
         model: answers the questions.
         adapters: the adapters to answer with.
-        questions: the questions.
-        options: length limit and form of the answers.
-        sources: also write the sentence that each answer was taken from.
-        all_sources: write the answer of each document that answers a question, with its sources.
-        not_stated: reply in place of an answer that the documents do not state; empty: answers are written while they
-            are generated, whatever the documents say.
+        questions: the questions; each is asked by itself.
+        options, sources, all_sources, not_stated: as for `AnswerStyle`.
     """
-    from lorify.answering.answerer import Answer
     from lorify.answering.plan import Query
 
+    style = AnswerStyle(options, sources=sources, all_sources=all_sources, not_stated=not_stated)
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
         query = Query(question, adapters, not_stated=not_stated or None)
-        if all_sources and _write_by_document(model, query, options):
-            continue
-        plan = model.answerer.plan_query(query)
-        if not_stated and plan.is_on:
-            (answer,) = model.answerer.answer([plan], options, with_confidence=True)
-            print_line(answer.text)
-        else:
-            text = write_stream(model.answerer.stream(plan, options))
-            signals = model.answerer.signals(plan, text)
-            answer = Answer(text, plan.is_on, model.answerer.confidence(signals), signals=signals)
-        if not plan.is_on and not adapters.is_empty:
-            note_bare_answer()
-        if answer.withheld is None:
-            warn_if_doubtful(model, answer.confidence)
-            if (sources or all_sources) and plan.is_on and answer.source is not None:
-                write_source(answer.source)
+        write_answer(model, model.answerer.request(query), style)
+
+
+def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> str:
+    """Write the answer to standard output, with its sources; notes and warnings go to standard error.
+
+    Args:
+        model: answers the question.
+        request: the question, as `style.not_stated` wants it.
+        style: what to write.
+
+    Returns:
+        The answer.
+    """
+    from lorify.answering.answerer import Answer
+
+    if style.all_sources and (answers := _write_by_document(model, request, style.options)):
+        return "\n".join(answers)
+    (plan,) = model.answerer.plan([request])
+    if style.not_stated and plan.is_on:
+        (answer,) = model.answerer.answer([plan], style.options, with_confidence=True)
+        print_line(answer.text)
+    else:
+        text = write_stream(model.answerer.stream(plan, style.options))
+        signals = model.answerer.signals(plan, text)
+        answer = Answer(text, plan.is_on, model.answerer.confidence(signals), signals=signals)
+    if not plan.is_on and not request.adapters.is_empty:
+        note_bare_answer()
+    if answer.withheld is None:
+        warn_if_doubtful(model, answer.confidence)
+        if (style.sources or style.all_sources) and plan.is_on and answer.source is not None:
+            write_source(answer.source)
+    return answer.text
 
 
 def write_source(source: Source) -> None:
@@ -113,16 +146,16 @@ def write_source(source: Source) -> None:
     print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
 
 
-def _write_by_document(model: Lorify, query: Query, options: GenerationOptions) -> bool:
-    """Write what each document answers, with its sources; returns whether any does."""
+def _write_by_document(model: Lorify, request: AnswerRequest, options: GenerationOptions) -> list[str]:
+    """Write what each document answers, with its sources; returns the answers, none if no document answers."""
     from lorify.answering.by_document import answer_by_document
 
-    answers = answer_by_document(model.answerer, model.answerer.request(query), options)
+    answers = answer_by_document(model.answerer, request, options)
     for answer in answers:
         print_line(answer.text)
         for source in answer.sources:
             write_source(source)
-    return bool(answers)
+    return [answer.text for answer in answers]
 
 
 def answer_json(
@@ -202,13 +235,19 @@ def choose_answers(
 
 
 def check_given_choices(
-    choices: list[str] | None, questions: list[str], *, compare: bool = False, schema: bool = False
+    choices: list[str] | None,
+    questions: list[str],
+    *,
+    compare: bool = False,
+    schema: bool = False,
+    sources: bool = False,
+    all_sources: bool = False,
 ) -> list[str]:
     """Check the choices of `--choice` before a model is loaded; return them, empty if there are none.
 
     Raises:
-        RequestError: if they are not valid, there is no question to choose for, or answers are to be compared or have
-            a schema.
+        RequestError: if they are not valid, there is no question to choose for, or answers are to be compared, have a
+            schema or be given with sources.
     """
     if not choices:
         return []
@@ -221,6 +260,9 @@ def check_given_choices(
         raise RequestError("--compare writes free answers; leave out --choice or --compare")
     if schema:
         raise RequestError("--choice and --schema both say what an answer can be; leave one out")
+    if sources or all_sources:
+        option = "--sources" if sources else "--all-sources"
+        raise RequestError(f"{option} quotes where a free answer comes from; leave out --choice or {option}")
     return choices
 
 

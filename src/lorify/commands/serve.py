@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lorify.serving.engines.jobs import Engine
     from lorify.serving.settings import ServingSettings
 
+SETTING_EXAMPLE = "engine.max_rows=16"
+
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
 StoreDir = Annotated[
@@ -61,7 +63,7 @@ CorsOrigins = Annotated[
     ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a limit, such as engine.max_rows=16.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=f"Change a limit, such as {SETTING_EXAMPLE}.")
 ]
 Defaults = Annotated[bool, typer.Option("--defaults", help="List all limits with their defaults.")]
 
@@ -104,7 +106,9 @@ def serve(
     if (engine == "vllm") != (endpoint is not None):
         raise ConfigError("--engine vllm and --endpoint URL go together; give both or neither")
     origins = [f"cors_origins={json.dumps(cors_origin)}"] if cors_origin else []
-    limits = read_settings(ServingSettings, [*(settings or []), *origins])
+    limits = read_settings(
+        ServingSettings, [*(settings or []), *origins], command="lorify serve", example=SETTING_EXAMPLE
+    )
     api_keys = None if keys is None else ApiKeys.load(keys)
     check_listen(host, api_keys)
     store_dir = store or cache_dir() / "store"

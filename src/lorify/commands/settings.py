@@ -17,7 +17,10 @@ T = TypeVar("T", bound="Section")
 
 
 def apply_settings(
-    document: dict[str, Any], settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
+    document: dict[str, Any],
+    settings: Sequence[str],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+    example: str = "optimization.steps=200",
 ) -> dict[str, Any]:
     """Change a config's JSON document by `key.sub=value` settings.
 
@@ -25,6 +28,7 @@ def apply_settings(
         document: changed in place.
         settings: values are parsed as JSON; a value that is not JSON is a string.
         renamed: old keys that are still accepted, and their names today.
+        example: a setting of this config, for the error.
 
     Raises:
         ConfigError: if a setting does not have this form.
@@ -32,25 +36,33 @@ def apply_settings(
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not all(key.split(".")):
-            raise ConfigError(f"--set {setting!r} is not a setting; give KEY=VALUE, such as optimization.steps=200")
+            raise ConfigError(f"--set {setting!r} is not a setting; give KEY=VALUE, such as {example}")
         keys = [renamed.get(part, part) for part in key.split(".")]
         _set(document, keys, _parse_value(value))
     return document
 
 
-def read_settings(kind: type[T], settings: Sequence[str]) -> T:
+def read_settings(kind: type[T], settings: Sequence[str], *, command: str, example: str) -> T:
     """Read a config from settings; other fields have their defaults.
+
+    Args:
+        kind: class of the config.
+        settings: as for `apply_settings`.
+        command: the command that takes the settings, for errors.
+        example: as for `apply_settings`.
 
     Raises:
         ConfigError: if a setting is bad; all problems are listed.
     """
     from pydantic import ValidationError
 
+    from lorify.hypernets.training_config import describe_problems
+
+    document = apply_settings({}, settings, example=example)
     try:
-        return kind.model_validate_json(json.dumps(apply_settings({}, settings)))
+        return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        raise ConfigError(f"--set: {'; '.join(problems)}") from error
+        raise ConfigError(f"--set: {describe_problems(error, kind, command)}") from error
 
 
 def describe_defaults(section: type[Section], prefix: str = "") -> Iterator[str]:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lorify.commands.options import (
+    AdapterOutput,
     Base,
     Json,
-    Output,
     TaskHypernetwork,
     check_adapter_output,
     check_encoding,
     load_model,
+    save_new_adapter,
 )
 from lorify.commands.task_examples import check_examples_of, split_examples
 from lorify.commands.terminal import duration, print_json, print_line, show_spinner, stderr
@@ -57,7 +58,7 @@ def specialize(
             metavar="DESCRIPTION", callback=check_encoding, help="Description of the task; - is standard input."
         ),
     ],
-    output: Output,
+    output: AdapterOutput,
     example: Example = None,
     examples: ExamplesFile = None,
     refine: Refine = None,
@@ -94,7 +95,7 @@ def specialize(
         with show_spinner(f"refining for {duration(refine)}"):
             adapter = model.refine_task(adapter, learned, seconds=refine)
         result["refined_seconds"] = adapter.provenance.refined_seconds
-    model.save(adapter, output)
+    save_new_adapter(adapter, output)
     if check:
         result["check"] = check_examples_of(model, adapter, text, checked, as_json=as_json)
     result["follows"] = follows

@@ -37,8 +37,8 @@ def split_examples(
     needed = 2 if check else 1
     if (found := len(learned) + len(checked)) < needed:
         raise ContextError(
-            f"{found} examples were given, {needed} are needed; give more with --example 'INPUT => OUTPUT' or "
-            "--examples FILE"
+            f"the number of examples is {found}, at least {needed} needed; give more with --example 'INPUT => OUTPUT' "
+            "or --examples FILE"
         )
     return learned, checked
 
@@ -53,9 +53,10 @@ def check_examples_of(
         pairs = [(example.input, example.output) for example in examples]
         found = check_task(model.answerer, adapter, description.strip(), pairs)
     if not as_json:
+        noun = "example" if found.questions == 1 else "examples"
         shown = "" if found.examples is None else f", {found.examples:.0%} with examples in the prompt"
         stderr().print(
-            f"right on {found.adapter:.0%} of {found.questions} examples; {found.description:.0%} with the description "
+            f"right on {found.adapter:.0%} of {found.questions} {noun}; {found.description:.0%} with the description "
             f"in the prompt{shown}"
         )
         for given, answer, text in found.wrong:

@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +46,17 @@ def document_from_text(text: str, name: str = "text") -> Document:
     if not clean:
         raise ContextError(f"document {name} is empty; give one with text")
     return Document(name, clean, hashlib.sha256(clean.encode()).hexdigest())
+
+
+def check_different_names(names: Sequence[str]) -> None:
+    """Refuse documents of the same name, as an adapter could not tell them apart.
+
+    Raises:
+        ContextError: if two have the same name.
+    """
+    repeated = [name for name, uses in Counter(names).items() if uses > 1]
+    if repeated:
+        raise ContextError(f"two documents are named {repeated[0]!r}; give each its own name")
 
 
 def _exists(path: Path) -> bool:

@@ -6,7 +6,8 @@ A config that only one kind of hypernetwork has lives in the package of that kin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -139,13 +140,32 @@ class TrainingConfig(Section):
         return self
 
 
-def describe_problems(error: ValidationError) -> str:
-    """Describe all problems of a config in one line."""
+def describe_problems(error: ValidationError, config: type[BaseModel], command: str = "lorify train") -> str:
+    """Describe all problems of a config in one line.
+
+    Args:
+        error: the problems.
+        config: class of the config, for the key that an unknown one may stand for.
+        command: the command that lists all keys with `--defaults`.
+    """
+    keys = list(_keys(config))
     problems = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "file"
-        problems.append(f"{key}: {_describe_problem(item['type'], item['msg'], item['input'], item.get('ctx', {}))}")
-    return "; ".join(problems) + " (see `lorify train --defaults` for all keys)"
+        problem = _describe_problem(item["type"], item["msg"], item["input"], item.get("ctx", {}))
+        if item["type"] == "extra_forbidden" and (nearest := get_close_matches(key, keys, 1)):
+            problem += f", the nearest is {nearest[0]}"
+        problems.append(f"{key}: {problem}")
+    return "; ".join(problems) + f" (see `{command} --defaults` for all keys)"
+
+
+def _keys(config: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys of a config and of its sections."""
+    for name, field in config.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield from _keys(type(field.default), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _describe_problem(kind: str, message: str, value: object, details: Mapping[str, Any]) -> str:

@@ -105,4 +105,4 @@ def _validated(document: dict[str, Any], source: str) -> TrainingConfig:
     try:
         return kind.config.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise ConfigError(f"{source}: {describe_problems(error)}") from error
+        raise ConfigError(f"{source}: {describe_problems(error, kind.config)}") from error

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from lorify.base.model import BaseLM
-from lorify.contexts.documents import Document
+from lorify.contexts.documents import Document, check_different_names
 from lorify.errors import ClosingError, ContextError, ContextTooLargeError
 from lorify.serving.documents.parsing import MAX_PARALLEL, DocumentParser, safe_name
 from lorify.serving.limits.text_sizes import TextLimits, count_tokens
@@ -70,10 +70,7 @@ class DocumentReader:
         check_document_count(len(sources), self._settings.max_documents)
         with self._workers.slot(owner):
             documents = [await self._workers.run(partial(self._read, source), owner) for source in sources]
-        names = [document.name for document in documents]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ContextError(f"two documents are named {repeated[0]!r}; give each its own name")
+        check_different_names([document.name for document in documents])
         return documents
 
     def stop(self, message: str) -> None:

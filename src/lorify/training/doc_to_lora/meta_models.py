@@ -50,4 +50,4 @@ def hypernetwork_config_of(config: PerceiverTrainingConfig, base: MetaModel, enc
             **perceiver_fields(config, int(encoder.architecture.max_position_embeddings)),
         )
     except ValidationError as error:
-        raise ConfigError(f"hypernetwork: {describe_problems(error)}") from error
+        raise ConfigError(f"hypernetwork: {describe_problems(error, PerceiverConfig)}") from error

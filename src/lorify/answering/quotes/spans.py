@@ -10,14 +10,16 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from lorify.answering.quotes.verdicts import find_verdict
+from lorify.answering.quotes.whole_words import whole_words
 from lorify.answering.quotes.words import last_sentence
-from lorify.base.token_texts import Decode
+from lorify.base.token_texts import Decode, token_texts
 from lorify.data.answers import contains_answer
 from lorify.extraction.extractor import ExtractedWords, Extractor
-from lorify.hypernets.evidence import TokenEvidence, superseded_documents
+from lorify.hypernets.evidence import AnswerSpan, TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
@@ -30,6 +32,8 @@ PASSAGE_OVERLAP = 64
 """Long documents are read in passages of so many tokens, which overlap by so many."""
 MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
+NEIGHBOUR_TOKENS = 80
+"""Tokens to either side of what the reader finds that are searched for the rest of its first and last word."""
 MAX_GIVEN_WORDS = 6
 """An answer to an earlier question of the chat that is not longer is not given again."""
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
@@ -133,7 +137,7 @@ def _short(answers: Sequence[str]) -> list[str]:
 
 def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
     """The span that the reader finds; None if it contains an answer that was given before, or is part of one."""
-    span, given = find_span(asked.documents, decode), _short(asked.given)
+    span, given = find_span(asked.documents, decode, asked.question), _short(asked.given)
     if span is None or contains_answer(span.text, given):
         return None
     return None if any(contains_answer(answer, [span.text]) for answer in given) else span
@@ -148,11 +152,12 @@ def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> Found
     return max(extracted, read, key=lambda span: span.probability)
 
 
-def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:
+def find_span(evidence: Sequence[TokenEvidence], decode: Decode, question: str = "") -> FoundSpan | None:
     """Find the words of documents that most likely answer a question.
 
     Args:
         evidence: the documents that were asked.
+        question: the question.
         decode: token ids -> text.
 
     Returns:
@@ -169,8 +174,22 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | 
     if not found:
         return None
     _, span, ids = max(found, key=lambda item: item[0])
-    text = " ".join(decode(ids[span.begin : span.end]).split())
+    text = _words_of(ids, span, decode, question)
     return FoundSpan(text, span.probability) if text else None
+
+
+def _words_of(ids: Sequence[int], span: AnswerSpan, decode: Decode, question: str) -> str:
+    """The words of a span of tokens, with the rest of a word, number or address whose other tokens are around it."""
+    first = max(0, span.begin - NEIGHBOUR_TOKENS)
+    pieces = list(token_texts(ids[first : span.end + NEIGHBOUR_TOKENS], decode))
+    begin, end = (len("".join(pieces[: token - first])) for token in (span.begin, span.end))
+    return _quoted("".join(pieces), begin, end, question)
+
+
+def _quoted(text: str, begin: int, end: int, question: str) -> str:
+    """Words of a text in one line."""
+    begin, end = whole_words(text, begin, end, question)
+    return " ".join(text[begin:end].split())
 
 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
@@ -183,7 +202,9 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     words = iter(extractor.find(pairs, [_short(each.given) for each, _ in each_passage]))
     findings: list[Finding] = []
     for question, own in zip(asked, passages, strict=True):
-        read = _answer_with_verdict if asks_for_verdict(question.question) else _answer_with_words
+        read = partial(
+            _answer_with_verdict if asks_for_verdict(question.question) else _answer_with_words, question.question
+        )
         # A passage alone does not know of the others, but the reader has seen them all.
         found = [
             (FoundSpan(answer.text, share * answer.probability), share * each.stated)
@@ -198,14 +219,14 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     return findings
 
 
-def _answer_with_words(text: str, found: ExtractedWords) -> FoundSpan:
-    return FoundSpan(" ".join(text[found.begin : found.end].split()), found.probability)
+def _answer_with_words(question: str, text: str, found: ExtractedWords) -> FoundSpan:
+    return FoundSpan(_quoted(text, found.begin, found.end, question), found.probability)
 
 
-def _answer_with_verdict(text: str, found: ExtractedWords) -> FoundSpan:
+def _answer_with_verdict(question: str, text: str, found: ExtractedWords) -> FoundSpan:
     """Yes or no, if that is likelier to be the answer than the words."""
     if found.verdict <= 0.5:
-        return _answer_with_words(text, found)
+        return _answer_with_words(question, text, found)
     return FoundSpan(find_verdict(text, found.begin, found.end), found.stated * VERDICT_PRECISION)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lorify.answering.sources import is_question
 from lorify.base.chat.acronyms import ACRONYMS, find_acronyms
 from lorify.hypernets.associative.questions.words import word_stems
 
@@ -38,11 +39,6 @@ def content_words(text: str) -> set[str]:
 def is_function_word(word: str) -> bool:
     """Return whether a word carries no content; IT in capitals does."""
     return word.casefold() in FUNCTION_WORDS and word not in ACRONYMS
-
-
-def is_question(sentence: str) -> bool:
-    """Return whether a sentence of a document asks something, as in a list of questions and answers."""
-    return sentence.rstrip("*_ ").endswith("?")
 
 
 def is_heading(sentence: str) -> bool:

@@ -14,7 +14,8 @@ No. The hall is narrow, so bikes stay in the yard.
 
 The tenant may not keep dogs in the house. Cats are allowed with written consent. The pool is open; it is not heated.
 Snakes may come but spiders may not. Fish are welcome and frogs are not. The minutes were approved without changes.
-Smoking is forbidden. Only members may borrow tools. The sauna is closed on Mondays. The rent is 900 euros.
+Smoking is forbidden. Only members may borrow tools. The sauna is closed on Mondays.
+The gate is open from Saturday. It is closed on Fridays. The rent is 900 euros.
 A lift is not only there, it is new. Tins are kept in a closed box. The shop opens no later than 9.
 The roof was not mended because the rain came back. Is the cellar dry?
 Room: Elm; Heated: no; Lift: yes.
@@ -50,6 +51,7 @@ def verdict(question: str, text: str = HOUSE, located: str = "# House") -> str:
         ("May guests borrow tools?", "No"),
         ("Is the sauna closed on Mondays?", "Yes"),
         ("Is the sauna open on Mondays?", "No"),
+        ("Is the gate open on Fridays?", "No"),
         ("Is the rent 800 euros?", "No"),
         ("Is the rent 900 euros?", "Yes"),
         ("Is the rent more than 800 euros?", "Yes"),

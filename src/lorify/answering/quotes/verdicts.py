@@ -25,6 +25,7 @@ EXCEPTION_WORDS = 4
 _ASKING_WORDS = content_words(
     "allow allowed permit permitted possible able true ok okay right say need there any go get"
 )
+_OPEN, _CLOSED = content_words("open"), content_words("closed")
 _DECIDED = re.compile(r"(?:A(?:nswer)?[:.]\s*)?[*_]*(yes|no)\b(?=\W*$|\s*[,.;:!–—-](?!\s*\d))", re.IGNORECASE)
 _NEGATION = re.compile(
     r"\b(?:no(?! (?:later|more|less|fewer|earlier|matter|doubt)\b|\.? ?\d)|not(?! (?:only|just|least|later)\b)|never|"
@@ -47,6 +48,7 @@ _CLAUSE_END = re.compile(
 )
 _AND_NOT = re.compile(r",?\s+(?=and\b[^;]*?(?:\b(?:not|never|no|cannot)\b|n['’]t\b))", re.IGNORECASE)
 _VERB = re.compile(r"\b(?:is|are|was|were|may|can|must|has|have|had|do|does|did|will|should)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:It|They|He|She|This|These)\b")
 _NO_SUBJECT = re.compile(
     r"(?:(?:but|and|while|although|though|because|so|if|when)\s+)?"
     r"(?:it|they|he|she|this|these|is|are|was|were|may|can|must|has|have|had|do|does|did|will|not|never|cannot)\b",
@@ -74,7 +76,8 @@ class _Statement:
 
     Attributes:
         text: the sentence.
-        words: its content words, with those of a heading or question that it follows.
+        words: its content words, with those of a heading or question that it follows, or of the sentence before a
+            pronoun.
         is_located: whether the extractor finds the answer there.
         is_reply: whether it follows a question.
     """
@@ -123,7 +126,9 @@ def _statements(text: str, begin: int, end: int) -> Iterator[_Statement]:
         if sentence and not is_question(sentence) and not is_heading(sentence):
             is_reply = is_question(before)
             words = content_words(sentence)
-            if is_reply or is_heading(before):
+            if words & _CLOSED:  # "Is it open on Mondays?"
+                words |= _OPEN
+            if is_reply or is_heading(before) or _PRONOUN.match(sentence):
                 words |= content_words(before)
             yield _Statement(sentence, words, begin < stop and start < end, is_reply)
         before, start = sentence or before, stop

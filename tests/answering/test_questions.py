@@ -72,3 +72,12 @@ def test_a_named_question_goes_before_those_that_refer_back_to_it():
         {"role": "user", "content": "And when?"},
     ]
     assert last_question(chat) == "Where was Ada Berg born?\nAnd when?"
+
+
+def test_an_acronym_is_not_replaced_by_the_name_that_was_answered():
+    chat = [
+        {"role": "user", "content": "Who leads the house?"},
+        {"role": "assistant", "content": "Ada Berg"},
+        {"role": "user", "content": "Does IT report to her?"},
+    ]
+    assert last_question(chat) == "Does IT report to Ada Berg?"

@@ -50,3 +50,17 @@ def test_a_tokenizer_that_drops_a_leading_space_keeps_the_words_apart():
     documents = [TokenEvidence("mill", range(7), torch.tensor([0.0, 0, 0, 0, 0, 0, 0.7]))]
     source = find_source(documents, "Ada", lambda ids: "".join(words[i] for i in ids).removeprefix(" "))
     assert source.sentence == "Its owner is Ada." and source.passage == "The mill opens. Its owner is Ada."
+
+
+def test_a_question_of_the_document_is_no_source_and_a_known_sentence_is():
+    text = "Is it open?\nIt opens at nine.\nIt is red."
+    document = evidence(text, "Is it open?")
+
+    def source(answer: str, sentence: str = "") -> str:
+        found = find_source([document], answer, decode, sentence)
+        assert found is not None
+        return found.sentence
+
+    assert source("open") != "Is it open?"
+    assert source("Yes", "It opens at nine.") == "It opens at nine."
+    assert source("Yes", "It is red. It is big.") == "It is red."

@@ -325,15 +325,17 @@ def judging(**probabilities: float) -> tuple[Lorify, StandInJudge]:
     [
         ({"verdict": 0.6}, "Yes", VERDICT_PRECISION),
         ({"verdict": 0.9, "stated": 0.5}, "Yes", VERDICT_PRECISION / 2),
-        ({"verdict": 0.4}, "The", 0.5),
+        ({"verdict": 0.4}, "Yes", VERDICT_PRECISION),
     ],
 )
-def test_a_question_for_yes_or_no_gets_the_verdict_or_the_words_that_say_it(probabilities, text, probability):
+def test_a_question_for_yes_or_no_gets_a_verdict(probabilities, text, probability):
     model, _ = judging(**probabilities)
     stack = AdapterStack.of(model.internalize(MILL))
     with finding(model, " Ada Holm"):
         quote = model.answerer.plan_query(Query("Does the mill open at nine?", stack)).quote
         assert quote is not None and (quote.text, quote.probability) == (text, pytest.approx(probability))
+        polite = model.answerer.plan_query(Query("Could you name the owner of the mill?", stack)).quote
+        assert polite is not None and (polite.text == "Yes") == (probabilities["verdict"] > 0.5)
         other = model.answerer.plan_query(Query("When does the mill open?", stack)).quote
         assert other is not None and other.text not in ("Yes", "No")
 

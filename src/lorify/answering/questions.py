@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lorify.base.chat.acronyms import mask_acronyms
 from lorify.base.chat.follow_ups import may_refer_back, refers_back
 from lorify.base.chat.prompts import Message
 
@@ -57,6 +58,6 @@ def _with_name(question: str, answer: str) -> str | None:
     if not _NAME.fullmatch(name) or _VERDICT.match(name):
         return None
     for pronoun, words in ((_POSSESSIVE, f"{name}'s"), (_PRONOUN, name)):
-        if found := pronoun.search(question):
+        if found := pronoun.search(mask_acronyms(question)):
             return question[: found.start()] + words + question[found.end() :]
     return None

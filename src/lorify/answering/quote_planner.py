@@ -11,6 +11,7 @@ from lorify.answering.plan import AnswerPlan, AnswerRequest
 from lorify.answering.quotes import (
     AskedDocuments,
     Finding,
+    FoundSpan,
     Quote,
     QuoteKind,
     asks_for_verdict,
@@ -19,6 +20,7 @@ from lorify.answering.quotes import (
     find_spans,
     quote_kind,
 )
+from lorify.answering.sources import find_source
 from lorify.base.model import BaseLM
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import TokenEvidence
@@ -90,7 +92,7 @@ class QuotePlanner:
             if plan.is_on and _may_have_span(request, self._internalizer):
                 asked[i] = _asked(request, evidence[i])
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
-            quote = None if found.span is None else Quote(found.span.text, None, found.span.probability)
+            quote = None if found.span is None else self._quote_of(found.span, evidence[i])
             if i in min_words and planned[i].quote and (quote is None or quote.probability < min_words[i]):
                 continue
             ids = () if quote is None else tuple(self._base.encode_text(quote.text))
@@ -118,6 +120,11 @@ class QuotePlanner:
         """Find the words of documents that answer questions, with the extractor if there is one."""
         extractor = self.extractor if any(each.documents for each in asked) else None
         return find_spans(asked, self._base.decode_text, extractor)
+
+    def _quote_of(self, span: FoundSpan, evidence: Sequence[TokenEvidence]) -> Quote:
+        """Quote what was found; words after their own question in a document have their source there."""
+        source = find_source(evidence, span.text, self._base.decode_text, span.sentence) if span.is_certain else None
+        return Quote(span.text, source, span.probability, span.sentence)
 
     def _quoted(
         self, plan: AnswerPlan, request: AnswerRequest, kind: QuoteKind, internalizer: DocumentInternalizer

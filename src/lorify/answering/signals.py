@@ -82,7 +82,8 @@ class AnswerSignals:
         """The sentence that the answer was taken from; None if no adapter keeps the tokens of its documents."""
         if self.plan.quote is not None and self.is_quoted:
             return self.plan.quote.source
-        return find_source(self.evidence, self.text, self._base.decode_text)
+        quote = self.plan.quote_given(self.text)
+        return find_source(self.evidence, self.text, self._base.decode_text, "" if quote is None else quote.sentence)
 
     @cached_property
     def stated(self) -> StatedSignals | None:

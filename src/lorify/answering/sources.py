@@ -45,20 +45,31 @@ class Source:
         }
 
 
-def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode) -> Source | None:
+def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode, sentence: str = "") -> Source | None:
     """Find the place that an answer was taken from.
 
     Args:
         evidence: the documents that were asked.
         answer: the answer.
         decode: token ids -> text.
+        sentence: the sentence that the answer is known to be from; empty if that is unknown.
 
     Returns:
         The source; None if there is no document with cached tokens.
     """
     sources = [source for document in evidence for source in sentences_of(document, decode)]
-    containing = [s for s in sources if contains_answer(s.sentence, [answer])] if can_be_quoted(answer) else []
-    return max(containing or sources, key=lambda source: source.probability, default=None)
+    lines = [" ".join(s.sentence.split()) for s in sources] if sentence else []
+    known = [s for s, line in zip(sources, lines, strict=False) if sentence in line]
+    known = known or [s for s, line in zip(sources, lines, strict=False) if line in sentence]
+    # A document may ask what it answers.
+    stating = known or [s for s in sources if not is_question(s.sentence)] or sources
+    containing = [s for s in stating if contains_answer(s.sentence, [answer])] if can_be_quoted(answer) else []
+    return max(containing or stating, key=lambda source: source.probability, default=None)
+
+
+def is_question(sentence: str) -> bool:
+    """Return whether a sentence of a document asks something, as in a list of questions and answers."""
+    return sentence.rstrip("*_ ").endswith("?")
 
 
 def can_be_quoted(answer: str) -> bool:

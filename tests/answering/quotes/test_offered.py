@@ -42,3 +42,7 @@ def test_other_questions_offer_no_choices(question):
 
 def test_without_either_choice_in_the_document_the_base_answers():
     assert quote("Is the sauna hot or cold?", evidence(POOL)) is None
+
+
+def test_an_acronym_is_a_choice():
+    assert choices_of("Does she work in IT or in law?") == ("in IT", "in law")

@@ -5,6 +5,7 @@ from lorify.answering.quotes.spans import (
     MIN_ANSWER_PROBABILITY,
     MIN_SPAN_PROBABILITY,
     AskedDocuments,
+    FoundSpan,
     ask_for_profession,
     asks_for_words,
     find_span,
@@ -44,7 +45,7 @@ def test_a_verdict_or_a_text_is_not_words_of_the_document(question):
 def test_the_likeliest_words_of_all_documents_are_quoted():
     first = evidence("Ada runs the mill.", "Ada", 0.4)
     second = evidence("Berta  Holm\nruns the mill.", "Berta  Holm", 0.5)
-    assert find_span([first, second], decode) == ("Berta Holm", 0.5)
+    assert find_span([first, second], decode) == FoundSpan("Berta Holm", 0.5)
 
 
 def test_words_that_are_not_likely_are_left_to_the_base():

@@ -4,11 +4,19 @@ A small base that is adapted to short answers does none of these well.
 """
 
 from lorify.answering.quotes.quote import Quote, QuoteKind, find_quote, quote_kind
-from lorify.answering.quotes.spans import AskedDocuments, Finding, asks_for_verdict, asks_for_words, find_spans
+from lorify.answering.quotes.spans import (
+    AskedDocuments,
+    Finding,
+    FoundSpan,
+    asks_for_verdict,
+    asks_for_words,
+    find_spans,
+)
 
 __all__ = [
     "AskedDocuments",
     "Finding",
+    "FoundSpan",
     "Quote",
     "QuoteKind",
     "asks_for_verdict",

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lorify.answering.quotes.words import FUNCTION_WORDS, content_words, last_sentence
+from lorify.answering.quotes.words import content_words, is_function_word, last_sentence
 from lorify.answering.sources import Source
 from lorify.hypernets.associative.questions.words import find_words, stem_words
 
@@ -54,7 +54,7 @@ def _last_phrase(text: str) -> str:
     """The words at the end of a text after its last function words, with these if they can begin an answer."""
     words = re.split(r"[,;:]\s*", text)[-1].split()
     start = len(words)
-    while start and len(words) - start < MAX_CHOICE_WORDS and words[start - 1].casefold() not in FUNCTION_WORDS:
+    while start and len(words) - start < MAX_CHOICE_WORDS and not is_function_word(words[start - 1]):
         start -= 1
     if start == len(words):
         return ""
@@ -68,7 +68,7 @@ def _first_phrase(text: str, num_words: int) -> str:
     words = re.split(r"[,;:]", text)[0].split()
     start = next((i for i, word in enumerate(words) if word.casefold() not in _LEADING), len(words))
     rest = words[start:]
-    end = next((i for i, word in enumerate(rest) if word.casefold() in FUNCTION_WORDS), len(rest))
+    end = next((i for i, word in enumerate(rest) if is_function_word(word)), len(rest))
     return " ".join(words[: start + (end if end <= num_words + 1 else num_words)]) if end else ""
 
 
@@ -106,7 +106,7 @@ def find_choice(question: str, documents: Sequence[Sequence[Source]]) -> tuple[s
 
 
 def _stems(choice: str) -> list[str]:
-    return stem_words([word for word, _ in find_words(choice) if word.casefold() not in FUNCTION_WORDS])
+    return stem_words([word for word, _ in find_words(choice) if not is_function_word(word)])
 
 
 def _score(

@@ -24,11 +24,13 @@ class Quote:
         source: the sentence that they are from, or the first of several; None for words that only a probability of the
             reader or of the extractor points to, which are doubted like an answer of the base.
         probability: how likely such words are the answer.
+        sentence: the sentence that a verdict is read from; empty for other words.
     """
 
     text: str
     source: Source | None
     probability: float = 0.5
+    sentence: str = ""
 
     @property
     def is_certain(self) -> bool:

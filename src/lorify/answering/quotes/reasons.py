@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lorify.answering.quotes.words import content_words, is_question
-from lorify.answering.sources import Source
+from lorify.answering.quotes.words import content_words
+from lorify.answering.sources import Source, is_question
 
 MIN_SCORE = 0.5
 """A sentence is about what happened if the reader's probability and its share of the question's words make this."""

@@ -1,8 +1,8 @@
 """Spans: a question for a name, a date or another short answer is answered with words of the documents.
 
 The reader of the hypernetwork finds some, and an extractor finds some in the passages that the reader points to. The
-more probable ones are taken. Questions for yes or no are answered by what the extractor finds alone: with a verdict, or
-with the words that say it.
+more probable ones are taken. Questions for yes or no are answered with a verdict, if the extractor finds that the
+documents answer them. A question that a document asks itself is answered by what follows it there.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+from lorify.answering.quotes.headers import find_header
+from lorify.answering.quotes.sections import Section, find_section
 from lorify.answering.quotes.verdicts import find_verdict
+from lorify.answering.quotes.whole_words import whole_words
 from lorify.answering.quotes.words import last_sentence
-from lorify.base.token_texts import Decode
+from lorify.base.token_texts import Decode, token_texts
 from lorify.data.answers import contains_answer
 from lorify.extraction.extractor import ExtractedWords, Extractor
-from lorify.hypernets.evidence import TokenEvidence, superseded_documents
+from lorify.hypernets.evidence import AnswerSpan, TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
@@ -30,6 +34,10 @@ PASSAGE_OVERLAP = 64
 """Long documents are read in passages of so many tokens, which overlap by so many."""
 MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
+NEIGHBOUR_TOKENS = 80
+"""Tokens to either side of what the reader finds that are searched for the rest of its first and last word."""
+MIN_SECTION_PROBABILITY = 0.3
+"""Less probable words of a paragraph after the question itself are no better answer than its first sentence."""
 MAX_GIVEN_WORDS = 6
 """An answer to an earlier question of the chat that is not longer is not given again."""
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
@@ -37,6 +45,9 @@ _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
     re.IGNORECASE,
 )
+_REST_OF_QUESTION = re.compile(r"[^.!?\n]*\?[*_ ]*(?:\n|$)")
+# Questions in the form of one for yes or no, of which some ask for words.
+_OPEN = re.compile(r"^\W*(?:can|could|would|will|do) (?:you|we)\b|\bor\b(?! not\b)", re.IGNORECASE)
 _PROFESSION = re.compile(
     r"\b(?P<what>what) (?P<verb>is|was|does|did) (?P<person>he|she)(?P<do> do(?: for a living)?)?\?$", re.IGNORECASE
 )
@@ -88,10 +99,19 @@ class AskedDocuments(NamedTuple):
 
 
 class FoundSpan(NamedTuple):
-    """Words of a document in one line, or a verdict, and how likely they are the answer to a question."""
+    """What answers a question.
+
+    Attributes:
+        text: words of a document in one line, or a verdict.
+        probability: how likely they are the answer.
+        sentence: the sentence that a verdict is read from, or the paragraph after a question; empty for other words.
+        is_certain: whether the document asks the question itself and answers it with this.
+    """
 
     text: str
     probability: float
+    sentence: str = ""
+    is_certain: bool = False
 
 
 class Finding(NamedTuple):
@@ -120,7 +140,7 @@ def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extra
     extracted = [Finding(None)] * len(asked) if extractor is None else _extract(extractor, asked, decode)
     return [
         found
-        if asks_for_verdict(each.question)
+        if asks_for_verdict(each.question) or (found.span is not None and found.span.is_certain)
         else found._replace(span=_more_probable(found.span, _new_span(each, decode)))
         for found, each in zip(extracted, asked, strict=True)
     ]
@@ -133,7 +153,7 @@ def _short(answers: Sequence[str]) -> list[str]:
 
 def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
     """The span that the reader finds; None if it contains an answer that was given before, or is part of one."""
-    span, given = find_span(asked.documents, decode), _short(asked.given)
+    span, given = find_span(asked.documents, decode, asked.question), _short(asked.given)
     if span is None or contains_answer(span.text, given):
         return None
     return None if any(contains_answer(answer, [span.text]) for answer in given) else span
@@ -148,11 +168,12 @@ def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> Found
     return max(extracted, read, key=lambda span: span.probability)
 
 
-def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | None:
+def find_span(evidence: Sequence[TokenEvidence], decode: Decode, question: str = "") -> FoundSpan | None:
     """Find the words of documents that most likely answer a question.
 
     Args:
         evidence: the documents that were asked.
+        question: the question.
         decode: token ids -> text.
 
     Returns:
@@ -169,13 +190,29 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode) -> FoundSpan | 
     if not found:
         return None
     _, span, ids = max(found, key=lambda item: item[0])
-    text = " ".join(decode(ids[span.begin : span.end]).split())
+    text = _words_of(ids, span, decode, question)
     return FoundSpan(text, span.probability) if text else None
+
+
+def _words_of(ids: Sequence[int], span: AnswerSpan, decode: Decode, question: str) -> str:
+    """The words of a span of tokens, with the rest of a word, number or address whose other tokens are around it."""
+    first = max(0, span.begin - NEIGHBOUR_TOKENS)
+    pieces = list(token_texts(ids[first : span.end + NEIGHBOUR_TOKENS], decode))
+    begin, end = (len("".join(pieces[: token - first])) for token in (span.begin, span.end))
+    return _quoted("".join(pieces), begin, end, question)
+
+
+def _quoted(text: str, begin: int, end: int, question: str) -> str:
+    """Words of a text in one line; none if they are in a line that asks something."""
+    if _REST_OF_QUESTION.match(text, end):
+        return ""
+    begin, end = whole_words(text, begin, end, question)
+    return " ".join(text[begin:end].split())
 
 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
-    passages = [_passages(each.documents, decode) for each in asked]
+    passages = [_section_or_passages(each.question, _passages(each.documents, decode)) for each in asked]
     each_passage = [(each, passage) for each, own in zip(asked, passages, strict=True) for passage in own]
     pairs = [
         (ask_for_profession(each.question_in_chat or each.question), passage.text) for each, passage in each_passage
@@ -183,13 +220,13 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     words = iter(extractor.find(pairs, [_short(each.given) for each, _ in each_passage]))
     findings: list[Finding] = []
     for question, own in zip(asked, passages, strict=True):
-        read = _answer_with_verdict if asks_for_verdict(question.question) else _answer_with_words
+        read = partial(_answer, question.question)
         # A passage alone does not know of the others, but the reader has seen them all.
         found = [
-            (FoundSpan(answer.text, share * answer.probability), share * each.stated)
-            for (text, share), each in zip(own, words, strict=False)
+            (answer._replace(probability=passage.share * answer.probability), passage.share * stated)
+            for passage, each in zip(own, words, strict=False)
             if each is not None
-            for answer in [read(text, each)]
+            for answer, stated in [read(passage, each)]
         ]
         span = max((span for span, _ in found if span.text), key=lambda span: span.probability, default=None)
         if span is not None and span.probability < MIN_SPAN_PROBABILITY:
@@ -198,22 +235,49 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
     return findings
 
 
-def _answer_with_words(text: str, found: ExtractedWords) -> FoundSpan:
-    return FoundSpan(" ".join(text[found.begin : found.end].split()), found.probability)
+def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[FoundSpan, float]:
+    """Answer a question from a passage.
 
-
-def _answer_with_verdict(text: str, found: ExtractedWords) -> FoundSpan:
-    """Yes or no, if that is likelier to be the answer than the words."""
-    if found.verdict <= 0.5:
-        return _answer_with_words(text, found)
-    return FoundSpan(find_verdict(text, found.begin, found.end), found.stated * VERDICT_PRECISION)
+    Returns:
+        The answer, and how likely the passage answers the question.
+    """
+    text, section = passage.text, passage.section
+    if asks_for_verdict(question) and (found.verdict > 0.5 or not _OPEN.search(last_sentence(question))):
+        verdict = find_verdict(question, text, found.begin, found.end)
+        if verdict is None:
+            return FoundSpan("", 0.0), found.stated
+        stated = 1.0 if section else found.stated
+        return FoundSpan(verdict.answer, stated * VERDICT_PRECISION, verdict.sentence, section is not None), stated
+    words = _quoted(text, found.begin, found.end, question)
+    if section is None:
+        return FoundSpan(words, found.probability), found.stated
+    answer = section.answer(question, words if found.probability >= MIN_SECTION_PROBABILITY else "")
+    return FoundSpan(answer, 1.0, section.text, is_certain=True), 1.0
 
 
 class _Passage(NamedTuple):
-    """A passage, and the reader's probability of its best token relative to that of the best token of all passages."""
+    """A part of a document that the extractor reads.
+
+    Attributes:
+        text: the part.
+        share: the reader's probability of its best token relative to that of the best token of all passages.
+        section: the answer of the document to its own question, if this is one.
+    """
 
     text: str
     share: float
+    section: Section | None = None
+
+
+def _section_or_passages(question: str, passages: list[_Passage]) -> list[_Passage]:
+    """The answer of a document to a question that it asks itself; the passages if there is none."""
+    for passage in passages:
+        section = find_header(question, passage.text) or find_section(question, passage.text)
+        if section is not None:
+            is_verdict = asks_for_verdict(question)
+            text = f"{section.question}\n{section.text}" if is_verdict else section.text
+            return [_Passage(text, 1.0, section)]
+    return passages
 
 
 def _passages(documents: Sequence[TokenEvidence], decode: Decode) -> list[_Passage]:

@@ -1,30 +1,197 @@
-"""Verdicts: whether the words that answer a question for yes or no say yes, by the negations in their sentence.
+"""Verdicts: whether a document says yes or no, by the negations in the sentence about the question.
 
-This is right for 80% of 60 such questions about generated documents, and for 68% of 34 about natural passages. The
-extractor's own choice between yes and no is right for 50% and 62%, the base for 60% and 56% (docs/research-log.md).
+The extractor's own choice between yes and no is right for about half of such questions (docs/research-log.md).
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+from lorify.answering.quotes.item_lists import is_no
+from lorify.answering.quotes.words import content_words, is_heading
+from lorify.answering.sources import is_question
+from lorify.contexts.chunking import split_into_sentences
+
+LOCATED_BONUS = 0.5
+"""The sentence in which the extractor finds the answer counts as if it had this share more of the question's words."""
+EXCEPTION_WORDS = 4
+"""`without` and `except` deny the next words, this many."""
+# "Are dogs allowed?" is about dogs; cats are allowed, too.
+_ASKING_WORDS = content_words(
+    "allow allowed permit permitted possible able true ok okay right say need there any go get"
+)
+_OPEN, _CLOSED = content_words("open"), content_words("closed")
+_DECIDED = re.compile(r"(?:A(?:nswer)?[:.]\s*)?[*_]*(yes|no)\b(?=\W*$|\s*[,.;:!–—-](?!\s*\d))", re.IGNORECASE)
 _NEGATION = re.compile(
-    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|forbidden|prohibited|banned|excluded|refuse[sd]?|"
-    r"except|only|closed|unavailable|lacks?|fails?|failed)\b|n['’]t\b",
+    r"\b(?:no(?! (?:later|more|less|fewer|earlier|matter|doubt)\b|\.? ?\d)|not(?! (?:only|just|least|later)\b)|never|"
+    r"none|nobody|nothing(?! but\b)|neither|nor|cannot|refuse[sd]?|lacks?|fails?|failed)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_EXCLUSION = re.compile(
+    r"\b(?:forbid(?:s|den)?|prohibit(?:s|ed)?|banned|excluded?|unavailable|"
+    r"closed (?:on|from|in|during|until|for|at|every)|(?:is|are|was|were|be|been|stays?|remains?) closed|:? closed$)",
+    re.IGNORECASE,
+)
+_ASKED_EXCLUSION = re.compile(
+    r"\b(?:forbidden|prohibited|banned|excluded|unavailable|closed|not (?:allowed|permitted|possible))\b", re.IGNORECASE
+)
+_EXCEPTION = re.compile(r"\b(?:without|except|apart from|other than|but not)\b", re.IGNORECASE)
+_ONLY = re.compile(r"\b(?:only|exclusively)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[;–—]\s+|,?\s+(?=(?:but|while|whereas|although|though|however|because|if|unless|when)\b)|,\s+(?=so\b)",
+    re.IGNORECASE,
+)
+_AND_NOT = re.compile(r",?\s+(?=and\b[^;]*?(?:\b(?:not|never|no|cannot)\b|n['’]t\b))", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:is|are|was|were|may|can|must|has|have|had|do|does|did|will|should)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:It|They|He|She|This|These)\b")
+_NO_SUBJECT = re.compile(
+    r"(?:(?:but|and|while|although|though|because|so|if|when)\s+)?"
+    r"(?:it|they|he|she|this|these|is|are|was|were|may|can|must|has|have|had|do|does|did|will|not|never|cannot)\b",
+    re.IGNORECASE,
+)
+_FIELD = re.compile(r"(?:^|; )([^:;]{1,40}): ([^;]*)")
+_AMOUNT = re.compile(r"(\d+(?:[.,:]\d+)*)\s?([^\W\d_]+|[€$£%])")
+_CURRENCY = re.compile(r"^(?:[€$£]|euros?|pounds?|dollars?|cents?|EUR|USD|GBP|CHF)$")
+_COMPARED = re.compile(
+    r"\b(?:least|most|up to|more|less|over|under|above|below|between|from|to|until|than|within|older|younger|per)\b",
     re.IGNORECASE,
 )
 
 
-def find_verdict(text: str, begin: int, end: int) -> str:
-    """Return `Yes`, or `No` if the sentence around words has a negation.
+class Verdict(NamedTuple):
+    """Yes or no, and the sentence that says it."""
+
+    answer: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A sentence that may say it.
+
+    Attributes:
+        text: the sentence.
+        words: its content words, with those of a heading or question that it follows, or of the sentence before a
+            pronoun.
+        is_located: whether the extractor finds the answer there.
+        is_reply: whether it follows a question.
+    """
+
+    text: str
+    words: set[str]
+    is_located: bool
+    is_reply: bool
+
+
+def find_verdict(question: str, text: str, begin: int, end: int) -> Verdict | None:
+    """Find whether a text says yes or no to a question.
+
+    A sentence that asks something itself, and a heading, say nothing. One that answers a question of the text with yes
+    or no decides; otherwise a negation of what the question has means no.
 
     Args:
+        question: the question.
         text: a text.
-        begin: index of the first character of the words that answer a question.
+        begin: index of the first character of the words with which the extractor answers the question.
         end: index after their last character.
+
+    Returns:
+        The verdict; None for a text of headings and questions.
     """
-    first = max((match.end() for match in _SENTENCE_END.finditer(text, 0, begin)), default=0)
-    last = _SENTENCE_END.search(text, end)
-    sentence = text[first : last.start() if last else len(text)]
-    return "No" if _NEGATION.search(sentence) else "Yes"
+    statements = list(_statements(text, begin, end))
+    asked = content_words(question)
+    asked = asked - _ASKING_WORDS or asked
+    counts = Counter(word for each in statements for word in each.words)
+    weights = {word: math.log(1 + len(statements) / max(1, counts[word])) for word in sorted(asked)}
+    best = max(statements, key=lambda each: _score(each, weights), default=None)
+    if best is None:
+        return None
+    decided = _DECIDED.match(best.text) if best.is_reply else None
+    if decided is not None:
+        return Verdict(decided[1].capitalize(), best.text)
+    is_denied = _is_denied(best, question, asked) or _has_other_amount(best.text, question)
+    return Verdict("No" if is_denied != (_ASKED_EXCLUSION.search(question) is not None) else "Yes", best.text)
+
+
+def _statements(text: str, begin: int, end: int) -> Iterator[_Statement]:
+    before, start = "", 0
+    for piece in split_into_sentences(text):
+        sentence = " ".join(piece.split())
+        stop = start + len(piece)
+        if sentence and not is_question(sentence) and not is_heading(sentence):
+            is_reply = is_question(before)
+            words = content_words(sentence)
+            if words & _CLOSED:  # "Is it open on Mondays?"
+                words |= _OPEN
+            if is_reply or is_heading(before) or _PRONOUN.match(sentence):
+                words |= content_words(before)
+            yield _Statement(sentence, words, begin < stop and start < end, is_reply)
+        before, start = sentence or before, stop
+
+
+def _score(statement: _Statement, weights: Mapping[str, float]) -> float:
+    shared = sum(weight for word, weight in weights.items() if word in statement.words)
+    return shared / (sum(weights.values()) or 1.0) + LOCATED_BONUS * statement.is_located
+
+
+def _is_denied(statement: _Statement, question: str, asked: set[str]) -> bool:
+    """Whether the part of a sentence that is about a question denies it."""
+    fields = _FIELD.findall(statement.text.rstrip("."))
+    if len(fields) > 1:
+        named = [value for name, value in fields if content_words(name) & asked]
+        # The names of other cells, such as that of the row, are no condition.
+        if named:
+            return any(is_no(value) or _denies(value, asked) for value in named)
+        return any(_denies(value, asked) for _, value in fields if content_words(value) & asked)
+    clause = _clause_about(statement.text, question, asked)
+    is_missing = bool(_ONLY.search(clause)) and not asked <= statement.words
+    return _denies(clause, asked) or is_missing
+
+
+def _denies(clause: str, asked: set[str]) -> bool:
+    """Whether a clause has a negation, or a word that excludes, but not both, or an exception of what was asked."""
+    is_negated = (_NEGATION.search(clause) is None) != (_EXCLUSION.search(clause) is None)
+    return is_negated or any(
+        content_words(" ".join(clause[found.end() :].split()[:EXCEPTION_WORDS])) & asked
+        for found in _EXCEPTION.finditer(clause)
+    )
+
+
+def _clause_about(sentence: str, question: str, asked: set[str]) -> str:
+    """The clause that has most words of a question; of several the one that has the first of them."""
+    clauses = list(_clauses(sentence))
+    own = [content_words(clause) for clause in clauses]
+    words: list[set[str]] = []
+    for clause, each in zip(clauses, own, strict=True):
+        words.append(each | words[-1] if words and _NO_SUBJECT.match(clause) else each)
+    first = next((word for part in question.split() for word in sorted(content_words(part) & asked)), "")
+    best = max(range(len(clauses)), key=lambda i: (len(words[i] & asked), len(own[i] & asked), first in own[i]))
+    return clauses[best]
+
+
+def _clauses(sentence: str) -> Sequence[str]:
+    parts = _CLAUSE_END.split(sentence)
+    found: list[str] = []
+    for part in parts:
+        contrast = _AND_NOT.search(part)
+        if contrast is not None and _VERB.search(part[: contrast.start()]):
+            found += [part[: contrast.start()], part[contrast.end() :]]
+        else:
+            found.append(part)
+    return [part for part in found if part.strip()] or [sentence]
+
+
+def _has_other_amount(sentence: str, question: str) -> bool:
+    """Whether a sentence has another number where a question has one: `Is it 20 euros?` where it says 30 euros."""
+    if _COMPARED.search(sentence) or _COMPARED.search(question):
+        return False
+    stated = [(number, _CURRENCY.sub("money", unit)) for number, unit in _AMOUNT.findall(sentence)]
+    return any(
+        _CURRENCY.sub("money", unit) in {each for _, each in stated} and number not in {each for each, _ in stated}
+        for number, unit in _AMOUNT.findall(question)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lorify.answering.sources import is_question
+from lorify.base.chat.acronyms import ACRONYMS, find_acronyms
 from lorify.hypernets.associative.questions.words import word_stems
 
 _FUNCTION_TEXT = (
@@ -30,13 +32,13 @@ def last_sentence(question: str) -> str:
 
 
 def content_words(text: str) -> set[str]:
-    """Collect the stems of the words of a text that are not function words."""
-    return word_stems(text) - _FUNCTION_STEMS
+    """Collect the stems of the words of a text that are not function words, and acronyms that are spelled like them."""
+    return (word_stems(text) - _FUNCTION_STEMS) | find_acronyms(text)
 
 
-def is_question(sentence: str) -> bool:
-    """Return whether a sentence of a document asks something, as in a list of questions and answers."""
-    return sentence.rstrip("*_ ").endswith("?")
+def is_function_word(word: str) -> bool:
+    """Return whether a word carries no content; IT in capitals does."""
+    return word.casefold() in FUNCTION_WORDS and word not in ACRONYMS
 
 
 def is_heading(sentence: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lorify.base.chat.acronyms import mask_acronyms
+
 # English only, like the stemmer of the relevance score. "There" is left out, and "that" inside of a question: they
 # rarely refer back ("the house that Ada built"), but "that" at the end does ("Who was that?").
 _REFERS_BACK = re.compile(
@@ -40,12 +42,13 @@ MAX_FRAGMENT_WORDS = 6
 
 def refers_back(question: str) -> bool:
     """Return whether a question needs the one before it."""
-    return _REFERS_BACK.search(question) is not None
+    return _REFERS_BACK.search(mask_acronyms(question)) is not None
 
 
 def may_refer_back(question: str) -> bool:
     """Return whether a question may need the one before it: it refers back, or has no verb (`What for?`), or opens or
     ends in a word that often refers back (`And when does it end?`), or is a few words without a name (`Who won?`)."""
+    question = mask_acronyms(question)
     is_fragment = len(question.split()) <= MAX_FRAGMENT_WORDS and _VERB.search(question) is None
     may = (refers_back(question), _MAY_REFER_BACK.search(question), _BARE.search(question))
     return is_fragment or any(may)

@@ -58,3 +58,11 @@ def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "relevance.json").write_text('{"threshold": 2}')
     with pytest.raises(HypernetworkError, match=r"relevance\.json is damaged"):
         load_relevance(tmp_path)
+
+
+def test_an_acronym_counts_more_than_the_pronoun_where_the_document_has_it():
+    relevance = Relevance(threshold=0.5, unseen_weight=3.0, weights={"who": 1.0, "work": 2.0, "in": 0.1, "it": 0.2})
+    staff, others = hash_words("Ada is in IT."), hash_words("It is in town.")
+    assert relevance.score("Who works in IT?", staff) > relevance.score("Who works in it?", staff)
+    assert relevance.score("Who works in IT?", others) == relevance.score("Who works in it?", others)
+    assert max(relevance.rarities("Who works in IT?").values()) == relevance.unseen_weight

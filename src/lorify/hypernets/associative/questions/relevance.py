@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from lorify.atomic import replaced_file
+from lorify.base.chat.acronyms import find_acronyms
 from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.associative.questions.words import hash_stem, hash_words, word_stems
 
@@ -49,7 +50,9 @@ class Relevance(BaseModel):
             From 0 to 1; 0 for a question without words.
         """
         known = set(words.tolist())
-        stems = word_stems(question)
+        # Without the acronym in the documents, `IT` counts as little as the pronoun.
+        acronyms = {acronym for acronym in find_acronyms(question) if hash_stem(acronym) in known}
+        stems = word_stems(question) - {acronym.casefold() for acronym in acronyms} | acronyms
         total = sum(self._weight(stem) for stem in stems)
         shared = sum(self._weight(stem) for stem in stems if hash_stem(stem) in known)
         return shared / total if total else 0.0
@@ -60,7 +63,9 @@ class Relevance(BaseModel):
 
     def rarities(self, question: str) -> dict[int, float]:
         """Map the hash of each word of a question to its weight, the log of how rare it is."""
-        return {hash_stem(stem): self._weight(stem) for stem in sorted(word_stems(question))}
+        rarities = {hash_stem(stem): self._weight(stem) for stem in sorted(word_stems(question))}
+        # The words of tokens are hashed in lower case.
+        return rarities | {hash_stem(each.casefold()): self.unseen_weight for each in find_acronyms(question)}
 
     def _weight(self, stem: str) -> float:
         return self.weights.get(stem, self.unseen_weight)

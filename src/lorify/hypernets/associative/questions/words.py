@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from lorify.base.chat.acronyms import find_acronyms
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES
 
 MIN_RARITY = 2.3
@@ -51,8 +52,8 @@ def hash_stem(stem: str) -> int:
 
 
 def hash_words(text: str) -> Tensor:
-    """Hash the stems of a text: sorted, without repetitions `[words]`, int64."""
-    return torch.tensor(sorted(map(hash_stem, word_stems(text))), dtype=torch.int64)
+    """Hash the stems of a text, and its acronyms that are spelled like common words: sorted `[words]`, int64."""
+    return torch.tensor(sorted(map(hash_stem, word_stems(text) | find_acronyms(text))), dtype=torch.int64)
 
 
 def words_ending_at(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Tensor:

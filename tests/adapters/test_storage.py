@@ -152,9 +152,9 @@ def test_other_folders_are_no_adapters(tmp_path):
     [
         ({"format_version": 3}, "format version 3, expected 2; update lorify"),
         ({"weights_sha256": None, "statistics_sha256": None}, "neither weights nor statistics"),
-        ({"lora_alpha": -1}, "damaged at lora_alpha"),
-        ({"extra": 1}, "damaged at extra"),
-        ({"modules": []}, "damaged at modules"),
+        ({"lora_alpha": -1}, r"damaged \(lora_alpha"),
+        ({"extra": 1}, r"damaged \(extra"),
+        ({"modules": []}, r"damaged \(modules"),
     ],
 )
 def test_a_wrong_record_is_refused(saved, changes, complaint):

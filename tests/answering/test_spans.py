@@ -374,7 +374,7 @@ def test_a_question_in_other_words_is_relevant_if_the_documents_answer_it():
         assert plan.is_on is is_on and (plan.quote is not None) is is_on and judge.pairs
 
 
-@pytest.mark.parametrize("question", ["Write a poem.", f"{UNRELATED} {'Think well. ' * 40}{UNRELATED}"])
+@pytest.mark.parametrize("question", ["Write a poem.", f"{UNRELATED} {'Think well. ' * 28}{UNRELATED}"])
 def test_requests_to_write_and_long_ones_are_relevant_by_their_words_alone(question):
     model, judge = judging()
     with relevant_by_words(model):

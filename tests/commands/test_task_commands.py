@@ -247,9 +247,9 @@ def test_an_adapter_is_refined_on_some_examples_and_checked_on_others(options: l
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--check"], "0 examples were given, 2 are needed"),
-        (["--refine", 1], "0 examples were given, 1 are needed"),
-        (["--refine", 1, "--check", "--example", "hot => cold"], "1 examples were given, 2 are needed"),
+        (["--check"], "the number of examples is 0, expected at least 2"),
+        (["--refine", 1], "the number of examples is 0, expected at least 1"),
+        (["--refine", 1, "--check", "--example", "hot => cold"], "the number of examples is 1, expected at least 2"),
         (["--check", "--example", "hot"], "INPUT => OUTPUT"),
         (["--check", "--example", "a => b", "--example", "a => c"], "contradict"),
         (["--check", "--examples", "missing.jsonl"], "missing.jsonl cannot be read"),

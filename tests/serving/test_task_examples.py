@@ -72,8 +72,8 @@ def test_doubts_about_a_task_are_warnings(server: RunningServer) -> None:
     ("check", "body", "problem"),
     [
         (True, {"task": TASK}, "checked with its examples"),
-        (False, {"task": TASK, "refine": 1}, "0 examples were given"),
-        (True, {"task": TASK, "examples": EXAMPLES[:1], "refine": 1}, "1 examples were given"),
+        (False, {"task": TASK, "refine": 1}, "the number of examples is 0"),
+        (True, {"task": TASK, "examples": EXAMPLES[:1], "refine": 1}, "the number of examples is 1"),
         (False, {"task": TASK, "examples": EXAMPLES, "refine": 3}, "allows at most 2"),
         (True, {"task": TASK, "examples": [*EXAMPLES, {"input": "hot", "output": "mild"}]}, "contradict"),
         (True, {"task": TASK, "examples": []}, "examples"),

@@ -37,8 +37,8 @@ def split_examples(
     needed = 2 if check else 1
     if (found := len(learned) + len(checked)) < needed:
         raise ContextError(
-            f"the number of examples is {found}, at least {needed} needed; give more with --example 'INPUT => OUTPUT' "
-            "or --examples FILE"
+            f"the number of examples is {found}, expected at least {needed}; give more with --example 'INPUT => "
+            "OUTPUT' or --examples FILE"
         )
     return learned, checked
 

@@ -95,7 +95,9 @@ def task_order(
     learned, checked = divide_examples(examples, check=check)
     needed = 2 if check else int(seconds is not None)
     if (found := len(learned) + len(checked)) < needed:
-        raise RequestError(f"{found} examples were given, {needed} are needed; give more", param="examples")
+        raise RequestError(
+            f"the number of examples is {found}, expected at least {needed}; give more", param="examples"
+        )
     notes = [*language_notes(task), *task_notes(task, [(example.input, example.output) for example in examples])]
     return TaskOrder(
         task, learned=tuple(learned), seconds=seconds or 0.0, checked=tuple(checked), warnings=tuple(notes)

@@ -99,10 +99,11 @@ def test_a_full_disk(
         pytest.skip("this system gives no name space of one's own; the tests above cut writes off by their size")
     small = tmp_path / "small"
     small.mkdir()
+    documents = [shutil.copy(document, tmp_path / f"tower{number}.txt") for number in range(20)]
     commands = [
         ["train", training_config, "-o", small / "run", "--set", "optimization.steps=3"],
         ["adapter", "merge", adapter_dir, "-o", small / "merged", *model_options],
-        ["internalize", *[document] * 20, "-o", small / "adapter", *model_options],
+        ["internalize", *documents, "-o", small / "adapter", *model_options],
     ]
     arguments = json.dumps([[str(word) for word in command] for command in commands])
     command = [*isolated, sys.executable, "-c", IN_A_SMALL_FILE_SYSTEM, str(small), arguments]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from typer import CallbackParam
 
 from lorify.commands.document_names import check_given_once, path_names
 from lorify.commands.terminal import show_progress, show_spinner, stderr
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Texts = TypeVar("Texts", str, list[str], None)
 
 
-def check_encoding(given: Texts) -> Texts:
+def check_encoding(param: CallbackParam, given: Texts) -> Texts:
     """Refuse text on the command line that is not valid UTF-8, which Python represents as surrogates.
 
     Raises:
@@ -39,7 +40,8 @@ def check_encoding(given: Texts) -> Texts:
             text.encode()
         except UnicodeEncodeError:
             shown = text.encode(errors="replace").decode()
-            raise LorifyError(f"text {shown!r} is not in UTF-8; give it in that encoding") from None
+            name = param.opts[-1] if param.param_type_name == "option" else param.metavar
+            raise LorifyError(f"{name} {shown!r} is not in UTF-8; give it in that encoding") from None
     return given
 
 

@@ -104,11 +104,6 @@ class Lorify:
             )
         return self._internalizer
 
-    def with_internalizer(self, internalizer: DocumentInternalizer) -> Lorify:
-        """Return this model with its document hypernetwork in another form, such as with other options."""
-        models = self.answerer.confidence_model, self.answerer.stated_model
-        return Lorify(self.base, internalizer, self.task_hypernetwork, *models, self._load_extractor)
-
     @cached_property
     def specializer(self) -> Specializer:
         """The task hypernetwork with its description encoder.
@@ -530,6 +525,12 @@ def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = 
         StatedModel.load(folder, internalizer.digest),
         partial(shipped.load_extractor_for, folder, dtype=base.dtype, device=base.device),
     )
+
+
+def with_internalizer(model: Lorify, internalizer: DocumentInternalizer) -> Lorify:
+    """Return a model with its document hypernetwork in another form, such as with other options."""
+    models = model.answerer.confidence_model, model.answerer.stated_model
+    return Lorify(model.base, internalizer, model.task_hypernetwork, *models, model._load_extractor)
 
 
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:

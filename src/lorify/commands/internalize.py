@@ -130,9 +130,10 @@ def internalize(
 
 def _with_options(model: Lorify, bias_scale: float | None, iterative: bool | None) -> Lorify:
     """The model with options of Doc-to-LoRA's generation."""
+    from lorify.facade import with_internalizer
     from lorify.hypernets.doc_to_lora.internalizer import with_options
 
-    return model.with_internalizer(with_options(model.internalizer, bias_scale=bias_scale, iterative=iterative))
+    return with_internalizer(model, with_options(model.internalizer, bias_scale=bias_scale, iterative=iterative))
 
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[CheckedStatement]]:

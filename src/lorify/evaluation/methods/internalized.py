@@ -17,7 +17,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
-from lorify.facade import Lorify, load_for
+from lorify.facade import Lorify, load_for, with_internalizer
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
 from lorify.hypernets.doc_to_lora.internalizer import with_options
@@ -103,13 +103,14 @@ class Internalized(Method):
         if self.hypernetwork is not None:
             model = load_for(model.base, self.hypernetwork)
         if (self.chunk_tokens, self.iterative, self.bias_scale) != (None, None, None):
-            model = model.with_internalizer(
+            model = with_internalizer(
+                model,
                 with_options(
                     model.internalizer,
                     chunk_tokens=self.chunk_tokens,
                     iterative=self.iterative,
                     bias_scale=self.bias_scale,
-                )
+                ),
             )
         # Unfocused answers need no tokens, and their size should not count.
         keep = self.keep or ("tokens" if self.focus else "none")

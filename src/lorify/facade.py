@@ -319,9 +319,11 @@ class Lorify:
             SchemaError: if the schema is invalid or cannot be enforced.
         """
         stack = AdapterStack.of(adapter)
-        query = Query(question, stack, document, only_if_relevant=only_if_relevant, not_stated=not_stated)
-        plan = self.answerer.plan_query(query)
         options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
+        query = Query(
+            question, stack, document, only_if_relevant=only_if_relevant, not_stated=not_stated, schema=options.schema
+        )
+        plan = self.answerer.plan_query(query)
         return self.answerer.answer([plan], options)[0].text
 
     def ask_by_document(
@@ -413,8 +415,8 @@ class Lorify:
             schema: as for `ask`.
         """
         request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=not_stated)
-        (plan,) = self.answerer.plan([request])
         options = GenerationOptions(max_new_tokens, temperature, top_p, seed, constraint=_constraint(schema))
+        (plan,) = self.answerer.plan([replace(request, schema=options.schema)])
         return self.answerer.stream(plan, options)
 
     def save(self, adapter: Adapter, folder: Path | str) -> None:

@@ -11,6 +11,7 @@ from lorify.adapters import Adapter, AdapterStack, build_lora_batch
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.fitted import FittedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
+from lorify.answering.json_fields import JsonFieldPlanner
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
 from lorify.answering.quote_planner import QuotePlanner
@@ -22,6 +23,7 @@ from lorify.answering.two_passes import Draft, Trials, TwoPasses
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
+from lorify.base.constraints import Constraint
 from lorify.base.decoding.generation import generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
@@ -114,6 +116,7 @@ class Answerer:
             not_stated=query.not_stated,
             two_passes=query.two_passes,
             turns=turns_of_follow_up(asked),
+            schema=query.schema,
         )
 
     def prompts_for(self, adapters: AdapterStack) -> PromptBuilder:
@@ -178,7 +181,19 @@ class Answerer:
         ]
         plans = self.quotes.with_quotes(plans, evidence)
         passes = TwoPasses(self._write_drafts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
-        return passes.plan(plans)
+        return self._with_fields(passes.plan(plans))
+
+    def _with_fields(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
+        """Fill what the documents say into the schemas of plans."""
+        if self.internalizer is None:
+            return list(plans)
+        planner = JsonFieldPlanner(
+            self.base, self.internalizer, self.quotes, self.prompts.question_ids, self._write_answers
+        )
+        return [planner.with_fields(plan) for plan in plans]
+
+    def _write_answers(self, requests: Sequence[AnswerRequest], max_new_tokens: int) -> list[str]:
+        return [answer.text for answer in self.answer(self.plan(requests), GenerationOptions(max_new_tokens))]
 
     def _check_prompts(self, requests: Sequence[AnswerRequest]) -> None:
         # Beyond its window a base takes minutes to write nonsense.
@@ -221,19 +236,29 @@ class Answerer:
         """
         quoted = [plan.quoted_ids(options) for plan in plans]
         written = [plan for plan, ids in zip(plans, quoted, strict=True) if ids is None]
-        generated = iter(
-            generate_batch(
-                self.base,
-                [plan.prompt_ids for plan in written],
-                options,
-                lora=build_lora_batch([plan.adapters for plan in written], self.base),
-                stop_ids=self.stop_ids,
-            )
-        )
+        generated = iter(self._generate(written, options))
         answers = [next(generated) if ids is None else ids for ids in quoted]
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         measured = [self.signals(plan, text) for plan, text in zip(plans, texts, strict=True)]
         return [self._checked(signals, with_confidence=with_confidence) for signals in measured]
+
+    def _generate(self, plans: Sequence[AnswerPlan], options: GenerationOptions) -> list[Sequence[int]]:
+        """Generate the tokens of answers, those with one constraint in one batch."""
+        batches: dict[Constraint | None, list[int]] = {}
+        for i, plan in enumerate(plans):
+            batches.setdefault(plan.constraint, []).append(i)
+        generated: dict[int, Sequence[int]] = {}
+        for indices in batches.values():
+            batch = [plans[i] for i in indices]
+            answers = generate_batch(
+                self.base,
+                [plan.prompt_ids for plan in batch],
+                batch[0].narrowed(options),
+                lora=build_lora_batch([plan.adapters for plan in batch], self.base),
+                stop_ids=self.stop_ids,
+            )
+            generated |= zip(indices, answers, strict=True)
+        return [generated[i] for i in range(len(plans))]
 
     def stream_ids(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[int]:
         """Yield the tokens of an answer as they are sampled."""
@@ -241,7 +266,7 @@ class Answerer:
         if quoted is not None:
             return iter(quoted)
         lora = build_lora_batch([plan.adapters], self.base)
-        return stream_tokens(self.base, plan.prompt_ids, options, lora=lora, stop_ids=self.stop_ids)
+        return stream_tokens(self.base, plan.prompt_ids, plan.narrowed(options), lora=lora, stop_ids=self.stop_ids)
 
     def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
         """Yield the text of an answer piece by piece, without white space at its ends.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lorify.adapters import AdapterStack
 from lorify.answering.quotes import Quote
 from lorify.base.chat.prompts import Message, question_messages
 from lorify.base.chat.turns import answered_turns
+from lorify.base.constraints import Constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.data.follow_ups.prompt import question_in_chat
 from lorify.hypernets.evidence import TokenEvidence
@@ -31,6 +33,8 @@ class Query:
         two_passes: with adapters of documents and of a task, answer with the documents first and do the task on that
             answer; otherwise their updates are added up.
         may_quote: answer with words of the documents where that fits the question.
+        schema: JSON schema of the answer, whose fields are filled with what the documents say. The answer has its form
+            only with the constraint of the options that it is decoded with.
     """
 
     question: str
@@ -44,6 +48,7 @@ class Query:
     not_stated: str | None = None
     two_passes: bool = True
     may_quote: bool = True
+    schema: Mapping[str, Any] | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -86,6 +91,7 @@ class AnswerRequest:
         two_passes: as for `Query`.
         turns: the chat up to the question, if the question refers back (see `lorify.answering.follow_ups`).
         may_quote: as for `Query`.
+        schema: as for `Query`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -98,6 +104,7 @@ class AnswerRequest:
     two_passes: bool = True
     turns: tuple[Message, ...] = ()
     may_quote: bool = True
+    schema: Mapping[str, Any] | None = None
 
     @property
     def question_in_chat(self) -> str:
@@ -130,6 +137,7 @@ class AnswerPlan:
             writes the answer.
         quote_ids: the tokens of the quote.
         stated: probability that the documents answer the question, by the extractor; None if it has not read them.
+        constraint: the form of the answer with what the documents say in it (see `lorify.answering.json_fields`).
     """
 
     prompt_ids: tuple[int, ...]
@@ -140,6 +148,7 @@ class AnswerPlan:
     quote: Quote | None = None
     quote_ids: tuple[int, ...] = ()
     stated: float | None = None
+    constraint: Constraint | None = None
 
     @property
     def is_on(self) -> bool:
@@ -149,6 +158,11 @@ class AnswerPlan:
     def quoted_ids(self, options: GenerationOptions) -> Sequence[int] | None:
         """Return the tokens of the quote that are the answer with these options; None if the base writes the answer."""
         return self.quote_ids[: options.max_new_tokens] if self.quote and options.constraint is None else None
+
+    def narrowed(self, options: GenerationOptions) -> GenerationOptions:
+        """Return options whose constraint, if they have one, has what the documents say in it."""
+        is_narrower = self.constraint is not None and options.constraint is not None
+        return replace(options, constraint=self.constraint) if is_narrower else options
 
     def quote_given(self, text: str) -> Quote | None:
         """Return the plan's quote if it is the answer; a constraint or a limit makes the answer another one."""

@@ -8,6 +8,7 @@ need more ends its answer early.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -154,3 +155,17 @@ class ConstrainedRow:
 def _bits(matcher: LLMatcher) -> np.ndarray:
     packed: Sequence[int] = matcher.compute_bitmask()
     return np.unpackbits(np.frombuffer(packed, dtype=np.uint8), bitorder="little").astype(bool)
+
+
+def is_accepted(constraint: Constraint, value: object, tokens: GrammarTokens) -> bool:
+    """Return whether a JSON value is a complete answer under a constraint.
+
+    Args:
+        constraint: the form of the answer.
+        value: the value.
+        tokens: the base's tokens.
+    """
+    matcher = LLMatcher(tokens.tokens, constraint.grammar)
+    written = tokens.tokens.tokenize_str(json.dumps(value, ensure_ascii=False))
+    fits = matcher.validate_tokens(written) == len(written)
+    return fits and matcher.consume_tokens(written) and matcher.is_accepting()

@@ -37,6 +37,11 @@ class Constraint:
     grammar: str
     json_schema: str | None = None
 
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The schema; None if the grammar is more than a schema."""
+        return None if self.json_schema is None else json.loads(self.json_schema)
+
 
 def json_constraint(schema: Mapping[str, Any]) -> Constraint:
     """Constrain an answer to JSON that matches a schema.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,7 +119,7 @@ def chat_with(model: Lorify, adapters: AdapterStack, style: AnswerStyle) -> None
             del messages[:2]
         try:
             request = model.answerer.chat_request(messages, adapters, not_stated=style.not_stated or None)
-            answer = write_answer(model, request, style)
+            answer = write_answer(model, replace(request, schema=style.options.schema), style)
         except KeyboardInterrupt:
             sys.stdout.write("\n")
             del messages[-1]

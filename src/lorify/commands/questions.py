@@ -105,7 +105,7 @@ def stream_answers(
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
-        query = Query(question, adapters, not_stated=not_stated or None)
+        query = Query(question, adapters, not_stated=not_stated or None, schema=options.schema)
         write_answer(model, model.answerer.request(query), style)
 
 
@@ -183,7 +183,7 @@ def answer_json(
     from lorify.answering.plan import Query
 
     with show_spinner(f"answering {question}"):
-        query = Query(question, adapters, not_stated=not_stated or None)
+        query = Query(question, adapters, not_stated=not_stated or None, schema=options.schema)
         answer, seconds = _answer(model, query, options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)

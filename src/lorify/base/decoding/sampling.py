@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -39,6 +39,11 @@ class GenerationOptions:
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
     constraint: Constraint | None = None
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema of the answer; None if it has none, or a form that is more than a schema."""
+        return None if self.constraint is None else self.constraint.schema
 
     def with_seed_offset(self, offset: int) -> GenerationOptions:
         """Return the same options with `offset` added to the seed, if there is one."""

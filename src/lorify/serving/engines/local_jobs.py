@@ -60,7 +60,7 @@ class RunningJob:
             plan: the prompt that is answered, and the adapters that are on.
         """
         self.queued = queued
-        self.sampler = start_sampler(base, queued.job.options, plan.quote_ids)
+        self.sampler = start_sampler(base, plan.narrowed(queued.job.options), plan.quote_ids)
         self.last_token = 0
         self.finished = False
         self._text = AnswerText(base.decode_text, queued.job.stops, trim=queued.job.trim)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lorify.answering.plan import AnswerPlan, Planner, plan_as_requested
 from lorify.answering.text import AnswerText
+from lorify.base.constraints import Constraint
 from lorify.base.model import BaseLM
 from lorify.errors import BusyError, ClosingError, EngineError, RequestError, ServingError, TooSlowError
 from lorify.serving.engines.jobs import EngineStatus, Job, Piece, TokenChoice, quoted_piece
@@ -199,7 +200,9 @@ class VllmEngine:
         text = AnswerText(lambda ids: "".join(parts[i] for i in ids), (), trim=job.trim)
         finish: str | None = None
         num_tokens = 0
-        async with aclosing(self._client.complete(self._request(job, model))) as events:
+        async with aclosing(
+            self._client.complete(self._request(job, model, plan.narrowed(job.options).constraint))
+        ) as events:
             async for event in events:
                 if event.usage is not None:
                     num_tokens = event.usage.completion_tokens
@@ -215,7 +218,7 @@ class VllmEngine:
         reason = "length" if finish == "length" else "stop"
         yield Piece(text.take(last=True), num_tokens, (), reason, plan.is_on, plan if job.with_plan else None)
 
-    def _request(self, job: Job, model: str) -> dict[str, Any]:
+    def _request(self, job: Job, plan: AnswerPlan, model: str) -> dict[str, Any]:
         return {
             "model": model,
             "prompt": list(job.request.prompt_ids),
@@ -226,7 +229,7 @@ class VllmEngine:
             "presence_penalty": job.options.presence_penalty,
             "frequency_penalty": job.options.frequency_penalty,
             "logit_bias": {str(token): bias for token, bias in job.options.logit_bias} or None,
-            "structured_outputs": _structured_outputs(job),
+            "structured_outputs": _structured_outputs(plan.narrowed(job.options).constraint),
             "stop": list(job.stops),
             "stop_token_ids": self._stop_ids,
             "logprobs": job.top_logprobs,
@@ -255,9 +258,8 @@ class _VllmAnswerStream:
             self._end()
 
 
-def _structured_outputs(job: Job) -> dict[str, Any] | None:
+def _structured_outputs(constraint: Constraint | None) -> dict[str, Any] | None:
     """The form of an answer as vLLM takes it."""
-    constraint = job.options.constraint
     if constraint is None:
         return None
     if constraint.json_schema is None:

@@ -49,12 +49,15 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     except TemplateError as error:
         raise RequestError(f"the model's chat template rejects the messages ({error})", param="messages") from error
     longest = body.max_completion_tokens or body.max_tokens
+    options = replace(
+        _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest, "messages")),
+        constraint=constraint,
+    )
     job = Job(
-        request=replace(request, only_if_relevant=body.only_if_relevant, not_stated=body.not_stated),
-        options=replace(
-            _options(service, body, _answer_tokens(service, len(request.prompt_ids), longest, "messages")),
-            constraint=constraint,
+        request=replace(
+            request, only_if_relevant=body.only_if_relevant, not_stated=body.not_stated, schema=options.schema
         ),
+        options=options,
         stops=body.stops,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         trim=True,

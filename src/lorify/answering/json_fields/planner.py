@@ -1,0 +1,182 @@
+"""Fill the fields of JSON schemas with what documents say, before the base writes the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lorify.answering.json_fields.document_text import only_address, whole_list
+from lorify.answering.json_fields.fields import JsonField, JsonValue, Path, fill_fields, find_fields
+from lorify.answering.json_fields.questions import field_questions
+from lorify.answering.json_fields.values import read_value
+from lorify.answering.plan import AnswerPlan, AnswerRequest
+from lorify.answering.quote_planner import MIN_STATED, QuotePlanner
+from lorify.base.constrained_decoding import is_accepted
+from lorify.base.constraints import Constraint, json_constraint
+from lorify.base.model import BaseLM
+from lorify.errors import SchemaError
+from lorify.hypernets.evidence import TokenEvidence
+from lorify.hypernets.internalizer import DocumentInternalizer
+
+MAX_FIELDS = 64
+"""Schemas with more fields are left to the base, which bounds the time of a request."""
+MIN_PROBABILITY = 0.5
+"""What is stated with a lower probability is left out, or null, where the schema allows that."""
+MIN_REQUIRED_PROBABILITY = 0.05
+"""The same for fields that must have a value, where the base would write one of its own."""
+
+CLEAR_PROBABILITY = 0.5
+"""A value that is found with this probability is not compared with those of other questions for the field."""
+
+WriteAnswers = Callable[[Sequence[AnswerRequest], int], Sequence[str]]
+"""Answers requests, with so many tokens at most."""
+MAX_ANSWER_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class _Found:
+    value: JsonValue
+    probability: float
+
+
+class JsonFieldPlanner:
+    """Fills schemas. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        base: BaseLM,
+        internalizer: DocumentInternalizer,
+        quotes: QuotePlanner,
+        question_ids: Callable[[str], Sequence[int]],
+        write_answers: WriteAnswers,
+    ) -> None:
+        """Join what finds values.
+
+        Args:
+            base: the base, whose tokens an answer is made of.
+            internalizer: locates answers in the documents of its adapters.
+            quotes: finds words of documents that answer a question.
+            question_ids: question -> token ids of the prompt that asks it.
+            write_answers: answers questions for required fields that no words of documents answer.
+        """
+        self._base, self._internalizer = base, internalizer
+        self._quotes, self._question_ids, self._write_answers = quotes, question_ids, write_answers
+
+    def with_fields(self, plan: AnswerPlan) -> AnswerPlan:
+        """Fill what the documents of a plan's adapters say into the schema of its request.
+
+        Fields that they do not state are left out or null, where the schema allows that; the base writes the others.
+
+        Returns:
+            The plan with a constraint that has the values; the same plan if it has no schema or nothing was found.
+        """
+        request = plan.request
+        if request is None or request.schema is None or not self._are_documents(request):
+            return plan
+        fields = find_fields(request.schema)
+        if not 0 < len(fields) <= MAX_FIELDS:
+            return plan
+        found = self._find(request, fields, is_relevant=plan.is_on)
+        if not found and not plan.is_on:
+            return plan
+        unknown = [field for field in fields if field.path not in found]
+        values: dict[Path, JsonValue] = {path: each.value for path, each in found.items()}
+        values |= {field.path: None for field in unknown if field.may_be_null}
+        missing = [field.path for field in unknown if field.may_be_missing and not field.may_be_null]
+        required = [field for field in unknown if not (field.may_be_null or field.may_be_missing)]
+        values |= self._written(request, required, len(fields))
+        constraint = _constraint(fill_fields(request.schema, values, missing))
+        return plan if constraint is None else replace(plan, constraint=constraint, quote=None, quote_ids=())
+
+    def _are_documents(self, request: AnswerRequest) -> bool:
+        adapters = request.adapters.adapters
+        return request.is_quotable and bool(adapters) and all(map(self._internalizer.made, adapters))
+
+    def _find(self, request: AnswerRequest, fields: Sequence[JsonField], *, is_relevant: bool) -> dict[Path, _Found]:
+        """The values that words of the documents give, for fields that they state with enough certainty."""
+        asked = [(field, each) for field in fields for each in _requests(request, field, len(fields))]
+        plans = self._plan_quotes([each for _, each in asked])
+        found: dict[Path, _Found] = {}
+        for (field, _), (plan, documents) in zip(asked, plans, strict=True):
+            if plan.quote is None:
+                continue
+            text = plan.quote.text
+            if field.kind == "array":
+                text = whole_list(text, documents, self._base.decode_text)
+            value = self._value(field, text)
+            stated = 1.0 if plan.stated is None else plan.stated
+            probability = stated * (1.0 if plan.quote.is_certain else max(plan.quote.probability, 0.5))
+            known = found.get(field.path)
+            # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
+            is_better = known is None or known.probability < min(probability, CLEAR_PROBABILITY)
+            if value is not None and stated >= _min_stated(field, is_relevant=is_relevant) and is_better:
+                found[field.path] = _Found(value, probability)
+        for (field, _), (_, documents) in zip(asked, plans, strict=True):
+            address = only_address(field, documents, self._base.decode_text) if is_relevant else None
+            if field.path not in found and address is not None and self._is_valid(field.schema, address):
+                found[field.path] = _Found(address, 1.0)
+        return found
+
+    def _plan_quotes(self, requests: Sequence[AnswerRequest]) -> list[tuple[AnswerPlan, list[TokenEvidence]]]:
+        """Plan to quote documents, with where they may answer each request."""
+        located = [
+            [self._internalizer.locate(adapter, each.question) for adapter in each.adapters.adapters]
+            for each in requests
+        ]
+        plans = [
+            AnswerPlan(each.prompt_ids, each.adapters, request=each, evidence=tuple(evidence))
+            for each, evidence in zip(requests, located, strict=True)
+        ]
+        documents = [[document for own in evidence for document in own] for evidence in located]
+        return list(zip(self._quotes.with_quotes(plans, documents), documents, strict=True))
+
+    def _written(self, request: AnswerRequest, fields: Sequence[JsonField], num_fields: int) -> dict[Path, JsonValue]:
+        """The values that the base answers to plain questions for fields."""
+        if not fields:
+            return {}
+        asked = [_requests(request, field, num_fields)[0] for field in fields]
+        prompts = [
+            each.prompt_ids if each.question == request.question else self._question_ids(each.question)
+            for each in asked
+        ]
+        asked = [replace(each, prompt_ids=tuple(ids)) for each, ids in zip(asked, prompts, strict=True)]
+        answers = self._write_answers(asked, MAX_ANSWER_TOKENS)
+        values = {field.path: self._value(field, text) for field, text in zip(fields, answers, strict=True)}
+        return {path: value for path, value in values.items() if value is not None}
+
+    def _value(self, field: JsonField, text: str) -> JsonValue:
+        """Read a text as the value of a field; None if the field's schema does not allow it."""
+        value = read_value(field, text)
+        return value if value is not None and self._is_valid(field.schema, value) else None
+
+    def _is_valid(self, schema: Mapping[str, Any], value: JsonValue) -> bool:
+        return is_accepted(json_constraint(schema), value, self._base.grammar_tokens)
+
+
+def _requests(request: AnswerRequest, field: JsonField, num_fields: int) -> list[AnswerRequest]:
+    """Requests for the value of a field; the user's own question keeps the turns that it refers to."""
+    return [
+        replace(
+            request,
+            question=question,
+            turns=request.turns if question == request.question else (),
+            only_if_relevant=False,
+            schema=None,
+        )
+        for question in field_questions(field, request.question, is_only=num_fields == 1)
+    ]
+
+
+def _min_stated(field: JsonField, *, is_relevant: bool) -> float:
+    if not is_relevant:
+        return MIN_STATED
+    return MIN_PROBABILITY if field.may_be_null or field.may_be_missing else MIN_REQUIRED_PROBABILITY
+
+
+def _constraint(schema: Mapping[str, Any]) -> Constraint | None:
+    """The constraint of a filled schema; None if it cannot be enforced, so that the schema is used as it was."""
+    try:
+        return json_constraint(schema)
+    except SchemaError:
+        return None

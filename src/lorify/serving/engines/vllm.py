@@ -200,9 +200,7 @@ class VllmEngine:
         text = AnswerText(lambda ids: "".join(parts[i] for i in ids), (), trim=job.trim)
         finish: str | None = None
         num_tokens = 0
-        async with aclosing(
-            self._client.complete(self._request(job, model, plan.narrowed(job.options).constraint))
-        ) as events:
+        async with aclosing(self._client.complete(self._request(job, plan, model))) as events:
             async for event in events:
                 if event.usage is not None:
                     num_tokens = event.usage.completion_tokens

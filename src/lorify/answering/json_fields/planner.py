@@ -36,7 +36,10 @@ MAX_ANSWER_TOKENS = 32
 
 @dataclass(frozen=True)
 class _Found:
+    """A value, how likely the documents state it, and how likely it is the right one too."""
+
     value: JsonValue
+    stated: float
     probability: float
 
 
@@ -95,28 +98,35 @@ class JsonFieldPlanner:
 
     def _find(self, request: AnswerRequest, fields: Sequence[JsonField], *, is_relevant: bool) -> dict[Path, _Found]:
         """The values that words of the documents give, for fields that they state with enough certainty."""
-        asked = [(field, each) for field in fields for each in _requests(request, field, len(fields))]
-        plans = self._plan_quotes([each for _, each in asked])
         found: dict[Path, _Found] = {}
-        for (field, _), (plan, documents) in zip(asked, plans, strict=True):
-            if plan.quote is None:
-                continue
-            text = plan.quote.text
-            if field.kind == "array":
-                text = whole_list(text, documents, self._base.decode_text)
-            value = self._value(field, text)
-            stated = 1.0 if plan.stated is None else plan.stated
-            probability = stated * (1.0 if plan.quote.is_certain else max(plan.quote.probability, 0.5))
-            known = found.get(field.path)
-            # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
-            is_better = known is None or known.probability < min(probability, CLEAR_PROBABILITY)
-            if value is not None and stated >= _min_stated(field, is_relevant=is_relevant) and is_better:
-                found[field.path] = _Found(value, probability)
-        for (field, _), (_, documents) in zip(asked, plans, strict=True):
-            address = only_address(field, documents, self._base.decode_text) if is_relevant else None
-            if field.path not in found and address is not None and self._is_valid(field.schema, address):
-                found[field.path] = _Found(address, 1.0)
+        left = [(field, _requests(request, field, len(fields))) for field in fields]
+        # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
+        while left:
+            planned = self._plan_quotes([questions[0] for _, questions in left])
+            for (field, _), (plan, documents) in zip(left, planned, strict=True):
+                new = self._read(field, plan, documents)
+                min_stated = _min_stated(field, is_relevant=is_relevant)
+                known = found.get(field.path)
+                if new and new.stated >= min_stated and (known is None or new.probability > known.probability):
+                    found[field.path] = new
+            left = [
+                (field, questions[1:])
+                for field, questions in left
+                if len(questions) > 1 and (field.path not in found or found[field.path].probability < CLEAR_PROBABILITY)
+            ]
         return found
+
+    def _read(self, field: JsonField, plan: AnswerPlan, documents: Sequence[TokenEvidence]) -> _Found | None:
+        """The value of a field that the documents give to one of its questions; None if there is none."""
+        decode = self._base.decode_text
+        if plan.quote is not None:
+            text = plan.quote.text
+            value = self._value(field, whole_list(text, documents, decode) if field.kind == "array" else text)
+            stated = 1.0 if plan.stated is None else plan.stated
+            if value is not None:
+                return _Found(value, stated, stated * (1.0 if plan.quote.is_certain else plan.quote.probability))
+        address = only_address(field, documents, decode)
+        return None if address is None else _Found(address, MIN_PROBABILITY, MIN_PROBABILITY)
 
     def _plan_quotes(self, requests: Sequence[AnswerRequest]) -> list[tuple[AnswerPlan, list[TokenEvidence]]]:
         """Plan to quote documents, with where they may answer each request."""

@@ -19,7 +19,7 @@ from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
-from lorify.answering.parts.folder import export_parts
+from lorify.answering.parts.export import export_parts
 from lorify.answering.parts.router import PartRouter
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel

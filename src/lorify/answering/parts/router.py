@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
-from lorify.answering.parts.folder import PartRecord, read_parts
+from lorify.answering.parts.records import PartRecord, read_parts
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance, load_relevance

@@ -213,8 +213,7 @@ async def export(
     """
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")
-    exporter = EXPORTS[format]
-    suffix = None if parts else exporter.suffix
+    suffix = None if parts else EXPORTS[format].suffix
     kind = "application/zip" if suffix is None else "application/octet-stream"
     with ExitStack() as ended:
         # Until it has been sent: files that nobody fetches would fill the disk, and in memory they would fill that.
@@ -231,7 +230,7 @@ async def export(
 def _write_export(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
     """Write the export into a folder and return its file."""
     path = folder / "adapter"
-    EXPORTS[format].export(adapter, model.base, path, probe=False)
+    EXPORTS[format].exporter.export(adapter, model.base, path, probe=False)
     return path if path.is_file() else _zipped(path)
 
 

@@ -35,10 +35,10 @@ from lorify.contexts.images import Context, ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
+from lorify.hypernets.options import InternalizerOptions
 from lorify.hypernets.refinement.example_fit import fit_examples
 from lorify.hypernets.refinement.refine import refine
 from lorify.hypernets.refinement.study import study
@@ -192,6 +192,16 @@ class Lorify:
     def question_writer(self) -> Adapter | None:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
         return shipped.load_question_writer(self.base)
+
+    def with_options(self, options: InternalizerOptions) -> Lorify:
+        """Return a model whose document hypernetwork generates adapters with other options.
+
+        Raises:
+            HypernetworkError: if the hypernetwork has no such option, or none was loaded.
+        """
+        models = self.answerer.confidence_model, self.answerer.stated_model
+        internalizer = self.internalizer.with_options(options)
+        return Lorify(self.base, internalizer, self.task_hypernetwork, *models, self._load_extractor)
 
     def internalize(
         self, *sources: ContextSource, keep: Keep = "tokens", report: Callable[[int], None] | None = None
@@ -445,16 +455,10 @@ class Lorify:
 
         Raises:
             AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written.
-            HypernetworkError: if the hypernetwork's adapters cannot be divided.
+            HypernetworkError: if the hypernetwork's adapters cannot be divided into parts.
         """
-        internalizer = self.internalizer
-        if not isinstance(internalizer, AssociativeInternalizer):
-            raise HypernetworkError(
-                f"adapters of {internalizer.name} cannot be divided into parts, only those of an associative "
-                "hypernetwork; export the adapter whole"
-            )
         export_parts(
-            internalizer,
+            self.internalizer,
             adapter,
             Path(folder),
             find_export(format),
@@ -525,12 +529,6 @@ def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = 
         StatedModel.load(folder, internalizer.digest),
         partial(shipped.load_extractor_for, folder, dtype=base.dtype, device=base.device),
     )
-
-
-def with_internalizer(model: Lorify, internalizer: DocumentInternalizer) -> Lorify:
-    """Return a model with its document hypernetwork in another form, such as with other options."""
-    models = model.answerer.confidence_model, model.answerer.stated_model
-    return Lorify(model.base, internalizer, model.task_hypernetwork, *models, model._load_extractor)
 
 
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:

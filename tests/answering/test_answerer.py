@@ -18,8 +18,8 @@ from lorify.data.cloze.statements import find_cloze_statements
 from lorify.errors import ContextError
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.evidence import PreparedAdapter
+from lorify.hypernets.relevance import Relevance
 
 OPTIONS = GenerationOptions(6)
 MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")

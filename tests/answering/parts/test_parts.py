@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from bad_input_helpers import no_more_than
-from tiny_internalizer import DOCUMENTS, INTERNALIZER
+from tiny_internalizer import DOCUMENTS, INTERNALIZER, tiny_internalizer
 
 from lorify.adapters import Adapter
 from lorify.adapters.exports.exporter import Exporter
@@ -25,7 +25,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import ExtractedWords
-from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance
+from lorify.hypernets.relevance import RELEVANCE_NAME, Relevance
 
 
 def record_of(name: str) -> bytes:
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_part_is_a_peft_adapter(folder: Path) -> None:
-    parts = list(ROUTED.divide(ROUTED.internalize(DOCUMENTS)))
+    parts = list(ROUTED.divider.divide(ROUTED.internalize(DOCUMENTS)))
     records = read_parts(folder)
     for document in DOCUMENTS:
         assert "".join(r.text for r in records if r.document == document.name) == document.text
@@ -225,6 +225,13 @@ def test_a_write_that_the_system_refuses_leaves_an_earlier_export_as_it_is(folde
 def test_without_weights_of_words_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(HypernetworkError, match="export the adapter whole"):
         export_parts(INTERNALIZER, INTERNALIZER.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_hypernetwork_without_a_divider_exports_no_parts(tmp_path: Path) -> None:
+    internalizer = tiny_internalizer(reader_width=0)
+    with pytest.raises(HypernetworkError, match="cannot be divided into parts; export the adapter whole"):
+        export_parts(internalizer, internalizer.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
     assert not (tmp_path / "parts").exists()
 
 

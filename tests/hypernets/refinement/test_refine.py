@@ -15,7 +15,6 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.refinement import statement_examples as statement_module
 from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
 from lorify.hypernets.refinement.refine import refine
@@ -23,6 +22,7 @@ from lorify.hypernets.refinement.statement_examples import plausible_examples, s
 from lorify.hypernets.refinement.teacher_examples import teacher_examples
 from lorify.hypernets.refinement.time_limit import TimeLimit
 from lorify.hypernets.refinement.training_examples import focusing, mean_kl_to_teacher
+from lorify.hypernets.relevance import Relevance
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 MODEL = tiny_lorify()

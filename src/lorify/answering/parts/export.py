@@ -13,14 +13,14 @@ from lorify.answering.parts.records import PART_NAME_PATTERN, PARTS_NAME, PartRe
 from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.cancellation import CancelToken
 from lorify.errors import AdapterError, HypernetworkError
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, save_relevance
+from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.relevance import RELEVANCE_NAME, save_relevance
 
 _CARD_NAME = "README.md"
 
 
 def export_parts(
-    internalizer: AssociativeInternalizer,
+    internalizer: DocumentInternalizer,
     adapter: Adapter,
     folder: Path,
     format: ExportFormat,
@@ -44,13 +44,20 @@ def export_parts(
 
     Raises:
         AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written or holds other files.
-        HypernetworkError: if the hypernetwork has no weights of words to choose parts by.
+        HypernetworkError: if the hypernetwork's adapters cannot be divided, or it has no weights of words to choose
+            parts by.
     """
-    if internalizer.relevance is None:
+    divider = internalizer.divider
+    if divider is None:
+        raise HypernetworkError(
+            f"adapters of hypernetwork {internalizer.name} cannot be divided into parts; export the adapter whole"
+        )
+    relevance = divider.relevance
+    if relevance is None:
         raise HypernetworkError(
             f"hypernetwork {internalizer.name} has no {RELEVANCE_NAME} to choose parts by; export the adapter whole"
         )
-    parts = internalizer.divide(adapter)
+    parts = divider.divide(adapter)
     if max_parts is not None and len(parts) > max_parts:
         raise AdapterError(
             f"the adapter has {len(parts)} parts, but at most {max_parts} are exported here; use lorify adapter export "
@@ -76,7 +83,7 @@ def export_parts(
                 report(1, len(parts))
         lines = "".join(record.model_dump_json() + "\n" for record in records)
         (temporary / PARTS_NAME).write_text(lines, encoding="utf-8")
-        save_relevance(temporary, internalizer.relevance)
+        save_relevance(temporary, relevance)
         card = write_parts_card(base, internalizer.name, len(records), exporter, ranks)
         (temporary / _CARD_NAME).write_text(card, encoding="utf-8")
 

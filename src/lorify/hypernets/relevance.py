@@ -19,8 +19,8 @@ from torch import Tensor
 
 from lorify.atomic import replaced_file
 from lorify.base.chat.acronyms import find_acronyms
+from lorify.contexts.words import hash_stem, hash_words, word_stems
 from lorify.errors import HypernetworkError, first_problem
-from lorify.hypernets.associative.questions.words import hash_stem, hash_words, word_stems
 
 RELEVANCE_NAME = "relevance.json"
 MAX_WEIGHTED_STEMS = 8000

@@ -1,8 +1,9 @@
 import torch
 from tiny import tiny_base
 
-from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.associative.questions.words import hash_stem, match_features, words_ending_at
+from lorify.contexts.words import hash_stem
+from lorify.hypernets.associative.questions.word_matches import match_features, words_ending_at
+from lorify.hypernets.relevance import Relevance
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})
 TOKENIZER = tiny_base().tokenizer

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from lorify.contexts.words import hash_words
 from lorify.errors import HypernetworkError
-from lorify.hypernets.associative.questions.relevance import Relevance, fit_relevance, load_relevance, save_relevance
-from lorify.hypernets.associative.questions.words import hash_words
+from lorify.hypernets.relevance import Relevance, fit_relevance, load_relevance, save_relevance
 
 TOPICS = ["harbour", "orchard", "railway", "library", "glacier", "brewery", "theatre", "quarry"]
 

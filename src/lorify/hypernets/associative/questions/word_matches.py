@@ -1,59 +1,23 @@
-"""Words of questions and documents: stems, their hashes, and where the words of a question occur in a document.
-
-Words are compared by their stems, from Porter's English stemmer, which leaves most words of other languages unchanged.
-Only hashes of stems are stored.
-"""
+"""Where words end in the tokens of a document, and where the words of a question occur in it."""
 
 from __future__ import annotations
 
 import bisect
-import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
-import snowballstemmer
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lorify.base.chat.acronyms import find_acronyms
+from lorify.contexts.words import find_words, hash_stem, stem_words
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES
 
 MIN_RARITY = 2.3
 """More common words (in more than one of ten texts) do not help to locate an answer."""
 DECAY_TOKENS_AFTER, DECAY_TOKENS_BEFORE = (40.0, 8.0), (8.0, 30.0)
 """Distances in tokens over which nearness to an occurrence falls by a factor of e, after it and before it."""
-# In scripts without spaces every character is a word.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-
-
-def find_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the words of a text in order, each with its start and end."""
-    for match in _WORD.finditer(text):
-        yield match.group(), match.span()
-
-
-def stem_words(words: Sequence[str]) -> list[str]:
-    """Reduce each word to its lower-case English stem (Snowball), in order: `Approves` becomes `approv`."""
-    stemmer = snowballstemmer.stemmer("english")  # it keeps state, so threads cannot share one
-    return stemmer.stemWords([word.casefold() for word in words])
-
-
-def word_stems(text: str) -> set[str]:
-    """Collect the stems of all words of a text."""
-    return set(stem_words(sorted({word.casefold() for word, _ in find_words(text)})))
-
-
-def hash_stem(stem: str) -> int:
-    """Hash a stem to 63 bits."""
-    return int.from_bytes(hashlib.blake2b(stem.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def hash_words(text: str) -> Tensor:
-    """Hash the stems of a text, and its acronyms that are spelled like common words: sorted `[words]`, int64."""
-    return torch.tensor(sorted(map(hash_stem, word_stems(text) | find_acronyms(text))), dtype=torch.int64)
 
 
 def words_ending_at(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Tensor:

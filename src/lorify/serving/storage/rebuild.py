@@ -77,7 +77,9 @@ def _fill(path: Path, folders: AdapterFolders, adapters_dir: Path, owner: str | 
                     owners = {owner: Ownership(created=provenance.created)}
                 for name, own in owners.items():
                     dated = provenance.model_copy(update={"created": own.created})
-                    index.add(id, dated, folder_bytes(adapters_dir / id), name, own.fidelity)
+                    index.add(id, dated, folder_bytes(adapters_dir / id), name)
+                    if own.fidelity is not None:
+                        index.set_fidelity(id, name, own.fidelity)
                     index.set_label(id, name, own.label)
                 rebuilt.num_adapters += bool(owners)
                 if not owners:

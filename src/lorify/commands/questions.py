@@ -82,7 +82,7 @@ class AnswerStyle:
 
 
 def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], style: AnswerStyle) -> None:
-    """Write the answers to standard output, and what is to be known of them to standard error.
+    """Write the answers to standard output; notes and warnings go to standard error.
 
     Args:
         model: answers the questions.

@@ -20,7 +20,7 @@ Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
 
 Keep = Literal["tokens", "index", "none"]
-"""What an adapter keeps of its documents' tokens, beside the statistics that adding and removing documents needs.
+"""What an adapter keeps of its documents' tokens, in addition to the statistics for adding and removing documents.
 
 `tokens`: keys and values, from which it is focused on a question at once. `index`: what the search for an answer needs;
 the chunks that it finds are encoded again for each question. `none`: nothing; one adapter answers all questions.

@@ -76,7 +76,7 @@ class Service:
 
     @property
     def base_id(self) -> str:
-        """Model id of the base; for a local folder only its name, as clients have no business knowing its path."""
+        """Model id of the base; for a local folder only its name, since clients should not learn its path."""
         return Path(self.model.base.name).name if Path(self.model.base.name).is_absolute() else self.model.base.name
 
     @property

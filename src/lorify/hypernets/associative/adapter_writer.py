@@ -110,7 +110,7 @@ class AdapterWriter:
 
 
 class SolvedOnce:
-    """A solution that is computed when it is first needed, after which nothing else of the problem is held."""
+    """A solution that is computed when it is first needed; the problem is dropped then."""
 
     def __init__(self, solve: Callable[[], Tensor]) -> None:
         """Compute nothing yet."""

@@ -36,7 +36,7 @@ class ClauseDivider:
         base: the base model.
         relevance: weights of words to choose parts by.
         limits: how much is kept of a document's tokens.
-        encoder: encodes tokens again of which only the index is kept.
+        encoder: encodes tokens again if only their index is kept.
         solver: solves for the tokens of a clause.
         writer: writes adapters.
         read_documents: reads the documents of an adapter.
@@ -79,7 +79,7 @@ class ClauseDivider:
 
     @torch.no_grad()
     def _solve(self, record: DocumentRecord, passage: PassageTokens) -> Iterator[Adapter]:
-        """Solve for the clauses of a passage, of which the other tokens keep a small weight, as in focus."""
+        """Solve for the clauses of a passage; its other tokens keep a small weight, as in focus."""
         keys = passage.memory.keys
         S = passage.memory.statistics(widest_float(keys.device)).S
         background = self.solver.background(S, torch.tensor([keys.shape[2]], device=keys.device))

@@ -167,7 +167,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents, of which as much is kept as of those already there; see `DocumentInternalizer.add`."""
+        """Add documents, and keep as much of them as of those already there; see `DocumentInternalizer.add`."""
         added = super().add(adapter, documents, report, cancel)
         return self.reduce(added, kept_by_choice(adapter, self.limits))
 

@@ -19,7 +19,7 @@ from lorify.serving.http.schemas.lorify_routes import NewDocument, UploadOptions
 from lorify.serving.service import Service
 
 MAX_FORM_FIELDS = 100
-"""Limit on the fields of an upload that are no files."""
+"""Limit on the form fields of an upload, files not counted."""
 
 
 @dataclass(frozen=True)

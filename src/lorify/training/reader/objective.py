@@ -252,7 +252,7 @@ class ReaderObjective:
 
 
 def _targets(pairs: Sequence[_Pair], questions: Sequence[EncodedQuestion], num_tokens: int) -> SpanTargets:
-    """Where the answers are; that of a question does not occur in other contexts."""
+    """Positions of the answers; the answer of a question does not occur in other contexts."""
     begins = torch.zeros(len(pairs), num_tokens, dtype=torch.bool)
     ends = torch.zeros_like(begins)
     occurrence = torch.full((len(pairs), num_tokens), -1)

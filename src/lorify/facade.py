@@ -35,20 +35,20 @@ from lorify.contexts.images import Context, ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
+from lorify.hypernets.adapter_training.training_examples import focusing
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.document_refinement.refine import refine
+from lorify.hypernets.document_refinement.study import study
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.options import InternalizerOptions
-from lorify.hypernets.refinement.example_fit import fit_examples
-from lorify.hypernets.refinement.refine import refine
-from lorify.hypernets.refinement.study import study
-from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
-from lorify.hypernets.refinement.training_examples import focusing
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
+from lorify.hypernets.task_refinement.example_fit import fit_examples
+from lorify.hypernets.task_refinement.refine_task import refine_task
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 
-# Over 200 lines: one short method for each verb of the public API, most of it docstrings.
 class Lorify:
     """A base model that learns documents and tasks in one forward pass.
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from lorify.errors import AdapterError
+
 if TYPE_CHECKING:
     from lorify.adapters.adapter import Adapter
     from lorify.base.model import BaseLM
@@ -52,3 +54,11 @@ class Exporter(ABC):
         """
         del base_name, ranks
         return ""
+
+
+def different_export(format: str) -> AdapterError:
+    """Make the error for an export that does not read back as the adapter that was written."""
+    return AdapterError(
+        f"the {format} export does not read back as the same adapter (does it contain NaN or infinite values?); make "
+        "the adapter again"
+    )

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter
-from lorify.adapters.exports.exporter import Exporter
+from lorify.adapters.exports.exporter import Exporter, different_export
 from lorify.atomic import replaced_file, reported_write_errors
 from lorify.errors import AdapterError
 
@@ -107,10 +107,7 @@ def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path
     same = alpha is not None and np.isclose(alpha.contents(), lora_alpha, rtol=1e-6, atol=0)
     same = same and found.keys() == tensors.keys()
     if not same or not all(np.isfinite(x).all() and np.array_equal(found[name], x) for name, x in tensors.items()):
-        raise AdapterError(
-            "the GGUF export does not read back as the same adapter (does it contain NaN or infinite values?); make "
-            "the adapter again"
-        )
+        raise different_export("GGUF")
 
 
 def _num_heads(base: BaseLM, module: str) -> int:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
-from lorify.adapters.exports.exporter import Exporter
+from lorify.adapters.exports.exporter import Exporter, different_export
 from lorify.adapters.exports.model_card import write_model_card
 from lorify.adapters.exports.vllm_ranks import needed_rank
 from lorify.adapters.probes import agree, peft_logits, probe_logits
@@ -40,7 +40,7 @@ CARD_NAME = "README.md"
 PROVENANCE_KEY = "lorify_provenance"
 
 MAX_NUMBER = 2**31
-"""No rank and no alpha is as large."""
+"""Ranks and alphas are smaller than this."""
 
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, CARD_NAME})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
@@ -59,7 +59,7 @@ _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 _LOADING = """\
 - PEFT: `model.load_adapter("part-00001", "part-00001")` for each part, `model.set_adapter(name)` for a question.
 """
-# Not for pairs of several ranks, of which vLLM scales some wrongly.
+# Left out if pairs differ in rank: vLLM scales some of them wrongly.
 _LOADING_VLLM = """\
 - vLLM: `vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules part-00001=part-00001 ...`; the
   name of the part is the `model` of a request.
@@ -237,10 +237,7 @@ def _check_same(adapter: Adapter, reread: Adapter) -> None:
         for key, pair in adapter.weights.items()
     )
     if not same:
-        raise AdapterError(
-            "the PEFT export does not read back as the same adapter (does it contain NaN or infinite values?); make "
-            "the adapter again"
-        )
+        raise different_export("PEFT")
 
 
 def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:

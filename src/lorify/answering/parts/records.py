@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorify.errors import AdapterError, first_problem
-from lorify.json_text import split_json_lines
+from lorify.json_text import numbered_json_lines
 
 PARTS_NAME = "parts.jsonl"
 PART_NAME_PATTERN = r"part-\d{5,}(\.\w+)?"
@@ -37,8 +37,8 @@ def read_parts(folder: Path) -> list[PartRecord]:
     """
     path = folder / PARTS_NAME
     try:
-        lines = [line for line in split_json_lines(path.read_text(encoding="utf-8")) if line]
-        records = [PartRecord.model_validate_json(line) for line in lines]
+        lines = path.read_text(encoding="utf-8").split("\n")
+        records = [PartRecord.model_validate_json(line) for _, line in numbered_json_lines(lines)]
     except FileNotFoundError as error:
         raise AdapterError(
             f"{folder} is not an export in parts: {PARTS_NAME} is missing; write one with adapter export --parts"

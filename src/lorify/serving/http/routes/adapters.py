@@ -20,7 +20,7 @@ from lorify.cancellation import CancelToken
 from lorify.errors import RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.options import InternalizerOptions
-from lorify.hypernets.refinement.task_examples import TaskExample
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 from lorify.serving.adapters.creation import CreatedAdapter, Follow
 from lorify.serving.adapters.jobs import Work
 from lorify.serving.adapters.tasks import TaskOrder, task_order

@@ -21,8 +21,8 @@ from lorify.adapters import Adapter, LoraPair
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
-from lorify.hypernets.refinement.gradient_loop import blank_adapter
-from lorify.hypernets.refinement.training_examples import TrainingExample, mean_kl_to_teacher
+from lorify.hypernets.adapter_training.gradient_loop import blank_adapter
+from lorify.hypernets.adapter_training.training_examples import TrainingExample, mean_kl_to_teacher
 
 WEIGHT_DECAY = 0.01
 

@@ -1,4 +1,4 @@
-"""Examples of a task, given beside its description: reading them, and training its adapter on them."""
+"""Examples of a task, given beside its description."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from lorify.adapters import Adapter
 from lorify.atomic import failure_reason
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.cancellation import CancelToken
 from lorify.errors import ContextError, first_problem
-from lorify.hypernets.refinement.gradient_loop import distill
-from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, as_refined
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import TrainingExample, known_answer
-from lorify.json_text import split_json_lines
+from lorify.hypernets.adapter_training.training_examples import TrainingExample, known_answer
+from lorify.json_text import numbered_json_lines
 
 ARROW = "=>"
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -62,14 +57,14 @@ def read_examples(path: Path) -> list[TaskExample]:
         ContextError: if the file cannot be read, holds no example, or a line is not one.
     """
     try:
-        lines = split_json_lines(path.read_text(encoding="utf-8-sig"))
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ContextError(
             f"examples {path} cannot be read ({failure_reason(error)}); give a file of JSON lines"
         ) from error
     except UnicodeDecodeError as error:
         raise ContextError(f"examples {path} are not UTF-8 text; save the file in that encoding") from error
-    examples = [_parse_line(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    examples = [_parse_line(line, f"{path}, line {number}") for number, line in numbered_json_lines(lines)]
     if not examples:
         raise ContextError(
             f"examples {path} is empty; give a line such as {json.dumps({'input': 'hot', 'output': 'cold'})}"
@@ -107,56 +102,6 @@ def divide_examples(examples: Sequence[TaskExample], *, check: bool) -> tuple[li
     return (distinct[::2], distinct[1::2]) if check else (distinct, [])
 
 
-def refine_task(
-    base: BaseLM,
-    adapter: Adapter,
-    examples: Sequence[TaskExample],
-    *,
-    seconds: float,
-    prompts: PromptBuilder,
-    cancel: CancelToken | None = None,
-) -> Adapter:
-    """Train the adapter of a task further on examples.
-
-    Args:
-        base: the base.
-        adapter: the hypernetwork's adapter of the description.
-        examples: inputs with the right answers.
-        seconds: how long; the last step may take longer.
-        prompts: builds the prompts as when the adapter is used.
-        cancel: cancels it between steps.
-
-    Returns:
-        The trained adapter. Its provenance records the time.
-
-    Raises:
-        ContextError: if there is no example, they contradict each other, or one is longer than the base's window.
-    """
-    if not examples:
-        raise ContextError("there is no example to refine with; give some with --example")
-    check_examples(examples)
-    limit = TimeLimit(seconds, cancel)
-    prepared = [training_example(base, example, prompts) for example in examples]
-    trained = distill(
-        base,
-        prepared,
-        adapter,
-        limit=limit,
-        learning_rate=LEARNING_RATE,
-        batch_size=min(BATCH_SIZE, len(prepared)),
-        learn_A=False,
-    )
-    return as_refined(trained, adapter, limit.elapsed)
-
-
-def _parse_line(line: str, source: str) -> TaskExample:
-    try:
-        parsed = _Line.model_validate_json(line)
-    except ValidationError as error:
-        raise ContextError(f"{source}: {first_problem(error)}; expected the keys input and output") from error
-    return TaskExample(parsed.input, parsed.output)
-
-
 def training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
     """Prepare an input with its answer.
 
@@ -176,3 +121,11 @@ def training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder)
             f"{base.window_tokens}; shorten it"
         )
     return known_answer(base, example.input, prompt, target)
+
+
+def _parse_line(line: str, source: str) -> TaskExample:
+    try:
+        parsed = _Line.model_validate_json(line)
+    except ValidationError as error:
+        raise ContextError(f"{source}: {first_problem(error)}; expected the keys input and output") from error
+    return TaskExample(parsed.input, parsed.output)

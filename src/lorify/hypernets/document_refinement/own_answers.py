@@ -12,8 +12,13 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.errors import AdapterError
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import (
+    Focus,
+    TrainingExample,
+    known_answer,
+    target_probabilities,
+)
 
 ANSWER_TOKENS = 24
 BATCH_SIZE = 16

@@ -13,14 +13,9 @@ from lorify.adapters import build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.gradient_loop import blank_adapter
-from lorify.hypernets.refinement.task_examples import (
-    TaskExample,
-    check_examples,
-    parse_example,
-    read_examples,
-    refine_task,
-)
+from lorify.hypernets.adapter_training.gradient_loop import blank_adapter
+from lorify.hypernets.task_refinement.refine_task import refine_task
+from lorify.hypernets.task_refinement.task_examples import TaskExample, check_examples, parse_example, read_examples
 
 BASE = tiny_lorify().base
 PROMPTS = PromptBuilder(BASE.tokenizer)

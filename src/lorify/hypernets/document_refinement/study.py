@@ -18,11 +18,11 @@ from lorify.contexts.documents import Document
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.least_squares import fit_answers
-from lorify.hypernets.refinement.own_answers import own_answers
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus
-from lorify.hypernets.refinement.written_questions import Candidate, write_questions
+from lorify.hypernets.adapter_training.least_squares import fit_answers
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import Focus
+from lorify.hypernets.document_refinement.own_answers import own_answers
+from lorify.hypernets.document_refinement.written_questions import Candidate, write_questions
 
 
 def study(

@@ -18,11 +18,11 @@ from lorify.adapters import Adapter, LoraPair, merge_adapters
 from lorify.adapters.adapter import Key
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.hypernets.refinement.least_squares import FitSettings, fit_answers, lay_out, target_inputs
-from lorify.hypernets.refinement.task_examples import TaskExample, check_examples, training_example
-from lorify.hypernets.refinement.training_examples import TrainingExample
+from lorify.hypernets.adapted_modules import DEFAULT_MODULE
+from lorify.hypernets.adapter_training.least_squares import FitSettings, fit_answers, lay_out, target_inputs
+from lorify.hypernets.adapter_training.training_examples import TrainingExample
+from lorify.hypernets.task_refinement.task_examples import TaskExample, check_examples, training_example
 
-MODULE = "down_proj"
 """A base without this layer gets the rows on another one that writes to the hidden state."""
 MAX_TOKENS = 4096
 """Examples are fitted in order until they have this many tokens; the time grows with them."""
@@ -72,8 +72,8 @@ def _within_limit(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
 def _keys(base: BaseLM) -> list[Key]:
     """The layers that get further rows, in the upper third of the blocks."""
     writing = {layer: base.writing_modules(layer) for layer in range(base.num_layers * 2 // 3, base.num_layers)}
-    has_module = any(MODULE in names for names in writing.values())
-    module = MODULE if has_module else writing[base.num_layers - 1][0]
+    has_module = any(DEFAULT_MODULE in names for names in writing.values())
+    module = DEFAULT_MODULE if has_module else writing[base.num_layers - 1][0]
     return [(layer, module) for layer, names in writing.items() if module in names]
 
 

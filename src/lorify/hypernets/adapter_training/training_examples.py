@@ -1,4 +1,4 @@
-"""Training examples of refinement: a question with the teacher's distribution over its answer, and the student's loss.
+"""Training examples of adapters: a question with the teacher's distribution over its answer, and the student's loss.
 
 The teacher is either the base with the document in its prompt, or a known answer.
 """

@@ -26,7 +26,7 @@ from lorify.base.packed_prompts import allowed_attention, pack_prompts
 from lorify.base.precision import widest_float
 from lorify.base.upper_blocks import UpperBlocks
 from lorify.errors import AdapterError
-from lorify.hypernets.refinement.training_examples import TrainingExample, pad_examples
+from lorify.hypernets.adapter_training.training_examples import TrainingExample, pad_examples
 
 BATCH_SIZE = 16
 

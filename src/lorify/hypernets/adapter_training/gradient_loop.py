@@ -18,10 +18,10 @@ from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, mean_kl_to_teacher
+from lorify.hypernets.adapted_modules import DEFAULT_MODULE
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import Focus, TrainingExample, mean_kl_to_teacher
 
-MODULE = "down_proj"
 MIN_RMS = 0.01
 """Steps of a matrix of zeros are relative to this size."""
 
@@ -124,9 +124,9 @@ def blank_adapter(base: BaseLM, rank: int, documents: Sequence[Document]) -> Ada
     generator = torch.Generator().manual_seed(0)
     weights: dict[Key, LoraPair] = {}
     for layer in range(base.num_layers):
-        linear = base.linear(layer, MODULE)
+        linear = base.linear(layer, DEFAULT_MODULE)
         A = torch.randn(rank, linear.in_features, generator=generator) / linear.in_features**0.5
-        weights[layer, MODULE] = LoraPair(A, torch.zeros(linear.out_features, rank))
+        weights[layer, DEFAULT_MODULE] = LoraPair(A, torch.zeros(linear.out_features, rank))
     provenance = Provenance(
         base_name=base.name,
         base_digest=base.digest,

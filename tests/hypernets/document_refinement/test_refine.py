@@ -15,13 +15,13 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
-from lorify.hypernets.refinement import statement_examples as statement_module
-from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
-from lorify.hypernets.refinement.refine import refine
-from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
-from lorify.hypernets.refinement.teacher_examples import teacher_examples
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import focusing, mean_kl_to_teacher
+from lorify.hypernets.adapter_training.gradient_loop import blank_adapter, distill
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import focusing, mean_kl_to_teacher
+from lorify.hypernets.document_refinement import statement_examples as statement_module
+from lorify.hypernets.document_refinement.refine import refine
+from lorify.hypernets.document_refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.document_refinement.teacher_examples import teacher_examples
 from lorify.hypernets.relevance import Relevance
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
@@ -172,7 +172,7 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
         return [base.encode_text(f"What about {'it' if greedy else 'this'}, number {i}?") for i in range(len(prompts))]
 
     writer = blank_adapter(BASE, 2, [DOCUMENT])
-    with patch("lorify.hypernets.refinement.written_questions.generate_batch", write):
+    with patch("lorify.hypernets.document_refinement.written_questions.generate_batch", write):
         examples = statement_examples(BASE, [DOCUMENT.text], TimeLimit(), prompts=PROMPTS, writer=writer)
         assert sorted(example.question[:13] for example in examples) == ["What about it"] * 3 + ["What about th"] * 3
         for prompt in asked[0]:

@@ -11,12 +11,12 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.contexts.documents import Document, document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.facade import Lorify
-from lorify.hypernets.refinement import own_answers as own_answers_module
-from lorify.hypernets.refinement.least_squares import FitSettings, fit_answers
-from lorify.hypernets.refinement.own_answers import own_answers
-from lorify.hypernets.refinement.study import study
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import focusing, known_answer, student_log_probabilities
+from lorify.hypernets.adapter_training.least_squares import FitSettings, fit_answers
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import focusing, known_answer, student_log_probabilities
+from lorify.hypernets.document_refinement import own_answers as own_answers_module
+from lorify.hypernets.document_refinement.own_answers import own_answers
+from lorify.hypernets.document_refinement.study import study
 
 DOCUMENT = document_from_text("The mill opens at 9. Its owner is Ada. The Elm Bridge is 48 metres long.", "mill")
 OTHER = document_from_text("The tower opens at 7. Its keeper is Bo.", "tower")

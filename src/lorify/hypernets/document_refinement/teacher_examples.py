@@ -11,8 +11,8 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.contexts.chunking import split_into_chunks
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import TrainingExample
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import TrainingExample
 
 QUESTION_REQUEST = "Write one short question that the text above answers."
 QUESTION_TOKENS = 32

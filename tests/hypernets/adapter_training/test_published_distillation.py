@@ -6,8 +6,8 @@ from tiny import tiny_base
 
 from lorify.adapters import build_lora_batch
 from lorify.contexts.documents import document_from_text
-from lorify.hypernets.refinement.published_distillation import DistillationSettings, distill_as_published
-from lorify.hypernets.refinement.training_examples import TrainingExample, mean_kl_to_teacher
+from lorify.hypernets.adapter_training.published_distillation import DistillationSettings, distill_as_published
+from lorify.hypernets.adapter_training.training_examples import TrainingExample, mean_kl_to_teacher
 
 DOCUMENTS = [document_from_text("The mill opens at nine.", "mill")]
 

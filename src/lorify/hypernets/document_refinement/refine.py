@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from lorify.adapters import Adapter
 from lorify.base.chat.prompts import PromptBuilder
@@ -11,13 +10,10 @@ from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.gradient_loop import distill
-from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus
-
-BATCH_SIZE = 8
-LEARNING_RATE = 0.003
+from lorify.hypernets.adapter_training.further_training import train_further
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import Focus
+from lorify.hypernets.document_refinement.statement_examples import plausible_examples, statement_examples
 
 
 def refine(
@@ -62,28 +58,4 @@ def refine(
         )
     if writer is not None:
         examples = plausible_examples(base, examples, adapter, focus=focus)
-    trained = distill(
-        base,
-        examples,
-        adapter,
-        limit=limit,
-        learning_rate=LEARNING_RATE,
-        batch_size=BATCH_SIZE,
-        learn_A=False,
-        focus=focus,
-    )
-    return as_refined(trained, adapter, limit.elapsed)
-
-
-def as_refined(trained: Adapter, generated: Adapter, seconds: float) -> Adapter:
-    """Record in a trained adapter what is known about the adapter that it started from.
-
-    Args:
-        trained: from `distill`.
-        generated: the hypernetwork's adapter.
-        seconds: how long it was trained.
-    """
-    provenance = generated.provenance.model_copy(
-        update={"refined_seconds": round(seconds, 1), "fidelity": None, "follows": None}
-    )
-    return replace(trained, provenance=provenance, statistics=generated.statistics)
+    return train_further(base, adapter, examples, limit=limit, focus=focus)

@@ -22,11 +22,11 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.errors import ContextError
-from lorify.hypernets.refinement.example_fit import MAX_RANK, fit_examples
-from lorify.hypernets.refinement.gradient_loop import blank_adapter
-from lorify.hypernets.refinement.least_squares import FitSettings, lay_out
-from lorify.hypernets.refinement.task_examples import TaskExample, training_example
-from lorify.hypernets.refinement.training_examples import target_probabilities
+from lorify.hypernets.adapter_training.gradient_loop import blank_adapter
+from lorify.hypernets.adapter_training.least_squares import FitSettings, lay_out
+from lorify.hypernets.adapter_training.training_examples import target_probabilities
+from lorify.hypernets.task_refinement.example_fit import MAX_RANK, fit_examples
+from lorify.hypernets.task_refinement.task_examples import TaskExample, training_example
 
 BASE = tiny_base()
 PROMPTS = PromptBuilder(BASE.tokenizer)
@@ -71,7 +71,7 @@ def test_more_answers_than_rows_can_be_fitted(start: Adapter) -> None:
 
 def test_what_the_adapter_did_stays_beside_the_examples(start: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scale of a pair depends on its rank, which the new rows raise."""
-    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.SETTINGS", FitSettings(rounds=0))
+    monkeypatch.setattr("lorify.hypernets.task_refinement.example_fit.SETTINGS", FitSettings(rounds=0))
     torch.manual_seed(0)
     weights = {key: LoraPair(pair.A, torch.randn_like(pair.B)) for key, pair in start.weights.items()}
     trained = replace(start, weights=weights)
@@ -103,9 +103,9 @@ def test_examples_that_cannot_be_fitted_are_named(start: Adapter) -> None:
 
 def test_examples_beyond_the_limit_are_left_out(start: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [len(training_example(BASE, example, PROMPTS).ids) for example in EXAMPLES]
-    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.MAX_TOKENS", tokens[0] + tokens[1])
+    monkeypatch.setattr("lorify.hypernets.task_refinement.example_fit.MAX_TOKENS", tokens[0] + tokens[1])
     assert fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS).provenance.num_examples == 2
-    monkeypatch.setattr("lorify.hypernets.refinement.example_fit.MAX_TOKENS", 1)
+    monkeypatch.setattr("lorify.hypernets.task_refinement.example_fit.MAX_TOKENS", 1)
     assert fit_examples(BASE, start, EXAMPLES, prompts=PROMPTS).provenance.num_examples == 1
 
 

@@ -15,9 +15,14 @@ from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
-from lorify.hypernets.refinement.written_questions import write_questions
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import (
+    Focus,
+    TrainingExample,
+    known_answer,
+    target_probabilities,
+)
+from lorify.hypernets.document_refinement.written_questions import write_questions
 
 BATCH_SIZE = 16
 MIN_FIRST_TOKEN_PROBABILITY = 0.08

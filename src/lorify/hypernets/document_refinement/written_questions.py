@@ -13,7 +13,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import question_writing_prompt
 from lorify.data.cloze.statements import ClozeStatement
-from lorify.hypernets.refinement.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
 
 QUESTION_TOKENS = 32
 BATCH_SIZE = 16

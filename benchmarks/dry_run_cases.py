@@ -18,10 +18,10 @@ from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.hypernets.associative.kind import save_associative
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
+from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.hypernets.text_to_lora.library import Library, save_library
 from lorify.hypernets.text_to_lora.training_config import (

@@ -40,10 +40,10 @@ from lorify.extraction.storage import load_extractor
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
-from lorify.hypernets.refinement import own_answers
-from lorify.hypernets.refinement.task_examples import TaskExample
+from lorify.hypernets.document_refinement import own_answers
+from lorify.hypernets.relevance import Relevance
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer

@@ -26,7 +26,7 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.registry import methods_for
 from lorify.evaluation.specs import parse_spec
 from lorify.evaluation.suites.cases import CaseKind
-from lorify.hypernets.associative.questions.relevance import Relevance, save_relevance
+from lorify.hypernets.relevance import Relevance, save_relevance
 from lorify.training.registry import load_training_config
 
 ROOT = Path(__file__).parents[1]

@@ -19,8 +19,8 @@ from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.scoring.metrics import exact_match, mean
 from lorify.evaluation.suites.facts import FactsSuite
-from lorify.hypernets.refinement.statement_examples import statement_examples
-from lorify.hypernets.refinement.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.document_refinement.statement_examples import statement_examples
 from lorify.hypernets.system_prompt.key_values import KEY_MODULE
 
 pytestmark = pytest.mark.shipped

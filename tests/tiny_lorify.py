@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 
 def tiny_lorify() -> Lorify:

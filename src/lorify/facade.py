@@ -19,7 +19,7 @@ from lorify.answering.by_document import SourcedAnswer, answer_by_document
 from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
-from lorify.answering.parts.folder import export_parts
+from lorify.answering.parts.export import export_parts
 from lorify.answering.parts.router import PartRouter
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
@@ -35,20 +35,20 @@ from lorify.contexts.images import Context, ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
 from lorify.errors import HypernetworkError
 from lorify.extraction.extractor import Extractor
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
+from lorify.hypernets.adapter_training.training_examples import focusing
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.document_refinement.refine import refine
+from lorify.hypernets.document_refinement.study import study
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
-from lorify.hypernets.refinement.example_fit import fit_examples
-from lorify.hypernets.refinement.refine import refine
-from lorify.hypernets.refinement.study import study
-from lorify.hypernets.refinement.task_examples import TaskExample, refine_task
-from lorify.hypernets.refinement.training_examples import focusing
+from lorify.hypernets.options import InternalizerOptions
 from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.specializer import Specializer
+from lorify.hypernets.task_refinement.example_fit import fit_examples
+from lorify.hypernets.task_refinement.refine_task import refine_task
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 
-# Over 200 lines: one short method for each verb of the public API, most of it docstrings.
 class Lorify:
     """A base model that learns documents and tasks in one forward pass.
 
@@ -192,6 +192,16 @@ class Lorify:
     def question_writer(self) -> Adapter | None:
         """The adapter that makes the base write questions about a sentence; None if none ships for the base."""
         return shipped.load_question_writer(self.base)
+
+    def with_options(self, options: InternalizerOptions) -> Lorify:
+        """Return a model whose document hypernetwork generates adapters with other options.
+
+        Raises:
+            HypernetworkError: if the hypernetwork has no such option, or none was loaded.
+        """
+        models = self.answerer.confidence_model, self.answerer.stated_model
+        internalizer = self.internalizer.with_options(options)
+        return Lorify(self.base, internalizer, self.task_hypernetwork, *models, self._load_extractor)
 
     def internalize(
         self, *sources: ContextSource, keep: Keep = "tokens", report: Callable[[int], None] | None = None
@@ -447,16 +457,10 @@ class Lorify:
 
         Raises:
             AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written.
-            HypernetworkError: if the hypernetwork's adapters cannot be divided.
+            HypernetworkError: if the hypernetwork's adapters cannot be divided into parts.
         """
-        internalizer = self.internalizer
-        if not isinstance(internalizer, AssociativeInternalizer):
-            raise HypernetworkError(
-                f"adapters of {internalizer.name} cannot be divided into parts, only those of an associative "
-                "hypernetwork; export the adapter whole"
-            )
         export_parts(
-            internalizer,
+            self.internalizer,
             adapter,
             Path(folder),
             find_export(format),
@@ -527,12 +531,6 @@ def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = 
         StatedModel.load(folder, internalizer.digest),
         partial(shipped.load_extractor_for, folder, dtype=base.dtype, device=base.device),
     )
-
-
-def with_internalizer(model: Lorify, internalizer: DocumentInternalizer) -> Lorify:
-    """Return a model with its document hypernetwork in another form, such as with other options."""
-    models = model.answerer.confidence_model, model.answerer.stated_model
-    return Lorify(model.base, internalizer, model.task_hypernetwork, *models, model._load_extractor)
 
 
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:

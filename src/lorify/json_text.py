@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -10,8 +11,8 @@ def parse_json(text: str | bytes) -> Any:
     """Parse JSON.
 
     Raises:
-        json.JSONDecodeError: if it is not JSON, also if it is nested too deeply or has a number of too many digits,
-            for which `json.loads` has errors of other kinds.
+        json.JSONDecodeError: if it is not JSON, is nested too deeply or has a number with too many digits.
+            (`json.loads` raises other errors in the last two cases.)
     """
     try:
         return json.loads(text)
@@ -25,6 +26,11 @@ def parse_json(text: str | bytes) -> Any:
         raise json.JSONDecodeError("a number has too many digits", "", 0) from error
 
 
-def split_json_lines(text: str) -> list[str]:
-    """Split JSON lines at line feeds only: a JSON string may contain other line separators, such as U+2028."""
-    return text.split("\n")
+def numbered_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Number lines of JSON from 1, and leave out blank ones.
+
+    Args:
+        lines: an open file, or a text that was split at line feeds: a JSON string may contain other line separators,
+            such as U+2028.
+    """
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())

@@ -66,7 +66,7 @@ def _quotas(root: Path) -> Iterator[float]:
             continue
         relative = Path(path.lstrip("/"))
         for mount in mounts:
-            # In a container the path may be the host's, of which only the mount itself is visible.
+            # In a container this may be the path on the host, and only the mount itself is visible.
             for folder in {root / mount / part for part in (relative, *relative.parents)}:
                 quota = read(folder)
                 if quota is not None:

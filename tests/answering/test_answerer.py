@@ -18,8 +18,8 @@ from lorify.data.cloze.statements import find_cloze_statements
 from lorify.errors import ContextError
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.evidence import PreparedAdapter
+from lorify.hypernets.relevance import Relevance
 
 OPTIONS = GenerationOptions(6)
 MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")
@@ -133,7 +133,7 @@ def test_refinement_trains_on_prompts_with_the_system_turn(with_system_turn):
         prompts.extend(examples)
         return start
 
-    with patch("lorify.hypernets.refinement.refine.distill", trained):
+    with patch("lorify.hypernets.adapter_training.further_training.distill", trained):
         with_system_turn.refine(with_system_turn.internalize(MILL), MILL, seconds=0.1)
     base = with_system_turn.base
     assert prompts and all(base.tokenizer.decode(example.ids).startswith(SYSTEM_TURN) for example in prompts)

@@ -9,7 +9,7 @@ from lorify.answering.plan import Query
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 QUESTION = "When does the mill open?"

@@ -10,7 +10,7 @@ from tiny import tiny_base
 from lorify.adapters import build_lora_batch
 from lorify.answering.description_estimate import PROBES, DescriptionModel, DescriptionProbe, DescriptionSignals
 from lorify.contexts.documents import document_from_text
-from lorify.hypernets.refinement.task_examples import TaskExample
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 TASK = 'Answer "yes" in capital letters. Nothing else.'
 

@@ -11,7 +11,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.errors import HypernetworkError
 from lorify.facade import Lorify
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 REPLY = "It is not in there."

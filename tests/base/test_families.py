@@ -18,10 +18,10 @@ from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.facade import Lorify
+from lorify.hypernets.adapter_training.training_examples import target_probabilities
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.refinement.example_fit import fit_examples
-from lorify.hypernets.refinement.task_examples import TaskExample, training_example
-from lorify.hypernets.refinement.training_examples import target_probabilities
+from lorify.hypernets.task_refinement.example_fit import fit_examples
+from lorify.hypernets.task_refinement.task_examples import TaskExample, training_example
 from lorify.training.associative.initialization import initialize_hypernetwork
 from lorify.training.engine.packing import Segment
 from lorify.training.tasks.scoring import answer_rows

@@ -10,6 +10,7 @@ from transformers import Olmo2Config, Olmo2ForCausalLM
 from typer.testing import CliRunner
 
 from lorify.adapters import Adapter, save_adapter
+from lorify.adapters.exports.exporter import Exporter
 from lorify.adapters.exports.registry import EXPORTS, ExportFormat
 from lorify.base.architectures import ARCHITECTURES, Architecture
 from lorify.base.loading import load_base
@@ -17,16 +18,18 @@ from lorify.base.model import BaseLM
 from lorify.cli import app
 
 
-def export_ranks(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+class RanksExporter(Exporter):
     """A toy format: the rank of each adapted linear layer."""
-    path.write_text(json.dumps({base.module_path(*key): pair.rank for key, pair in adapter.weights.items()}))
+
+    def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        path.write_text(json.dumps({base.module_path(*key): pair.rank for key, pair in adapter.weights.items()}))
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LORIFY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(ARCHITECTURES, "Olmo2ForCausalLM", Architecture())
-    entry = ExportFormat("a list of ranks", ".json", f"{__name__}:export_ranks")
+    entry = ExportFormat("a list of ranks", ".json", f"{__name__}:RanksExporter")
     monkeypatch.setitem(EXPORTS, "ranks", entry)
 
 

@@ -10,10 +10,10 @@ from tiny import TOWER_TEXT, tiny_base
 from typer.testing import CliRunner
 
 from lorify import Lorify, load_router
-from lorify.answering.parts.folder import read_parts
+from lorify.answering.parts.records import read_parts
 from lorify.cli import app
 from lorify.errors import LorifyError
-from lorify.hypernets.associative.questions.relevance import Relevance, save_relevance
+from lorify.hypernets.relevance import Relevance, save_relevance
 
 
 def run(*args: object) -> str:

@@ -20,7 +20,7 @@ from lorify.commands.questions import (
 )
 from lorify.contexts.documents import document_from_text
 from lorify.errors import LorifyError, RequestError
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 OPTIONS = GenerationOptions(4)
 MILL = document_from_text("The mill opens at nine. Its owner is Ada.", "mill")
@@ -38,7 +38,7 @@ def test_json_with_confidence_source_and_whether_it_is_stated_takes_one_more_pas
     results = []
 
     def ask(model, stack):
-        results.append(answer_json(model, stack, QUESTION, OPTIONS))
+        results.append(answer_json(model, stack, QUESTION, AnswerStyle(OPTIONS)))
 
     plain, full = passes_of(ask, judging_lorify(None, None)), passes_of(ask, judging_lorify())
     assert results[1]["sources"] and results[1]["probably_right"] > 0.9
@@ -49,7 +49,7 @@ def test_json_with_confidence_source_and_whether_it_is_stated_takes_one_more_pas
 
 def test_answers_on_the_terminal_take_one_more_pass_and_one_of_the_reader(capsys):
     def ask(model, stack):
-        stream_answers(model, stack, [QUESTION], OPTIONS, sources=True)
+        stream_answers(model, stack, [QUESTION], AnswerStyle(OPTIONS, sources=True))
 
     plain, full = passes_of(ask, judging_lorify(None, None)), passes_of(ask, judging_lorify())
     assert "mill: " in capsys.readouterr().out
@@ -61,12 +61,12 @@ def test_all_sources_gives_the_answer_of_each_document_in_text_and_json(capsys):
     model = judging_lorify(None, None)
     later = document_from_text("The mill opens at ten.", "later")
     stack = AdapterStack.of(model.internalize(MILL, later))
-    stream_answers(model, stack, [QUESTION], OPTIONS, all_sources=True)
+    stream_answers(model, stack, [QUESTION], AnswerStyle(OPTIONS, all_sources=True))
     written = capsys.readouterr().out
-    result = answer_json(model, stack, QUESTION, OPTIONS, all_sources=True)
+    result = answer_json(model, stack, QUESTION, AnswerStyle(OPTIONS, all_sources=True))
     documents = [source["document"] for answer in result["by_document"] for source in answer["sources"]]
     assert documents and all(f"{document}: " in written for document in documents)
-    assert "by_document" not in answer_json(model, stack, QUESTION, OPTIONS)
+    assert "by_document" not in answer_json(model, stack, QUESTION, AnswerStyle(OPTIONS))
 
 
 def test_a_chat_notes_what_the_base_says_alone_and_warns_of_doubtful_answers(capsys):

@@ -18,6 +18,7 @@ from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep
 from lorify.hypernets.kind import HypernetworkKind
+from lorify.hypernets.options import InternalizerOptions
 from lorify.hypernets.specializer import task_document
 
 MODULE = "down_proj"
@@ -60,6 +61,8 @@ class Toy:
     base: BaseLM
     loaded: LoadedHypernetwork[ToyConfig, ToyNetwork]
     system_turn: bool = False
+    divider: None = None
+    option_names: frozenset[str] = frozenset()
     rank: int = 1
     num_training_tasks: int | None = None
 
@@ -123,6 +126,10 @@ class Toy:
     def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
         del keep
         return adapter
+
+    def with_options(self, options: InternalizerOptions) -> Toy:
+        options.check(self.option_names, self.name)
+        return self
 
     def prepare(
         self,

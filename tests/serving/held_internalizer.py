@@ -19,6 +19,10 @@ class HeldInternalizer:
     def __getattr__(self, name: str):
         return getattr(self._inner, name)
 
+    def with_options(self, options):
+        assert not options.chosen
+        return self
+
     def internalize(self, documents, report=None, cancel=None):
         report(estimate_tokens(self._inner.base, documents) // 2)
         self.is_held.set()

@@ -14,7 +14,7 @@ from lorify.adapters.exports.peft import import_peft
 from lorify.answering.fidelity import check_adapter, fidelity
 from lorify.answering.parts.router import PartRouter
 from lorify.contexts.documents import document_from_text
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 from lorify.serving.storage.store import AdapterStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -111,8 +111,8 @@ def test_health_tells_whether_there_is_a_bias_adapter(client: httpx2.Client, tmp
     assert client.get("/health").json()["has_bias_adapter"] is True
     (tmp_path / "without").mkdir()
     for model, reason in (
-        (None, "only Doc-to-LoRA hypernetworks have these options"),
-        (perceiver_lorify(tmp_path, bias_adapter=False), "trained without a bias adapter"),
+        (None, "has no option bias_scale; leave it out (it has no options)"),
+        (perceiver_lorify(tmp_path, bias_adapter=False), "(it has only chunk_tokens, iterative)"),
     ):
         folder = tmp_path / ("without" if model else ".")
         with serving(folder, model=model) as running, httpx2.Client(base_url=running.url, timeout=600) as other:

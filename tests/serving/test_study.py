@@ -10,7 +10,7 @@ from serving.running import RunningServer, serving, stored
 from serving.tiny_lorify import TEXTS
 from tiny_lorify import judging_lorify
 
-from lorify.hypernets.refinement import own_answers
+from lorify.hypernets.document_refinement import own_answers
 from lorify.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -4,13 +4,13 @@ from tiny import tiny_base
 
 from lorify.base.model import BaseLM
 from lorify.data.examples import Example, Question
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.training_config import (
     AssociativeData,
     AssociativeOptimization,
     AssociativeSettings,
     AssociativeTrainingConfig,
 )
+from lorify.hypernets.relevance import Relevance
 from lorify.training.associative.batches import GeneralAnswer, StepBuilder
 from lorify.training.associative.objective import AssociativeObjective
 from lorify.training.engine.loop import Trainer

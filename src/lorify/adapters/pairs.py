@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
@@ -13,9 +14,6 @@ from lorify.errors import AdapterError
 
 Key = tuple[int, str]
 """Identifies a linear layer: (block index, module name such as `down_proj`)."""
-
-RECENTLY_REBUILT = 4
-"""Number of rebuilt adapters that are kept in memory, since several callers read the pairs of one adapter in turn."""
 
 
 class PairShape(NamedTuple):
@@ -71,20 +69,27 @@ class RebuiltWeights(Mapping[Key, LoraPair]):
     Attributes:
         shapes: key -> shape of its pair.
         rebuild: computes all pairs.
+        recent: keeps the pairs that were rebuilt last; hypernetworks give all their adapters the same. By default the
+            pairs are kept until these weights are dropped.
     """
 
     shapes: Mapping[Key, PairShape]
     rebuild: Callable[[], Mapping[Key, LoraPair]]
+    recent: RecentPairs = field(default_factory=lambda: RecentPairs(max_adapters=1))
 
     def __hash__(self) -> int:
         """Hash by identity: mappings have no hash of their own, and the pairs of two adapters are never the same."""
         return id(self)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare by identity: to compare the pairs would rebuild them."""
+        return self is other
+
     def __getitem__(self, key: Key) -> LoraPair:
         """Return one pair; all are rebuilt together."""
         if key not in self.shapes:
             raise KeyError(key)
-        return _rebuilt(self)[key]
+        return self.recent.of(self)[key]
 
     def __contains__(self, key: object) -> bool:
         """Return whether there is a pair for this key."""
@@ -99,6 +104,31 @@ class RebuiltWeights(Mapping[Key, LoraPair]):
         return len(self.shapes)
 
 
-@lru_cache(maxsize=RECENTLY_REBUILT)
-def _rebuilt(weights: RebuiltWeights) -> Mapping[Key, LoraPair]:
-    return weights.rebuild()
+class RecentPairs:
+    """The pairs of the adapters that were rebuilt last, since several callers read the pairs of one adapter in turn.
+
+    Thread-safe. The pairs of an adapter are dropped with it.
+    """
+
+    def __init__(self, max_adapters: int = 4) -> None:
+        """Start empty.
+
+        Args:
+            max_adapters: number of adapters whose pairs are kept.
+        """
+        self._max_adapters = max_adapters
+        self._pairs: WeakKeyDictionary[RebuiltWeights, Mapping[Key, LoraPair]] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    def of(self, weights: RebuiltWeights) -> Mapping[Key, LoraPair]:
+        """Return the pairs of an adapter; rebuild them if they are not kept."""
+        with self._lock:
+            if (pairs := self._pairs.pop(weights, None)) is not None:
+                self._pairs[weights] = pairs  # now the last one: dictionaries keep the order of insertion
+                return pairs
+        pairs = weights.rebuild()
+        with self._lock:
+            self._pairs[weights] = pairs
+            while len(self._pairs) > self._max_adapters:
+                self._pairs.pop(next(self._pairs.keys()), None)
+        return pairs

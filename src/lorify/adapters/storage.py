@@ -197,7 +197,7 @@ def _read_weights(record: _AdapterRecord, sha256: str, folder: Path) -> dict[Key
 
 
 def _missing_weights(record: _AdapterRecord, folder: Path) -> RebuiltWeights:
-    """Weights of which only the shapes are known until a hypernetwork rebuilds them (`Lorify.load_adapter`)."""
+    """Weights with known shapes only, until a hypernetwork rebuilds them (`Lorify.load_adapter`)."""
     if record.statistics_sha256 is None:
         raise AdapterError(
             f"adapter {folder}: {RECORD_NAME} is damaged: there are neither weights nor statistics; make the adapter "

@@ -60,9 +60,8 @@ class Answer:
 class Answerer:
     """Answers questions with a base and the adapters of its document hypernetwork.
 
-    Safe to use from several threads: it keeps nothing between calls but what tasks answered when they were tried on
-    common words. It is long because it is the one path to an answer: every way of asking shares its prompts, plans and
-    checks.
+    Every way of asking goes through it, so all share its prompts, plans and checks. It is safe to use from several
+    threads: between calls it keeps only what tasks answered when they were tried on common words.
     """
 
     def __init__(
@@ -285,7 +284,7 @@ class Answerer:
             yield piece
 
     def signals(self, plan: AnswerPlan, text: str) -> AnswerSignals:
-        """Return the signals of an answer, none of which is measured yet.
+        """Return the signals of an answer; none is measured yet.
 
         Args:
             plan: the plan that was answered.

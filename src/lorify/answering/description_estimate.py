@@ -35,7 +35,7 @@ PROBES = (
 )
 """Inputs of different kinds that adapters are tried on."""
 SHORT_TOKENS = 16
-"""Descriptions of at most so many tokens count as short."""
+"""Descriptions of at most this many tokens count as short."""
 
 
 class DescriptionSignals(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which planned questions are answered with words of their documents, and with which."""
+"""Finds the planned questions that words of their documents answer, and these words."""
 
 from __future__ import annotations
 

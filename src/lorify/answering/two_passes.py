@@ -35,7 +35,7 @@ class Draft(NamedTuple):
 
 
 WriteDrafts = Callable[[Sequence[AnswerPlan], int], Sequence[Draft]]
-"""Answers plans with at most so many tokens each."""
+"""Answers plans, each with at most the given number of tokens."""
 
 
 Trials = MutableMapping[Adapter, dict[float, Sequence[str]]]

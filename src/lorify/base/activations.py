@@ -56,7 +56,7 @@ class BlockCall:
     Attributes:
         hidden: hidden states `[batch, tokens, hidden]`.
         args: positional arguments after them.
-        kwargs: keyword arguments but for them.
+        kwargs: all other keyword arguments.
     """
 
     hidden: Tensor

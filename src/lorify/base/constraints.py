@@ -21,7 +21,7 @@ JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separ
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
 """Formats of texts that llguidance enforces."""
 _VALUES = {"const", "enum", "default", "examples"}
-"""Keywords of JSON Schema whose values are no schemas."""
+"""Keywords of JSON Schema whose values are not schemas."""
 
 
 @dataclass(frozen=True)

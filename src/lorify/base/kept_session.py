@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Any
 
 FIRST_STEPS = 8
-"""Steps without a session: to open it takes about as long as it saves in so many steps, and most answers are short."""
+"""Steps before a session is opened: opening it takes about the time that it saves in so many steps."""
 
 
 class KeptSession:

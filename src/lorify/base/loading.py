@@ -191,7 +191,7 @@ def _without_report() -> Iterator[None]:
 
 
 def _refuse_gaps(report: Mapping[str, Iterable], name: str, folder: Path) -> None:
-    """Refuse weights of which transformers would initialize some at random."""
+    """Refuse incomplete weights: transformers would initialize the missing ones at random."""
     missing = sorted(report["missing_keys"])
     wrong = sorted(report["mismatched_keys"])  # (name, shape in the file, shape of the model)
     if not missing and not wrong:

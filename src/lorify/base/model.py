@@ -92,7 +92,7 @@ class BaseLM:
             check_logits(model, self._probe_logits(), name)
 
     def slides_over(self, num_tokens: int) -> bool:
-        """Return whether sliding attention loses sight of the first of so many tokens."""
+        """Return whether sliding attention no longer reads the first of this many tokens."""
         window = find_sliding_window(self.model.config)
         return window is not None and num_tokens > window
 

@@ -137,7 +137,7 @@ def export(
     """
     from lorify.adapters.storage import load_adapter
 
-    exporter = find_export(format)
+    exporter = find_export(format).exporter
     check_no_adapter(output)
     adapter = load_adapter(adapter_dir)
     model = load_model(adapter.provenance.base_name if base is None else base, hypernetwork)

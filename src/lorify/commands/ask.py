@@ -98,28 +98,23 @@ def ask(
     model = load_model(base, hypernetwork, task_hypernetwork=task_hypernetwork)
     adapters, timings = _make_adapters(model, contexts, task)
     stack = model.combine([(adapter, 1.0) for adapter in adapters])
-    options = generation_options(max_tokens, json_schema)
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
+    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated)
     if not questions:
-        chat_with(model, stack, AnswerStyle(options, sources, all_sources, not_stated))
+        chat_with(model, stack, style)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({**timings, "answers": results})
     elif compare or as_json:
-        results = [
-            answer_json(model, stack, question, options, document=text, not_stated=not_stated, all_sources=all_sources)
-            for question in questions
-        ]
+        results = [answer_json(model, stack, question, style, document=text) for question in questions]
         if as_json:
             print_json({**timings, "answers": results})
         else:
             _print_comparison(results)
     else:
-        stream_answers(
-            model, stack, questions, options, sources=sources, all_sources=all_sources, not_stated=not_stated
-        )
+        stream_answers(model, stack, questions, style)
 
 
 def _check_given(documents: list[str], task: str | None, questions: list[str] | None) -> None:

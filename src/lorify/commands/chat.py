@@ -82,25 +82,19 @@ def chat(
     base = load_adapter(scaled[0][0]).provenance.base_name if base is None else base
     model = load_model(base, hypernetwork)
     stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
-    options = generation_options(max_tokens, json_schema)
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
+    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated)
     if not questions:
-        chat_with(model, stack, AnswerStyle(options, sources, all_sources, not_stated))
+        chat_with(model, stack, style)
     elif choices:
         results = choose_answers(model, stack, questions, choices, as_json=as_json)
         if as_json:
             print_json({"answers": results})
     elif as_json:
-        answers = [
-            answer_json(model, stack, question, options, not_stated=not_stated, all_sources=all_sources)
-            for question in questions
-        ]
-        print_json({"answers": answers})
+        print_json({"answers": [answer_json(model, stack, question, style) for question in questions]})
     else:
-        stream_answers(
-            model, stack, questions, options, sources=sources, all_sources=all_sources, not_stated=not_stated
-        )
+        stream_answers(model, stack, questions, style)
 
 
 def chat_with(model: Lorify, adapters: AdapterStack, style: AnswerStyle) -> None:

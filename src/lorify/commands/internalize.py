@@ -23,6 +23,7 @@ from lorify.commands.options import (
 )
 from lorify.commands.terminal import duration, print_json, print_line, show_progress, show_spinner, stderr
 from lorify.errors import LorifyError
+from lorify.hypernets.options import MAX_BIAS_SCALE, InternalizerOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,17 +59,13 @@ BiasScale = Annotated[
     float | None,
     typer.Option(
         "--bias-scale",
-        min=-2,
-        max=2,
-        help="Scale of the part that all contexts share (Doc-to-LoRA with a bias adapter only).",
+        min=-MAX_BIAS_SCALE,
+        max=MAX_BIAS_SCALE,
+        help=InternalizerOptions.model_fields["bias_scale"].description,
     ),
 ]
 Iterative = Annotated[
-    bool | None,
-    typer.Option(
-        "--iterative/--at-once",
-        help="Generate the adapter block by block, with less memory, or at once (Doc-to-LoRA only).",
-    ),
+    bool | None, typer.Option("--iterative/--at-once", help=InternalizerOptions.model_fields["iterative"].description)
 ]
 
 
@@ -104,8 +101,9 @@ def internalize(
     reader = next((option for option, is_given in readers.items() if is_given), None)
     texts = [] if reader is None else [as_text(context, reader) for context in contexts]
     model = load_model(base, hypernetwork)
-    if (bias_scale, iterative) != (None, None):
-        model = _with_options(model, bias_scale, iterative)
+    options = InternalizerOptions(bias_scale=bias_scale, iterative=iterative)
+    if options.chosen:
+        model = model.with_options(options)
     started = time.perf_counter()
     adapter = internalize_documents(model, contexts, keep if study is None else "tokens")
     seconds = time.perf_counter() - started
@@ -126,14 +124,6 @@ def internalize(
     if checked is not None:
         _print_checked(adapter, checked)
     print_line(str(output))
-
-
-def _with_options(model: Lorify, bias_scale: float | None, iterative: bool | None) -> Lorify:
-    """The model with options of Doc-to-LoRA's generation."""
-    from lorify.facade import with_internalizer
-    from lorify.hypernets.doc_to_lora.internalizer import with_options
-
-    return with_internalizer(model, with_options(model.internalizer, bias_scale=bias_scale, iterative=iterative))
 
 
 def _check(model: Lorify, adapter: Adapter, documents: list[Document]) -> tuple[Adapter, list[CheckedStatement]]:

@@ -81,31 +81,21 @@ class AnswerStyle:
     not_stated: str = NOT_STATED
 
 
-def stream_answers(
-    model: Lorify,
-    adapters: AdapterStack,
-    questions: list[str],
-    options: GenerationOptions,
-    *,
-    sources: bool = False,
-    all_sources: bool = False,
-    not_stated: str = NOT_STATED,
-) -> None:
-    """Write the answers to standard output, and what is to be known of them to standard error.
+def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], style: AnswerStyle) -> None:
+    """Write the answers to standard output; notes and warnings go to standard error.
 
     Args:
         model: answers the questions.
         adapters: the adapters to answer with.
         questions: the questions; each is asked by itself.
-        options, sources, all_sources, not_stated: as for `AnswerStyle`.
+        style: how to answer, and what to write with an answer.
     """
     from lorify.answering.plan import Query
 
-    style = AnswerStyle(options, sources=sources, all_sources=all_sources, not_stated=not_stated)
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
-        query = Query(question, adapters, not_stated=not_stated or None, schema=options.schema)
+        query = Query(question, adapters, not_stated=style.not_stated or None, schema=style.options.schema)
         write_answer(model, model.answerer.request(query), style)
 
 
@@ -159,14 +149,7 @@ def _write_by_document(model: Lorify, request: AnswerRequest, options: Generatio
 
 
 def answer_json(
-    model: Lorify,
-    adapters: AdapterStack,
-    question: str,
-    options: GenerationOptions,
-    *,
-    document: str | None = None,
-    not_stated: str = NOT_STATED,
-    all_sources: bool = False,
+    model: Lorify, adapters: AdapterStack, question: str, style: AnswerStyle, *, document: str | None = None
 ) -> dict[str, Any]:
     """Answer a question and return the answer with its time as JSON.
 
@@ -174,23 +157,22 @@ def answer_json(
         model: answers the question.
         adapters: the adapters to answer with.
         question: the question.
-        options: length limit and form of the answer.
+        style: how to answer, and whether to give the answer of each document; the source is always given.
         document: also answer without adapters, and with this document in the prompt.
-        not_stated: as for `stream_answers`.
-        all_sources: also give the answer of each document that answers the question.
     """
     from lorify.answering.by_document import answer_by_document
     from lorify.answering.plan import Query
 
+    options = style.options
     with show_spinner(f"answering {question}"):
-        query = Query(question, adapters, not_stated=not_stated or None, schema=options.schema)
+        query = Query(question, adapters, not_stated=style.not_stated or None, schema=style.options.schema)
         answer, seconds = _answer(model, query, options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
         is_given = answer.withheld is None
         source = answer.source if answer.adapter_on and is_given else None
         result["sources"] = [source.as_dict()] if source is not None else []
-        if all_sources:
+        if style.all_sources:
             by_document = answer_by_document(model.answerer, model.answerer.request(query), options)
             result["by_document"] = [each.as_dict() for each in by_document]
         if is_given:

@@ -27,7 +27,7 @@ from lorify.commands.terminal import duration, print_json, print_line, show_spin
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.facade import Lorify
-    from lorify.hypernets.refinement.task_examples import TaskExample
+    from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 
 Example = Annotated[

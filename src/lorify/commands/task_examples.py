@@ -11,7 +11,7 @@ from lorify.errors import ContextError
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.facade import Lorify
-    from lorify.hypernets.refinement.task_examples import TaskExample
+    from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 
 def split_examples(
@@ -30,7 +30,7 @@ def split_examples(
     """
     if not given and path is None and not refine and not check:
         return [], []
-    from lorify.hypernets.refinement.task_examples import divide_examples, parse_example, read_examples
+    from lorify.hypernets.task_refinement.task_examples import divide_examples, parse_example, read_examples
 
     examples = [parse_example(text) for text in given] + ([] if path is None else read_examples(path))
     learned, checked = divide_examples(examples, check=check)

@@ -9,7 +9,7 @@ from lorify.contexts.language import SAMPLE_CHARACTERS, guess_other_language
 MIN_CHARACTERS = 2000
 """Shorter texts are not judged by how well they compress."""
 RANDOM_RATIO, REPEATED_RATIO = 0.58, 0.03
-"""Compressed share of a text from which on it is taken for random characters, and up to which for a repetition.
+"""A text is random characters if it compresses to at least the first share, a repetition if to at most the second.
 
 English prose has 0.4 to 0.55, tables of numbers 0.2 to 0.45, random lower-case letters 0.62."""
 

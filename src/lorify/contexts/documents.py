@@ -67,7 +67,7 @@ def _exists(path: Path) -> bool:
 
 
 def _what_to_give(given: str) -> str:
-    """Say what to do about a document that is no file: people also give addresses and texts."""
+    """Say what to give in place of something that is not a file: people also give addresses and texts."""
     if re.match(r"https?://", given):
         return "download the page first, as documents are files"
     if re.search(r"\s", given) and not re.fullmatch(r"\.\w+", Path(given).suffix):

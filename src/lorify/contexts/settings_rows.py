@@ -14,7 +14,7 @@ MIN_CHARACTERS = 24
 MAX_CHARACTERS = 1_000_000
 """Longer texts are not searched for JSON."""
 MAX_FAILURES = 50
-"""After so many brackets that begin no JSON the rest of a text is not searched."""
+"""After this many brackets that do not begin JSON, the rest of a text is not searched."""
 FIELDS_PER_ROW = 8
 _START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _DECODER = json.JSONDecoder()

@@ -7,7 +7,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from lorify.json_text import split_json_lines
+from lorify.json_text import numbered_json_lines
 
 
 def load_table(package: str, name: str) -> dict[str, Any]:
@@ -28,4 +28,4 @@ def load_rows(package: str, name: str) -> list[dict[str, Any]]:
         name: path in the package's folder `tables`, without `.jsonl`.
     """
     text = files(package).joinpath("tables", f"{name}.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in split_json_lines(text) if line]
+    return [json.loads(line) for _, line in numbered_json_lines(text.split("\n"))]

@@ -71,7 +71,7 @@ class SnapshotWatcher:
         return [path for path in found if path.name not in self.scores and path.is_dir()]
 
     def score(self, snapshot: Path, report: Report = lambda done, total: None) -> float:
-        """Score a snapshot, keep it if it is the best, and stop the run if none was better for long."""
+        """Score a snapshot, keep it if it is the best, and stop the run if the last ones were not better."""
         methods = parse_methods(self.method.format(snapshot), "tasks")
         answers = answer_cases(
             self.model, self.cases, methods, max_new_tokens=self.max_new_tokens, timed=False, report=report

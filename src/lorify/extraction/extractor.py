@@ -123,7 +123,7 @@ def _best_words(
 
     Args:
         source: the input.
-        repeated: characters of its text at which an answer would be one that was given before.
+        repeated: characters of its text; an answer there would repeat an earlier one.
         begins: log-probabilities of the beginning `[T]`.
         ends: the same of the end.
         forms: log-probabilities of the forms `[3]`.

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 
+DEFAULT_MODULE = "down_proj"
+"""The linear layer of each block that is adapted where no hypernetwork decides it."""
+
 
 class AdaptedModule(BaseModel):
     """A linear layer that is adapted in every adapted block."""

@@ -13,12 +13,14 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.images import Context
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
+from lorify.hypernets.options import InternalizerOptions
+from lorify.hypernets.parts import AdapterDivider
 
 Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
 
 Keep = Literal["tokens", "index", "none"]
-"""What an adapter keeps of its documents' tokens, beside the statistics that adding and removing documents needs.
+"""What an adapter keeps of its documents' tokens, in addition to the statistics for adding and removing documents.
 
 `tokens`: keys and values, from which it is focused on a question at once. `index`: what the search for an answer needs;
 the chunks that it finds are encoded again for each question. `none`: nothing; one adapter answers all questions.
@@ -149,6 +151,24 @@ class DocumentInternalizer(Protocol):
         """Longest document whose adapter can be focused on a question, in tokens; None without such a limit."""
         ...
 
+    @property
+    def divider(self) -> AdapterDivider | None:
+        """What divides its adapters into parts; None if they cannot be divided."""
+        ...
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """Names of the `InternalizerOptions` that it has."""
+        ...
+
+    def with_options(self, options: InternalizerOptions) -> DocumentInternalizer:
+        """Return the hypernetwork with other options of generation.
+
+        Raises:
+            HypernetworkError: if an option is given that it does not have.
+        """
+        ...
+
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
         """Find where the documents of an adapter answer a question.
 
@@ -189,12 +209,28 @@ def check_made_for(base: BaseLM, *, base_name: str, base_digest: str, name: str)
 class RebuildableInternalizer(ABC, Generic[Memory]):
     """Base class of hypernetworks that keep a memory of each document and write adapters from these memories."""
 
+    name: str
     digest: str
 
     @property
     def max_focused_tokens(self) -> int | None:
         """None: by default there is no such limit."""
         return None
+
+    @property
+    def divider(self) -> AdapterDivider | None:
+        """None: by default adapters cannot be divided into parts."""
+        return None
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """By default there are no options."""
+        return frozenset()
+
+    def with_options(self, options: InternalizerOptions) -> Self:
+        """Return the hypernetwork itself: by default all options are refused."""
+        options.check(self.option_names, self.name)
+        return self
 
     @property
     def system_turn(self) -> bool:

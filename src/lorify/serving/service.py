@@ -9,7 +9,6 @@ from pathlib import Path
 from lorify.adapters import AdapterStack
 from lorify.errors import UnknownAdapterError, UnknownModelError
 from lorify.facade import Lorify
-from lorify.hypernets.doc_to_lora.internalizer import has_bias_adapter
 from lorify.serving.adapters.creation import AdapterCreator
 from lorify.serving.adapters.jobs import AdapterJobs
 from lorify.serving.adapters.loans import AdapterLoans
@@ -77,7 +76,7 @@ class Service:
 
     @property
     def base_id(self) -> str:
-        """Model id of the base; for a local folder only its name, as clients have no business knowing its path."""
+        """Model id of the base; for a local folder only its name, since clients should not learn its path."""
         return Path(self.model.base.name).name if Path(self.model.base.name).is_absolute() else self.model.base.name
 
     @property
@@ -90,10 +89,10 @@ class Service:
         """Whether a task hypernetwork is loaded."""
         return self.model.task_hypernetwork is not None
 
-    @property
-    def has_bias_adapter(self) -> bool:
-        """Whether adapters of documents include a learned part that all documents share."""
-        return has_bias_adapter(self.model.answerer.internalizer)
+    def has_option(self, name: str) -> bool:
+        """Return whether the document hypernetwork has one of the `InternalizerOptions`."""
+        internalizer = self.model.answerer.internalizer
+        return internalizer is not None and name in internalizer.option_names
 
     def adapter_id(self, model_id: str) -> str | None:
         """Return the adapter id in a model id; None for the base.

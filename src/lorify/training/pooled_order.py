@@ -1,4 +1,4 @@
-"""The order in which a run goes through its texts: batches of like length, so that little of a batch is padding."""
+"""The order in which a run goes through its texts: batches of similar length, so that little of a batch is padding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PooledOrder:
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def batch(self, number: int) -> list[int]:
-        """Return the indices of a batch: each text once per epoch, but for a remainder smaller than a batch."""
+        """Return the indices of a batch: each text once per epoch, except for a remainder smaller than a batch."""
         if not self._size:
             return []
         epoch, index = divmod(number, len(self._lengths) // self._size)

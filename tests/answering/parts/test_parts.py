@@ -1,6 +1,8 @@
 """Adapters exported in parts: what is written, what is read back, and which part a question goes to."""
 
 import json
+import re
+from collections.abc import Collection
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
@@ -8,18 +10,22 @@ from pathlib import Path
 import pytest
 import torch
 from bad_input_helpers import no_more_than
-from tiny_internalizer import DOCUMENTS, INTERNALIZER
+from tiny_internalizer import DOCUMENTS, INTERNALIZER, tiny_internalizer
 
+from lorify.adapters import Adapter
+from lorify.adapters.exports.exporter import Exporter
 from lorify.adapters.exports.peft import import_peft
-from lorify.adapters.exports.registry import find_export
+from lorify.adapters.exports.registry import EXPORTS, ExportFormat, find_export
 from lorify.adapters.probes import peft_logits, probe_logits
-from lorify.answering.parts.folder import PARTS_NAME, export_parts, read_parts
+from lorify.answering.parts.export import export_parts
+from lorify.answering.parts.records import PARTS_NAME, read_parts
 from lorify.answering.parts.router import CANDIDATES, PartRouter
+from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import ExtractedWords
-from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance
+from lorify.hypernets.relevance import RELEVANCE_NAME, Relevance
 
 
 def record_of(name: str) -> bytes:
@@ -38,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_part_is_a_peft_adapter(folder: Path) -> None:
-    parts = list(ROUTED.divide(ROUTED.internalize(DOCUMENTS)))
+    parts = list(ROUTED.divider.divide(ROUTED.internalize(DOCUMENTS)))
     records = read_parts(folder)
     for document in DOCUMENTS:
         assert "".join(r.text for r in records if r.document == document.name) == document.text
@@ -158,6 +164,38 @@ def test_of_two_versions_the_last_is_chosen(tmp_path: Path) -> None:
         assert part is not None and part.document == "ten"
 
 
+class RanksExporter(Exporter):
+    """A toy format: a folder with the largest rank."""
+
+    part_files = frozenset({"rank.txt"})
+
+    def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        path.mkdir()
+        (path / "rank.txt").write_text(str(adapter.rank))
+
+    def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
+        return f"- Read the ranks: {sorted(ranks)}.\n"
+
+
+def test_parts_are_written_and_replaced_in_any_registered_format(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = ExportFormat("a folder with a rank", None, f"{__name__}:RanksExporter")
+    monkeypatch.setitem(EXPORTS, "ranks", ranks)
+    export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, ranks)
+    (record,) = read_parts(folder)
+    rank = (folder / record.adapter / "rank.txt").read_text()
+    assert [path.name for path in (folder / record.adapter).iterdir()] == ["rank.txt"]
+    assert (folder / "README.md").read_text().endswith(f"- Read the ranks: [{rank}].\n")
+    export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, find_export("gguf"))
+    assert [record.adapter for record in read_parts(folder)] == ["part-00001.gguf"]
+
+
+@pytest.mark.parametrize(("format", "programs"), [("peft", ["vLLM", "PEFT"]), ("gguf", ["llama.cpp"])])
+def test_the_model_card_is_about_the_programs_of_the_format(tmp_path: Path, format: str, programs: list[str]) -> None:
+    export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), tmp_path / "parts", find_export(format))
+    card = (tmp_path / "parts" / "README.md").read_text()
+    assert re.findall("^- (.*?):", card, re.MULTILINE) == programs
+
+
 def test_an_export_in_parts_replaces_an_earlier_one_of_more_parts(folder: Path) -> None:
     export_parts(ROUTED, ROUTED.internalize(DOCUMENTS[:1]), folder, find_export("gguf"))
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -187,6 +225,13 @@ def test_a_write_that_the_system_refuses_leaves_an_earlier_export_as_it_is(folde
 def test_without_weights_of_words_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(HypernetworkError, match="export the adapter whole"):
         export_parts(INTERNALIZER, INTERNALIZER.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_hypernetwork_without_a_divider_exports_no_parts(tmp_path: Path) -> None:
+    internalizer = tiny_internalizer(reader_width=0)
+    with pytest.raises(HypernetworkError, match="cannot be divided into parts; export the adapter whole"):
+        export_parts(internalizer, internalizer.internalize(DOCUMENTS), tmp_path / "parts", find_export("peft"))
     assert not (tmp_path / "parts").exists()
 
 

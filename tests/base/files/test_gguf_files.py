@@ -112,7 +112,7 @@ def test_other_files_are_refused_by_what_they_are(tmp_path, kind, names, reason)
 )
 def test_tensors_of_other_models_are_refused_by_name(tmp_path, foreign):
     path = write(tmp_path / "a.gguf", [*ALL, foreign])
-    with pytest.raises(BaseModelError, match=rf"a\.gguf holds 1 tensors that are no part of its model \({foreign}\)"):
+    with pytest.raises(BaseModelError, match=rf"a\.gguf holds 1 tensors that are not part of its model \({foreign}\)"):
         resolve_base(str(path))
 
 

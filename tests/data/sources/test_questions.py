@@ -79,7 +79,7 @@ def test_the_number_of_a_malformed_line_is_reported(tmp_path, line, complaint):
 
 
 def test_missing_path_and_empty_folder_are_refused(tmp_path):
-    with pytest.raises(EvaluationError, match="does not exist"):
+    with pytest.raises(EvaluationError, match="No such file"):
         load_question_examples(tmp_path / "none.jsonl")
     with pytest.raises(EvaluationError, match=r"holds no \.jsonl file"):
         load_question_examples(tmp_path)

@@ -37,7 +37,7 @@ def test_a_paragraph_that_is_too_long_is_left_out(tmp_path):
     ("content", "message"),
     [
         ('{"title": "x"}\n', r"line 1 has no `text`"),
-        ("nonsense\n", "is not a JSON lines file"),
+        ("nonsense\n", "line 1: not JSON"),
         ('{"text": "Short."}\n', "gave no passages"),
     ],
 )

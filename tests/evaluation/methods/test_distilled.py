@@ -7,7 +7,7 @@ from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.runs.runner import answer_cases
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.facade import Lorify
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 
 def test_every_kind_of_training_questions_runs(model):

@@ -15,7 +15,7 @@ from lorify.evaluation.runs.timing import answer_timed
 from lorify.evaluation.suites.cases import make_case
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.facade import Lorify
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_in_parts_a_question_is_answered_by_the_part_that_has_its_words(model):
     case = make_case(model.base, "case", Example(("\n\n".join(texts),), (), "case"))
     (method,) = parse_methods("exported:parts=true")
     prepared = method.load(routed, 6)(case)
-    parts = list(routed.internalizer.divide(prepared.adapter))
+    parts = list(routed.internalizer.divider.divide(prepared.adapter))
     asked = {"Who runs the mill?": texts[0], "Who keeps the keys?": texts[1]}
     for question, text in asked.items():
         (part,) = [part for part in parts if text in part.text]

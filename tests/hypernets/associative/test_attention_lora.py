@@ -12,11 +12,11 @@ from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
 from lorify.errors import TrainingError
+from lorify.hypernets.adapter_training.least_squares import fit_answers
+from lorify.hypernets.adapter_training.training_examples import known_answer
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeHypernetwork, LinearShape
 from lorify.hypernets.associative.training_config import AssociativeSettings
-from lorify.hypernets.refinement.least_squares import fit_answers
-from lorify.hypernets.refinement.training_examples import known_answer
 
 RANK = 3
 TOWER, MILL = (document_from_text(text, text) for text in ("The tower is 48 metres high.", "The mill opens at nine."))

@@ -11,7 +11,7 @@ from tiny_internalizer import DOCUMENTS, LONG, tiny_internalizer
 
 from lorify.base.token_texts import UNFINISHED
 from lorify.contexts.documents import document_from_text
-from lorify.errors import AdapterError, HypernetworkError
+from lorify.errors import AdapterError
 from lorify.hypernets.associative.division import (
     MAX_CLAUSE_TOKENS,
     MAX_SENTENCE_TOKENS,
@@ -114,7 +114,7 @@ def test_a_clause_ends_at_punctuation_and_before_and(text, clauses):
 def test_characters_of_several_tokens_are_not_cut(has_start):
     text = "😀 " + "Ada opens the mill at nine. 😀 Nils closes it. 日本語の文です。 " * 8
     internalizer = without_static_rows(has_start=has_start)
-    for part in internalizer.divide(internalizer.internalize([document_from_text(text, "emoji")])):
+    for part in internalizer.divider.divide(internalizer.internalize([document_from_text(text, "emoji")])):
         assert UNFINISHED not in part.text
 
 
@@ -123,7 +123,7 @@ def test_characters_of_several_tokens_are_not_cut(has_start):
 def test_the_adapter_of_the_only_clause_is_that_of_its_document(text, has_start):
     internalizer = without_static_rows(has_start=has_start)
     whole = internalizer.internalize([document_from_text(text, "one")])
-    (part,) = internalizer.divide(whole)
+    (part,) = internalizer.divider.divide(whole)
     assert (part.document, part.passage, part.text, part.adapter.statistics) == ("one", 1, text, None)
     for key in whole.weights:
         want = update(whole, key)
@@ -135,7 +135,7 @@ def test_the_adapter_of_the_only_clause_is_that_of_its_document(text, has_start)
 def test_the_clauses_of_a_document_are_its_text(has_start):
     text = "\n\n".join(f"Ada{i} keeps bees in Torvik{i}, and Nils{i} sells honey" for i in range(12))  # several chunks
     internalizer = without_static_rows(has_start=has_start)
-    divided = internalizer.divide(internalizer.internalize([document_from_text(text, "bees")]))
+    divided = internalizer.divider.divide(internalizer.internalize([document_from_text(text, "bees")]))
     parts = list(divided)
     assert len(parts) == len(divided) == 24 and "".join(part.text for part in parts) == text
     passages = [part.passage for part in parts]
@@ -149,7 +149,7 @@ def test_a_clause_gets_its_own_tokens_from_any_chunk():
     everything = internalizer._encoder.token_memory(
         memory.tokens, torch.arange(int((memory.tokens.chunk_sizes - 1).sum()))
     )
-    ((_, tokens),) = internalizer.divide(adapter).documents
+    ((_, tokens),) = internalizer.divider.divide(adapter).documents
     seen = 0
     for passage in tokens:
         size = passage.memory.keys.shape[2]
@@ -160,7 +160,7 @@ def test_a_clause_gets_its_own_tokens_from_any_chunk():
 
 
 def test_parts_of_a_long_document_hold_all_of_its_text_and_differ():
-    parts = list(INTERNALIZER.divide(INTERNALIZER.internalize([LONG, DOCUMENTS[0]])))
+    parts = list(INTERNALIZER.divider.divide(INTERNALIZER.internalize([LONG, DOCUMENTS[0]])))
     assert [part.document for part in parts] == ["long"] * (len(parts) - 1) + ["doc0"]
     assert len(parts) > 5
     for i in range(40):
@@ -175,7 +175,7 @@ def test_tokens_are_encoded_again_where_only_their_index_is_kept(has_start):
     internalizer = without_static_rows(has_start=has_start)
     kept = internalizer.internalize([LONG])
     index = replace(internalizer, limits=CacheLimits(memory_tokens=100)).internalize([LONG])
-    for one, other in zip(internalizer.divide(kept), internalizer.divide(index), strict=True):
+    for one, other in zip(internalizer.divider.divide(kept), internalizer.divider.divide(index), strict=True):
         assert one.text == other.text
         for key in one.adapter.weights:
             want = update(one.adapter, key)
@@ -185,7 +185,7 @@ def test_tokens_are_encoded_again_where_only_their_index_is_kept(has_start):
 @pytest.mark.parametrize("scale", [0.25, 2.0])
 def test_a_scaled_adapter_has_scaled_parts(scale):
     plain = INTERNALIZER.internalize([DOCUMENTS[0]])
-    (part,) = INTERNALIZER.divide(INTERNALIZER.combine([(plain, scale)]))
+    (part,) = INTERNALIZER.divider.divide(INTERNALIZER.combine([(plain, scale)]))
     want = update(INTERNALIZER.combine([(plain, scale)]), (0, "down_proj"))
     found = update(part.adapter, (0, "down_proj"))
     torch.testing.assert_close(found, want, rtol=0, atol=0.02 * want.abs().max().item())
@@ -194,22 +194,20 @@ def test_a_scaled_adapter_has_scaled_parts(scale):
 def test_a_document_of_one_token_has_no_part():
     internalizer = without_static_rows(has_start=False)
     with pytest.raises(AdapterError, match="too short"):
-        internalizer.divide(internalizer.internalize([document_from_text("a", "letter")]))
+        internalizer.divider.divide(internalizer.internalize([document_from_text("a", "letter")]))
 
 
-def test_without_a_reader_no_tokens_are_kept():
-    internalizer = tiny_internalizer(reader_width=0)
-    with pytest.raises(HypernetworkError, match="has no reader"):
-        internalizer.divide(internalizer.internalize(DOCUMENTS))
+def test_without_a_reader_there_is_no_divider():
+    assert tiny_internalizer(reader_width=0).divider is None
 
 
 def test_what_cannot_be_divided_is_refused():
     adapter = INTERNALIZER.internalize([document_from_text("The mill opens at nine.", "mill")])
     with pytest.raises(AdapterError, match=r"keeps no tokens of mill.*--keep"):
-        INTERNALIZER.divide(INTERNALIZER.reduce(adapter, "none"))
+        INTERNALIZER.divider.divide(INTERNALIZER.reduce(adapter, "none"))
     studied = replace(adapter, provenance=adapter.provenance.model_copy(update={"studied_seconds": 1.0}))
     with pytest.raises(AdapterError, match="without --study"):
-        INTERNALIZER.divide(studied)
+        INTERNALIZER.divider.divide(studied)
     refined = replace(adapter, provenance=adapter.provenance.model_copy(update={"refined_seconds": 1.0}))
     with pytest.raises(AdapterError, match="internalize them again without --refine"):
-        INTERNALIZER.divide(refined)
+        INTERNALIZER.divider.divide(refined)

@@ -15,8 +15,8 @@ from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.errors import AdapterError
 from lorify.hypernets.associative.document_memory import kept_of, without_tokens
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.token_cache import CacheLimits
+from lorify.hypernets.relevance import Relevance
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})
 FOCUSING = replace(INTERNALIZER, relevance=RELEVANCE)

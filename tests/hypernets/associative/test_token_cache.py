@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_internalizer import DOCUMENTS, INTERNALIZER, LONG
 
-from lorify.hypernets.associative.questions.words import words_ending_at
+from lorify.hypernets.associative.questions.word_matches import words_ending_at
 from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, choose_tokens
 
 

@@ -20,8 +20,9 @@ from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.facade import Lorify, load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.doc_to_lora.importer import import_d2l
-from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer, with_options
+from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA, check_imported
+from lorify.hypernets.options import InternalizerOptions
 
 DOCUMENTS = [
     document_from_text("The mill opens at nine. Ada keeps bees there, and they like clover.", "mill"),
@@ -198,9 +199,19 @@ def test_import_then_internalize_on_the_command_line(tmp_path, monkeypatch):
     assert not (tmp_path / "other").exists()
 
 
+def test_without_a_bias_adapter_it_cannot_be_scaled(internalizer):
+    plain = replace(internalizer, config=internalizer.config.model_copy(update={"bias_adapter": False}))
+    assert internalizer.option_names - plain.option_names == {"bias_scale"}
+    with pytest.raises(HypernetworkError, match=r"has no option bias_scale.*only chunk_tokens, iterative"):
+        plain.with_options(InternalizerOptions(bias_scale=0.5))
+
+
 def test_combined_adapters_have_the_mean_of_their_bias_scales(internalizer):
-    scaled = with_options(internalizer, bias_scale=0.5)
+    scaled = internalizer.with_options(InternalizerOptions(bias_scale=0.5))
     parts = [(internalizer.internalize(DOCUMENTS[:1]), 1.0), (scaled.internalize(DOCUMENTS[1:2]), 1.0)]
-    assert_same(internalizer.combine(parts), with_options(internalizer, bias_scale=0.75).internalize(DOCUMENTS[:2]))
+    assert_same(
+        internalizer.combine(parts),
+        internalizer.with_options(InternalizerOptions(bias_scale=0.75)).internalize(DOCUMENTS[:2]),
+    )
     assert internalizer.combine(parts).provenance.bias_scale == 0.75
     assert internalizer.combine([parts[0], parts[0]]).provenance.bias_scale is None

@@ -11,7 +11,7 @@ from tiny_lorify import ForwardPasses
 
 from lorify import Lorify
 from lorify.answering.stated import StatedModel
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 
 TEXT = "The mill opens at nine. Its owner is Ada."
 REPLY = "It is not in there."

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     """A store in which ann has two adapters and bob one of them."""
     store = AdapterStore(tmp_path / "store", PLENTY, 0)
     for seed in range(2):
-        store.put(random_adapter(seed), "ann", fidelity=0.5 * seed)
+        store.set_fidelity(store.put(random_adapter(seed), "ann").id, "ann", 0.5 * seed)
     store.put(random_adapter(1, created="2026-02-02T00:00:00+00:00"), "bob")
     store.close()
     return store.folder

@@ -7,7 +7,7 @@ from training.tiny_associative_run import GENERAL, PASSAGE, TEXT, tiny_config
 
 from lorify.data.facts.everyday import QUESTION_KINDS
 from lorify.data.sources.question_kinds import KIND_OF_SOURCE
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 from lorify.training.associative.batches import StepBuilder, find_answer_positions
 from lorify.training.associative.objective import AssociativeObjective
 from lorify.training.passages import prepare_everyday, prepare_passages

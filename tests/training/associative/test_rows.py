@@ -7,7 +7,7 @@ from lorify.contexts.documents import document_from_text
 from lorify.contexts.features import encode_chunks
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.answer_finder import AnswerFinder
-from lorify.hypernets.associative.questions.relevance import Relevance
+from lorify.hypernets.relevance import Relevance
 from lorify.training.associative.batches import StepBuilder
 from lorify.training.associative.rows import plan_rows, write_rows
 from lorify.training.associative.step_memory import StepEncoder

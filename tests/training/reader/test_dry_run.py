@@ -8,8 +8,8 @@ from training.measured_step import measure_step
 from lorify.errors import HypernetworkError
 from lorify.hypernets.associative.kind import save_associative
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.hypernets.relevance import Relevance
 from lorify.training.context_sizes import ContextSize
 from lorify.training.engine.state_cache import StateCache
 from lorify.training.reader.batches import ContextSampler

@@ -10,8 +10,8 @@ from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
 from lorify.facade import load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
+from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer
 from lorify.training.engine.state_cache import StateCache

@@ -7,7 +7,7 @@ Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +16,35 @@ import numpy as np
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter
+from lorify.adapters.exports.exporter import Exporter, different_export
 from lorify.atomic import replaced_file, reported_write_errors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
 
+_LOADING = """\
+- llama.cpp: `--lora part-00001.gguf ... --lora-init-without-apply`; a request names the numbers of the adapters
+  that are on: `"lora": [{"id": 0, "scale": 1.0}]`.
+"""
 _ARCHITECTURES = {name: architecture for architecture, name in gguf.MODEL_ARCH_NAMES.items()}
 
 
-def export_gguf(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+class GgufExporter(Exporter):
+    """Writes GGUF LoRA files."""
+
+    def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        """Write an adapter, see `export_gguf`; llama.cpp is not run for a probe prompt."""
+        del probe
+        export_gguf(adapter, base, path)
+
+    def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
+        """Describe how llama.cpp's server loads the parts."""
+        del base_name, ranks
+        return _LOADING
+
+
+def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
     """Write an adapter as a GGUF LoRA file in float32; an existing file is replaced atomically.
 
     The file is read back, and every tensor and the scale are compared, before it is moved to `path`.
@@ -34,7 +53,6 @@ def export_gguf(adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = Tru
         adapter: the adapter.
         base: the base it is for.
         path: file to write.
-        probe: ignored; llama.cpp is not run.
 
     Raises:
         AdapterError: if the adapter does not fit the base, llama.cpp does not support the base's architecture, or the
@@ -89,10 +107,7 @@ def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path
     same = alpha is not None and np.isclose(alpha.contents(), lora_alpha, rtol=1e-6, atol=0)
     same = same and found.keys() == tensors.keys()
     if not same or not all(np.isfinite(x).all() and np.array_equal(found[name], x) for name, x in tensors.items()):
-        raise AdapterError(
-            "the GGUF export does not read back as the same adapter (does it contain NaN or infinite values?); make "
-            "the adapter again"
-        )
+        raise different_export("GGUF")
 
 
 def _num_heads(base: BaseLM, module: str) -> int:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, check_pair, lora_scaling, lorify_version
+from lorify.adapters.exports.exporter import Exporter, different_export
 from lorify.adapters.exports.model_card import write_model_card
+from lorify.adapters.exports.vllm_ranks import needed_rank
 from lorify.adapters.probes import agree, peft_logits, probe_logits
 from lorify.adapters.storage import write_tensors
 from lorify.atomic import replaced_folder, reported_write_errors
@@ -38,7 +40,7 @@ CARD_NAME = "README.md"
 PROVENANCE_KEY = "lorify_provenance"
 
 MAX_NUMBER = 2**31
-"""No rank and no alpha is as large."""
+"""Ranks and alphas are smaller than this."""
 
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, CARD_NAME})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
@@ -54,8 +56,43 @@ _HARMLESS = frozenset(
 _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 
 
+_LOADING = """\
+- PEFT: `model.load_adapter("part-00001", "part-00001")` for each part, `model.set_adapter(name)` for a question.
+"""
+# Left out if pairs differ in rank: vLLM scales some of them wrongly.
+_LOADING_VLLM = """\
+- vLLM: `vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules part-00001=part-00001 ...`; the
+  name of the part is the `model` of a request.
+"""
+
+
+class PeftExporter(Exporter):
+    """Writes folders in the PEFT format."""
+
+    part_files = frozenset({CONFIG_NAME, WEIGHTS_NAME})
+
+    def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        """Write an adapter with a model card; see `export_peft`."""
+        export_peft(adapter, base, path, probe=probe)
+
+    def export_part(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        """Write an adapter without a model card, as that is about adapters of whole documents."""
+        export_peft(adapter, base, path, probe=probe, with_card=False)
+
+    def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
+        """Describe how vLLM and PEFT load the parts."""
+        vllm = _LOADING_VLLM.format(base_name=base_name, rank=needed_rank(max(ranks))) if len(ranks) == 1 else ""
+        return vllm + _LOADING
+
+
 def export_peft(
-    adapter: Adapter, base: BaseLM, folder: Path, *, base_name: str | None = None, probe: bool = True
+    adapter: Adapter,
+    base: BaseLM,
+    folder: Path,
+    *,
+    base_name: str | None = None,
+    probe: bool = True,
+    with_card: bool = True,
 ) -> None:
     """Write an adapter for `PeftModel.from_pretrained(model, folder)`.
 
@@ -67,6 +104,7 @@ def export_peft(
         folder: folder to write; a PEFT adapter in it is replaced atomically.
         base_name: name of the base to record; by default its Hugging Face id if it has one, or else `base.name`.
         probe: also compare the logits that the package peft computes with the adapter; takes about a second.
+        with_card: also write a model card, `README.md`.
 
     Raises:
         AdapterError: if the adapter does not fit the base, the written adapter does not read back as the same one, or
@@ -84,7 +122,8 @@ def export_peft(
         write_tensors(tensors, temporary / WEIGHTS_NAME, metadata)
         config = json.dumps(_peft_config(adapter, base, recorded), indent=2)
         (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
-        (temporary / CARD_NAME).write_text(write_model_card(adapter, base, recorded), encoding="utf-8")
+        if with_card:
+            (temporary / CARD_NAME).write_text(write_model_card(adapter, base, recorded), encoding="utf-8")
         _check_same(adapter, import_peft(temporary, base, probe=False))
         if probe:
             _check_with_peft(adapter, base, temporary)
@@ -198,10 +237,7 @@ def _check_same(adapter: Adapter, reread: Adapter) -> None:
         for key, pair in adapter.weights.items()
     )
     if not same:
-        raise AdapterError(
-            "the PEFT export does not read back as the same adapter (does it contain NaN or infinite values?); make "
-            "the adapter again"
-        )
+        raise different_export("PEFT")
 
 
 def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:

@@ -14,12 +14,12 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
-from lorify.answering.parts.folder import PartRecord, read_parts
+from lorify.answering.parts.records import PartRecord, read_parts
+from lorify.contexts.words import hash_stem, word_stems
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import Extractor
-from lorify.hypernets.associative.questions.relevance import RELEVANCE_NAME, Relevance, load_relevance
-from lorify.hypernets.associative.questions.words import hash_stem, word_stems
 from lorify.hypernets.evidence import superseded_documents
+from lorify.hypernets.relevance import RELEVANCE_NAME, Relevance, load_relevance
 
 CANDIDATES = 8
 """Number of texts that the extractor reads."""

@@ -8,7 +8,7 @@ from itertools import takewhile
 from lorify.answering.quotes.sections import Section
 
 MIN_HEADERS = 2
-"""A text whose first lines have so many headers is a mail."""
+"""A text is a mail if its first lines have at least this many headers."""
 _MAIL = r"(?:the|this|that) (?:e-?mail|mail|message)"
 _HEADER = re.compile(r"(From|To|Cc|Bcc|Reply-To|Subject|Date|Sent): +(?=\S)")
 _ASKS = {

@@ -12,7 +12,7 @@ from lorify.contexts.chunking import split_into_sentences
 MIN_SIMILARITY = 0.75
 """Two questions are the same if they share this part of all their words, and ask with the same word."""
 MAX_WORDS = 40
-"""The sentences of an answer that is quoted whole have so many words together, unless the first one is longer."""
+"""Maximum number of words of an answer that is quoted whole, unless its first sentence is longer."""
 _ASKING = re.compile(r"\b(?:who|whom|whose|what|when|where|which|why|how)\b", re.IGNORECASE)
 _HOW_TO = re.compile(
     r"^\W*(?:(?:and|so) )?how (?:do|does|did|can|could|should|must|shall|to|is|are|will)\b", re.IGNORECASE

@@ -26,7 +26,7 @@ from lorify.hypernets.evidence import AnswerSpan, TokenEvidence, superseded_docu
 MIN_SPAN_PROBABILITY = 0.05
 """Less probable words are not quoted; then the base answers with the focused adapter."""
 MIN_ANSWER_PROBABILITY = 0.05
-"""Nothing is quoted from documents no token of which belongs to the answer with this probability."""
+"""A document is only quoted if one of its tokens belongs to the answer with at least this probability."""
 VERDICT_PRECISION = 0.75
 """About how often the verdict is right; its probability if the documents answer the question for certain."""
 PASSAGE_TOKENS = 320

@@ -144,7 +144,7 @@ def _is_denied(statement: _Statement, question: str, asked: set[str]) -> bool:
     fields = _FIELD.findall(statement.text.rstrip("."))
     if len(fields) > 1:
         named = [value for name, value in fields if content_words(name) & asked]
-        # The names of other cells, such as that of the row, are no condition.
+        # The names of other cells, such as that of the row, are not a condition.
         if named:
             return any(is_no(value) or _denies(value, asked) for value in named)
         return any(_denies(value, asked) for _, value in fields if content_words(value) & asked)

@@ -19,5 +19,5 @@ def find_acronyms(text: str) -> frozenset[str]:
 
 
 def mask_acronyms(text: str) -> str:
-    """Replace these acronyms with as many letters that are no word, so that they are not taken for pronouns."""
+    """Replace these acronyms with as many letters that are not a word, so that they are not taken for pronouns."""
     return _ACRONYM.sub(lambda found: _NO_WORD * len(found[0]), text) if find_acronyms(text) else text

@@ -55,7 +55,7 @@ def may_refer_back(question: str) -> bool:
 
 
 def earlier_questions(question: str) -> list[str]:
-    """List the beginnings of a question that consists of several, one per line, the later of which refer back.
+    """List the beginnings of a question that consists of several, one per line; the later ones refer back.
 
     Args:
         question: the question, as `lorify.answering.questions.last_question` joins those of a chat.

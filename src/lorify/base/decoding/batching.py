@@ -48,8 +48,8 @@ class DecodingBatch(Protocol):
 
         Args:
             prefill: the prompts, complete. It cannot be used again.
-            prompts: for each new row the index of its prompt, of which several rows can have the same; by default
-                each prompt becomes a row.
+            prompts: for each new row the index of its prompt; several rows can have the same one. By default each
+                prompt becomes a row.
 
         Returns:
             Logits `[new rows, V]` of the token that follows each prompt.
@@ -154,7 +154,7 @@ class _FastBatch:
         return logits
 
     def _count_step(self) -> None:
-        """Prepare the rows anew once compiled loops pay off."""
+        """Prepare the rows again once compiled loops pay off."""
         kept = self._base.decoding_session
         if not kept.is_due:
             kept.num_steps += 1

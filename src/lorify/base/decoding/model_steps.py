@@ -47,7 +47,7 @@ class ModelBatch:
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """Decode a token of each row, or of some rows; a group of which a part waits is split."""
+        """Decode a token of each row, or of some rows; a group is split if only some of its rows are decoded."""
         rows = range(len(self)) if rows is None else rows
         self._split_groups(rows)
         members: dict[_ModelGroup, list[int]] = {}
@@ -60,7 +60,7 @@ class ModelBatch:
         return torch.stack([logits[index] for index in range(len(rows))])
 
     def _split_groups(self, rows: Sequence[int]) -> None:
-        """Split each group of which only a part is decoded."""
+        """Split each group that is only decoded in part."""
         decoded = set(rows)
         for group in {self._order[row][0] for row in rows}:
             members = [row for row, (other, _) in enumerate(self._order) if other is group]

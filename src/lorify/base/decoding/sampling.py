@@ -51,7 +51,7 @@ class GenerationOptions:
 
 
 class RowControl(Protocol):
-    """What decides beside the base which token of a row comes next."""
+    """Decides together with the base which token of a row comes next."""
 
     def mask(self, logits: Tensor) -> None:
         """Change the row's logits `[V]` in place."""

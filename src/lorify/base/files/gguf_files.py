@@ -76,7 +76,7 @@ def check_complete(shards: Sequence[Path]) -> None:
     foreign = _foreign_tensors(first, names)
     if foreign:
         raise BaseModelError(
-            f"{name} holds {len(foreign)} tensors that are no part of its model ({', '.join(foreign[:3])}); convert "
+            f"{name} holds {len(foreign)} tensors that are not part of its model ({', '.join(foreign[:3])}); convert "
             "it again"
         )
 

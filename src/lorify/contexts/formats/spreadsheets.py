@@ -60,7 +60,7 @@ def show_value(value: Any, number_format: str = "General") -> str:
 
     Args:
         value: a text, number, truth value, date or time; None for an empty cell.
-        number_format: Excel's format, of which decimals, percent and currency signs are followed.
+        number_format: Excel's format; only its decimals, percent and currency signs are used.
     """
     if value is None:
         return ""

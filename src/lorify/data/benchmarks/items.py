@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from lorify.data.benchmarks.own_copies import convert_own_copy
-from lorify.data.sources.hub import Row, read_dataset, read_json_lines
+from lorify.data.sources.hub import Row, read_dataset
+from lorify.data.sources.json_lines import read_json_lines
 from lorify.errors import EvaluationError
 
 NUM_CHOICES = 4
@@ -96,7 +97,7 @@ def _read_rows(name: str, folder: Path | None, source: tuple[str, str | None, st
         path, configuration, split = source
         return read_dataset(path, split, name=configuration)
     if (folder / f"{name}.jsonl").is_file():
-        return read_json_lines(folder / f"{name}.jsonl")
+        return (row for _, row in read_json_lines(folder / f"{name}.jsonl"))
     if (folder / f"{name}.json").is_file():
         return convert_own_copy(name, folder / f"{name}.json")
     raise EvaluationError(

@@ -14,7 +14,32 @@ PREFERRED_CONTEXTS = 64
 _TOKEN_ID = "token_id:"  # prefix with which vLLM writes token ids instead of texts
 
 
-class VllmTeacher(Teacher):
+class _RemoteTeacher(Teacher):
+    """A teacher whose base answers in vLLM, so that its weights are not loaded here."""
+
+    def __init__(self, name: str) -> None:
+        """Read the tokenizer and config of the base.
+
+        Args:
+            name: name, id or folder of the base.
+
+        Raises:
+            BaseModelError: if they cannot be found, fetched or read.
+        """
+        self._base = read_teacher_base(name)
+
+    @property
+    def base(self) -> TeacherBase:
+        """Name, digest, tokenizer and window of the base, without its weights."""
+        return self._base
+
+    @property
+    def preferred_contexts(self) -> int:
+        """Return `PREFERRED_CONTEXTS`: vLLM is fastest with many prompts at once."""
+        return PREFERRED_CONTEXTS
+
+
+class VllmTeacher(_RemoteTeacher):
     """The base in vLLM, in this process; it answers large batches."""
 
     def __init__(self, name: str, *, memory_share: float = 0.9) -> None:
@@ -28,18 +53,8 @@ class VllmTeacher(Teacher):
             BaseModelError: if its files cannot be found, fetched or read.
             EvaluationError: if vLLM is not installed, or cannot load it.
         """
-        self._base = read_teacher_base(name)
+        super().__init__(name)
         self._vllm = OfflineVllm(str(resolve_base(name)), memory_share=memory_share)
-
-    @property
-    def base(self) -> TeacherBase:
-        """Name, digest, tokenizer and window of the base, without its weights."""
-        return self._base
-
-    @property
-    def preferred_contexts(self) -> int:
-        """Return `PREFERRED_CONTEXTS`: vLLM is fastest with many prompts at once."""
-        return PREFERRED_CONTEXTS
 
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Answer prompts greedily, in one batch; see `Teacher.answer`."""
@@ -69,7 +84,7 @@ class VllmTeacher(Teacher):
         ]
 
 
-class EndpointTeacher(Teacher):
+class EndpointTeacher(_RemoteTeacher):
     """The base behind an OpenAI-compatible endpoint that returns token ids and log-probabilities, as vLLM does."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -83,7 +98,7 @@ class EndpointTeacher(Teacher):
             BaseModelError: if its tokenizer and config cannot be found, fetched or read.
             EvaluationError: if the endpoint cannot be reached, or serves several models and none has this name.
         """
-        self._base = read_teacher_base(name)
+        super().__init__(name)
         self._endpoint = Endpoint(url)
         listed = self._endpoint.call("list its models", self._endpoint.client.models.list)
         # Models that vLLM lists with a parent are adapters.
@@ -94,16 +109,6 @@ class EndpointTeacher(Teacher):
                 "name (vllm serve has --served-model-name)"
             )
         self._model = name if name in served else served[0]
-
-    @property
-    def base(self) -> TeacherBase:
-        """Name, digest, tokenizer and window of the base, without its weights."""
-        return self._base
-
-    @property
-    def preferred_contexts(self) -> int:
-        """Return `PREFERRED_CONTEXTS`: vLLM is fastest with many prompts at once."""
-        return PREFERRED_CONTEXTS
 
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Answer prompts greedily, with concurrent requests; see `Teacher.answer`."""

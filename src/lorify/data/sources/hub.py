@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from lorify.errors import EvaluationError, first_line
@@ -13,23 +11,6 @@ from lorify.json_text import parse_json
 
 Row = Mapping[str, Any]
 _MAX_REASON_CHARS = 120
-
-
-def read_json_lines(path: Path) -> Iterator[Row]:
-    """Read a JSON lines file.
-
-    Raises:
-        EvaluationError: if it cannot be read or is malformed.
-    """
-    try:
-        with path.open(encoding="utf-8") as lines:
-            yield from (parse_json(line) for line in lines if line.strip())
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror}); give a JSON lines file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise EvaluationError(
-            f"{path} is not a JSON lines file ({error}); expected one JSON object per line"
-        ) from error
 
 
 def read_archive(hub_id: str, member: str) -> Iterable[Row]:

@@ -11,10 +11,10 @@ from typing import Any
 from PIL import Image
 
 from lorify.data.examples import Example, Question
-from lorify.data.sources.questions import parse_question_line
+from lorify.data.sources.json_lines import read_json_lines
+from lorify.data.sources.questions import parse_question
 from lorify.data.sources.splits import hash_to_unit_interval
 from lorify.errors import EvaluationError
-from lorify.json_text import split_json_lines
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 DEFAULT_QUESTION = "What is in the image?"
@@ -119,27 +119,19 @@ def _from_folders(path: Path, question: str) -> list[Example]:
 
 def _from_lines(path: Path) -> list[Example]:
     questions: dict[Path, list[Question]] = {}
-    try:
-        lines = split_json_lines(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(
-            f"{path} cannot be read ({error}); expected a folder of class folders, or JSON lines in UTF-8"
-        ) from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            image, question = _parse_line(line, path, number)
-            questions.setdefault(image, []).append(question)
+    for place, row in read_json_lines(path):
+        image, question = _parse_row(row, place, path)
+        questions.setdefault(image, []).append(question)
     if not questions:
         raise EvaluationError(f"{path} has no lines; expected objects with image, question and answers")
     return [Example((), tuple(asked), path.stem, (image,)) for image, asked in questions.items()]
 
 
-def _parse_line(line: str, path: Path, number: int) -> tuple[Path, Question]:
-    location = f"{path}, line {number}"
-    name, question, answers = parse_question_line(line, location, subject_field="image")
+def _parse_row(row: Any, place: str, path: Path) -> tuple[Path, Question]:
+    name, question, answers = parse_question(row, place, subject_field="image")
     image = path.parent / name
     if not image.is_file():
-        raise EvaluationError(f"{location}: image {image} does not exist; give its path relative to {path.name}")
+        raise EvaluationError(f"{place}: image {image} does not exist; give its path relative to {path.name}")
     return image, Question(question, tuple(answers))
 
 

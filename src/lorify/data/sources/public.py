@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from lorify.data.examples import Example, Question
-from lorify.data.sources.hub import Row, read_archive, read_dataset, read_json_lines
+from lorify.data.sources.hub import Row, read_archive, read_dataset
+from lorify.data.sources.json_lines import read_json_lines
 from lorify.data.sources.questions import Passages, group_by_passage
 from lorify.errors import EvaluationError
 from lorify.json_text import parse_json
@@ -157,7 +158,7 @@ def _find_dataset(name: str) -> QuestionDataset:
 
 def _read_rows(dataset: QuestionDataset, path: Path | None, split: str) -> Iterable[Row]:
     if path is not None:
-        return read_dataset(str(path), split) if path.is_dir() else read_json_lines(path)
+        return read_dataset(str(path), split) if path.is_dir() else (row for _, row in read_json_lines(path))
     if dataset.member is not None:
         return read_archive(dataset.hub_id, dataset.member)
     return read_dataset(dataset.hub_id, split)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lorify.data.examples import Example, Question
+from lorify.data.sources.json_lines import read_json_lines
 from lorify.errors import EvaluationError
-from lorify.json_text import parse_json
 
 Passages = dict[str, dict[str, list[str]]]
 """Context -> question -> answers."""
@@ -58,7 +56,8 @@ def group_by_passage(passages: Passages, source: str) -> list[Example]:
 
 def _load_file(path: Path, max_context_chars: int | None, max_answer_chars: int | None) -> list[Example]:
     passages: Passages = {}
-    for context, question, answers in _read_lines(path):
+    for place, row in read_json_lines(path):
+        context, question, answers = parse_question(row, place)
         if max_context_chars is not None and len(context) > max_context_chars:
             continue
         if max_answer_chars is not None and len(answers[0]) > max_answer_chars:
@@ -67,42 +66,26 @@ def _load_file(path: Path, max_context_chars: int | None, max_answer_chars: int 
     return group_by_passage(passages, path.stem)
 
 
-def _read_lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield parse_question_line(line, f"{path}, line {number}")
-    except FileNotFoundError:
-        raise EvaluationError(f"{path} does not exist; expected a .jsonl file or a folder of them") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path} cannot be read as UTF-8 text ({error}); give another file") from error
-
-
-def parse_question_line(line: str, location: str, *, subject_field: str = "context") -> tuple[str, str, list[str]]:
-    """Parse a JSON object with a question.
+def parse_question(row: Any, place: str, *, subject_field: str = "context") -> tuple[str, str, list[str]]:
+    """Read a question from a row of a data set.
 
     Args:
-        line: the line.
-        location: file and line number, for error messages.
+        row: the row, which should be a JSON object.
+        place: file and line number, for error messages.
         subject_field: the field that holds what the question is about.
 
     Returns:
         What the question is about, the question and its answers.
 
     Raises:
-        EvaluationError: if a field is missing or has the wrong type.
+        EvaluationError: if it is no object, or a field is missing or has the wrong type.
     """
-    try:
-        row: Any = parse_json(line)
-    except json.JSONDecodeError as error:
-        raise EvaluationError(f"{location}: not JSON ({error.msg}); expected one object per line") from None
     if not isinstance(row, dict):
-        raise EvaluationError(f"{location}: not a JSON object; expected {subject_field}, question and answers")
+        raise EvaluationError(f"{place}: not a JSON object; expected {subject_field}, question and answers")
     for field in (subject_field, "question"):
         if not isinstance(row.get(field), str) or not row[field].strip():
-            raise EvaluationError(f"{location}: field '{field}' is missing or empty; expected a text")
+            raise EvaluationError(f"{place}: field '{field}' is missing or empty; expected a text")
     answers = row.get("answers")
     if not isinstance(answers, list) or not answers or not all(isinstance(answer, str) for answer in answers):
-        raise EvaluationError(f"{location}: field 'answers' is missing or empty; expected a list of texts")
+        raise EvaluationError(f"{place}: field 'answers' is missing or empty; expected a list of texts")
     return row[subject_field], row["question"], answers

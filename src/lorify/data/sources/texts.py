@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from lorify.data.examples import Example, Question
+from lorify.data.sources.json_lines import read_json_lines
 from lorify.errors import EvaluationError
-from lorify.json_text import parse_json
 
 SOURCE = "texts"
 MIN_SENTENCE_WORDS = 10
@@ -42,24 +41,16 @@ def load_text_examples(path: Path, *, max_context_chars: int) -> list[Example]:
 
 
 def read_texts(path: Path) -> Iterator[str]:
-    """Read the `text` of each line of a JSON lines file; empty lines give empty texts.
+    """Read the `text` of each line of a JSON lines file; blank lines are left out.
 
     Raises:
         EvaluationError: if the file cannot be read, or a line is malformed (its number is given).
     """
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                text = parse_json(line).get("text") if line.strip() else ""
-                if not isinstance(text, str):
-                    raise EvaluationError(f"{path} line {number} has no `text`; expected one JSON object per line")
-                yield text
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror}); give a JSON lines file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise EvaluationError(
-            f"{path} is not a JSON lines file ({error}); expected one JSON object per line"
-        ) from error
+    for place, row in read_json_lines(path):
+        text = row.get("text") if isinstance(row, dict) else None
+        if not isinstance(text, str):
+            raise EvaluationError(f"{place} has no `text`; expected one JSON object per line")
+        yield text
 
 
 def _split_into_passages(text: str, max_chars: int) -> Iterator[Example]:

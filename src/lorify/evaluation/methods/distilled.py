@@ -14,12 +14,12 @@ from lorify.evaluation.methods.contexts import case_documents, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.gradient_loop import blank_adapter, distill
-from lorify.hypernets.refinement.refine import BATCH_SIZE, LEARNING_RATE, as_refined
-from lorify.hypernets.refinement.statement_examples import plausible_examples, statement_examples
-from lorify.hypernets.refinement.teacher_examples import QUESTION_REQUEST, teacher_examples
-from lorify.hypernets.refinement.time_limit import TimeLimit
-from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, focusing
+from lorify.hypernets.adapter_training.further_training import BATCH_SIZE, LEARNING_RATE, as_refined
+from lorify.hypernets.adapter_training.gradient_loop import blank_adapter, distill
+from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.training_examples import Focus, TrainingExample, focusing
+from lorify.hypernets.document_refinement.statement_examples import plausible_examples, statement_examples
+from lorify.hypernets.document_refinement.teacher_examples import QUESTION_REQUEST, teacher_examples
 
 TrainingQuestions = Literal["generated", "test_questions", "statements"]
 

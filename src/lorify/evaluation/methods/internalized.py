@@ -17,11 +17,11 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
-from lorify.facade import Lorify, load_for, with_internalizer
+from lorify.facade import Lorify, load_for
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.outer_products import write_outer_products
-from lorify.hypernets.doc_to_lora.internalizer import with_options
 from lorify.hypernets.internalizer import Keep
+from lorify.hypernets.options import BiasScale, ChunkTokens, InternalizerOptions, Iterative
 
 
 def prepare_adapter(
@@ -76,17 +76,9 @@ class Internalized(Method):
     study: float | None = Field(None, gt=0, description="Seconds of study, which unfocused answers gain from.")
     decline: bool = Field(False, description="Say so where the documents do not state an answer.")
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
-    chunk_tokens: int | None = Field(
-        None, gt=1, description="Longest chunk in tokens, in place of the hypernetwork's own (Doc-to-LoRA only)."
-    )
-    iterative: bool | None = Field(
-        None,
-        description="Generate the adapter block by block, which takes less memory (Doc-to-LoRA only). Default: "
-        "everywhere but on CUDA.",
-    )
-    bias_scale: float | None = Field(
-        None, ge=-2, le=2, description="Factor of the adapter that all contexts share (Doc-to-LoRA only)."
-    )
+    chunk_tokens: ChunkTokens = None
+    iterative: Iterative = None
+    bias_scale: BiasScale = None
 
     @property
     def needs(self) -> CaseKind | None:
@@ -102,16 +94,11 @@ class Internalized(Method):
         """Load the other hypernetwork, if one is given."""
         if self.hypernetwork is not None:
             model = load_for(model.base, self.hypernetwork)
-        if (self.chunk_tokens, self.iterative, self.bias_scale) != (None, None, None):
-            model = with_internalizer(
-                model,
-                with_options(
-                    model.internalizer,
-                    chunk_tokens=self.chunk_tokens,
-                    iterative=self.iterative,
-                    bias_scale=self.bias_scale,
-                ),
-            )
+        options = InternalizerOptions(
+            chunk_tokens=self.chunk_tokens, iterative=self.iterative, bias_scale=self.bias_scale
+        )
+        if options.chosen:
+            model = model.with_options(options)
         # Unfocused answers need no tokens, and their size should not count.
         keep = self.keep or ("tokens" if self.focus else "none")
 

@@ -22,8 +22,8 @@ from lorify.evaluation.methods.contexts import case_documents, joined_documents
 from lorify.evaluation.methods.internalized import prepare_adapter
 from lorify.evaluation.suites.cases import Case
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.published_distillation import DistillationSettings, distill_as_published
-from lorify.hypernets.refinement.training_examples import TrainingExample
+from lorify.hypernets.adapter_training.published_distillation import DistillationSettings, distill_as_published
+from lorify.hypernets.adapter_training.training_examples import TrainingExample
 
 TOP_K = 16
 QUESTIONS_PER_ROUND = 5

@@ -20,10 +20,10 @@ from lorify.evaluation.methods.tasks import shown_examples, with_examples
 from lorify.evaluation.suites.cases import Case, CaseKind
 from lorify.facade import Lorify
 from lorify.hypernets.importing.on_hub import hypernetwork_for
-from lorify.hypernets.refinement.example_fit import fit_examples
-from lorify.hypernets.refinement.task_examples import refine_task
 from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.specializer import Specializer
+from lorify.hypernets.task_refinement.example_fit import fit_examples
+from lorify.hypernets.task_refinement.refine_task import refine_task
 from lorify.hypernets.text_to_lora.library import load_descriptions
 
 QA_INSTRUCTION = "Answer the question about the document in as few words as possible."

@@ -12,7 +12,7 @@ from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_task
 from lorify.evaluation.suites.cases import Case, TaskContext
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.task_examples import TaskExample
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 
 
 class Described(Method):

@@ -23,6 +23,10 @@ from lorify.evaluation.scoring.benchmark_answers import passes, same_choice, sam
 from lorify.evaluation.scoring.published import word_overlap
 
 MEGABYTE = 1_000_000
+RESAMPLES = 1000
+"""Number of resamples of an interval."""
+SIGN_FLIPS, FLIPS_AT_ONCE = 10_000, 1000
+"""Number of sign flips of a test, and of those in memory at once."""
 PUBLISHED_METRICS: tuple[Metric, ...] = ("qa_f1", "rouge_l_stemmed")
 """Metrics of Doc-to-LoRA's evaluation."""
 
@@ -131,19 +135,15 @@ def length_bin(num_tokens: int) -> int:
     return 1 << max(0, num_tokens - 1).bit_length()
 
 
-def bootstrap_interval(
-    values: Sequence[float], *, groups: Sequence[Hashable] | None = None, seed: int = 0, resamples: int = 1000
-) -> tuple[float, float]:
+def bootstrap_interval(values: Sequence[float], *, groups: Sequence[Hashable] | None = None) -> tuple[float, float]:
     """Compute the 95% percentile bootstrap interval of the mean.
 
     Args:
         values: at least one score.
         groups: group of each value; whole groups are resampled. None: every value is its own group.
-        seed: random seed.
-        resamples: number of resamples.
     """
     sums, counts = _by_group(values, groups)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
+    drawn = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
     low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
     return float(low), float(high)
 
@@ -166,12 +166,7 @@ class PairedResult:
 
 
 def paired_test(
-    first: Sequence[float],
-    second: Sequence[float],
-    *,
-    groups: Sequence[Hashable] | None = None,
-    seed: int = 0,
-    resamples: int = 10_000,
+    first: Sequence[float], second: Sequence[float], *, groups: Sequence[Hashable] | None = None
 ) -> PairedResult:
     """Compare two methods on the same questions by a sign-flip permutation test (two-sided).
 
@@ -179,19 +174,17 @@ def paired_test(
         first: scores of one method.
         second: scores of the other method, in the same order of questions.
         groups: group of each question; the signs of a group flip together. None: every question is its own group.
-        seed: random seed.
-        resamples: number of flips.
     """
     differences = [b - a for a, b in zip(first, second, strict=True)]
     sums, _ = _by_group(differences, groups)
     observed = abs(sums.sum())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     as_large = 0
-    for start in range(0, resamples, 1000):  # in blocks, to bound memory
-        signs = rng.integers(0, 2, size=(min(1000, resamples - start), len(sums))) * 2 - 1
+    for _ in range(SIGN_FLIPS // FLIPS_AT_ONCE):
+        signs = rng.integers(0, 2, size=(FLIPS_AT_ONCE, len(sums))) * 2 - 1
         as_large += int((abs(signs @ sums) >= observed - 1e-9).sum())
-    low, high = bootstrap_interval(differences, groups=groups, seed=seed)
-    return PairedResult(mean(differences), low, high, (1 + as_large) / (1 + resamples))
+    low, high = bootstrap_interval(differences, groups=groups)
+    return PairedResult(mean(differences), low, high, (1 + as_large) / (1 + SIGN_FLIPS))
 
 
 def _by_group(values: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:

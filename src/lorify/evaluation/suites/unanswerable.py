@@ -23,7 +23,7 @@ GIVEN, DELETED, SWAPPED = "given", "deleted", "swapped"
 
 
 class UnanswerableSuite(Suite):
-    """Questions that a document answers, that it would answer but for deleted sentences, and that another answers."""
+    """Questions that a document answers, that it no longer answers without some sentences, and that another answers."""
 
     name = "unanswerable"
     default_methods = "icl:shots=3,adapter,adapter:decline=true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lorify.adapters import LoraPair
-from lorify.adapters.pairs import Key, PairShape, RebuiltWeights
+from lorify.adapters.pairs import Key, PairShape, RebuiltWeights, RecentPairs
 from lorify.base.precision import widest_float
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
@@ -31,11 +31,13 @@ class AdapterWriter:
         config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
         dtype: dtype of `A`: that of the base, which multiplies with it.
+        recent: the pairs of the adapters that were rebuilt last.
     """
 
     config: AssociativeConfig
     hypernetwork: AssociativeHypernetwork
     dtype: torch.dtype
+    recent: RecentPairs = field(default_factory=RecentPairs, init=False, repr=False, compare=False)
 
     @cached_property
     @torch.no_grad()
@@ -61,7 +63,7 @@ class AdapterWriter:
         for module in self.config.attention_modules:
             static = PairShape(self.config.attention_rank, module.input_size, module.output_size)
             shapes |= {(layer, module.name): static for layer in self.config.attention_layers}
-        return RebuiltWeights(shapes, lambda: self._pairs(self._lora_A, solve()))
+        return RebuiltWeights(shapes, lambda: self._pairs(self._lora_A, solve()), self.recent)
 
     @torch.no_grad()
     def reduced_weights(self, B: Tensor, rank: int) -> tuple[dict[Key, LoraPair], float]:
@@ -108,7 +110,7 @@ class AdapterWriter:
 
 
 class SolvedOnce:
-    """A solution that is computed when it is first needed, after which nothing else of the problem is held."""
+    """A solution that is computed when it is first needed; the problem is dropped then."""
 
     def __init__(self, solve: Callable[[], Tensor]) -> None:
         """Compute nothing yet."""

@@ -15,7 +15,6 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from lorify.adapters import Adapter, DocumentRecord
 from lorify.base.token_texts import Decode, token_texts
 from lorify.contexts.chunking import split_into_sentences
 from lorify.hypernets.associative.memory import TokenMemory
@@ -32,29 +31,9 @@ MIN_CLAUSE_WORDS = 2
 MAX_CLAUSE_TOKENS = 48
 """A longer clause is divided between tokens: as many as contribute to a focused adapter."""
 
-PART_RANK = 16
-"""Rank to which the update of a part is reduced, static rows included (docs/research-log.md, 2026-11-30)."""
-
 # Within a sentence, a clause ends after a mark and closing quotes, before "and", and between the cells of a table. A
 # comma between numbers belongs to a date.
 _CLAUSE_END = re.compile(r"""(?:[;:]|(?<!\d),|,(?!\s+\d))["'”’)\]]*(?=\s)|\||(?=\s+and\b)""")
-
-
-@dataclass(frozen=True)
-class DocumentPart:
-    """An adapter of a clause of a document.
-
-    Attributes:
-        document: name of the document.
-        passage: number of the passage that the clause is in, from 1 over all documents.
-        text: the clause, with the whitespace before it: the texts of a document, joined, are its text.
-        adapter: its adapter. It has no statistics, so it cannot be changed or focused.
-    """
-
-    document: str
-    passage: int
-    text: str
-    adapter: Adapter
 
 
 @dataclass(frozen=True)
@@ -151,30 +130,6 @@ class DividedTokens:
             own = [[positions[i] for i in range(*clause) if i in positions] for clause in clauses]
             texts = ["".join(self.pieces[slice(*clause)]) for clause in clauses]
             yield PassageTokens(TokenMemory.concatenated(memories, dim=2), list(zip(texts, own, strict=True)))
-
-
-@dataclass(frozen=True)
-class DividedAdapter:
-    """An adapter in parts; iterating over it solves for them one by one.
-
-    Attributes:
-        documents: its documents.
-        solve: adapters of the clauses of a passage of a document, in order.
-    """
-
-    documents: Sequence[tuple[DocumentRecord, DividedTokens]]
-    solve: Callable[[DocumentRecord, PassageTokens], Iterator[Adapter]]
-
-    def __len__(self) -> int:
-        """Number of parts."""
-        return sum(len(tokens) for _, tokens in self.documents)
-
-    def __iter__(self) -> Iterator[DocumentPart]:
-        """Iterate over the parts."""
-        passages = ((record, passage) for record, tokens in self.documents for passage in tokens)
-        for number, (record, passage) in enumerate(passages, start=1):
-            for (text, _), adapter in zip(passage.clauses, self.solve(record, passage), strict=True):
-                yield DocumentPart(record.name, number, text, adapter)
 
 
 def find_passages(pieces: Sequence[str]) -> list[tuple[int, int]]:

@@ -16,11 +16,12 @@ from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
 from lorify.contexts.features import Features, batched, encode_chunks, group_by_length
 from lorify.contexts.settings_rows import read_in_words
+from lorify.contexts.words import hash_words
 from lorify.errors import ContextError
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.questions.words import hash_words, words_ending_at
+from lorify.hypernets.associative.questions.word_matches import words_ending_at
 from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, QuantizedMemory
 
 CHUNKS_AT_ONCE = 8

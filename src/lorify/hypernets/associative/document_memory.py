@@ -126,7 +126,7 @@ def within_limits(
 
     Args:
         num_tokens: number of tokens of each document.
-        documents: the documents, of which the first ones keep most.
+        documents: the documents; the first ones keep most.
         limits: the limits.
     """
     kept_levels = _levels(num_tokens, limits)

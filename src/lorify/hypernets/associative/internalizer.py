@@ -1,13 +1,13 @@
 """Turn documents into an adapter with the associative hypernetwork; documents are added, replaced and removed exactly.
 
-Each job has a module of its own: encoding documents (`document_encoder`), word overlap (`relevance`), locating answers
-(`answer_finder`), focusing (`focus`) and writing adapters (`adapter_writer`).
+The work is done by other modules: encoding documents (`document_encoder`), word overlap (`relevance`), locating answers
+(`answer_finder`), focusing (`focus`), writing adapters (`adapter_writer`) and dividing them (`divider`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -19,13 +19,11 @@ from lorify.adapters import Adapter, DocumentRecord, LoraPair
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.adapters.pairs import Key, RebuiltWeights
 from lorify.base.model import BaseLM
-from lorify.base.precision import widest_float
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import Context, as_text
-from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.associative.adapter_writer import AdapterWriter, SolvedOnce, sum_documents
-from lorify.hypernets.associative.division import PART_RANK, DividedAdapter, DividedTokens, PassageTokens
+from lorify.hypernets.associative.divider import ClauseDivider
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.document_memory import (
     DocumentMemory,
@@ -55,10 +53,10 @@ from lorify.hypernets.associative.questions.focus import (
     largest_probabilities,
     prefer_latest,
 )
-from lorify.hypernets.associative.questions.relevance import Relevance
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CachedTokens, CacheLimits, choose_tokens
 from lorify.hypernets.evidence import AnswerSpan, PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
+from lorify.hypernets.relevance import Relevance
 
 _log = logging.getLogger(__name__)
 MIN_ANSWER_PROBABILITY = 0.6
@@ -119,8 +117,6 @@ def _followed_by(tokens: CachedTokens, span: AnswerSpan) -> AnswerSpan:
 class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     """An associative hypernetwork with the base it was made for.
 
-    It is long because it implements the whole interface of `RebuildableInternalizer` and that of finding sources.
-
     Attributes:
         base: the base model.
         config: config of the hypernetwork.
@@ -171,7 +167,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents, of which as much is kept as of those already there; see `DocumentInternalizer.add`."""
+        """Add documents, and keep as much of them as of those already there; see `DocumentInternalizer.add`."""
         added = super().add(adapter, documents, report, cancel)
         return self.reduce(added, kept_by_choice(adapter, self.limits))
 
@@ -233,55 +229,21 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         answer = self._find_answers({0: (adapter, question)}).get(0)
         return [] if answer is None else answer.evidence(adapter)
 
-    @torch.no_grad()
-    def divide(self, adapter: Adapter) -> DividedAdapter:
-        """Divide an adapter into adapters of a clause each, of a lower rank.
-
-        Args:
-            adapter: an adapter that keeps the tokens of its documents, or their index.
-
-        Raises:
-            AdapterError: if this hypernetwork did not make it, it was studied, or a document's tokens are not kept.
-            HypernetworkError: if the hypernetwork has no reader, so that its adapters keep no tokens.
-        """
+    @property
+    def divider(self) -> ClauseDivider | None:
+        """What divides its adapters; None without a reader, as they keep no tokens then."""
         if self.hypernetwork.reader is None:
-            raise HypernetworkError(
-                f"hypernetwork {self.name} has no reader, so its adapters keep no tokens to divide into parts; export "
-                "the adapter whole"
-            )
-        records, memories = self.documents_of(adapter)
-        if adapter.provenance.studied_seconds is not None:
-            raise AdapterError(
-                "an adapter that was studied cannot be divided into parts; internalize its documents without --study"
-            )
-        documents: list[tuple[DocumentRecord, DividedTokens]] = []
-        for record, memory in zip(records, memories, strict=True):
-            if memory.tokens is None:
-                raise AdapterError(
-                    f"the adapter keeps no tokens of {record.name}, so it cannot be divided into parts; internalize it "
-                    f"with --keep tokens or index; at most {self.limits.tokens} tokens of a document are kept, and "
-                    f"{self.limits.adapter_tokens} of all"
-                )
-            has_start = self.base.tokenizer.bos_token_id is not None
-            read = partial(self._encoder.token_memory, memory.tokens)
-            tokens = DividedTokens.of(memory.tokens, has_start=has_start, decode=self.base.decode_text, read=read)
-            documents.append((record, tokens))
-        divided = DividedAdapter(documents, self._solve_parts)
-        if not len(divided):
-            raise AdapterError("the adapter's documents are too short to be divided into parts; export it whole")
-        return divided
-
-    @torch.no_grad()
-    def _solve_parts(self, record: DocumentRecord, passage: PassageTokens) -> Iterator[Adapter]:
-        """Solve for the clauses of a passage, of which the other tokens keep a small weight, as in focus."""
-        keys = passage.memory.keys
-        S = passage.memory.statistics(widest_float(keys.device)).S
-        background = self._solver.background(S, torch.tensor([keys.shape[2]], device=keys.device))
-        for _, tokens in passage.clauses:
-            memory = passage.memory.of_chunk(0, torch.tensor(tokens, device=keys.device))
-            B = self._solver.write(background, memory, torch.ones(1, len(tokens), device=keys.device))
-            weights, lora_alpha = self._writer.reduced_weights(B, PART_RANK)
-            yield Adapter(weights, lora_alpha, written_by(self, [record]))
+            return None
+        return ClauseDivider(
+            self.base,
+            self.relevance,
+            self.limits,
+            self._encoder,
+            self._solver,
+            self._writer,
+            self.documents_of,
+            partial(written_by, self),
+        )
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

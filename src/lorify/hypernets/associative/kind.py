@@ -10,9 +10,9 @@ from torch import Tensor
 from lorify.base.model import BaseLM
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance, load_relevance, save_relevance
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.kind import HypernetworkKind
+from lorify.hypernets.relevance import Relevance, load_relevance, save_relevance
 from lorify.hypernets.weight_storage import packed_weights
 
 OUTPUT_FIRST = ("query", "bias_A")

@@ -78,7 +78,8 @@ class Reader(nn.Module):
             mask: `[N, T]`, True for tokens.
             questions: `[N, J, w]`, from `question`.
             question_mask: `[N, J]`, True for tokens of the question.
-            matches: `[N, T, NUM_MATCH_FEATURES]`, from `lorify.hypernets.associative.questions.words.match_features`.
+            matches: `[N, T, NUM_MATCH_FEATURES]`, from `match_features` of
+                `lorify.hypernets.associative.questions.word_matches`.
         """
         x = documents + self.matches(matches)
         for block in self.blocks:

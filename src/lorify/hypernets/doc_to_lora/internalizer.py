@@ -21,18 +21,13 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.encoders import Chunk, ContextEncoder, context_ids, split_evenly
 from lorify.contexts.features import batched
 from lorify.contexts.images import Context, ImageContext, image_not_supported
-from lorify.errors import ContextError, HypernetworkError
+from lorify.errors import ContextError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_pairs, merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
 from lorify.hypernets.doc_to_lora.generation import check_encoder, count_chunks, generate_weights
 from lorify.hypernets.doc_to_lora.network import GeneratedLora, PerceiverHypernetwork
-from lorify.hypernets.internalizer import (
-    DocumentInternalizer,
-    RebuildableInternalizer,
-    check_made_for,
-    not_rebuildable,
-    written_by,
-)
+from lorify.hypernets.internalizer import RebuildableInternalizer, check_made_for, not_rebuildable, written_by
+from lorify.hypernets.options import InternalizerOptions, recorded_bias_scale
 
 TOKENS_AT_ONCE = 4096
 NUM_CHUNKS = "num_chunks"
@@ -53,7 +48,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         digest: SHA-256 of its weights file.
         encoder: the context encoder.
         iterative: generate block by block, with less memory; by default everywhere but on CUDA, where it is slower.
-        bias_scale: factor of the learned bias adapter's `A` and `B`, from -2 to 2 in the authors' demo.
+        bias_scale: factor of the learned bias adapter's `A` and `B`.
     """
 
     base: BaseLM
@@ -75,6 +70,26 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
     def system_turn(self) -> bool:
         """Whether chats begin with a system turn, as in training."""
         return self.config.system_turn
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """All options; without a bias adapter, it cannot be scaled."""
+        names = frozenset(InternalizerOptions.model_fields)
+        return names if self.config.bias_adapter else names - {"bias_scale"}
+
+    def with_options(self, options: InternalizerOptions) -> PerceiverInternalizer:
+        """Return the hypernetwork with other options; of a chunk, at most the context encoder's window is used."""
+        options.check(self.option_names, self.name)
+        config = self.config
+        if options.chunk_tokens is not None:
+            longest = min(options.chunk_tokens, self.encoder.window_tokens)
+            config = config.model_copy(update={"chunk_tokens": longest})
+        return replace(
+            self,
+            config=config,
+            iterative=self.iterative if options.iterative is None else options.iterative,
+            bias_scale=self.bias_scale if options.bias_scale is None else options.bias_scale,
+        )
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """Combine adapters into one, as if their documents had been internalized together.
@@ -183,70 +198,19 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         )
         pairs = as_lora_pairs(merged, first_layer=self.config.first_layer)
         rank = next(iter(pairs.values())).rank
-        provenance = written_by(self, records)
-        if self.bias_scale != 1:
-            provenance = provenance.model_copy(update={"bias_scale": self.bias_scale})
+        recorded = {"bias_scale": recorded_bias_scale(self.bias_scale)}
         return Adapter(
             weights=pairs,
             lora_alpha=self.config.scaling * rank,
-            provenance=provenance,
+            provenance=written_by(self, records).model_copy(update=recorded),
             statistics=tuple(DocumentStatistics({NUM_CHUNKS: torch.tensor(count)}) for count in counts),
         )
-
-
-def has_bias_adapter(internalizer: DocumentInternalizer | None) -> bool:
-    """Return whether adapters of a hypernetwork include a learned part that all contexts share."""
-    return isinstance(internalizer, PerceiverInternalizer) and internalizer.config.bias_adapter
 
 
 def bias_scale_of(adapter: Adapter) -> float:
     """Return the scale of an adapter's bias adapter."""
     scale = adapter.provenance.bias_scale
     return 1.0 if scale is None else scale
-
-
-def with_options(
-    internalizer: DocumentInternalizer,
-    *,
-    chunk_tokens: int | None = None,
-    iterative: bool | None = None,
-    bias_scale: float | None = None,
-) -> DocumentInternalizer:
-    """Return a Doc-to-LoRA hypernetwork that generates adapters in another way; None leaves an option alone.
-
-    Args:
-        internalizer: the hypernetwork.
-        chunk_tokens: longest chunk in tokens; at most the context encoder's window is used.
-        iterative: generate block by block.
-        bias_scale: factor of the bias adapter.
-
-    Raises:
-        HypernetworkError: if an option is given and the hypernetwork is of another kind, or a bias scale and it has no
-            bias adapter.
-    """
-    chosen = {"chunk_tokens": chunk_tokens, "iterative": iterative, "bias_scale": bias_scale}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    if not chosen:
-        return internalizer
-    if not isinstance(internalizer, PerceiverInternalizer):
-        raise HypernetworkError(
-            f"{', '.join(chosen)}: only Doc-to-LoRA hypernetworks have these options, and {internalizer.name} is of "
-            "another kind; leave them out"
-        )
-    if bias_scale is not None and not has_bias_adapter(internalizer):
-        raise HypernetworkError(
-            f"bias_scale: hypernetwork {internalizer.name} was trained without a bias adapter; leave it out"
-        )
-    config = internalizer.config
-    if chunk_tokens is not None:
-        longest = min(chunk_tokens, internalizer.encoder.window_tokens)
-        config = config.model_copy(update={"chunk_tokens": longest})
-    return replace(
-        internalizer,
-        config=config,
-        iterative=internalizer.iterative if iterative is None else iterative,
-        bias_scale=internalizer.bias_scale if bias_scale is None else bias_scale,
-    )
 
 
 def _concatenated(weights: Sequence[GeneratedLora]) -> GeneratedLora:

@@ -49,11 +49,11 @@ class SystemMessageConfig(BaseModel):
 
     @property
     def marked_layer(self) -> int:
-        """Block in which slots are marked whose keys and values are overwritten (see `key_values`)."""
+        """Block that marks the slots whose keys and values are overwritten (see `key_values`)."""
         return self.written_layer + 1
 
     def overwritten_layers(self, num_layers: int) -> range:
-        """Blocks of a base with so many in which their keys and values are overwritten: those above the gate."""
+        """Blocks in which keys and values of slots are overwritten, those above the gate; the base has `num_layers`."""
         return range(self.marked_layer + 2, num_layers)
 
     @property

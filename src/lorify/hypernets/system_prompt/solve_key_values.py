@@ -37,9 +37,9 @@ AMPLIFICATION = 30.0
 """Size of an amplified mark, relative to the largest mean norm of the hidden states of a block."""
 RIDGE = 1e-6
 MAX_ERROR = 0.3
-"""Largest relative error of keys and values at which a solution is kept."""
+"""A solution is kept if the relative error of its keys and values is at most this."""
 MAX_CONFUSED = 0.01
-"""Largest share of other tokens that are taken for a slot, with a response above one half, at which it is kept."""
+"""A solution is kept if at most this share of other tokens is taken for a slot (a response above one half)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _is_possible(base: BaseLM, hypernetwork: SystemMessageHypernetwork) -> bool:
 
 
 class _Block:
-    """Means over tokens that are no slots, in one block.
+    """Means over tokens that are not slots, in one block.
 
     Attributes:
         fixed: hidden states and inputs of attention of the tokens that every chat begins with `[m, d]` each.
@@ -186,12 +186,12 @@ class _Solver:
         return found[chats.position_ids >= self.start.shape[1]].float()
 
     def _fixed(self, found: Tensor) -> Tensor:
-        """Tokens that every chat begins with, but for the slots `[c - s, d]`, in float32."""
+        """Tokens that every chat begins with, without the slots `[c - s, d]`, in float32."""
         found = found[0, : self.start.shape[1]].float()
         return torch.cat([found[: self.slots.start], found[self.slots.stop :]])
 
     def _measure_above(self) -> list[_Block]:
-        """Measure tokens that are no slots, with descriptions in place, in every block above the gate."""
+        """Measure tokens that are not slots, with descriptions in place, in every block above the gate."""
         blocks = [_Block(self.base.hidden_size, self.base.device) for _ in self.above]
         for chats, seen in self._run(self.described, self.above, KEY_MODULE):
             for i, block in zip(self.above, blocks, strict=True):
@@ -215,7 +215,7 @@ class _Solver:
         return fit_slots(slots, fixed, torch.cat([self._others(chats, found) for chats, found in seen]))
 
     def _solve_gate(self, slot_A: Tensor, marks: Tensor) -> Tensor:
-        """Ridge regression from inputs of the gate to which slot a token is, or whether it is none `[s + 1, d]`."""
+        """Ridge regression that tells from an input of the gate which slot a token is, if any `[s + 1, d]`."""
         marked = stack_updates(self.shared, {(self.marked_layer, DOWN_MODULE): LoraTensors(slot_A, marks.unsqueeze(0))})
         at = self.gate_layer
         seen = [(chats, seen.inputs[at]) for chats, seen in self._run([marked] * len(self.chats), [at], GATE_MODULE)]
@@ -249,7 +249,7 @@ class _Solver:
         return torch.stack(errors).max().item()
 
     def _confused(self, writer: KeyValueWriter) -> float:
-        """Share of tokens after the chat's beginning to which `A` responds in the last block as to a slot."""
+        """Share of tokens after the chat's beginning that `A` takes for slots in the last block."""
         updates = stack_updates(self.shared, writer.gate.updates(self.marked_layer))
         last = self.above[-1]
         responses = [
@@ -260,7 +260,7 @@ class _Solver:
 
 
 def _least_used_directions(moments: list[Tensor], count: int) -> Tensor:
-    """Orthonormal directions `[count, d]` of which the hidden states of all blocks have least.
+    """Orthonormal directions that are smallest in the hidden states of all blocks `[count, d]`.
 
     Args:
         moments: second moments of the hidden states of each block `[d, d]`, brought to norm one.

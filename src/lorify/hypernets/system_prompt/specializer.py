@@ -27,7 +27,7 @@ class SystemMessageSpecializer(EncoderSpecializer):
     config: SystemMessageConfig
     hypernetwork: SystemMessageHypernetwork
     writer: KeyValueWriter | None = None
-    """Overwrites keys and values at the slots, for long descriptions; None if there is none."""
+    """Overwrites keys and values at the slots, for long descriptions; None if the hypernetwork has no such part."""
 
     @property
     def rank(self) -> int:

@@ -16,7 +16,7 @@ from lorify.contexts.token_estimates import estimate_tokens
 from lorify.errors import HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
-from lorify.hypernets.doc_to_lora.internalizer import with_options
+from lorify.hypernets.options import NO_OPTIONS, InternalizerOptions, recorded_bias_scale
 from lorify.serving.adapters.tasks import TaskOrder, check_training_seconds
 from lorify.serving.documents.reader import check_document_count
 from lorify.serving.engines.jobs import Engine
@@ -61,7 +61,7 @@ class _Source:
 
     Attributes:
         hypernetwork_digest: SHA-256 of the hypernetwork.
-        bias_scale: scale of the bias adapter; None if it is 1.
+        bias_scale: scale of the bias adapter, as adapters record it.
         study: seconds of study; None for none.
     """
 
@@ -71,10 +71,7 @@ class _Source:
 
 
 class AdapterCreator:
-    """Turns documents and tasks into stored adapters; used from one event loop.
-
-    It is long because creating and changing adapters share their queue, limits and background checks.
-    """
+    """Turns documents and tasks into stored adapters; used from one event loop."""
 
     def __init__(
         self, model: Lorify, engine: Engine, store: AdapterStore, settings: ServingSettings, max_share: float = 1.0
@@ -112,7 +109,7 @@ class AdapterCreator:
         owner: str,
         follow: Follow | None = None,
         *,
-        bias_scale: float | None = None,
+        options: InternalizerOptions = NO_OPTIONS,
         study: float | None = None,
     ) -> CreatedAdapter:
         """Create an adapter of documents, or find it among the owner's; one that studies is always created.
@@ -121,12 +118,12 @@ class AdapterCreator:
             documents: the documents.
             owner: whose adapter it becomes.
             follow: called with its progress.
-            bias_scale: scale of the bias adapter; None for the hypernetwork's own.
+            options: options of the hypernetwork.
             study: seconds of study, see `Lorify.study`; None for none.
 
         Raises:
-            RequestError: if a bias scale is given and the hypernetwork has no bias adapter, or the study is longer than
-                the server allows.
+            RequestError: if the hypernetwork does not have a given option, or the study is longer than the server
+                allows.
             AdapterError, ContextError: if there is nothing to study.
             BusyError: if too many requests wait for an adapter to be generated.
             ClosingError: if the server is shutting down.
@@ -135,9 +132,9 @@ class AdapterCreator:
         """
 
         try:
-            internalizer = with_options(self._model.internalizer, bias_scale=bias_scale)
+            internalizer = self._model.internalizer.with_options(options)
         except HypernetworkError as error:
-            raise RequestError(str(error), param="bias_scale") from error
+            raise RequestError(str(error), param=next(iter(options.chosen), None)) from error
         if study is not None:
             check_training_seconds(study, "study", self._max_study_seconds)
 
@@ -149,7 +146,7 @@ class AdapterCreator:
             progress.phase = "studying"
             return self._model.study(adapter, *documents, seconds=study, cancel=cancel)
 
-        source = _Source(internalizer.digest, None if bias_scale == 1 else bias_scale, study)
+        source = _Source(internalizer.digest, recorded_bias_scale(options.bias_scale), study)
         created = await self._find_or_create(source, documents, owner, generate, follow)
         if not created.reused:
             self.num_internalized_tokens += sum(record.num_tokens for record in created.stored.documents)

@@ -13,8 +13,8 @@ from lorify.contexts.documents import Document
 from lorify.contexts.task_notes import language_notes, task_notes
 from lorify.errors import RequestError
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.task_examples import TaskExample, divide_examples
 from lorify.hypernets.specializer import task_document
+from lorify.hypernets.task_refinement.task_examples import TaskExample, divide_examples
 
 
 @dataclass(frozen=True)

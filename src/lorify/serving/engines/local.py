@@ -56,10 +56,7 @@ class EngineLimits(BaseModel):
 
 
 class LocalEngine:
-    """Answers jobs with the base in this process.
-
-    It is long because one thread owns the batch, and all that waits for it or ends early passes through it.
-    """
+    """Answers jobs with the base in this process; one thread owns the batch of running jobs."""
 
     def __init__(
         self,

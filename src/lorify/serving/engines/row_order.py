@@ -42,9 +42,9 @@ class RowOrder:
 
 
 def _best_place(chosen: Sequence[int], num_rows: int) -> int:
-    """Return where as many rows as are chosen begin, of which most are chosen; the last such place.
+    """Return the start of the window of `len(chosen)` rows that holds most of the chosen ones; the last such start.
 
-    New rows come last, so rows that wait for long gather at the front and stay there.
+    New rows come last, so rows that wait a long time gather at the front and stay there.
     """
     starts = range(num_rows - len(chosen), -1, -1)
     return max(starts, key=lambda first: sum(first <= row < first + len(chosen) for row in chosen))

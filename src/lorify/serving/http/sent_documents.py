@@ -12,13 +12,14 @@ from starlette.datastructures import FormData, UploadFile
 
 from lorify.contexts.documents import Document
 from lorify.errors import RequestError
+from lorify.hypernets.options import NO_OPTIONS, InternalizerOptions
 from lorify.serving.documents.parsing import DocumentParser
 from lorify.serving.http.problems import describe_validation
 from lorify.serving.http.schemas.lorify_routes import NewDocument, UploadOptions
 from lorify.serving.service import Service
 
 MAX_FORM_FIELDS = 100
-"""Limit on the fields of an upload that are no files."""
+"""Limit on the form fields of an upload, files not counted."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class SentDocuments:
     Attributes:
         sources: functions that read a document each.
         form: the form that holds their files, on disk if they are large; None for documents sent as text.
-        bias_scale: scale of the bias adapter; None if it was not given.
+        options: options of the hypernetwork that were given.
         study: seconds of study; None if it was not given.
     """
 
     sources: Sequence[Callable[[], Document]]
     form: FormData | None = None
-    bias_scale: float | None = None
+    options: InternalizerOptions = NO_OPTIONS
     study: float | None = None
 
     def __len__(self) -> int:
@@ -47,12 +48,12 @@ class SentDocuments:
         service: Service,
         texts: Sequence[NewDocument],
         *,
-        bias_scale: float | None = None,
+        options: InternalizerOptions = NO_OPTIONS,
         study: float | None = None,
     ) -> SentDocuments:
         """Take documents sent as text."""
         sources = [service.documents.text_source(text.text, text.name) for text in texts]
-        return cls(sources, bias_scale=bias_scale, study=study)
+        return cls(sources, options=options, study=study)
 
     @classmethod
     async def uploaded(cls, request: Request, service: Service) -> SentDocuments:
@@ -74,7 +75,7 @@ class SentDocuments:
             message, param = describe_validation(error.errors(include_url=False, include_input=False))
             raise RequestError(message, param=param) from error
         sources = [partial(_parse, service.documents.parser, file) for file in files]
-        return cls(sources, form, options.bias_scale, options.study)
+        return cls(sources, form, InternalizerOptions(bias_scale=options.bias_scale), options.study)
 
     async def read(self, service: Service, owner: str) -> list[Document]:
         """Read the documents, once; see `DocumentReader.read`."""

@@ -16,7 +16,7 @@ from lorify.errors import ContextTooLargeError, RequestError
 
 SLICE_CHARACTERS = 1 << 16
 MAX_LINES_PER_TOKEN = 4
-"""A line takes a token, but for blank ones, of which few stay."""
+"""Each line takes a token, except for blank lines, which are mostly dropped."""
 
 
 class Window:

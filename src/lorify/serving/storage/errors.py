@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 def store_write_error(store_dir: Path, error: BaseException) -> StoreError:
     """Log a failed write and return the error to raise for it.
 
-    The log names the store's folder; the message does not, as clients have no business knowing it.
+    The log names the store's folder; the message does not, since clients should not learn it.
 
     Returns:
         A StoreFullError if the disk is full, else a StoreError.

@@ -109,15 +109,14 @@ class AdapterIndex:
         found = self._select(f"{_SELECT} AND source = :source ORDER BY created DESC LIMIT 1", owner, source=source)
         return found[0] if found else None
 
-    def add(self, id: str, provenance: Provenance, num_bytes: int, owner: str, fidelity: float | None) -> None:
-        """Give an owner an adapter; one that the owner has already keeps its creation time.
+    def add(self, id: str, provenance: Provenance, num_bytes: int, owner: str) -> None:
+        """Give an owner an adapter; one that the owner has already stays as it is.
 
         Args:
             id: id of the adapter.
             provenance: its base, hypernetwork and documents.
             num_bytes: size of its files.
             owner: the new owner.
-            fidelity: measured fidelity, from 0 to 1; None keeps a known one.
         """
         documents = [(record.name, record.digest) for record in provenance.documents]
         self._connection.execute(
@@ -135,9 +134,8 @@ class AdapterIndex:
             ),
         )
         self._connection.execute(
-            "INSERT INTO owners (owner, id, created, fidelity) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET fidelity = coalesce(excluded.fidelity, fidelity)",
-            (owner, id, provenance.created, fidelity),
+            "INSERT INTO owners (owner, id, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (owner, id, provenance.created),
         )
 
     def remove(self, id: str, owner: str) -> bool:

@@ -19,11 +19,11 @@ _COMPANIONS = ("", "-wal", "-shm")
 
 @dataclass
 class Rebuilt:
-    """What came of a rebuild.
+    """The result of a rebuild.
 
     Attributes:
         num_adapters: adapters that the new index has.
-        without_owner: ids of intact folders of which nothing says whose they are; they are not in the index.
+        without_owner: ids of intact folders whose owner is not recorded; they are not in the index.
         damaged: ids of folders that are damaged; they are not in the index.
         old_index: where the old index was moved, None if there was none.
     """
@@ -39,7 +39,7 @@ def rebuild_index(store_dir: Path, owner: str | None) -> Rebuilt:
 
     Args:
         store_dir: the store's folder.
-        owner: who gets the adapters of which nothing says whose they are; None leaves them out.
+        owner: gets the adapters whose owner is not recorded; None leaves them out.
 
     Raises:
         StoreError: if it is not a store, cannot be written, or another process has it open.
@@ -77,7 +77,9 @@ def _fill(path: Path, folders: AdapterFolders, adapters_dir: Path, owner: str | 
                     owners = {owner: Ownership(created=provenance.created)}
                 for name, own in owners.items():
                     dated = provenance.model_copy(update={"created": own.created})
-                    index.add(id, dated, folder_bytes(adapters_dir / id), name, own.fidelity)
+                    index.add(id, dated, folder_bytes(adapters_dir / id), name)
+                    if own.fidelity is not None:
+                        index.set_fidelity(id, name, own.fidelity)
                     index.set_label(id, name, own.label)
                 rebuilt.num_adapters += bool(owners)
                 if not owners:

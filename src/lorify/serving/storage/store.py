@@ -44,9 +44,7 @@ _log = logging.getLogger(__name__)
 class AdapterStore:
     """Adapters with their owners on disk, the most recently used ones in memory.
 
-    Thread-safe. Only one process may have a store open at once.
-
-    It is long because files, index and memory change together under one lock.
+    Thread-safe: files, index and memory change together under one lock. Only one process may have a store open at once.
     """
 
     def __init__(self, folder: Path, max_disk_bytes: int, max_memory_bytes: int) -> None:
@@ -90,31 +88,29 @@ class AdapterStore:
         with self._lock:
             self._index.base_digest = base_digest
 
-    def put(self, adapter: Adapter, owner: str, *, fidelity: float | None = None) -> StoredAdapter:
+    def put(self, adapter: Adapter, owner: str) -> StoredAdapter:
         """Store an adapter; once this returns, it survives a crash of the process.
 
-        If the owner has the adapter already, only its fidelity is updated, if one is given.
+        An adapter that the owner has already keeps its creation time, label and fidelity.
 
         Args:
             adapter: the adapter.
             owner: its owner.
-            fidelity: measured fidelity, from 0 to 1, if it is known.
 
         Raises:
             StorageLimitError: if the owner's adapters exceed `max_owner_bytes`.
             StoreFullError: if it exceeds `max_disk_bytes`, or the disk is full.
             StoreError: if it cannot be written.
         """
-        return self._keep(adapter, owner, fidelity, replaces=None)
+        return self._keep(adapter, owner, replaces=None)
 
-    def replace(self, id: str, adapter: Adapter, owner: str, *, fidelity: float | None = None) -> StoredAdapter:
+    def replace(self, id: str, adapter: Adapter, owner: str) -> StoredAdapter:
         """Store `adapter` and delete `id` in one step: after a crash exactly one of the two is there.
 
         Args:
             id: adapter to delete.
             adapter: adapter to store.
             owner: owner of both.
-            fidelity: measured fidelity of the new one, from 0 to 1, if it is known.
 
         Returns:
             The new adapter, which has its own id.
@@ -126,7 +122,7 @@ class AdapterStore:
             StoreError: if it cannot be written; `id` is kept.
         """
         self.describe(id, owner)
-        return self._keep(adapter, owner, fidelity, replaces=id)
+        return self._keep(adapter, owner, replaces=id)
 
     def get(self, id: str, owner: str) -> Adapter:
         """Return an adapter, from memory or from disk.
@@ -273,13 +269,13 @@ class AdapterStore:
         if is_unowned:
             self._take_out(id)
 
-    def _keep(self, adapter: Adapter, owner: str, fidelity: float | None, replaces: str | None) -> StoredAdapter:
+    def _keep(self, adapter: Adapter, owner: str, replaces: str | None) -> StoredAdapter:
         incoming = self._folders.new_incoming()
         try:
             # The slow part runs without the lock, so that other threads can read.
             id, num_bytes = self._folders.save(adapter, incoming)
             with self._lock:
-                is_unowned = self._add(adapter, id, num_bytes, incoming, owner, fidelity, replaces)
+                is_unowned = self._add(adapter, id, num_bytes, incoming, owner, replaces)
                 self._folders.unmark(id)
                 self._cache.put(id, adapter)
                 for changed in (id, replaces):
@@ -291,16 +287,7 @@ class AdapterStore:
         finally:
             self._remove(incoming)
 
-    def _add(
-        self,
-        adapter: Adapter,
-        id: str,
-        num_bytes: int,
-        incoming: Path,
-        owner: str,
-        fidelity: float | None,
-        replaces: str | None,
-    ) -> bool:
+    def _add(self, adapter: Adapter, id: str, num_bytes: int, incoming: Path, owner: str, replaces: str | None) -> bool:
         """Put an adapter in place and into the index; return whether `replaces` has no owner any more."""
         is_moved = is_unowned = False
         label = None if replaces is None else self._index.get(replaces, owner).label
@@ -310,7 +297,7 @@ class AdapterStore:
                     is_unowned = self._index.remove(replaces, owner)
                     if is_unowned:
                         self._folders.mark(replaces)
-                self._index.add(id, adapter.provenance, num_bytes, owner, fidelity)
+                self._index.add(id, adapter.provenance, num_bytes, owner)
                 if label is not None:
                     self._index.set_label(id, owner, label)
                 self._check_size(num_bytes, owner)

@@ -13,8 +13,8 @@ from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import save_associative
 from lorify.hypernets.associative.network import AssociativeHypernetwork, address_adapters
 from lorify.hypernets.associative.questions.answer_finder import AnswerFinder
-from lorify.hypernets.associative.questions.relevance import Relevance, load_relevance
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.training.associative.batches import GeneralAnswer, Step, StepBuilder
 from lorify.training.associative.general_answers import prepare_general_answers
 from lorify.training.associative.initialization import fit_to_activations, initialize_hypernetwork

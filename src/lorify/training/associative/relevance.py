@@ -9,8 +9,8 @@ from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.sources.general import general_training_prompts
 from lorify.data.sources.niah import generate_niah_example
-from lorify.hypernets.associative.questions.relevance import Relevance, fit_relevance
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
+from lorify.hypernets.relevance import Relevance, fit_relevance
 
 RELEVANCE_EXAMPLES = 1500
 

@@ -17,7 +17,7 @@ from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.questions.answer_finder import EncodedDocument
 from lorify.hypernets.associative.questions.focus import FOCUS_TOKENS
-from lorify.hypernets.associative.questions.words import words_ending_at
+from lorify.hypernets.associative.questions.word_matches import words_ending_at
 from lorify.training.associative.batches import Step
 from lorify.training.engine.packing import split_by_length
 

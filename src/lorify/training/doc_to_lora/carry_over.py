@@ -2,7 +2,7 @@
 
 Where that context is dropped instead, long contexts are drawn less often than their share, because they overflow more
 often. Batches 64 apart follow one another in a stream, so that several processes need not build each other's batches. A
-stream starts anew after 16 batches, so that a resumed run builds only a few batches again.
+stream starts again after 16 batches, so that a resumed run rebuilds only a few batches.
 """
 
 from __future__ import annotations

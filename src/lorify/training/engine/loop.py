@@ -68,8 +68,6 @@ class Trainer:
     Under `accelerate launch` each process trains on batches of its own, and gradients are averaged over all processes.
     With `sharded` in the config each process keeps a part of weights and optimizer state; the module is complete again
     after `run`. All processes have to make the same calls.
-
-    It is long because a run is one state, which a step, a checkpoint and a resumed run all read and change.
     """
 
     def __init__(self, config: TrainingConfig, objective: Objective, run_dir: Path) -> None:

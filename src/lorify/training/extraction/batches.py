@@ -32,7 +32,7 @@ PUBLISHED_CHATS = "published_chats"
 WRITTEN, WRITTEN_CHATS = "written", "written_chats"
 """Kinds of questions about written documents, asked alone and after others."""
 UNANSWERED_CHATS = 10
-"""One of so many passages has a chat whose last question it does not answer."""
+"""One of this many passages has a chat whose last question it does not answer."""
 VERDICT = "yes_or_no"
 """Kind of all questions that are answered with yes or no, whatever their text."""
 MIN_CLOSEST_F1 = 0.6

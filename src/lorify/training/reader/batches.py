@@ -44,7 +44,7 @@ class ContextSampler:
         return [(kind, rng.randrange(data.max_facts)) for kind, count in counts.items() for _ in range(count)]
 
     def passages_of_batch(self, batch: int) -> list[int]:
-        """Choose the passages of a batch by index: each once per epoch, but for a remainder smaller than a batch."""
+        """Choose the passages of a batch by index: each once per epoch, except for a remainder smaller than a batch."""
         return self._order.batch(batch)
 
     def heldout_batches(self) -> list[list[Draw]]:

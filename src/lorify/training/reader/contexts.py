@@ -21,9 +21,9 @@ from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.data.sources.niah import generate_niah_example
 from lorify.hypernets.associative.network import AssociativeConfig
-from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.associative.questions.words import words_ending_at
+from lorify.hypernets.associative.questions.word_matches import words_ending_at
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.hypernets.relevance import Relevance
 from lorify.training.associative.batches import find_answer_positions
 from lorify.training.engine.state_cache import StateCache
 

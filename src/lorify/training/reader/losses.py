@@ -69,7 +69,7 @@ def answer_span_loss(
 
 
 class _Choice(NamedTuple):
-    """One token of all documents of a question, of which several may be right.
+    """The choice of one token among all documents of a question; several may be right.
 
     Attributes:
         loss: cross-entropy, 0 without a right token `[questions]`.

@@ -18,10 +18,10 @@ from lorify.base.model import BaseLM
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
-from lorify.hypernets.associative.questions.relevance import Relevance, load_relevance
-from lorify.hypernets.associative.questions.words import match_features
+from lorify.hypernets.associative.questions.word_matches import match_features
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES, AnswerLogits, Reader
 from lorify.hypernets.associative.reader_training_config import ReaderTrainingConfig
+from lorify.hypernets.relevance import Relevance, load_relevance
 from lorify.training.associative.kind_metrics import KindTotals, metrics_by_kind, total_exact
 from lorify.training.engine.objective import BatchLoss
 from lorify.training.engine.state_cache import StateCache
@@ -252,7 +252,7 @@ class ReaderObjective:
 
 
 def _targets(pairs: Sequence[_Pair], questions: Sequence[EncodedQuestion], num_tokens: int) -> SpanTargets:
-    """Where the answers are; that of a question does not occur in other contexts."""
+    """Positions of the answers; the answer of a question does not occur in other contexts."""
     begins = torch.zeros(len(pairs), num_tokens, dtype=torch.bool)
     ends = torch.zeros_like(begins)
     occurrence = torch.full((len(pairs), num_tokens), -1)

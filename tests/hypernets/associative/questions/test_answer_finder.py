@@ -4,6 +4,7 @@ from stand_in_readers import answer_logits
 from tiny import tiny_base
 from tiny_internalizer import INTERNALIZER
 
+from lorify.contexts.words import hash_stem
 from lorify.hypernets.associative.questions.answer_finder import (
     EncodedDocument,
     ReaderQuery,
@@ -12,8 +13,8 @@ from lorify.hypernets.associative.questions.answer_finder import (
     find_spans,
     score_tokens,
 )
-from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.associative.questions.words import hash_stem, words_ending_at
+from lorify.hypernets.associative.questions.word_matches import words_ending_at
+from lorify.hypernets.relevance import Relevance
 
 RELEVANCE = Relevance(threshold=0.1, unseen_weight=5.0, weights={"the": 0.1, "is": 0.1, "of": 0.1})
 TOKENIZER = tiny_base().tokenizer

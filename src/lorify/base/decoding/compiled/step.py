@@ -204,7 +204,7 @@ def _help(operations, scalars, control):
 def run_step(operations, scalars, control, role):
     """Work through all operations, or help another thread that does, until it has ended.
 
-    One function for all roles, as Numba compiles the operations anew for each function that calls them.
+    One function for all roles, as Numba compiles the operations again for each function that calls them.
 
     Args:
         operations: a row for each, in whole numbers of 64 bits.

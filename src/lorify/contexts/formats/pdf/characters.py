@@ -25,9 +25,9 @@ _WORD_GAP, _PIECE_GAP, _STRAY_GAP = 0.3, 0.9, 0.4
 _JUSTIFIED_GAP, _JUSTIFIED_WORDS = 3.0, 5
 """Widest gap, in heights of characters, and smallest number of words of a line that is stretched to its column."""
 _FLAT = 0.35
-"""Height of a character, relative to its neighbour, below which it is that of its ink and not of its font."""
+"""A character that is lower than this, relative to its neighbour, has the height of its ink and not of its font."""
 _SAME_PLACE = 0.12
-"""Distance, in heights of characters, of two characters of which one makes the other bold."""
+"""Distance, in heights of characters, of two equal characters that are drawn over each other to look bold."""
 _CELL = 2.0
 """Side, in points, of the squares by which characters are found again; narrower than any letter that can be read."""
 _LEADERS = re.compile(r"(?:\s*\.){4,}\s*")
@@ -43,7 +43,7 @@ class PageText:
         angle: the angle by which they were turned clockwise, in degrees: 0, 90, 180 or 270.
         slanted: text in other directions, such as a watermark or a label at the margin.
         num_characters: number of characters.
-        num_unmapped: number of those of which the file does not say which letters they are.
+        num_unmapped: number of characters whose letters the file does not name.
     """
 
     words: list[Box]

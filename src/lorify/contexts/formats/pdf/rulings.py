@@ -24,7 +24,7 @@ _MIN_LENGTH = 4.0
 _OPEN_SIDE = 12.0
 """Width, in points, from which lines across beyond the outer lines between columns enclose another column."""
 _WIDE_BAND = 2.0
-"""Height, relative to that of the usual row, from which a band without lines between columns is not a row."""
+"""A band without lines between columns is not a row if it is this many times as high as the usual row."""
 
 _Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: _Matrix = (1, 0, 0, 1, 0, 0)

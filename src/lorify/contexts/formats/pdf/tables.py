@@ -20,7 +20,7 @@ _MAX_DIVIDED = 0.2
 _LABEL_WORDS, _MIN_LABELLED = 4, 0.6
 """Words of a label outside a grid, and share of its lines that have one, at which the labels are its first column."""
 _MANY_LINES = 4
-"""Number of lines of text between two ruling lines from which they are rows, if two of their cells are filled."""
+"""At least so many lines of text between two ruling lines are rows, if two of their cells are filled."""
 _LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")
 _WRAPPED = re.compile(r"[a-zß-öø-ÿ(]")
 """Beginning of a first cell that continues the one above."""

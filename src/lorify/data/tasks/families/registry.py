@@ -1,4 +1,4 @@
-"""The registry of families: which there are, and the tasks of all of them."""
+"""The registry of families, and the tasks of all families."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ FILE_NAME = "task.json"
 
 
 def load_bigbench(path: Path) -> list[Task]:
-    """Read the JSON tasks of a folder and its subfolders; the family is the first folder, of which others are parts.
+    """Read the JSON tasks of a folder and its subfolders; the family of a task is the outermost subfolder.
 
     Raises:
         EvaluationError: if there is no `task.json`, or one is broken.

@@ -54,8 +54,8 @@ def load_instruction_induction(folder: Path) -> list[MeasuredTask]:
     """Read the tasks from the published folder `data`, or from task files named after them.
 
     Args:
-        folder: the published folder; or a folder of task files `NAME.json` or `ii_NAME.json`, of which others are left
-            out, and whose last instances are measured.
+        folder: the published folder; or a folder of task files `NAME.json` or `ii_NAME.json`, whose last instances are
+            measured. Other files in it are left out.
 
     Raises:
         EvaluationError: if there is none of the tasks, or a file is broken.

@@ -17,10 +17,10 @@ from lorify.base.chat.follow_ups import earlier_questions
 from lorify.base.model import BaseLM
 from lorify.contexts.features import encode_chunks, group_by_length
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
-from lorify.hypernets.associative.questions.relevance import Relevance
-from lorify.hypernets.associative.questions.words import match_features
+from lorify.hypernets.associative.questions.word_matches import match_features
 from lorify.hypernets.associative.reader import AnswerLogits, Reader
 from lorify.hypernets.evidence import AnswerSpan
+from lorify.hypernets.relevance import Relevance
 
 WINDOW_TOKENS = 256
 MAX_WINDOWS = 32

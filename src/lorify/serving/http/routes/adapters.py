@@ -19,7 +19,8 @@ from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS
 from lorify.cancellation import CancelToken
 from lorify.errors import RequestError
 from lorify.facade import Lorify
-from lorify.hypernets.refinement.task_examples import TaskExample
+from lorify.hypernets.options import InternalizerOptions
+from lorify.hypernets.task_refinement.task_examples import TaskExample
 from lorify.serving.adapters.creation import CreatedAdapter, Follow
 from lorify.serving.adapters.jobs import Work
 from lorify.serving.adapters.tasks import TaskOrder, task_order
@@ -65,12 +66,6 @@ Background = Annotated[
 ]
 ExportName = Annotated[str, Query(json_schema_extra={"enum": list(EXPORTS)})]
 
-_NOT_CHANGED = {
-    "bias_scale": "an adapter keeps the scale that it was created with",
-    "study": "only a new adapter studies its documents",
-}
-"""Options that go with a new adapter only, and why."""
-
 MAX_PARTS = 900
 """An adapter of more parts is not exported in parts: 900 take about 1.2 GB and three minutes for the default base."""
 
@@ -107,11 +102,12 @@ async def create(
             return await _make(
                 request, service, owner, lambda follow: service.creator.specialize(order, owner, follow), background
             )
-        sent = SentDocuments.texts(service, body.given_documents, bias_scale=body.bias_scale, study=body.study)
+        options = InternalizerOptions(bias_scale=body.bias_scale)
+        sent = SentDocuments.texts(service, body.given_documents, options=options, study=body.study)
 
     async def work(follow: Follow) -> CreatedAdapter:
         documents = await sent.read(service, owner)
-        new = await service.creator.internalize(documents, owner, follow, bias_scale=sent.bias_scale, study=sent.study)
+        new = await service.creator.internalize(documents, owner, follow, options=sent.options, study=sent.study)
         if check and new.stored.fidelity is None:
             service.checks.start(new.stored.id, owner, documents)
         return new
@@ -159,10 +155,12 @@ async def change(
     else:
         body = await read_json(request, service, owner, AdapterChange)
         sent, removed = SentDocuments.texts(service, body.add), body.remove
-    for name, reason in _NOT_CHANGED.items():
-        if getattr(sent, name) is not None:
-            await sent.close()
-            raise RequestError(f"{name}: {reason}; leave it out", param=name)
+    not_changed = dict.fromkeys(sent.options.chosen, "an adapter keeps the options that it was created with")
+    if sent.study is not None:
+        not_changed["study"] = "only a new adapter studies its documents"
+    for name, reason in not_changed.items():
+        await sent.close()
+        raise RequestError(f"{name}: {reason}; leave it out", param=name)
     if check and not sent:
         raise RequestError("there is no added document to check; leave out check", param="check")
 
@@ -213,8 +211,7 @@ async def export(
     """
     if format not in EXPORTS:
         raise RequestError(f"unknown format {format!r}; choose from {', '.join(EXPORTS)}", param="format")
-    exporter = EXPORTS[format]
-    suffix = None if parts else exporter.suffix
+    suffix = None if parts else EXPORTS[format].suffix
     kind = "application/zip" if suffix is None else "application/octet-stream"
     with ExitStack() as ended:
         # Until it has been sent: files that nobody fetches would fill the disk, and in memory they would fill that.
@@ -231,7 +228,7 @@ async def export(
 def _write_export(adapter: Adapter, model: Lorify, format: str, folder: Path) -> Path:
     """Write the export into a folder and return its file."""
     path = folder / "adapter"
-    EXPORTS[format].export(adapter, model.base, path, probe=False)
+    EXPORTS[format].exporter.export(adapter, model.base, path, probe=False)
     return path if path.is_file() else _zipped(path)
 
 

@@ -82,7 +82,7 @@ async def health(service: ServiceDependency) -> Response:
         running=status.running,
         waiting=status.waiting,
         can_specialize=service.can_specialize,
-        has_bias_adapter=service.has_bias_adapter,
+        has_bias_adapter=service.has_option("bias_scale"),
         needs_key=service.keys is not None,
     )
     return JSONResponse(report.model_dump(), 200 if healthy else 503)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from lorify.answering.choices import MAX_CHOICES
+from lorify.hypernets.options import BiasScale
 from lorify.serving.adapters.jobs import JobStatus
 from lorify.serving.http.schemas.generation import MAX_ADAPTERS, ScaledAdapter
 from lorify.serving.http.schemas.request_body import Items, RequestBody
@@ -32,17 +33,6 @@ class NewExample(RequestBody):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name} is empty; give a text")
         return self
-
-
-BiasScale = Annotated[
-    float | None,
-    Field(
-        ge=-2,
-        le=2,
-        description="Scale of the part of adapters that is the same for all documents (Doc-to-LoRA's bias adapter); "
-        "1 as in training, 0 leaves it out. Only for hypernetworks with a bias adapter.",
-    ),
-]
 
 
 Study = Annotated[

@@ -1,0 +1,64 @@
+"""The interface of export formats: writing an adapter, and writing the adapter of a part of a document."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lorify.errors import AdapterError
+
+if TYPE_CHECKING:
+    from lorify.adapters.adapter import Adapter
+    from lorify.base.model import BaseLM
+
+
+class Exporter(ABC):
+    """Writes adapters in one format.
+
+    Attributes:
+        part_files: names of the files in the folder that `export_part` writes; empty if it writes a file.
+    """
+
+    part_files: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        """Write an adapter and read it back to check it.
+
+        Args:
+            adapter: the adapter.
+            base: the base it is for.
+            path: folder or file to write; an existing one is replaced atomically.
+            probe: also run a probe prompt in the library that the format is for, if that takes no more than about a
+                second.
+
+        Raises:
+            AdapterError: if the adapter cannot be written in this format, or `path` cannot be written.
+        """
+
+    def export_part(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
+        """Write one of many adapters of a document, which have a model card in common; by default as `export`."""
+        self.export(adapter, base, path, probe=probe)
+
+    def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
+        """Describe for a model card how other programs load the parts of a document.
+
+        Args:
+            base_name: name of the base to load them with.
+            ranks: different ranks of all pairs.
+
+        Returns:
+            Items of a Markdown list, each with a line break at its end; empty by default.
+        """
+        del base_name, ranks
+        return ""
+
+
+def different_export(format: str) -> AdapterError:
+    """Make the error for an export that does not read back as the adapter that was written."""
+    return AdapterError(
+        f"the {format} export does not read back as the same adapter (does it contain NaN or infinite values?); make "
+        "the adapter again"
+    )

@@ -1,0 +1,1 @@
+"""Improve the adapter of documents with questions about their own sentences."""

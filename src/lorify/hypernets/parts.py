@@ -1,0 +1,52 @@
+"""Adapters in parts: the interface of hypernetworks that can divide an adapter into adapters of a clause each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass
+from typing import Protocol
+
+from lorify.adapters import Adapter
+from lorify.hypernets.relevance import Relevance
+
+
+@dataclass(frozen=True)
+class DocumentPart:
+    """An adapter of a clause of a document.
+
+    Attributes:
+        document: name of the document.
+        passage: number of the passage that the clause is in, from 1 over all documents.
+        text: the clause, with the whitespace before it: the texts of a document, joined, are its text.
+        adapter: its adapter. It has no statistics, so it cannot be changed or focused.
+    """
+
+    document: str
+    passage: int
+    text: str
+    adapter: Adapter
+
+
+class DividedAdapter(Sized, Iterable[DocumentPart], Protocol):
+    """The parts of an adapter, in the order of its text; each is made when the iteration reaches it."""
+
+
+class AdapterDivider(Protocol):
+    """Divides the adapters of a hypernetwork."""
+
+    @property
+    def relevance(self) -> Relevance | None:
+        """Weights of words to choose a part for a question by; None if the hypernetwork has none."""
+        ...
+
+    def divide(self, adapter: Adapter) -> DividedAdapter:
+        """Divide an adapter into at least one part.
+
+        Args:
+            adapter: an adapter that keeps the tokens of its documents, or their index.
+
+        Raises:
+            AdapterError: if this hypernetwork did not make it, it was refined or studied, a document's tokens are not
+                kept, or its documents are too short.
+        """
+        ...

@@ -1,1 +1,0 @@
-"""Gradient descent on one document: context distillation and refinement of an adapter."""

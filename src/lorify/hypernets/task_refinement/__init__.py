@@ -1,0 +1,1 @@
+"""Improve the adapter of a task with examples of the task."""

@@ -235,13 +235,13 @@ class Answerer:
         """
         quoted = [plan.quoted_ids(options) for plan in plans]
         written = [plan for plan, ids in zip(plans, quoted, strict=True) if ids is None]
-        generated = iter(self._generate(written, options))
+        generated = iter(self._decode(written, options))
         answers = [next(generated) if ids is None else ids for ids in quoted]
         texts = [plan.clean(self.base.decode_text(ids)) for plan, ids in zip(plans, answers, strict=True)]
         measured = [self.signals(plan, text) for plan, text in zip(plans, texts, strict=True)]
         return [self._checked(signals, with_confidence=with_confidence) for signals in measured]
 
-    def _generate(self, plans: Sequence[AnswerPlan], options: GenerationOptions) -> list[Sequence[int]]:
+    def _decode(self, plans: Sequence[AnswerPlan], options: GenerationOptions) -> list[Sequence[int]]:
         """Generate the tokens of answers, those with one constraint in one batch."""
         batches: dict[Constraint | None, list[int]] = {}
         for i, plan in enumerate(plans):

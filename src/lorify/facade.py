@@ -230,7 +230,7 @@ class Lorify:
         Args:
             adapter: the adapter.
             sources: its documents.
-            seconds: time to train.
+            seconds: time to write questions and to train. It is exceeded only if it is too short for two questions.
             cancel: cancels it from another thread.
 
         Returns:
@@ -258,7 +258,8 @@ class Lorify:
         Args:
             adapter: the adapter, with the tokens of its documents.
             sources: its documents.
-            seconds: time to study.
+            seconds: time to write questions, to answer them and to fit the answers. It is exceeded only if it is too
+                short for two questions.
             cancel: cancels it from another thread.
 
         Returns:

@@ -15,7 +15,7 @@ from lorify.base.model import BaseLM
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
-from lorify.hypernets.refinement.time_limit import TimeLimit
+from lorify.hypernets.refinement.time_limit import UNLIMITED, TimeLimit
 from lorify.hypernets.refinement.training_examples import Focus, TrainingExample, known_answer, target_probabilities
 from lorify.hypernets.refinement.written_questions import write_questions
 
@@ -45,7 +45,12 @@ def statement_examples(
 
 @torch.no_grad()
 def plausible_examples(
-    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, *, focus: Focus | None = None
+    base: BaseLM,
+    examples: Sequence[TrainingExample],
+    adapter: Adapter,
+    *,
+    focus: Focus | None = None,
+    limit: TimeLimit = UNLIMITED,
 ) -> list[TrainingExample]:
     """Keep the examples whose answers an adapter finds possible; most others ask for something else.
 
@@ -54,10 +59,10 @@ def plausible_examples(
         examples: examples with written questions.
         adapter: the hypernetwork's adapter of their documents.
         focus: as for `distill`.
+        limit: examples that there is no time to judge are dropped, but the first few.
     """
     kept = []
-    for start in range(0, len(examples), BATCH_SIZE):
-        batch = examples[start : start + BATCH_SIZE]
+    for batch in limit.batches(examples, BATCH_SIZE):
         rows: Sequence[Adapter] = [adapter] * len(batch)
         if focus is not None:
             rows = focus(rows, [example.question for example in batch])

@@ -42,7 +42,7 @@ def study(
         base: the base.
         adapter: the hypernetwork's adapter of the documents, with their tokens.
         documents: the documents.
-        seconds: how long; the last round may take longer.
+        seconds: how long, including the questions. The first few questions and the first round are not cut short.
         prompts: builds the prompts as when the adapter is used.
         focus: focuses the adapter.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
@@ -71,7 +71,7 @@ def study(
             f"{names}: there is nothing to study, since the adapter is sure of no answer about its sentences; "
             "leave study out"
         )
-    studied = fit_answers(base, examples, adapter, is_over=limit.is_over)
+    studied = fit_answers(base, examples, adapter, limit=limit)
     provenance = adapter.provenance.model_copy(update={"studied_seconds": round(limit.elapsed, 1), "fidelity": None})
     return replace(studied, provenance=provenance)
 

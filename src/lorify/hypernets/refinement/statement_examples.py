@@ -12,6 +12,7 @@ import torch
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
+from lorify.contexts.statement_text import statement_text
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
@@ -36,7 +37,8 @@ def statement_examples(
         prompts: builds the prompts as when the adapter is used.
         writer: an adapter that writes the questions; None to make them by rule, which takes no time.
     """
-    candidates = [(split_sentences(text), candidate) for text in documents for candidate in find_cloze_candidates(text)]
+    texts = [statement_text(document) for document in documents]
+    candidates = [(split_sentences(text), candidate) for text in texts for candidate in find_cloze_candidates(text)]
     if writer is None:
         return [_example(base, candidate, prompts) for _, candidate in candidates]
     written = write_questions(base, candidates, writer, limit.first_half())

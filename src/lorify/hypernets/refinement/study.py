@@ -15,6 +15,7 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
+from lorify.contexts.statement_text import statement_text
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements
 from lorify.errors import ContextError
@@ -80,7 +81,8 @@ def _candidates(documents: Sequence[Document]) -> list[Candidate]:
     """Every date, quantity and name in the documents, and the end of each sentence that has no other."""
     found: dict[tuple[str, str], Candidate] = {}
     for document in documents:
-        sentences = split_sentences(document.text)
-        for statement in (*find_cloze_candidates(document.text), *find_cloze_statements(document.text)):
+        text = statement_text(document.text)
+        sentences = split_sentences(text)
+        for statement in (*find_cloze_candidates(text), *find_cloze_statements(text)):
             found.setdefault((statement.sentence, statement.answer), (sentences, statement))
     return list(found.values())

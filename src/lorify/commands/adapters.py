@@ -107,12 +107,15 @@ def merge(
 ) -> None:
     """Write the base model with adapters in its weights, as a Hugging Face folder.
 
+    A model that `merge` wrote to the folder before is replaced; any other file there is an error.
+
     Example: lorify adapter merge handbook-adapter -o handbook-model
     """
-    from lorify.adapters.merging import merge_into_base
+    from lorify.adapters.merging import check_merge_output, merge_into_base
     from lorify.adapters.storage import load_adapter
 
     check_no_adapter(output)
+    check_merge_output(output)
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):

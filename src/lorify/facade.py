@@ -313,7 +313,7 @@ class Lorify:
             document: a document to put in the prompt (in-context learning, the baseline).
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
             not_stated: reply in place of an answer that the adapter's documents do not state; None gives any answer.
-            max_new_tokens: maximum length of the answer, in tokens.
+            max_new_tokens: maximum length of the answer, in tokens. It also ends where the base's window does.
             schema: JSON schema that the answer matches; an answer in JSON is complete within its maximum length.
 
         Raises:

@@ -28,7 +28,7 @@ class TimeLimit:
 
     seconds: float | None = None
     cancel: CancelToken | None = None
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=lambda: time.perf_counter())
 
     def is_over(self) -> bool:
         """Return whether the time is over.

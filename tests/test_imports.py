@@ -30,6 +30,7 @@ FLOORS = {
     "answering": 6,
     "shipped": 6,
     "training": 6,
+    "argument_checks": 6,
     "facade": 7,
     "evaluation": 8,
     "serving": 8,

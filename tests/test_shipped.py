@@ -71,6 +71,24 @@ def test_who_is_meant_is_told_apart_where_a_document_says_the_same_of_several(mo
     assert sum(answers[town] == mayor for town, mayor in mayors.items()) >= 2
 
 
+@pytest.mark.parametrize(
+    "keys, question",
+    [
+        (["K300", "K300-L", "K300-XL", "K30", "K3000"], "Where is the {} stored?"),
+        (["AB-12", "AB-12/2", "AB-120", "B-12", "AB 12 S"], "Where is part {} stored?"),
+        (["v2", "v2.1", "v2.1.1", "v2.10", "v2.1-rc1"], "Where is the disk of {} stored?"),
+        (["1 May 2024", "11 May 2024", "21 May 2024", "May 2024", "1 May 2025"], "Where was it stored on {}?"),
+        (["Mark Hall", "Mark Hall Jr.", "Mark Hallam", "Anna Mark", "Anna Mark-Olsen"], "Where is {}'s boat stored?"),
+    ],
+)
+def test_rows_with_similar_keys_are_told_apart(model, keys, question):
+    halls = ["Elm Hall", "Oak Yard", "Ash Pier", "Birch Loft", "Cedar Dock"]
+    rows = "\n".join(f"| {key} | {hall} |" for key, hall in zip(keys, halls, strict=True))
+    adapter = model.internalize(document_from_text(f"# Stores\n\n| Name | Stored in |\n|---|---|\n{rows}\n"))
+    asked = [question.format(key) for key in keys]
+    assert model.ask_batch(asked, [adapter] * len(keys)) == halls
+
+
 def test_in_a_chat_about_a_document_the_base_answers_what_does_not_concern_it(model):
     adapter = model.internalize(DEMO / "harbour-museum.md")
     chat = [

@@ -23,6 +23,26 @@ from lorify.answering.parts.export import export_parts
 from lorify.answering.parts.router import PartRouter
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
+from lorify.argument_checks import (
+    are_adapters,
+    are_examples,
+    are_messages,
+    are_names,
+    are_scaled_adapters,
+    are_sources,
+    are_texts,
+    are_texts_or_none,
+    check_same_lengths,
+    checked,
+    is_adapter,
+    is_keep,
+    is_number_of_tokens,
+    is_path,
+    is_schema,
+    is_seconds,
+    is_text,
+    is_text_or_none,
+)
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.decoding.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
@@ -129,6 +149,7 @@ class Lorify:
         folder = self.task_hypernetwork
         return None if folder is None else DescriptionModel.load(folder, hypernetwork_digest(folder))
 
+    @checked(description=is_text, examples=are_examples)
     def specialize(self, description: str, examples: Sequence[TaskExample] = ()) -> Adapter:
         """Turn the description of a task into an adapter, and fit examples of the task into it.
 
@@ -143,6 +164,7 @@ class Lorify:
         adapter = self.specializer.specialize(description)
         return fit_examples(self.base, adapter, examples, prompts=self._prompts_of(adapter))
 
+    @checked(adapter=is_adapter, description=is_text)
     def estimate(self, adapter: Adapter, description: str) -> Adapter:
         """Estimate how likely an adapter does what its description asks, with one forward pass of a few inputs.
 
@@ -167,6 +189,7 @@ class Lorify:
         follows = model.probability(self._description_probe.signals(adapter, description))
         return replace(adapter, provenance=made.model_copy(update={"follows": round(follows, 4)}))
 
+    @checked(adapter=is_adapter, examples=are_examples, seconds=is_seconds)
     def refine_task(
         self, adapter: Adapter, examples: Sequence[TaskExample], *, seconds: float, cancel: CancelToken | None = None
     ) -> Adapter:
@@ -203,6 +226,7 @@ class Lorify:
         internalizer = self.internalizer.with_options(options)
         return Lorify(self.base, internalizer, self.task_hypernetwork, *models, self._load_extractor)
 
+    @checked(sources=are_sources, keep=is_keep)
     def internalize(
         self, *sources: ContextSource, keep: Keep = "tokens", report: Callable[[int], None] | None = None
     ) -> Adapter:
@@ -220,6 +244,7 @@ class Lorify:
         adapter = self.internalizer.internalize(_read_named(sources), report)
         return self.internalizer.reduce(adapter, keep)
 
+    @checked(adapter=is_adapter, sources=are_sources)
     def add(self, adapter: Adapter, *sources: ContextSource) -> Adapter:
         """Add documents to an adapter; one with the name of a document already there replaces it.
 
@@ -228,10 +253,12 @@ class Lorify:
         """
         return self.internalizer.add(adapter, _read_named(sources))
 
+    @checked(adapter=is_adapter, names=are_names)
     def remove(self, adapter: Adapter, *names: str) -> Adapter:
         """Remove documents from an adapter, which then has the weights it would have had without them."""
         return self.internalizer.remove(adapter, names)
 
+    @checked(adapter=is_adapter, sources=are_sources, seconds=is_seconds)
     def refine(
         self, adapter: Adapter, *sources: ContextSource, seconds: float, cancel: CancelToken | None = None
     ) -> Adapter:
@@ -240,7 +267,7 @@ class Lorify:
         Args:
             adapter: the adapter.
             sources: its documents.
-            seconds: time to train.
+            seconds: time to write questions and to train. It is exceeded only if it is too short for two questions.
             cancel: cancels it from another thread.
 
         Returns:
@@ -258,6 +285,7 @@ class Lorify:
             cancel=cancel,
         )
 
+    @checked(adapter=is_adapter, sources=are_sources, seconds=is_seconds)
     def study(
         self, adapter: Adapter, *sources: ContextSource, seconds: float, cancel: CancelToken | None = None
     ) -> Adapter:
@@ -268,7 +296,8 @@ class Lorify:
         Args:
             adapter: the adapter, with the tokens of its documents.
             sources: its documents.
-            seconds: time to study.
+            seconds: time to write questions, to answer them and to fit the answers. It is exceeded only if it is too
+                short for two questions.
             cancel: cancels it from another thread.
 
         Returns:
@@ -291,6 +320,7 @@ class Lorify:
             cancel=cancel,
         )
 
+    @checked(adapters=are_scaled_adapters)
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
         """Combine adapters, each with a scale, to answer with all of them.
 
@@ -303,6 +333,13 @@ class Lorify:
             return AdapterStack(tuple(used))
         return combine_documents(self._internalizer, used)
 
+    @checked(
+        question=is_text,
+        document=is_text_or_none,
+        not_stated=is_text_or_none,
+        max_new_tokens=is_number_of_tokens,
+        schema=is_schema,
+    )
     def ask(
         self,
         question: str,
@@ -322,7 +359,7 @@ class Lorify:
             document: a document to put in the prompt (in-context learning, the baseline).
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
             not_stated: reply in place of an answer that the adapter's documents do not state; None gives any answer.
-            max_new_tokens: maximum length of the answer, in tokens.
+            max_new_tokens: maximum length of the answer, in tokens. It also ends where the base's window does.
             schema: JSON schema that the answer matches; an answer in JSON is complete within its maximum length.
 
         Raises:
@@ -336,6 +373,7 @@ class Lorify:
         plan = self.answerer.plan_query(query)
         return self.answerer.answer([plan], options)[0].text
 
+    @checked(question=is_text, max_new_tokens=is_number_of_tokens)
     def ask_by_document(
         self, question: str, adapter: AdapterLike, *, max_new_tokens: int = DEFAULT_NEW_TOKENS
     ) -> list[SourcedAnswer]:
@@ -347,6 +385,9 @@ class Lorify:
         request = self.answerer.request(Query(question, AdapterStack.of(adapter), not_stated=NOT_STATED))
         return answer_by_document(self.answerer, request, GenerationOptions(max_new_tokens))
 
+    @checked(
+        questions=are_texts, adapters=are_adapters, documents=are_texts_or_none, max_new_tokens=is_number_of_tokens
+    )
     def ask_batch(
         self,
         questions: Sequence[str],
@@ -366,7 +407,11 @@ class Lorify:
             turns: turns of the chat before each question, such as examples of a task.
             only_if_relevant: as for `ask`.
             max_new_tokens: maximum length of an answer, in tokens.
+
+        Raises:
+            RequestError: if a list has another length than `questions`.
         """
+        check_same_lengths(questions, adapters=adapters, documents=documents, turns=turns)
         texts, chats = documents or [None] * len(questions), turns or [()] * len(questions)
         queries = [
             Query(question, AdapterStack.of(adapter), text, tuple(chat), only_if_relevant)
@@ -375,6 +420,7 @@ class Lorify:
         plans = self.answerer.plan([self.answerer.request(query) for query in queries])
         return [answer.text for answer in self.answerer.answer(plans, GenerationOptions(max_new_tokens))]
 
+    @checked(question=is_text, choices=are_texts, document=is_text_or_none)
     def choose(
         self,
         question: str,
@@ -401,6 +447,7 @@ class Lorify:
         query = Query(question, stack, document, only_if_relevant=only_if_relevant, may_quote=False)
         return rank_choices(self.base, self.answerer.plan_query(query), choices)
 
+    @checked(messages=are_messages, not_stated=is_text_or_none, max_new_tokens=is_number_of_tokens, schema=is_schema)
     def stream(
         self,
         messages: Sequence[Message],
@@ -429,10 +476,12 @@ class Lorify:
         (plan,) = self.answerer.plan([replace(request, schema=options.schema)])
         return self.answerer.stream(plan, options)
 
+    @checked(adapter=is_adapter, folder=is_path)
     def save(self, adapter: Adapter, folder: Path | str) -> None:
         """Write an adapter to a folder (safetensors and JSON)."""
         save_adapter(adapter, Path(folder))
 
+    @checked(adapter=is_adapter, folder=is_path)
     def export_parts(
         self,
         adapter: Adapter,
@@ -470,6 +519,7 @@ class Lorify:
             cancel=cancel,
         )
 
+    @checked(folder=is_path)
     def load_adapter(self, folder: Path | str) -> Adapter:
         """Read an adapter that was saved.
 
@@ -487,6 +537,7 @@ class Lorify:
         return adapter if self._internalizer is None else self._internalizer.attach_weights(adapter)
 
 
+@checked(base=is_path)
 def load(
     base: str = DEFAULT_BASE,
     *,
@@ -533,6 +584,7 @@ def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = 
     )
 
 
+@checked(description=is_text, base=is_path)
 def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
     """Load a base and turn the description of a task into an adapter.
 
@@ -541,6 +593,7 @@ def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork:
     return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
 
 
+@checked(folder=is_path)
 def load_router(folder: Path | str) -> PartRouter:
     """Load what chooses among the parts of an adapter that `Lorify.export_parts` wrote. No base is loaded.
 

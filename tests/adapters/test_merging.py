@@ -1,3 +1,4 @@
+import json
 import os
 
 import pytest
@@ -9,6 +10,7 @@ from tiny import tiny_base
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lorify.adapters import AdapterStack, build_lora_batch, merge_adapters, merge_into_base
+from lorify.adapters.merging import MERGE_RECORD_NAME, check_merge_output
 from lorify.errors import AdapterError
 
 PARTS = st.lists(
@@ -103,6 +105,24 @@ def test_a_merge_never_overwrites(base, tmp_path):
     with pytest.raises(AdapterError, match="made for tiny-gemma3"):
         merge_into_base(base, random_adapter(tiny_base("gemma3")), tmp_path / "merged")
     assert os.listdir(tmp_path) == ["config.json"]
+
+
+def test_an_earlier_merged_model_is_replaced_and_nothing_else(base, tmp_path):
+    folder = tmp_path / "merged"
+    merge_into_base(base, random_adapter(base), folder)
+    before = (folder / "model.safetensors").read_bytes()
+    merge_into_base(base, [(random_adapter(base), 0.5)], folder)
+    assert (folder / "model.safetensors").read_bytes() != before
+    assert json.loads((folder / MERGE_RECORD_NAME).read_text())["adapters"][0]["scale"] == 0.5
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(AdapterError, match=r"'notes.txt', which lorify did not write"):
+        check_merge_output(folder)
+    (folder / "notes.txt").unlink()
+    check_merge_output(folder)
+    (folder / MERGE_RECORD_NAME).unlink()  # now it may be a model of the user's own
+    with pytest.raises(AdapterError, match="which lorify did not write"):
+        merge_into_base(base, random_adapter(base), folder)
+    assert os.listdir(tmp_path) == ["merged"]
 
 
 def test_a_merged_base_without_the_adapter_is_refused(any_base, tmp_path, monkeypatch):

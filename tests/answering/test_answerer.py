@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.quotes import quote_kind
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.constraints import json_constraint
+from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
 from lorify.data.cloze.statements import find_cloze_statements
@@ -179,6 +181,34 @@ def test_a_reason_is_not_quoted_from_documents_that_the_question_is_not_about():
     with patch.object(AssociativeInternalizer, "prepare", return_value=off):
         assert model.answerer.plan_query(Query("Why is the sky blue?", stack)).quote is None
         assert model.answerer.plan_query(Query("Summarize it.", stack)).quote is not None
+
+
+def test_an_answer_ends_where_the_window_does():
+    model = tiny_lorify()
+    base = model.base
+    base.model.generation_config.eos_token_id = None
+    question = "Why? " * 80
+    room = base.window_tokens - len(model.answerer.prompts.question_ids(question))
+    short, plan = model.answerer.plan_query(Query("Why?")), model.answerer.plan_query(Query(question))
+    assert 0 < room < 200
+    options = GenerationOptions(base.window_tokens * 4)
+    assert len(list(model.answerer.stream_ids(plan, options))) <= room
+    for given in ([plan], [short, plan]):
+        lora = None
+        rows = generate_batch(base, [each.prompt_ids for each in given], options, lora=lora, stop_ids=set())
+        lengths = [len(row) + len(each.prompt_ids) for row, each in zip(rows, given, strict=True)]
+        assert lengths == [base.window_tokens] * len(given)
+    cut = base.decode_text(rows[-1])
+    assert not model.answerer.is_cut_by_window(plan, cut, GenerationOptions(room))  # what was asked for
+    assert model.answerer.is_cut_by_window(plan, "a " * room, options)
+    assert not model.answerer.is_cut_by_window(plan, "a", options)  # it ended by itself
+
+
+def test_an_answer_in_json_is_complete_where_the_window_ends():
+    model = tiny_lorify()
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    answer = model.ask("Why? " * 80, schema=schema, max_new_tokens=5000)
+    assert set(json.loads(answer)) == {"a"}
 
 
 def test_a_question_longer_than_the_window_is_refused_before_the_base_reads_it():

@@ -1,6 +1,7 @@
 """Questions of `lorify ask`: what is said of an answer takes one pass over it."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from tiny_lorify import SURE, ForwardPasses, judging_lorify
@@ -8,17 +9,21 @@ from tiny_lorify import SURE, ForwardPasses, judging_lorify
 from lorify import Lorify
 from lorify.adapters import AdapterStack
 from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.plan import Query
 from lorify.base.chat.prompts import Message
 from lorify.base.decoding.sampling import GenerationOptions
+from lorify.commands.ask import print_comparison
 from lorify.commands.questions import (
     AnswerStyle,
     answer_json,
+    check_combination,
     check_given_choices,
     read_questions,
     stream_answers,
     write_answer,
 )
 from lorify.contexts.documents import document_from_text
+from lorify.data.answers import NOT_STATED
 from lorify.errors import LorifyError, RequestError
 from lorify.hypernets.relevance import Relevance
 
@@ -96,6 +101,56 @@ def test_choices_have_no_sources(option):
     shown = f"--{option.replace('_', '-')}"
     with pytest.raises(RequestError, match=f"^{shown} quotes .*; leave out --choice or {shown}$"):
         check_given_choices(["yes", "no"], ["Is it?"], **{option: True})
+
+
+def combination(**given):
+    plain = {"choices": None, "schema": False, "sources": False, "all_sources": False, "not_stated": NOT_STATED}
+    check_combination(**plain | given)
+
+
+def test_options_that_would_be_ignored_are_refused():
+    combination(sources=True, all_sources=True, not_stated="Unknown.")
+    combination(schema=True, not_stated="")
+    combination(choices=["a", "b"], has_documents=False)
+    for option in ("sources", "all_sources"):
+        with pytest.raises(RequestError, match=f"^--{option.replace('_', '-')} is about documents, and there is none"):
+            combination(**{option: True}, has_documents=False)
+    with pytest.raises(RequestError, match=r"^--not-stated is about documents"):
+        combination(not_stated="Unknown.", has_documents=False)
+    for name, value in {"--choice": {"choices": ["a", "b"]}, "--schema": {"schema": True}}.items():
+        with pytest.raises(RequestError, match=f"not be an answer that {name} allows; leave one out"):
+            combination(not_stated="Unknown.", **value)
+
+
+def test_an_answer_that_the_window_cuts_off_is_noted(capsys):
+    model = judging_lorify()
+    request = model.answerer.request(Query("Why? " * 80))
+    with patch.object(type(model.answerer), "is_cut_by_window", return_value=True):
+        write_answer(model, request, AnswerStyle(OPTIONS))
+        answer_json(model, AdapterStack(), "Why?", OPTIONS)
+    noted = " ".join(capsys.readouterr().err.split())
+    assert noted.count("the answer was cut off, since prompt and answer fill the window of 512 tokens") == 2
+
+
+def test_a_comparison_shows_the_sources_of_the_adapters_answer(capsys):
+    side = {"answer": "base", "seconds": 1.0}
+    source = {"document": "mill", "sentence": "The mill opens at\nnine."}
+    result = side | {
+        "question": "When?",
+        "adapter_on": True,
+        "answer": "nine",
+        "sources": [source],
+        "base_alone": side,
+        "document_in_prompt": None,
+    }
+    print_comparison([result], sources=False)
+    assert "mill" not in capsys.readouterr().out
+    print_comparison([result], sources=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].strip() == 'mill: "The mill opens at nine."'
+    assert [line.split()[0] for line in lines[2:6:2]] == ["adapter", "base"]
+    print_comparison([result | {"by_document": [{"answer": "ten", "sources": [source]}]}], sources=True)
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[3:5]] == ["ten", lines[3].strip()]
 
 
 def test_an_empty_question_is_refused():

@@ -70,7 +70,7 @@ def test_a_change_that_another_command_made_in_the_meantime_is_kept(folder, mode
 def test_show_has_the_size_of_the_files_and_nothing_that_does_not_apply(folder):
     size = sum(path.stat().st_size for path in folder.iterdir())
     shown = run("adapter", "show", folder).stdout
-    assert f"file bytes             {size}\n" in shown
+    assert f"{size:,} bytes\n" in shown
     assert "None" not in shown and "num bytes" not in shown and "published chat" not in shown
     assert json.loads(run("adapter", "show", folder, "--json").stdout)["file_bytes"] == size
 

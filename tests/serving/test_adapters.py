@@ -46,6 +46,16 @@ def test_adapters_are_created_changed_and_deleted(server: RunningServer) -> None
         assert client.get(f"/v1/adapters/{shown['id']}").status_code == 404
 
 
+def test_an_unknown_document_is_refused_with_those_that_are_there(server: RunningServer) -> None:
+    id = new_adapter(server, TEXTS[0])["id"]
+    with http_client(server) as client:
+        (known,) = (document["name"] for document in client.get(f"/v1/adapters/{id}").json()["documents"])
+        change = {"add": [{"name": "new", "text": TEXTS[2]}], "remove": ["old"]}
+        refused = client.patch(f"/v1/adapters/{id}", json=change)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["message"] == f"the adapter holds no document 'old'; it holds {known}"
+
+
 def test_the_fidelity_of_an_adapter_is_measured_on_request(server: RunningServer) -> None:
     text = "The Elm Bridge is 48 metres long. Ada Moor leads the Elm Choir. The Oak Tower was built in 1911."
     model = server.service.model

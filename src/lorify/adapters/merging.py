@@ -7,16 +7,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAdapters, lorify_version, scaled_pairs
 from lorify.adapters.probes import agree, probe_logits, run_probe
 from lorify.adapters.stack import AdapterStack
-from lorify.atomic import apply_default_permissions, replaced_folder, reported_write_errors
+from lorify.atomic import apply_default_permissions, check_replaceable, replaced_folder, reported_write_errors
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
     from lorify.base.model import BaseLM
+
+MERGE_RECORD_NAME = "merged_by_lorify.json"
+
+
+class MergedAdapter(BaseModel):
+    """An adapter in a merged model."""
+
+    documents: tuple[str, ...] = Field(description="Names of its documents.")
+    scale: float = Field(description="Its scale.")
+
+
+class MergeRecord(BaseModel):
+    """What a merged model was made of; its folder may be replaced by another merge."""
+
+    base_name: str = Field(description="Name of the base.")
+    base_digest: str = Field(description="SHA-256 of the base's weights.")
+    adapters: tuple[MergedAdapter, ...] = Field(description="The merged adapters.")
+    files: tuple[str, ...] = Field(description="Files of the merged model.")
 
 
 def merge_adapters(adapters: ScaledAdapters) -> Adapter:
@@ -59,17 +78,20 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
     Args:
         base: the base.
         adapters: one adapter, or several with their scales.
-        folder: folder to write; if it exists, it must be empty.
+        folder: folder to write; an earlier merged model is replaced atomically.
 
     Raises:
-        AdapterError: if an adapter does not fit the base, `folder` is not empty or cannot be written, or the written
-            model gives other logits than the base with the adapters.
+        AdapterError: if an adapter does not fit the base, `folder` holds other files or cannot be written, or the
+            written model gives other logits than the base with the adapters.
     """
     given: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
     for adapter, _ in given:
         adapter.check_base(base)
     rows = [(adapter.with_held_weights(), scale) for adapter, scale in given]
-    with reported_write_errors(folder, AdapterError), replaced_folder(folder, (), AdapterError) as temporary:
+    with (
+        reported_write_errors(folder, AdapterError),
+        replaced_folder(folder, _owned(folder), AdapterError) as temporary,
+    ):
         state = dict(base.model.state_dict())
         for key in {key for adapter, _ in rows for key in adapter.weights}:
             state[f"{base.module_path(*key)}.weight"] = _merged_weight(base, rows, key)
@@ -78,6 +100,36 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
         for path in temporary.glob("*.safetensors"):
             apply_default_permissions(path)
         _check_merged(base, rows, temporary)
+        _write_record(temporary, base, rows)
+
+
+def check_merge_output(folder: Path) -> None:
+    """Check, before any work is done, that `merge_into_base` may write a folder.
+
+    Raises:
+        AdapterError: if it is a file, or holds files that no earlier merge wrote.
+    """
+    check_replaceable(folder, _owned(folder), AdapterError)
+
+
+def _write_record(folder: Path, base: BaseLM, rows: ScaledAdapters) -> None:
+    """Record what was merged, and which files that are, so that a later merge may replace them."""
+    adapters = [
+        MergedAdapter(documents=tuple(d.name for d in adapter.provenance.documents), scale=scale)
+        for adapter, scale in rows
+    ]
+    files = tuple(sorted(path.name for path in folder.iterdir()))
+    record = MergeRecord(base_name=base.name, base_digest=base.digest, adapters=tuple(adapters), files=files)
+    (folder / MERGE_RECORD_NAME).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _owned(folder: Path) -> set[str]:
+    """Names in an earlier merged model that belong to it."""
+    try:
+        record = MergeRecord.model_validate_json((folder / MERGE_RECORD_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no merged model, or one whose files are not known
+        return set()
+    return {MERGE_RECORD_NAME, *record.files}
 
 
 def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:

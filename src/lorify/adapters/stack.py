@@ -33,8 +33,8 @@ class AdapterStack:
         if isinstance(adapters, AdapterStack):
             return adapters
         raise AdapterError(
-            f"expected an adapter, got {type(adapters).__name__}; read one from its folder with load_adapter, and put "
-            "several into an AdapterStack"
+            f"expected an adapter, got {type(adapters).__name__}; read one from its folder with load_adapter, and "
+            "combine several with `combine([(adapter, 1.0), ...])`"
         )
 
     @property

@@ -24,13 +24,15 @@ from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
 from lorify.base.constraints import Constraint
-from lorify.base.decoding.generation import generate_batch, stream_tokens
+from lorify.base.decoding.generation import answer_limit, generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
 from lorify.errors import ContextError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
+
+CUT_SLACK_TOKENS = 2
 
 
 @dataclass(frozen=True)
@@ -282,6 +284,20 @@ class Answerer:
                 yield piece
         if piece := text.take(last=True):
             yield piece
+
+    def is_cut_by_window(self, plan: AnswerPlan, text: str, options: GenerationOptions) -> bool:
+        """Return whether an answer ended because the base's window was full, and not by itself or at its limit.
+
+        Args:
+            plan: the plan that was answered.
+            text: the answer.
+            options: the options it was answered with.
+        """
+        room = answer_limit(self.base, len(plan.prompt_ids), options.max_new_tokens)
+        if room == options.max_new_tokens or plan.quoted_ids(options) is not None:
+            return False
+        # The tokens of a text that was cut off may be split a little otherwise than they were written.
+        return len(self.base.encode_text(text)) >= room - CUT_SLACK_TOKENS
 
     def signals(self, plan: AnswerPlan, text: str) -> AnswerSignals:
         """Return the signals of an answer; none is measured yet.

@@ -17,6 +17,7 @@ from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import Document
+from lorify.contexts.statement_text import statement_text
 from lorify.data.cloze.statements import (
     MAX_ANSWER_TOKENS,
     MAX_SAMPLED_STATEMENTS,
@@ -90,7 +91,7 @@ def fidelity_questions(
         documents: the documents.
         max_statements: maximum size of the sample.
     """
-    sample = sample_cloze_statements([document.text for document in documents], max_statements)
+    sample = sample_cloze_statements([statement_text(document.text) for document in documents], max_statements)
     return [FidelityQuestion(documents[index], statement) for index, statement in sample]
 
 

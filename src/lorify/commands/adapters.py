@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, EXPORTS, find_export
+from lorify.commands.adapter_summary import describe
 from lorify.commands.options import (
     Base,
     Documents,
@@ -32,15 +33,6 @@ app = typer.Typer(help="Show, merge, export adapters; add and remove documents."
 
 FORMATS_HELP = ", ".join(f"{name} ({entry.description})" for name, entry in EXPORTS.items())
 
-KEPT_HELP = {
-    "tokens": "the adapter is focused on each question at once",
-    "index": "the adapter is focused on each question; up to two chunks are encoded again for it",
-    "none": "the adapter is the same for all questions",
-}
-
-_INTERNAL_SIZES = frozenset({"num_bytes", "kept_bytes"})
-"""Sizes in memory; what people ask for is the size of the files."""
-
 AdapterDir = Annotated[Path, typer.Argument(metavar="DIR", help="Adapter folder or hub address.")]
 ChangedDir = Annotated[
     Path, typer.Argument(metavar="DIR", callback=expand_home, help="Adapter folder, which is changed.")
@@ -60,16 +52,8 @@ def show(adapter_dir: AdapterDir, as_json: Json = False) -> None:
     if as_json:
         print_json(summary)
         return
-    documents = summary.pop("documents")
-    for name, value in summary.items():
-        if name in _INTERNAL_SIZES or (value in (None, False, 0) and name != "can_change_documents"):
-            continue  # says nothing about this adapter
-        print_line(f"{name.replace('_', ' '):<22} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    print_line(f"{'documents':<22} {len(documents)}")
-    for document in documents:
-        print_line(f"  {document['name']}  {document['num_tokens']} tokens  {document['digest'][:12]}")
-        if "keeps" in document:
-            print_line(f"    keeps {document['keeps']}: {KEPT_HELP[document['keeps']]}")
+    for line in describe(summary):
+        print_line(line)
 
 
 def summarize_adapter(adapter: Adapter) -> dict:
@@ -107,12 +91,15 @@ def merge(
 ) -> None:
     """Write the base model with adapters in its weights, as a Hugging Face folder.
 
+    A model that `merge` wrote to the folder before is replaced; any other file there is an error.
+
     Example: lorify adapter merge handbook-adapter -o handbook-model
     """
-    from lorify.adapters.merging import merge_into_base
+    from lorify.adapters.merging import check_merge_output, merge_into_base
     from lorify.adapters.storage import load_adapter
 
     check_no_adapter(output)
+    check_merge_output(output)
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):

@@ -29,16 +29,18 @@ from lorify.commands.options import (
 from lorify.commands.questions import (
     AnswerStyle,
     answer_json,
+    check_combination,
     check_given_choices,
     choose_answers,
     read_questions,
+    source_line,
     stream_answers,
 )
 from lorify.commands.schema_option import Schema, generation_options, read_schema
 from lorify.commands.specialize import specialize_timed
 from lorify.commands.terminal import duration, print_json, print_line, stderr
 from lorify.data.answers import NOT_STATED
-from lorify.errors import ContextError
+from lorify.errors import ContextError, RequestError
 
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
@@ -88,6 +90,16 @@ def ask(
     """
     documents = [*(documents or []), *(more_documents or [])]
     _check_given(documents, task, questions)
+    if task is None and task_hypernetwork is not None:
+        raise RequestError("--task-hypernetwork is for the adapter of a task; give --task or leave it out")
+    check_combination(
+        choices=choices,
+        schema=schema is not None,
+        sources=sources,
+        all_sources=all_sources,
+        not_stated=not_stated,
+        has_documents=bool(documents),
+    )
     questions = read_questions(questions, required=compare or as_json or bool(choices))
     json_schema = read_schema(schema)
     choices = check_given_choices(
@@ -112,7 +124,7 @@ def ask(
         if as_json:
             print_json({**timings, "answers": results})
         else:
-            _print_comparison(results)
+            print_comparison(results, sources=sources or all_sources)
     else:
         stream_answers(model, stack, questions, style)
 
@@ -158,7 +170,13 @@ def _make_adapters(
     return adapters, report
 
 
-def _print_comparison(results: list[dict[str, Any]]) -> None:
+def print_comparison(results: list[dict[str, Any]], *, sources: bool) -> None:
+    """Print the answers of `--compare`.
+
+    Args:
+        results: from `answer_json`.
+        sources: also print where the adapter's answer was taken from.
+    """
     for result in results:
         print_line(f"\n{result['question']}")
         sides = {
@@ -172,3 +190,15 @@ def _print_comparison(results: list[dict[str, Any]]) -> None:
             else:
                 answer = side["reason"] if side["answer"] is None else side["answer"]
                 print_line(f"  {name:<18} {duration(side['seconds']):>8}  {' '.join(answer.split())}")
+            if side is result and sources:
+                _print_sources(result)
+
+
+def _print_sources(result: dict[str, Any]) -> None:
+    """Print the source of the adapter's answer, or the answer of each document with its sources."""
+    indent = " " * 31
+    for each in result.get("by_document") or [result]:
+        if each is not result:
+            print_line(f"{indent}{' '.join(each['answer'].split())}")
+        for source in each["sources"]:
+            print_line(f"{indent}{source_line(source['document'], source['sentence'])}")

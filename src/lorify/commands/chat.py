@@ -26,6 +26,7 @@ from lorify.commands.options import (
 from lorify.commands.questions import (
     AnswerStyle,
     answer_json,
+    check_combination,
     check_given_choices,
     choose_answers,
     read_questions,
@@ -74,6 +75,9 @@ def chat(
     from lorify.adapters.storage import load_adapter
 
     questions = read_questions(questions, required=as_json or bool(choices))
+    check_combination(
+        choices=choices, schema=schema is not None, sources=sources, all_sources=all_sources, not_stated=not_stated
+    )
     json_schema = read_schema(schema)
     choices = check_given_choices(
         choices, questions, schema=schema is not None, sources=sources, all_sources=all_sources
@@ -106,10 +110,11 @@ def chat_with(model: Lorify, adapters: AdapterStack, style: AnswerStyle) -> None
         style: how to answer, and what to write with an answer.
     """
     prompts, window = model.answerer.prompts, model.base.window_tokens
+    answer_tokens = min(style.options.max_new_tokens, window // 2)  # longer ones end where the window does
     messages: list[Message] = []
     for question in _read_lines():
         messages.append({"role": "user", "content": question})
-        while len(messages) > 2 and len(prompts.chat_ids(messages)) + style.options.max_new_tokens > window:
+        while len(messages) > 2 and len(prompts.chat_ids(messages)) + answer_tokens > window:
             del messages[:2]
         try:
             request = model.answerer.chat_request(messages, adapters, not_stated=style.not_stated or None)

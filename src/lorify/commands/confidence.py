@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from lorify.commands.terminal import stderr
 
 if TYPE_CHECKING:
+    from lorify.answering.plan import AnswerPlan
+    from lorify.base.decoding.sampling import GenerationOptions
     from lorify.facade import Lorify
 
 
@@ -16,6 +18,16 @@ def note_bare_answer() -> None:
         "note: the question does not seem to be about the documents; this is what the base says without them",
         style="yellow",
     )
+
+
+def note_if_cut(model: Lorify, plan: AnswerPlan, text: str, options: GenerationOptions) -> None:
+    """Print a note if an answer was cut off because the base's window was full; arguments as for `is_cut_by_window`."""
+    if model.answerer.is_cut_by_window(plan, text, options):
+        stderr().print(
+            f"note: the answer was cut off, since prompt and answer fill the window of {model.base.window_tokens:,} "
+            "tokens; shorten the question or the chat",
+            style="yellow",
+        )
 
 
 def warn_if_doubtful(model: Lorify, confidence: float | None) -> None:

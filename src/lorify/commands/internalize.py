@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from lorify.facade import Lorify
 
 Refine = Annotated[
-    float | None, typer.Option("--refine", metavar="SECONDS", min=0.1, help="Train the adapter further for this long.")
+    float | None,
+    typer.Option(
+        "--refine",
+        metavar="SECONDS",
+        min=0.1,
+        help="Train the adapter further for this long, which includes writing questions to train on.",
+    ),
 ]
 Study = Annotated[
     float | None,
@@ -42,7 +48,8 @@ Study = Annotated[
         "--study",
         metavar="SECONDS",
         min=0.1,
-        help="Improve answers without focus, which are those of exports, for this long.",
+        help="Improve answers without focus, which are those of exports, for this long, which includes writing "
+        "questions and answering them.",
     ),
 ]
 KeepOption = Annotated[
@@ -87,6 +94,8 @@ def internalize(
     Images need a hypernetwork that reads images. With --study, the adapter answers questions about its documents'
     sentences, and the answers are fitted into the weights that exports contain. With --refine, it is trained further
     by gradient descent on sentences of the documents; documents can then no longer be added to it or removed from it.
+    Reading the documents, making the adapter and --check take their time beside SECONDS, and SECONDS are exceeded only
+    if they are too few for the first two questions.
     With --check, its fidelity is saved with it: the share of statements in the documents that it answers correctly.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter --check

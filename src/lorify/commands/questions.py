@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lorify.commands.confidence import note_bare_answer, warn_if_doubtful
+from lorify.commands.confidence import note_bare_answer, note_if_cut, warn_if_doubtful
 from lorify.commands.terminal import print_line, show_spinner, write_stream
 from lorify.data.answers import NOT_STATED
 from lorify.errors import LorifyError, RequestError
@@ -122,6 +122,7 @@ def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> s
         text = write_stream(model.answerer.stream(plan, style.options))
         signals = model.answerer.signals(plan, text)
         answer = Answer(text, plan.is_on, model.answerer.confidence(signals), signals=signals)
+    note_if_cut(model, plan, answer.text, style.options)
     if not plan.is_on and not request.adapters.is_empty:
         note_bare_answer()
     if answer.withheld is None:
@@ -133,7 +134,12 @@ def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> s
 
 def write_source(source: Source) -> None:
     """Write the sentence that an answer was taken from, with the name of its document."""
-    print_line(f'  {source.document}: "{" ".join(source.sentence.split())}"')
+    print_line(source_line(source.document, source.sentence))
+
+
+def source_line(document: str, sentence: str) -> str:
+    """Return the line that shows a source."""
+    return f'  {document}: "{" ".join(sentence.split())}"'
 
 
 def _write_by_document(model: Lorify, request: AnswerRequest, options: GenerationOptions) -> list[str]:
@@ -179,9 +185,8 @@ def answer_json(
             warn_if_doubtful(model, answer.confidence)
         if document is not None:
             result["base_alone"] = _timed(*_answer(model, Query(question), options))
-            num_tokens = len(model.base.tokenizer(document)["input_ids"])
-            fits = num_tokens + options.max_new_tokens < model.base.window_tokens
             in_prompt = Query(question, document=document)
+            fits = len(model.answerer.request(in_prompt).prompt_ids) < model.base.window_tokens
             result["document_in_prompt"] = _timed(*_answer(model, in_prompt, options)) if fits else None
     return result
 
@@ -214,6 +219,39 @@ def choose_answers(
         result = {"question": question, "adapter_on": plan.is_on, "answer": ranked[0].text, "choices": probabilities}
         results.append(result)
     return results
+
+
+def check_combination(
+    *,
+    choices: list[str] | None,
+    schema: bool,
+    sources: bool,
+    all_sources: bool,
+    not_stated: str,
+    has_documents: bool = True,
+) -> None:
+    """Refuse options that would be ignored beside others, before a model is loaded.
+
+    Args:
+        choices: those of `--choice`.
+        schema: whether `--schema` is given.
+        sources, all_sources, not_stated: as for `AnswerStyle`.
+        has_documents: whether there may be documents to answer from.
+
+    Raises:
+        RequestError: if one would be ignored.
+    """
+    given = {
+        "--sources": sources,
+        "--all-sources": all_sources,
+        "--not-stated": bool(not_stated) and not_stated != NOT_STATED,
+    }
+    named = [option for option, is_given in given.items() if is_given]
+    if named and not has_documents:
+        raise RequestError(f"{named[0]} is about documents, and there is none; give a document or leave it out")
+    if given["--not-stated"] and (choices or schema):
+        other = "--choice" if choices else "--schema"
+        raise RequestError(f"the reply of --not-stated would not be an answer that {other} allows; leave one out")
 
 
 def check_given_choices(
@@ -253,6 +291,7 @@ def _answer(model: Lorify, query: Query, options: GenerationOptions) -> tuple[An
     started = time.perf_counter()
     plan = model.answerer.plan_query(query)
     (answer,) = model.answerer.answer([plan], options)
+    note_if_cut(model, plan, answer.withheld or answer.text, options)
     seconds = time.perf_counter() - started
     confidence = None if answer.signals is None else model.answerer.confidence(answer.signals)
     return replace(answer, confidence=confidence), seconds

@@ -360,6 +360,21 @@ def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRec
     )
 
 
+def check_documents_known(known: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse to remove documents that are not there.
+
+    Args:
+        known: names of the documents of an adapter.
+        names: names of those to remove.
+
+    Raises:
+        AdapterError: if one is not there.
+    """
+    for name in names:
+        if name not in known:
+            raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
+
+
 def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
     """Indices of the documents that remain when those of some names are removed.
 
@@ -367,9 +382,7 @@ def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> 
         AdapterError: if a name is not there, or none would remain.
     """
     known = [record.name for record in records]
-    for name in names:
-        if name not in known:
-            raise AdapterError(f"the adapter holds no document {name!r}; it holds {', '.join(known)}")
+    check_documents_known(known, names)
     kept = [i for i, name in enumerate(known) if name not in names]
     if not kept:
         raise AdapterError("no document would be left in the adapter; delete its folder instead")

@@ -16,7 +16,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.documents import document_from_text
 from lorify.errors import AdapterError, ContextError
 from lorify.hypernets.adapter_training.gradient_loop import blank_adapter, distill
-from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.time_limit import FIRST_ITEMS, TimeLimit
 from lorify.hypernets.adapter_training.training_examples import focusing, mean_kl_to_teacher
 from lorify.hypernets.document_refinement import statement_examples as statement_module
 from lorify.hypernets.document_refinement.refine import refine
@@ -89,7 +89,7 @@ def test_the_teacher_stops_asking_at_its_deadline():
     examples = teacher_examples(
         BASE, DOCUMENT.text, None, prompts=PROMPTS, num_questions=40, answer_tokens=2, limit=TimeLimit(0.0)
     )
-    assert len(examples) == 4  # the first few are always asked
+    assert len(examples) == FIRST_ITEMS  # the first few are always asked
 
 
 def test_statements_are_examples_whose_targets_are_their_answers():
@@ -182,7 +182,7 @@ def test_a_writer_asks_for_every_word_until_half_of_the_time_is_over():
         late = statement_examples(
             BASE, [DOCUMENT.text], TimeLimit(1.0, started=time.perf_counter() - 1.0), prompts=PROMPTS, writer=writer
         )
-        assert len(late) == 3
+        assert len(late) == FIRST_ITEMS
 
 
 def test_written_questions_with_answers_that_the_adapter_finds_impossible_are_not_learned(monkeypatch):

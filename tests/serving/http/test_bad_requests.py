@@ -30,7 +30,12 @@ def test_bodies_of_other_content_types_are_refused(server: RunningServer, path: 
         ("/v1/chat/completions", CHAT | {"temperature": 9}, 400, "temperature"),
         ("/v1/chat/completions", CHAT | {"tools": [{}]}, 400, "tools"),
         ("/v1/chat/completions", CHAT | {"n": 17}, 400, "the limit is 16"),
-        ("/v1/chat/completions", CHAT | {"max_tokens": 10_000}, 400, "context window"),
+        (
+            "/v1/chat/completions",
+            CHAT | {"messages": [{"role": "user", "content": "a b " * 400}]},
+            400,
+            "context window",
+        ),
         ("/v1/chat/completions", CHAT | {"adapters": [{"id": "x", "scale": -1}]}, 400, "scale"),
         ("/v1/chat/completions", CHAT | {"adapters": [{"id": "x"}, {"id": "x"}]}, 400, "given twice"),
         ("/v1/chat/completions", CHAT | {"adapters": [{"id": "../../etc/passwd"}]}, 404, "no adapter"),

@@ -46,6 +46,28 @@ def test_the_answer_is_that_of_a_chat(client: OpenAI) -> None:
     assert response.usage.output_tokens == chat.usage.completion_tokens
 
 
+def test_an_answer_ends_where_the_window_does(server: RunningServer, client: OpenAI) -> None:
+    window = server.service.model.base.window_tokens
+    prompt = [5] * (window - 6)
+    for given in (None, 6, 7, 10_000):
+        completion = client.completions.create(
+            model=BASE,
+            prompt=prompt,
+            max_tokens=given,
+            logit_bias={str(i): -100 for i in server.service.model.base.stop_ids},
+        )
+        assert completion.choices[0].finish_reason == "length"
+        assert completion.usage is not None and completion.usage.completion_tokens == 6
+    messages = [{"role": "user", "content": "Hi"}]
+    chat = client.chat.completions.create(model=BASE, messages=messages, max_tokens=10_000)
+    assert chat.usage is not None and chat.usage.total_tokens <= window
+    response = client.responses.create(model=BASE, input="Hi", max_output_tokens=10_000)
+    assert response.usage is not None and response.usage.total_tokens <= window
+    with pytest.raises(BadRequestError, match="no room for an answer") as refused:
+        client.completions.create(model=BASE, prompt=[5] * window, max_tokens=1)
+    assert refused.value.code == "context_length_exceeded"
+
+
 def test_a_conversation_goes_on_with_the_servers_items(client: OpenAI) -> None:
     items: list = [{"role": "user", "content": "Hi"}]
     for _ in range(3):

@@ -21,6 +21,7 @@ from lorify.answering.quotes.words import last_sentence
 from lorify.base.token_texts import Decode, token_texts
 from lorify.data.answers import contains_answer
 from lorify.extraction.extractor import ExtractedWords, Extractor
+from lorify.hypernets.associative.questions.table_keys import without_other_rows
 from lorify.hypernets.evidence import AnswerSpan, TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
@@ -212,7 +213,7 @@ def _quoted(text: str, begin: int, end: int, question: str) -> str:
 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
-    passages = [_section_or_passages(each.question, _passages(each.documents, decode)) for each in asked]
+    passages = [_section_or_passages(each.question, _passages(each.question, each.documents, decode)) for each in asked]
     each_passage = [(each, passage) for each, own in zip(asked, passages, strict=True) for passage in own]
     pairs = [
         (ask_for_profession(each.question_in_chat or each.question), passage.text) for each, passage in each_passage
@@ -280,16 +281,24 @@ def _section_or_passages(question: str, passages: list[_Passage]) -> list[_Passa
     return passages
 
 
-def _passages(documents: Sequence[TokenEvidence], decode: Decode) -> list[_Passage]:
-    """The passages of documents that most likely answer a question, as the reader sees it."""
+def _passages(question: str, documents: Sequence[TokenEvidence], decode: Decode) -> list[_Passage]:
+    """The passages of documents that most likely answer a question, as the reader sees it.
+
+    Rows of tables that the question is not about are left out.
+    """
     earlier = superseded_documents([each.best for each in documents], [each.overlap for each in documents])
-    passages: list[tuple[float, Sequence[int]]] = []
+    passages: list[tuple[float, int, Sequence[int]]] = []
     for number, document in enumerate(documents):
         last = max(1, len(document.ids) - PASSAGE_OVERLAP)
         for start in range(0, last if number not in earlier else 0, PASSAGE_TOKENS - PASSAGE_OVERLAP):
             part = slice(start, start + PASSAGE_TOKENS)
             if len(ids := document.ids[part]):
-                passages.append((document.probabilities[part].max().item(), ids))
+                passages.append((document.probabilities[part].max().item(), number, ids))
     chosen = heapq.nlargest(MAX_PASSAGES, passages, key=lambda passage: passage[0])
-    best = max((probability for probability, _ in chosen), default=0.0)
-    return [_Passage(decode(ids), probability / best if best else 1.0) for probability, ids in chosen]
+    best = max((probability for probability, *_ in chosen), default=0.0)
+    texts = {
+        number: iter(without_other_rows(question, decode(documents[number].ids), [decode(ids) for ids in parts]))
+        for number in {number for _, number, _ in chosen}
+        for parts in [[ids for _, own, ids in chosen if own == number]]
+    }
+    return [_Passage(next(texts[number]), probability / best if best else 1.0) for probability, number, _ in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lorify.base.constrained_decoding import ConstrainedRow
 from lorify.base.decoding.batching import start_decoding
@@ -26,7 +27,8 @@ def generate_batch(
     Args:
         base: the base model.
         prompts: token ids of each row, at least one token a row; lengths may differ.
-        options: length limit and sampling; with a seed, row `i` uses `seed + i`.
+        options: length limit and sampling; with a seed, row `i` uses `seed + i`. A row also ends where the base's
+            window does.
         lora: the update of each row, or None for the bare base.
         stop_ids: tokens that end a row; they are not returned.
 
@@ -35,10 +37,12 @@ def generate_batch(
     """
     rows: list[list[int]] = [[] for _ in prompts]
     live = set(range(len(rows)))
+    limits = [answer_limit(base, len(prompt), options.max_new_tokens) for prompt in prompts]
     for tokens in _decode(base, prompts, lora, options):
         live = {row for row in live if tokens[row] not in stop_ids}
         for row in live:
             rows[row].append(tokens[row])
+        live = {row for row in live if len(rows[row]) < limits[row]}
         if not live:
             break
     return rows
@@ -52,6 +56,18 @@ def stream_tokens(
         if tokens[0] in stop_ids:
             return
         yield tokens[0]
+
+
+def answer_limit(base: BaseLM, prompt_tokens: int, max_new_tokens: int) -> int:
+    """Return how many tokens an answer may have: at most as many as the base's window has room for.
+
+    Args:
+        base: the base.
+        prompt_tokens: length of the prompt.
+        max_new_tokens: how many are wanted.
+    """
+    # A prompt that fills the window is refused where answers are planned.
+    return min(max_new_tokens, max(base.window_tokens - prompt_tokens, 1))
 
 
 def start_sampler(base: BaseLM, options: GenerationOptions, answer: Sequence[int] = ()) -> Sampler:
@@ -73,11 +89,15 @@ def _decode(
     """Yield the next token of each row at each step; the base carries no state between steps."""
     if not prompts or options.max_new_tokens < 1:
         return
-    samplers = [start_sampler(base, options.with_seed_offset(row)) for row in range(len(prompts))]
-    batch = start_decoding(base, max(map(len, prompts)) + options.max_new_tokens)
+    limits = [answer_limit(base, len(prompt), options.max_new_tokens) for prompt in prompts]
+    samplers = [
+        start_sampler(base, replace(options.with_seed_offset(row), max_new_tokens=limit))
+        for row, limit in enumerate(limits)
+    ]
+    batch = start_decoding(base, max(map(len, prompts)) + max(limits))
     logits = batch.add_rows(prefilled(base, prompts, lora))
     overlaps = base.device.type == "cuda"
-    for _ in range(options.max_new_tokens - 1):
+    for _ in range(max(limits) - 1):
         tokens = sample_tokens(logits, samplers)
         if overlaps:
             # The card decodes the next tokens while these are read; if a row has stopped, that was for nothing.

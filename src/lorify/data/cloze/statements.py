@@ -33,7 +33,7 @@ _QUANTITY = rf"(?:{_NUMBER})(?: (?:by|to) (?:{_NUMBER}))?(?: (?!(?:{_NOT_A_UNIT}
 _NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER}) [°a-zé]+\w*")
 _WORD = r"[A-Z][\w'’-]*"
 _NAME = rf"(?:(?:Mr|Mrs|Dr|Prof|St)\. )?{_WORD}(?: (?:of |the |de |van |von |& )*{_WORD})*(?: \d+(?=\W))?"
-_ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w-])")
+_ANSWER = re.compile(rf"(?<![\w-])(?:{_DATE}|{_QUANTITY}|{_NAME})(?![\w'’-])")
 _PREPOSITION_OR_VERB = re.compile(r"\b(?:is|are|was|were|for|of|as|about|by|with|in|at|to|from|called|named)\b ")
 
 Span = tuple[int, int]

@@ -24,7 +24,7 @@ def train_further(
         base: the base.
         adapter: the hypernetwork's adapter.
         examples: the training examples.
-        limit: no step begins after it.
+        limit: no step begins that would end after it, if it took as long as the last.
         focus: as for `distill`.
 
     Returns:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import count
 
 import torch
 from torch import Tensor
@@ -89,7 +88,7 @@ def distill(
         base: the base.
         examples: the training examples; without any, the start is returned.
         start: the adapter to start from; it is not changed.
-        limit: no step begins after it.
+        limit: no step begins that would end after it, if it took as long as the last.
         steps: maximum number of steps; None for no other limit than the time.
         learning_rate: size of a step, relative to the root mean square of each matrix.
         batch_size: examples per step.
@@ -105,9 +104,7 @@ def distill(
     learned = [matrix for group in optimizer.param_groups for matrix in group["params"]]
     rng = random.Random(0)
     order: list[TrainingExample] = []
-    for step in count():
-        if not examples or step == steps or limit.is_over():
-            break
+    for _ in limit.steps(steps if examples else 0):
         if len(order) < batch_size:
             order += rng.sample(examples, len(examples))
         batch, order = order[:batch_size], order[batch_size:]

@@ -12,7 +12,7 @@ too, a few rounds are needed. The first is one forward pass, and later ones skip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,6 +26,7 @@ from lorify.base.packed_prompts import allowed_attention, pack_prompts
 from lorify.base.precision import widest_float
 from lorify.base.upper_blocks import UpperBlocks
 from lorify.errors import AdapterError
+from lorify.hypernets.adapter_training.time_limit import UNLIMITED, TimeLimit
 from lorify.hypernets.adapter_training.training_examples import TrainingExample, pad_examples
 
 BATCH_SIZE = 16
@@ -69,7 +70,7 @@ def fit_answers(
     keys: Sequence[Key] | None = None,
     beside: Adapter | None = None,
     settings: FitSettings = FitSettings(),
-    is_over: Callable[[], bool] | None = None,
+    limit: TimeLimit = UNLIMITED,
     runs: Sequence[ExampleRun] | None = None,
 ) -> Adapter:
     """Change the `B` of an adapter so that it gives known answers.
@@ -82,7 +83,7 @@ def fit_answers(
             some blocks; None: those of the largest rank, which are a document's memory.
         beside: another adapter that is on too.
         settings: how they are fitted.
-        is_over: asked before each round but the first; True ends the fit.
+        limit: no round but the first begins that would end after it, if it took as long as the last.
         runs: the examples as `lay_out` laid them out, if they last ran with an adapter that answers as these do. The
             first round need not run them.
 
@@ -96,9 +97,7 @@ def fit_answers(
     _check_modules(base, changed)
     adapter = start
     runs = runs or lay_out(base, examples, changed)
-    for number in range(settings.rounds if examples else 0):
-        if number and is_over is not None and is_over():
-            break
+    for number in limit.steps(settings.rounds if examples else 0, least=1):
         if number or any(run.found is None for run in runs):
             _run_all(base, runs, adapter, beside)
         targets = [_measure(base, run.latest, adapter, changed, settings) for run in runs]

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
 
 from lorify.cancellation import CancelToken
+
+FIRST_ITEMS = 2
+"""Items that are worked on whatever the time; the time for them says how many more there is time for."""
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class TimeLimit:
 
     seconds: float | None = None
     cancel: CancelToken | None = None
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=lambda: time.perf_counter())
 
     def is_over(self) -> bool:
         """Return whether the time is over.
@@ -37,7 +45,48 @@ class TimeLimit:
         left = None if self.seconds is None else (self.seconds - self.elapsed) / 2
         return TimeLimit(left, self.cancel)
 
+    def batches(self, items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+        """Divide items into batches, of as many as there is time for, judging by the time for each of the last batch.
+
+        Args:
+            items: the items; the first few are always yielded.
+            size: most items of a batch.
+        """
+        start, number = 0, size if self.seconds is None else min(size, FIRST_ITEMS)
+        while items[start:] and number > 0:
+            began = time.perf_counter()
+            batch = items[start : start + number]
+            yield batch
+            start += len(batch)
+            number = 0 if self.is_over() else self._number_within(time.perf_counter() - began, len(batch), size)
+
+    def steps(self, most: int | None = None, least: int = 0) -> Iterator[int]:
+        """Count steps until there is no time for another one as long as the last.
+
+        Args:
+            most: most steps; None for no other limit than the time.
+            least: steps that are taken whatever the time.
+        """
+        last = 0.0
+        for step in count():
+            has_time = not self.is_over() and (self.seconds is None or self.elapsed + last <= self.seconds)
+            if step == most or (step >= least and not has_time):
+                return
+            began = time.perf_counter()
+            yield step
+            last = time.perf_counter() - began
+
+    def _number_within(self, seconds: float, done: int, most: int) -> int:
+        """How many items there is time for, at most `most`, if `done` of them took `seconds`."""
+        if self.seconds is None:
+            return most
+        return min(most, int((self.seconds - self.elapsed) / max(seconds, 1e-9) * done))
+
     @property
     def elapsed(self) -> float:
         """Seconds since the beginning."""
         return time.perf_counter() - self.started
+
+
+UNLIMITED = TimeLimit()
+"""A limit that nothing exceeds."""

@@ -53,6 +53,7 @@ from lorify.hypernets.associative.questions.focus import (
     largest_probabilities,
     prefer_latest,
 )
+from lorify.hypernets.associative.questions.table_keys import row_shares
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CachedTokens, CacheLimits, choose_tokens
 from lorify.hypernets.evidence import AnswerSpan, PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
@@ -336,9 +337,21 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         answers: dict[int, _Answer] = {}
         for i, scores in zip(chosen, found, strict=True):
             cached = [document for document in documents[i] if document.tokens is not None]
+            scores = [
+                self._without_other_rows(pairs[i][1], document.tokens, each)
+                for document, each in zip(cached, scores, strict=True)
+                if document.tokens is not None
+            ]
             overlaps = [self.relevance.score(pairs[i][1], document.words) for document in cached]
             answers[i] = _Answer(documents[i], scores, overlaps)
         return answers
+
+    def _without_other_rows(self, question: str, tokens: CachedTokens, scores: TokenScores) -> TokenScores:
+        """The scores of a document without those of rows of tables that a question is not about."""
+        shares = row_shares(question, tokens.ids.tolist(), self.base.decode_text)
+        if shares is None:
+            return scores
+        return scores.reduced(tokens.per_memory_token(shares).to(scores.belongs.device))
 
     def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:
         """Rebuild an adapter from the tokens that answer a question, when its weights are first needed."""

@@ -154,6 +154,10 @@ class CachedTokens:
         chunks = values.split([size - 1 for size in self.chunk_sizes.tolist()])
         return torch.cat([torch.cat([chunk.new_zeros(1), chunk]) for chunk in chunks])
 
+    def per_memory_token(self, values: Tensor) -> Tensor:
+        """Assign a value for each of `ids` `[tokens]` to the token of the memory that stands for it `[t]`."""
+        return torch.cat([chunk[1:] for chunk in values.split(self.chunk_sizes.tolist())])
+
     def followed_by(self, index: int) -> int:
         """Return the index in `ids` of the token that follows a token of the memory, which that one stands for."""
         chunks, _ = self.locate(torch.tensor([index]))

@@ -38,7 +38,7 @@ def own_answers(
         questions: the questions.
         focus: focuses the adapter.
         prompts: builds the prompts as when the adapter is used.
-        limit: no batch but the first begins after it.
+        limit: ends the questions, after the first few at the earliest.
 
     Returns:
         Questions with answers.
@@ -47,10 +47,7 @@ def own_answers(
         AdapterError: if the adapter cannot be focused.
     """
     examples: list[TrainingExample] = []
-    for start in range(0, len(questions), BATCH_SIZE):
-        batch = questions[start : start + BATCH_SIZE]
-        if start and limit.is_over():
-            break
+    for batch in limit.batches(questions, BATCH_SIZE):
         rows = focus([adapter] * len(batch), batch)
         if all(row is adapter for row in rows):
             raise AdapterError(

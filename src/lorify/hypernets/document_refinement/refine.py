@@ -33,7 +33,7 @@ def refine(
         base: the base.
         adapter: the hypernetwork's adapter of the documents.
         documents: the documents.
-        seconds: how long, including the questions; the last step may take longer.
+        seconds: how long, including the questions. The first few questions and their check are not cut short.
         prompts: builds the prompts as when the adapter is used.
         focus: as for `distill`.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
@@ -57,5 +57,5 @@ def refine(
             "refine with; leave --refine out"
         )
     if writer is not None:
-        examples = plausible_examples(base, examples, adapter, focus=focus)
+        examples = plausible_examples(base, examples, adapter, focus=focus, limit=limit.first_half())
     return train_further(base, adapter, examples, limit=limit, focus=focus)

@@ -12,10 +12,11 @@ import torch
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
+from lorify.contexts.statement_text import statement_text
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit
-from lorify.hypernets.adapter_training.time_limit import TimeLimit
+from lorify.hypernets.adapter_training.time_limit import UNLIMITED, TimeLimit
 from lorify.hypernets.adapter_training.training_examples import (
     Focus,
     TrainingExample,
@@ -41,7 +42,8 @@ def statement_examples(
         prompts: builds the prompts as when the adapter is used.
         writer: an adapter that writes the questions; None to make them by rule, which takes no time.
     """
-    candidates = [(split_sentences(text), candidate) for text in documents for candidate in find_cloze_candidates(text)]
+    texts = [statement_text(document) for document in documents]
+    candidates = [(split_sentences(text), candidate) for text in texts for candidate in find_cloze_candidates(text)]
     if writer is None:
         return [_example(base, candidate, prompts) for _, candidate in candidates]
     written = write_questions(base, candidates, writer, limit.first_half())
@@ -50,7 +52,12 @@ def statement_examples(
 
 @torch.no_grad()
 def plausible_examples(
-    base: BaseLM, examples: Sequence[TrainingExample], adapter: Adapter, *, focus: Focus | None = None
+    base: BaseLM,
+    examples: Sequence[TrainingExample],
+    adapter: Adapter,
+    *,
+    focus: Focus | None = None,
+    limit: TimeLimit = UNLIMITED,
 ) -> list[TrainingExample]:
     """Keep the examples whose answers an adapter finds possible; most others ask for something else.
 
@@ -59,10 +66,10 @@ def plausible_examples(
         examples: examples with written questions.
         adapter: the hypernetwork's adapter of their documents.
         focus: as for `distill`.
+        limit: examples that there is no time to judge are dropped, but the first few.
     """
     kept = []
-    for start in range(0, len(examples), BATCH_SIZE):
-        batch = examples[start : start + BATCH_SIZE]
+    for batch in limit.batches(examples, BATCH_SIZE):
         rows: Sequence[Adapter] = [adapter] * len(batch)
         if focus is not None:
             rows = focus(rows, [example.question for example in batch])

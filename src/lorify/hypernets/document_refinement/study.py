@@ -15,6 +15,7 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
+from lorify.contexts.statement_text import statement_text
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements
 from lorify.errors import ContextError
@@ -42,7 +43,7 @@ def study(
         base: the base.
         adapter: the hypernetwork's adapter of the documents, with their tokens.
         documents: the documents.
-        seconds: how long; the last round may take longer.
+        seconds: how long, including the questions. The first few questions and the first round are not cut short.
         prompts: builds the prompts as when the adapter is used.
         focus: focuses the adapter.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
@@ -71,7 +72,7 @@ def study(
             f"{names}: there is nothing to study, since the adapter is sure of no answer about its sentences; "
             "leave study out"
         )
-    studied = fit_answers(base, examples, adapter, is_over=limit.is_over)
+    studied = fit_answers(base, examples, adapter, limit=limit)
     provenance = adapter.provenance.model_copy(update={"studied_seconds": round(limit.elapsed, 1), "fidelity": None})
     return replace(studied, provenance=provenance)
 
@@ -80,7 +81,8 @@ def _candidates(documents: Sequence[Document]) -> list[Candidate]:
     """Every date, quantity and name in the documents, and the end of each sentence that has no other."""
     found: dict[tuple[str, str], Candidate] = {}
     for document in documents:
-        sentences = split_sentences(document.text)
-        for statement in (*find_cloze_candidates(document.text), *find_cloze_statements(document.text)):
+        text = statement_text(document.text)
+        sentences = split_sentences(text)
+        for statement in (*find_cloze_candidates(text), *find_cloze_statements(text)):
             found.setdefault((statement.sentence, statement.answer), (sentences, statement))
     return list(found.values())

@@ -41,19 +41,16 @@ def teacher_examples(
         prompts: builds the prompts of teacher and student.
         num_questions: number of questions to make; each is sampled, so a question may occur twice.
         answer_tokens: longest answer, in tokens.
-        limit: no batch but the first begins after it.
+        limit: ends the questions, after the first few at the earliest.
     """
     chunks = [base.decode_text(ids) for ids in split_into_chunks(document, base.tokenizer, QUESTION_CHUNK_TOKENS)]
     total = num_questions if questions is None else len(questions)
     examples: list[TrainingExample] = []
-    for start in range(0, total, BATCH_SIZE):
-        if examples and limit.is_over():
-            break
-        indices = range(start, min(start + BATCH_SIZE, total))
+    for indices in limit.batches(range(total), BATCH_SIZE):
         if questions is None:
             # If there are more chunks than questions, spread these over the document.
             sources = [chunks[i * len(chunks) // total if len(chunks) > total else i % len(chunks)] for i in indices]
-            batch = _make_questions(base, sources, start)
+            batch = _make_questions(base, sources, indices[0])
         else:
             batch = [questions[i] for i in indices]
         examples += _ask_teacher(base, prompts, document, batch, answer_tokens)

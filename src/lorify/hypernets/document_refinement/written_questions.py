@@ -33,7 +33,8 @@ def write_questions(
         base: the base.
         candidates: the answers.
         writer: an adapter of the base, trained as in `lorify.data.cloze.question_writing`.
-        limit: no batch but the first begins after it; which answers come first is random, but the same each time.
+        limit: ends the writing, after a few questions at the earliest; which answers come first is random, but the same
+            each time.
 
     Returns:
         The candidates with a written question each; up to `NUM_WORDINGS` of a candidate.
@@ -42,12 +43,12 @@ def write_questions(
     random.Random(0).shuffle(order)
     written: list[ClozeStatement] = []
     for wording in range(NUM_WORDINGS):
-        for start in range(0, len(order), BATCH_SIZE):
-            if written and limit.is_over():
-                return written
-            temperature = 0.8 if wording else 0.0
-            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=start)
-            written += _write_batch(base, order[start : start + BATCH_SIZE], writer, options)
+        if written and limit.is_over():
+            break
+        temperature = 0.8 if wording else 0.0
+        for batch in limit.batches(order, BATCH_SIZE):
+            options = GenerationOptions(QUESTION_TOKENS, temperature=temperature, top_p=0.95, seed=len(written))
+            written += _write_batch(base, batch, writer, options)
     return written
 
 

@@ -29,7 +29,7 @@ def refine_task(
         base: the base.
         adapter: the hypernetwork's adapter of the description.
         examples: inputs with the right answers.
-        seconds: how long; the last step may take longer.
+        seconds: how long; no step begins that would end later.
         prompts: builds the prompts as when the adapter is used.
         cancel: cancels it between steps.
 

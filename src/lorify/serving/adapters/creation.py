@@ -16,6 +16,7 @@ from lorify.contexts.token_estimates import estimate_tokens
 from lorify.errors import HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.hypernets.internalizer import check_documents_known
 from lorify.hypernets.options import NO_OPTIONS, InternalizerOptions, recorded_bias_scale
 from lorify.serving.adapters.tasks import TaskOrder, check_training_seconds
 from lorify.serving.documents.reader import check_document_count
@@ -208,7 +209,9 @@ class AdapterCreator:
         adapter = await asyncio.to_thread(self._store.get, id, owner)
         added_names = {document.name for document in add}
         removed = [name for name in remove if name not in added_names]
-        kept_names = {record.name for record in adapter.provenance.documents} - {*added_names, *removed}
+        names = [record.name for record in adapter.provenance.documents]
+        check_documents_known(names, removed)
+        kept_names = set(names) - {*added_names, *removed}
         check_document_count(len(kept_names) + len(add), self._max_documents)
 
         def generate(cancel: CancelToken, progress: Progress) -> Adapter:

@@ -205,14 +205,18 @@ def _prompts(service: Service, body: CompletionRequest) -> list[tuple[tuple[int,
 
 
 def _answer_tokens(service: Service, prompt_tokens: int, requested: int | None, param: str) -> int:
-    """Limit on the answer in tokens; raises a RequestError if it does not fit the base's window."""
+    """Limit on the answer in tokens: what was requested, or as much as the prompt leaves of the base's window.
+
+    Raises:
+        RequestError: if the prompt leaves nothing.
+    """
     window = service.model.base.window_tokens
     room = window - prompt_tokens
-    if room < (requested or 1):
+    if room < 1:
         raise RequestError(
-            f"the prompt has {prompt_tokens:,} tokens, the answer up to {requested or 1:,}, and the context window is "
-            f"{window:,} tokens; shorten the prompt or internalize it",
+            f"the prompt has {prompt_tokens:,} tokens, and the context window is {window:,} tokens, so there is no "
+            "room for an answer; shorten the prompt or internalize it",
             param=param,
             code="context_length_exceeded",
         )
-    return requested or min(service.settings.default_answer_tokens, room)
+    return min(requested or service.settings.default_answer_tokens, room)

@@ -41,7 +41,7 @@ Study = Annotated[
         gt=0,
         le=3600,
         description="Seconds of study, which improves what exports contain: answers to questions about the documents' "
-        "sentences are fitted into the weights.",
+        "sentences are fitted into the weights. Writing and answering the questions is included.",
     ),
 ]
 

@@ -119,6 +119,8 @@ def test_an_earlier_merged_model_is_replaced_and_nothing_else(base, tmp_path):
         check_merge_output(folder)
     (folder / "notes.txt").unlink()
     check_merge_output(folder)
+    with pytest.raises(AdapterError, match="is the base that is merged into"):
+        check_merge_output(folder, base=f"{tmp_path}/./merged")
     (folder / MERGE_RECORD_NAME).unlink()  # now it may be a model of the user's own
     with pytest.raises(AdapterError, match="which lorify did not write"):
         merge_into_base(base, random_adapter(base), folder)

@@ -103,12 +103,18 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
         _write_record(temporary, base, rows)
 
 
-def check_merge_output(folder: Path) -> None:
+def check_merge_output(folder: Path, base: str | None = None) -> None:
     """Check, before any work is done, that `merge_into_base` may write a folder.
 
+    Args:
+        folder: the folder.
+        base: name or folder of the base that is merged into, if it is known already.
+
     Raises:
-        AdapterError: if it is a file, or holds files that no earlier merge wrote.
+        AdapterError: if it is a file, holds files that no earlier merge wrote, or is the folder of the base.
     """
+    if base is not None and Path(base).resolve() == folder.resolve():
+        raise AdapterError(f"{folder} is the base that is merged into; give another folder to write")
     check_replaceable(folder, _owned(folder), AdapterError)
 
 

@@ -99,7 +99,7 @@ def merge(
     from lorify.adapters.storage import load_adapter
 
     check_no_adapter(output)
-    check_merge_output(output)
+    check_merge_output(output, base)
     scaled = [(load_adapter(folder), scale) for folder, scale in map(parse_scaled, adapters)]
     model = load_model(scaled[0][0].provenance.base_name if base is None else base, hypernetwork)
     with show_spinner("merging"):

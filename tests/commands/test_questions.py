@@ -127,7 +127,7 @@ def test_an_answer_that_the_window_cuts_off_is_noted(capsys):
     request = model.answerer.request(Query("Why? " * 80))
     with patch.object(type(model.answerer), "is_cut_by_window", return_value=True):
         write_answer(model, request, AnswerStyle(OPTIONS))
-        answer_json(model, AdapterStack(), "Why?", OPTIONS)
+        answer_json(model, AdapterStack(), "Why?", AnswerStyle(OPTIONS))
     noted = " ".join(capsys.readouterr().err.split())
     assert noted.count("the answer was cut off, since prompt and answer fill the window of 512 tokens") == 2
 

@@ -26,8 +26,8 @@ MIN_PROBABILITY = 0.5
 MIN_REQUIRED_PROBABILITY = 0.05
 """The same for fields that must have a value, where the base would write one of its own."""
 
-CLEAR_PROBABILITY = 0.5
-"""A value that is found with this probability is not compared with those of other questions for the field."""
+CLEAR_PROBABILITY = 0.9
+"""The answer to a question counts if it is stated with this probability, without asking in other words."""
 
 WriteAnswers = Callable[[Sequence[AnswerRequest], int], Sequence[str]]
 """Answers requests, with so many tokens at most."""
@@ -112,7 +112,7 @@ class JsonFieldPlanner:
             left = [
                 (field, questions[1:])
                 for field, questions in left
-                if len(questions) > 1 and (field.path not in found or found[field.path].probability < CLEAR_PROBABILITY)
+                if len(questions) > 1 and (field.path not in found or found[field.path].stated < CLEAR_PROBABILITY)
             ]
         return found
 

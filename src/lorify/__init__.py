@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.contexts.documents import Document, document_from_text
     from lorify.facade import Lorify, load, load_router, specialize
+    from lorify.hypernets.task_refinement.task_examples import TaskExample
 
-__all__ = ["Adapter", "Document", "Lorify", "document_from_text", "load", "load_router", "specialize"]
+__all__ = ["Adapter", "Document", "Lorify", "TaskExample", "document_from_text", "load", "load_router", "specialize"]
 
 _MODULES = {
     "Adapter": "lorify.adapters",
     "Document": "lorify.contexts.documents",
     "Lorify": "lorify.facade",
+    "TaskExample": "lorify.hypernets.task_refinement.task_examples",
     "document_from_text": "lorify.contexts.documents",
     "load": "lorify.facade",
     "load_router": "lorify.facade",

@@ -161,8 +161,8 @@ def are_examples(name: str, value: Any) -> None:
     for number, item in enumerate(value):
         if not isinstance(item, TaskExample):
             raise RequestError(
-                f"{name}[{number}] is {_kind(item)}, expected a TaskExample; import it from "
-                "lorify.hypernets.task_refinement.task_examples and give TaskExample('hot', 'cold')",
+                f"{name}[{number}] is {_kind(item)}, expected a lorify.TaskExample; give one such as "
+                "lorify.TaskExample('hot', 'cold')",
                 param=name,
             )
 

@@ -109,16 +109,16 @@ def test_a_run_on_a_random_base_asks_for_each_answer_once(model, cases, timed, m
     asked = []
     plan_query = model.answerer.plan_query
     monkeypatch.setattr(model.answerer, "plan_query", lambda query: asked.append(query) or plan_query(query))
-    case = replace(cases[0], questions=cases[0].questions[:3])
-    answers = answer_cases(model, [case], parse_methods("none,icl,adapter"), max_new_tokens=90, timed=timed)
+    (case,) = [case for case in cases if case.id == "advertisement-1"]
+    case = replace(case, questions=case.questions[:3])
+    answers = answer_cases(model, [case], parse_methods("icl,adapter"), max_new_tokens=120, timed=timed)
     with_schema = [query for query in asked if query.schema is not None]
-    assert len(with_schema) == 3 * 2 and len(answers) == 3 * 3  # one question for one field, and one for two
+    assert len(with_schema) == 2 * 2 and len(answers) == 2 * 3  # one question for one field, and one for two
     for answer in answers:
         question = case.questions[answer.index]
         assert answer.field == question.field and answer.condition == question.kind
         assert set(json.loads(answer.prediction)) == set(question.schema["properties"])
     assert all(first.prediction == second.prediction for first, second in pairs_of(answers))
-    assert {row["condition"] for row in summarize(answers)} == {"all", *(question.kind for question in case.questions)}
 
 
 def pairs_of(answers):
@@ -133,3 +133,4 @@ def test_fields_of_one_answer_are_scored_one_by_one(model, cases, monkeypatch):
     answers = answer_cases(model, [case], parse_methods("none"), max_new_tokens=9, timed=False)
     scores = {answer.field: answer.score for answer in answers}
     assert scores["worker"] == 1.0 and scores["benches"] == scores["total"] == scores["vat_number"] == 0.0
+    assert {row["condition"] for row in summarize(answers)} == {"all", *(question.kind for question in case.questions)}

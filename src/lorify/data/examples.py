@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +23,8 @@ class Question:
         kind: kind of question, for reports; empty if its example has only one kind.
         metric: how answers are scored; None: as all questions of its example.
         turns: earlier questions of its chat, each with its answer.
+        schema: JSON schema of the whole answer; None if the answer is text.
+        field: the field of that answer that `answers` are values of, as JSON; empty if the answer is text.
     """
 
     text: str
@@ -29,6 +32,8 @@ class Question:
     kind: str = ""
     metric: Metric | None = None
     turns: tuple[tuple[str, str], ...] = ()
+    schema: Mapping[str, Any] | None = None
+    field: str = ""
 
 
 @dataclass(frozen=True)

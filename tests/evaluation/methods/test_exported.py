@@ -88,7 +88,7 @@ def test_a_timed_answer_is_the_same(model, ingest):
     (case,) = FactsSuite(documents=1, questions=1).build(model)
     prepared = ingest(case)
     question = case.questions[0].text
-    timed = answer_timed(prepared.answerer, lambda: prepared.query_for(question), 6)
+    timed = answer_timed(prepared.answerer, lambda: prepared.query_for(question), GenerationOptions(6))
     assert timed.text == answers(prepared, [question], model)[0]
 
 

@@ -26,6 +26,8 @@ Metric = Literal[
     "boolean",
     "last_number",
     "program",
+    "json_value",
+    "json_words",
     "induction_exact",
     "induction_f1",
     "induction_set",
@@ -34,8 +36,8 @@ Metric = Literal[
 """Metrics of answers: exact match; match ignoring case, punctuation and articles; match of the last number; token
 F1; ROUGE-L; word F1 and ROUGE-L as in the evaluation of Doc-to-LoRA. Others are for answers in people's words
 (`lorify.evaluation.scoring.free_answers`), for Text-to-LoRA's benchmarks
-(`lorify.evaluation.scoring.benchmark_answers`) and for instruction induction
-(`lorify.evaluation.scoring.instruction_induction`)."""
+(`lorify.evaluation.scoring.benchmark_answers`), for values in JSON (`lorify.evaluation.scoring.json_values`) and for
+instruction induction (`lorify.evaluation.scoring.instruction_induction`)."""
 
 
 @dataclass(frozen=True)

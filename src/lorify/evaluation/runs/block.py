@@ -10,6 +10,7 @@ from lorify.answering.batches import answer_in_batches
 from lorify.answering.plan import AnswerPlan, Query, continue_chat
 from lorify.answering.questions import last_question
 from lorify.base.chat.prompts import Message, with_system_turn
+from lorify.base.constraints import json_constraint
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.data.answers import contains_answer
 from lorify.data.examples import Question
@@ -17,6 +18,7 @@ from lorify.evaluation.methods.api import Ingest, PreparedCase, longest_answer
 from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.runs.timing import Measurement, TimedAnswer, answer_timed, measured
 from lorify.evaluation.scoring.choices import nearest_choice
+from lorify.evaluation.scoring.json_values import field_text
 from lorify.evaluation.scoring.metrics import PUBLISHED_METRICS, exact_match, rouge_l, score_answer, token_f1
 from lorify.evaluation.scoring.published import word_overlap
 from lorify.evaluation.suites.cases import Case
@@ -42,20 +44,36 @@ class _Row:
     def question(self) -> Question:
         return self.case.questions[self.index]
 
+    @property
+    def asked(self) -> tuple[str, int]:
+        """What is asked: the case, and the index of its first question that asks for the same JSON, or of this one."""
+        own, questions = self.question, self.case.questions
+        if own.schema is None:
+            return self.case.id, self.index
+        return self.case.id, next(i for i, q in enumerate(questions) if (q.text, q.schema) == (own.text, own.schema))
+
+    def options(self, max_new_tokens: int) -> GenerationOptions:
+        """Return what the question is answered with: the length limit, and the form of the answer."""
+        schema = self.question.schema
+        constraint = None if schema is None else json_constraint(schema)
+        return GenerationOptions(longest_answer(self.case, max_new_tokens), constraint=constraint)
+
     def query(self) -> Query:
         """Build the query; for what is retrieved, a question that refers back is preceded by the ones before it."""
         question = self.question
         if not question.turns:
-            return self.prepared.query_for(question.text)
+            return replace(self.prepared.query_for(question.text), schema=question.schema)
         asked = [*(earlier for earlier, _ in question.turns), question.text]
         query = self.prepared.query_for(last_question([Message(role="user", content=text) for text in asked]))
-        return continue_chat(replace(query, question=question.text), question.turns)
+        return continue_chat(replace(query, question=question.text, schema=question.schema), question.turns)
 
 
 def answer_block(
     answerer: Answerer, block: Sequence[Case], label: str, ingest: Ingest, max_new_tokens: int, *, timed: bool
 ) -> list[AnswerRecord]:
     """Ingest the cases of a block and answer their questions.
+
+    Questions for several fields of one answer in JSON are asked once.
 
     Args:
         answerer: answers the questions, unless the method has its own hypernetwork.
@@ -72,11 +90,11 @@ def answer_block(
         rows += [_Row(case, index, prepared, ingestion) for index in range(len(case.questions))]
     first = rows[0]
     answerer = first.prepared.answerer or answerer
-    limit = longest_answer(first.case, max_new_tokens)
-    alone = answer_timed(answerer, first.query, limit) if timed else None
-    texts = [alone.text] if alone is not None else []
-    texts += _answer_together(answerer, rows[len(texts) :], max_new_tokens)
-    return [_score(label, row, text, alone if row.index == 0 else None) for row, text in zip(rows, texts, strict=True)]
+    alone = answer_timed(answerer, first.query, first.options(max_new_tokens)) if timed else None
+    texts = {first.asked: alone.text} if alone is not None else {}
+    others = {row.asked: row for row in rows if row.asked not in texts}
+    texts |= zip(others, _answer_together(answerer, list(others.values()), max_new_tokens), strict=True)
+    return [_score(label, row, texts[row.asked], alone if row.index == 0 else None) for row in rows]
 
 
 def _in_form(case: Case, prepared: PreparedCase) -> PreparedCase:
@@ -107,12 +125,12 @@ def _answer_together(answerer: Answerer, rows: Sequence[_Row], max_new_tokens: i
         row.question.answers[0] if row.case.answers_are_the_bases and _is_bare(query, plan) else None
         for row, (query, plan) in zip(rows, planned, strict=True)
     ]
-    by_limit: dict[int, list[int]] = {}
+    by_options: dict[GenerationOptions, list[int]] = {}
     for i, (row, answer) in enumerate(zip(rows, answers, strict=True)):
         if answer is None:
-            by_limit.setdefault(longest_answer(row.case, max_new_tokens), []).append(i)
-    for limit, indices in by_limit.items():
-        new = answer_in_batches(answerer, [planned[i] for i in indices], GenerationOptions(limit))
+            by_options.setdefault(row.options(max_new_tokens), []).append(i)
+    for options, indices in by_options.items():
+        new = answer_in_batches(answerer, [planned[i] for i in indices], options)
         for i, answer in zip(indices, new, strict=True):
             answers[i] = answer.text
     return [answer or "" for answer in answers]
@@ -126,6 +144,7 @@ def _is_bare(query: Query, plan: AnswerPlan) -> bool:
 def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) -> AnswerRecord:
     case, question, prepared = row.case, row.question, row.prepared
     scored = nearest_choice(prediction, case.choices) if case.choices else prediction
+    scored = field_text(scored, question.field) if question.field else scored
     metric = question.metric or case.metric
     is_published = metric in PUBLISHED_METRICS
     rouge = rouge_l(scored, question.answers, stemmed=is_published)
@@ -141,6 +160,7 @@ def _score(label: str, row: _Row, prediction: str, timed: TimedAnswer | None) ->
         depth_bin=case.depth_bin,
         question=question.text,
         answers=question.answers,
+        field=question.field,
         prediction=prediction,
         group=case.group,
         family=case.task.family if case.task else "",

@@ -68,6 +68,7 @@ class AnswerRecord(BaseModel):
     depth_bin: int | None = Field(None, description="Depth bin of a needle.")
     question: str = Field(description="The question.")
     answers: tuple[str, ...] = Field(description="Acceptable answers.")
+    field: str = Field("", description="The field that is scored, if the answer is JSON; `answers` are its values.")
     prediction: str = Field(description="The answer of the method.")
     exact: float = Field(description="Exact match (SQuAD).")
     f1: float = Field(description="Token F1 (SQuAD).")

@@ -82,18 +82,18 @@ class TimedAnswer:
     peak_bytes: int | None
 
 
-def answer_timed(answerer: Answerer, build_query: Callable[[], Query], max_new_tokens: int) -> TimedAnswer:
+def answer_timed(answerer: Answerer, build_query: Callable[[], Query], options: GenerationOptions) -> TimedAnswer:
     """Answer one question alone, greedily, token by token.
 
     Args:
         answerer: plans and decodes.
         build_query: builds the query; the time for this counts.
-        max_new_tokens: longest answer, in tokens.
+        options: length limit, and the form of the answer.
 
     Returns:
         The answer, with seconds and peak memory.
     """
-    base, options = answerer.base, GenerationOptions(max_new_tokens)
+    base = answerer.base
     ids: list[int] = []
     first = last = 0.0
     with measured(base.device) as measurement:

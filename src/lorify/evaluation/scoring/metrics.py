@@ -18,7 +18,7 @@ import numpy as np
 
 from lorify.data.answers import normalize_answer, token_f1
 from lorify.data.tasks.schema import Metric
-from lorify.evaluation.scoring import free_answers, instruction_induction
+from lorify.evaluation.scoring import free_answers, instruction_induction, json_values
 from lorify.evaluation.scoring.benchmark_answers import passes, same_choice, same_last_number, same_truth
 from lorify.evaluation.scoring.published import word_overlap
 
@@ -106,6 +106,8 @@ _SCORERS: Mapping[Metric, Callable[[str, Sequence[str]], float]] = {
     "boolean": same_truth,
     "last_number": same_last_number,
     "program": passes,
+    "json_value": json_values.same_value,
+    "json_words": json_values.same_words,
     "induction_exact": instruction_induction.exact,
     "induction_f1": instruction_induction.f1,
     "induction_set": instruction_induction.same_words,

@@ -24,6 +24,7 @@ from lorify.evaluation.suites.natural import NaturalTasksSuite
 from lorify.evaluation.suites.niah import NiahSuite
 from lorify.evaluation.suites.query import InternalizedQuerySuite
 from lorify.evaluation.suites.questions import PublicSuite, QuestionsSuite
+from lorify.evaluation.suites.records import RecordsSuite
 from lorify.evaluation.suites.tables import TablesSuite
 from lorify.evaluation.suites.tasks import TasksSuite
 from lorify.evaluation.suites.unanswerable import UnanswerableSuite
@@ -43,6 +44,7 @@ SUITES: tuple[type[Suite], ...] = (
     UnanswerableSuite,
     ChatsSuite,
     TablesSuite,
+    RecordsSuite,
     TasksSuite,
     BenchmarksSuite,
     InstructionInductionSuite,

@@ -34,6 +34,7 @@ from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.precision import widest_float
 from lorify.contexts.documents import document_from_text
+from lorify.errors import HypernetworkError
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
 from lorify.extraction.storage import load_extractor
@@ -42,6 +43,7 @@ from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.document_refinement import own_answers
+from lorify.hypernets.options import InternalizerOptions
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.task_refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
@@ -166,7 +168,7 @@ def test_nothing_needs_float64_on_a_device_without_it(model: lorify.Lorify, monk
         assert isinstance(model.ask("How high is the tower?", adapter, max_new_tokens=2), str)
         assert "".join(model.stream(CHAT_TURNS, adapter, temperature=1.0, top_p=0.5, max_new_tokens=3)) is not None
         model.refine(adapter, TOWER, seconds=0.2)
-        model.study(adapter, TOWER, seconds=0.2)
+        model.study(adapter, TOWER, seconds=5)
 
 
 def test_the_other_verbs(model: lorify.Lorify) -> None:
@@ -184,9 +186,11 @@ def test_the_other_verbs(model: lorify.Lorify) -> None:
     DescriptionModel(weights=weights, questions=9, **fitted).save(model.task_hypernetwork)
     assert model.estimate(task, description).provenance.follows is not None
     refined = model.refine_task(task, [TaskExample("a", "A"), TaskExample("b", "B")], seconds=0.2)
-    studied = model.study(adapter, TOWER, seconds=0.2)
+    studied = model.study(adapter, TOWER, seconds=5)
     assert isinstance(model.ask("How high?", model.combine([(refined, 1.0), (studied, 1.0)]), max_new_tokens=2), str)
     assert model.attach_weights(adapter).provenance == adapter.provenance
+    with pytest.raises(HypernetworkError, match="has no option chunk_tokens"):
+        model.with_options(InternalizerOptions(chunk_tokens=8))
 
 
 def test_every_verb_and_every_kind_of_training_is_checked() -> None:

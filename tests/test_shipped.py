@@ -108,9 +108,12 @@ def test_the_base_writes_questions_that_a_person_could_ask():
     examples = statement_examples(
         model.base, [text], TimeLimit(), prompts=model.answerer.prompts, writer=model.question_writer
     )
-    asked = {model.base.decode_text(example.top_ids[:, 0].tolist()).strip(): example.question for example in examples}
-    assert asked["Ida Thorne"].startswith("Who") and "museum" in asked["Ida Thorne"].lower()
-    assert asked["27"].startswith("How long") and "Petrel" in asked["27"]
+    asked: dict[str, list[str]] = {}
+    for example in examples:
+        answer = model.base.decode_text(example.top_ids[:, 0].tolist()).strip()
+        asked.setdefault(answer, []).append(example.question)
+    assert any(question.startswith("Who") and "museum" in question.lower() for question in asked["Ida Thorne"])
+    assert any(question.startswith("How long") and "Petrel" in question for question in asked["27"])
 
 
 @pytest.mark.parametrize("length", [300, 4000, 131_000])

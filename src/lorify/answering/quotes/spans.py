@@ -37,6 +37,10 @@ MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
 NEIGHBOUR_TOKENS = 80
 """Tokens to either side of what the reader finds that are searched for the rest of its first and last word."""
+MIN_VERDICT = 0.2
+"""A question for yes or no whose verdict is less likely is answered with words, as in "Do you share data?"."""
+MIN_OPEN_VERDICT = 0.5
+"""The same for questions that more often ask for words, such as "Can you tell ...?"."""
 MIN_SECTION_PROBABILITY = 0.3
 """Less probable words of a paragraph after the question itself are no better answer than its first sentence."""
 MAX_GIVEN_WORDS = 6
@@ -243,7 +247,7 @@ def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[Fo
         The answer, and how likely the passage answers the question.
     """
     text, section = passage.text, passage.section
-    if asks_for_verdict(question) and (found.verdict > 0.5 or not _OPEN.search(last_sentence(question))):
+    if asks_for_verdict(question) and found.verdict > _min_verdict(question):
         verdict = find_verdict(question, text, found.begin, found.end)
         if verdict is None:
             return FoundSpan("", 0.0), found.stated
@@ -254,6 +258,11 @@ def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[Fo
         return FoundSpan(words, found.probability), found.stated
     answer = section.answer(question, words if found.probability >= MIN_SECTION_PROBABILITY else "")
     return FoundSpan(answer, 1.0, section.text, is_certain=True), 1.0
+
+
+def _min_verdict(question: str) -> float:
+    """How likely a verdict must be for a question in the form of one for yes or no."""
+    return MIN_OPEN_VERDICT if _OPEN.search(last_sentence(question)) else MIN_VERDICT
 
 
 class _Passage(NamedTuple):

@@ -247,7 +247,7 @@ def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[Fo
         The answer, and how likely the passage answers the question.
     """
     text, section = passage.text, passage.section
-    if asks_for_verdict(question) and found.verdict > _min_verdict(question):
+    if asks_for_verdict(question) and found.verdict >= _min_verdict(question, section):
         verdict = find_verdict(question, text, found.begin, found.end)
         if verdict is None:
             return FoundSpan("", 0.0), found.stated
@@ -260,9 +260,11 @@ def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[Fo
     return FoundSpan(answer, 1.0, section.text, is_certain=True), 1.0
 
 
-def _min_verdict(question: str) -> float:
-    """How likely a verdict must be for a question in the form of one for yes or no."""
-    return MIN_OPEN_VERDICT if _OPEN.search(last_sentence(question)) else MIN_VERDICT
+def _min_verdict(question: str, section: Section | None) -> float:
+    """How likely a verdict must be for a question in the form of one for yes or no, in a passage or its own answer."""
+    if _OPEN.search(last_sentence(question)):
+        return MIN_OPEN_VERDICT
+    return MIN_VERDICT if section is None else 0.0
 
 
 class _Passage(NamedTuple):

@@ -283,6 +283,8 @@ def adapted(words: tuple[str, ...], instead: dict[str, object]) -> list[str]:
     used = {name: value for name, value in instead.items() if name in known}
     if "--refine" in used and "--refine" not in words:
         del used["--refine"]
+    if "--task" in known and "--task" not in words:
+        used.pop("--task-hypernetwork", None)
     return [*words, *(str(item) for pair in used.items() for item in pair)]
 
 

@@ -23,8 +23,10 @@ MAX_FIELDS = 64
 """Schemas with more fields are left to the base, which bounds the time of a request."""
 MIN_PROBABILITY = 0.5
 """What is stated with a lower probability is left out, or null, where the schema allows that."""
+MIN_RIGHT_PROBABILITY = 0.2
+"""The same for values that are less likely the right ones."""
 MIN_REQUIRED_PROBABILITY = 0.05
-"""The same for fields that must have a value, where the base would write one of its own."""
+"""Minimum for fields that must have a value, where the base would write one of its own."""
 
 CLEAR_PROBABILITY = 0.9
 """The answer to a question counts if it is stated with this probability, without asking in other words."""
@@ -105,9 +107,10 @@ class JsonFieldPlanner:
             planned = self._plan_quotes([questions[0] for _, questions in left])
             for (field, _), (plan, documents) in zip(left, planned, strict=True):
                 new = self._read(field, plan, documents)
-                min_stated = _min_stated(field, is_relevant=is_relevant)
+                min_stated, min_probability = _minima(field, is_relevant=is_relevant)
                 known = found.get(field.path)
-                if new and new.stated >= min_stated and (known is None or new.probability > known.probability):
+                is_better = new is not None and (known is None or new.probability > known.probability)
+                if new and is_better and new.stated >= min_stated and new.probability >= min_probability:
                     found[field.path] = new
             left = [
                 (field, questions[1:])
@@ -178,10 +181,11 @@ def _requests(request: AnswerRequest, field: JsonField, num_fields: int) -> list
     ]
 
 
-def _min_stated(field: JsonField, *, is_relevant: bool) -> float:
-    if not is_relevant:
-        return MIN_STATED
-    return MIN_PROBABILITY if field.may_be_null or field.may_be_missing else MIN_REQUIRED_PROBABILITY
+def _minima(field: JsonField, *, is_relevant: bool) -> tuple[float, float]:
+    """How likely a value must be stated, and be the right one too."""
+    if not (field.may_be_null or field.may_be_missing):
+        return (MIN_REQUIRED_PROBABILITY, 0.0) if is_relevant else (MIN_STATED, 0.0)
+    return MIN_PROBABILITY if is_relevant else MIN_STATED, MIN_RIGHT_PROBABILITY
 
 
 def _constraint(schema: Mapping[str, Any]) -> Constraint | None:

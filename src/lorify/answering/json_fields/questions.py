@@ -9,6 +9,10 @@ from lorify.answering.quotes import asks_for_verdict, asks_for_words, quote_kind
 
 _FLAG = re.compile(r"(?P<verb>is|are|was|were|has|have|had|does|do|can|needs|allows|includes)\s+(?P<rest>.+)")
 _TIME = re.compile(r"\b(?:date|day|start|end|deadline|birthday|due|since|until|time)\b")
+_PERSON = re.compile(
+    r"\b(?!(?:number|order|letter|paper|colou?r|folder|chapter|character|floor|door|sector|factor|error|tutor)$)"
+    r"(?:\w+(?:er|or|ist|ian|ant|ent|ee|man|woman|person)|contact|guest|spouse|wife|husband|landlord|chair|host|boss|head)$"
+)
 _PARTICIPLE = re.compile(r"(?:ed|able|ible|free|en)$")
 _PLURAL = re.compile(r"(?:[^s]s|people|children|men|women)$")
 
@@ -62,7 +66,9 @@ def _named(field: JsonField) -> list[str]:
     questions = [f"What is the {words}?"]
     if field.kind in ("integer", "number"):
         return [*questions, f"How many {words} are there?"] if _PLURAL.search(words) else questions
-    return [*questions, f"When is the {words}?"] if _TIME.search(words) else [*questions, f"Who is the {words}?"]
+    if _TIME.search(words):
+        return [*questions, f"When is the {words}?"]
+    return [*questions, f"Who is the {words}?"] if _PERSON.search(words) else questions
 
 
 def _flag_question(words: str) -> str:

@@ -34,3 +34,8 @@ def numbered_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             such as U+2028.
     """
     return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def as_json(value: object) -> str:
+    """Write a value as JSON, with the letters of all languages as they are."""
+    return json.dumps(value, ensure_ascii=False)

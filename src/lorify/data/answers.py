@@ -7,6 +7,8 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
+LEFT_OUT = "left out"
+"""Stands for a field that a JSON object leaves out; it is no JSON, so no value is written like this."""
 NOT_STATED = "The document does not say."
 """Reply in place of an answer that the documents do not state."""
 

@@ -1,6 +1,7 @@
 import pytest
 
-from lorify.evaluation.scoring.json_values import LEFT_OUT, field_text
+from lorify.data.answers import LEFT_OUT
+from lorify.evaluation.scoring.json_values import field_text
 from lorify.evaluation.scoring.metrics import score_answer
 
 

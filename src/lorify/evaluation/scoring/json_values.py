@@ -6,11 +6,8 @@ import json
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from lorify.data.answers import normalize_answer
-from lorify.json_text import parse_json
-
-LEFT_OUT = "left out"
-"""Stands for a field that an object leaves out; it is no JSON, so no value is written like this."""
+from lorify.data.answers import LEFT_OUT, normalize_answer
+from lorify.json_text import as_json, parse_json
 
 
 def field_text(prediction: str, field: str) -> str:
@@ -27,11 +24,6 @@ def field_text(prediction: str, field: str) -> str:
     if not isinstance(found, dict):
         return ""
     return as_json(found[field]) if field in found else LEFT_OUT
-
-
-def as_json(value: object) -> str:
-    """Write a value as JSON, with the letters of all languages as they are."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def same_value(prediction: str, answers: Sequence[str]) -> float:

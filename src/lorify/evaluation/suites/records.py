@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import Field
 
+from lorify.data.answers import LEFT_OUT
 from lorify.data.examples import Example, Question
-from lorify.evaluation.scoring.json_values import LEFT_OUT, as_json
 from lorify.evaluation.suites.api import Suite
 from lorify.evaluation.suites.cases import Case, make_case
 from lorify.facade import Lorify
+from lorify.json_text import as_json
 
 DATA_PATH = Path(__file__).with_name("records.json")
 KINDS = ("string", "integer", "number", "boolean", "array", "enum", "date", "null", "left out")

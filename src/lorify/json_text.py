@@ -1,4 +1,4 @@
-"""JSON from files of users, which may hold anything."""
+"""JSON from files of users, which may hold anything, and JSON for them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lorify.json_text import parse_json
+from lorify.json_text import as_json, parse_json
 
 STAND_INS = ("apple", "river", "Paris", "London", "bread", "Anna", "green apple", "Peter Smith")
 """Common words of several lengths and cases, and two pairs of words, on which a task is tried."""
@@ -55,7 +55,7 @@ class TaskForm:
         """Return a text in this form; in JSON its quotation marks are escaped."""
         changed = _CHANGES[self.change](text)
         if _is_json(self.template.replace(_SLOT, "a")):
-            changed = json.dumps(changed, ensure_ascii=False)[1:-1]
+            changed = as_json(changed)[1:-1]
         return self.template.replace(_SLOT, changed)
 
 

@@ -8,7 +8,6 @@ need more ends its answer early.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from lorify.base.constraints import Constraint
 from lorify.errors import BaseModelError
+from lorify.json_text import as_json
 
 _LETTER = "a"  # allowed only inside a string, where brackets end nothing
 _IN_STRINGS = f'"{_LETTER}'
@@ -166,6 +166,6 @@ def is_accepted(constraint: Constraint, value: object, tokens: GrammarTokens) ->
         tokens: the base's tokens.
     """
     matcher = LLMatcher(tokens.tokens, constraint.grammar)
-    written = tokens.tokens.tokenize_str(json.dumps(value, ensure_ascii=False))
+    written = tokens.tokens.tokenize_str(as_json(value))
     fits = matcher.validate_tokens(written) == len(written)
     return fits and matcher.consume_tokens(written) and matcher.is_accepting()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -18,6 +17,7 @@ from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer
 from lorify.hypernets.specializer import Specializer
+from lorify.json_text import as_json
 
 MethodLabel = Annotated[str, AfterValidator(update_label)]
 """A method with its options; option names of version 0.1 are replaced."""
@@ -116,7 +116,7 @@ def run_config(
     used: list[DocumentInternalizer | Specializer] = []
     used += [model.internalizer] if "documents" in needs else []
     used += [model.specializer] if "tasks" in needs else []
-    items = json.dumps([case.as_dict() for case in cases], ensure_ascii=False)
+    items = as_json([case.as_dict() for case in cases])
     return RunConfig(
         suite=suite,
         methods=tuple(method.label for method in methods),

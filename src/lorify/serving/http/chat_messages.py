@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lorify.base.chat.turns import Message as Turn
+from lorify.json_text import as_json
 from lorify.serving.http.schemas.messages import CalledFunction, Message
 
 _ROLES = {"developer": "system", "function": "tool"}
@@ -19,7 +20,7 @@ def base_messages(messages: Sequence[Message]) -> list[Turn]:
 
 def call_text(name: str, arguments: Any) -> str:
     """Return a call of a function as the model writes it."""
-    return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+    return as_json({"name": name, "arguments": arguments})
 
 
 def _text_of(message: Message) -> str:

@@ -16,6 +16,7 @@ from lorify.base.chat.turns import SEPARATION
 from lorify.base.chat.turns import Message as Turn
 from lorify.base.constraints import JSON_OPTIONS, Constraint, checked, without_unknown_formats
 from lorify.errors import RequestError
+from lorify.json_text import as_json
 from lorify.serving.http.schemas.chat import ChatRequest
 from lorify.serving.http.schemas.tools import AllowedChoice, Function, NamedTool
 
@@ -113,7 +114,7 @@ def read_call(text: str, functions: Sequence[Function]) -> dict[str, Any] | None
         return None
     if not isinstance(call, dict) or call.get("name") not in {function.name for function in functions}:
         return None
-    arguments = json.dumps(call.get("arguments"), ensure_ascii=False)
+    arguments = as_json(call.get("arguments"))
     id = f"call_{uuid.uuid4().hex}"
     return {"id": id, "type": "function", "function": {"name": call["name"], "arguments": arguments}}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from lorify.json_text import as_json
 from lorify.serving.http.schemas.generation import Ignored
 from lorify.serving.http.schemas.request_body import Items, OpenAIBody
 
@@ -47,7 +47,7 @@ def _text_of_part(part: Any, index: int) -> str:
 
 
 def _as_json(arguments: Any) -> Any:
-    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else arguments
+    return as_json(arguments) if isinstance(arguments, Mapping) else arguments
 
 
 class CalledFunction(OpenAIBody):

@@ -53,7 +53,7 @@ from lorify.cancellation import CancelToken
 from lorify.contexts.documents import check_different_names
 from lorify.contexts.images import Context, ContextSource, as_context, as_text
 from lorify.data.answers import NOT_STATED
-from lorify.errors import HypernetworkError
+from lorify.errors import HypernetworkError, RequestError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.adapter_training.training_examples import focusing
 from lorify.hypernets.checkpoint import hypernetwork_digest
@@ -348,6 +348,7 @@ class Lorify:
         document: str | None = None,
         only_if_relevant: bool = True,
         not_stated: str | None = None,
+        grounded: bool = False,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
         schema: Mapping[str, Any] | None = None,
     ) -> str:
@@ -359,16 +360,25 @@ class Lorify:
             document: a document to put in the prompt (in-context learning, the baseline).
             only_if_relevant: leave a question that is not about the adapter's documents to the bare base.
             not_stated: reply in place of an answer that the adapter's documents do not state; None gives any answer.
+            grounded: answer only from the documents: reply `not_stated`, or 'The document does not say.', also to a
+                question that has nothing to do with them.
             max_new_tokens: maximum length of the answer, in tokens. It also ends where the base's window does.
             schema: JSON schema that the answer matches; an answer in JSON is complete within its maximum length.
 
         Raises:
             SchemaError: if the schema is invalid or cannot be enforced.
+            RequestError: if `grounded` is given with a schema, which the reply would not match.
         """
         stack = AdapterStack.of(adapter)
         options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
         query = Query(
-            question, stack, document, only_if_relevant=only_if_relevant, not_stated=not_stated, schema=options.schema
+            question,
+            stack,
+            document,
+            only_if_relevant=only_if_relevant,
+            not_stated=_reply_if_not_stated(not_stated, grounded, schema),
+            grounded=grounded,
+            schema=options.schema,
         )
         plan = self.answerer.plan_query(query)
         return self.answerer.answer([plan], options)[0].text
@@ -454,6 +464,7 @@ class Lorify:
         adapter: AdapterLike = None,
         *,
         not_stated: str | None = None,
+        grounded: bool = False,
         max_new_tokens: int = DEFAULT_NEW_TOKENS,
         temperature: float = 0.0,
         top_p: float = 1.0,
@@ -467,13 +478,15 @@ class Lorify:
                 about its documents.
             adapter: as for `ask`.
             not_stated: as for `ask`; the answer comes in one piece then.
+            grounded: as for `ask`.
             max_new_tokens: maximum length of the answer, in tokens.
             temperature, top_p, seed: as for `GenerationOptions`.
             schema: as for `ask`.
         """
-        request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=not_stated)
+        reply = _reply_if_not_stated(not_stated, grounded, schema)
+        request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=reply)
         options = GenerationOptions(max_new_tokens, temperature, top_p, seed, constraint=_constraint(schema))
-        (plan,) = self.answerer.plan([replace(request, schema=options.schema)])
+        (plan,) = self.answerer.plan([replace(request, grounded=grounded, schema=options.schema)])
         return self.answerer.stream(plan, options)
 
     @checked(adapter=is_adapter, folder=is_path)
@@ -613,6 +626,16 @@ def _read_named(sources: Sequence[ContextSource]) -> list[Context]:
     contexts = [as_context(source) for source in sources]
     check_different_names([context.name for context in contexts])
     return contexts
+
+
+def _reply_if_not_stated(not_stated: str | None, grounded: bool, schema: Mapping[str, Any] | None) -> str | None:
+    """The reply in place of an answer that the documents do not state; grounded answers always have one."""
+    if grounded and schema is not None:
+        raise RequestError(
+            "the reply of grounded=True would not match a schema; leave it out, and let fields be null that the "
+            "documents may not state"
+        )
+    return not_stated or (NOT_STATED if grounded else None)
 
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from tiny_lorify import tiny_lorify
 
@@ -7,9 +9,11 @@ from lorify.answering.confidence import Signals
 from lorify.answering.plan import Query
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel, stated_signals
+from lorify.base.chat.prompts import Message
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.contexts.documents import document_from_text
-from lorify.errors import HypernetworkError
+from lorify.data.answers import NOT_STATED
+from lorify.errors import HypernetworkError, RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.relevance import Relevance
 
@@ -24,8 +28,6 @@ def fitted(bias: float) -> StatedModel:
 
 def asked(bias: float, **options):
     """An answerer with such a model, and a planned question about a document."""
-    from dataclasses import replace
-
     tiny = tiny_lorify()
     internalizer = replace(tiny.internalizer, relevance=Relevance(threshold=0.0, unseen_weight=1.0, weights={}))
     model = Lorify(tiny.base, internalizer, stated_model=fitted(bias))
@@ -60,6 +62,40 @@ def test_without_a_fitted_model_every_answer_is_given():
     stack = AdapterStack.of(tiny.internalize(document_from_text("The mill opens at nine.")))
     answerer = Answerer(tiny.base, tiny.internalizer)
     assert answerer.answer([answerer.plan_query(Query("When?", stack, not_stated=REPLY))], OPTIONS)[0].withheld is None
+
+
+def grounding() -> tuple[Lorify, AdapterStack]:
+    """A model that takes no question for one about its document, and an adapter of a document."""
+    tiny = tiny_lorify()
+    internalizer = replace(tiny.internalizer, relevance=Relevance(threshold=1.0, unseen_weight=1.0, weights={}))
+    model = Lorify(tiny.base, internalizer, stated_model=fitted(bias=5.0))
+    return model, AdapterStack.of(model.internalize(document_from_text("The mill opens at nine.")))
+
+
+def test_grounded_answers_are_never_the_bare_bases():
+    model, stack = grounding()
+    question = "Qqq zzz xxx?"
+    plans = [
+        model.answerer.plan_query(Query(question, adapters, not_stated=REPLY, grounded=True))
+        for adapters in (stack, AdapterStack())
+    ]
+    for answer in model.answerer.answer(plans, OPTIONS):
+        assert answer.text == REPLY and not answer.adapter_on and answer.withheld == ""
+    assert "".join(model.answerer.stream(plans[0], OPTIONS)) == REPLY
+    assert model.ask(question, stack, grounded=True) == NOT_STATED
+    assert "".join(model.stream([Message(role="user", content=question)], stack, grounded=True)) == NOT_STATED
+    assert model.ask(question, stack, not_stated=REPLY, max_new_tokens=40) not in (REPLY, NOT_STATED)
+
+
+def test_grounded_answers_about_the_document_are_given():
+    answerer, plan = asked(bias=5.0, not_stated=REPLY, grounded=True)
+    assert plan.is_on and not plan.is_declined and answerer.answer([plan], OPTIONS)[0].text != REPLY
+
+
+def test_grounded_answers_have_no_schema():
+    model, stack = grounding()
+    with pytest.raises(RequestError, match="would not match a schema"):
+        model.ask("When?", stack, grounded=True, schema={"type": "object"})
 
 
 def test_signals_say_where_the_answer_is_and_whether_it_can_be_there():

@@ -89,6 +89,17 @@ def test_a_chat_notes_what_the_base_says_alone_and_warns_of_doubtful_answers(cap
         assert expected in " ".join(written.err.split())
 
 
+def test_grounded_questions_about_other_things_are_declined(capsys):
+    model = strict_lorify()
+    stack = AdapterStack.of(model.internalize(MILL))
+    style = AnswerStyle(GenerationOptions(40), grounded=True)
+    stream_answers(model, stack, ["Qqq zzz xxx?"], style)
+    written = capsys.readouterr()
+    assert written.out.strip() == NOT_STATED and not written.err
+    result = answer_json(model, stack, "Qqq zzz xxx?", style)
+    assert result["answer"] is None and result["reason"] and result["withheld"] is None and not result["adapter_on"]
+
+
 def strict_lorify() -> Lorify:
     """A model that takes only questions of its documents' words for questions about them."""
     model = judging_lorify()
@@ -105,6 +116,7 @@ def test_choices_have_no_sources(option):
 
 def combination(**given):
     plain = {"choices": None, "schema": False, "sources": False, "all_sources": False, "not_stated": NOT_STATED}
+    plain["grounded"] = False
     check_combination(**plain | given)
 
 
@@ -120,6 +132,12 @@ def test_options_that_would_be_ignored_are_refused():
     for name, value in {"--choice": {"choices": ["a", "b"]}, "--schema": {"schema": True}}.items():
         with pytest.raises(RequestError, match=f"not be an answer that {name} allows; leave one out"):
             combination(not_stated="Unknown.", **value)
+        with pytest.raises(RequestError, match=f"the reply of --grounded would not be an answer that {name} allows"):
+            combination(grounded=True, **value)
+    with pytest.raises(RequestError, match=r"^--grounded replies with the text of --not-stated, which is empty"):
+        combination(grounded=True, not_stated="")
+    with pytest.raises(RequestError, match=r"^--grounded is about documents"):
+        combination(grounded=True, has_documents=False)
 
 
 def test_an_answer_that_the_window_cuts_off_is_noted(capsys):

@@ -15,11 +15,12 @@ from lorify.answering.json_fields import JsonFieldPlanner
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.questions import last_question, turns_of_follow_up
 from lorify.answering.quote_planner import QuotePlanner
+from lorify.answering.quotes import Quote
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
 from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
-from lorify.answering.two_passes import Draft, Trials, TwoPasses
+from lorify.answering.two_passes import Draft, Trials, TwoPasses, split_documents_and_tasks
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.chat.published_chats import find_published_template
 from lorify.base.chat.turns import without_system
@@ -27,6 +28,7 @@ from lorify.base.constraints import Constraint
 from lorify.base.decoding.generation import answer_limit, generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
+from lorify.data.answers import NOT_STATED
 from lorify.errors import ContextError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
@@ -43,7 +45,8 @@ class Answer:
         text: the answer, without white space at its ends.
         adapter_on: whether an adapter was on.
         confidence: probability that the answer is right; None if it was not requested or cannot be estimated.
-        withheld: the answer that `text` replaces, since the documents do not state it; None if nothing was replaced.
+        withheld: the answer that `text` replaces, since the documents do not state it; empty if there was none, as the
+            question has nothing to do with the documents; None if nothing was replaced.
         signals: what confidence, source and `withheld` are derived from; it keeps what has been measured.
     """
 
@@ -115,6 +118,7 @@ class Answerer:
             is_continued=bool(query.answer_prefix),
             may_quote=query.may_quote,
             not_stated=query.not_stated,
+            grounded=query.grounded,
             two_passes=query.two_passes,
             turns=turns_of_follow_up(asked),
             schema=query.schema,
@@ -181,8 +185,15 @@ class Answerer:
             _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
+        plans = [self._declined(plan) if _is_ungrounded(plan) else plan for plan in plans]
         passes = TwoPasses(self._write_drafts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
         return self._with_fields(passes.plan(plans))
+
+    def _declined(self, plan: AnswerPlan) -> AnswerPlan:
+        """Change a plan to reply that the documents do not state the answer."""
+        reply = plan.request.not_stated if plan.request is not None and plan.request.not_stated else NOT_STATED
+        ids = tuple(self.base.encode_text(reply))
+        return replace(plan, adapters=AdapterStack(), quote=Quote(reply, None), quote_ids=ids, is_declined=True)
 
     def _with_fields(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
         """Fill what the documents say into the schemas of plans."""
@@ -343,6 +354,8 @@ class Answerer:
     def _checked(self, signals: AnswerSignals, *, with_confidence: bool) -> Answer:
         """Make the answer; if the plan asks for it, an answer that the documents do not state is replaced."""
         plan = signals.plan
+        if plan.is_declined:
+            return Answer(signals.text, adapter_on=False, withheld="")
         confidence = self.confidence(signals) if with_confidence else None
         answer = Answer(signals.text, plan.is_on, confidence, signals=signals)
         if plan.request is None or plan.request.not_stated is None or self.is_stated(signals):
@@ -372,6 +385,14 @@ class _Key:
     question: str
     only_if_relevant: bool
     focus: bool
+
+
+def _is_ungrounded(plan: AnswerPlan) -> bool:
+    """Whether a plan has to be grounded in documents, and none of its documents is about the question."""
+    if plan.request is None or not plan.request.grounded or plan.is_continued:
+        return False
+    documents, _ = split_documents_and_tasks(plan.adapters)
+    return documents.is_empty
 
 
 def _is_judged(signals: AnswerSignals, model: FittedModel) -> bool:

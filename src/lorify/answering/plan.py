@@ -30,6 +30,8 @@ class Query:
         answer_prefix: beginning of the answer, which the base continues.
         chat_template: chat template in place of the base's.
         not_stated: reply in place of an answer that the adapters' documents do not state; None gives any answer.
+        grounded: reply `not_stated` also to a question that has nothing to do with the documents, which the bare base
+            answers otherwise.
         two_passes: with adapters of documents and of a task, answer with the documents first and do the task on that
             answer; otherwise their updates are added up.
         may_quote: answer with words of the documents where that fits the question.
@@ -46,6 +48,7 @@ class Query:
     answer_prefix: str = ""
     chat_template: str | None = None
     not_stated: str | None = None
+    grounded: bool = False
     two_passes: bool = True
     may_quote: bool = True
     schema: Mapping[str, Any] | None = None
@@ -88,6 +91,7 @@ class AnswerRequest:
         focus: as for `Query`.
         is_continued: whether the prompt ends in the beginning of the answer.
         not_stated: as for `Query`.
+        grounded: as for `Query`.
         two_passes: as for `Query`.
         turns: the chat up to the question, if the question refers back (see `lorify.answering.follow_ups`).
         may_quote: as for `Query`.
@@ -101,6 +105,7 @@ class AnswerRequest:
     focus: bool = True
     is_continued: bool = False
     not_stated: str | None = None
+    grounded: bool = False
     two_passes: bool = True
     turns: tuple[Message, ...] = ()
     may_quote: bool = True
@@ -136,6 +141,7 @@ class AnswerPlan:
         quote: words of the documents that are the answer, in the form of the task if there is one; None if the base
             writes the answer.
         quote_ids: the tokens of the quote.
+        is_declined: whether the quote is the reply to a question that has nothing to do with the documents.
         stated: probability that the documents answer the question, by the extractor; None if it has not read them.
         constraint: the form of the answer with what the documents say in it (see `lorify.answering.json_fields`).
     """
@@ -147,6 +153,7 @@ class AnswerPlan:
     evidence: tuple[Sequence[TokenEvidence] | None, ...] = field(default=(), repr=False, compare=False)
     quote: Quote | None = None
     quote_ids: tuple[int, ...] = ()
+    is_declined: bool = False
     stated: float | None = None
     constraint: Constraint | None = None
 
@@ -157,6 +164,8 @@ class AnswerPlan:
 
     def quoted_ids(self, options: GenerationOptions) -> Sequence[int] | None:
         """Return the tokens of the quote that are the answer with these options; None if the base writes the answer."""
+        if self.is_declined:
+            return self.quote_ids  # a reply, whose length is no matter of the answer's
         return self.quote_ids[: options.max_new_tokens] if self.quote and options.constraint is None else None
 
     def narrowed(self, options: GenerationOptions) -> GenerationOptions:

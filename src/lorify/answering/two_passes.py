@@ -64,7 +64,7 @@ class TwoPasses:
         Where the documents do not state an answer there is nothing to do the task on, and the plan is the documents'.
         """
         planned = list(plans)
-        parts = {i: _documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
+        parts = {i: split_documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
         parts = {i: (documents, tasks) for i, (documents, tasks) in parts.items() if documents.parts and tasks.parts}
         if not parts:
             return planned
@@ -116,7 +116,7 @@ def _has_two_passes(plan: AnswerPlan) -> bool:
     return plan.request is not None and plan.request.two_passes and not plan.is_continued
 
 
-def _documents_and_tasks(adapters: AdapterStack) -> tuple[AdapterStack, AdapterStack]:
+def split_documents_and_tasks(adapters: AdapterStack) -> tuple[AdapterStack, AdapterStack]:
     """Split adapters into those of documents, and those that write a task over the system message."""
     documents, tasks = [], []
     for part in adapters:

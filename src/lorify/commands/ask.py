@@ -14,6 +14,7 @@ from lorify.commands.options import (
     AllSources,
     Base,
     Choices,
+    Grounded,
     Hypernetwork,
     Json,
     MaxTokens,
@@ -71,6 +72,7 @@ def ask(
     sources: Sources = False,
     all_sources: AllSources = False,
     not_stated: NotStated = NOT_STATED,
+    grounded: Grounded = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
@@ -98,6 +100,7 @@ def ask(
         sources=sources,
         all_sources=all_sources,
         not_stated=not_stated,
+        grounded=grounded,
         has_documents=bool(documents),
     )
     questions = read_questions(questions, required=compare or as_json or bool(choices))
@@ -112,7 +115,7 @@ def ask(
     stack = model.combine([(adapter, 1.0) for adapter in adapters])
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
-    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated)
+    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated, grounded)
     if not questions:
         chat_with(model, stack, style)
     elif choices:

@@ -14,6 +14,7 @@ from lorify.commands.options import (
     AllSources,
     Base,
     Choices,
+    Grounded,
     Hypernetwork,
     Json,
     MaxTokens,
@@ -59,6 +60,7 @@ def chat(
     sources: Sources = False,
     all_sources: AllSources = False,
     not_stated: NotStated = NOT_STATED,
+    grounded: Grounded = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     max_tokens: MaxTokens = MAX_TOKENS,
@@ -76,7 +78,12 @@ def chat(
 
     questions = read_questions(questions, required=as_json or bool(choices))
     check_combination(
-        choices=choices, schema=schema is not None, sources=sources, all_sources=all_sources, not_stated=not_stated
+        choices=choices,
+        schema=schema is not None,
+        sources=sources,
+        all_sources=all_sources,
+        not_stated=not_stated,
+        grounded=grounded,
     )
     json_schema = read_schema(schema)
     choices = check_given_choices(
@@ -88,7 +95,7 @@ def chat(
     stack = model.combine([(model.load_adapter(folder), scale) for folder, scale in scaled])
     if json_schema is not None:
         not_stated = ""  # the reply would not match the schema
-    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated)
+    style = AnswerStyle(generation_options(max_tokens, json_schema), sources, all_sources, not_stated, grounded)
     if not questions:
         chat_with(model, stack, style)
     elif choices:
@@ -118,7 +125,8 @@ def chat_with(model: Lorify, adapters: AdapterStack, style: AnswerStyle) -> None
             del messages[:2]
         try:
             request = model.answerer.chat_request(messages, adapters, not_stated=style.not_stated or None)
-            answer = write_answer(model, replace(request, schema=style.options.schema), style)
+            asked = replace(request, grounded=style.grounded, schema=style.options.schema)
+            answer = write_answer(model, asked, style)
         except KeyboardInterrupt:
             sys.stdout.write("\n")
             del messages[-1]

@@ -102,6 +102,13 @@ NotStated = Annotated[
         help="Reply if the documents do not state the answer; with an empty text, every answer is given.",
     ),
 ]
+Grounded = Annotated[
+    bool,
+    typer.Option(
+        "--grounded",
+        help="Answer only from the documents; questions about anything else get the reply of --not-stated.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
 AdapterOutput = Annotated[

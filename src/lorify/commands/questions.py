@@ -73,12 +73,22 @@ class AnswerStyle:
         all_sources: write the answer of each document that answers a question, with its sources.
         not_stated: reply in place of an answer that the documents do not state; empty: answers are written while they
             are generated, whatever the documents say.
+        grounded: reply so also to questions that have nothing to do with the documents.
     """
 
     options: GenerationOptions
     sources: bool = False
     all_sources: bool = False
     not_stated: str = NOT_STATED
+    grounded: bool = False
+
+    def query(self, question: str, adapters: AdapterStack) -> Query:
+        """Return the query that asks a question so."""
+        from lorify.answering.plan import Query
+
+        return Query(
+            question, adapters, not_stated=self.not_stated or None, grounded=self.grounded, schema=self.options.schema
+        )
 
 
 def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], style: AnswerStyle) -> None:
@@ -90,13 +100,10 @@ def stream_answers(model: Lorify, adapters: AdapterStack, questions: list[str], 
         questions: the questions; each is asked by itself.
         style: how to answer, and what to write with an answer.
     """
-    from lorify.answering.plan import Query
-
     for question in questions:
         if len(questions) > 1:
             print_line(f"Q: {question}")
-        query = Query(question, adapters, not_stated=style.not_stated or None, schema=style.options.schema)
-        write_answer(model, model.answerer.request(query), style)
+        write_answer(model, model.answerer.request(style.query(question, adapters)), style)
 
 
 def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> str:
@@ -115,7 +122,7 @@ def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> s
     if style.all_sources and (answers := _write_by_document(model, request, style.options)):
         return "\n".join(answers)
     (plan,) = model.answerer.plan([request])
-    if style.not_stated and plan.is_on:
+    if style.not_stated and (plan.is_on or plan.is_declined):
         (answer,) = model.answerer.answer([plan], style.options, with_confidence=True)
         print_line(answer.text)
     else:
@@ -123,7 +130,7 @@ def write_answer(model: Lorify, request: AnswerRequest, style: AnswerStyle) -> s
         signals = model.answerer.signals(plan, text)
         answer = Answer(text, plan.is_on, model.answerer.confidence(signals), signals=signals)
     note_if_cut(model, plan, answer.text, style.options)
-    if not plan.is_on and not request.adapters.is_empty:
+    if not plan.is_on and not plan.is_declined and not request.adapters.is_empty:
         note_bare_answer()
     if answer.withheld is None:
         warn_if_doubtful(model, answer.confidence)
@@ -171,7 +178,7 @@ def answer_json(
 
     options = style.options
     with show_spinner(f"answering {question}"):
-        query = Query(question, adapters, not_stated=style.not_stated or None, schema=style.options.schema)
+        query = style.query(question, adapters)
         answer, seconds = _answer(model, query, options)
         result = {"question": question, "adapter_on": answer.adapter_on, **_timed(answer, seconds)}
         result["probably_right"] = None if answer.confidence is None else round(answer.confidence, 3)
@@ -228,6 +235,7 @@ def check_combination(
     sources: bool,
     all_sources: bool,
     not_stated: str,
+    grounded: bool,
     has_documents: bool = True,
 ) -> None:
     """Refuse options that would be ignored beside others, before a model is loaded.
@@ -235,7 +243,7 @@ def check_combination(
     Args:
         choices: those of `--choice`.
         schema: whether `--schema` is given.
-        sources, all_sources, not_stated: as for `AnswerStyle`.
+        sources, all_sources, not_stated, grounded: as for `AnswerStyle`.
         has_documents: whether there may be documents to answer from.
 
     Raises:
@@ -245,13 +253,17 @@ def check_combination(
         "--sources": sources,
         "--all-sources": all_sources,
         "--not-stated": bool(not_stated) and not_stated != NOT_STATED,
+        "--grounded": grounded,
     }
     named = [option for option, is_given in given.items() if is_given]
     if named and not has_documents:
         raise RequestError(f"{named[0]} is about documents, and there is none; give a document or leave it out")
-    if given["--not-stated"] and (choices or schema):
+    replied = next((option for option in ("--not-stated", "--grounded") if given[option]), None)
+    if replied and (choices or schema):
         other = "--choice" if choices else "--schema"
-        raise RequestError(f"the reply of --not-stated would not be an answer that {other} allows; leave one out")
+        raise RequestError(f"the reply of {replied} would not be an answer that {other} allows; leave one out")
+    if grounded and not not_stated:
+        raise RequestError("--grounded replies with the text of --not-stated, which is empty; leave one out")
 
 
 def check_given_choices(
@@ -300,4 +312,9 @@ def _answer(model: Lorify, query: Query, options: GenerationOptions) -> tuple[An
 def _timed(answer: Answer, seconds: float) -> dict[str, Any]:
     if answer.withheld is None:
         return {"answer": answer.text, "seconds": round(seconds, 3)}
-    return {"answer": None, "reason": NOT_STATED_REASON, "withheld": answer.withheld, "seconds": round(seconds, 3)}
+    return {
+        "answer": None,
+        "reason": NOT_STATED_REASON,
+        "withheld": answer.withheld or None,
+        "seconds": round(seconds, 3),
+    }

@@ -23,7 +23,8 @@ class AnswerCheck:
 
     Attributes:
         sources: where the answer was taken from; empty if that is unknown or was not asked for.
-        withheld: the answer that was replaced, as the documents do not state it; None if it was not.
+        withheld: the answer that was replaced, as the documents do not state it; empty if there was none, as
+            the question has nothing to do with them; None if nothing was replaced.
         by_document: what each document answers; None if it was not asked for.
     """
 
@@ -37,7 +38,7 @@ class AnswerCheck:
         if self.by_document is not None:
             fields["by_document"] = [answer.as_dict() for answer in self.by_document]
         if self.withheld is not None:
-            fields |= {"answer": None, "reason": NOT_STATED_REASON, "withheld": self.withheld}
+            fields |= {"answer": None, "reason": NOT_STATED_REASON, "withheld": self.withheld or None}
         return fields
 
 
@@ -90,6 +91,8 @@ def as_piece(answer: WholeAnswer) -> Piece:
 
 def _check(answerer: Answerer, job: Job, answer: WholeAnswer, *, sources: bool) -> tuple[WholeAnswer, AnswerCheck]:
     request = job.request
+    if answer.plan is not None and answer.plan.is_declined:
+        return answer, AnswerCheck(withheld="")
     if answer.plan is None or not answer.plan.is_on:
         return answer, AnswerCheck()
     signals = answerer.signals(answer.plan, answer.text)

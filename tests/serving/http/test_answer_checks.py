@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from openai import OpenAI
+from openai import BadRequestError, OpenAI
 from serving.running import BASE, RunningServer, ask, serving
 from serving.tiny_lorify import tiny_lorify
 from tiny_lorify import ForwardPasses
 
 from lorify import Lorify
 from lorify.answering.stated import StatedModel
+from lorify.data.answers import NOT_STATED
 from lorify.hypernets.relevance import Relevance
 
 TEXT = "The mill opens at nine. Its owner is Ada."
@@ -68,6 +69,21 @@ def test_an_answer_that_is_not_stated_is_replaced_with_a_reason(client: OpenAI, 
 def test_the_bare_base_is_not_checked(client: OpenAI) -> None:
     (choice,) = ask(client, BASE, extra_body={"not_stated": REPLY, "sources": True}).choices
     assert choice.message.content != REPLY and choice.model_extra["sources"] == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_grounded_chat_never_answers_without_documents(client: OpenAI, stream: bool) -> None:
+    for extra, reply in (({}, NOT_STATED), ({"not_stated": REPLY}, REPLY)):
+        answer = ask(client, BASE, stream=stream, max_tokens=40, extra_body={"grounded": True, **extra})
+        choice = next(iter(answer)).choices[0] if stream else answer.choices[0]
+        assert (choice.delta if stream else choice.message).content == reply
+        fields = choice.model_extra
+        assert (fields["answer"], fields["reason"], fields["withheld"]) == (None, "not_stated", None)
+
+
+def test_a_grounded_chat_has_no_schema(client: OpenAI) -> None:
+    with pytest.raises(BadRequestError, match="grounded replies with a sentence"):
+        ask(client, BASE, response_format={"type": "json_object"}, extra_body={"grounded": True})
 
 
 def test_a_check_reads_the_documents_no_second_time(client: OpenAI, server: RunningServer, model_id: str) -> None:

@@ -31,6 +31,7 @@ def prepare_adapter(
     focus: bool = True,
     answerer: Answerer | None = None,
     not_stated: str | None = None,
+    grounded: bool = False,
 ) -> PreparedCase:
     """Prepare a case whose questions are asked with an adapter.
 
@@ -40,13 +41,11 @@ def prepare_adapter(
         focus: focus the adapter on each question.
         answerer: answers the questions; None: the loaded model.
         not_stated: reply in place of an answer that the documents do not state; None gives any answer.
+        grounded: reply it also to questions that have nothing to do with the documents.
     """
     stack = AdapterStack.of(adapter)
-    return PreparedCase(
-        lambda question: Query(question, stack, only_if_relevant=only_if_relevant, focus=focus, not_stated=not_stated),
-        adapter,
-        answerer=answerer,
-    )
+    query = Query("", stack, only_if_relevant=only_if_relevant, focus=focus, not_stated=not_stated, grounded=grounded)
+    return PreparedCase(lambda question: replace(query, question=question), adapter, answerer=answerer)
 
 
 def internalize_and_study(
@@ -75,6 +74,9 @@ class Internalized(Method):
     )
     study: float | None = Field(None, gt=0, description="Seconds of study, which unfocused answers gain from.")
     decline: bool = Field(False, description="Say so where the documents do not state an answer.")
+    grounded: bool = Field(
+        False, description="Decline questions that have nothing to do with the documents too; implies decline."
+    )
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
     chunk_tokens: ChunkTokens = None
     iterative: Iterative = None
@@ -109,7 +111,8 @@ class Internalized(Method):
                 adapter,
                 only_if_relevant=self.only_if_relevant,
                 answerer=model.answerer,
-                not_stated=NOT_STATED if self.decline else None,
+                not_stated=NOT_STATED if self.decline or self.grounded else None,
+                grounded=self.grounded,
             )
 
         return ingest

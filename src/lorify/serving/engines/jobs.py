@@ -84,8 +84,8 @@ def quoted_piece(job: Job, plan: AnswerPlan) -> Piece | None:
         The answer; None if the base is needed: there is no quote, the job asks for more than its text, or the answer
         may be only the beginning of the quote.
     """
-    is_whole = plan.quoted_ids(job.options) == plan.quote_ids and not job.stops
-    if plan.quote is None or job.top_logprobs is not None or not is_whole:
+    is_whole = plan.quoted_ids(job.options) == plan.quote_ids and not job.stops and job.top_logprobs is None
+    if plan.quote is None or not (is_whole or plan.is_declined):
         return None
     shown = plan if job.with_plan else None
     return Piece(plan.quote.text, len(plan.quote_ids), finish_reason="stop", adapter_on=plan.is_on, plan=shown)

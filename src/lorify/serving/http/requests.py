@@ -38,6 +38,12 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     """
     if body.top_logprobs and not body.logprobs:
         raise RequestError("top_logprobs requires logprobs to be true", param="top_logprobs")
+    if body.grounded and (offer is not None or (body.response_format and body.response_format.answer_schema)):
+        raise RequestError(
+            "grounded replies with a sentence, which neither response_format nor tools allow; leave it out, and let "
+            "fields be null that the documents may not state",
+            param="grounded",
+        )
     messages = base_messages(body.messages)
     if offer is not None:
         messages = offer.with_instruction(messages)
@@ -55,7 +61,11 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
     )
     job = Job(
         request=replace(
-            request, only_if_relevant=body.only_if_relevant, not_stated=body.not_stated, schema=options.schema
+            request,
+            only_if_relevant=body.only_if_relevant,
+            not_stated=body.reply_if_not_stated,
+            grounded=body.grounded,
+            schema=options.schema,
         ),
         options=options,
         stops=body.stops,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from lorify.base.constraints import ANY_OBJECT
+from lorify.data.answers import NOT_STATED
 from lorify.serving.http.schemas.generation import GenerationBody, Ignored
 from lorify.serving.http.schemas.messages import Message
 from lorify.serving.http.schemas.request_body import Items, OpenAIBody
@@ -77,6 +78,11 @@ class ChatRequest(GenerationBody):
         description="lorify: reply in place of an answer that the adapters' documents do not state. A stream then "
         "sends each answer in one chunk.",
     )
+    grounded: bool = Field(
+        default=False,
+        description="lorify: also reply `not_stated` (by default 'The document does not say.') to questions that have "
+        "nothing to do with the adapters' documents, which the base answers otherwise.",
+    )
     modalities: tuple[Literal["text"], ...] | None = Field(default=None, description="Only text is supported.")
     function_call: Literal["none", "auto"] | None = Field(default=None, description="Only used with `functions`.")
     parallel_tool_calls: Ignored = None
@@ -87,4 +93,9 @@ class ChatRequest(GenerationBody):
     @property
     def is_checked(self) -> bool:
         """Whether complete answers are checked against the documents of their adapters."""
-        return self.sources or self.all_sources or self.not_stated is not None
+        return self.sources or self.all_sources or self.reply_if_not_stated is not None
+
+    @property
+    def reply_if_not_stated(self) -> str | None:
+        """Reply in place of an answer that the documents do not state; None gives any answer."""
+        return self.not_stated or (NOT_STATED if self.grounded else None)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ from playwright.sync_api import Browser, Page, expect
 from serving.browser import TIMEOUT_MS, drop, opened
 from serving.held_internalizer import held_lorify
 from serving.running import RunningServer, serving
-from serving.tiny_lorify import TEXTS
+from serving.tiny_lorify import TEXTS, tiny_lorify
+
+from lorify import Lorify
+from lorify.data.answers import NOT_STATED
+from lorify.hypernets.relevance import Relevance
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 QUESTION = "Who keeps the bees?"
@@ -58,6 +63,20 @@ def test_a_question_is_answered_with_and_without_a_document(page: Page, page_ser
     page.get_by_role("button", name="Delete bees.txt").click()
     expect(page.get_by_text("No adapters yet.")).to_be_visible()
     assert page_server.service.store.list("local") == []
+
+
+def test_questions_about_other_things_can_be_declined(chromium: Browser, tmp_path: Path) -> None:
+    tiny = tiny_lorify()
+    strict = Relevance(threshold=1.0, unseen_weight=1.0, weights={})
+    model = Lorify(tiny.base, replace(tiny.internalizer, relevance=strict))
+    with serving(tmp_path, model=model) as running, opened(chromium, running.url) as page:
+        page.get_by_label("Drop documents here").set_input_files(
+            {"name": "bees.txt", "mimeType": "text/plain", "buffer": TEXTS[1].encode()}
+        )
+        expect(page.get_by_text("On: bees.txt × 1.0")).to_be_visible()
+        page.get_by_label("Questions about other things").select_option(label="are declined")
+        adapted, bare = ask(page, "Qqq zzz xxx?")
+        assert adapted == NOT_STATED and bare != NOT_STATED
 
 
 def test_a_bad_file_among_dropped_ones_does_not_stop_the_others(page: Page) -> None:

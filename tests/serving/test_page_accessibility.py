@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceW
 TEXT_CONTRAST = 4.5
 FOCUS_CONTRAST = 3
 NAMED_ROLES = {"button", "checkbox", "textbox", "slider", "link", "DisclosureTriangle", "log", "list", "searchbox"}
-CONTROLS = "a[href], summary, button:enabled, input, textarea"
+CONTROLS = "a[href], summary, button:enabled, input, select, textarea"
 
 COLOURS = """
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

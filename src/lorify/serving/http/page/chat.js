@@ -9,7 +9,7 @@ const form = document.getElementById("ask");
 const question = document.getElementById("question");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
-const relevant = document.getElementById("relevant");
+const unrelated = document.getElementById("unrelated");
 const save = document.getElementById("save");
 const choices = document.getElementById("choices");
 
@@ -47,7 +47,7 @@ function sourceQuote(source) {
 
 // Shows the most probable choice and, below, the probability of each. It is no turn of the chat.
 async function choose(_kind, adapters, prompt, parts, signal, listed) {
-  const body = { model: base, input: prompt, choices: listed, adapters, only_if_relevant: relevant.checked };
+  const body = { model: base, input: prompt, choices: listed, adapters, only_if_relevant: unrelated.value !== "adapters" };
   try {
     const ranked = await rankChoices(body, signal);
     parts.body.textContent = ranked.answer;
@@ -60,8 +60,11 @@ async function choose(_kind, adapters, prompt, parts, signal, listed) {
 
 async function answer(kind, adapters, prompt, parts, signal) {
   const messages = [...histories[kind], { role: "user", content: prompt }];
-  const body = { model: base, messages, max_tokens: MAX_TOKENS, adapters, only_if_relevant: relevant.checked };
-  if (adapters.length) body.sources = true;
+  const body = { model: base, messages, max_tokens: MAX_TOKENS, adapters, only_if_relevant: unrelated.value !== "adapters" };
+  if (adapters.length) {
+    body.sources = true;
+    body.grounded = unrelated.value === "decline";
+  }
   const started = performance.now();
   let text = "";
   let isOn = false;

@@ -1,4 +1,5 @@
 from lorify.contexts.documents import document_from_text
+from lorify.data.answers import NOT_STATED
 from lorify.evaluation.methods.internalized import Internalized
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.facts import FactsSuite
@@ -20,3 +21,15 @@ def test_they_grow_with_the_document_and_the_weights_do_not(model):
     one, three = ingest(short), ingest(long)
     assert one.adapter.num_bytes == three.adapter.num_bytes
     assert three.kept_bytes > 1.5 * one.kept_bytes
+
+
+def test_options_decide_what_happens_to_questions_without_an_answer(model):
+    (case,) = FactsSuite(documents=1, questions=1).build(model)
+    queries = {
+        method.label: method.load(model, 4)(case).query_for("Why?")
+        for method in parse_methods("adapter,adapter:decline=true,adapter:grounded=true,adapter:quote=false")
+    }
+    plain, declining, grounded, unquoted = queries.values()
+    assert plain.not_stated is None and not plain.grounded and plain.may_quote
+    assert declining.not_stated == grounded.not_stated == NOT_STATED
+    assert grounded.grounded and not declining.grounded and not unquoted.may_quote

@@ -32,6 +32,7 @@ def prepare_adapter(
     answerer: Answerer | None = None,
     not_stated: str | None = None,
     grounded: bool = False,
+    may_quote: bool = True,
 ) -> PreparedCase:
     """Prepare a case whose questions are asked with an adapter.
 
@@ -42,9 +43,18 @@ def prepare_adapter(
         answerer: answers the questions; None: the loaded model.
         not_stated: reply in place of an answer that the documents do not state; None gives any answer.
         grounded: reply it also to questions that have nothing to do with the documents.
+        may_quote: answer with words of the documents where that fits the question.
     """
     stack = AdapterStack.of(adapter)
-    query = Query("", stack, only_if_relevant=only_if_relevant, focus=focus, not_stated=not_stated, grounded=grounded)
+    query = Query(
+        "",
+        stack,
+        only_if_relevant=only_if_relevant,
+        focus=focus,
+        not_stated=not_stated,
+        grounded=grounded,
+        may_quote=may_quote,
+    )
     return PreparedCase(lambda question: replace(query, question=question), adapter, answerer=answerer)
 
 
@@ -76,6 +86,9 @@ class Internalized(Method):
     decline: bool = Field(False, description="Say so where the documents do not state an answer.")
     grounded: bool = Field(
         False, description="Decline questions that have nothing to do with the documents too; implies decline."
+    )
+    quote: bool = Field(
+        True, description="Answer with words of the documents where that fits, instead of the adapter's own words."
     )
     hypernetwork: Path | None = Field(None, description="Folder of another hypernetwork for the same base model.")
     chunk_tokens: ChunkTokens = None
@@ -113,6 +126,7 @@ class Internalized(Method):
                 answerer=model.answerer,
                 not_stated=NOT_STATED if self.decline or self.grounded else None,
                 grounded=self.grounded,
+                may_quote=self.quote,
             )
 
         return ingest

@@ -291,6 +291,18 @@ def test_own_questions_are_either_measured_or_fitted_to(options, own_questions):
         assert "give it as SUITE" in fail("eval", "confidence", "--questions", path, *more, *options)
 
 
+@pytest.mark.parametrize("command", ["confidence", "stated"])
+@pytest.mark.parametrize(("suite", "problem"), [("records:documents=1", "asks for JSON"), ("chats", "belongs to a chat")])
+def test_only_plain_questions_are_fitted_to(options, command, suite, problem):
+    told = fail("eval", command, suite, *options)
+    assert problem in told and "use another suite" in told
+
+
+def test_a_method_that_ignores_schemas_is_refused_for_answers_in_json(options):
+    told = fail("eval", "records:documents=1", "-m", "none,exported", "--untimed", *options)
+    assert "method exported cannot answer case" in told and "leave the method out" in told
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_the_suites_and_methods_of_the_makefile_exist():
     """`make results` takes most of an hour, so a slip in a later line of it must not wait for that."""

@@ -292,7 +292,9 @@ def test_own_questions_are_either_measured_or_fitted_to(options, own_questions):
 
 
 @pytest.mark.parametrize("command", ["confidence", "stated"])
-@pytest.mark.parametrize(("suite", "problem"), [("records:documents=1", "asks for JSON"), ("chats", "belongs to a chat")])
+@pytest.mark.parametrize(
+    ("suite", "problem"), [("records:documents=1", "asks for JSON"), ("chats", "belongs to a chat")]
+)
 def test_only_plain_questions_are_fitted_to(options, command, suite, problem):
     told = fail("eval", command, suite, *options)
     assert problem in told and "use another suite" in told

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import DEFAULT_KIND, hypernetwork_folder, read_config
-from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import Specializer
 
@@ -71,6 +72,12 @@ def import_entry(entry: T | str) -> T:
 def all_kinds() -> Iterator[AnyKind]:
     """Return all kinds, in the order of the table."""
     return map(find_kind, KINDS)
+
+
+def kept_of(statistics: DocumentStatistics) -> Keep:
+    """Return what an adapter keeps of the tokens of a document, whichever kind of hypernetwork made it."""
+    found = (kind.kept_of(statistics) for kind in all_kinds())
+    return next((keep for keep in found if keep != "none"), "none")
 
 
 def kind_of(folder: Path) -> AnyKind:

@@ -36,6 +36,7 @@ from lorify.hypernets.associative.document_memory import (
 )
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
+from lorify.hypernets.associative.outer_products import isotropic_keys
 from lorify.hypernets.associative.questions.answer_finder import (
     AnswerFinder,
     EncodedDocument,
@@ -245,6 +246,12 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             self.documents_of,
             partial(written_by, self),
         )
+
+    @property
+    def write_outer_products(self) -> Callable[[Adapter], Adapter]:
+        """What rewrites its adapters as scaled sums of outer products; see `isotropic_keys`."""
+        # With isotropic keys the solve is a division, and the adapter is written as always.
+        return lambda adapter: self.add(isotropic_keys(adapter), [])
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None

@@ -555,12 +555,19 @@ def load(
         task_hypernetwork: the same of a task hypernetwork.
         dtype: dtype of the base's weights; by default the fastest one for the device.
         device: by default CUDA, MPS or the CPU, whichever is available first.
+
+    Raises:
+        BaseModelError: if the base cannot be found or read.
+        HypernetworkError: if a hypernetwork is missing or damaged, or was made for another base. The task hypernetwork
+            itself is read at the first task.
     """
     loaded = load_base(base, dtype=dtype, device=device)
     folder = Path(hypernetwork) if hypernetwork is not None else shipped.shipped_hypernetwork(base)
     task_folder = shipped.shipped_task_hypernetwork(base)
     if task_hypernetwork is not None:
         task_folder = hypernetwork_for(loaded, task_hypernetwork)
+    if task_folder is not None:
+        DescriptionModel.read(task_folder)  # a damaged file is reported now, and not at the first task
     return Lorify(loaded, None, task_folder) if folder is None else load_for(loaded, folder, task_folder)
 
 

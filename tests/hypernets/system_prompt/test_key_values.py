@@ -142,6 +142,13 @@ def test_the_writer_of_keys_and_values_is_kept_beside_the_weights_and_bound_to_t
     save_file(cut, tmp_path / FILE_NAME, metadata={"hypernetwork": digest})
     with pytest.raises(HypernetworkError, match=r"is damaged .*A is"):
         load_writer(tmp_path, digest, CONFIG, BASE)
+    for neuron in (-1, CONFIG.written_size):
+        elsewhere = tensors | {"neurons": torch.full_like(tensors["neurons"], neuron)}
+        save_file(elsewhere, tmp_path / FILE_NAME, metadata={"hypernetwork": digest})
+        with pytest.raises(
+            HypernetworkError, match=rf"is damaged \(it has neurons {neuron} to {neuron}, expected 0 to"
+        ):
+            load_writer(tmp_path, digest, CONFIG, BASE)
     SYSTEM_PROMPT.save(tmp_path, CONFIG, hypernetwork)
     assert load_writer(tmp_path, digest, CONFIG, BASE) is None
 

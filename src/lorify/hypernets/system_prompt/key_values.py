@@ -193,9 +193,14 @@ def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: Ba
         raise HypernetworkError(f"{path} was made for other weights than those beside it; delete it, or train again")
     if (mismatch := find_mismatch(_empty_parts(config, base), parts)) is not None:
         raise HypernetworkError(f"{path} is damaged ({mismatch}); fetch it again, or delete it")
+    lowest, highest = (int(neuron) for neuron in parts["neurons"].aminmax())
+    if lowest < 0 or highest >= config.written_size:
+        raise HypernetworkError(
+            f"{path} is damaged (it has neurons {lowest} to {highest}, expected 0 to {config.written_size - 1}); "
+            "fetch it again, or delete it"
+        )
     parts = {name: tensor.to(base.device) for name, tensor in parts.items()}
-    neurons = parts["neurons"].long().clamp(0, config.written_size - 1)
-    gate = SlotGate(parts["slot_A"], parts["marks"], parts["gate_A"], neurons, parts["amplified"])
+    gate = SlotGate(parts["slot_A"], parts["marks"], parts["gate_A"], parts["neurons"].long(), parts["amplified"])
     return KeyValueWriter(gate, parts["A"], KeyValues(parts["keys"], parts["values"]))
 
 

@@ -77,7 +77,15 @@ def export_parts(
                 exporter.export_part(part.adapter, base, temporary / name, probe=probe and number == 1)
             except AdapterError as error:
                 raise AdapterError(str(error).replace(str(temporary), str(folder))) from error
-            records.append(PartRecord(adapter=name, document=part.document, passage=part.passage, text=part.text))
+            records.append(
+                PartRecord(
+                    adapter=name,
+                    document=part.document,
+                    document_number=part.document_number,
+                    passage=part.passage,
+                    text=part.text,
+                )
+            )
             ranks |= {pair.rank for pair in part.adapter.weights.values()}
             if report is not None:
                 report(1, len(parts))

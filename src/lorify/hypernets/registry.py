@@ -16,7 +16,7 @@ from torch import nn
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
-from lorify.hypernets.checkpoint import DEFAULT_KIND, hypernetwork_folder, read_config
+from lorify.hypernets.checkpoint import DEFAULT_KIND, WEIGHTS_NAME, hypernetwork_folder, read_config
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import Specializer
@@ -78,6 +78,16 @@ def kept_of(statistics: DocumentStatistics) -> Keep:
     """Return what an adapter keeps of the tokens of a document, whichever kind of hypernetwork made it."""
     found = (kind.kept_of(statistics) for kind in all_kinds())
     return next((keep for keep in found if keep != "none"), "none")
+
+
+def weights_bytes(folder: Path) -> int:
+    """Return the size of a hypernetwork's weights on disk, with those that its kind keeps in files beside them.
+
+    Raises:
+        HypernetworkError: if the folder's config is missing or damaged, or names an unknown kind.
+    """
+    paths = [folder / name for name in (WEIGHTS_NAME, *kind_of(folder).more_files)]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def kind_of(folder: Path) -> AnyKind:

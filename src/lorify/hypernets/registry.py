@@ -76,8 +76,10 @@ def all_kinds() -> Iterator[AnyKind]:
 
 def kept_of(statistics: DocumentStatistics) -> Keep:
     """Return what an adapter keeps of the tokens of a document, whichever kind of hypernetwork made it."""
-    found = (kind.kept_of(statistics) for kind in all_kinds())
-    return next((keep for keep in found if keep != "none"), "none")
+    for kind in all_kinds():
+        if (keep := kind.kept_of(statistics)) != "none":
+            return keep
+    return "none"
 
 
 def weights_bytes(folder: Path) -> int:

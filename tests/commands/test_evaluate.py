@@ -20,10 +20,10 @@ from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.registry import parse_suite
-from lorify.facade import load
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.loading import load
 
 TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
 

@@ -17,9 +17,10 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
-from lorify.facade import Lorify, load_for
+from lorify.facade import Lorify
 from lorify.hypernets.internalizer import Keep
 from lorify.hypernets.options import BiasScale, ChunkTokens, InternalizerOptions, Iterative
+from lorify.loading import load_for
 
 
 def prepare_adapter(
